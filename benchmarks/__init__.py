@@ -1,0 +1,1 @@
+"""Workloads, baselines and how to run them side by side."""

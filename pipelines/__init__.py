@@ -1,0 +1,1 @@
+"""Sources, transforms and sinks joined; options; the command line."""

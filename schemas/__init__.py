@@ -1,0 +1,1 @@
+"""What things are: records, playbook models, wire contracts."""

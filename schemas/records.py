@@ -1,0 +1,34 @@
+"""Arrow schemas of the records that a run writes, apart from the columns a playbook adds."""
+
+import pyarrow as pa
+
+INSTANT = pa.timestamp("ms", tz="UTC")
+
+REJECTED = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),  # the file, or the producer where only that is known
+        pa.field("position", pa.string(), nullable=False),  # where in it: line, row, block or signal id
+        pa.field("stage", pa.string(), nullable=False),  # the transform that refused it
+        pa.field("reason", pa.string(), nullable=False),  # a lower_snake code
+        pa.field("message", pa.string(), nullable=False),  # what is wrong and what to do
+        pa.field("payload", pa.binary()),  # as it came; null where it is too long to keep
+        pa.field("payload_hash", pa.string(), nullable=False),  # BLAKE2b-128, hex
+        pa.field("payload_length", pa.int64(), nullable=False),  # bytes
+        pa.field("attempt", pa.int64(), nullable=False),  # 1 at the first try
+    ]
+)
+"""One dead letter a row: where, why, how often tried, the payload or its hash and length."""
+
+TRANSITION = pa.schema(
+    [
+        pa.field("subject_kind", pa.string(), nullable=False),
+        pa.field("subject", pa.string(), nullable=False),
+        pa.field("tick", INSTANT, nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # segment | moment
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("event", pa.string(), nullable=False),  # entered | refreshed | exited | fired
+        pa.field("reason", pa.string()),  # of an exit: condition_false | expired
+        pa.field("late", pa.bool_(), nullable=False),
+    ]
+)
+"""One change of a membership, or one moment, a row."""

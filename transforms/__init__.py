@@ -1,0 +1,1 @@
+"""One verb a file: pure functions, then the DoFn, then the PTransform."""

@@ -1,0 +1,1 @@
+"""Pure kernels that turn signals into contexts, memberships and triggers."""

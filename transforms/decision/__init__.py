@@ -1,0 +1,1 @@
+"""Pure kernels that turn triggers into decisions."""

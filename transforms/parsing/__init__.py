@@ -1,0 +1,1 @@
+"""Pure kernels that turn raw bytes and columns into signal batches and rejected records."""
