@@ -30,7 +30,7 @@ MAX_NESTING = 20
 MAX_VALUES = 20_000
 """Values after aliases are followed, so that a few aliases cannot unfold into millions of values."""
 
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _FIXED: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -56,9 +56,9 @@ class YamlSource:
     file: str = field(compare=False)
     text: str = field(compare=False, repr=False)
     data: Any
-    lines: Mapping[Path_, int] = field(compare=False, repr=False)
+    lines: Mapping[KeyPath, int] = field(compare=False, repr=False)
 
-    def line_of(self, path: Path_) -> int:
+    def line_of(self, path: KeyPath) -> int:
         """Return the line of the value at `path`, else of the nearest value around it."""
         return next(self.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.lines)
 
@@ -66,7 +66,7 @@ class YamlSource:
         """Return the text of a line, without its indentation."""
         return _LINE_BREAK.split(self.text)[line - 1].strip()
 
-    def error(self, path: Path_, message: str, quoted: str = "", hint: str = "") -> LoadError:
+    def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:
         """Return the mistake at `path`, quoting its line unless an expression is given."""
         line = self.line_of(path)
         return LoadError(self.file, line, message, quoted or self.quote(line), hint)
@@ -81,8 +81,8 @@ def read_yaml(path: str | Path) -> YamlSource:
     file = str(path)
     try:
         with open(path, "rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-        return parse_yaml(raw.decode("utf-8-sig") if len(raw) <= MAX_BYTES else "#" * len(raw), file)
+            raw = stream.read(MAX_BYTES + 4)  # enough to find that it is too long
+        return parse_yaml(raw.decode("utf-8-sig", errors="strict" if len(raw) <= MAX_BYTES else "replace"), file)
     except OSError as error:
         raise LoadErrors([LoadError(file, None, f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
@@ -146,7 +146,7 @@ class _Reader:
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.quotes = _LINE_BREAK.split(text)
-        self.lines: dict[Path_, int] = {(): 1}
+        self.lines: dict[KeyPath, int] = {(): 1}
         self.errors: list[LoadError] = []
         self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
         self._anchors: dict[str, tuple[Any, int]] = {}
@@ -172,7 +172,7 @@ class _Reader:
         assert isinstance(event, kind)
         return event
 
-    def _value(self, event: Event, path: Path_) -> Any:
+    def _value(self, event: Event, path: KeyPath) -> Any:
         """Return the value that starts with `event`."""
         if isinstance(event, AliasEvent):
             return self._alias(event)
@@ -187,7 +187,7 @@ class _Reader:
             self._anchors[event.anchor] = (value, self._values - before)
         return value
 
-    def _content(self, event: Event, path: Path_) -> Any:
+    def _content(self, event: Event, path: KeyPath) -> Any:
         if isinstance(event, ScalarEvent):
             text = self._text(event)
             return plain_scalar(text) if event.style is None else text
@@ -195,7 +195,7 @@ class _Reader:
             return self._sequence(path)
         return self._mapping(path)
 
-    def _sequence(self, path: Path_) -> list[Any]:
+    def _sequence(self, path: KeyPath) -> list[Any]:
         items: list[Any] = []
         while not isinstance(event := next(self._events), SequenceEndEvent):
             here = (*path, len(items))
@@ -203,7 +203,7 @@ class _Reader:
             items.append(self._value(event, here))
         return items
 
-    def _mapping(self, path: Path_) -> dict[str, Any]:
+    def _mapping(self, path: KeyPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
         while not isinstance(event := next(self._events), MappingEndEvent):
             if not isinstance(event, ScalarEvent):

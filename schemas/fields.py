@@ -1,0 +1,70 @@
+"""Types of the fields in files that people write."""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from schemas.durations import parse_duration
+
+Calendar = Literal["day", "week", "month"]
+
+
+def _expression(value: Any) -> Any:
+    """Let a number or a truth value stand where an expression may."""
+    if isinstance(value, bool):
+        return str(value).upper()
+    return repr(value) if isinstance(value, int | float) else value
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _period(value: Any) -> Any:
+    return value if value in get_args(Calendar) else parse_duration(value)
+
+
+def _signal_files(value: Any) -> Any:
+    """Turn `[usage, {meter: meter.avsc}]` into name → file or None."""
+    if not isinstance(value, list):
+        raise ValueError("must be a list of signal types, as `[usage, balance]`")
+    found: dict[str, str | None] = {}
+    for item in value:
+        named = {item: None} if isinstance(item, str) else item
+        if not isinstance(named, dict) or len(named) != 1:
+            raise ValueError("must hold names of signal types, or `{name: file.avsc}` for one of your own")
+        if repeated := found.keys() & named.keys():
+            raise ValueError(f"names `{repeated.pop()}` twice")
+        found |= named
+    return found
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Expression = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4_000),
+    BeforeValidator(_expression, json_schema_input_type=str | int | float | bool),
+]
+"""SQL text; `transforms.context.expressions` knows what it may say."""
+Names = Annotated[
+    tuple[Name, ...],
+    Field(min_length=1, strict=False),
+    BeforeValidator(_one_or_more, json_schema_input_type=Name | list[Name]),
+]
+"""One name or a list of them."""
+Triggers = Annotated[
+    tuple[str, ...],
+    Field(min_length=1, strict=False),
+    BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]),
+]
+"""One dotted name or a list of them."""
+Period = Annotated[Calendar | int, BeforeValidator(_period, json_schema_input_type=str)]
+"""Rolling milliseconds, or a calendar period."""
+SignalFiles = Annotated[
+    dict[Name, str | None],
+    Field(min_length=1),
+    BeforeValidator(_signal_files, json_schema_input_type=list[Name | dict[Name, str]]),
+]
+"""Signal type to its own Avro contract, or None where the contract is built in."""

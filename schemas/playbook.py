@@ -1,0 +1,222 @@
+"""The playbook: what an analyst writes, as strict and frozen models. The field descriptions are its reference."""
+
+import hashlib
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from schemas.durations import DAY, HOUR, MINUTE, Duration, Instant
+from schemas.errors import LoadError
+from schemas.fields import Column, Expression, Name, Names, Period, Share, SignalFiles, Triggers
+from schemas.yaml_source import KeyPath, YamlSource
+
+AGGREGATES = ("count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last")
+OnEdge = Literal["record", "trigger"]
+
+EXACT_LIMIT = 2 * HOUR
+"""Windows that reach no further back than this are exact; the tail of longer ones moves by the pane."""
+
+
+class _Part(BaseModel):
+    """A part of a playbook: nothing is coerced, nothing unknown is accepted, nothing changes."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Feature(_Part):
+    """A windowed aggregate of one type of signal per subject: exactly one aggregate, of one column."""
+
+    count: Column | None = Field(None, description="How many signals have the column; `any` counts all.")
+    sum: Column | None = Field(None, description="Sum of a numeric column; 0 for none.")
+    min: Column | None = Field(None, description="Least value of a numeric column; NULL for none.")
+    max: Column | None = Field(None, description="Greatest value of a numeric column; NULL for none.")
+    mean: Column | None = Field(None, description="Mean of a numeric column; NULL for none.")
+    distinct: Column | None = Field(None, description="How many different values the column has; 0 for none.")
+    first: Column | None = Field(None, description="Value of the earliest signal that has one; NULL for none.")
+    last: Column | None = Field(
+        None, description="Value of the latest signal that has one; without `window` the latest known value ever."
+    )
+    seconds_since_last: Column | None = Field(
+        None,
+        description="Seconds from the latest signal that has the column (`any`: the latest of all) to the tick; NULL "
+        "for none. Only to be compared with numbers.",
+    )
+    from_: Name = Field(alias="from", description="The signal type, one of `signals`.")
+    where: Expression | None = Field(None, description="Which signals take part: an expression over their columns.")
+    window: Duration | None = Field(
+        None,
+        gt=0,
+        description="The feature at tick T covers [T - window, T). Windows up to 2h (with `offset`) are exact; the "
+        "tail of longer ones moves by a pane of 5m (up to 2d) or 1h, which must divide `window` and `offset`.",
+    )
+    offset: Duration = Field(0, description="Shifts the window back by so much.")
+
+    @model_validator(mode="after")
+    def _has_one_aggregate(self) -> Self:
+        found = [name for name in AGGREGATES if getattr(self, name) is not None]
+        if len(found) != 1:
+            told = " and ".join(f"`{name}`" for name in found) or "none"
+            raise ValueError(f"must have exactly one aggregate of {', '.join(AGGREGATES)}; it has {told}")
+        return self
+
+    @property
+    def aggregate(self) -> str:
+        """The one of `AGGREGATES` that is given."""
+        return next(name for name in AGGREGATES if getattr(self, name) is not None)
+
+    @property
+    def column(self) -> str:
+        """The column it aggregates, or `any`."""
+        return str(getattr(self, self.aggregate))
+
+    @property
+    def pane(self) -> int | None:
+        """Milliseconds by which the tail moves, None for an exact window."""
+        reach = (self.window or 0) + self.offset
+        if reach <= EXACT_LIMIT:
+            return None
+        return 5 * MINUTE if reach <= 2 * DAY else HOUR
+
+
+class Derived(_Part):
+    """A value computed from features and other derived values."""
+
+    expr: Expression = Field(description="An expression over the level's own names.")
+    bounds: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        None, description="[least, greatest]: values outside become these."
+    )
+
+
+class Segment(_Part):
+    """A living condition that a subject enters and leaves."""
+
+    describe: str = Field("", description="What it means, for people.")
+    enter: Expression = Field(description="Makes a subject a member when it becomes true and `exit` is not.")
+    exit: Expression | None = Field(
+        None, description="Ends the membership when true. By default: when `enter` is no longer true."
+    )
+    hold: Duration = Field(0, description="A membership lasts at least so long, rounded up to a tick.")
+    expire: Duration | None = Field(
+        None, gt=0, description="Ends the membership so long after `enter` was last true, rounded up to a tick."
+    )
+    on_late: OnEdge = Field("record", description="`trigger`: late changes make offers too.")
+    on_start: OnEdge = Field("record", description="`trigger`: memberships at the first tick of a version do too.")
+
+
+class Moment(_Part):
+    """A point in time at which something becomes true."""
+
+    when: Expression = Field(description="Fires when it becomes true.")
+    repeat: Duration | None = Field(
+        None, gt=0, description="Fires again each time so long has passed while it stays true; a multiple of `tick`."
+    )
+    again_after: Duration | None = Field(None, gt=0, description="Fires at most once in this time.")
+    on_late: OnEdge = Field("record", description="`trigger`: late ones make offers too.")
+    on_start: OnEdge = Field("record", description="`trigger`: what is true at the first tick of a version does too.")
+
+
+class Level(_Part):
+    """One kind of customer: what is known of it and when that matters."""
+
+    features: dict[Name, Feature] = Field(min_length=1, description="Windowed aggregates of signals.")
+    derived: dict[Name, Derived] = Field({}, description="Values computed from features.")
+    segments: dict[Name, Segment] = Field({}, description="Living conditions.")
+    moments: dict[Name, Moment] = Field({}, description="Points in time.")
+
+
+class Offer(_Part):
+    """What may be sent when something happens."""
+
+    for_: Triggers = Field(
+        alias="for",
+        description="The triggers: `subscriber.NAME` of a moment or a segment entered, `subscriber.NAME.exited`.",
+    )
+    family: Name = Field(description="Offers that compete for the same need; for caps and priors.")
+    owner: Name = Field(description="Who answers for it.")
+    message: Name = Field("marketing", description="The purpose of the contact.")
+    describe: str = Field("", description="What it is, for people.")
+    eligible: Expression = Field("TRUE", description="Who may have it.")
+    value: Expression = Field(description="What an accepted offer is worth.")
+    cost: Expression = Field("0", description="What a contact costs. Expected value: value * p_accept - cost.")
+    p_accept: Expression | None = Field(
+        None, description="The probability of acceptance; by default the family's prior, marked as assumed."
+    )
+    priority: int = Field(5, ge=1, le=9, description="Tier; 1 goes first whatever the values.")
+    send: Names = Field(description="Channels, the preferred one first.")
+    valid_for: Duration = Field(gt=0, description="How long the customer may take it up.")
+    cooldown: Duration = Field(
+        0, description="The same offer goes to the same customer again at the earliest after this."
+    )
+    params: dict[Name, Expression] = Field({}, description="Values for the message.")
+
+
+class Cap(_Part):
+    """At most so many contacts in a time."""
+
+    per: Literal["subscriber"] = Field(description="Whose contacts count.")
+    max: int = Field(ge=1, description="How many are allowed.")
+    in_: Period = Field(alias="in", description="A rolling length of time, or `day`, `week`, `month` of `time_zone`.")
+    family: Name | None = Field(None, description="Counts and limits only offers of this family.")
+    channel: Name | None = Field(None, description="Counts and limits only this channel.")
+
+
+class Policy(_Part):
+    """Limits on contacts."""
+
+    caps: Annotated[tuple[Cap, ...], Field(strict=False)] = Field(default=(), description="All of them hold.")
+
+
+class Playbook(_Part):
+    """Everything that turns signals into contexts and offers, in one file."""
+
+    playbook: Name = Field(description="The name; part of every decision's identity.")
+    version: int = Field(1, ge=1, description="Counts up with every change that goes live.")
+    effective_from: Instant | None = Field(None, description="From when on it holds, in event time.")
+    time_zone: str = Field("UTC", description="Of calendar caps and of local_hour, local_weekday and local_date.")
+    tick: Duration = Field(MINUTE, gt=0, description="Grid on which contexts advance and decisions are made.")
+    grace: Duration = Field(2 * MINUTE, description="How far signals may come out of order and still be on time.")
+    allowed_lateness: Duration = Field(DAY, description="How late a signal may come and still be applied.")
+    dedup_horizon: Duration = Field(DAY, gt=0, description="How long ids are remembered.")
+    contexts_every: Duration = Field(DAY, gt=0, description="How often changed contexts are written unasked.")
+    let: dict[Name, Expression] = Field({}, description="Names for use in any expression.")
+    signals: SignalFiles = Field(
+        min_length=1, description="Signal types it reads; `{name: file.avsc}` for one of your own."
+    )
+    subscriber: Level = Field(description="The user of one line or login.")
+    offers: dict[Name, Offer] = Field({}, description="What may be sent.")
+    policy: Policy = Field(Policy(), description="Limits on contacts.")
+    priors: dict[Name, Share] = Field({}, description="Assumed probability of acceptance of each offer family.")
+
+    _source: YamlSource = PrivateAttr()
+
+    @classmethod
+    def of(cls, source: YamlSource) -> Self:
+        """Return the playbook of a file's data, unchecked beyond types.
+
+        Raises:
+            pydantic.ValidationError: the data does not have the form of a playbook.
+        """
+        playbook = cls.model_validate(source.data)
+        playbook._source = source
+        return playbook
+
+    @property
+    def file(self) -> str:
+        """The file's name as the user gave it."""
+        return self._source.file
+
+    @property
+    def text(self) -> str:
+        """The file's text."""
+        return self._source.text
+
+    @property
+    def content_hash(self) -> str:
+        """BLAKE2b-128, hex, of what the file says: comments and the order of keys do not matter."""
+        canonical = json.dumps(self._source.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+    def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:
+        """Return a mistake at `path` (keys and indexes as in the file) for `LoadErrors`."""
+        return self._source.error(path, message, quoted, hint)

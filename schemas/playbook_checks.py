@@ -1,0 +1,155 @@
+"""What a playbook's models cannot say one by one: how its parts fit together."""
+
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from schemas.durations import DAY, format_duration
+from schemas.near_miss import near_miss
+from schemas.playbook import Feature, Level, Playbook
+from schemas.yaml_source import KeyPath
+
+_WORDS = """
+    all alter and any as between call case connect_by_root create cross current_catalog current_date current_schema
+    current_time current_timestamp current_user describe distinct drop else end except execute explain false fetch for
+    from glob grant having if ilike in inner insert intersect interval into is join lateral like localtime
+    localtimestamp map not notnull null on optimize or outer partitioned_by prepare qualify regexp rename returning
+    revoke rlike rollback select session_user tablesample then true uncache union using vacuum values when where with
+    xor
+"""
+RESERVED_WORDS = frozenset(_WORDS.split())
+"""Words that SQL reads as something else than a name."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake, at a path of keys and indexes."""
+
+    path: KeyPath
+    message: str
+    hint: str = ""
+
+
+def mistakes(playbook: Playbook) -> Iterator[Mistake]:
+    """Yield what does not fit together; expressions and columns are checked where contracts are known."""
+    yield from _times(playbook)
+    yield from _names(playbook)
+    for name, feature in playbook.subscriber.features.items():
+        yield from _feature(playbook, ("subscriber", "features", name), feature)
+    yield from _level(playbook, ("subscriber",), playbook.subscriber)
+    yield from _offers(playbook)
+    yield from _caps(playbook)
+
+
+def _times(playbook: Playbook) -> Iterator[Mistake]:
+    if playbook.time_zone not in zoneinfo.available_timezones():
+        hint = near_miss(playbook.time_zone, zoneinfo.available_timezones())
+        yield Mistake(("time_zone",), f"no time zone `{playbook.time_zone}`", hint)
+    if DAY % playbook.tick:
+        yield Mistake(("tick",), f"`tick` {format_duration(playbook.tick)} does not divide a day")
+    if playbook.allowed_lateness > playbook.dedup_horizon:
+        told = f"{format_duration(playbook.allowed_lateness)} is longer than {format_duration(playbook.dedup_horizon)}"
+        where = "allowed_lateness" if "allowed_lateness" in playbook.model_fields_set else "dedup_horizon"
+        yield Mistake((where,), f"`allowed_lateness` of {told}, the `dedup_horizon`", "a copy could not be recognised")
+
+
+def _names(playbook: Playbook) -> Iterator[Mistake]:
+    """Names of a level and of `let` stand beside one another in expressions: each may be used once."""
+    level = playbook.subscriber
+    sections: Mapping[KeyPath, Mapping[str, object]] = {
+        ("let",): playbook.let,
+        ("subscriber", "features"): level.features,
+        ("subscriber", "derived"): level.derived,
+        ("subscriber", "segments"): level.segments,
+        ("subscriber", "moments"): level.moments,
+    }
+    seen: dict[str, KeyPath] = {}
+    for section, names in sections.items():
+        for name in names:
+            path = (*section, name)
+            if name in RESERVED_WORDS:
+                yield Mistake(path, f"`{name}` is a word of SQL and cannot be a name", f"try `{name}_`")
+            if name in seen:
+                yield Mistake(path, f"the name `{name}` is taken by `{_dotted(seen[name])}`", "give it another name")
+            seen.setdefault(name, path)
+
+
+def _feature(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mistake]:
+    if feature.from_ not in playbook.signals:
+        message = f"`from: {feature.from_}` is not one of the playbook's `signals`"
+        yield Mistake((*path, "from"), message, near_miss(feature.from_, playbook.signals))
+    if feature.column == "any" and feature.aggregate not in ("count", "seconds_since_last"):
+        message = (
+            f"`{feature.aggregate}: any` has no column to work on; only `count` and `seconds_since_last` take `any`"
+        )
+        yield Mistake((*path, feature.aggregate), message)
+    if feature.window is None:
+        yield from _without_window(path, feature)
+    else:
+        yield from _grid(playbook, path, feature)
+
+
+def _without_window(path: KeyPath, feature: Feature) -> Iterator[Mistake]:
+    if feature.aggregate != "last":
+        yield Mistake(path, f"`{feature.aggregate}` needs a `window`", "only `last` may go without")
+    elif feature.offset:
+        yield Mistake((*path, "offset"), "`offset` needs a `window`")
+
+
+def _grid(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mistake]:
+    """Tick divides pane, pane divides window and offset; an exact window has the tick for a pane."""
+    grid = feature.pane or playbook.tick
+    told = f"the {'pane' if feature.pane else 'tick'} of {format_duration(grid)}"
+    for key, length in (("window", feature.window), ("offset", feature.offset)):
+        if length and length % grid:
+            message = f"`{key}` {format_duration(length)} is not a multiple of {told}"
+            below = length // grid * grid
+            near = [format_duration(multiple) for multiple in (below, below + grid) if multiple]
+            yield Mistake((*path, key), message, f"use {' or '.join(near)}")
+    if grid % playbook.tick:
+        message = f"`tick` {format_duration(playbook.tick)} does not divide {told} that a window so long needs"
+        yield Mistake((*path, "window"), message, "choose a `tick` that does")
+
+
+def _level(playbook: Playbook, path: KeyPath, level: Level) -> Iterator[Mistake]:
+    for name, segment in level.segments.items():
+        if segment.expire is not None and segment.expire < segment.hold:
+            told = f"{format_duration(segment.expire)} is shorter than `hold` {format_duration(segment.hold)}"
+            yield Mistake((*path, "segments", name, "expire"), f"`expire` {told}")
+    for name, moment in level.moments.items():
+        if moment.repeat is not None and moment.repeat % playbook.tick:
+            told = f"{format_duration(moment.repeat)} is not a multiple of the tick of {format_duration(playbook.tick)}"
+            yield Mistake((*path, "moments", name, "repeat"), f"`repeat` {told}")
+
+
+def _offers(playbook: Playbook) -> Iterator[Mistake]:
+    level = playbook.subscriber
+    exits = (f"subscriber.{name}.exited" for name in level.segments)
+    triggers = set(chain((f"subscriber.{name}" for name in (*level.segments, *level.moments)), exits))
+    for name, offer in playbook.offers.items():
+        for n, trigger in enumerate(offer.for_):
+            if trigger not in triggers:
+                message = f"`for: {trigger}` is no segment or moment"
+                yield Mistake(("offers", name, "for", n), message, near_miss(trigger, triggers))
+        for key, names in (("for", offer.for_), ("send", offer.send)):
+            if len(set(names)) < len(names):
+                yield Mistake(("offers", name, key), f"`{key}` names something twice")
+        if offer.p_accept is None and offer.family not in playbook.priors:
+            hint = f"give it one, or give `{offer.family}` a prior under `priors`"
+            yield Mistake(("offers", name), f"no `p_accept`, and its family `{offer.family}` has no prior", hint)
+
+
+def _caps(playbook: Playbook) -> Iterator[Mistake]:
+    families = {offer.family for offer in playbook.offers.values()}
+    channels = {channel for offer in playbook.offers.values() for channel in offer.send}
+    for n, cap in enumerate(playbook.policy.caps):
+        for key, name, known in (("family", cap.family, families), ("channel", cap.channel, channels)):
+            if name is not None and name not in known:
+                yield Mistake(("policy", "caps", n, key), f"no offer has the {key} `{name}`", near_miss(name, known))
+    for family in playbook.priors.keys() - families:
+        yield Mistake(("priors", family), f"no offer has the family `{family}`", near_miss(family, families))
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(map(str, path))
