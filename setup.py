@@ -5,7 +5,7 @@ from setuptools import find_packages, setup
 setup(
     name="segment-of-one",
     version="0.1.0",
-    description="Apache Beam pipelines that keep a living context for every customer and emit offers when they are right.",
+    description="Beam pipelines that keep a living context for every customer and make offers when they are right.",
     python_requires=">=3.11",
     packages=find_packages(include=["pipelines*", "transforms*", "schemas*"]),
     package_data={"schemas": ["avro/*.avsc"]},
