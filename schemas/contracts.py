@@ -1,0 +1,222 @@
+"""Avro contracts of the signals: what each type holds, and the Arrow schemas that follow from them."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.errors import LoadError, LoadErrors
+
+SIGNALS = (
+    "usage",
+    "balance",
+    "membership",
+    "profile",
+    "household_event",
+    "sme_event",
+    "ticket",
+    "order",
+    "web",
+    "news",
+    "consent",
+    "contact",
+    "outcome",
+    "control",
+    "erasure",
+)
+"""The signal types that come with a contract."""
+
+ENVELOPE = ("id", "source", "time", "subject_kind", "subject")
+"""The fields every contract starts with."""
+
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "string": pa.string(),
+    "long": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+}
+
+_FOLDER = Path(__file__).parent / "avro"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a signal.
+
+    Attributes:
+        name: Lower snake case.
+        type: Arrow string, int64, float64 or bool; instants are int64 milliseconds UTC.
+        required: Whether a signal without it is rejected.
+        scale: Decimals that measures of a double keep; 0 for other types.
+        min: The smallest value, or None.
+        max: The greatest value, or None.
+        doc: What it means.
+    """
+
+    name: str
+    type: pa.DataType
+    required: bool
+    scale: int
+    min: float | None
+    max: float | None
+    doc: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a signal of one type holds.
+
+    Attributes:
+        name: The signal type.
+        fields: The envelope, then the payload, in the order of the file.
+        subject_kind_default: The kind of a subject whose signal does not name it.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    subject_kind_default: str
+
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        """Return the fields by name."""
+        return {field.name: field for field in self.fields}
+
+    @property
+    def payload(self) -> tuple[str, ...]:
+        """Return the names of the fields after the envelope."""
+        return tuple(field.name for field in self.fields[len(ENVELOPE) :])
+
+    def arrow_schema(self) -> pa.Schema:
+        """Return the Arrow schema of all fields; optional ones are nullable."""
+        return pa.schema([pa.field(field.name, field.type, nullable=not field.required) for field in self.fields])
+
+
+@cache
+def contract(name: str) -> Contract:
+    """Return the contract of a signal type that comes with the package.
+
+    Raises:
+        KeyError: `name` is not in `SIGNALS`.
+    """
+    if name not in SIGNALS:
+        raise KeyError(name)
+    return read_contract(_FOLDER / f"{name}.avsc")
+
+
+def read_contract(path: str | Path) -> Contract:
+    """Read a contract, ours or a playbook's own.
+
+    Raises:
+        LoadErrors: the file cannot be read, is not JSON, or is not a flat record that starts with the envelope.
+    """
+    file = str(path)
+    try:
+        schema = json.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise LoadErrors([LoadError(file, None, f"cannot be read: {error.strerror}")]) from error
+    except json.JSONDecodeError as error:
+        raise LoadErrors([LoadError(file, error.lineno, f"is not valid JSON: {error.msg}")]) from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise LoadErrors([LoadError(file, None, "is not a JSON file in UTF-8 that we can read")]) from error
+    if problems := _problems(schema):
+        raise LoadErrors([LoadError(file, None, problem) for problem in problems])
+    kind = next(field["default"] for field in schema["fields"] if field["name"] == "subject_kind")
+    return Contract(schema["name"], tuple(map(_field, schema["fields"])), kind)
+
+
+def breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Return why signals or playbooks written for the schema `old` would fail under `new`; empty if none would.
+
+    Adding an optional field, widening a range and rewording a `doc` are compatible; all else is not.
+    """
+    before = {field["name"]: field for field in old["fields"]}
+    after = {field["name"]: field for field in new["fields"]}
+    changes = [f"{name}: removed" for name in before.keys() - after.keys()]
+    changes += [f"{name}: new and required" for name in after.keys() - before.keys() if _field(after[name]).required]
+    for name in before.keys() & after.keys():
+        changes += [f"{name}: {change}" for change in _field_changes(before[name], after[name])]
+    if old["name"] != new["name"]:
+        changes.append(f"renamed from {old['name']} to {new['name']}")
+    return sorted(changes)
+
+
+def _field_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    before, after = _field(old), _field(new)
+    changes = [f"{key} changed" for key in ("type", "scale") if getattr(before, key) != getattr(after, key)]
+    if after.required and not before.required:
+        changes.append("became required")
+    if old.get("default") != new.get("default"):
+        changes.append("default changed")
+    if after.min is not None and (before.min is None or after.min > before.min):
+        changes.append("smallest value raised")
+    if after.max is not None and (before.max is None or after.max < before.max):
+        changes.append("greatest value lowered")
+    return changes
+
+
+def _field(field: dict[str, Any]) -> Field:
+    kind, optional = _kind(field["type"])
+    scale = field.get("scale", 6) if kind == "double" else 0
+    return Field(
+        name=field["name"],
+        type=ARROW_TYPES[kind],
+        required=not optional,
+        scale=scale,
+        min=field.get("min"),
+        max=field.get("max"),
+        doc=field.get("doc", ""),
+    )
+
+
+def _kind(declared: Any) -> tuple[str, bool]:
+    """Return the primitive name of an Avro type, and whether it is optional; the name is "" if it is none of ours."""
+    if isinstance(declared, list):
+        others = [kind for kind in declared if kind != "null"]
+        return (_kind(others[0])[0], True) if declared[:1] == ["null"] and len(declared) == 2 and others else ("", True)
+    if isinstance(declared, dict):
+        instant = declared.get("type") == "long" and declared.get("logicalType") == "timestamp-millis"
+        return ("long" if instant else ""), False
+    return (declared if isinstance(declared, str) and declared in ARROW_TYPES else ""), False
+
+
+def _problems(schema: Any) -> list[str]:
+    """Return what keeps a parsed .avsc from being a contract."""
+    if not isinstance(schema, dict) or schema.get("type") != "record" or not isinstance(schema.get("fields"), list):
+        return ["is not an Avro record"]
+    fields = schema["fields"]
+    if not all(isinstance(field, dict) and isinstance(field.get("name"), str) and "type" in field for field in fields):
+        return ["has a field without a name or type"]
+    names = [field["name"] for field in fields]
+    problems = (
+        [] if tuple(names[: len(ENVELOPE)]) == ENVELOPE else [f"must start with the fields {', '.join(ENVELOPE)}"]
+    )
+    problems += [f"field `{name}` is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    if not isinstance(schema.get("name"), str):
+        problems.append("has no name")
+    for name in filter(lambda name: not _NAME.fullmatch(name), [str(schema.get("name")), *names]):
+        problems.append(f"`{name}` must be lower case letters, digits and `_`")
+    for field in fields:
+        problems += _field_problems(field)
+    return problems
+
+
+def _field_problems(field: dict[str, Any]) -> list[str]:
+    name = field["name"]
+    kind, optional = _kind(field["type"])
+    if not kind:
+        allowed = ", ".join(ARROW_TYPES)
+        return [f'field `{name}`: the type must be one of {allowed}, or ["null", one of them]']
+    expected = {"time": "long"}.get(name, "string")
+    if name in ENVELOPE and (optional or kind != expected):
+        return [f"field `{name}` must be a required {expected}"]
+    if name == "subject_kind" and field.get("default") not in ("subscriber", "household", "sme"):
+        return ["field `subject_kind` needs a default: subscriber, household or sme"]
+    numbers = [field[key] for key in ("min", "max", "scale") if key in field]
+    if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
+        return [f"field `{name}`: min, max and scale must be numbers"]
+    return []
