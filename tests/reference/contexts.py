@@ -1,0 +1,206 @@
+"""Contexts by definition: plain Python, tick by tick, from raw rows; written from the design, obviously right, slow.
+
+Where the design leaves room, the reference reads it literally:
+
+- The tick of a row is the first tick T > time. It *enters* then, or at closed + tick where that is later (a late row).
+- A row that is too late is rejected before it is compared with its copies: a rejected copy beats nobody.
+- Dedup is as of the tick T at which a row enters: it is a duplicate while T - tick <= time of the applied + horizon.
+  So one long span forgets keys as many short ones do; a duplicate does not prolong the key of the copy it lost to.
+- Aggregates ignore NULL, as SQL's do: `last` is the latest value that is known, `count: column` counts values and
+  `count: any` rows.
+- The default exit is "`enter` is not TRUE" (SQL's `NOT enter` would be NULL where `enter` is).
+- `refreshed` looks at `enter` alone; a tick with an exit has no refresh.
+- `repeat` counts from the edge, whether or not `again_after` let the edge fire; a firing that is late is a firing.
+- Who was known stays known, and `again_after` is remembered: that a subject is forgotten must not be observable.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from schemas.playbook import Moment, Playbook, Segment
+from tests.reference.expressions import Value, evaluate, is_true, names
+from tests.reference.features import Observation, feature_at, observed
+from tests.reference.records import Context, Grid, Signal, Transition, Trigger
+
+
+@dataclass
+class _Membership:
+    entered: int | None = None
+    last_true: int = 0
+    enter_was: bool = False
+
+
+@dataclass
+class _Pulse:
+    edge: int | None = None
+    fired: int | None = None
+
+
+@dataclass
+class _Subject:
+    observed: dict[str, list[Observation]] = field(default_factory=lambda: defaultdict(list))
+    memberships: dict[str, _Membership] = field(default_factory=lambda: defaultdict(_Membership))
+    pulses: dict[str, _Pulse] = field(default_factory=lambda: defaultdict(_Pulse))
+
+
+class Reference:
+    """Every subject's context, advanced by definition.
+
+    Attributes:
+        transitions: Every transition so far.
+        triggers: Every trigger so far.
+        contexts: The context of every known subject at every tick so far, by (subject, tick).
+        counts: applied, duplicates, late (of the applied) and rejected so far.
+        waiting: The rows whose tick is not closed yet.
+    """
+
+    def __init__(self, playbook: Playbook, grid: Grid) -> None:
+        """Start with no subject known and no tick closed."""
+        self.playbook, self.level, self.grid = playbook, playbook.subscriber, grid
+        self.closed: int | None = None
+        self.waiting: list[Signal] = []
+        self.transitions: list[Transition] = []
+        self.triggers: list[Trigger] = []
+        self.contexts: dict[tuple[str, int], Context] = {}
+        self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
+        self._subjects: dict[str, _Subject] = defaultdict(_Subject)
+        self._applied: dict[tuple[str, str, str, str], int] = {}
+        self._order = _in_order(playbook)
+
+    def advance(self, signals: Iterable[Signal], upto: int) -> None:
+        """Take signals in, then close every tick up to and including `upto`."""
+        for row in signals:
+            if self.closed is not None and row.time < self.closed - self.playbook.allowed_lateness:
+                self.counts["rejected"] += 1
+            else:
+                self.waiting.append(row)
+        if self.closed is not None:
+            first = self.closed + self.playbook.tick
+        else:
+            first = min(map(self._own_tick, self.waiting), default=upto)
+        for tick in range(first, upto + 1, self.playbook.tick):
+            self._close(tick)
+        self.closed = upto if self.closed is None else max(upto, self.closed)
+
+    def _own_tick(self, row: Signal) -> int:
+        return (row.time // self.playbook.tick + 1) * self.playbook.tick
+
+    def _close(self, tick: int) -> None:
+        """Let the rows of one tick enter, then evaluate every known subject."""
+        entering = [row for row in self.waiting if self._own_tick(row) <= tick]
+        self.waiting = [row for row in self.waiting if self._own_tick(row) > tick]
+        late = set()
+        for row in sorted(entering, key=lambda row: row.content):
+            known = self._applied.get(row.key)
+            if known is not None and tick - self.playbook.tick <= known + self.playbook.dedup_horizon:
+                self.counts["duplicates"] += 1
+                continue
+            self._apply(row)
+            if self._own_tick(row) < tick:
+                self.counts["late"] += 1
+                late.add(row.subject)
+        for subject in self._subjects:
+            self._evaluate(subject, tick, subject in late)
+
+    def _apply(self, row: Signal) -> None:
+        """Make a row part of its subject's history; its subject is known from now on."""
+        self.counts["applied"] += 1
+        self._applied[row.key] = row.time
+        subject = self._subjects[row.subject]
+        for name, feature in self.level.features.items():
+            subject.observed[name] += observed(feature, row, self.playbook)
+
+    def _evaluate(self, name: str, tick: int, late: bool) -> None:
+        """Advance one subject by one tick."""
+        subject, level = self._subjects[name], self.level
+        values: dict[str, Value] = {
+            key: feature_at(feature, subject.observed[key], tick, self.grid) for key, feature in level.features.items()
+        }
+        changes: list[tuple[str, str, str, str | None]] = []
+        for key in self._order:
+            if key in level.derived:
+                derived = level.derived[key]
+                values[key] = _bounded(evaluate(derived.expr, values, self.playbook.let), derived.bounds)
+                continue
+            member = subject.memberships[key]
+            event, reason = self._segment(level.segments[key], member, values, tick)
+            values[key] = member.entered is not None
+            changes += [("segment", key, event, reason)] if event else []
+        for key, moment in level.moments.items():
+            changes += (
+                [("moment", key, "fired", None)] if self._fires(moment, subject.pulses[key], values, tick) else []
+            )
+        context = Context(
+            {key: values[key] for key in values if key not in level.segments},
+            tuple(sorted(key for key in level.segments if values[key])),
+        )
+        self.contexts[name, tick] = context
+        found = [Transition(tick, name, *change, late) for change in changes]
+        self.transitions += found
+        self.triggers += [Trigger(tick, name, self._name(one), late, context) for one in found if self._triggers(one)]
+
+    def _segment(
+        self, segment: Segment, member: _Membership, values: Mapping[str, Value], tick: int
+    ) -> tuple[str, str | None]:
+        """Return the event of one segment at one tick ('' where there is none) and the reason of an exit."""
+        enter = is_true(segment.enter, values, self.playbook.let)
+        if segment.exit is not None:
+            leave = is_true(segment.exit, values, self.playbook.let)
+        else:
+            leave = not enter and segment.expire is None
+        edge, member.enter_was = enter and not member.enter_was, enter
+        member.last_true = tick if enter else member.last_true
+        if member.entered is None:
+            if not enter or leave:
+                return "", None
+            member.entered = tick
+            return "entered", None
+        if leave and tick >= member.entered + self._whole(segment.hold or 0):
+            member.entered = None
+            return "exited", "condition_false"
+        if segment.expire is not None and tick >= member.last_true + self._whole(segment.expire):
+            member.entered = None
+            return "exited", "expired"
+        return "refreshed" if edge else "", None
+
+    def _fires(self, moment: Moment, pulse: _Pulse, values: Mapping[str, Value], tick: int) -> bool:
+        """Return whether a moment fires at one tick."""
+        if not is_true(moment.when, values, self.playbook.let):
+            pulse.edge = None
+            return False
+        edge, pulse.edge = pulse.edge is None, tick if pulse.edge is None else pulse.edge
+        due = edge or bool(moment.repeat and (tick - pulse.edge) % moment.repeat == 0)
+        if not due or (pulse.fired is not None and tick < pulse.fired + (moment.again_after or 0)):
+            return False
+        pulse.fired = tick
+        return True
+
+    def _name(self, transition: Transition) -> str:
+        return f"subscriber.{transition.name}" + (".exited" if transition.event == "exited" else "")
+
+    def _triggers(self, transition: Transition) -> bool:
+        """Return whether a transition is a trigger: an offer names it and it is not late, or may be."""
+        condition = self.level.segments.get(transition.name) or self.level.moments[transition.name]
+        named = any(self._name(transition) in offer.for_ for offer in self.playbook.offers.values())
+        return transition.event != "refreshed" and named and (not transition.late or condition.on_late == "trigger")
+
+    def _whole(self, duration: int) -> int:
+        """Return a duration rounded up to whole ticks."""
+        return -(-duration // self.playbook.tick) * self.playbook.tick
+
+
+def _in_order(playbook: Playbook) -> list[str]:
+    """Return the derived values and segments so that each follows what it reads."""
+    level = playbook.subscriber
+    texts = {key: [one.expr] for key, one in level.derived.items()}
+    texts |= {key: [text for text in (one.enter, one.exit) if text] for key, one in level.segments.items()}
+    reads = {key: {name for text in texts[key] for name in names(text, playbook.let)} & texts.keys() for key in texts}
+    done: list[str] = []
+    while len(done) < len(texts):
+        done.append(next(key for key in texts if key not in done and reads[key] <= set(done)))
+    return done
+
+
+def _bounded(value: Value, bounds: tuple[float, float] | None) -> Value:
+    return value if value is None or bounds is None else min(max(value, bounds[0]), bounds[1])

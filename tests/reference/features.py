@@ -1,0 +1,87 @@
+"""Features by definition: one value from the raw rows of one subject."""
+
+import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from schemas.contracts import contract
+
+from schemas.playbook import Feature, Playbook
+from tests.reference.expressions import Value, is_true
+from tests.reference.records import Grid, Signal
+
+
+@dataclass(frozen=True, order=True)
+class Observation:
+    """What one row adds to one feature; the order is the one of `first` and `last`."""
+
+    time: int
+    source: str
+    id: str
+    value: Value
+
+
+def observed(feature: Feature, row: Signal, playbook: Playbook) -> list[Observation]:
+    """Return what a row adds to a feature: nothing where `where` is not TRUE or the column is NULL."""
+    scope = _scope(row, playbook.time_zone)
+    if row.signal != feature.from_ or (feature.where and not is_true(feature.where, scope, playbook.let)):
+        return []
+    value = True if feature.column == "any" else _scaled(scope[feature.column], _scale(feature))
+    return [] if value is None else [Observation(row.time, row.source, row.id, value)]
+
+
+def feature_at(feature: Feature, observations: Sequence[Observation], tick: int, grid: Grid) -> Value:
+    """Return one feature at one tick from everything observed so far; a feature without a window looks at all of it."""
+    tail, head = (None, tick) if feature.window is None else grid.edges(tick, feature.window, feature.offset or 0)
+    inside = sorted(one for one in observations if (tail is None or tail <= one.time) and one.time < head)
+    values, scale = [one.value for one in inside], _scale(feature)
+    if feature.aggregate in _OF_ANY:
+        return _OF_ANY[feature.aggregate](values, scale)
+    if not values:
+        return None
+    if feature.aggregate == "seconds_since_last":
+        return (tick - inside[-1].time) / 1000
+    return _OF_SOME[feature.aggregate](values, scale)
+
+
+def _scope(row: Signal, zone: str) -> dict[str, Value]:
+    """Return what a `where` can see of a row: the columns of its contract and the local time of the row."""
+    local = datetime.datetime.fromtimestamp(row.time / 1000, ZoneInfo(zone))
+    absent = {column.name: None for column in contract(row.signal).fields}
+    clock = {"local_hour": local.hour, "local_weekday": local.isoweekday(), "local_date": local.date()}
+    return absent | dict(row.payload) | clock
+
+
+def _scale(feature: Feature) -> int:
+    """Return the decimals kept of the feature's column; 0 for whole numbers, text and `any`."""
+    columns = {column.name: column for column in contract(feature.from_).fields}
+    column = columns.get(feature.column)
+    return column.scale if column is not None and str(column.type) == "double" else 0
+
+
+def _scaled(value: Value, scale: int) -> Value:
+    """Return a measure as a whole number of its smallest unit, halves to even."""
+    return round(Fraction(value) * 10**scale) if scale and value is not None else value
+
+
+def _unscaled(value: Value, scale: int) -> Value:
+    return value / 10**scale if scale else value
+
+
+_OF_ANY: dict[str, Callable[[list[Value], int], Value]] = {
+    "count": lambda values, scale: len(values),
+    "distinct": lambda values, scale: len(set(values)),
+    "sum": lambda values, scale: _unscaled(sum(values), scale),
+}
+"""Aggregates that are 0 where there is nothing."""
+
+_OF_SOME: dict[str, Callable[[list[Value], int], Value]] = {
+    "min": lambda values, scale: _unscaled(min(values), scale),
+    "max": lambda values, scale: _unscaled(max(values), scale),
+    "mean": lambda values, scale: sum(values) / (len(values) * 10**scale),
+    "first": lambda values, scale: _unscaled(values[0], scale),
+    "last": lambda values, scale: _unscaled(values[-1], scale),
+}
+"""Aggregates that are NULL where there is nothing."""

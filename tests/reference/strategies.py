@@ -1,0 +1,251 @@
+"""Hypothesis strategies: random playbooks, random signals with all that goes wrong with them, random spans."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from tests.reference.expressions import Value, is_true
+from tests.reference.records import MINUTE, Grid, Signal
+
+Draw = Callable[[st.SearchStrategy], object]
+Call = tuple[list[Signal], int]
+
+START = 1_767_563_400_000  # 2026-01-04T21:50:00Z, ten minutes before midnight in Helsinki
+SMALL = Grid(exact_limit=6 * MINUTE, short_pane=2 * MINUTE, long_pane=4 * MINUTE, short_span=16 * MINUTE)
+"""A grid on which sawtooth windows of both panes fit into an hour."""
+
+COLUMNS: dict[str, dict[str, st.SearchStrategy]] = {
+    "usage": {
+        "mb": st.sampled_from([None, 0.0, 0.1, 0.25, 1.0, 1.5, 3.0078125, 40.0]),
+        "bytes": st.sampled_from([None, 0, 1, 2, 5, 900]),
+        "kind": st.sampled_from([None, "data", "voice"]),
+        "peer": st.sampled_from([None, "p", "q", "r", "ö"]),
+    },
+    "balance": {
+        "remaining_mb": st.sampled_from([None, 0.0, 0.5, 2.0, 10.0]),
+        "bucket": st.sampled_from([None, "data", "sms"]),
+    },
+    "order": {
+        "amount": st.sampled_from([None, -2.0, 0.015625, 5.0, 19.99]),
+        "quantity": st.sampled_from([None, 1.0, 2.0, 3.0]),
+        "state": st.sampled_from([None, "started", "completed"]),
+    },
+}
+_WHERES = {
+    "usage": [
+        "kind = 'data'",
+        "NOT kind = 'data'",
+        "mb > 1",
+        "bytes IS NULL OR bytes BETWEEN 1 AND 5",
+        "local_hour = 0",
+    ],
+    "balance": ["bucket = 'data'", "remaining_mb < little", "local_weekday = 1"],
+    "order": ["state IN ('completed')", "quantity * amount > 2", "NOT (amount > 0 AND state = 'started')"],
+}
+_NUMERIC = {"usage": ["mb", "bytes"], "balance": ["remaining_mb"], "order": ["amount", "quantity"]}
+_TEXT = {"usage": ["kind", "peer"], "balance": ["bucket"], "order": ["state"]}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A playbook's text and the calls to advance it by; two cases that differ only in calls are the same history."""
+
+    playbook: str
+    calls: list[Call]
+
+    def __repr__(self) -> str:
+        """Return something to paste."""
+        return f"Case({self.playbook}\n{self.calls})"
+
+
+@dataclass
+class _Names:
+    """What an expression may read so far, and what it is for a subject without rows."""
+
+    numbers: list[str]
+    texts: list[str]
+    seconds: list[str]
+    booleans: list[str]
+    empty: dict[str, Value]
+
+
+@st.composite
+def playbooks(draw: Draw, lateness: int = 5, horizon: int = 8) -> str:
+    """Return the text of a valid playbook whose time settings fit `SMALL`.
+
+    Args:
+        draw: Hypothesis' own.
+        lateness: allowed_lateness in minutes.
+        horizon: dedup_horizon in minutes.
+    """
+    names = _Names(["n"], [], [], [], {"n": 0})
+    features = ["n: {count: any, from: usage, window: 3m}"]
+    features += [_feature(draw, f"f{index}", names) for index in range(draw(st.integers(1, 4)))]
+    derived, segments = [], []
+    for index in range(draw(st.integers(0, 4))):
+        if draw(st.booleans()):
+            derived.append(_derived(draw, f"d{index}", names))
+        else:
+            segments.append(_segment(draw, f"s{index}", names))
+    moments = [_moment(draw, f"m{index}", names) for index in range(draw(st.integers(0, 2)))]
+    level = {"features": features, "derived": derived, "segments": segments, "moments": moments}
+    triggers = [f"subscriber.{line.split(':')[0]}" for line in segments + moments]
+    triggers += [f"subscriber.{line.split(':')[0]}.exited" for line in segments]
+    lines = [
+        "playbook: random",
+        "time_zone: Europe/Helsinki",
+        f"allowed_lateness: {lateness}m",
+        f"dedup_horizon: {horizon}m",
+        "let: {little: 2, busy: n > 1}",
+        "signals: [usage, balance, order]",
+        "subscriber:",
+    ]
+    for section, entries in level.items():
+        lines += [f"  {section}:", *(f"    {entry}" for entry in entries)] if entries else []
+    if triggers and (named := draw(st.lists(st.sampled_from(triggers), unique=True, max_size=4))):
+        offer = (
+            f"for: [{', '.join(named)}], family: any, owner: us, value: 1, p_accept: 0.5, send: [app], valid_for: 1h"
+        )
+        lines += ["offers:", f"  offer: {{{offer}}}"]
+    return "\n".join(lines) + "\n"
+
+
+def _feature(draw: Draw, name: str, names: _Names) -> str:
+    """Return a feature's line and note what it is."""
+    signal = draw(st.sampled_from(sorted(COLUMNS)))
+    aggregates = ["count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last"]
+    aggregate = draw(st.sampled_from(aggregates))
+    columns = _NUMERIC[signal]
+    if aggregate in ("distinct", "first", "last"):
+        columns = columns + _TEXT[signal] + (["local_date"] if aggregate == "distinct" else [])
+    if aggregate in ("count", "seconds_since_last"):
+        columns = [*columns, "any", "any"]
+    column = draw(st.sampled_from(columns))
+    kind = names.texts if column in _TEXT[signal] and aggregate in ("first", "last") else names.numbers
+    (names.seconds if aggregate == "seconds_since_last" else kind).append(name)
+    names.empty[name] = 0 if aggregate in ("count", "sum", "distinct") else None
+    where = f', where: "{draw(st.sampled_from(_WHERES[signal]))}"' if draw(st.booleans()) else ""
+    return f"{name}: {{{aggregate}: {column}, from: {signal}{where}{_window(draw, aggregate)}}}"
+
+
+def _window(draw: Draw, aggregate: str) -> str:
+    """Return `window` and `offset`: exact, or sawtooth with short or long panes by the grid `SMALL`."""
+    if aggregate == "last" and draw(st.booleans()):
+        return ""
+    unit, least, most = draw(st.sampled_from([(1, 1, 6), (1, 1, 6), (2, 8, 16), (4, 20, 28)]))
+    reach = draw(st.integers(least // unit, most // unit)) * unit
+    window = draw(st.integers(1, reach // unit)) * unit
+    return f", window: {window}m" + (f", offset: {reach - window}m" if reach > window else "")
+
+
+def _derived(draw: Draw, name: str, names: _Names) -> str:
+    """Return a derived value's line and note it."""
+    a, b = draw(st.sampled_from(names.numbers)), draw(st.sampled_from(names.numbers))
+    member = draw(st.sampled_from(names.booleans)) if names.booleans else "TRUE"
+    texts = ["{a} + {b}", "{a} - {b} * 0.5", "{a} / {b}", "COALESCE({a}, 0) / 4", "CASE WHEN {m} THEN {a} ELSE {b} END"]
+    text = draw(st.sampled_from(texts)).format(a=a, b=b, m=member)
+    bounds = draw(st.sampled_from(["", "", ", bounds: [0, 1]", ", bounds: [0.5, 3]"]))
+    names.numbers.append(name)
+    names.empty[name] = 0 if "COALESCE" in text else None
+    return f'{name}: {{expr: "{text}"{bounds}}}'
+
+
+def _segment(draw: Draw, name: str, names: _Names) -> str:
+    """Return a segment's line, one that a subject without rows is not in, and note it."""
+    enter = _condition(draw, names)
+    if is_true(enter, names.empty, {"little": 2, "busy": "n > 1"}):
+        enter = f"({enter}) AND n > 0"
+    hold = draw(st.sampled_from([0, 0, 60, 90, 240]))
+    expire = draw(st.sampled_from([None, None, 300, 400, 600]))
+    parts = [f'enter: "{enter}"', f"hold: {hold}s"]
+    parts += [f'exit: "{_condition(draw, names)}"'] if draw(st.booleans()) else []
+    parts += [f"expire: {expire}s"] if expire else []
+    parts += ["on_late: trigger"] if draw(st.booleans()) else []
+    names.booleans.append(name)
+    names.empty[name] = False
+    return f"{name}: {{{', '.join(parts)}}}"
+
+
+def _moment(draw: Draw, name: str, names: _Names) -> str:
+    """Return a moment's line."""
+    repeat, again_after = draw(st.sampled_from([None, 1, 3])), draw(st.sampled_from([None, 30, 150, 420]))
+    parts = [f'when: "{_condition(draw, names)}"']
+    parts += [f"repeat: {repeat}m"] if repeat else []
+    parts += [f"again_after: {again_after}s"] if again_after else []
+    parts += ["on_late: trigger"] if draw(st.booleans()) else []
+    return f"{name}: {{{', '.join(parts)}}}"
+
+
+def _condition(draw: Draw, names: _Names) -> str:
+    """Return a condition over one or two atoms."""
+    atoms = [_atom(draw, names) for _ in range(draw(st.integers(1, 2)))]
+    text = draw(st.sampled_from([" AND ", " OR "])).join(atoms)
+    return f"NOT ({text})" if draw(st.integers(0, 5)) == 0 else text
+
+
+def _atom(draw: Draw, names: _Names) -> str:
+    """Return one comparison, or one name that is TRUE or FALSE."""
+    number = f"{draw(st.sampled_from(names.numbers))} "
+    compare, limit = draw(st.sampled_from([">", ">=", "<", "<=", "=", "<>"])), draw(st.sampled_from([0, 1, 2, 2.5, 5]))
+    choices = [number + f"{compare} {limit}", number + f"{compare} {limit}", number + "IS NULL", "busy"]
+    choices += [f"{name} {compare} {draw(st.sampled_from([30, 60, 90.5, 180, 400]))}" for name in names.seconds]
+    choices += [f"{name} = 'data'" for name in names.texts]
+    choices += [draw(st.sampled_from(["", "NOT "])) + name for name in names.booleans]
+    return draw(st.sampled_from(choices))
+
+
+@st.composite
+def signals(draw: Draw, minutes: int = 40, most: int = 30) -> list[Signal]:
+    """Return signals of up to three subjects, with copies: the same again, at another time, from another source."""
+    rows: list[Signal] = []
+    for index in range(draw(st.integers(1, most))):
+        signal = draw(st.sampled_from(["usage", "usage", "balance", "order"]))
+        payload = {column: draw(values) for column, values in COLUMNS[signal].items()}
+        time = START + draw(st.integers(0, minutes)) * MINUTE + draw(st.sampled_from([0, 0, 1, 30_000, 59_999]))
+        rows.append(Signal(signal, f"{index}", "net", time, draw(st.sampled_from("abc")), payload))
+        rows += _copies(draw, rows)
+    return rows
+
+
+def _copies(draw: Draw, rows: list[Signal]) -> list[Signal]:
+    """Return at most one more row that shares its id with an earlier one."""
+    if draw(st.integers(0, 4)):
+        return []
+    one = draw(st.sampled_from(rows))
+    source = draw(st.sampled_from([one.source, one.source, "other"]))
+    moved = one.time + draw(st.sampled_from([0, 0, 1, 3 * MINUTE, 12 * MINUTE]))
+    payload = (
+        one.payload if moved == one.time else {column: draw(COLUMNS[one.signal][column]) for column in one.payload}
+    )
+    copy = Signal(one.signal, one.id, source, moved, one.subject, payload)
+    return [copy] * draw(st.integers(1, 2))
+
+
+@st.composite
+def ends(draw: Draw, minutes: int = 40) -> list[int]:
+    """Return where spans end: random ticks, the last one some time after every signal."""
+    cuts = draw(st.lists(st.integers(0, minutes + 5), max_size=4, unique=True))
+    return [START + cut * MINUTE for cut in sorted({*cuts, minutes + 25})]
+
+
+def in_time(rows: list[Signal], spans: list[int]) -> list[Call]:
+    """Return calls in which every row comes with the span that closes its tick."""
+    return dealt(rows, spans, [0] * len(rows))
+
+
+def dealt(rows: list[Signal], spans: list[int], shifts: list[int]) -> list[Call]:
+    """Return calls in which row i comes `shifts[i]` spans after the one that closes its tick (negative: before)."""
+    calls: list[Call] = [([], end) for end in spans]
+    for row, shift in zip(rows, shifts, strict=True):
+        due = next(index for index, end in enumerate(spans) if row.time < end)
+        calls[min(max(due + shift, 0), len(spans) - 1)][0].append(row)
+    return calls
+
+
+@st.composite
+def cases(draw: Draw) -> Case:
+    """Return a playbook and calls with rows on time, early (they wait), late and too late."""
+    rows, spans = draw(signals()), draw(ends())
+    shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
+    return Case(draw(playbooks()), dealt(draw(st.permutations(rows)), spans, shifts))
