@@ -1,0 +1,190 @@
+"""Advance a shard's contexts over every tick of a span at once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms.context import contexts, memory as memories, moments, retention, segments
+from transforms.context.definitions import ContextPlan
+from transforms.context.features import Features, ready_at
+from transforms.context.intake import Intake, take_in
+from transforms.context.memory import Memory
+from transforms.context.moments import Fired
+from transforms.context.outputs import Outputs, outputs
+from transforms.context.segments import NEVER, Changes, Span
+from transforms.context.ticks import Ints
+from transforms.context.timeline import Points, keys_of, points_of
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """What came of one call.
+
+    Attributes:
+        outputs: Triggers, transitions, contexts and rejected rows.
+        counts: Rows applied, of these late; duplicates; rejected; pending.
+        wake: The next tick at which something can change without new signals.
+        waiting: Rows of later ticks, to be given again.
+    """
+
+    outputs: Outputs
+    counts: dict[str, int]
+    wake: int | None
+    waiting: list[pa.RecordBatch]
+    _plan: ContextPlan = field(repr=False)
+    _memory: Memory = field(repr=False)
+
+    @cached_property
+    def state(self) -> bytes:
+        """The shard's state for the next call."""
+        retention.compact(self._plan, self._memory)
+        self._memory.forget()
+        return memories.dump(self._memory)
+
+
+def advance(
+    plan: ContextPlan,
+    state: bytes | None,
+    signals: Sequence[pa.RecordBatch],
+    upto: int,
+    *,
+    complete_from: int | None = None,
+    final: bool = False,
+) -> Advanced:
+    """Advance the contexts of a shard to the tick `upto`.
+
+    One call over a span gives the same as several over its parts, if each row is given no later than the
+    call that closes its tick.
+
+    Args:
+        plan: The level's plan.
+        state: What the call before returned, None at first.
+        signals: Signal batches, in any order.
+        upto: A tick after those of the calls before.
+        complete_from: For a first call: since when the input is complete, None for ever.
+        final: Whether this ends the run: every known subject's context is written.
+
+    Raises:
+        ValueError: `upto` is no tick, or not after the closed one.
+    """
+    memory = memories.load(state)
+    if upto % plan.grid.tick or (memory.closed is not None and upto <= memory.closed):
+        raise ValueError(f"cannot advance to {upto}: it must be a tick after {memory.closed}")
+    if state is None:
+        memory.complete_from = complete_from
+    span = Span(plan.grid, memory.closed, upto)
+    intake = take_in(plan, memory, signals, upto)
+    retention.compact(plan, memory)
+    features = Features(plan, memory)
+    points, written, wake = _points(plan, memory, features, intake, span)
+    changes, fired = _conditions(plan, memory, features, span, points)
+    _store(memory, changes, fired)
+    memory.closed = upto
+    retention.prune(plan, memory)
+    wake = min([wake, *(one.wake for one in fired.values()), *(changes[s.name].wake(s) for s in plan.segments)])
+    made = outputs(plan, memory, features, intake, span, changes, fired, written, final)
+    return Advanced(made, intake.counts, None if wake >= NEVER else wake, intake.waiting, plan, memory)
+
+
+def _points(
+    plan: ContextPlan, memory: Memory, features: Features, intake: Intake, span: Span
+) -> tuple[Points, Points, int]:
+    """Return where conditions may change, where changed contexts are due, and the next tick of either."""
+    grid, wake = plan.grid, NEVER
+    new, first_ticks = intake.new
+    keys = [
+        keys_of(grid, new, np.maximum(first_ticks, span.first)),
+        keys_of(grid, intake.late, np.full(len(intake.late), span.first)),
+    ]
+    due = _Periodic(plan, memory, span)
+    due.changed(*intake.new)
+    due.changed(intake.late, np.full(len(intake.late), span.first))
+    for codes, ticks, needed in _all_changes(plan, memory, features):
+        within = (ticks >= span.first) & (ticks <= span.upto)
+        due.changed(codes[within], ticks[within])
+        if needed:
+            keys.append(_without_repeats(keys_of(grid, codes[within], ticks[within])))
+        wake = min(wake, int(ticks[ticks > span.upto].min(initial=NEVER)))
+    written, next_written = due.close()
+    return points_of(grid, np.concatenate(keys)), written, min(wake, next_written)
+
+
+def _all_changes(plan: ContextPlan, memory: Memory, features: Features) -> Iterable[tuple[Ints, Ints, bool]]:
+    """Yield where rows change features, and where features become complete; and whether conditions read them."""
+    yield from ((codes, ticks, True) for codes, ticks in features.changes(plan.needed))
+    others = {feature.name for feature in plan.features} - plan.needed
+    yield from ((codes, ticks, False) for codes, ticks in features.changes(others))
+    ready = {plan.grid.at_least(at) for f in plan.features if (at := ready_at(memory, f)) is not None}
+    codes = np.arange(memory.subjects.height)
+    yield from ((codes, np.full(len(codes), tick), True) for tick in ready)
+
+
+def _without_repeats(keys: Ints) -> Ints:
+    return keys[np.diff(keys, prepend=-1) != 0]
+
+
+class _Periodic:
+    """When contexts that changed are written: at the multiples of `contexts_every`, if they changed since the last."""
+
+    def __init__(self, plan: ContextPlan, memory: Memory, span: Span) -> None:
+        self._grid, self._every, self._span = plan.grid, plan.contexts_every, span
+        self._memory = memory
+        self._flags = memory.subjects["changed"].to_numpy().copy()
+        self._keys: list[Ints] = []
+        self.changed(np.flatnonzero(self._flags), np.full(int(self._flags.sum()), span.first))
+        self._flags[:] = self._flags & (self._next(span.first) > span.upto)
+
+    def changed(self, codes: Ints, ticks: Ints) -> None:
+        due = -(-ticks // self._every) * self._every
+        now = due <= self._span.upto
+        if now.any():
+            self._keys.append(_without_repeats(keys_of(self._grid, codes[now], due[now])))
+        self._flags[codes[~now]] = True
+
+    def close(self) -> tuple[Points, int]:
+        """Return what is due in the span, and the next tick at which something is due."""
+        self._memory.subjects = self._memory.subjects.with_columns(changed=pl.Series(self._flags))
+        wake = self._next(self._span.end) if self._flags.any() else NEVER
+        return points_of(self._grid, np.concatenate([np.empty(0, np.int64), *self._keys])), wake
+
+    def _next(self, tick: int) -> int:
+        return -(-tick // self._every) * self._every
+
+
+def _conditions(
+    plan: ContextPlan, memory: Memory, features: Features, span: Span, points: Points
+) -> tuple[dict[str, Changes], dict[str, Fired]]:
+    """Run all segments and moments, stratum by stratum."""
+    changes: dict[str, Changes] = {}
+    fired: dict[str, Fired] = {}
+    before: tuple[object, ...] = ()
+    frame = pl.DataFrame()
+    for stratum in plan.strata:
+        points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *_turns(plan, changes)]))
+        frame = contexts.derive(contexts.frame_at(plan, features, changes, points), stratum.derived)
+        level = contexts.levels(frame, stratum)
+        for segment in stratum.segments:
+            mine = memory.members.filter(pl.col("segment") == segment.name)
+            enter, leave = level[f"enter {segment.name}"], level[f"exit {segment.name}"]
+            changes[segment.name] = segments.run(segment, span, points, enter, leave, mine)
+        for moment in stratum.moments:
+            mine = memory.moments.filter(pl.col("moment") == moment.name)
+            fired[moment.name] = moments.run(moment, span, points, level[f"when {moment.name}"], mine)
+    return changes, fired
+
+
+def _turns(plan: ContextPlan, changes: dict[str, Changes]) -> list[Ints]:
+    """Return where memberships changed: later strata may read them."""
+    return [
+        keys_of(plan.grid, change.events["code"].to_numpy(), change.events["tick"].to_numpy())
+        for change in changes.values()
+    ]
+
+
+def _store(memory: Memory, changes: dict[str, Changes], fired: dict[str, Fired]) -> None:
+    memory.members = pl.concat([memory.members.clear(), *(change.members for change in changes.values())])
+    memory.moments = pl.concat([memory.moments.clear(), *(one.memory for one in fired.values())])

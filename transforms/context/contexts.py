@@ -1,0 +1,60 @@
+"""Conditions and contexts at (subject, tick) pairs: features, derived values and memberships as columns."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from transforms.context.definitions import ContextPlan, Derived, Stratum
+from transforms.context.features import Features
+from transforms.context.segments import Changes
+from transforms.context.ticks import Bools
+from transforms.context.timeline import Points
+
+
+def frame_at(plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points) -> pl.DataFrame:
+    """Return what conditions read at each pair: needed features, and the segments of earlier strata."""
+    members = {name: pl.Series(change.member_at(plan.grid, points)) for name, change in changes.items()}
+    return features.at(points, plan.needed).with_columns(**members)
+
+
+def derive(frame: pl.DataFrame, derived: tuple[Derived, ...]) -> pl.DataFrame:
+    """Add derived values, each of which may read those before it."""
+    for one in derived:
+        frame = frame.with_columns(one.column)
+    return frame
+
+
+def levels(frame: pl.DataFrame, stratum: Stratum) -> dict[str, Bools]:
+    """Return the levels of a stratum's conditions, NULL as FALSE, named `enter X`, `exit X` and `when X`."""
+    exprs = {}
+    for segment in stratum.segments:
+        enter = segment.enter.expr.fill_null(False)
+        exprs[f"enter {segment.name}"] = enter
+        if segment.exit is not None:
+            exprs[f"exit {segment.name}"] = segment.exit.expr.fill_null(False)
+        else:
+            exprs[f"exit {segment.name}"] = pl.lit(False) if segment.expire else ~enter
+    exprs |= {f"when {moment.name}": moment.when.expr.fill_null(False) for moment in stratum.moments}
+    found = frame.select(**exprs)
+    return {name: np.broadcast_to(found[name].to_numpy(), len(frame)) for name in exprs}
+
+
+def context_at(plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points) -> pl.DataFrame:
+    """Return the whole context at each pair.
+
+    Returns:
+        One column a feature, a derived value and a segment (its membership), in the order of the plan.
+    """
+    members = {name: pl.Series(change.member_at(plan.grid, points)) for name, change in changes.items()}
+    return derive(features.at(points, {f.name for f in plan.features}).with_columns(**members), plan.derived)
+
+
+def records(plan: ContextPlan, context: pl.DataFrame) -> pl.DataFrame:
+    """Return columns `segments` (sorted names) and `context` (struct of features and derived values)."""
+    names = [feature.name for feature in plan.features] + [derived.name for derived in plan.derived]
+    members = [
+        pl.when(segment.name).then(pl.lit(segment.name)) for segment in sorted(plan.segments, key=lambda one: one.name)
+    ]
+    segments = pl.concat_list(members).list.drop_nulls() if members else pl.lit([], pl.List(pl.String))
+    return context.select(segments=segments, context=pl.struct(names))

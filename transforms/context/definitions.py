@@ -1,0 +1,191 @@
+"""What a playbook's level means to the kernels: measures, features, conditions in the order they are evaluated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from transforms.context.expressions import Expression
+from transforms.context.ticks import EVER, Grid
+
+Name = str
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column of a signal where a condition holds; NULL elsewhere.
+
+    Attributes:
+        key: Hash of the definition: what stays the same when a playbook changes keeps its state.
+        column: The contract's column; None measures the row itself.
+        where: The condition, None for every row.
+        scale: Decimals that the state keeps of a double; 0 for all other types.
+        dtype: Type in the state.
+    """
+
+    key: str
+    column: str | None
+    where: Expression | None
+    scale: int
+    dtype: pl.DataType
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A windowed aggregate of one measure.
+
+    Attributes:
+        name: Its column in expressions and contexts.
+        signal: The signal type it reads.
+        aggregate: count, sum, min, max, mean, distinct, first, last or seconds_since_last.
+        measure: What it aggregates.
+        window: W, milliseconds; None is all time.
+        offset: How far the window lies back, milliseconds.
+        pane: 0 for an exact window, else the pane by which its tail moves.
+        head_pane: The pane by which its head moves, 0 for an exact head.
+        thresholds: Seconds that a seconds_since_last is compared with.
+    """
+
+    name: Name
+    signal: str
+    aggregate: str
+    measure: Measure
+    window: int | None
+    offset: int
+    pane: int
+    head_pane: int
+    thresholds: tuple[float, ...] = ()
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """Type of the feature in expressions and contexts."""
+        if self.aggregate in ("count", "distinct"):
+            return pl.Int64()
+        if self.aggregate in ("mean", "seconds_since_last") or self.measure.scale:
+            return pl.Float64()
+        return self.measure.dtype
+
+    @property
+    def reach(self) -> int | None:
+        """How far back it looks, milliseconds; None is for ever."""
+        return None if self.window is None else self.window + self.offset
+
+
+@dataclass(frozen=True)
+class Derived:
+    """An expression over features, clipped to `bounds`."""
+
+    name: Name
+    expression: Expression
+    bounds: tuple[float, float] | None
+
+    @property
+    def column(self) -> pl.Expr:
+        """The derived value as a polars expression."""
+        expr = self.expression.expr
+        return (expr.clip(*self.bounds) if self.bounds else expr).alias(self.name)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A living condition. `hold` and `expire` are whole ticks, milliseconds.
+
+    `triggers` holds the transitions that a live offer names: `entered`, `exited`.
+    """
+
+    name: Name
+    enter: Expression
+    exit: Expression | None
+    hold: int
+    expire: int | None
+    triggers: frozenset[str]
+    late_triggers: bool
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A rising edge, repeated every `repeat` while true, at most one in `again_after` (milliseconds)."""
+
+    name: Name
+    when: Expression
+    repeat: int | None
+    again_after: int | None
+    triggers: bool
+    late_triggers: bool
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Conditions that read only features, and segments of the strata before."""
+
+    derived: tuple[Derived, ...]
+    segments: tuple[Segment, ...]
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True)
+class SignalPlan:
+    """What a level takes from one signal type.
+
+    Attributes:
+        columns: The payload columns that travel.
+        measures: What the state keeps of a row.
+        features: What is computed from them.
+        ordered: Whether ties of time matter (first, last), so that source and id are kept.
+    """
+
+    signal: str
+    columns: tuple[str, ...]
+    measures: tuple[Measure, ...]
+    features: tuple[Feature, ...]
+    ordered: bool
+
+    @cached_property
+    def panes(self) -> tuple[int, ...]:
+        """The panes into which old rows are compacted, the coarsest last; empty if all windows are exact."""
+        return tuple(sorted({f.pane for f in self.features if f.pane}, key=lambda pane: (pane != EVER, pane)))
+
+
+@dataclass(frozen=True)
+class ContextPlan:
+    """One level of a playbook, ready to be advanced.
+
+    Attributes:
+        level: The kind of subject.
+        grid: Ticks and panes.
+        allowed_lateness: How late a row may be and still be applied, milliseconds.
+        dedup_horizon: How long ids are remembered, milliseconds.
+        contexts_every: How often a changed context is written, milliseconds.
+        zone: Time zone of local_hour, local_weekday and local_date.
+        signals: The signals of the playbook, by type.
+        strata: The conditions, in order of evaluation.
+        derived: All derived values, in order of evaluation.
+        needed: Names of the features that conditions read, directly or through derived values.
+    """
+
+    level: str
+    grid: Grid
+    allowed_lateness: int
+    dedup_horizon: int
+    contexts_every: int
+    zone: str
+    signals: Mapping[str, SignalPlan]
+    strata: tuple[Stratum, ...]
+    derived: tuple[Derived, ...]
+    needed: frozenset[str]
+
+    @cached_property
+    def features(self) -> tuple[Feature, ...]:
+        """All features, in the order of the signals."""
+        return tuple(feature for signal in self.signals.values() for feature in signal.features)
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """All segments, in order of evaluation."""
+        return tuple(segment for stratum in self.strata for segment in stratum.segments)
+
+    @cached_property
+    def moments(self) -> tuple[Moment, ...]:
+        """All moments, in order of evaluation."""
+        return tuple(moment for stratum in self.strata for moment in stratum.moments)

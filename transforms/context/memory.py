@@ -1,0 +1,133 @@
+"""The state of one shard of contexts, in memory and as a blob."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms import state_blob
+from transforms.context.ticks import Ints
+
+SEEN = {"code": pl.Int64, "hash": pl.UInt64, "time": pl.Int64}
+MEMBERS = {
+    "code": pl.Int64,
+    "segment": pl.String,
+    "entered": pl.Int64,
+    "last_true": pl.Int64,
+    "enter": pl.Boolean,
+    "exit": pl.Boolean,
+}
+MOMENTS = {"code": pl.Int64, "moment": pl.String, "since": pl.Int64, "fired": pl.Int64}
+
+Tables = dict[str, pl.DataFrame]
+
+
+@dataclass
+class Memory:
+    """Everything a shard remembers. Column `code` of every table is a row number of `subjects`.
+
+    Attributes:
+        closed: The last tick that was advanced to, None before the first.
+        complete_from: Since when the input is complete, None for ever.
+        subjects: Column `subject`, the ids, sorted; column `changed`, since its context was last written.
+        rows: Per signal: code, time, measures; with source and id where ties matter; sorted by code and time.
+        panes: Per "signal pane": compacted rows; see `parts.compact`.
+        values: Per "signal pane measure": compacted different values.
+        seen: Hashes of the ids of applied signals, with their times.
+        members: One row a membership: since when, the last tick at which `enter` was true before it
+            became false, and the present levels of both conditions.
+        moments: Where a moment's condition is true, since when; when it last fired.
+    """
+
+    closed: int | None = None
+    complete_from: int | None = None
+    subjects: pl.DataFrame = field(default_factory=lambda: _empty({"subject": pl.String, "changed": pl.Boolean}))
+    rows: Tables = field(default_factory=dict)
+    panes: Tables = field(default_factory=dict)
+    values: Tables = field(default_factory=dict)
+    seen: pl.DataFrame = field(default_factory=lambda: _empty(SEEN))
+    members: pl.DataFrame = field(default_factory=lambda: _empty(MEMBERS))
+    moments: pl.DataFrame = field(default_factory=lambda: _empty(MOMENTS))
+
+    def coded(self) -> list[pl.DataFrame]:
+        """Return every table that has a column `code`."""
+        return [*self.rows.values(), *self.panes.values(), *self.values.values(), self.seen, self.members, self.moments]
+
+    def recode(self, codes: Ints) -> None:
+        """Replace each code by `codes[code]` in every table; the new codes keep the order."""
+
+        def recoded(table: pl.DataFrame) -> pl.DataFrame:
+            return table.with_columns(code=pl.Series(codes[table["code"].to_numpy()], dtype=pl.Int64))
+
+        self._map(recoded)
+
+    def know(self, subjects: pl.Series) -> None:
+        """Add subjects that are not known yet."""
+        new = subjects.filter(~subjects.is_in(self.subjects["subject"].implode()))
+        if new.is_empty():
+            return
+        added = pl.DataFrame({"subject": new, "changed": pl.repeat(False, len(new), eager=True)})
+        known = pl.concat([self.subjects, added]).with_row_index("old").sort("subject")
+        codes = np.empty(known.height, np.int64)
+        codes[known["old"].to_numpy()] = np.arange(known.height)
+        self.recode(codes)
+        self.subjects = known.drop("old")
+
+    def forget(self) -> None:
+        """Drop the subjects of whom nothing is left."""
+        left = np.zeros(self.subjects.height, bool)
+        for table in self.coded():
+            left[table["code"].to_numpy()] = True
+        if not left.all():
+            self.recode(np.cumsum(left) - 1)
+            self.subjects = self.subjects.filter(left)
+
+    def _map(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        for tables in (self.rows, self.panes, self.values):
+            tables.update({name: change(table) for name, table in tables.items()})
+        self.seen, self.members, self.moments = change(self.seen), change(self.members), change(self.moments)
+
+
+def dump(memory: Memory) -> bytes:
+    """Return the blob of a state."""
+    header = {"closed": memory.closed, "complete_from": memory.complete_from}
+    named: Mapping[str, Tables] = {"rows": memory.rows, "panes": memory.panes, "values": memory.values}
+    tables = {f"{kind} {name}": table for kind, group in named.items() for name, table in group.items()}
+    singles = {"subjects": memory.subjects, "seen": memory.seen, "members": memory.members, "moments": memory.moments}
+    return state_blob.dump(header, {name: _to_arrow(table) for name, table in (tables | singles).items()})
+
+
+def load(blob: bytes | None) -> Memory:
+    """Return the state of a blob; None is the state before the first signal."""
+    if blob is None:
+        return Memory()
+    header, stored = state_blob.load(blob)
+    memory = Memory(header["closed"], header["complete_from"])
+    for name, table in stored.items():
+        kind, _, key = name.partition(" ")
+        frame = _from_arrow(table)
+        if key:
+            getattr(memory, kind)[key] = frame
+        else:
+            setattr(memory, kind, frame)
+    return memory
+
+
+def _to_arrow(table: pl.DataFrame) -> pa.Table:
+    """Return the table with codes as differences: small numbers, which zstd halves."""
+    if "code" not in table.columns:
+        return table.to_arrow(compat_level=pl.CompatLevel.oldest())
+    packed = table.with_columns(pl.col("code").diff().fill_null(pl.col("code")))
+    return packed.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _from_arrow(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame.with_columns(pl.col("code").cum_sum()) if "code" in frame.columns else frame
+
+
+def _empty(schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+    return pl.DataFrame(schema=dict(schema))

@@ -1,0 +1,101 @@
+"""Moments: rising edges of a condition, repeated while it stays true, at most one in a given time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from transforms.context.definitions import Moment
+from transforms.context.memory import MOMENTS
+from transforms.context.segments import NEVER, Span
+from transforms.context.ticks import Bools, Ints
+from transforms.context.timeline import Points, keys_of
+
+
+@dataclass
+class Fired:
+    """What happened to one moment: when it fired (sorted), its memory, and the next tick at which it may."""
+
+    points: Points
+    memory: pl.DataFrame
+    wake: int
+
+
+def run(moment: Moment, span: Span, points: Points, true: Bools, memory: pl.DataFrame) -> Fired:
+    """Advance one moment over a span.
+
+    Args:
+        moment: The definition.
+        span: The ticks of the call.
+        points: Where the condition was evaluated; it does not change elsewhere.
+        true: Its level at each point.
+        memory: The moment's rows of `memory.MOMENTS`, sorted by code.
+    """
+    codes, starts, ends = _runs(span, points, true, memory)
+    fired = _fires(moment, span, codes, starts, ends)
+    last = memory.filter(pl.col("fired").is_not_null()).select("code", "fired")
+    if moment.again_after:
+        fired = _spaced(span, fired, last, moment.again_after)
+        last = _last(last, fired).filter(pl.col("fired") + moment.again_after > span.end)
+    going = ends == span.end
+    since = pl.DataFrame({"code": codes[going], "since": starts[going]})
+    after = since.join(last, "code", "full", coalesce=True).with_columns(moment=pl.lit(moment.name))
+    wake = NEVER
+    if moment.repeat and going.any():
+        missed = (span.upto - starts[going]) // moment.repeat + 1
+        wake = int((starts[going] + missed * moment.repeat).min())
+    return Fired(fired, after.select(MOMENTS).sort("code"), wake)
+
+
+def _runs(span: Span, points: Points, true: Bools, memory: pl.DataFrame) -> tuple[Ints, Ints, Ints]:
+    """Return code, start and end of each run of TRUE; one that goes on ends at the tick after the span."""
+    old = memory.filter(pl.col("since").is_not_null())
+    code = np.concatenate([old["code"].to_numpy(), points.codes])
+    tick = np.concatenate([old["since"].to_numpy(), points.ticks])
+    level = np.concatenate([np.ones(len(old), bool), true])
+    order = np.argsort(keys_of(span.grid, code, tick), kind="stable")
+    code, tick, level = code[order], tick[order], level[order]
+    first = np.diff(code, prepend=-1) != 0
+    turns = np.flatnonzero(np.where(first, level, np.diff(level, prepend=False)))
+    code, tick, level = code[turns], tick[turns], level[turns]
+    goes_on = np.append(np.diff(code) != 0, True) if len(code) else np.empty(0, bool)
+    end = np.where(goes_on, span.end, np.append(tick[1:], 0)) if len(code) else tick
+    return code[level], tick[level], end[level]
+
+
+def _fires(moment: Moment, span: Span, codes: Ints, starts: Ints, ends: Ints) -> Points:
+    """Return the edge of each run and its repetitions, as far as they lie in the span."""
+    if not moment.repeat:
+        new = starts >= span.first
+        return Points(codes[new], starts[new])
+    skipped = np.maximum(span.first - starts + moment.repeat - 1, 0) // moment.repeat
+    count = np.maximum((ends - 1 - starts) // moment.repeat + 1 - skipped, 0)
+    run_of = np.repeat(np.arange(len(codes)), count)
+    number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return Points(codes[run_of], starts[run_of] + (skipped[run_of] + number) * moment.repeat)
+
+
+def _spaced(span: Span, fires: Points, last: pl.DataFrame, again_after: int) -> Points:
+    """Keep the first of each subject that is `again_after` past the one kept before, the k-th of all at once."""
+    keys = fires.keys(span.grid)
+    codes = fires.codes[fires.starts]
+    free = np.zeros(len(codes), np.int64)
+    at = np.searchsorted(codes, last["code"].to_numpy())
+    known = at < len(codes)
+    known[known] = codes[at[known]] == last["code"].to_numpy()[known]
+    free[at[known]] = last["fired"].to_numpy()[known] + again_after
+    kept: list[Ints] = []
+    while len(codes):
+        row = np.searchsorted(keys, keys_of(span.grid, codes, -(-free // span.grid.tick) * span.grid.tick))
+        found = row < len(keys)
+        found[found] = fires.codes[row[found]] == codes[found]
+        codes, row = codes[found], row[found]
+        free = fires.ticks[row] + again_after
+        kept.append(row)
+    return fires.at(np.sort(np.concatenate(kept))) if kept else fires
+
+
+def _last(before: pl.DataFrame, fired: Points) -> pl.DataFrame:
+    """Return the last firing of each subject that ever fired."""
+    now = pl.DataFrame({"code": fired.codes, "fired": fired.ticks})
+    return pl.concat([before, now]).group_by("code").agg(pl.col("fired").max())

@@ -1,0 +1,307 @@
+"""From a playbook to the plan of a level: every expression compiled, every mistake told at once."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from schemas import playbook as books
+from schemas.contracts import ENVELOPE, Contract, contract, read_contract
+from schemas.contracts import Field as ContractField
+from schemas.errors import LoadError, LoadErrors
+from schemas.near_miss import near_miss
+from schemas.playbook import Playbook
+from schemas.yaml_source import KeyPath
+from transforms.context.definitions import (
+    ContextPlan,
+    Derived,
+    Feature,
+    Measure,
+    Moment,
+    Segment,
+    SignalPlan,
+    Stratum,
+)
+from transforms.context.expressions import Expression, ExpressionError, ScopeColumn, compile_expression, references
+from transforms.context.ticks import EVER, Grid
+
+LEVEL = "subscriber"
+LOCAL = {"local_hour": pl.Int64(), "local_weekday": pl.Int64(), "local_date": pl.String()}
+DTYPES: Mapping[pa.DataType, pl.DataType] = {
+    pa.string(): pl.String(),
+    pa.int64(): pl.Int64(),
+    pa.float64(): pl.Float64(),
+    pa.bool_(): pl.Boolean(),
+}
+NEVER_NULL = ("count", "sum", "distinct")
+NUMBERS_ONLY = ("sum", "mean", "min", "max")
+
+Scope = dict[str, ScopeColumn]
+
+
+def load_plan(playbook: Playbook, grid: Grid | None = None) -> ContextPlan:
+    """Compile the subscriber level of a playbook.
+
+    Args:
+        playbook: The checked playbook.
+        grid: Panes other than the usual ones, for tests.
+
+    Raises:
+        LoadErrors: all mistakes in features and expressions, with their lines.
+    """
+    return _Compiler(playbook, grid or Grid(playbook.tick)).plan()
+
+
+def contracts(playbook: Playbook) -> dict[str, Contract]:
+    """Return the contract of each signal type of a playbook; files are found beside the playbook.
+
+    Raises:
+        LoadErrors: unknown signal types, unreadable contracts.
+    """
+    found, errors = {}, []
+    for name, file in playbook.signals.items():
+        try:
+            found[name] = read_contract(Path(playbook.file).parent / file) if file else contract(name)
+        except KeyError:
+            hint = "name one of the built-in types, or `{%s: FILE.avsc}`" % name
+            errors.append(playbook.error(("signals",), f"no signal type `{name}`", name, hint))
+        except LoadErrors as error:
+            errors += error.errors
+    if errors:
+        raise LoadErrors(errors)
+    return found
+
+
+def scope_of(plan: ContextPlan) -> Scope:
+    """Return what expressions over a context may read: features, derived values, and segments as booleans."""
+    scope = {f.name: ScopeColumn(f.dtype, f.aggregate not in NEVER_NULL) for f in plan.features}
+    scope |= {derived.name: ScopeColumn(derived.expression.dtype, True) for derived in plan.derived}
+    return scope | {segment.name: ScopeColumn(pl.Boolean(), False) for segment in plan.segments}
+
+
+class _Compiler:
+    """One walk over a playbook's level that collects mistakes."""
+
+    def __init__(self, playbook: Playbook, grid: Grid) -> None:
+        self._playbook, self._grid = playbook, grid
+        self._level = playbook.subscriber
+        self._contracts = contracts(playbook)
+        self._errors: list[LoadError] = []
+        self._scope: Scope = {}
+        self._expressions: dict[KeyPath, Expression] = {}
+
+    def plan(self) -> ContextPlan:
+        features = [one for name, feature in self._level.features.items() if (one := self._feature(name, feature))]
+        self._scope = {f.name: ScopeColumn(f.dtype, f.aggregate not in NEVER_NULL) for f in features}
+        self._scope |= {name: ScopeColumn(pl.Boolean(), False) for name in self._level.segments}
+        order = self._order()
+        derived = [self._derived(name) for name in order if name in self._level.derived]
+        segments = {name: self._segment(name) for name in order if name in self._level.segments}
+        moments = {name: self._moment(name, moment) for name, moment in self._level.moments.items()}
+        if self._errors:
+            raise LoadErrors(self._errors)
+        strata = self._strata(order, [d for d in derived if d], segments, moments)
+        needed = self._read_by_conditions(strata)
+        features = [self._with_thresholds(feature) for feature in features]
+        if self._errors:
+            raise LoadErrors(self._errors)
+        book = self._playbook
+        return ContextPlan(
+            level=LEVEL,
+            grid=self._grid,
+            allowed_lateness=book.allowed_lateness,
+            dedup_horizon=book.dedup_horizon,
+            contexts_every=book.contexts_every,
+            zone=book.time_zone,
+            signals={name: _signal(name, [f for f in features if f.signal == name]) for name in book.signals},
+            strata=strata,
+            derived=tuple(d for d in derived if d),
+            needed=needed & {feature.name for feature in features},
+        )
+
+    def _feature(self, name: str, feature: books.Feature) -> Feature | None:
+        path = (LEVEL, "features", name)
+        fields = {f.name: f for f in self._contracts[feature.from_].fields if f.name not in ENVELOPE}
+        measure = self._measure(path, feature, fields)
+        if measure is None:
+            return None
+        reach = (feature.window or 0) + feature.offset
+        return Feature(
+            name=name,
+            signal=feature.from_,
+            aggregate=feature.aggregate,
+            measure=measure,
+            window=feature.window,
+            offset=feature.offset,
+            pane=EVER if feature.window is None else self._grid.pane(reach),
+            head_pane=self._grid.pane(reach) if feature.offset > self._grid.exact_limit else 0,
+        )
+
+    def _measure(self, path: KeyPath, feature: books.Feature, fields: Mapping[str, ContractField]) -> Measure | None:
+        scope = {name: ScopeColumn(DTYPES[f.type], not f.required) for name, f in fields.items()}
+        scope["source"] = ScopeColumn(pl.String(), False)
+        scope |= {name: ScopeColumn(dtype, False) for name, dtype in LOCAL.items()}
+        where = self._compile((*path, "where"), feature.where, scope, pl.Boolean()) if feature.where else None
+        if feature.where and where is None:
+            return None
+        column = None if feature.column == "any" else feature.column
+        if column and column not in scope:
+            message = f"signal `{feature.from_}` has no column `{column}`"
+            self._fail((*path, feature.aggregate), message, near_miss(column, scope))
+            return None
+        dtype = scope[column].dtype if column else pl.Boolean()
+        if feature.aggregate in NUMBERS_ONLY and not dtype.is_numeric():
+            message = f"`{feature.aggregate}` needs a number, and `{column}` of `{feature.from_}` is {dtype}"
+            self._fail((*path, feature.aggregate), message, "use count, distinct, first or last")
+            return None
+        scale = fields[column].scale if column in fields else 0
+        text = "\0".join([feature.from_, column or "", where.text if where else "", str(scale), self._playbook.time_zone])
+        key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+        return Measure(key, column, where, scale, pl.Int64() if scale else dtype)
+
+    def _order(self) -> list[str]:
+        """Return derived values and segments so that each comes after what it reads."""
+        level = self._level
+        texts = {name: [derived.expr] for name, derived in level.derived.items()}
+        texts |= {name: [s.enter, s.exit or s.enter] for name, s in level.segments.items()}
+        graph = {
+            name: {read for text in both for read in references(text, self._playbook.let) if read in texts}
+            for name, both in texts.items()
+        }
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            names = error.args[1]
+            section = "derived" if names[0] in level.derived else "segments"
+            told = " reads ".join(f"`{name}`" for name in reversed(names))
+            self._fail((LEVEL, section, names[0]), f"{told}: a circle", "let one of them read features only")
+            return [*texts]
+
+    def _derived(self, name: str) -> Derived | None:
+        book = self._level.derived[name]
+        expression = self._compile((LEVEL, "derived", name, "expr"), book.expr, self._scope)
+        if expression is None:
+            self._scope[name] = ScopeColumn(pl.Float64(), True)
+            return None
+        self._scope[name] = ScopeColumn(expression.dtype, True)
+        if book.bounds and not expression.dtype.is_numeric():
+            self._fail((LEVEL, "derived", name, "bounds"), f"`bounds` need a number, and `{name}` is {expression.dtype}")
+        return Derived(name, expression, book.bounds)
+
+    def _segment(self, name: str) -> Segment:
+        book, path = self._level.segments[name], (LEVEL, "segments", name)
+        enter = self._condition((*path, "enter"), book.enter)
+        exit_ = self._condition((*path, "exit"), book.exit) if book.exit else None
+        named = self._named_by_offers()
+        triggers = {"entered": f"{LEVEL}.{name}", "exited": f"{LEVEL}.{name}.exited"}
+        return Segment(
+            name=name,
+            enter=enter,
+            exit=exit_,
+            hold=self._grid.at_least(book.hold),
+            expire=None if book.expire is None else self._grid.at_least(book.expire),
+            triggers=frozenset(event for event, trigger in triggers.items() if trigger in named),
+            late_triggers=book.on_late == "trigger",
+        )
+
+    def _moment(self, name: str, book: books.Moment) -> Moment:
+        when = self._condition((LEVEL, "moments", name, "when"), book.when)
+        named = f"{LEVEL}.{name}" in self._named_by_offers()
+        return Moment(name, when, book.repeat, book.again_after, named, book.on_late == "trigger")
+
+    def _named_by_offers(self) -> set[str]:
+        return {trigger for offer in self._playbook.offers.values() for trigger in offer.for_}
+
+    def _condition(self, path: KeyPath, text: str) -> Expression:
+        found = self._compile(path, text, self._scope, pl.Boolean())
+        return found or compile_expression("FALSE", {}, {})
+
+    def _compile(
+        self, path: KeyPath, text: str, scope: Scope, wanted: pl.DataType | None = None
+    ) -> Expression | None:
+        try:
+            expression = compile_expression(text, scope, self._playbook.let)
+        except ExpressionError as error:
+            self._fail(path, str(error), error.hint, text)
+            return None
+        if wanted is not None and expression.dtype != wanted:
+            self._fail(path, f"must be true or false, and is {expression.dtype}", "compare it with something", text)
+            return None
+        self._expressions[path] = expression
+        return expression
+
+    def _strata(
+        self, order: list[str], derived: list[Derived], segments: dict[str, Segment], moments: dict[str, Moment]
+    ) -> tuple[Stratum, ...]:
+        """Group conditions by how many segments must be known before them."""
+        rank: dict[str, int] = {}
+        values = {one.name: one for one in derived}
+        for name in order:
+            rank[name] = _rank(rank, [values[name].expression] if name in values else _both(segments[name]))
+            rank[name] += name in segments
+        ranks = {name: rank[name] - 1 for name in segments}
+        ranks |= {name: _rank(rank, [moment.when]) for name, moment in moments.items()}
+        used = self._used({**values}, [*segments.values()], [*moments.values()])
+        return tuple(
+            Stratum(
+                derived=tuple(d for d in derived if d.name in used and rank[d.name] <= n),
+                segments=tuple(s for name, s in segments.items() if ranks[name] == n),
+                moments=tuple(m for name, m in moments.items() if ranks[name] == n),
+            )
+            for n in range(max(ranks.values(), default=-1) + 1)
+        )
+
+    def _used(self, values: dict[str, Derived], segments: list[Segment], moments: list[Moment]) -> set[str]:
+        """Return every name that conditions read, directly or through derived values."""
+        conditions = [moment.when for moment in moments] + [e for segment in segments for e in _both(segment)]
+        open_names = {name for expression in conditions for name in expression.columns}
+        used: set[str] = set()
+        while open_names:
+            name = open_names.pop()
+            used.add(name)
+            open_names |= (values[name].expression.columns if name in values else frozenset()) - used
+        return used
+
+    def _read_by_conditions(self, strata: tuple[Stratum, ...]) -> frozenset[str]:
+        values = {one.name: one for stratum in strata for one in stratum.derived}
+        segments = [segment for stratum in strata for segment in stratum.segments]
+        return frozenset(self._used(values, segments, [m for stratum in strata for m in stratum.moments]))
+
+    def _with_thresholds(self, feature: Feature) -> Feature:
+        """Collect what a seconds_since_last is compared with; refuse any other use of it."""
+        if feature.aggregate != "seconds_since_last":
+            return feature
+        literals: set[float] = set()
+        for path, expression in self._expressions.items():
+            if path[1] != "features" and feature.name in expression.columns:
+                if feature.name not in expression.compared_only:
+                    message = f"`{feature.name}` may only be compared with numbers: it changes with time alone"
+                    self._fail(path, message, f"write `{feature.name} > 3600`", expression.text)
+                literals.update(expression.thresholds.get(feature.name, ()))
+        return Feature(**{**feature.__dict__, "thresholds": tuple(sorted(literals))})
+
+    def _fail(self, path: KeyPath, message: str, hint: str = "", quoted: str = "") -> None:
+        self._errors.append(self._playbook.error(path, f"`{'.'.join(map(str, path))}`: {message}", quoted, hint))
+
+
+def _both(segment: Segment) -> list[Expression]:
+    return [segment.enter, *([segment.exit] if segment.exit else [])]
+
+
+def _rank(rank: Mapping[str, int], expressions: Iterable[Expression]) -> int:
+    return max((rank.get(column, 0) for expression in expressions for column in expression.columns), default=0)
+
+
+def _signal(name: str, features: list[Feature]) -> SignalPlan:
+    measures = {feature.measure.key: feature.measure for feature in features}
+    read = {m.column for m in measures.values() if m.column}.union(*(m.where.columns for m in measures.values() if m.where))
+    return SignalPlan(
+        signal=name,
+        columns=tuple(sorted(read - LOCAL.keys() - {"source"})),
+        measures=tuple(measures.values()),
+        features=tuple(features),
+        ordered=any(feature.aggregate in ("first", "last") for feature in features),
+    )

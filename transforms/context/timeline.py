@@ -1,0 +1,101 @@
+"""Rows of all subjects end to end on one axis, so that a window is a range of row numbers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+import polars as pl
+
+from transforms.context.definitions import Feature
+from transforms.context.ticks import Grid, Ints, floor
+
+
+@dataclass(frozen=True)
+class Points:
+    """Pairs (subject, tick), sorted by both and unique."""
+
+    codes: Ints
+    ticks: Ints
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.codes)
+
+    @cached_property
+    def starts(self) -> Ints:
+        """Position of the first pair of each subject that has one."""
+        return np.flatnonzero(np.diff(self.codes, prepend=-1))
+
+    def keys(self, grid: Grid) -> Ints:
+        """One number a pair, in the same order; the same for equal pairs of any `Points`."""
+        return keys_of(grid, self.codes, self.ticks)
+
+    def at(self, rows: Ints) -> "Points":
+        """Return some of the pairs."""
+        return Points(self.codes[rows], self.ticks[rows])
+
+
+def keys_of(grid: Grid, codes: Ints, ticks: Ints) -> Ints:
+    """Return one number for each (subject, tick): room for 8 million subjects of a shard and 10**12 ticks."""
+    return (codes << 40) + ticks // grid.tick
+
+
+def points_of(grid: Grid, keys: Ints) -> Points:
+    """Return the sorted unique pairs of `keys_of` numbers in any order."""
+    ordered = np.sort(keys, kind="stable")
+    ordered = ordered[np.diff(ordered, prepend=-1) != 0]
+    return Points(ordered >> 40, (ordered & (2**40 - 1)) * grid.tick)
+
+
+class Timeline:
+    """Rows of one signal and pane, sorted by subject and time."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        """Lay out the rows: columns code, time, and any others."""
+        self.rows = rows
+        self.codes: Ints = rows["code"].to_numpy()
+        self.times: Ints = rows["time"].to_numpy()
+        self._zero = int(self.times.min(initial=np.iinfo(np.int64).max)) if len(rows) else 0
+        self._span = int(self.times.max(initial=self._zero)) - self._zero + 2
+        self._keys = self.codes * self._span + (self.times - self._zero)
+
+    def window(self, grid: Grid, feature: Feature, points: Points) -> tuple[Ints, Ints]:
+        """Return the rows `[lo, hi)` that the feature's window covers at each pair."""
+        head = floor(points.ticks - feature.offset, feature.head_pane)
+        hi = self._position(points.codes, head)
+        if feature.window is None:
+            return self._position(points.codes, np.full(len(points), self._zero)), hi
+        tail = floor(points.ticks - feature.offset - feature.window, feature.pane)
+        return self._position(points.codes, tail), hi
+
+    def _position(self, codes: Ints, times: Ints) -> Ints:
+        """Return the number of the first row of each subject that is not before the time."""
+        within = (times - self._zero).clip(0, self._span - 1)
+        return cast(Ints, np.searchsorted(self._keys, codes * self._span + within))
+
+
+def changes(grid: Grid, feature: Feature, timeline: Timeline) -> Iterator[Ints]:
+    """Yield, per row of the timeline, the ticks at which the row may change the feature.
+
+    A row enters at the first tick whose window head is past it and leaves with the tail; a
+    seconds_since_last changes its relation to a literal k when k seconds have passed.
+    """
+    times = timeline.times
+    entry = times + feature.offset
+    yield _from(grid, floor(times, feature.head_pane) + feature.head_pane + feature.offset) if feature.head_pane else (
+        grid.after(entry)
+    )
+    if feature.window is not None:
+        leave = feature.window + feature.offset
+        yield _from(grid, floor(times, feature.pane) + feature.pane + leave) if feature.pane else grid.after(times + leave)
+    for seconds in feature.thresholds:
+        last = timeline.rows[f"{feature.measure.key}.time"].fill_null(0).to_numpy()
+        yield _from(grid, last + int(np.ceil(seconds * 1000)))
+        yield grid.after(last + int(np.floor(seconds * 1000)))
+
+
+def _from(grid: Grid, times: Ints) -> Ints:
+    """Return the first tick that is not before each time."""
+    return grid.after(times - 1)
