@@ -1,0 +1,123 @@
+"""A seeded town that does not exist: signals to try playbooks on, and the truth beside them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipelines.simulation.arrival import arrived
+from pipelines.simulation.balances import balances_of, first_buckets
+from pipelines.simulation.calendar import ZONE, Calendar, calendar_of
+from pipelines.simulation.files import METADATA, FileFormat, SignalFile
+from pipelines.simulation.groups import household_events_of, news_of, sme_events_of
+from pipelines.simulation.habits import orders_of, tickets_of, visits_of
+from pipelines.simulation.standing import consents_of, memberships_of, profiles_of
+from pipelines.simulation.town import Town, draw_town
+from pipelines.simulation.truth import truth_of
+from pipelines.simulation.usage import usage_of
+
+SLOW: dict[str, Callable[[Town, Calendar], pl.DataFrame]] = {
+    "membership": memberships_of,
+    "profile": profiles_of,
+    "consent": consents_of,
+    "ticket": tickets_of,
+    "order": orders_of,
+    "web": visits_of,
+    "news": news_of,
+    "household_event": household_events_of,
+    "sme_event": sme_events_of,
+}
+"""The signal types that are few enough to make for all days at once."""
+
+SIGNALS = ("usage", "balance", *SLOW)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What a simulation wrote.
+
+    Attributes:
+        out_dir: The folder; `truth/*.parquet` and `simulated.json` are in it too.
+        files: The file of each signal type.
+        counts: The number of signals of each type, duplicates included.
+        end: The first instant after the town.
+    """
+
+    out_dir: Path
+    files: dict[str, Path]
+    counts: dict[str, int]
+    end: datetime
+
+
+def simulate(
+    out_dir: Path,
+    *,
+    seed: int = 1,
+    subscribers: int = 1_000,
+    days: int = 35,
+    start: date = date(2026, 3, 2),
+    file_format: FileFormat = "parquet",
+    on_day: Callable[[int], None] = lambda day: None,
+) -> Simulated:
+    """Write the signals of a town, in the order of arrival, and the truth about it.
+
+    The same arguments give the same bytes. Memory holds one day's usage, and all of the rarer signals.
+
+    Args:
+        out_dir: A folder that does not exist or is empty; it appears only when all is written.
+        seed: Of everything random.
+        subscribers: Lines, those of companies included; at least 100.
+        days: Local days.
+        start: The first of them.
+        file_format: Of the signals; the truth is always Parquet.
+        on_day: Called with the number of days done.
+
+    Raises:
+        FileExistsError: There is something in `out_dir` already.
+        ValueError: `subscribers` or `days` are too few.
+    """
+    if out_dir.exists() and any(out_dir.iterdir()):
+        raise FileExistsError(f"{out_dir} is not empty: name a new folder for the simulated town")
+    town, calendar = draw_town(np.random.default_rng([seed, 1]), subscribers, days), calendar_of(seed, start, days)
+    partial = out_dir.with_name(f"{out_dir.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "truth").mkdir(parents=True)
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(closing(SignalFile(partial, name, file_format))) for name in SIGNALS}
+        _write_signals(town, calendar, files, on_day)
+    for name, table in truth_of(town, calendar).items():
+        table.write_parquet(partial / "truth" / f"{name}.parquet", metadata=METADATA)
+    end = datetime.fromtimestamp(calendar.midnights[-1] / 1000, UTC)
+    counts = {name: file.count for name, file in files.items()}
+    settings = {"seed": seed, "subscribers": subscribers, "days": days, "start": str(start), "zone": ZONE}
+    about = {**METADATA, "simulated": True, **settings, "end": end.isoformat(), "signals": counts}
+    (partial / "simulated.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
+    partial.replace(out_dir)
+    return Simulated(out_dir, {name: out_dir / file.path.name for name, file in files.items()}, counts, end)
+
+
+def _write_signals(town: Town, calendar: Calendar, files: dict[str, SignalFile], on_day: Callable[[int], None]) -> None:
+    topups, left_mb = [], first_buckets(town, calendar)
+    for day in calendar.days.tolist():
+        usage = usage_of(town, calendar, day)
+        balances = balances_of(town, calendar, day, left_mb, usage)
+        left_mb = balances.left_mb
+        topups.append(balances.orders)
+        _write(calendar, files["usage"], usage, day)
+        _write(calendar, files["balance"], balances.signals, day)
+        on_day(day + 1)
+    for name, signals_of in SLOW.items():
+        signals = signals_of(town, calendar)
+        _write(calendar, files[name], pl.concat([signals, *topups], how="diagonal") if name == "order" else signals, 0)
+
+
+def _write(calendar: Calendar, file: SignalFile, signals: pl.DataFrame, day: int) -> None:
+    signal = file.path.stem
+    known = signals.filter(pl.col("time") < calendar.midnights[-1])
+    file.write(arrived(calendar.rng(20, SIGNALS.index(signal), day), known, signal, file.count))
