@@ -7,7 +7,6 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from schemas.contracts import contract
-
 from schemas.playbook import Feature, Playbook
 from tests.reference.expressions import Value, is_true
 from tests.reference.records import Grid, Signal

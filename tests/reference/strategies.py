@@ -12,8 +12,14 @@ Draw = Callable[[st.SearchStrategy], object]
 Call = tuple[list[Signal], int]
 
 START = 1_767_563_400_000  # 2026-01-04T21:50:00Z, ten minutes before midnight in Helsinki
+Reaches = tuple[tuple[int, int, int], ...]
+"""Kinds of windows: the unit of W and offset, the least and the greatest W + offset, all in minutes."""
+
 SMALL = Grid(exact_limit=6 * MINUTE, short_pane=2 * MINUTE, long_pane=4 * MINUTE, short_span=16 * MINUTE)
 """A grid on which sawtooth windows of both panes fit into an hour."""
+SMALL_REACHES: Reaches = ((1, 1, 6), (1, 1, 6), (2, 8, 16), (4, 20, 28))
+LARGE_REACHES: Reaches = ((5, 5, 120), (5, 125, 600), (60, 2_940, 4_320))
+"""For the design's own grid at a tick of five minutes."""
 
 COLUMNS: dict[str, dict[str, st.SearchStrategy]] = {
     "usage": {
@@ -71,32 +77,33 @@ class _Names:
 
 
 @st.composite
-def playbooks(draw: Draw, lateness: int = 5, horizon: int = 8) -> str:
-    """Return the text of a valid playbook whose time settings fit `SMALL`.
+def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES) -> str:
+    """Return the text of a valid playbook.
 
     Args:
         draw: Hypothesis' own.
-        lateness: allowed_lateness in minutes.
-        horizon: dedup_horizon in minutes.
+        tick: The tick in minutes; every duration but those of windows is a small number of them.
+        reaches: Windows that fit the grid.
     """
     names = _Names(["n"], [], [], [], {"n": 0})
-    features = ["n: {count: any, from: usage, window: 3m}"]
-    features += [_feature(draw, f"f{index}", names) for index in range(draw(st.integers(1, 4)))]
+    features = [f"n: {{count: any, from: usage, window: {3 * tick}m}}"]
+    features += [_feature(draw, f"f{index}", names, reaches) for index in range(draw(st.integers(1, 4)))]
     derived, segments = [], []
     for index in range(draw(st.integers(0, 4))):
         if draw(st.booleans()):
             derived.append(_derived(draw, f"d{index}", names))
         else:
-            segments.append(_segment(draw, f"s{index}", names))
-    moments = [_moment(draw, f"m{index}", names) for index in range(draw(st.integers(0, 2)))]
+            segments.append(_segment(draw, f"s{index}", names, tick))
+    moments = [_moment(draw, f"m{index}", names, tick) for index in range(draw(st.integers(0, 2)))]
     level = {"features": features, "derived": derived, "segments": segments, "moments": moments}
     triggers = [f"subscriber.{line.split(':')[0]}" for line in segments + moments]
     triggers += [f"subscriber.{line.split(':')[0]}.exited" for line in segments]
     lines = [
         "playbook: random",
         "time_zone: Europe/Helsinki",
-        f"allowed_lateness: {lateness}m",
-        f"dedup_horizon: {horizon}m",
+        f"tick: {tick}m",
+        f"allowed_lateness: {10 * tick}m",
+        f"dedup_horizon: {12 * tick}m",
         "let: {little: 2, busy: n > 1}",
         "signals: [usage, balance, order]",
         "subscriber:",
@@ -111,7 +118,7 @@ def playbooks(draw: Draw, lateness: int = 5, horizon: int = 8) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _feature(draw: Draw, name: str, names: _Names) -> str:
+def _feature(draw: Draw, name: str, names: _Names, reaches: Reaches) -> str:
     """Return a feature's line and note what it is."""
     signal = draw(st.sampled_from(sorted(COLUMNS)))
     aggregates = ["count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last"]
@@ -126,15 +133,15 @@ def _feature(draw: Draw, name: str, names: _Names) -> str:
     (names.seconds if aggregate == "seconds_since_last" else kind).append(name)
     names.empty[name] = 0 if aggregate in ("count", "sum", "distinct") else None
     where = f', where: "{draw(st.sampled_from(_WHERES[signal]))}"' if draw(st.booleans()) else ""
-    return f"{name}: {{{aggregate}: {column}, from: {signal}{where}{_window(draw, aggregate)}}}"
+    return f"{name}: {{{aggregate}: {column}, from: {signal}{where}{_window(draw, aggregate, reaches)}}}"
 
 
-def _window(draw: Draw, aggregate: str) -> str:
-    """Return `window` and `offset`: exact, or sawtooth with short or long panes by the grid `SMALL`."""
+def _window(draw: Draw, aggregate: str, reaches: Reaches) -> str:
+    """Return `window` and `offset`: exact, or sawtooth with short or long panes."""
     if aggregate == "last" and draw(st.booleans()):
         return ""
-    unit, least, most = draw(st.sampled_from([(1, 1, 6), (1, 1, 6), (2, 8, 16), (4, 20, 28)]))
-    reach = draw(st.integers(least // unit, most // unit)) * unit
+    unit, least, most = draw(st.sampled_from(reaches))
+    reach = draw(st.integers(-(-least // unit), most // unit)) * unit
     window = draw(st.integers(1, reach // unit)) * unit
     return f", window: {window}m" + (f", offset: {reach - window}m" if reach > window else "")
 
@@ -151,28 +158,28 @@ def _derived(draw: Draw, name: str, names: _Names) -> str:
     return f'{name}: {{expr: "{text}"{bounds}}}'
 
 
-def _segment(draw: Draw, name: str, names: _Names) -> str:
+def _segment(draw: Draw, name: str, names: _Names, tick: int) -> str:
     """Return a segment's line, one that a subject without rows is not in, and note it."""
     enter = _condition(draw, names)
     if is_true(enter, names.empty, {"little": 2, "busy": "n > 1"}):
         enter = f"({enter}) AND n > 0"
     hold = draw(st.sampled_from([0, 0, 60, 90, 240]))
     expire = draw(st.sampled_from([None, None, 300, 400, 600]))
-    parts = [f'enter: "{enter}"', f"hold: {hold}s"]
+    parts = [f'enter: "{enter}"', f"hold: {hold * tick}s"]
     parts += [f'exit: "{_condition(draw, names)}"'] if draw(st.booleans()) else []
-    parts += [f"expire: {expire}s"] if expire else []
+    parts += [f"expire: {expire * tick}s"] if expire else []
     parts += ["on_late: trigger"] if draw(st.booleans()) else []
     names.booleans.append(name)
     names.empty[name] = False
     return f"{name}: {{{', '.join(parts)}}}"
 
 
-def _moment(draw: Draw, name: str, names: _Names) -> str:
+def _moment(draw: Draw, name: str, names: _Names, tick: int) -> str:
     """Return a moment's line."""
     repeat, again_after = draw(st.sampled_from([None, 1, 3])), draw(st.sampled_from([None, 30, 150, 420]))
     parts = [f'when: "{_condition(draw, names)}"']
-    parts += [f"repeat: {repeat}m"] if repeat else []
-    parts += [f"again_after: {again_after}s"] if again_after else []
+    parts += [f"repeat: {repeat * tick}m"] if repeat else []
+    parts += [f"again_after: {again_after * tick}s"] if again_after else []
     parts += ["on_late: trigger"] if draw(st.booleans()) else []
     return f"{name}: {{{', '.join(parts)}}}"
 
@@ -196,42 +203,43 @@ def _atom(draw: Draw, names: _Names) -> str:
 
 
 @st.composite
-def signals(draw: Draw, minutes: int = 40, most: int = 30) -> list[Signal]:
-    """Return signals of up to three subjects, with copies: the same again, at another time, from another source."""
+def signals(draw: Draw, tick: int = 1, ticks: int = 40, most: int = 30) -> list[Signal]:
+    """Return signals of up to three subjects, with copies: the same again, at another time, from another source.
+
+    Args:
+        draw: Hypothesis' own.
+        tick: The tick in minutes: many signals are exactly on one.
+        ticks: How many ticks they are spread over.
+        most: How many signals there are at the most, not counting copies.
+    """
     rows: list[Signal] = []
     for index in range(draw(st.integers(1, most))):
         signal = draw(st.sampled_from(["usage", "usage", "balance", "order"]))
         payload = {column: draw(values) for column, values in COLUMNS[signal].items()}
-        time = START + draw(st.integers(0, minutes)) * MINUTE + draw(st.sampled_from([0, 0, 1, 30_000, 59_999]))
+        minute = draw(st.integers(0, ticks)) * tick
+        time = START + minute * MINUTE + draw(st.sampled_from([0, 0, 1, 30_000, 59_999]))
         rows.append(Signal(signal, f"{index}", "net", time, draw(st.sampled_from("abc")), payload))
-        rows += _copies(draw, rows)
+        rows += _copies(draw, rows, tick)
     return rows
 
 
-def _copies(draw: Draw, rows: list[Signal]) -> list[Signal]:
-    """Return at most one more row that shares its id with an earlier one."""
+def _copies(draw: Draw, rows: list[Signal], tick: int) -> list[Signal]:
+    """Return at most two more rows, equal to one another, that share their id with an earlier one."""
     if draw(st.integers(0, 4)):
         return []
     one = draw(st.sampled_from(rows))
     source = draw(st.sampled_from([one.source, one.source, "other"]))
-    moved = one.time + draw(st.sampled_from([0, 0, 1, 3 * MINUTE, 12 * MINUTE]))
-    payload = (
-        one.payload if moved == one.time else {column: draw(COLUMNS[one.signal][column]) for column in one.payload}
-    )
-    copy = Signal(one.signal, one.id, source, moved, one.subject, payload)
+    moved = one.time + draw(st.sampled_from([0, 0, 1, 3 * tick * MINUTE, 12 * tick * MINUTE]))
+    fresh = {column: draw(COLUMNS[one.signal][column]) for column in one.payload}
+    copy = Signal(one.signal, one.id, source, moved, one.subject, one.payload if moved == one.time else fresh)
     return [copy] * draw(st.integers(1, 2))
 
 
 @st.composite
-def ends(draw: Draw, minutes: int = 40) -> list[int]:
+def ends(draw: Draw, tick: int = 1, ticks: int = 40) -> list[int]:
     """Return where spans end: random ticks, the last one some time after every signal."""
-    cuts = draw(st.lists(st.integers(0, minutes + 5), max_size=4, unique=True))
-    return [START + cut * MINUTE for cut in sorted({*cuts, minutes + 25})]
-
-
-def in_time(rows: list[Signal], spans: list[int]) -> list[Call]:
-    """Return calls in which every row comes with the span that closes its tick."""
-    return dealt(rows, spans, [0] * len(rows))
+    cuts = draw(st.lists(st.integers(0, ticks + 5), max_size=8, unique=True))
+    return [START + cut * tick * MINUTE for cut in sorted({*cuts, ticks + 25})]
 
 
 def dealt(rows: list[Signal], spans: list[int], shifts: list[int]) -> list[Call]:
@@ -243,9 +251,14 @@ def dealt(rows: list[Signal], spans: list[int], shifts: list[int]) -> list[Call]
     return calls
 
 
+def in_time(rows: list[Signal], spans: list[int]) -> list[Call]:
+    """Return calls in which every row comes with the span that closes its tick."""
+    return dealt(rows, spans, [0] * len(rows))
+
+
 @st.composite
-def cases(draw: Draw) -> Case:
+def cases(draw: Draw, tick: int = 1, ticks: int = 40, reaches: Reaches = SMALL_REACHES) -> Case:
     """Return a playbook and calls with rows on time, early (they wait), late and too late."""
-    rows, spans = draw(signals()), draw(ends())
+    rows, spans = draw(signals(tick, ticks)), draw(ends(tick, ticks))
     shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
-    return Case(draw(playbooks()), dealt(draw(st.permutations(rows)), spans, shifts))
+    return Case(draw(playbooks(tick, reaches)), dealt(draw(st.permutations(rows)), spans, shifts))

@@ -1,0 +1,82 @@
+"""The kernel in the words of the reference: signals in as batches, transitions, triggers and contexts out."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+
+from schemas.contracts import contract
+from tests.reference.records import Context, Signal, Transition, Trigger
+from transforms.context.advance import Advanced, advance
+from transforms.context.definitions import ContextPlan
+
+
+class Kernel:
+    """One shard, advanced by the kernel; the attributes are those of `Reference`.
+
+    Attributes:
+        advanced: What came of the last call.
+    """
+
+    def __init__(self, plan: ContextPlan) -> None:
+        """Start without state."""
+        self.plan = plan
+        self.advanced: Advanced | None = None
+        self.transitions: list[Transition] = []
+        self.triggers: list[Trigger] = []
+        self.contexts: dict[tuple[str, int], Context] = {}
+        self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
+
+    def advance(self, signals: Iterable[Signal], upto: int, *, final: bool = False) -> None:
+        """Advance over one span; what waits is given again, as a shell does."""
+        state, waiting = (self.advanced.state, self.advanced.waiting) if self.advanced else (None, [])
+        self.take(advance(self.plan, state, [*waiting, *batches(self.plan, signals)], upto, final=final))
+
+    def take(self, advanced: Advanced) -> None:
+        """Note what came of a call."""
+        self.advanced = advanced
+        self.counts.update({key: count for key, count in advanced.counts.items() if key != "pending"})
+        self.counts["pending"] = advanced.counts["pending"]
+        self.transitions += map(_transition, advanced.outputs.transitions.to_pylist())
+        self.triggers += map(_trigger, advanced.outputs.triggers.to_pylist())
+        for row in advanced.outputs.contexts.to_pylist():
+            self.contexts[row["subject"], _ms(row["tick"])] = _context(row)
+
+
+def batches(plan: ContextPlan, signals: Iterable[Signal]) -> list[pa.RecordBatch]:
+    """Return one batch for each signal type, with the columns that the plan takes."""
+    by_type: dict[str, list[Signal]] = defaultdict(list)
+    for row in signals:
+        by_type[row.signal].append(row)
+    return [_batch(name, plan.signals[name].columns, rows) for name, rows in by_type.items()]
+
+
+def _batch(name: str, payload: Iterable[str], rows: list[Signal]) -> pa.RecordBatch:
+    fields = [pa.field(key, pa.string()) for key in ("id", "source")]
+    fields += [pa.field("time", pa.int64()), pa.field("subject", pa.string())]
+    fields += [pa.field(column, contract(name).by_name[column].type) for column in payload]
+    envelope = ("id", "source", "time", "subject")
+    table = [{key: getattr(row, key) for key in envelope} | _present(row, payload) for row in rows]
+    schema = pa.schema(fields, {b"signal": name.encode(), b"subject_kind": b"subscriber"})
+    return pa.RecordBatch.from_pylist(table, schema)
+
+
+def _present(row: Signal, payload: Iterable[str]) -> dict[str, object]:
+    return {column: row.payload.get(column) for column in payload}
+
+
+def _ms(tick: object) -> int:
+    return tick if isinstance(tick, int) else round(tick.timestamp() * 1000)
+
+
+def _transition(row: Mapping[str, object]) -> Transition:
+    told = (row[key] for key in ("subject", "kind", "name", "event", "reason", "late"))
+    return Transition(_ms(row["tick"]), *told)
+
+
+def _trigger(row: Mapping[str, object]) -> Trigger:
+    return Trigger(_ms(row["tick"]), row["subject"], row["trigger"], row["late"], _context(row))
+
+
+def _context(row: Mapping[str, object]) -> Context:
+    return Context(dict(row["context"]), tuple(row["segments"]))

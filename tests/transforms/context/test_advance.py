@@ -1,0 +1,134 @@
+"""The kernel against the reference: one history, however it is cut into spans, shards, files and orders."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.playbook_file import parse_playbook
+from tests.reference import records
+from tests.reference.contexts import Reference
+from tests.reference.kernel import Kernel, batches
+from tests.reference.records import MINUTE, Context, Signal
+from tests.reference.strategies import LARGE_REACHES, SMALL, Call, Case, cases, ends, in_time, playbooks, signals
+from transforms.context.advance import advance
+from transforms.context.definitions import ContextPlan
+from transforms.context.plan import load_plan
+from transforms.context.ticks import Grid
+from transforms.hashing import shard_of
+
+Player = Reference | Kernel
+
+
+def examples(number: int) -> settings:
+    return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def plan_of(case: Case, grid: records.Grid = SMALL) -> ContextPlan:
+    playbook = parse_playbook(case.playbook)
+    panes = (grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span)
+    return load_plan(playbook, Grid(playbook.tick, *panes))
+
+
+def reference(case: Case, grid: records.Grid = SMALL) -> Reference:
+    return played(Reference(parse_playbook(case.playbook), grid), case.calls)
+
+
+def kernel(case: Case, grid: records.Grid = SMALL) -> Kernel:
+    return played(Kernel(plan_of(case, grid)), case.calls)
+
+
+def played(player: Player, calls: Iterable[Call]) -> Player:
+    for rows, upto in calls:
+        player.advance(rows, upto)
+    return player
+
+
+def assert_same(kernels: Sequence[Kernel], truth: Reference) -> None:
+    """Compare all that shards told with the reference; float means may differ in the last bit."""
+    assert sorted(one for shard in kernels for one in shard.transitions) == sorted(truth.transitions)
+    named = {(one.tick, one.subject, one.trigger, one.late) for one in truth.triggers}
+    assert {(one.tick, one.subject, one.trigger, one.late) for shard in kernels for one in shard.triggers} == named
+    assert sum(len(shard.triggers) for shard in kernels) == len(truth.triggers)
+    counts = truth.counts | {"pending": len(truth.waiting)}
+    assert {key: sum(shard.counts[key] for shard in kernels) for key in counts} == counts
+    told = {where: context for shard in kernels for where, context in shard.contexts.items()}
+    assert told.keys() >= {(one.subject, one.tick) for one in truth.transitions}
+    for where, context in told.items():
+        assert_alike(context, truth.contexts[where])
+    for trigger in (one for shard in kernels for one in shard.triggers):
+        assert_alike(trigger.context, truth.contexts[trigger.subject, trigger.tick])
+
+
+def assert_alike(told: Context, truth: Context) -> None:
+    assert told.segments == truth.segments
+    assert told.values.keys() == truth.values.keys()
+    for name, value in truth.values.items():
+        both_floats = isinstance(value, float) and isinstance(told.values[name], float)
+        same = math.isclose(value, told.values[name], rel_tol=1e-12) if both_floats else value == told.values[name]
+        assert same, f"{name}: {told.values[name]} is not {value}"
+
+
+@examples(250)
+@given(cases())
+def test_agrees_with_the_reference(case: Case) -> None:
+    assert_same([kernel(case)], reference(case))
+
+
+@examples(40)
+@given(cases(tick=5, ticks=900, reaches=LARGE_REACHES))
+def test_agrees_with_the_reference_on_the_grid_of_the_design(case: Case) -> None:
+    assert_same([kernel(case, records.Grid())], reference(case, records.Grid()))
+
+
+@examples(100)
+@given(playbooks(), signals(), ends())
+def test_spans_may_be_cut_anywhere(playbook: str, rows: list[Signal], spans: list[int]) -> None:
+    whole = kernel(Case(playbook, in_time(rows, spans[-1:])))
+    cut = kernel(Case(playbook, in_time(rows, spans)))
+    assert sorted(cut.transitions) == sorted(whole.transitions)
+    assert cut.counts == whole.counts
+    assert_same([cut], reference(Case(playbook, in_time(rows, spans[-1:]))))
+
+
+@examples(60)
+@given(cases(), st.integers(2, 3))
+def test_shards_make_no_difference(case: Case, shards: int) -> None:
+    kernels = []
+    for shard in range(shards):
+        calls = [([row for row in rows if _shard(row, shards) == shard], upto) for rows, upto in case.calls]
+        kernels.append(kernel(Case(case.playbook, calls)))
+    assert_same(kernels, reference(case))
+
+
+def _shard(row: Signal, shards: int) -> int:
+    return int(shard_of("subscriber", pa.array([row.subject]), shards)[0])
+
+
+@examples(60)
+@given(cases(), st.data())
+def test_files_and_their_order_make_no_difference(case: Case, data: st.DataObject) -> None:
+    """Rows of a call come in batches of any size, in any order, copies at one time that differ in content included."""
+    rows, upto = max(case.calls, key=lambda call: len(call[0]))
+    rows = rows + [Signal(**(vars(row) | {"payload": {}})) for row in rows[:3]]
+    plan = plan_of(case)
+    once = played(Kernel(plan), [(rows, upto)])
+    files = data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows)))
+    order = data.draw(st.permutations(range(len(rows))))
+    parts = [batch for file in range(4) for batch in batches(plan, [rows[i] for i in order if files[i] == file])]
+    shuffled = Kernel(plan)
+    shuffled.take(advance(plan, None, data.draw(st.permutations(parts)), upto))
+    assert (shuffled.transitions, shuffled.triggers) == (once.transitions, once.triggers)
+    assert (shuffled.contexts, shuffled.counts) == (once.contexts, once.counts)
+    assert shuffled.advanced.state == once.advanced.state
+
+
+@pytest.mark.parametrize("upto", [10 * MINUTE, 9 * MINUTE, 10 * MINUTE + 1])
+def test_only_a_later_tick_can_be_closed(upto: int) -> None:
+    text = "playbook: p\nsignals: [usage]\nsubscriber: {features: {n: {count: any, from: usage, window: 5m}}}\n"
+    player = kernel(Case(text, [([], 10 * MINUTE)]))
+    with pytest.raises(ValueError, match="cannot advance"):
+        player.advance([], upto)
