@@ -1,0 +1,62 @@
+"""The files of an output, through Beam."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from schemas.records import INSTANT
+from transforms import arrow_coder  # noqa: F401
+from transforms.write_outputs import ROWS, WriteOutputs
+
+SCHEMA = pa.schema([pa.field("tick", INSTANT, nullable=False), pa.field("subject", pa.string())])
+
+
+def _output(directory: Path, **options: Any) -> WriteOutputs:
+    return WriteOutputs(**{"directory": str(directory), "name": "x", "schema": SCHEMA, "sort_by": ("tick",)} | options)
+
+
+def _write(directory: Path, batches: list[pa.RecordBatch], **options: Any) -> tuple[dict[str, str], int]:
+    """Return the hash of each file and the rows counted."""
+    pipeline = beam.Pipeline(FnApiRunner())
+    _ = pipeline | beam.Create(batches).with_output_types(pa.RecordBatch) | _output(directory, **options)
+    result = pipeline.run()
+    counted = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(ROWS))["counters"][0].committed
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.iterdir()}, counted
+
+
+def _batches(size: int) -> list[pa.RecordBatch]:
+    table = pa.table({"extra": range(100), "subject": [f"s{n % 7}" for n in range(100)], "tick": range(100)})
+    return table.to_batches(max_chunksize=size)
+
+
+def test_files_are_the_same_for_any_batches(tmp_path: Path) -> None:
+    one = _write(tmp_path / "one", _batches(100))
+    many = _write(tmp_path / "many", _batches(9)[::-1])
+    assert one == many
+    assert one[1] == 100
+    assert sorted(one[0]) == ["x.jsonl", "x.parquet"]
+    assert pq.read_table(tmp_path / "one" / "x.parquet").schema == SCHEMA
+
+
+def test_nothing_still_makes_files(tmp_path: Path) -> None:
+    assert _write(tmp_path / "none", [])[1] == 0
+    assert pq.read_table(tmp_path / "none" / "x.parquet").num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"formats": ("csv",)}, "no format 'csv'; use some of parquet, jsonl, avro"),
+        ({"sort_by": ("tock",)}, "no column 'tock' to sort by"),
+        ({"formats": ("avro",)}, "needs `avro_schema`"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        _output(tmp_path, **options)

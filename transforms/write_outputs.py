@@ -1,0 +1,84 @@
+"""One output of a bounded run as files, the same bytes for any order of its rows."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.metrics import Metrics
+
+from transforms import encoding
+
+FORMATS = ("parquet", "jsonl", "avro")
+ROWS = "rows"
+"""Metrics namespace: one counter an output, the rows in its files."""
+
+
+class _Write(beam.DoFn):
+    """Writes every format of one output."""
+
+    def __init__(self, output: "WriteOutputs") -> None:
+        self.output = output
+
+    def process(self, _: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
+        table = encoding.sorted_table(batches, self.output.schema, self.output.sort_by)
+        for suffix, write in self.output.writers().items():
+            path = FileSystems.join(self.output.directory, f"{self.output.name}.{suffix}")
+            with FileSystems.create(path) as sink:
+                write(table, sink)
+            yield path
+        Metrics.counter(ROWS, self.output.name).inc(table.num_rows)
+
+
+@dataclass(eq=False, kw_only=True)
+class WriteOutputs(beam.PTransform):
+    """Write `directory/name.format` for each format, sorted, through Beam's file systems.
+
+    In: record batches with at least the columns of `schema`, in any order, in the global window. Out: the paths
+    written. There is one writer; it holds the output in memory. An output without rows gives files too. A run that
+    is cut off leaves files that are not whole: write to a directory that nobody reads and move them when all is done.
+
+    Attributes:
+        directory: Where to write; any file system that Beam knows.
+        name: The output's name.
+        schema: Its columns; int64 milliseconds become timestamps.
+        sort_by: The columns to sort by.
+        formats: Some of `FORMATS`.
+        avro_schema: The Avro record schema, for the format avro.
+    """
+
+    directory: str
+    name: str
+    schema: pa.Schema
+    sort_by: tuple[str, ...]
+    formats: tuple[str, ...] = ("parquet", "jsonl")
+    avro_schema: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        if unknown := [name for name in self.formats if name not in FORMATS]:
+            raise ValueError(f"output {self.name}: no format {unknown[0]!r}; use some of {', '.join(FORMATS)}")
+        if missing := [name for name in self.sort_by if name not in self.schema.names]:
+            raise ValueError(f"output {self.name}: no column {missing[0]!r} to sort by")
+        if "avro" in self.formats and self.avro_schema is None:
+            raise ValueError(f"output {self.name}: the format avro needs `avro_schema`")
+
+    def writers(self) -> dict[str, Callable[[pa.Table, BinaryIO], None]]:
+        """Return how each wanted format is written."""
+        known = {
+            "parquet": encoding.write_parquet,
+            "jsonl": encoding.write_json_lines,
+            "avro": partial(encoding.write_avro, schema=self.avro_schema or {}),
+        }
+        return {suffix: known[suffix] for suffix in self.formats}
+
+    def expand(self, batches: beam.PCollection[pa.RecordBatch]) -> beam.PCollection[str]:
+        """Gather all batches at one writer."""
+        return (
+            batches.pipeline
+            | "Once" >> beam.Impulse()
+            | "Write" >> beam.ParDo(_Write(self), beam.pvalue.AsIter(batches))
+        )
