@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from sqlglot import Dialect, exp, parse_one, parser, tokens
 from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.tokenizer_core import TokenType
 
 from transforms.context.values import ExpressionError
 
@@ -16,7 +17,7 @@ class PlaybookSql(Dialect):
     class Tokenizer(tokens.Tokenizer):
         """Adds whole division."""
 
-        KEYWORDS = {**tokens.Tokenizer.KEYWORDS, "//": tokens.TokenType.DIV}  # noqa: RUF012
+        KEYWORDS = {**tokens.Tokenizer.KEYWORDS, "//": TokenType.DIV}  # noqa: RUF012
 
     class Parser(parser.Parser):
         """Knows no functions by itself."""
@@ -27,7 +28,7 @@ class PlaybookSql(Dialect):
         NO_PAREN_FUNCTION_PARSERS = {"CASE": parser.Parser.NO_PAREN_FUNCTION_PARSERS["CASE"]}  # noqa: RUF012
 
 
-def parse(text: str) -> exp.Expression:
+def parse(text: str) -> exp.Expr:
     """Return the tree of one expression.
 
     Raises:
@@ -47,7 +48,7 @@ def parse(text: str) -> exp.Expression:
     return tree
 
 
-def inlined(tree: exp.Expression, lets: Mapping[str, str], scope: Collection[str]) -> exp.Expression:
+def inlined(tree: exp.Expr, lets: Mapping[str, str], scope: Collection[str]) -> exp.Expr:
     """Return the tree with every `let` name replaced by its expression.
 
     Raises:
@@ -67,14 +68,12 @@ def name_of(column: exp.Column) -> str:
     return ".".join(part.name for part in column.parts)
 
 
-def shown(node: exp.Expression) -> str:
+def shown(node: exp.Expr) -> str:
     """Return a tree as text, for messages."""
     return node.sql(dialect=PlaybookSql, comments=False)
 
 
-def _inlined(
-    tree: exp.Expression, lets: Mapping[str, str], scope: Collection[str], within: tuple[str, ...]
-) -> exp.Expression:
+def _inlined(tree: exp.Expr, lets: Mapping[str, str], scope: Collection[str], within: tuple[str, ...]) -> exp.Expr:
     for column in list(tree.find_all(exp.Column)):
         name = name_of(column)
         if name not in lets:
@@ -94,7 +93,7 @@ def _inlined(
     return tree
 
 
-def _refuse_large(tree: exp.Expression) -> None:
+def _refuse_large(tree: exp.Expr) -> None:
     if sum(1 for _ in tree.walk()) > MAX_NODES:
         raise ExpressionError(f"has more than {MAX_NODES:,} parts", "name parts of it as derived values")
 
