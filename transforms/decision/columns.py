@@ -1,0 +1,38 @@
+"""Arrow columns from numpy indices."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def spread(starts: Ints, lengths: Ints) -> Ints:
+    """Return start, start + 1, … of each range, one range after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+
+
+def changes(values: Ints) -> Bools:
+    """Tell for each value whether it is the first or differs from the one before."""
+    found = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=found[1:])
+    return found
+
+
+def nullable(indices: Ints) -> pa.Array:
+    """Return indices as Arrow, null where they are negative."""
+    return pa.array(indices, pa.int64(), mask=indices < 0)
+
+
+def pick(values: Sequence[str] | Sequence[int], indices: Ints) -> pa.Array:
+    """Return the value at each index, null where it is negative."""
+    return pa.array(values).take(nullable(indices))
+
+
+def lists(bounds: Ints, item: pa.StructType, fields: Sequence[pa.Array]) -> pa.Array:
+    """Return lists of structs, given where each list starts and the last one ends."""
+    return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), pa.StructArray.from_arrays(fields, fields=list(item)))

@@ -1,0 +1,29 @@
+"""Decision ids: the same decision has the same id in every run, on every engine, for ever."""
+
+from hashlib import blake2b
+
+import polars as pl
+
+ANSWER = 0
+"""n of the answer to a trigger."""
+
+
+def decision_ids(playbook: str, triggers: pl.DataFrame, n: int = ANSWER) -> pl.Series:
+    """Return the id of each trigger's decision: BLAKE2b-128, 32 hexadecimal digits.
+
+    The hash is over six netstrings (length of the UTF-8 bytes in decimal, `:`, the bytes, `,`) one after the
+    other: playbook name, subject kind, subject id, trigger, trigger tick (milliseconds since the epoch, decimal)
+    and n. Netstrings keep apart what plain concatenation would confuse.
+
+    Args:
+        playbook: The playbook's name.
+        triggers: Columns subject_kind, subject, trigger, tick (milliseconds).
+        n: 0 for the answer, one more for each wake-up.
+    """
+    parts = [pl.lit(playbook), *map(pl.col, ("subject_kind", "subject", "trigger", "tick")), pl.lit(n)]
+    texts = triggers.select(pl.concat_str(_netstring(part.cast(pl.String)) for part in parts)).to_series()
+    return pl.Series("decision_id", [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts], pl.String)
+
+
+def _netstring(text: pl.Expr) -> pl.Expr:
+    return pl.concat_str(text.str.len_bytes().cast(pl.String), pl.lit(":"), text, pl.lit(","))

@@ -1,0 +1,51 @@
+"""What decisions remember from one call to the next."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms import state_blob
+from transforms.decision.definitions import OfferPlan
+
+RESERVATION = pa.schema(
+    [
+        pa.field("root_kind", pa.string(), nullable=False),  # the contact root, whose ledger it is
+        pa.field("root", pa.string(), nullable=False),
+        pa.field("recipient_kind", pa.string(), nullable=False),
+        pa.field("recipient", pa.string(), nullable=False),
+        pa.field("offer", pa.string(), nullable=False),
+        pa.field("family", pa.string(), nullable=False),
+        pa.field("channel", pa.string(), nullable=False),
+        pa.field("tick", pa.int64(), nullable=False),
+        pa.field("decision_id", pa.string(), nullable=False),
+    ]
+)
+"""One contact that was decided, a row."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The state of one shard between two calls.
+
+    Attributes:
+        closed: The last tick that was decided, None before the first.
+        reservations: What limits may still see, as RESERVATION.
+    """
+
+    closed: int | None
+    reservations: pa.Table
+
+
+def load(state: bytes | None) -> Memory:
+    """Return what `dump` wrote, or the memory of a shard that has decided nothing."""
+    header, tables = state_blob.load(state) if state is not None else ({}, {})
+    return Memory(header.get("closed"), tables.get("reservations", RESERVATION.empty_table()))
+
+
+def dump(plan: OfferPlan, closed: int, reservations: pa.Table) -> bytes:
+    """Return the state after the tick `closed`, without what no later tick can see."""
+    seen = reservations.filter(pc.field("tick") > closed - plan.memory)
+    ordered = seen.sort_by([(name, "ascending") for name in ("root_kind", "root", "tick", "decision_id")])
+    header = {"stage": "decide_offers", "playbook_hash": plan.playbook_hash, "closed": closed}
+    return state_blob.dump(header, {"reservations": ordered})
