@@ -39,7 +39,7 @@ _FIXED: dict[str, bool | None] = {
 }
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,8 @@ def _like(flags: str) -> Meaning:
         if not isinstance(pattern, str):
             raise ExpressionError(f"`{shown(node)}` needs a text literal as its pattern")
         parts = [{"%": ".*", "_": "."}.get(part, re.escape(part)) for part in re.split("([%_])", pattern)]
-        found = text.expr.str.contains(f"(?{flags})^{''.join(parts)}$")
+        whole = f"^{''.join(parts)}$".removesuffix(".*$").removeprefix("^.*")  # search no further than needed
+        found = text.expr.str.contains(f"(?{flags}){whole}")
         return Value(~found if node.args.get("negate") else found, BOOL, text.nullable)
 
     return build
