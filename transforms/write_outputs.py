@@ -68,7 +68,7 @@ class WriteOutputs(beam.PTransform):
 
     def writers(self) -> dict[str, Callable[[pa.Table, BinaryIO], None]]:
         """Return how each wanted format is written."""
-        known = {
+        known: dict[str, Callable[[pa.Table, BinaryIO], None]] = {
             "parquet": encoding.write_parquet,
             "jsonl": encoding.write_json_lines,
             "avro": partial(encoding.write_avro, schema=self.avro_schema or {}),

@@ -1,0 +1,177 @@
+"""What one run is asked to do; the flags of the command line and their help are made from this."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from pipelines.runner_options import beam_arguments
+from schemas.durations import parse_instant
+
+MODES = ("live", "backfill", "shadow", "simulated")
+FORMATS = ("parquet", "jsonl")
+
+
+def option(
+    flag: str,
+    text: str,
+    *,
+    default: Any = MISSING,
+    parse: Callable[[str], Any] | None = None,
+    metavar: str | None = None,
+    panel: str | None = None,
+) -> Any:
+    """Return a field of settings that the command line offers as a flag.
+
+    Args:
+        flag: Its name there; one without dashes is an argument.
+        text: Its help.
+        default: Its value where it is not given; without one it must be given.
+        parse: Makes the value, or one of many, of its text; a `ValueError` says what is wrong with it.
+        metavar: What to show for the value in the help.
+        panel: The heading that it stands under in the help.
+    """
+    given = {"flag": flag, "help": text, "parse": parse, "metavar": metavar, "panel": panel}
+    return field(default=default, metadata=given)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Return the name and the value of `NAME=VALUE`."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise ValueError(f"`{text}` is not NAME=VALUE")
+    return name, value
+
+
+def share(text: str) -> Fraction:
+    """Return `1%` or `0.01` as the share that it is."""
+    number = text.removesuffix("%")
+    try:
+        found = Fraction(number) / (100 if number != text else 1)
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"`{text}` is not a share, as `1%` or `0.01`") from error
+    if not 0 <= found <= 1:
+        raise ValueError(f"`{text}` is not between 0% and 100%")
+    return found
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many of the signals may be rejected: a number, or a share of them."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        """Check the text.
+
+        Raises:
+            ValueError: neither a whole number nor a share with `%`.
+        """
+        if not self.text.isdecimal():
+            if not self.text.endswith("%"):
+                raise ValueError(f"`{self.text}` is not a number of signals, as `100`, or a share of them, as `1%`")
+            share(self.text)
+
+    def exceeded(self, rejected: int, signals: int) -> bool:
+        """Tell whether more were rejected than this allows."""
+        return rejected > (int(self.text) if self.text.isdecimal() else share(self.text) * signals)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """One run over signals in files. Instants are milliseconds since the epoch, UTC."""
+
+    playbook: str = option("playbook", "The playbook file (YAML).")
+    signals: tuple[tuple[str, str], ...] = option(
+        "--signals",
+        "Files of one signal type: usage='calls/*.csv.gz'. Again for more files and types. Parquet, Avro, JSON Lines "
+        "and CSV, gzip or zstd, on any file system that Beam knows.",
+        parse=pair,
+        metavar="TYPE=GLOB",
+    )
+    out: str = option("--out", "Directory for the outputs; those of an earlier run there are replaced.", metavar="DIR")
+    sources: str | None = option("--sources", "How raw columns become signals (YAML).", default=None, metavar="FILE")
+    until: int | None = option(
+        "--until",
+        "Last tick, with its offset from UTC: 2026-12-01T00:00:00+02:00. By default the first tick after the last "
+        "signal. What is later stays pending.",
+        default=None,
+        parse=parse_instant,
+        metavar="INSTANT",
+    )
+    as_of: int | None = option(
+        "--as-of",
+        "The time to judge by whether a signal comes from the future; by default now. run.json keeps it.",
+        default=None,
+        parse=parse_instant,
+        metavar="INSTANT",
+    )
+    lets: tuple[tuple[str, str], ...] = option(
+        "--set",
+        "Another value for a name under `let`, for a try: low_mb=300.",
+        default=(),
+        parse=pair,
+        metavar="NAME=VALUE",
+    )
+    sample: Fraction = option(
+        "--sample",
+        "Share of the subjects to take, the same ones each time: 1%.",
+        default=Fraction(1),
+        parse=share,
+        metavar="SHARE",
+    )
+    max_rejected: Limit | None = option(
+        "--max-rejected",
+        "Fail if more signals are rejected: 100, or 1% of them.",
+        default=None,
+        parse=Limit,
+        metavar="N|X%",
+    )
+    formats: tuple[str, ...] = option(
+        "--format",
+        f"Format of the outputs: {' or '.join(FORMATS)}; by default both.",
+        default=FORMATS,
+        metavar="FORMAT",
+    )
+    mode: str = option(
+        "--mode", f"What the offers say they are for: {', '.join(MODES)}.", default="backfill", metavar="MODE"
+    )
+    runner: str = option(
+        "--runner",
+        "The engine. What it needs to be exact is set on every run; its other options go after `--`.",
+        default="FnApiRunner",
+        metavar="NAME",
+        panel="Engine",
+    )
+    shards: int = option(
+        "--shards",
+        "Parts that subjects are spread over; changes speed, never results.",
+        default=4,
+        metavar="N",
+        panel="Engine",
+    )
+    beam_options: tuple[str, ...] = option(
+        "beam_options", "Options of Beam and its engine, after `--`.", default=(), metavar="[-- BEAM OPTIONS]"
+    )
+
+    def __post_init__(self) -> None:
+        """Check what the types do not say.
+
+        Raises:
+            ValueError: naming the flag, what is wrong and what to do.
+        """
+        checks = {
+            "--signals: give at least one, as usage='usage/*.parquet'": bool(self.signals),
+            f"--mode: `{self.mode}` is none of {', '.join(MODES)}": self.mode in MODES,
+            f"--format: {', '.join(self.formats)} is not {' or '.join(FORMATS)}": {*self.formats} <= {*FORMATS},
+            f"--shards: {self.shards} is not between 1 and 65,536": 1 <= self.shards <= 65_536,
+            "--sample: takes nobody; give more than 0%": self.sample > 0,
+        }
+        if wrong := [message for message, holds in checks.items() if not holds]:
+            raise ValueError("; ".join(wrong))
+        beam_arguments(self.runner, self.beam_options)
+
+    def globs(self) -> dict[str, tuple[str, ...]]:
+        """Return the files of each signal type, as given."""
+        names = dict.fromkeys(name for name, _ in self.signals)
+        return {name: tuple(glob for other, glob in self.signals if other == name) for name in names}

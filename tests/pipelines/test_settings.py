@@ -1,0 +1,77 @@
+"""Settings are what they say, and wrong ones name the flag."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from pipelines.settings import Limit, RunSettings, pair, share
+
+
+def _settings(**options: Any) -> RunSettings:
+    return RunSettings(**{"playbook": "p.yaml", "signals": (("usage", "u/*.parquet"),), "out": "out"} | options)
+
+
+def test_globs_are_grouped_by_type_in_the_order_given() -> None:
+    signals = (("usage", "b"), ("order", "c"), ("usage", "a"))
+    assert _settings(signals=signals).globs() == {"usage": ("b", "a"), "order": ("c",)}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"signals": ()}, "--signals: give at least one"),
+        ({"mode": "real"}, "--mode: `real` is none of live, backfill, shadow, simulated"),
+        ({"formats": ("csv",)}, "--format: csv is not parquet or jsonl"),
+        ({"shards": 0}, "--shards: 0 is not between"),
+        ({"runner": "Prisn"}, "did you mean `PrismRunner`?"),
+        ({"beam_options": ("--streaming",)}, "--streaming: FnApiRunner"),
+        ({"sample": Fraction(0)}, "--sample: takes nobody"),
+    ],
+)
+def test_wrong_settings_name_the_flag(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _settings(**options)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1%", Fraction(1, 100)), ("0.5", Fraction(1, 2)), ("100%", 1), ("0", 0), ("2.5%", Fraction(1, 40))],
+)
+def test_shares(text: str, expected: Fraction) -> None:
+    assert share(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "%", "x", "101%", "-1%", "1.5", "nan", "1/0"])
+def test_wrong_shares(text: str) -> None:
+    with pytest.raises(ValueError, match=r"share|between"):
+        share(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rejected", "signals", "expected"),
+    [
+        ("0", 0, 100, False),
+        ("0", 1, 100, True),
+        ("29", 29, 100, False),
+        ("29%", 29, 100, False),
+        ("29%", 30, 100, True),
+        ("0.1%", 1, 999, True),
+        ("100%", 5, 5, False),
+        ("1%", 0, 0, False),
+    ],
+)
+def test_limits(text: str, rejected: int, signals: int, expected: bool) -> None:
+    assert Limit(text).exceeded(rejected, signals) is expected
+
+
+@pytest.mark.parametrize("text", ["", "1.5", "-1", "x%", "200%"])
+def test_wrong_limits(text: str) -> None:
+    with pytest.raises(ValueError, match=r"number of signals|share|between"):
+        Limit(text)
+
+
+@pytest.mark.parametrize("text", ["", "usage", "=x", "usage="])
+def test_wrong_pairs(text: str) -> None:
+    with pytest.raises(ValueError, match="is not NAME=VALUE"):
+        pair(text)
