@@ -27,10 +27,10 @@ _RANK = ("trigger", "last", "priority", "value_micros", "tie", "contact")
 
 
 def scope_of(plan: OfferPlan, triggers: pa.Table) -> pl.DataFrame:
-    """Return what expressions see of each trigger: its context, and its segments as `subscriber.NAME`."""
+    """Return what expressions see of each trigger: its context and its memberships."""
     context = cast(pl.DataFrame, pl.from_arrow(pa.Table.from_struct_array(triggers["context"])))
     segments = cast(pl.Series, pl.from_arrow(triggers["segments"]))
-    return context.with_columns(segments.list.contains(name).alias(f"subscriber.{name}") for name in plan.segments)
+    return context.with_columns(segments.list.contains(name).alias(column) for column, name in plan.segments.items())
 
 
 def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) -> pl.DataFrame:

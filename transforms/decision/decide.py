@@ -74,7 +74,7 @@ def _due(
         if waits.any():
             waiting.append(batch.filter(waits))
         if not waits.all():
-            table = pa.table(batch.filter(~waits)).replace_schema_metadata()
+            table = pa.table(batch.filter(~waits) if waits.any() else batch).replace_schema_metadata()
             kind = batch.schema.metadata[b"subject_kind"].decode()
             due.append(table.append_column("subject_kind", pa.repeat(kind, len(table))))
     return due, waiting

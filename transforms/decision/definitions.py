@@ -1,5 +1,6 @@
 """What a playbook's offers and policy mean to the kernels of decisions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -106,7 +107,7 @@ class OfferPlan:
         mode: live, backfill, shadow or simulated.
         tick: Distance of ticks, milliseconds.
         time_zone: Of calendar periods.
-        segments: Names of the segments that expressions see as `subscriber.NAME`.
+        segments: The columns that expressions see of memberships, and the segment of each.
         offers: The offers, by name in ascending order.
         limits: Cooldowns in the order of the offers, then the caps as written.
         triggers: Schema of the trigger batches.
@@ -118,7 +119,7 @@ class OfferPlan:
     mode: str
     tick: int
     time_zone: str
-    segments: tuple[str, ...]
+    segments: Mapping[str, str]
     offers: tuple[Offer, ...]
     limits: tuple[Limit, ...]
     triggers: pa.Schema

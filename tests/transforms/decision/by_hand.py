@@ -77,7 +77,7 @@ def plan_of(policy: Policy) -> OfferPlan:
         mode="live",
         tick=policy.tick,
         time_zone=policy.time_zone,
-        segments=("member",),
+        segments={"subscriber.member": "member"},
         offers=tuple(map(_offer, choices)),
         limits=(*cooldowns, *caps),
         triggers=TRIGGERS,
