@@ -24,7 +24,7 @@ def parse_duration(value: Any) -> int:
     Raises:
         ValueError: not a number and a unit, or longer than ten years.
     """
-    if not isinstance(value, str) or not re.match(_PATTERN, value):
+    if not isinstance(value, str) or not re.fullmatch(_PATTERN, value):
         raise ValueError(f"must be a number and a unit, as `90s`, `5m`, `2h`, `3d` or `1w`, not {_shown(value)}")
     milliseconds = int(value[:-1]) * _UNITS[value[-1]]
     if milliseconds > _LONGEST:

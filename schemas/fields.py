@@ -21,7 +21,11 @@ def _one_or_more(value: Any) -> Any:
 
 
 def _period(value: Any) -> Any:
-    return value if value in get_args(Calendar) else parse_duration(value)
+    if value in get_args(Calendar):
+        return value
+    if parse_duration(value) == 0:
+        raise ValueError("must be `day`, `week`, `month` or more than 0s")
+    return parse_duration(value)
 
 
 def _signal_files(value: Any) -> Any:

@@ -162,7 +162,7 @@ class Cap(_Part):
 
 
 class Policy(_Part):
-    """Limits on contacts."""
+    """What all offers have to keep to."""
 
     caps: Annotated[tuple[Cap, ...], Field(strict=False)] = Field(default=(), description="All of them hold.")
 

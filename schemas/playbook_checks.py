@@ -31,15 +31,21 @@ class Mistake:
     hint: str = ""
 
 
-def mistakes(playbook: Playbook) -> Iterator[Mistake]:
-    """Yield what does not fit together; expressions and columns are checked where contracts are known."""
+def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
+    """Yield what does not fit together; expressions and columns are checked where contracts are known.
+
+    Args:
+        playbook: A playbook of the right form.
+        whole: False where malformed parts were left out: then nobody can say whether a family or channel exists.
+    """
     yield from _times(playbook)
     yield from _names(playbook)
     for name, feature in playbook.subscriber.features.items():
         yield from _feature(playbook, ("subscriber", "features", name), feature)
     yield from _level(playbook, ("subscriber",), playbook.subscriber)
     yield from _offers(playbook)
-    yield from _caps(playbook)
+    if whole:
+        yield from _caps(playbook)
 
 
 def _times(playbook: Playbook) -> Iterator[Mistake]:
@@ -113,6 +119,10 @@ def _grid(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mista
 
 
 def _level(playbook: Playbook, path: KeyPath, level: Level) -> Iterator[Mistake]:
+    for name, derived in level.derived.items():
+        if derived.bounds and derived.bounds[0] > derived.bounds[1]:
+            told = f"{derived.bounds[0]:g} is above {derived.bounds[1]:g}"
+            yield Mistake((*path, "derived", name, "bounds"), f"`bounds` are the wrong way round: {told}")
     for name, segment in level.segments.items():
         if segment.expire is not None and segment.expire < segment.hold:
             told = f"{format_duration(segment.expire)} is shorter than `hold` {format_duration(segment.hold)}"

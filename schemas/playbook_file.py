@@ -1,18 +1,41 @@
 """Playbook files: read, checked, and every mistake told with its line."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from schemas.playbook import Playbook
 from schemas.playbook_checks import Mistake, mistakes
 from schemas.yaml_source import KeyPath, YamlSource, parse_yaml, plain_scalar, read_yaml
+
+UNKNOWN_KEY = "unknown key"
+
+
+class PlaybookErrors(LoadErrors):
+    """Everything that is wrong with a playbook's form and fit.
+
+    Attributes:
+        playbook: What could be understood, to look for more mistakes in; None if that is too little.
+        lost: The names of what could not be understood.
+    """
+
+    def __init__(self, errors: list[LoadError], playbook: Playbook | None, lost: frozenset[str]) -> None:
+        """Keep the errors and what there is besides."""
+        super().__init__(errors)
+        self.playbook = playbook
+        self.lost = lost
+
+    def add(self, errors: Collection[LoadError]) -> list[LoadError]:
+        """Return all errors together, without those that only miss what is lost."""
+        news = [error for error in errors if not any(f"`{name}`" in error.message for name in self.lost)]
+        return [*self.errors, *news]
 
 
 def load_playbook(path: str | Path, lets: Mapping[str, str] | None = None) -> Playbook:
@@ -29,25 +52,61 @@ def parse_playbook(text: str, file: str = "playbook.yaml", lets: Mapping[str, st
         lets: New texts for names under `let`, for a try; they change the content hash.
 
     Raises:
-        LoadErrors: all mistakes in form and fit, with their lines. Expressions are not looked into.
+        LoadErrors: it is not YAML, or `lets` names something unknown.
+        PlaybookErrors: all mistakes in form and fit, with their lines. Expressions are not looked into.
     """
     return _checked(parse_yaml(text, file), lets or {})
 
 
 def playbook_json_schema() -> dict[str, Any]:
     """Return the JSON Schema of playbook files, for editors."""
-    return Playbook.model_json_schema(by_alias=True, mode="validation")
+    schema = Playbook.model_json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        for field in part["properties"].values():
+            if isinstance(field.get("default"), int) and field.get("type") == "string":
+                field["default"] = format_duration(field["default"])
+    return schema
 
 
 def _checked(source: YamlSource, lets: Mapping[str, str]) -> Playbook:
     source = _with_lets(source, lets)
-    try:
-        playbook = Playbook.of(source)
-    except ValidationError as error:
-        raise LoadErrors([_told(source, mistake) for mistake in _of_form(error)]) from error
-    if errors := [_told(source, mistake) for mistake in mistakes(playbook)]:
-        raise LoadErrors(errors)
+    playbook, of_form, lost = _understood(source)
+    wrong = PlaybookErrors([_told(source, mistake) for mistake in of_form], playbook, frozenset(lost))
+    errors = wrong.add([_told(source, mistake) for mistake in mistakes(playbook, whole=not lost)] if playbook else [])
+    if playbook is None or errors:
+        raise PlaybookErrors(errors, playbook, wrong.lost)
     return playbook
+
+
+def _understood(source: YamlSource) -> tuple[Playbook | None, list[Mistake], set[str]]:
+    """Return the playbook without its malformed parts, the mistakes in these, and the names lost with them."""
+    first: list[Mistake] = []
+    lost: set[str] = set()
+    while True:
+        try:
+            return Playbook.of(source), first, lost
+        except ValidationError as error:
+            found = list(_of_form(error))
+            first = first or found
+            parts = {_part_of(mistake.path, whole=mistake.message == UNKNOWN_KEY) for mistake in found}
+            if () in parts:
+                return None, first, lost
+            lost |= {str(part[-1]) for part in parts}
+            source = dataclasses.replace(source, data=_without(source.data, parts))
+
+
+def _part_of(path: KeyPath, *, whole: bool) -> KeyPath:
+    """Return what to leave out for a mistake: an unknown key itself, else the named part around it; () is all."""
+    depth = {"subscriber": 3, "offers": 2, "let": 2, "priors": 2, "policy": 2}
+    return path if whole else path[: depth.get(str(path[0]), 0)] if path else ()
+
+
+def _without(value: Any, parts: Collection[KeyPath], here: KeyPath = ()) -> Any:
+    """Return plain data without the mapping entries at the given paths."""
+    if not isinstance(value, dict):
+        return value
+    kept = {key: item for key, item in value.items() if (*here, key) not in parts}
+    return {key: _without(item, parts, (*here, key)) for key, item in kept.items()}
 
 
 def _with_lets(source: YamlSource, lets: Mapping[str, str]) -> YamlSource:
@@ -86,10 +145,10 @@ def _of_detail(detail: ErrorDetails) -> Mistake:
     path = tuple(key for key in detail["loc"] if key != "[key]")
     found, last = detail["input"], str(path[-1]) if path else ""
     match detail["type"]:
-        case "missing":
+        case "missing" if isinstance(path[-1], str):
             return Mistake(path[:-1], f"`{last}` is missing")
         case "extra_forbidden":
-            message, hint = "unknown key", _hint_for_key(last, found, _keys_at(path[:-1]))
+            message, hint = UNKNOWN_KEY, _hint_for_key(last, found, _keys_at(path[:-1]))
         case "value_error":
             message, hint = str(detail["ctx"]["error"]), ""
         case "string_pattern_mismatch":
@@ -98,9 +157,13 @@ def _of_detail(detail: ErrorDetails) -> Mistake:
             message, hint = f"must be {detail['ctx']['expected']}, not {_shown(found)}", ""
         case "model_type" | "dict_type":
             message, hint = f"must be a mapping, as `{{key: value}}`, not {_shown(found)}", ""
+        case "missing" | "too_short" | "too_long":
+            message, hint = "has too many items" if detail["type"] == "too_long" else "has too few items", ""
         case _:
-            message = detail["msg"].removeprefix("Input ").replace("valid ", "")
-            message, hint = f"{message[0].lower()}{message[1:]}, not {_shown(found)}", ""
+            told = detail["msg"].replace("Input should", "must")
+            for theirs, ours in (("a valid string", "text"), ("a valid integer", "a whole number"), ("valid ", "")):
+                told = told.replace(theirs, ours)
+            message, hint = f"{told}, not {_shown(found)}", ""
     return Mistake(path, message, hint)
 
 
