@@ -20,7 +20,7 @@ class Town:
     Attributes:
         subscribers: Their ids; `households`, `companies` and `cells` hold the ids of those.
         lines: Where they belong.
-        homeworks: The day from which a living is earned at home.
+        homeworks: The day from which a living is earned at home; `homeworks_no_more`: the day from which it is not.
         sells: The day from which an unregistered business runs on the line.
         leaves: The day from which it is used less and less.
         curious: The day on which the way to fibre is looked up for a week.
@@ -30,7 +30,7 @@ class Town:
         eager: Whether an empty bucket is topped up.
         faulty: Of a cell: the first of seven days of dropped calls.
         rates: Of each stream: the mean number of uses a day, (subscribers, 7) from Monday.
-        since: Of a stream that not everybody always has: the day from which it has its rate.
+        spells: Of a stream that not everybody always has: the first day, and the first day after it.
     """
 
     subscribers: tuple[str, ...]
@@ -39,6 +39,7 @@ class Town:
     cells: tuple[str, ...]
     lines: Lines
     homeworks: Ints
+    homeworks_no_more: Ints
     sells: Ints
     leaves: Ints
     curious: Ints
@@ -48,7 +49,7 @@ class Town:
     eager: Bools
     faulty: Ints
     rates: dict[str, Floats]
-    since: dict[str, Ints]
+    spells: dict[str, tuple[Ints, Ints]]
 
 
 def draw_town(rng: np.random.Generator, subscribers: int, days: int) -> Town:
@@ -65,6 +66,7 @@ def draw_town(rng: np.random.Generator, subscribers: int, days: int) -> Town:
         return rng.random(subscribers) < share
 
     homeworks = since_day(rng, lines.is_primary & some(0.15), days)
+    no_more = np.where((homeworks == 0) & some(0.3), days_between(rng, 0.5, 0.8, days, subscribers), NEVER)
     sells = since_day(rng, lines.is_primary & some(0.06), days)
     leaves = days_between(rng, 0.25, 0.6, days, subscribers)
     curious = days_between(rng, 0, 0.8, days, subscribers)
@@ -76,6 +78,7 @@ def draw_town(rng: np.random.Generator, subscribers: int, days: int) -> Town:
         cells=cells,
         lines=lines,
         homeworks=homeworks,
+        homeworks_no_more=no_more,
         sells=sells,
         leaves=np.where(lines.is_consumer & some(0.05), leaves, NEVER),
         curious=np.where(lines.is_primary & some(0.04), curious, NEVER),
@@ -85,7 +88,10 @@ def draw_town(rng: np.random.Generator, subscribers: int, days: int) -> Town:
         eager=some(0.6),
         faulty=np.where(rng.random(len(cells)) < 0.1, days_between(rng, 0, 0.8, days, len(cells)), NEVER),
         rates=_rates(rng, lines, homeworks < NEVER, sells < NEVER),
-        since={"work": np.where(homeworks < NEVER, homeworks, 0), "shop": np.where(sells < NEVER, sells, 0)},
+        spells={
+            "work": (np.where(homeworks < NEVER, homeworks, 0), no_more),
+            "shop": (np.where(sells < NEVER, sells, 0), np.full(subscribers, NEVER)),
+        },
     )
 
 

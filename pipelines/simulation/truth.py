@@ -12,7 +12,8 @@ INSTANT = pl.Datetime("ms", "UTC")
 def truth_of(town: Town, calendar: Calendar) -> dict[str, pl.DataFrame]:
     """Return what no signal says, a table each for subscribers, households and companies.
 
-    Columns that end in `_from` hold the first instant at which it is so, null where it never is.
+    Columns that end in `_from` hold the first instant at which it is so, null where it never is; `_until` the first at
+    which it is no longer so.
     """
     subscribers = pl.DataFrame(
         {
@@ -21,12 +22,13 @@ def truth_of(town: Town, calendar: Calendar) -> dict[str, pl.DataFrame]:
             "sme": named(town.lines.company, town.companies).cast(pl.String),
             "joined_from": _instants(calendar, town.lines.joined),
             "homeworker_from": _instants(calendar, town.homeworks),
+            "homeworker_until": _instants(calendar, town.homeworks_no_more),
             "nanobusiness_from": _instants(calendar, town.sells),
             "leaving_from": _instants(calendar, town.leaves),
             "fibre_curious_from": _instants(calendar, town.curious),
         }
     ).sort("subscriber")
-    told = ("homeworker_from", "nanobusiness_from", "fibre_curious_from")
+    told = ("homeworker_from", "homeworker_until", "nanobusiness_from", "fibre_curious_from")
     consumers = subscribers.filter(pl.col("sme").is_null())
     companies = pl.DataFrame({"sme": town.companies, "growing_from": _instants(calendar, town.lines.grows)})
     lines = (

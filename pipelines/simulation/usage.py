@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from pipelines.simulation.arrays import Floats, Ints, chosen, named, numbered
+from pipelines.simulation.arrays import NEVER, Floats, Ints, chosen, named, numbered
 from pipelines.simulation.calendar import Calendar
 from pipelines.simulation.streams import APPS, STREAMS, Stream
 from pipelines.simulation.town import Town
@@ -23,7 +23,8 @@ def usage_of(town: Town, calendar: Calendar, day: int) -> pl.DataFrame:
 
 def _stream(town: Town, calendar: Calendar, day: int, number: int) -> pl.DataFrame:
     stream, rng = STREAMS[number], calendar.rng(2, day, number)
-    active = (town.lines.joined <= day) & (town.since.get(stream.name, town.lines.joined) <= day)
+    first, end = town.spells.get(stream.name, (town.lines.joined, NEVER))
+    active = (town.lines.joined <= day) & (first <= day) & (day < end)
     staying = np.clip(1 - (day - town.leaves) / FADING_DAYS, 0, 1) ** 2
     uses = rng.poisson(town.rates[stream.name][:, calendar.weekday(day)] * active * staying)
     who = np.repeat(np.arange(len(uses)), uses)
