@@ -1,4 +1,4 @@
-"""Arbitration: who goes first among the triggers of one contact root, and what each may still send."""
+"""Arbitration: what each trigger may still send when its turn comes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from transforms.decision.checks import Checks, lay_out_checks
 from transforms.decision.columns import Bools, Ints, changes, spread
-from transforms.decision.definitions import ELIGIBILITY, FIRST_LIMIT, GATES, Contact, OfferPlan
-from transforms.decision.ledger import Ledger, counted, marks_and_floors
-
-_ORDER = ("root", "tick", "priority", "value_micros", "decision_id")
+from transforms.decision.definitions import ELIGIBILITY, FIRST_LIMIT, GATES, OfferPlan
+from transforms.decision.turns import take_turns
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,11 @@ def arbitrate(
         reservations: Columns root, offer, family, channel, tick: what limits can see of these roots.
         candidates: What `rank_candidates` gives for the triggers.
     """
-    turns, rounds = _take_turns(triggers, candidates)
+    turns, rounds = take_turns(triggers, candidates)
     sizes = np.bincount(candidates["trigger"].to_numpy(), minlength=len(turns))
     rows = spread((np.cumsum(sizes) - sizes)[turns], sizes[turns])  # of the candidates, in the order of their turns
     eligible = candidates["ineligible"].is_null().to_numpy()[rows]
-    checks = _checks(plan, triggers, candidates[rows], reservations)
+    checks = lay_out_checks(plan, triggers, candidates[rows], reservations)
     arbiter = _Arbiter(sizes[turns], eligible, checks)
     for bounds in rounds:
         arbiter.decide(bounds)
@@ -56,91 +55,24 @@ def arbitrate(
     sent = arbiter.chosen >= 0
     chosen[turns[sent]] = rows[arbiter.chosen[sent]]
     outranked[turns] = arbiter.could & ~sent
+    return Verdicts(chosen, outranked, _reasons(plan, candidates, rows, checks, arbiter.blocked))
+
+
+def _reasons(plan: OfferPlan, candidates: pl.DataFrame, rows: Ints, checks: Checks, blocked: Bools) -> Ints:
+    """Return why each gate blocks each candidate: of several limits the first."""
     reasons = np.full((len(rows), len(GATES)), -1)
     reasons[:, ELIGIBILITY] = candidates["ineligible"].fill_null(-1).to_numpy()
-    blocked = np.flatnonzero(arbiter.blocked)[::-1]  # backwards: the first limit of a gate is what it shows
-    limit = checks.limit[blocked]
+    backwards = np.flatnonzero(blocked)[::-1]  # the last to be written is the first limit
+    limit = checks.limit[backwards]
     gates = np.array([limit.gate for limit in plan.limits], np.int64)
-    reasons[rows[checks.candidate[blocked]], gates[limit]] = FIRST_LIMIT + limit
-    return Verdicts(chosen, outranked, reasons)
-
-
-def _take_turns(triggers: pl.DataFrame, candidates: pl.DataFrame) -> tuple[Ints, list[list[int]]]:
-    """Order the triggers so that those of different roots are decided at once.
-
-    Returns:
-        The rows of the triggers: the first trigger in the first tick of every root, the second in the first, …, the
-        first in the second, …; and for each k the bounds of the turns in the k-th tick.
-    """
-    best = candidates.filter(pl.col("ineligible").is_null()).unique("trigger", keep="first")
-    ordered = (
-        triggers.select(pl.int_range(pl.len()).alias("trigger"), "root", "tick", "decision_id")
-        .join(best.select("trigger", "priority", "value_micros"), on="trigger", how="left")
-        .sort(_ORDER, descending=[name == "value_micros" for name in _ORDER], nulls_last=True)
-    )
-    new_root = changes(ordered["root"].to_numpy())
-    new_tick = new_root | changes(ordered["tick"].to_numpy())
-    at = np.arange(len(ordered))
-    turn = at - np.maximum.accumulate(np.where(new_tick, at, 0))
-    ticks = np.cumsum(new_tick)
-    kth: Ints = ticks - np.maximum.accumulate(np.where(new_root, ticks, 0))
-    order = np.lexsort((turn, kth))
-    bounds = np.append(np.flatnonzero(changes(kth[order]) | changes(turn[order])), len(order))
-    firsts = np.append(np.flatnonzero(changes(kth[order[bounds[:-1]]])), len(bounds) - 1)
-    rounds = [bounds[first : last + 1].tolist() for first, last in pairwise(firsts)]
-    return ordered["trigger"].to_numpy()[order], rounds
-
-
-@dataclass(frozen=True)
-class _Checks:
-    """Every limit of every candidate; a candidate that is sent counts towards the same limits.
-
-    Attributes:
-        candidate: Position of the candidate, ascending.
-        limit: Index of the limit, ascending within a candidate.
-        cell: The limit's cell in the ledger.
-        nth: The limit's `max`.
-        mark: What a reservation would write.
-        floor: The nth latest mark must not be greater.
-        ledger: The ledger before the first decision.
-    """
-
-    candidate: Ints
-    limit: Ints
-    cell: Ints
-    nth: Ints
-    mark: Ints
-    floor: Ints
-    ledger: Ledger
-
-
-def _checks(plan: OfferPlan, triggers: pl.DataFrame, candidates: pl.DataFrame, reservations: pl.DataFrame) -> _Checks:
-    """Lay out the checks of candidates in the order of their turns, and the ledger they look at."""
-    roots = triggers["root"].to_numpy()
-    size = int(roots.max(initial=-1)) + 1
-    candidate, limit = counted(plan.contacts, candidates["contact"].to_numpy(), plan.limits)
-    trigger = candidates["trigger"].to_numpy()[candidate]
-    mark, floor = marks_and_floors(plan.limits, limit, triggers["tick"].to_numpy()[trigger], plan.time_zone)
-    cell = limit * size + roots[trigger]
-    ledger = _ledger(plan, reservations, cell, size)
-    nth = np.array([limit.max for limit in plan.limits], np.int64)[limit]
-    return _Checks(candidate, limit, cell, nth, mark, floor, ledger)
-
-
-def _ledger(plan: OfferPlan, reservations: pl.DataFrame, room: Ints, size: int) -> Ledger:
-    """Enter the reservations of `size` roots."""
-    names = reservations.select(Contact._fields)
-    contacts = names.unique().with_row_index("contact")
-    which = names.join(contacts, on=Contact._fields, how="left", maintain_order="left")["contact"]
-    row, limit = counted([Contact(*names) for names in contacts.drop("contact").rows()], which.to_numpy(), plan.limits)
-    marks, _ = marks_and_floors(plan.limits, limit, reservations["tick"].to_numpy()[row], plan.time_zone)
-    return Ledger(limit * size + reservations["root"].to_numpy()[row], marks, room, len(plan.limits) * size)
+    reasons[rows[checks.candidate[backwards]], gates[limit]] = FIRST_LIMIT + limit
+    return reasons
 
 
 class _Arbiter:
     """Decides turns; triggers, candidates and checks are laid out in the order of the turns."""
 
-    def __init__(self, sizes: Ints, eligible: Bools, checks: _Checks) -> None:
+    def __init__(self, sizes: Ints, eligible: Bools, checks: Checks) -> None:
         self.chosen = np.full(len(sizes), -1)
         self.could = np.zeros(len(sizes), np.bool_)
         self.blocked = np.zeros(len(checks.cell), np.bool_)

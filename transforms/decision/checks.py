@@ -1,0 +1,58 @@
+"""Checks: every limit that counts a candidate, and the ledger it looks at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from transforms.decision.columns import Ints
+from transforms.decision.definitions import Contact, OfferPlan
+from transforms.decision.ledger import Ledger, counted, marks_and_floors
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Every limit of every candidate; a candidate that is sent counts towards the same limits.
+
+    Attributes:
+        candidate: Position of the candidate, ascending.
+        limit: Index of the limit, ascending within a candidate.
+        cell: The limit's cell in the ledger.
+        nth: The limit's `max`.
+        mark: What a reservation would write.
+        floor: The nth latest mark must not be greater.
+        ledger: The ledger before the first decision.
+    """
+
+    candidate: Ints
+    limit: Ints
+    cell: Ints
+    nth: Ints
+    mark: Ints
+    floor: Ints
+    ledger: Ledger
+
+
+def lay_out_checks(
+    plan: OfferPlan, triggers: pl.DataFrame, candidates: pl.DataFrame, reservations: pl.DataFrame
+) -> Checks:
+    """Lay out the checks of candidates in the order of their turns, and the ledger they look at."""
+    roots = triggers["root"].to_numpy()
+    size = int(roots.max(initial=-1)) + 1
+    candidate, limit = counted(plan.contacts, candidates["contact"].to_numpy(), plan.limits)
+    trigger = candidates["trigger"].to_numpy()[candidate]
+    mark, floor = marks_and_floors(plan.limits, limit, triggers["tick"].to_numpy()[trigger], plan.time_zone)
+    cell = limit * size + roots[trigger]
+    ledger = _ledger(plan, reservations, cell, size)
+    nth = np.array([limit.max for limit in plan.limits], np.int64)[limit]
+    return Checks(candidate, limit, cell, nth, mark, floor, ledger)
+
+
+def _ledger(plan: OfferPlan, reservations: pl.DataFrame, room: Ints, size: int) -> Ledger:
+    """Enter the reservations of `size` roots."""
+    names = reservations.select(Contact._fields)
+    contacts = names.unique().with_row_index("contact")
+    which = names.join(contacts, on=Contact._fields, how="left", maintain_order="left")["contact"]
+    row, limit = counted([Contact(*names) for names in contacts.drop("contact").rows()], which.to_numpy(), plan.limits)
+    marks, _ = marks_and_floors(plan.limits, limit, reservations["tick"].to_numpy()[row], plan.time_zone)
+    return Ledger(limit * size + reservations["root"].to_numpy()[row], marks, room, len(plan.limits) * size)
