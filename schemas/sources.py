@@ -1,0 +1,158 @@
+"""Model of sources.yaml: how the raw columns of each source become a signal's contract."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.contracts import Contract
+from schemas.errors import LoadError, LoadErrors
+from schemas.fields import Expression, Names
+from schemas.near_miss import near_miss
+from schemas.yaml_source import KeyPath, YamlSource, read_yaml
+
+Format = Literal["parquet", "avro", "jsonl", "csv"]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class SourceConfig(BaseModel):
+    """One entry of sources.yaml.
+
+    Attributes:
+        format: Of the files; by default what their names end in.
+        source: The producer's name; by default the signal's.
+        map: Contract field to an expression over raw columns; fields left out are null. Without a map the raw
+            columns bear the contract's names.
+        columns: Types of raw CSV and JSON columns where the rule of `raw_types` does not fit.
+        pseudonymise: Text fields replaced by a keyed hash.
+        without_id: `content` where the source has no ids: equal rows are one signal.
+        delimiter: Between the fields of a CSV line.
+        header: Whether the first CSV line names the columns; else their names.
+        null_values: CSV texts that mean null.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    format: Format | None = None
+    source: Text | None = None
+    map: dict[str, Expression | None] | None = None
+    columns: dict[Text, Literal["long", "double", "string", "boolean"]] = {}
+    pseudonymise: Names = ()
+    without_id: Literal["content"] | None = None
+    delimiter: Annotated[str, Field(pattern=r"^[\t -~]$")] = ","
+    header: Literal[True] | Annotated[list[Text], Field(min_length=1)] = True
+    null_values: list[str] = [""]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the signals of one type come from.
+
+    Attributes:
+        contract: What the signals must become.
+        config: How they get there.
+        yaml: The file that says so, for the lines of errors; None without one.
+    """
+
+    contract: Contract
+    config: SourceConfig = field(default_factory=SourceConfig)
+    yaml: YamlSource | None = None
+
+    @property
+    def producer(self) -> str:
+        """Return the value of the signals' `source`."""
+        return self.config.source or self.contract.name
+
+    def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:
+        """Return the mistake at `path` within this source's entry."""
+        if self.yaml is None:
+            return LoadError(self.contract.name, None, message, quoted, hint)
+        return self.yaml.error(
+            (self.contract.name, *path), f"`{'.'.join(map(str, (self.contract.name, *path)))}`: {message}", quoted, hint
+        )
+
+
+def read_sources(path: str | Path, contracts: Mapping[str, Contract]) -> dict[str, Source]:
+    """Read sources.yaml.
+
+    Args:
+        path: The file.
+        contracts: The contracts of all signals that may occur, the playbook's own included.
+
+    Returns:
+        The source of each signal that has an entry.
+
+    Raises:
+        LoadErrors: everything that is wrong with the file, expressions excepted: their columns are known later.
+    """
+    return parse_sources(read_yaml(path), contracts)
+
+
+def parse_sources(yaml: YamlSource, contracts: Mapping[str, Contract]) -> dict[str, Source]:
+    """Return the sources of a file that is read already; raises as `read_sources` does."""
+    if not isinstance(yaml.data, dict):
+        raise LoadErrors([yaml.error((), "must hold an entry for each signal", hint="as `usage: {format: csv, ...}`")])
+    sources: dict[str, Source] = {}
+    errors: list[LoadError] = []
+    for signal, entry in yaml.data.items():
+        if signal not in contracts:
+            errors.append(yaml.error((signal,), f"no signal `{signal}`", hint=near_miss(signal, contracts)))
+            continue
+        try:
+            source = Source(contracts[signal], SourceConfig.model_validate(entry), yaml)
+        except ValidationError as error:
+            errors += [_model_error(yaml, signal, dict(detail)) for detail in error.errors()]
+            continue
+        errors += _misfits(source)
+        sources[signal] = source
+    if errors:
+        raise LoadErrors(errors)
+    return sources
+
+
+def _model_error(yaml: YamlSource, signal: str, detail: Mapping[str, object]) -> LoadError:
+    location = detail["loc"]
+    assert isinstance(location, tuple)
+    path = (signal, *location)
+    named = ".".join(str(part) for part in path)
+    if detail["type"] == "extra_forbidden":
+        return yaml.error(path, f"`{named}`: no such key", hint=near_miss(str(path[-1]), SourceConfig.model_fields))
+    return yaml.error(path, f"`{named}`: {detail['msg']}")
+
+
+def _misfits(source: Source) -> list[LoadError]:
+    """Return where an entry does not fit its contract."""
+    config, fields = source.config, source.contract.by_name
+    errors: list[LoadError] = []
+    for name in config.map or ():
+        if name == "source":
+            errors.append(source.error(("map", name), "cannot be mapped", hint="write `source: NAME` beside `map`"))
+        elif name not in fields:
+            message = f"{source.contract.name} has no field `{name}`"
+            errors.append(source.error(("map", name), message, hint=near_miss(name, fields)))
+    for name in config.pseudonymise:
+        if name not in fields or not pa.types.is_string(fields[name].type):
+            message = f"`{name}` is not a text field of {source.contract.name}"
+            errors.append(source.error(("pseudonymise",), message, hint=near_miss(name, fields)))
+    return errors + _missing(source)
+
+
+def _missing(source: Source) -> list[LoadError]:
+    """Return the required fields that a map leaves out, and an id that is neither mapped nor made."""
+    config = source.config
+    if config.map is None:
+        return []
+    errors = []
+    made = {"source", "id"} if config.without_id else {"source"}
+    for field_ in source.contract.fields:
+        if field_.required and field_.name not in made and config.map.get(field_.name) is None:
+            hint = "or write `without_id: content`: equal rows are then one signal" if field_.name == "id" else ""
+            errors.append(
+                source.error(("map",), f"`{field_.name}` is missing: every {source.contract.name} needs it", hint=hint)
+            )
+    if config.without_id and config.map.get("id") is not None:
+        errors.append(source.error(("without_id",), "`id` is mapped as well", hint="leave one of them out"))
+    return errors

@@ -1,0 +1,117 @@
+"""Parses raw blocks into typed signal batches by shard."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import PCollection, TaggedOutput
+
+from schemas.errors import LoadErrors
+from schemas.sources import Source
+from transforms import arrow_coder  # noqa: F401 (registers the coder of record batches)
+from transforms.parsing.batches import Intent, by_shard, signal_batches
+from transforms.parsing.mapping import Mapper, compile_mapper
+from transforms.parsing.raw import POSITION, rejected_batch
+from transforms.parsing.raw_types import made_fields
+
+KEY_VARIABLE = "SEGONE_PSEUDONYM_KEY"
+
+
+def pseudonym_key(sources: Mapping[str, Source]) -> bytes:
+    """Return the key of the pseudonyms from the environment; empty if no source needs one.
+
+    Raises:
+        LoadErrors: it is needed and not set, or longer than BLAKE2b takes.
+    """
+    needing = [source for source in sources.values() if source.config.pseudonymise]
+    key = os.environ.get(KEY_VARIABLE, "").encode()
+    if needing and not 16 <= len(key) <= 64:
+        message = f"the environment variable {KEY_VARIABLE} must hold a key of 16 to 64 bytes"
+        hint = f"export {KEY_VARIABLE}=$(openssl rand -hex 32), and keep it: another key gives other pseudonyms"
+        raise LoadErrors([source.error(("pseudonymise",), message, hint=hint) for source in needing])
+    return key if needing else b""
+
+
+class _Parse(beam.DoFn):
+    """Parses blocks; compiles the map of each layout it meets once."""
+
+    def __init__(self, intents: Mapping[str, Intent], shards: int) -> None:
+        self._intents = dict(intents)
+        self._shards = shards
+        self._mappers: dict[tuple[str, pa.Schema], Mapper] = {}
+
+    def setup(self) -> None:
+        key = pseudonym_key({name: intent.source for name, intent in self._intents.items()})
+        self._intents = {name: intent.with_key(key) for name, intent in self._intents.items()}
+
+    def process(self, block: pa.RecordBatch) -> Iterator[Any]:
+        signal = block.schema.metadata[b"signal"].decode()
+        batches, rejections = signal_batches(block, self._mapper(signal, block.schema), self._intents[signal])
+        for batch in batches:
+            yield from by_shard(batch, self._shards)
+        counts = {"in": block.num_rows, "parsed": block.num_rows - len(rejections), "rejected": len(rejections)}
+        for name, count in counts.items():
+            Metrics.counter("signals", name).inc(count)
+        if rejections:
+            file = block.schema.metadata[b"file"].decode()
+            yield TaggedOutput("rejected", rejected_batch(file, "ParseSignals", rejections))
+
+    def _mapper(self, signal: str, schema: pa.Schema) -> Mapper:
+        bare = schema.remove_metadata()
+        if (signal, bare) not in self._mappers:
+            intent = self._intents[signal]
+            layout = {field.name: field.type for field in schema if field.name != POSITION}
+            fields = made_fields(intent.source, intent.payload)
+            self._mappers[signal, bare] = compile_mapper(intent.source, fields, layout)
+        return self._mappers[signal, bare]
+
+
+@dataclass(eq=False, kw_only=True)
+class ParseSignals(beam.PTransform):
+    """Maps, casts, checks and shards raw blocks.
+
+    In: raw blocks as `ReadSignals` gives them, of any signals in `sources`. Out: `signals`, pairs of a shard and a
+    signal batch (`id`, `source`, `time`, `subject`, payload; metadata `signal` and `subject_kind`; one batch a
+    block, kind and shard, never empty); `rejected`, batches of `schemas.records.REJECTED`, one row for each raw
+    row that is no signal. Counts `signals/in`, `signals/parsed` and `signals/rejected`. Windows are passed on.
+
+    Attributes:
+        sources: Signal type to where its signals come from.
+        payloads: Signal type to the payload fields that the playbook needs.
+        kinds: Kinds of subjects that the playbook has a section for.
+        as_of: Milliseconds; what publish time is to a broker.
+        max_ahead: Milliseconds that a signal's time may be after `as_of`.
+        shards: Number of shards.
+
+    Raises:
+        LoadErrors: the key of the pseudonyms is needed and not set.
+    """
+
+    sources: Mapping[str, Source]
+    payloads: Mapping[str, Sequence[str]]
+    kinds: frozenset[str]
+    as_of: int
+    max_ahead: int
+    shards: int
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before any data is read."""
+        super().__init__()
+        if self.shards < 1:
+            raise ValueError(f"shards must be at least 1, not {self.shards}")
+        pseudonym_key(self.sources)
+
+    def expand(self, blocks: PCollection) -> Any:
+        """Parse each block."""
+        latest = self.as_of + self.max_ahead
+        intents = {
+            signal: Intent(source, tuple(self.payloads.get(signal, ())), self.kinds, latest)
+            for signal, source in self.sources.items()
+        }
+        parse = beam.ParDo(_Parse(intents, self.shards))
+        parse = parse.with_output_types(tuple[int, pa.RecordBatch], rejected=pa.RecordBatch)
+        return blocks | "Parse" >> parse.with_outputs("rejected", main="signals")

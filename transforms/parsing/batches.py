@@ -1,0 +1,147 @@
+"""A raw block to typed signal batches, one a kind of subject, and the rows that were refused."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.contracts import Contract
+from schemas.sources import Source
+from transforms.hashing import shard_of
+from transforms.parsing.checks import check_field, check_time
+from transforms.parsing.identity import content_ids, pseudonyms
+from transforms.parsing.mapping import Mapper
+from transforms.parsing.problems import Problems
+from transforms.parsing.raw import Bools, Rejection, payloads, positions_of
+
+COMMON = ("id", "source", "time", "subject")
+"""The first columns of every signal batch."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What the batches of one signal must be.
+
+    Attributes:
+        source: Where the signals come from.
+        payload: Payload columns of the batches, beside `COMMON`.
+        kinds: Kinds of subjects that the playbook has a section for.
+        latest: The greatest time allowed, milliseconds.
+        key: Of the pseudonyms; empty where there are none.
+    """
+
+    source: Source
+    payload: Sequence[str]
+    kinds: frozenset[str]
+    latest: int
+    key: bytes = b""
+
+    def with_key(self, key: bytes) -> "Intent":
+        """Return the same with a key, which never travels with the pipeline."""
+        return replace(self, key=key)
+
+
+def signal_schema(contract: Contract, kind: str, payload: Sequence[str]) -> pa.Schema:
+    """Return the schema of a signal batch, with the signal and the kind of its subjects as metadata."""
+    everything = contract.arrow_schema()
+    fields = [everything.field(name) for name in (*COMMON, *payload)]
+    return pa.schema(fields, {"signal": contract.name, "subject_kind": kind})
+
+
+def signal_batches(
+    block: pa.RecordBatch, mapper: Mapper, intent: Intent
+) -> tuple[list[pa.RecordBatch], list[Rejection]]:
+    """Map, cast and check a block.
+
+    Args:
+        block: Raw columns.
+        mapper: Compiled for the source and the block's layout.
+        intent: What the batches must be.
+
+    Returns:
+        One batch for each kind of subject in the block, and one rejection for each other row, with the first of:
+        a raw value that does not fit, `no_section`, what `check_field` says of each field in the contract's
+        order, `beyond_max_ahead`.
+    """
+    problems = Problems(block.num_rows)
+    columns = mapper(block, problems)
+    kinds = _kinds(columns["subject_kind"], intent, problems)
+    for field in mapper.fields:
+        columns[field.name] = check_field(columns[field.name], field, problems)
+    check_time(columns["time"], intent.latest, problems)
+    _identify(columns, intent)
+    batches = [_batch(columns, kind, intent, _both(rows, problems.good())) for kind, rows in kinds.items()]
+    return [batch for batch in batches if batch.num_rows], _rejections(block, problems, intent.source)
+
+
+def by_shard(batch: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield shard and rows of each shard that a signal batch has rows of, in their order."""
+    if shards == 1:
+        yield 0, batch
+        return
+    kind = batch.schema.metadata[b"subject_kind"].decode()
+    of_row = shard_of(kind, batch.column("subject"), shards)
+    counts = np.bincount(of_row, minlength=shards)
+    ordered = batch.take(pa.array(np.argsort(of_row.astype(np.int16 if shards < 1 << 15 else np.int64), kind="stable")))
+    start = 0
+    for shard, size in enumerate(counts.tolist()):
+        if size:
+            yield shard, ordered.slice(start, size)
+        start += size
+
+
+def _kinds(given: pa.Array, intent: Intent, problems: Problems) -> dict[str, Bools | None]:
+    """Return the kinds of subjects with their rows, None for all rows; others are `no_section`."""
+    default = intent.source.contract.subject_kind_default
+    everywhere = given.null_count == len(given)
+    names = [default] if everywhere else sorted(pc.unique(given.fill_null(default)).to_pylist())
+    found: dict[str, Bools | None] = {}
+    for name in names:
+        rows = None if everywhere else _mask(pc.equal(given.fill_null(default), name))
+        if name in intent.kinds:
+            found[name] = rows
+        else:
+            bad = np.ones(len(given), np.bool_) if rows is None else rows
+            problems.add(bad, "no_section", f"the playbook has no section for the kind of subject `{name[:40]}`")
+    return found
+
+
+def _identify(columns: dict[str, pa.Array], intent: Intent) -> None:
+    """Hide what must be hidden, then make the ids that the source lacks."""
+    for name in intent.source.config.pseudonymise:
+        if name in columns:
+            columns[name] = pseudonyms(columns[name], intent.key)
+    if intent.source.config.without_id:
+        columns["id"] = content_ids(columns)
+
+
+def _batch(columns: Mapping[str, pa.Array], kind: str, intent: Intent, rows: Bools | None) -> pa.RecordBatch:
+    schema = signal_schema(intent.source.contract, kind, intent.payload)
+    everything = {**columns, "source": pa.repeat(intent.source.producer, len(columns["time"]))}
+    batch = pa.RecordBatch.from_arrays([everything[name] for name in schema.names], schema=schema)
+    return batch if rows is None else batch.filter(pa.array(rows))
+
+
+def _both(rows: Bools | None, good: Bools | None) -> Bools | None:
+    if rows is None or good is None:
+        return good if rows is None else rows
+    return rows & good
+
+
+def _rejections(block: pa.RecordBatch, problems: Problems, source: Source) -> list[Rejection]:
+    bad = problems.bad()
+    rows = np.fromiter((row for row, _, _ in bad), np.int64, len(bad))
+    private = bool(source.config.pseudonymise)
+    return [
+        Rejection.of(position, reason, message, payload, private=private)
+        for (_, reason, message), position, payload in zip(
+            bad, positions_of(block, rows), payloads(block, rows), strict=True
+        )
+    ]
+
+
+def _mask(array: pa.Array) -> Bools:
+    mask: Bools = array.to_numpy(zero_copy_only=False)
+    return mask

@@ -1,0 +1,164 @@
+"""Columns from the types that files have to the four that contracts have, row by row where a value does not fit."""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms.parsing.raw import Bools
+
+_PER_MILLISECOND = {"us": 1_000, "ns": 1_000_000}
+_MAX_SECONDS = 9_007_199_254_740  # beyond any contract's range, far from overflow once it is milliseconds
+_WHOLE = r"^[+-]?[0-9]+$"
+_POLARS: dict[pa.DataType, pl.DataType] = {pa.string(): pl.String(), pa.int64(): pl.Int64(), pa.float64(): pl.Float64()}
+_BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+_PLAIN = {
+    pa.bool_(): (pa.types.is_boolean,),
+    pa.int64(): (pa.types.is_integer, pa.types.is_timestamp),
+    pa.float64(): (pa.types.is_floating, pa.types.is_decimal),
+    pa.string(): (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_string_view,
+        pa.types.is_date,
+        *_BINARY,
+    ),
+}
+
+
+class Cast(NamedTuple):
+    """A column in its new type; null, and a reason, where a value did not fit.
+
+    Attributes:
+        array: The column.
+        faults: Rows that did not fit and why, as a reason code.
+    """
+
+    array: pa.Array
+    faults: list[tuple[Bools, str]]
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return which of string, int64, float64 and bool `plain` makes of a file's type; null for any other."""
+    if pa.types.is_dictionary(kind):
+        return plain_type(kind.value_type)
+    return next((target for target, tests in _PLAIN.items() if any(test(kind) for test in tests)), pa.null())
+
+
+def plain(array: pa.Array) -> Cast:
+    """Return a file's column as string, int64, float64 or bool.
+
+    Instants become milliseconds UTC (without a zone they are UTC), dates `YYYY-MM-DD`, decimals doubles. Faults:
+    `invalid_utf8`, `out_of_range`, and `wrong_type` for every value of another type.
+    """
+    kind, target = array.type, plain_type(array.type)
+    if pa.types.is_dictionary(kind):
+        return plain(array.dictionary_decode())
+    if pa.types.is_null(target):
+        return _none_fits(array, pa.string())
+    if pa.types.is_timestamp(kind):
+        return Cast(_milliseconds(array), [])
+    if kind == pa.uint64():
+        over = pc.greater(array, pa.scalar(2**63 - 1, pa.uint64())).fill_null(False)
+        fitting = pc.if_else(over, pa.scalar(None, pa.uint64()), array)
+        return Cast(fitting.cast(target), _fault(_mask(over), "out_of_range"))
+    if target == pa.string() and not pa.types.is_date(kind):
+        return _text(array)
+    return Cast(array if kind == target else array.cast(target, safe=False), [])
+
+
+def cast(array: pa.Array, target: pa.DataType) -> Cast:
+    """Return a plain column in the type of its field, if nothing is lost.
+
+    Texts that are whole numbers, numbers, `true` or `false` become that; numbers and truth values become texts;
+    a double becomes whole if it is. Faults: `wrong_type`, `out_of_range`, `non_finite`.
+    """
+    kind = array.type
+    if kind == target:
+        return Cast(array, [])
+    if kind == pa.string():
+        return _truth(array) if target == pa.bool_() else _number(array, target)
+    if kind == pa.float64() and target == pa.int64():
+        return _whole(array)
+    if (kind == pa.int64() and target != pa.bool_()) or (kind == pa.bool_() and target == pa.string()):
+        return Cast(array.cast(target, safe=False), [])
+    return _none_fits(array, target)
+
+
+def _none_fits(array: pa.Array, target: pa.DataType) -> Cast:
+    return Cast(pa.nulls(len(array), target), _fault(_mask(array.is_valid()), "wrong_type"))
+
+
+def _text(array: pa.Array) -> Cast:
+    """Return text that is surely UTF-8."""
+    text = array
+    if any(test(array.type) for test in _BINARY):
+        text = array.cast(pa.binary()).view(pa.string())
+    elif array.type != pa.string():
+        text = array.cast(pa.string())
+    try:
+        text.validate(full=True)
+        return Cast(text, [])
+    except pa.ArrowInvalid:
+        raw = pl.Series(text.view(pa.binary()))
+        good = raw.cast(pl.String, strict=False)
+        bad: Bools = (good.is_null() & raw.is_not_null()).to_numpy()
+        return Cast(to_arrow(good), _fault(bad, "invalid_utf8"))
+
+
+def _milliseconds(array: pa.Array) -> pa.Array:
+    """Return instants as int64 milliseconds, rounded down."""
+    unit = array.type.unit
+    ticks = array.view(pa.int64())
+    if unit == "ms":
+        return ticks
+    numbers: NDArray[np.int64] = ticks.fill_null(0).to_numpy()
+    in_range = np.clip(numbers, -_MAX_SECONDS, _MAX_SECONDS)
+    numbers = in_range * 1000 if unit == "s" else numbers // _PER_MILLISECOND[unit]
+    return pa.array(numbers, mask=_mask(array.is_null()))
+
+
+def _number(array: pa.Array, target: pa.DataType) -> Cast:
+    text = pl.Series(array)
+    numbers = text.cast(_POLARS[target], strict=False)
+    bad: Bools = (numbers.is_null() & text.is_not_null()).to_numpy()
+    faults = _fault(bad, "wrong_type")
+    if target == pa.int64() and faults:
+        beyond: Bools = bad & text.str.contains(_WHOLE).fill_null(False).to_numpy()
+        faults = _fault(beyond, "out_of_range") + _fault(bad & ~beyond, "wrong_type")
+    return Cast(to_arrow(numbers), faults)
+
+
+def _truth(array: pa.Array) -> Cast:
+    known = pc.is_in(array, pa.array(["true", "false"]))
+    bad = pc.and_(array.is_valid(), pc.invert(known))
+    return Cast(pc.if_else(known, pc.equal(array, "true"), None), _fault(_mask(bad), "wrong_type"))
+
+
+def _whole(array: pa.Array) -> Cast:
+    numbers: NDArray[np.float64] = array.fill_null(0.0).to_numpy()
+    infinite = ~np.isfinite(numbers)
+    beyond = ~infinite & (np.abs(numbers) >= 2.0**63)
+    broken = ~infinite & ~beyond & (np.floor(numbers) != numbers)
+    bad = infinite | beyond | broken
+    whole = np.where(bad, 0.0, numbers).astype(np.int64)
+    faults = _fault(infinite, "non_finite") + _fault(beyond, "out_of_range") + _fault(broken, "wrong_type")
+    return Cast(pa.array(whole, mask=bad | _mask(array.is_null())), faults)
+
+
+def _fault(bad: Bools, reason: str) -> list[tuple[Bools, str]]:
+    return [(bad, reason)] if bad.any() else []
+
+
+def to_arrow(series: pl.Series) -> pa.Array:
+    """Return a polars column as an Arrow array of a plain type."""
+    array = series.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return array.cast(pa.string()) if pa.types.is_large_string(array.type) else array
+
+
+def _mask(array: pa.Array) -> Bools:
+    mask: Bools = array.to_numpy(zero_copy_only=False)
+    return mask

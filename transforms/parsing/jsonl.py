@@ -1,0 +1,122 @@
+"""JSON Lines to raw blocks: pyarrow for a block that is in order, msgspec line by line for one that is not."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as pj
+
+from transforms.parsing.fallback import parse_lines
+from transforms.parsing.lines import LineBlock
+from transforms.parsing.raw import Bools, Parsed, Rejection, raw_block
+
+MAX_BRACKETS = 256
+"""Opening brackets in one record: signals are flat, and parsers recurse."""
+
+_BRACE, _BRACKET = ord("{"), ord("[")
+_SECOND_VALUE = re.compile(rb"}[ \t\r]*[^\s,\]}]")
+_NO_NUMBER = re.compile(rb"[\s:,\[-](?:NaN|Inf)")
+_TYPES: dict[pa.DataType, Any] = {
+    pa.string(): str,
+    pa.float64(): float,
+    pa.bool_(): bool,
+    pa.int64(): Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
+}
+
+
+def parse_json_lines(block: LineBlock, types: Mapping[str, pa.DataType]) -> Parsed:
+    """Parse lines of one JSON object each.
+
+    Args:
+        block: UTF-8 lines.
+        types: The wanted keys and their types: string, int64, float64 or bool; other keys are passed over.
+
+    Returns:
+        One row for each good line; a missing key is null. Rejected: `malformed_json`, `wrong_type`, `out_of_range`.
+    """
+    block, nested = block.without(
+        _brackets(block) > MAX_BRACKETS, "malformed_json", f"more than {MAX_BRACKETS} brackets: signals are flat"
+    )
+    rows, rejections = parse_lines(block, lambda part: _fast(part, types), lambda part: _slow(part, types))
+    return Parsed(rows, [*nested, *rejections])
+
+
+def _brackets(block: LineBlock) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the opening brackets in each line, or all 0 where the block holds too few to matter."""
+    if block.data.count(b"{") + block.data.count(b"[") <= MAX_BRACKETS + len(block):
+        return np.zeros(len(block), np.int64)
+    text = np.frombuffer(block.data, np.uint8)
+    seen = np.concatenate([[0], np.cumsum((text == _BRACE) | (text == _BRACKET))])
+    counts: np.ndarray[Any, np.dtype[np.int64]] = seen[block.stops] - seen[block.starts]
+    return counts
+
+
+def _fast(block: LineBlock, types: Mapping[str, pa.DataType]) -> pa.RecordBatch | None:
+    """Return all lines as rows, or None unless pyarrow reads exactly one object from each line."""
+    if not _one_object_each(block):
+        return None
+    options = {
+        "read_options": pj.ReadOptions(block_size=len(block.data) + 1),
+        "parse_options": pj.ParseOptions(explicit_schema=pa.schema(types.items()), unexpected_field_behavior="ignore"),
+    }
+    try:
+        table = pj.read_json(pa.py_buffer(block.data), **options)
+    except pa.ArrowInvalid:
+        return None
+    if table.num_rows != len(block):
+        return None
+    columns = [table.column(name).combine_chunks() for name in types]
+    return raw_block(columns, list(types), block.positions, block.unit)
+
+
+def _one_object_each(block: LineBlock) -> bool:
+    """Return whether no line can hold what pyarrow takes and JSON Lines may not.
+
+    That is a value beside the object (pyarrow crashes on a block that starts with a bare null) and numbers that
+    are none. The same signs inside a text make it False too, which costs time only.
+    """
+    text = np.frombuffer(block.data, np.uint8)
+    framed: Bools = (text[block.starts] == _BRACE) & (text[block.stops - 1] == ord("}"))
+    nested = block.data.count(b"}") > len(block)
+    unlike_numbers = b"NaN" in block.data or b"Inf" in block.data
+    return (
+        bool(framed.all())
+        and not (nested and _SECOND_VALUE.search(block.data))
+        and not (unlike_numbers and _NO_NUMBER.search(block.data))
+    )
+
+
+def _slow(block: LineBlock, types: Mapping[str, pa.DataType]) -> Parsed:
+    """Decode line by line: the judge of what is wrong with which line."""
+    decode = _decoder(tuple(types.items())).decode
+    good: list[int] = []
+    rows: list[Any] = []
+    rejections: list[Rejection] = []
+    for row, line in enumerate(block.lines()):
+        try:
+            rows.append(decode(line))
+            good.append(row)
+        except msgspec.DecodeError as error:
+            rejections.append(block.reject(row, _reason(error), str(error)))
+    columns = [pa.array([getattr(row, f"c{i}") for row in rows], kind) for i, kind in enumerate(types.values())]
+    return Parsed(raw_block(columns, list(types), block.positions[good], block.unit), rejections)
+
+
+@cache
+def _decoder(types: tuple[tuple[str, pa.DataType], ...]) -> msgspec.json.Decoder[Any]:
+    """Return a decoder of the wanted keys."""
+    names = [f"c{i}" for i in range(len(types))]
+    fields = [(name, _TYPES[kind] | None, None) for name, (_, kind) in zip(names, types, strict=True)]
+    rename = dict(zip(names, (key for key, _ in types), strict=True))
+    return msgspec.json.Decoder(msgspec.defstruct("Row", fields, rename=rename))
+
+
+def _reason(error: msgspec.DecodeError) -> str:
+    if not isinstance(error, msgspec.ValidationError):
+        return "malformed_json"
+    out_of_range = any(sign in str(error) for sign in ("Number out of range", "`int` >=", "`int` <="))
+    return "out_of_range" if out_of_range else "wrong_type"

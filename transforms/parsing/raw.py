@@ -1,0 +1,120 @@
+"""Raw blocks: the columns of a part of a file as they came, with where each row is, and what could not be read."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from schemas.records import REJECTED
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+POSITION = "@position"
+"""Name of the last column of a raw block: int64, meaningless without the block's unit."""
+
+MAX_PAYLOAD = 64 * 1024
+"""Bytes of a rejected payload that are kept; of a longer one its hash and length remain."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One record that was refused.
+
+    Attributes:
+        position: Where in the file.
+        reason: A lower_snake code.
+        message: What is wrong.
+        digest: BLAKE2b-128 of the payload, hex.
+        length: Bytes of the payload.
+        payload: As it came, or None where it is too long or private.
+    """
+
+    position: str
+    reason: str
+    message: str
+    digest: str
+    length: int
+    payload: bytes | None = None
+
+    @classmethod
+    def of(cls, position: str, reason: str, message: str, payload: bytes, *, private: bool = False) -> "Rejection":
+        """Return the rejection of `payload`, kept if it is short and not private."""
+        kept = payload if len(payload) <= MAX_PAYLOAD and not private else None
+        return cls(position, reason, message, digest(payload), len(payload), kept)
+
+
+class Parsed(NamedTuple):
+    """What a part of a file gave: a raw block, and the records that are none."""
+
+    rows: pa.RecordBatch
+    rejected: Sequence[Rejection]
+
+
+def digest(payload: bytes) -> str:
+    """Return the BLAKE2b-128 hash, hex."""
+    return blake2b(payload, digest_size=16).hexdigest()
+
+
+def raw_block(columns: Sequence[pa.Array], names: Sequence[str], positions: Ints, unit: str) -> pa.RecordBatch:
+    """Join columns and positions.
+
+    Args:
+        columns: Arrow arrays of one length.
+        names: Their names in the file.
+        positions: Where each row is.
+        unit: What positions count: `line`, `byte`, `row` and the like.
+    """
+    metadata = {"unit": unit}
+    arrays = [*columns, pa.array(positions, pa.int64())]
+    fields = [pa.field(name, array.type) for name, array in zip([*names, POSITION], arrays, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, metadata))
+
+
+def positions_of(block: pa.RecordBatch, rows: Ints) -> list[str]:
+    """Return where some rows of a raw block are, in words."""
+    unit = block.schema.metadata[b"unit"].decode()
+    return [f"{unit} {number}" for number in block.column(POSITION).take(pa.array(rows)).to_pylist()]
+
+
+def payloads(block: pa.RecordBatch, rows: Ints) -> list[bytes]:
+    """Return the columns of some rows of a raw block as JSON objects; bytes that are no text are escaped."""
+    chosen = block.take(pa.array(rows))
+    names = [name for name in chosen.schema.names if name != POSITION]
+    columns = [_readable(chosen.column(name)).to_pylist() for name in names]
+    return [
+        json.dumps(dict(zip(names, values, strict=True)), default=str, ensure_ascii=False).encode()
+        for values in zip(*columns, strict=True)
+    ]
+
+
+def _readable(array: pa.Array) -> pa.Array:
+    """Return texts as strings although some are not UTF-8."""
+    if not (pa.types.is_string(array.type) or pa.types.is_binary(array.type)):
+        return array
+    raw = array.view(pa.binary()).to_pylist()
+    return pa.array([None if text is None else text.decode("utf-8", "backslashreplace") for text in raw], pa.string())
+
+
+def rejected_batch(source: str, stage: str, rejections: Sequence[Rejection]) -> pa.RecordBatch:
+    """Return rejections as rows of `schemas.records.REJECTED`, first attempts."""
+    rows = [
+        {
+            "source": source,
+            "position": item.position,
+            "stage": stage,
+            "reason": item.reason,
+            "message": item.message,
+            "payload": item.payload,
+            "payload_hash": item.digest,
+            "payload_length": item.length,
+            "attempt": 1,
+        }
+        for item in rejections
+    ]
+    return pa.RecordBatch.from_pylist(rows, REJECTED)

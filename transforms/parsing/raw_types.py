@@ -1,0 +1,97 @@
+"""Which raw columns a source's map reads, and their types where the file does not tell."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import pyarrow as pa
+from sqlglot import exp
+
+from schemas.contracts import ARROW_TYPES
+from schemas.errors import LoadError, LoadErrors
+from schemas.sources import Source
+from transforms.context.sql import name_of, parse
+from transforms.context.values import ExpressionError
+from transforms.parsing.instants import FUNCTIONS
+
+_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
+
+
+def made_fields(source: Source, needed: Iterable[str]) -> tuple[str, ...]:
+    """Return the contract fields to make, in the contract's order.
+
+    They are the required ones, the needed ones and, where the id is a hash of the content, all that are mapped;
+    without `source`, which is constant, and an id that is made.
+    """
+    config = source.config
+    wanted = {*needed, "subject_kind", *(field.name for field in source.contract.fields if field.required)}
+    if config.without_id:
+        wanted |= set(source.contract.by_name if config.map is None else config.map)
+    wanted -= {"source", "id"} if config.without_id else {"source"}
+    return tuple(field.name for field in source.contract.fields if field.name in wanted)
+
+
+def field_texts(source: Source, fields: Iterable[str]) -> dict[str, str]:
+    """Return the expression of each field that has one; without a map it is the field's own name."""
+    texts = {name: name for name in fields} if source.config.map is None else source.config.map
+    return {name: text for name in fields if (text := texts.get(name)) is not None}
+
+
+def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
+    """Return the type of each raw column that the fields are made from, for text formats.
+
+    `columns` of sources.yaml decides; else a column that is a field by itself has the field's type; one that is
+    calculated with or compared with a number is a double; the rest are texts.
+
+    Raises:
+        LoadErrors: expressions that do not parse.
+    """
+    types: dict[str, pa.DataType] = {}
+    numbers: set[str] = set()
+    errors: list[LoadError] = []
+    for name, text in field_texts(source, fields).items():
+        try:
+            tree = parse(text)
+            columns = {name_of(column): column for column in tree.find_all(exp.Column)}
+        except ExpressionError as error:
+            errors.append(source.error(("map", name), error.message, text, error.hint))
+            continue
+        if isinstance(tree, exp.Column):
+            types[name_of(tree)] = source.contract.by_name[name].type
+        types |= {column: pa.string() for column in columns if column not in types}
+        numbers |= set(_numbers(tree))
+    if errors:
+        raise LoadErrors(errors)
+    types |= {column: pa.float64() for column in numbers if types[column] == pa.string()}
+    return types | _declared(source.config.columns, types)
+
+
+def _declared(columns: Mapping[str, str], used: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
+    return {name: ARROW_TYPES[kind] for name, kind in columns.items() if name in used}
+
+
+def _numbers(tree: exp.Expr) -> Iterator[str]:
+    """Yield the columns that an expression uses as numbers."""
+    for column in tree.find_all(exp.Column):
+        node: exp.Expr = column
+        while isinstance(node.parent, exp.Paren):
+            node = node.parent
+        parent = node.parent
+        compared = isinstance(parent, _COMPARISONS) and _beside_number(parent)
+        passed = isinstance(parent, exp.Anonymous) and _takes_number(parent, node)
+        if isinstance(parent, _ARITHMETIC) or compared or passed:
+            yield name_of(column)
+
+
+def _beside_number(comparison: exp.Expr) -> bool:
+    return any(_is_number(part) for part in comparison.iter_expressions())
+
+
+def _is_number(node: exp.Expr) -> bool:
+    inner = node.this if isinstance(node, exp.Neg) else node
+    return isinstance(inner, exp.Literal) and not inner.is_string
+
+
+def _takes_number(call: exp.Anonymous, argument: exp.Expr) -> bool:
+    function = FUNCTIONS.get(str(call.this).upper())
+    place = next(i for i, given in enumerate(call.expressions) if given is argument)
+    return function is not None and function.takes[place : place + 1] in (("number",), ("double",))
