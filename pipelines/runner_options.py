@@ -63,6 +63,8 @@ def beam_arguments(runner: str, given: Sequence[str]) -> list[str]:
         ValueError: no such engine, or one of the options is ours to set or refused.
     """
     engine = _engine(runner)
+    if given and not given[0].startswith("--"):
+        raise ValueError(f"`{given[0]}` is not expected here; options of Beam come last, after `--`")
     for text in given:
         if text.startswith("--"):
             _check(text.removeprefix("--"), engine)

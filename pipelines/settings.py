@@ -151,7 +151,7 @@ class RunSettings:
         panel="Engine",
     )
     beam_options: tuple[str, ...] = option(
-        "beam_options", "Options of Beam and its engine, after `--`.", default=(), metavar="[-- BEAM OPTIONS]"
+        "beam_options", "Options of Beam and its engine, after `--`.", default=(), metavar="-- BEAM OPTIONS"
     )
 
     def __post_init__(self) -> None:

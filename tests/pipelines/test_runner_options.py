@@ -34,6 +34,7 @@ def test_what_an_engine_gets(runner: str, given: list[str], expected: list[str])
     ("runner", "given", "message"),
     [
         ("Prisn", [], "no engine `Prisn`; did you mean `PrismRunner`?"),
+        ("FnApiRunner", ["usage=x"], "`usage=x` is not expected here"),
         ("FnApiRunner", ["--runner=PrismRunner"], "name the engine before `--`"),
         ("FnApiRunner", ["--max_cache_memory_usage_mb=100"], "every run sets --max_cache_memory_usage_mb=0"),
         ("FnApiRunner", ["--max_cache_memory_usage_mb", "100"], "every run sets --max_cache_memory_usage_mb=0"),
