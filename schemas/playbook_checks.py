@@ -11,15 +11,13 @@ from schemas.playbook import Feature, Level, Playbook
 from schemas.yaml_source import KeyPath
 
 _WORDS = """
-    all alter and any as between call case connect_by_root create cross current_catalog current_date current_schema
-    current_time current_timestamp current_user describe distinct drop else end except execute explain false fetch for
-    from glob grant having if ilike in inner insert intersect interval into is join lateral like localtime
-    localtimestamp map not notnull null on optimize or outer partitioned_by prepare qualify regexp rename returning
-    revoke rlike rollback select session_user tablesample then true uncache union using vacuum values when where with
-    xor
+    all alter and any as between call case create cross describe distinct drop else end except execute explain
+    false fetch for from glob grant having if ilike in inner insert intersect into is join lateral like not notnull
+    null on optimize or outer partitioned_by prepare qualify regexp rename returning revoke rlike rollback select
+    show tablesample then true uncache union using vacuum values when where with xor
 """
 RESERVED_WORDS = frozenset(_WORDS.split())
-"""Words that SQL reads as something else than a name."""
+"""Words that SQL reads, at least in places, as something else than a name."""
 
 
 @dataclass(frozen=True)

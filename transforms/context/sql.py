@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlglot import Dialect, exp, parse_one, parser, tokens
+from sqlglot import Dialect, exp, generator, parse_one, parser, tokens
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
@@ -26,6 +26,14 @@ class PlaybookSql(Dialect):
         FUNCTION_PARSERS = {name: parser.Parser.FUNCTION_PARSERS[name] for name in ("CAST", "TRY_CAST")}  # noqa: RUF012
         NO_PAREN_FUNCTIONS = {}  # noqa: RUF012
         NO_PAREN_FUNCTION_PARSERS = {"CASE": parser.Parser.NO_PAREN_FUNCTION_PARSERS["CASE"]}  # noqa: RUF012
+
+    class Generator(generator.Generator):
+        """Writes whole division as it is read."""
+
+        TRANSFORMS = {  # noqa: RUF012
+            **generator.Generator.TRANSFORMS,
+            exp.IntDiv: lambda self, node: self.binary(node, "//"),
+        }
 
 
 def parse(text: str) -> exp.Expr:
