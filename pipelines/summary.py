@@ -1,0 +1,79 @@
+"""What a run found and did, on one page of text."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+BARS = " ▁▂▃▄▅▆▇█"
+REASONS = 5
+
+
+def summary(out_dir: Path) -> str:
+    """Return segments, moments, offers, offers by day and the reasons for no offer, from the files of a run.
+
+    Raises:
+        FileNotFoundError: `out_dir` holds no transitions or no decisions in Parquet.
+    """
+    transitions = pl.read_parquet(out_dir / "transitions.parquet", columns=["subject", "kind", "name", "event"])
+    columns = ["subject", "tick", "action", "offer", "value_micros", "reason"]
+    decisions = pl.read_parquet(out_dir / "decisions.parquet", columns=columns)
+    offers = decisions.filter(pl.col("action") == "offer")
+    parts = [
+        _segments(transitions.filter(pl.col("kind") == "segment")),
+        _moments(transitions.filter(pl.col("kind") == "moment")),
+        _offers(offers),
+        _by_day(offers["tick"]),
+        _refusals(decisions.filter(pl.col("action") != "offer")),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _segments(events: pl.DataFrame) -> str:
+    counts = events.group_by("name").agg(
+        entered=(pl.col("event") == "entered").sum().cast(pl.Int64),
+        exited=(pl.col("event") == "exited").sum().cast(pl.Int64),
+    )
+    members = counts.with_columns(members=pl.col("entered") - pl.col("exited"))
+    return _table(("segment", "entered", "exited", "members at the end"), members.sort("name").iter_rows())
+
+
+def _moments(events: pl.DataFrame) -> str:
+    counts = events.group_by("name").agg(pl.len(), pl.col("subject").n_unique().alias("subjects"))
+    return _table(("moment", "fired", "of so many"), counts.sort("name").iter_rows())
+
+
+def _offers(offers: pl.DataFrame) -> str:
+    counts = offers.group_by("offer").agg(
+        pl.len(), pl.col("subject").n_unique(), (pl.col("value_micros").sum() / 1e6).round().cast(pl.Int64)
+    )
+    return _table(("offer", "sent", "to so many", "expected value"), counts.sort("offer").iter_rows())
+
+
+def _by_day(ticks: pl.Series) -> str:
+    if ticks.is_empty():
+        return "no offers"
+    sent = pl.DataFrame({"day": ticks.dt.date()}).group_by("day").len("sent").sort("day")
+    counts: list[int] = sent.upsample("day", every="1d")["sent"].fill_null(0).to_list()
+    bars = "".join(BARS[-(-count * (len(BARS) - 1) // max(counts))] for count in counts)
+    return f"offers by day (UTC), {sent['day'][0]} to {sent['day'][-1]}, {max(counts):,} at most\n  {bars}"
+
+
+def _refusals(decisions: pl.DataFrame) -> str:
+    reasons = decisions.select(reason=pl.coalesce("reason", "action")).to_series().value_counts()
+    top = reasons.sort("count", "reason", descending=[True, False]).head(REASONS)
+    return _table(("no offer, because", "decisions"), top.iter_rows())
+
+
+def _table(heads: Sequence[str], rows: Iterable[tuple[str | int, ...]]) -> str:
+    """Return aligned columns, the first to the left; nothing without rows."""
+    cells = [[f"{cell:,}" if isinstance(cell, int) else f"  {cell}" for cell in row] for row in rows]
+    if not cells:
+        return ""
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    return "\n".join(_line(row, widths) for row in (heads, *cells))
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+    return "  ".join([row[0].ljust(widths[0]), *numbers])

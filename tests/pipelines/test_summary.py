@@ -1,0 +1,69 @@
+"""Tests of a run's summary."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.summary import summary
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def write(folder: Path, transitions: list[tuple[str, str, str, str]], decisions: list[tuple[object, ...]]) -> None:
+    columns = ["subject", "kind", "name", "event"]
+    pl.DataFrame(transitions, schema=dict.fromkeys(columns, pl.String), orient="row").write_parquet(
+        folder / "transitions.parquet"
+    )
+    schema = {
+        "subject": pl.String,
+        "tick": pl.Datetime("ms", "UTC"),
+        "action": pl.String,
+        "offer": pl.String,
+        "value_micros": pl.Int64,
+        "reason": pl.String,
+    }
+    pl.DataFrame(decisions, schema=schema, orient="row").write_parquet(folder / "decisions.parquet")
+
+
+def test_tells_what_happened(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        [
+            ("a", "segment", "churn_risk", "entered"),
+            ("b", "segment", "churn_risk", "entered"),
+            ("a", "segment", "churn_risk", "exited"),
+            *[("a", "moment", "running_out", "fired")] * 1_200,
+        ],
+        [
+            ("a", START, "offer", "topup", 2_400_000, None),
+            ("b", START, "offer", "topup", 1_000_000, None),
+            ("b", START + timedelta(days=2), "offer", "call", 9_000_000, None),
+            ("b", START + timedelta(days=2), "outranked", None, None, None),
+            ("a", START + timedelta(days=2), "no_offer", None, None, "cooldown"),
+            ("a", START + timedelta(days=3), "no_offer", None, None, "cooldown"),
+        ],
+    )
+    assert summary(tmp_path) == (
+        "segment       entered  exited  members at the end\n"
+        "  churn_risk        2       1                   1\n"
+        "\n"
+        "moment         fired  of so many\n"
+        "  running_out  1,200           1\n"
+        "\n"
+        "offer    sent  to so many  expected value\n"
+        "  call      1           1               9\n"
+        "  topup     2           2               3\n"
+        "\n"
+        "offers by day (UTC), 2026-03-02 to 2026-03-04, 2 at most\n"
+        "  █ ▄\n"
+        "\n"
+        "no offer, because  decisions\n"
+        "  cooldown                   2\n"
+        "  outranked                  1\n"
+    )
+
+
+def test_nothing_happened(tmp_path: Path) -> None:
+    write(tmp_path, [], [])
+    assert summary(tmp_path) == "no offers\n"
