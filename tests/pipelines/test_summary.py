@@ -59,8 +59,8 @@ def test_tells_what_happened(tmp_path: Path) -> None:
         "  █ ▄\n"
         "\n"
         "no offer, because  decisions\n"
-        "  cooldown                   2\n"
-        "  outranked                  1\n"
+        "  cooldown                 2\n"
+        "  outranked                1\n"
     )
 
 
