@@ -1,0 +1,71 @@
+"""Offers as CloudEvents 1.0, made from the decisions that send one."""
+
+from typing import BinaryIO, cast
+
+import polars as pl
+import polars.selectors as cs
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.offer import OFFER
+from transforms.decision.columns import pick
+from transforms.decision.definitions import OfferPlan
+
+_DATA = OFFER.field("data").type
+_CONSTANT = {
+    "specversion": "1.0",
+    "type": "offer.made",
+    "datacontenttype": "application/json",
+    "dataschema": "urn:segment-of-one:offer:1",
+}
+
+
+def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
+    """Return the offers among decisions, in their order.
+
+    Args:
+        plan: The offers.
+        decisions: As `decision_schema` says.
+
+    Returns:
+        One row an offer, as `schemas.offer.OFFER` says.
+    """
+    made = decisions.filter(pc.field("action") == "offer")
+    which = pc.index_in(made["offer"], pa.array([offer.name for offer in plan.offers], pa.string())).to_numpy()
+    about = {name: made[name].combine_chunks() for name in set(_DATA.names) & set(made.column_names)} | {
+        "family": pick([offer.family for offer in plan.offers], which),
+        "owner": pick([offer.owner for offer in plan.offers], which),
+        "priority": pick([offer.priority for offer in plan.offers], which),
+    }
+    columns = {name: pa.repeat(value, len(made)) for name, value in _CONSTANT.items()} | {
+        "id": made["decision_id"],
+        "source": pa.repeat(f"/segment-of-one/{plan.playbook}", len(made)),
+        "subject": pc.binary_join_element_wise(made["subject_kind"], made["subject"], "/"),
+        "time": made["tick"],
+        "mode": made["mode"],
+        "playbookversion": made["version"],
+        "data": pa.StructArray.from_arrays([about[field.name] for field in _DATA], fields=list(_DATA)),
+    }
+    return pa.table([columns[name] for name in OFFER.names], schema=OFFER)
+
+
+def event_texts(offers: pa.Table) -> pl.Series:
+    """Return each offer as a CloudEvent in JSON, structured mode; `data.params` is the object itself."""
+    table = cast(pl.DataFrame, pl.from_arrow(offers))
+    data = table["data"].struct.unnest()
+    parts = pl.DataFrame([_json("event", table.drop("data")), _json("data", data.drop("params")), data["params"]])
+    event, inner = (pl.col(name).str.strip_suffix("}") for name in ("event", "data"))
+    return parts.select(
+        pl.concat_str(event, pl.lit(',"data":'), inner, pl.lit(',"params":'), "params", pl.lit("}}"))
+    ).to_series()
+
+
+def write_event_lines(offers: pa.Table, sink: BinaryIO) -> None:
+    """Write offers as JSON Lines, one CloudEvent a line."""
+    sink.write(b"".join(f"{text}\n".encode() for text in event_texts(offers)))
+
+
+def _json(name: str, table: pl.DataFrame) -> pl.Series:
+    """Return each row as a JSON object, instants as RFC 3339 with milliseconds."""
+    texts = table.with_columns(cs.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    return texts.select(pl.struct(pl.all()).struct.json_encode().alias(name)).to_series()
