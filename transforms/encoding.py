@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import fastavro
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-_JSON_ROWS = 32_768  # rows that are text at once, so that memory stays modest
+_ROWS = 32_768  # that are text or Python at once, so that memory stays modest
 
 
 def sorted_table(batches: Iterable[pa.RecordBatch], schema: pa.Schema, sort_by: Sequence[str]) -> pa.Table:
@@ -40,22 +40,36 @@ def write_parquet(table: pa.Table, sink: BinaryIO) -> None:
     pq.write_table(table, sink, compression="zstd")
 
 
-def write_json_lines(table: pa.Table, sink: BinaryIO) -> None:
-    """Write one JSON object a line: instants as RFC 3339 with milliseconds and Z, bytes as base64, null as null."""
-    for first in range(0, table.num_rows, _JSON_ROWS):
-        rows = table.slice(first, _JSON_ROWS).combine_chunks()
+def write_json_lines(table: pa.Table, sink: BinaryIO, objects: Sequence[str] = ()) -> None:
+    """Write one JSON object a line: instants as RFC 3339 with milliseconds and Z, bytes as base64, null as null.
+
+    Args:
+        table: The rows.
+        sink: Where to write.
+        objects: Columns of JSON text that becomes part of the line, at its end.
+    """
+    for first in range(0, table.num_rows, _ROWS):
+        rows = table.slice(first, _ROWS).combine_chunks()
         columns = [_as_text(column.combine_chunks()) for column in rows.columns]
-        pl.DataFrame(pa.Table.from_arrays(columns, names=rows.column_names)).write_ndjson(sink)
+        frame = pl.DataFrame(pa.Table.from_arrays(columns, names=rows.column_names))
+        if objects:
+            sink.write(_lines_with(frame, objects))
+        else:
+            frame.write_ndjson(sink)
 
 
 def write_avro(table: pa.Table, sink: BinaryIO, schema: Mapping[str, Any]) -> None:
-    """Write an Avro container, deflate; its sync marker is a hash of the schema.
-
-    A struct where `schema` has a string becomes JSON text; columns that `schema` does not have are left out.
-    """
+    """Write an Avro container of records, deflate; its sync marker is a hash of the schema, not random."""
     marker = hashlib.blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=16).digest()
-    parsed = fastavro.parse_schema(dict(schema))
-    fastavro.writer(sink, parsed, _avro_rows(table, schema), codec="deflate", sync_marker=marker)
+    rows = (row for batch in table.to_batches(max_chunksize=_ROWS) for row in batch.to_pylist())
+    fastavro.writer(sink, fastavro.parse_schema(dict(schema)), rows, codec="deflate", sync_marker=marker)
+
+
+def _lines_with(frame: pl.DataFrame, objects: Sequence[str]) -> bytes:
+    ends = [pl.format(f',"{name}":{{}}', pl.col(name).fill_null("null")) for name in objects]
+    rest = pl.struct(pl.exclude(*objects)).struct.json_encode().str.strip_suffix("}")
+    lines = frame.select(pl.concat_str(rest, *ends, pl.lit("}\n"))).to_series()
+    return str(lines.str.join("").item()).encode()
 
 
 def _as_text(array: pa.Array) -> pa.Array:
@@ -72,22 +86,3 @@ def _as_text(array: pa.Array) -> pa.Array:
         whole = pa.concat_arrays([array])  # offsets of a slice cannot take a mask
         return pa.ListArray.from_arrays(whole.offsets, _as_text(whole.values), mask=whole.is_null())
     return array
-
-
-def _avro_rows(table: pa.Table, schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return the rows, nested structs as JSON text where Avro has a string."""
-    for batch in table.to_batches(max_chunksize=_JSON_ROWS):
-        for row in batch.to_pylist():
-            yield _avro_record(row, schema)
-
-
-def _avro_record(row: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {field["name"]: _avro_value(row.get(field["name"]), field["type"]) for field in schema["fields"]}
-
-
-def _avro_value(value: Any, kind: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    branches = kind if isinstance(kind, list) else [kind]
-    record = next((branch for branch in branches if isinstance(branch, dict) and branch["type"] == "record"), None)
-    return json.dumps(value, sort_keys=True) if record is None else _avro_record(value, record)

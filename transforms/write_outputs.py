@@ -1,9 +1,8 @@
 """One output of a bounded run as files, the same bytes for any order of its rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, BinaryIO
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import apache_beam as beam
 import pyarrow as pa
@@ -12,7 +11,11 @@ from apache_beam.metrics import Metrics
 
 from transforms import encoding
 
-FORMATS = ("parquet", "jsonl", "avro")
+Writer = Callable[[pa.Table, BinaryIO], None]
+
+FORMATS: Mapping[str, Writer] = {"parquet": encoding.write_parquet, "jsonl": encoding.write_json_lines}
+"""The end of a file's name to what writes it; enough for most outputs."""
+
 ROWS = "rows"
 """Metrics namespace: one counter an output, the rows in its files."""
 
@@ -25,7 +28,7 @@ class _Write(beam.DoFn):
 
     def process(self, _: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
         table = encoding.sorted_table(batches, self.output.schema, self.output.sort_by)
-        for suffix, write in self.output.writers().items():
+        for suffix, write in self.output.formats.items():
             path = FileSystems.join(self.output.directory, f"{self.output.name}.{suffix}")
             with FileSystems.create(path) as sink:
                 write(table, sink)
@@ -46,34 +49,24 @@ class WriteOutputs(beam.PTransform):
         name: The output's name.
         schema: Its columns; int64 milliseconds become timestamps.
         sort_by: The columns to sort by.
-        formats: Some of `FORMATS`.
-        avro_schema: The Avro record schema, for the format avro.
+        formats: The end of each file's name to what writes it.
     """
 
     directory: str
     name: str
     schema: pa.Schema
     sort_by: tuple[str, ...]
-    formats: tuple[str, ...] = ("parquet", "jsonl")
-    avro_schema: Mapping[str, Any] | None = None
+    formats: Mapping[str, Writer] = field(default_factory=lambda: FORMATS)
 
     def __post_init__(self) -> None:
-        super().__init__()
-        if unknown := [name for name in self.formats if name not in FORMATS]:
-            raise ValueError(f"output {self.name}: no format {unknown[0]!r}; use some of {', '.join(FORMATS)}")
-        if missing := [name for name in self.sort_by if name not in self.schema.names]:
-            raise ValueError(f"output {self.name}: no column {missing[0]!r} to sort by")
-        if "avro" in self.formats and self.avro_schema is None:
-            raise ValueError(f"output {self.name}: the format avro needs `avro_schema`")
+        """Check the columns.
 
-    def writers(self) -> dict[str, Callable[[pa.Table, BinaryIO], None]]:
-        """Return how each wanted format is written."""
-        known: dict[str, Callable[[pa.Table, BinaryIO], None]] = {
-            "parquet": encoding.write_parquet,
-            "jsonl": encoding.write_json_lines,
-            "avro": partial(encoding.write_avro, schema=self.avro_schema or {}),
-        }
-        return {suffix: known[suffix] for suffix in self.formats}
+        Raises:
+            ValueError: there is no such column to sort by.
+        """
+        super().__init__()
+        if missing := [name for name in self.sort_by if name not in self.schema.names]:
+            raise ValueError(f"output {self.name}: no column `{missing[0]}` to sort by")
 
     def expand(self, batches: beam.PCollection[pa.RecordBatch]) -> beam.PCollection[str]:
         """Gather all batches at one writer."""
