@@ -17,7 +17,7 @@ from schemas.sources import Source
 from transforms import arrow_coder  # noqa: F401 (registers the coder of record batches)
 from transforms.parsing.files import RawFile, Reading, layout, raw_file, read_split, reading, splits
 from transforms.parsing.mapping import compile_mapper
-from transforms.parsing.raw import Rejection, rejected_batch
+from transforms.parsing.raw import Rejection, Unreadable, rejected_batch
 from transforms.parsing.raw_types import made_fields, raw_types
 
 MAX_RECORD_BYTES = 1 << 20
@@ -76,7 +76,7 @@ def check_layout(source: Source, files: Sequence[RawFile], what: Reading, fields
     for file in files:
         try:
             columns = layout(partial(open_raw, file), file, what)
-        except pa.ArrowInvalid:
+        except Unreadable:
             continue  # it is rejected when it is read
         compile_mapper(source, fields, columns)
         return
@@ -88,7 +88,7 @@ class _Split(beam.DoFn):
     def process(self, file: RawFile) -> Iterator[Split]:
         try:
             yield from (Split(file, start, stop) for start, stop in splits(partial(open_raw, file), file))
-        except pa.ArrowInvalid as error:
+        except Unreadable as error:
             yield Split(file, broken=str(error))
 
 

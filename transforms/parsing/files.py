@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Format, Source
+from transforms.parsing.avro import avro_fields, read_avro
 from transforms.parsing.csv import Dialect, header_names, parse_csv_lines
 from transforms.parsing.jsonl import parse_json_lines
 from transforms.parsing.lines import LineBlock, read_lines
@@ -98,11 +99,13 @@ def layout(open_file: Open, file: RawFile, what: Reading) -> Mapping[str, pa.Dat
     """Return the columns that a file has, with their types.
 
     Raises:
-        pa.ArrowInvalid: the file cannot be read at all.
+        Unreadable: the file cannot be read at all.
     """
     with closing(open_file()) as stream:
         if file.format == "parquet":
             return {field.name: field.type for field in parquet_schema(stream)}
+        if file.format == "avro":
+            return {field.name: field.arrow for field in avro_fields(stream)[1]}
         if file.format == "csv":
             return dict.fromkeys(_csv_names(stream, what), pa.string())
     return what.types
@@ -112,11 +115,14 @@ def splits(open_file: Open, file: RawFile) -> list[tuple[int, int | None]]:
     """Return the ranges that readers take of a file: row groups, or bytes; one range if it is compressed.
 
     Raises:
-        pa.ArrowInvalid: the file cannot be read at all.
+        Unreadable: the file cannot be read at all.
     """
     if file.format == "parquet":
         with closing(open_file()) as stream:
             return [*parquet_splits(stream)]
+    if file.format == "avro":
+        with closing(open_file()) as stream:
+            avro_fields(stream)
     if file.compression:
         return [(0, None)]
     return [(start, min(start + SPLIT_BYTES, file.size)) for start in range(0, file.size, SPLIT_BYTES)]
@@ -130,8 +136,9 @@ def read_split(open_file: Open, file: RawFile, start: int, stop: int | None, wha
     """
     with closing(open_file()) as stream:
         if file.format == "parquet":
-            assert stop is not None
-            parts = read_parquet(stream, start, stop, list(what.types))
+            parts = read_parquet(stream, start, stop or 0, list(what.types))
+        elif file.format == "avro":
+            parts = read_avro(stream, start, stop or 0, list(what.types))
         elif file.format == "csv":
             with closing(open_file()) as beginning:
                 names = _csv_names(beginning, what)

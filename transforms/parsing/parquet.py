@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.parsing.raw import Parsed, Rejection, raw_block
+from transforms.parsing.raw import Parsed, Rejection, Unreadable, raw_block
 
 BLOCK_ROWS = 1 << 18
 """Rows of a block: small row groups are read together, large ones in parts."""
@@ -17,18 +17,18 @@ def parquet_schema(stream: BinaryIO) -> pa.Schema:
     """Return the Arrow schema of a file.
 
     Raises:
-        pa.ArrowInvalid: not a whole Parquet file.
+        Unreadable: not a whole Parquet file.
     """
-    return pq.read_schema(pa.PythonFile(stream, mode="r"))
+    return _opened(stream).schema_arrow
 
 
 def parquet_splits(stream: BinaryIO) -> list[tuple[int, int]]:
     """Return ranges of row groups, first and behind the last, of about `BLOCK_ROWS` rows each.
 
     Raises:
-        pa.ArrowInvalid: not a whole Parquet file.
+        Unreadable: not a whole Parquet file.
     """
-    metadata = pq.ParquetFile(pa.PythonFile(stream, mode="r")).metadata
+    metadata = _opened(stream).metadata
     splits: list[tuple[int, int]] = []
     first, rows = 0, 0
     for group in range(metadata.num_row_groups):
@@ -53,7 +53,7 @@ def read_parquet(stream: BinaryIO, start: int, stop: int, wanted: Sequence[str])
         Blocks of about `BLOCK_ROWS` rows; positions count the rows of the file from 0. What cannot be read of a
         row group is one rejection, `torn_block`.
     """
-    file = pq.ParquetFile(pa.PythonFile(stream, mode="r"))
+    file = _opened(stream)
     names = [name for name in wanted if name in file.schema_arrow.names]
     row = sum(file.metadata.row_group(group).num_rows for group in range(start))
     waiting: list[pa.RecordBatch] = []
@@ -76,3 +76,12 @@ def read_parquet(stream: BinaryIO, start: int, stop: int, wanted: Sequence[str])
             yield Parsed(raw_block([], [], np.empty(0, np.int64), "row"), [rejection])
     if waiting:
         yield Parsed(pa.concat_batches(waiting), [])
+
+
+def _opened(stream: BinaryIO) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(pa.PythonFile(stream, mode="r"))
+    except (OSError, pa.ArrowException) as error:
+        if getattr(error, "errno", None):
+            raise  # the disk or the network, not the content
+        raise Unreadable(f"it is not a whole Parquet file: {error}") from error

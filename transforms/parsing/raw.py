@@ -56,6 +56,10 @@ class Parsed(NamedTuple):
     rejected: Sequence[Rejection]
 
 
+class Unreadable(Exception):
+    """A file that cannot be read at all, and why."""
+
+
 def digest(payload: bytes) -> str:
     """Return the BLAKE2b-128 hash, hex."""
     return blake2b(payload, digest_size=16).hexdigest()
