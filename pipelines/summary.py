@@ -6,11 +6,12 @@ from pathlib import Path
 import polars as pl
 
 BARS = " ▁▂▃▄▅▆▇█"
+MOST_DAYS = 70
 REASONS = 5
 
 
 def summary(out_dir: Path) -> str:
-    """Return segments, moments, offers, offers by day and the reasons for no offer, from the files of a run.
+    """Return segments, moments, offers, offers over time and the reasons for no offer, from the files of a run.
 
     Raises:
         FileNotFoundError: `out_dir` holds no transitions or no decisions in Parquet.
@@ -23,7 +24,7 @@ def summary(out_dir: Path) -> str:
         _segments(transitions.filter(pl.col("kind") == "segment")),
         _moments(transitions.filter(pl.col("kind") == "moment")),
         _offers(offers),
-        _by_day(offers["tick"]),
+        _over_time(offers["tick"]),
         _refusals(decisions.filter(pl.col("action") != "offer")),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -50,13 +51,15 @@ def _offers(offers: pl.DataFrame) -> str:
     return _table(("offer", "sent", "to so many", "expected value"), counts.sort("offer").iter_rows())
 
 
-def _by_day(ticks: pl.Series) -> str:
+def _over_time(ticks: pl.Series) -> str:
+    """Return a bar for each day, or for each week where days would be too many."""
     if ticks.is_empty():
         return "no offers"
-    sent = pl.DataFrame({"day": ticks.dt.date()}).group_by("day").len("sent").sort("day")
-    counts: list[int] = sent.upsample("day", every="1d")["sent"].fill_null(0).to_list()
+    name, every = ("day", "1d") if ticks.dt.date().n_unique() <= MOST_DAYS else ("week", "1w")
+    sent = pl.DataFrame({"of": ticks.dt.truncate(every).dt.date()}).group_by("of").len("sent").sort("of")
+    counts: list[int] = sent.upsample("of", every=every)["sent"].fill_null(0).to_list()
     bars = "".join(BARS[-(-count * (len(BARS) - 1) // max(counts))] for count in counts)
-    return f"offers by day (UTC), {sent['day'][0]} to {sent['day'][-1]}, {max(counts):,} at most\n  {bars}"
+    return f"offers by {name} (UTC), {sent['of'][0]} to {sent['of'][-1]}, {max(counts):,} at most\n  {bars}"
 
 
 def _refusals(decisions: pl.DataFrame) -> str:

@@ -67,3 +67,9 @@ def test_tells_what_happened(tmp_path: Path) -> None:
 def test_nothing_happened(tmp_path: Path) -> None:
     write(tmp_path, [], [])
     assert summary(tmp_path) == "no offers\n"
+
+
+def test_many_days_are_told_by_week(tmp_path: Path) -> None:
+    days = [START + timedelta(days=day) for day in range(77)]
+    write(tmp_path, [], [("a", day, "offer", "topup", 1_000_000, None) for day in days])
+    assert "offers by week (UTC), 2026-03-02 to 2026-05-11, 7 at most\n  ███████████\n" in summary(tmp_path)
