@@ -1,0 +1,77 @@
+"""What one run did: the record that `run.json` holds, and the proof that no signal was lost."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from typing import Any
+
+PARTS = ("applied", "duplicates", "too_late", "rejected", "not_sampled", "pending")
+"""Where signals end up; each is in exactly one of them. Of those applied some were late."""
+
+PACKAGES = ("segment-of-one", "apache-beam", "numpy", "polars", "pyarrow")
+
+
+class SignalsLostError(Exception):
+    """The counts of a run do not add up: its outputs cannot be trusted."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The record of one run.
+
+    Attributes:
+        playbook: Its file, name, version and content hash.
+        settings: What was asked for, as far as it can change the outputs.
+        as_of: The time by which signals from the future were told, RFC 3339.
+        end_tick: The last tick, RFC 3339; None if there was no signal.
+        signals: How many came in, and what became of them.
+        decisions: How many triggers got which answer.
+        outputs: Rows of each output.
+        seconds: Wall-clock time of each part of the run.
+        versions: Of Python, of this project and of what it computes with.
+    """
+
+    playbook: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    as_of: str
+    end_tick: str | None
+    signals: Mapping[str, int]
+    decisions: Mapping[str, int]
+    outputs: Mapping[str, int]
+    seconds: Mapping[str, float]
+    versions: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Prove that every signal is accounted for.
+
+        Raises:
+            SignalsLostError: in is not the sum of the parts.
+        """
+        parts = {name: self.signals.get(name, 0) for name in PARTS}
+        if self.signals.get("in", 0) != sum(parts.values()):
+            told = " + ".join(f"{count:,} {name}" for name, count in parts.items())
+            message = f"{self.signals.get('in', 0):,} signals in, but {told} = {sum(parts.values()):,}"
+            raise SignalsLostError(f"{message}: a mistake in this program; nothing was written, please report it")
+
+    @property
+    def rejected(self) -> int:
+        """Signals that were refused, those that came too late included."""
+        return self.signals.get("rejected", 0) + self.signals.get("too_late", 0)
+
+    def text(self) -> str:
+        """Return the record as JSON."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a run depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def instant(milliseconds: int) -> str:
+    """Return milliseconds since the epoch as RFC 3339 with milliseconds and Z."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
