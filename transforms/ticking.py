@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.timestamp import Duration, Timestamp
+from apache_beam.utils.timestamp import Timestamp
 
 STAGES = ("track_subscribers", "track_groups", "decide_offers")
 """The stages in their order. Timers of different stages need different names: a fused runner delivers by name."""
@@ -51,5 +51,6 @@ class Alarm:
         """Return when the stage wakes for a tick."""
         position = STAGES.index(self.stage)
         if self.bounded:
-            return GlobalWindow().max_timestamp() - Duration(micros=1000 * (len(STAGES) - 1 - position))
+            last = GlobalWindow().max_timestamp().micros // 1000  # timers travel in whole milliseconds
+            return Timestamp(micros=1000 * (last - (len(STAGES) - 1 - position)))
         return Timestamp(micros=1000 * (tick + position))

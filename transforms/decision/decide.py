@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.decision import memory as memories
 from transforms.decision.arbitration import arbitrate
@@ -29,12 +30,14 @@ class Decided:
         decisions: As `decision_schema` says, by tick, subject and decision id.
         counts: Triggers decided with `offer`, `no_offer`, `outranked`; triggers `pending`.
         waiting: Triggers of later ticks, to be given again.
+        wake: The tick at which the first of them can be decided, None if none waits.
     """
 
     state: bytes
     decisions: pa.Table
     counts: dict[str, int]
     waiting: list[pa.RecordBatch]
+    wake: int | None
 
 
 def decide(plan: OfferPlan, state: bytes | None, triggers: Sequence[pa.RecordBatch], upto: int) -> Decided:
@@ -48,9 +51,10 @@ def decide(plan: OfferPlan, state: bytes | None, triggers: Sequence[pa.RecordBat
         plan: The offers and limits.
         state: What the call before returned, None at first.
         triggers: Batches as `plan.triggers` says, with `subject_kind` in the metadata of their schema.
-        upto: A tick not before those of the calls before.
+        upto: A tick; one before those of earlier calls decides nothing.
     """
     memory = memories.load(state)
+    closed = upto if memory.closed is None else max(upto, memory.closed)
     first = None if memory.closed is None else memory.closed + plan.tick
     due, waiting = _due(triggers, first, upto)
     decisions, reservations = decision_schema(plan).empty_table(), memory.reservations
@@ -58,9 +62,11 @@ def decide(plan: OfferPlan, state: bytes | None, triggers: Sequence[pa.RecordBat
         ordered = _in_order(plan, pa.concat_tables(due), first)
         decisions, reserved = _answer(plan, ordered, reservations)
         reservations = pa.concat_tables([reservations, reserved])
-    counts = {action: decisions["action"].to_pylist().count(action) for action in ACTIONS}
+    counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
     counts["pending"] = sum(batch.num_rows for batch in waiting)
-    return Decided(memories.dump(plan, upto, reservations), decisions, counts, waiting)
+    ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
+    wake = max(min(ticks), closed + plan.tick) if ticks else None
+    return Decided(memories.dump(plan, closed, reservations), decisions, counts, waiting, wake)
 
 
 def _due(

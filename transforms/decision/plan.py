@@ -10,12 +10,22 @@ from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.yaml_source import KeyPath
+from transforms.context.advance import advance
 from transforms.context.expressions import ExpressionError, ScopeColumn, compile_expression
+from transforms.context.plan import load_plan
+from transforms.context.plan import scope_of as context_scope
 from transforms.decision.definitions import CAPS, COOLDOWN, Limit, Offer, OfferPlan
 
 TRUTH = (pl.Boolean(),)
 NUMBER = (pl.Int64(), pl.Float64())
 ANYTHING = (*TRUTH, *NUMBER, pl.String())
+
+
+def load_offers(playbook: Playbook, mode: str = "live") -> OfferPlan:
+    """Compile the offers of a playbook over the contexts that it defines; see `compile_offers`."""
+    contexts = load_plan(playbook)
+    nothing = advance(contexts, None, [], playbook.tick)
+    return compile_offers(playbook, context_scope(contexts), nothing.outputs.triggers.schema, mode)
 
 
 def compile_offers(

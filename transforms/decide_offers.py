@@ -1,0 +1,119 @@
+"""Decide offers: one answer to every trigger, by the ledger of its contact root."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.coders import BytesCoder, VarIntCoder
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
+
+from schemas.playbook import Playbook
+from transforms.arrow_coder import ArrowBatchCoder
+from transforms.decision.decide import decide
+from transforms.decision.offers import offers_of
+from transforms.decision.plan import load_offers
+from transforms.ticking import Alarm
+
+ShardBatch = tuple[int, pa.RecordBatch]
+MODES = ("live", "backfill", "shadow", "simulated")
+
+OUTPUTS = ("decisions", "offers")
+
+
+class _Decide(beam.DoFn):
+    """Holds a shard's triggers until their ticks are due, then answers them."""
+
+    WAITING = BagStateSpec("waiting", ArrowBatchCoder())
+    STATE = ReadModifyWriteStateSpec("state", BytesCoder())
+    WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
+    TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
+    COUNTS: ClassVar = {
+        name: Metrics.counter("decisions", name) for name in ("offer", "no_offer", "outranked", "pending")
+    }
+
+    def __init__(self, playbook: Playbook, alarm: Alarm, mode: str) -> None:
+        self._playbook, self._alarm, self._mode = playbook, alarm, mode
+
+    def setup(self) -> None:
+        self._plan = load_offers(self._playbook, self._mode)
+
+    def process(
+        self,
+        element: ShardBatch,
+        waiting: Any = beam.DoFn.StateParam(WAITING),
+        wake: Any = beam.DoFn.StateParam(WAKE),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> None:
+        batch = element[1]
+        waiting.add(batch)
+        self._alarm.at(pc.min(batch["tick"]).as_py(), wake, timer)
+
+    @on_timer(TIMER)
+    def decide(
+        self,
+        fired: Timestamp = beam.DoFn.TimestampParam,
+        waiting: Any = beam.DoFn.StateParam(WAITING),
+        state: Any = beam.DoFn.StateParam(STATE),
+        wake: Any = beam.DoFn.StateParam(WAKE),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> Iterator[Any]:
+        tick = self._alarm.due(fired, wake)
+        if tick is None:
+            return
+        triggers = list(waiting.read())
+        upto = max(pc.max(batch["tick"]).as_py() for batch in triggers) if self._alarm.bounded else tick
+        decided = decide(self._plan, state.read(), triggers, upto)
+        waiting.clear()
+        for batch in decided.waiting:
+            waiting.add(batch)
+        if not self._alarm.bounded:
+            state.write(decided.state)
+        if decided.wake is not None:
+            self._alarm.at(decided.wake, wake, timer)
+        for name, counter in self.COUNTS.items():
+            counter.inc(decided.counts[name])
+        yield from decided.decisions.combine_chunks().to_batches()
+        for batch in offers_of(self._plan, decided.decisions).combine_chunks().to_batches():
+            yield beam.pvalue.TaggedOutput("offers", batch)
+
+
+@dataclass(eq=False, kw_only=True)
+class DecideOffers(beam.PTransform):
+    """Answer every trigger of a contact root, a shard at a time.
+
+    In: (shard of the contact root, trigger batch), in the global window.
+
+    Out: `decisions`, record batches as `transforms.decision.records.decision_schema` says, one row a trigger; and
+    `offers`, those that send one, as `schemas.offer.OFFER` says. A trigger that comes after its tick was decided
+    is decided at the next and marked late. Any error of our own fails the bundle.
+
+    Attributes:
+        playbook: Its offers and policy.
+        bounded: Whether the input ends.
+        mode: What the offers are for, one of `MODES`.
+    """
+
+    playbook: Playbook
+    bounded: bool
+    mode: str = "live"
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        if self.mode not in MODES:
+            raise ValueError(f"no mode {self.mode!r}; use one of {', '.join(MODES)}")
+
+    def expand(self, triggers: beam.PCollection[ShardBatch]) -> Any:
+        """Return the two outputs by name."""
+        decide_ = _Decide(self.playbook, Alarm("decide_offers", self.bounded), self.mode)
+        made = triggers | "Decide" >> beam.ParDo(decide_).with_outputs("offers", main="decisions")
+        return {n: made[n] | f"Type{n.title()}" >> beam.Map(_same).with_output_types(pa.RecordBatch) for n in OUTPUTS}
+
+
+def _same(element: Any) -> Any:
+    return element
