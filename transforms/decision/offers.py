@@ -7,7 +7,8 @@ import polars.selectors as cs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.offer import OFFER
+from schemas.offer import OFFER, OFFER_AVRO
+from transforms.decision.avro import write_avro
 from transforms.decision.columns import pick
 from transforms.decision.definitions import OfferPlan
 
@@ -63,6 +64,11 @@ def event_texts(offers: pa.Table) -> pl.Series:
 def write_event_lines(offers: pa.Table, sink: BinaryIO) -> None:
     """Write offers as JSON Lines, one CloudEvent a line."""
     sink.write(b"".join(f"{text}\n".encode() for text in event_texts(offers)))
+
+
+def write_event_container(offers: pa.Table, sink: BinaryIO) -> None:
+    """Write offers as an Avro container, as `schemas/avro/offer.avsc` says."""
+    write_avro(offers, sink, OFFER_AVRO)
 
 
 def _json(name: str, table: pl.DataFrame) -> pl.Series:

@@ -9,8 +9,7 @@ import fastavro
 from schemas.offer import OFFER, OFFER_AVRO
 from tests.transforms.decision.by_hand import HOUR, Choice, Policy, Trigger, batch_of, plan_of
 from transforms.decision.decide import decide
-from transforms.decision.offers import event_texts, offers_of, write_event_lines
-from transforms.encoding import write_avro
+from transforms.decision.offers import event_texts, offers_of, write_event_container, write_event_lines
 
 TICK = 1_767_593_100_000  # 2026-01-05T06:05:00Z
 PLAN = plan_of(Policy((Choice("a", cooldown=HOUR, send=("sms",)), Choice("b", ("u",), priority=2, family="g"))))
@@ -74,7 +73,7 @@ def test_json_lines_hold_an_event_each() -> None:
 
 def test_avro_holds_the_same() -> None:
     sink = io.BytesIO()
-    write_avro(OFFERS, sink, OFFER_AVRO)
+    write_event_container(OFFERS, sink)
     sink.seek(0)
     reader = fastavro.reader(sink)
     first = next(reader)
