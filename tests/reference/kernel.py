@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 
 from schemas.contracts import contract
-from tests.reference.records import Context, Signal, Transition, Trigger
+from tests.reference.records import Context, Signal, Transition, Trigger, ms
 from transforms.context.advance import Advanced, advance
 from transforms.context.definitions import ContextPlan
 
@@ -37,10 +37,10 @@ class Kernel:
         self.advanced = advanced
         self.counts.update({key: count for key, count in advanced.counts.items() if key != "pending"})
         self.counts["pending"] = advanced.counts["pending"]
-        self.transitions += map(_transition, advanced.outputs.transitions.to_pylist())
+        self.transitions += map(transition, advanced.outputs.transitions.to_pylist())
         self.triggers += map(_trigger, advanced.outputs.triggers.to_pylist())
         for row in advanced.outputs.contexts.to_pylist():
-            self.contexts[row["subject"], _ms(row["tick"])] = _context(row)
+            self.contexts[row["subject"], ms(row["tick"])] = _context(row)
 
 
 def batches(plan: ContextPlan, signals: Iterable[Signal]) -> list[pa.RecordBatch]:
@@ -65,17 +65,14 @@ def _present(row: Signal, payload: Iterable[str]) -> dict[str, object]:
     return {column: row.payload.get(column) for column in payload}
 
 
-def _ms(tick: object) -> int:
-    return tick if isinstance(tick, int) else round(tick.timestamp() * 1000)
-
-
-def _transition(row: Mapping[str, object]) -> Transition:
+def transition(row: Mapping[str, object]) -> Transition:
+    """Return one row of the transitions table."""
     told = (row[key] for key in ("subject", "kind", "name", "event", "reason", "late"))
-    return Transition(_ms(row["tick"]), *told)
+    return Transition(ms(row["tick"]), *told)
 
 
 def _trigger(row: Mapping[str, object]) -> Trigger:
-    return Trigger(_ms(row["tick"]), row["subject"], row["trigger"], row["late"], _context(row))
+    return Trigger(ms(row["tick"]), row["subject"], row["trigger"], row["late"], _context(row))
 
 
 def _context(row: Mapping[str, object]) -> Context:

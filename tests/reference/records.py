@@ -1,5 +1,6 @@
 """What the reference reads and tells: signals, the time grid, transitions, contexts, triggers."""
 
+import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,11 @@ from dataclasses import dataclass
 from tests.reference.expressions import Value
 
 MINUTE = 60_000
+
+
+def ms(instant: int | datetime.datetime) -> int:
+    """Return an instant, as Arrow's or as ms, as ms of the epoch."""
+    return instant if isinstance(instant, int) else round(instant.timestamp() * 1000)
 
 
 @dataclass(frozen=True)

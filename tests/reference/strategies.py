@@ -15,9 +15,9 @@ START = 1_767_563_400_000  # 2026-01-04T21:50:00Z, ten minutes before midnight i
 Reaches = tuple[tuple[int, int, int], ...]
 """Kinds of windows: the unit of W and offset, the least and the greatest W + offset, all in minutes."""
 
-SMALL = Grid(exact_limit=6 * MINUTE, short_pane=2 * MINUTE, long_pane=4 * MINUTE, short_span=16 * MINUTE)
+SMALL = Grid(exact_limit=8 * MINUTE, short_pane=2 * MINUTE, long_pane=4 * MINUTE, short_span=16 * MINUTE)
 """A grid on which sawtooth windows of both panes fit into an hour."""
-SMALL_REACHES: Reaches = ((1, 1, 6), (1, 1, 6), (2, 8, 16), (4, 20, 28))
+SMALL_REACHES: Reaches = ((1, 1, 8), (1, 1, 8), (2, 10, 16), (4, 20, 28))
 LARGE_REACHES: Reaches = ((5, 5, 120), (5, 125, 600), (60, 2_940, 4_320))
 """For the design's own grid at a tick of five minutes."""
 

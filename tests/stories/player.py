@@ -1,11 +1,17 @@
 """Plays a story on an engine and returns what was told, to compare with what the story expects."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from tests.reference.contexts import Reference
+from tests.reference.kernel import Kernel
 from tests.reference.records import Grid, Signal
 from tests.stories.story import Story, Told
+from transforms.context.plan import load_plan
+from transforms.decision.decide import decide
+from transforms.decision.offers import offers_of
+from transforms.decision.plan import load_offers
 
 
 class Engine(Protocol):
@@ -46,4 +52,25 @@ class ReferenceEngine:
         return told
 
 
-ENGINES: dict[str, Callable[[Story], Engine]] = {"reference": ReferenceEngine}
+class CoreEngine:
+    """The pure core: the kernels of contexts and of decisions, called once a watermark."""
+
+    def __init__(self, story: Story) -> None:
+        self.story, self.kernel = story, Kernel(load_plan(story.playbook))
+        self.offers, self.ledger = load_offers(story.playbook), None
+
+    def advance(self, signals: list[Signal], upto: int) -> Told:
+        """Return what the call told."""
+        before = len(self.kernel.transitions)
+        self.kernel.advance(signals, upto)
+        decided = decide(self.offers, self.ledger, [self.kernel.advanced.outputs.triggers], upto)
+        self.ledger = decided.state
+        return Told(
+            [self.story.transition(one) for one in self.kernel.transitions[before:]],
+            [self.story.decision(row) for row in decided.decisions.to_pylist()],
+            [self.story.offer(row) for row in offers_of(self.offers, decided.decisions).to_pylist()],
+            Counter(self.kernel.counts),
+        )
+
+
+ENGINES: dict[str, Callable[[Story], Engine]] = {"reference": ReferenceEngine, "core": CoreEngine}

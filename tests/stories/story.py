@@ -12,7 +12,7 @@ from typing import Any
 from schemas.playbook import Playbook
 from schemas.playbook_file import parse_playbook
 from schemas.yaml_source import read_yaml
-from tests.reference.records import Signal, Transition
+from tests.reference.records import Signal, Transition, ms
 
 FOLDER = Path(__file__).parent
 ENGINES = ("reference", "core", "bounded", "stream")
@@ -80,6 +80,18 @@ class Story:
         """Return the sentence of a transition."""
         why = f": {one.reason}" if one.reason else ""
         return f"{self.when(one.tick)} {one.subject} {_VERBS[one.event]} {one.name}{why}{' (late)' if one.late else ''}"
+
+    def decision(self, row: Mapping[str, Any]) -> str:
+        """Return the sentence of a decision record."""
+        told = " ".join(filter(None, (row["action"], row["offer"])))
+        why = f" because {row['reason']}" if row["action"] == "no_offer" else ""
+        what = row["trigger"].removeprefix("subscriber.")
+        return f"{self.when(ms(row['tick']))} {row['subject']}, {what}: {told}{why}{' (late)' if row['late'] else ''}"
+
+    def offer(self, row: Mapping[str, Any]) -> str:
+        """Return the sentence of an offer, a CloudEvent."""
+        who = row["subject"].removeprefix("subscriber/")
+        return f"{self.when(ms(row['time']))} {who} gets {row['data']['offer']} by {row['data']['channel']}"
 
 
 def stories() -> list[Story]:
