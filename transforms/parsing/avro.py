@@ -79,7 +79,7 @@ def avro_fields(stream: BinaryIO) -> tuple[Header, tuple[AvroField, ...]]:
     schema = header.schema
     if not isinstance(schema, dict) or schema.get("type") != "record" or not isinstance(schema.get("fields"), list):
         raise Unreadable("the schema is not a record")
-    fields = tuple(map(_field, schema["fields"][: _MAX_FIELDS + 1]))
+    fields = tuple(map(_field, schema["fields"][:_MAX_FIELDS]))
     if len({field.name for field in fields}) < len(schema["fields"]):
         raise Unreadable(f"the schema has more than {_MAX_FIELDS} fields, or two of one name")
     if not any(field.type == "bytes" for field in fields):

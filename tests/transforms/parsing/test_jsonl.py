@@ -1,0 +1,129 @@
+"""JSON Lines: what is a signal's line, what is not, and that a block gives what its lines give."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.transforms.parsing.blocks import line_block
+from transforms.parsing import fallback
+from transforms.parsing.jsonl import parse_json_lines
+from transforms.parsing.raw import POSITION
+
+TYPES = {"a": pa.int64(), "s": pa.string(), "d": pa.float64(), "b": pa.bool_(), "odd name": pa.string()}
+
+
+def _parse(lines: list[bytes]) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+    rows, rejected = parse_json_lines(line_block(lines), TYPES)
+    assert rows.schema.names == [*TYPES, POSITION]
+    assert [rows.schema.field(name).type for name in TYPES] == list(TYPES.values())
+    return rows.to_pylist(), [(item.position, item.reason) for item in rejected]
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        (b"{}", {}),
+        (b' {"a": 1}  ', {"a": 1}),
+        (
+            b'{"a": 1, "s": "x", "d": 0.5, "b": true, "odd name": "y"}',
+            {"a": 1, "s": "x", "d": 0.5, "b": True} | {"odd name": "y"},
+        ),
+        (b'{"a": null, "s": null}', {}),
+        (b'{"a": -9223372036854775808}', {"a": -(2**63)}),
+        (b'{"d": 5}', {"d": 5.0}),
+        (b'{"s": "NaN, } {Inf"}', {"s": "NaN, } {Inf"}),
+        (b'{"s": "\\u00e9\\n"}', {"s": "é\n"}),
+        (b'{"a": 1, "x": {"y": [1, {"z": 2}]}}', {"a": 1}),
+        (b'{"\\u0061": 7}', {"a": 7}),
+    ],
+)
+def test_good_lines(line: bytes, wanted: dict[str, Any]) -> None:
+    rows, rejected = _parse([b'{"a": 0}', line])
+    assert rejected == []
+    assert rows[1] == dict.fromkeys(TYPES) | wanted | {POSITION: 2}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "malformed_json"),
+        (b"null", "wrong_type"),
+        (b"[]", "wrong_type"),
+        (b"1", "wrong_type"),
+        (b'{"a": 1} {"a": 2}', "malformed_json"),
+        (b'{"a": 1} null {"a": 2}', "malformed_json"),
+        (b'{"a": 1},{"a": 2}', "malformed_json"),
+        (b'{"a": 1}x', "malformed_json"),
+        (b"{'a': 1}", "malformed_json"),
+        (b'{"a": 01}', "malformed_json"),
+        (b'{"d": NaN}', "malformed_json"),
+        (b'{"x": NaN}', "malformed_json"),
+        (b'{"d": -Infinity}', "malformed_json"),
+        (b'{"d": Inf}', "malformed_json"),
+        (b'{"d": 1e999}', "out_of_range"),
+        (b'{"s": "\\ud800"}', "malformed_json"),
+        (b'{"s": "a\tb"}', "malformed_json"),
+        (b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "malformed_json"),
+        (b'{"x":' * 100_000 + b"1" + b"}" * 100_000, "malformed_json"),
+        (b'{"a": 1.5}', "wrong_type"),
+        (b'{"a": 1e2}', "wrong_type"),
+        (b'{"a": "1"}', "wrong_type"),
+        (b'{"a": true}', "wrong_type"),
+        (b'{"a": 9223372036854775808}', "out_of_range"),
+        (b'{"a": -9223372036854775809}', "out_of_range"),
+        (b'{"a": ' + b"9" * 500 + b"}", "out_of_range"),
+        (b'{"s": 5}', "wrong_type"),
+        (b'{"s": {}}', "wrong_type"),
+        (b'{"d": "5"}', "wrong_type"),
+        (b'{"b": 1}', "wrong_type"),
+    ],
+)
+def test_a_bad_line_is_rejected_alone(line: bytes, reason: str) -> None:
+    rows, rejected = _parse([b'{"a": 1}', line, b'{"a": 3}'])
+    assert [row["a"] for row in rows] == [1, 3]
+    assert [row[POSITION] for row in rows] == [1, 3]
+    assert rejected == [("line 2", reason)]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*TYPES, "x"]), inner, max_size=3),
+    max_leaves=6,
+)
+OBJECTS = st.dictionaries(st.sampled_from([*TYPES, "x"]), JSON, max_size=5)
+LINES = st.one_of(
+    OBJECTS.map(lambda value: json.dumps(value).encode()),
+    st.tuples(OBJECTS, st.sampled_from([" ", "  null ", ","]), OBJECTS).map(
+        lambda parts: f"{json.dumps(parts[0])}{parts[1]}{json.dumps(parts[2])}".encode()
+    ),
+    st.text(st.sampled_from('{}[]",:01.eE-+\\nulltrue NaI'), max_size=20).map(str.encode),
+    st.sampled_from([b'{"a": 1}', b'{"d": -0}', b'{"s": "}"}', b'{"x":', b'{"x":[', b"]}", b"}", b'"}', b"null"]),
+).filter(lambda line: line.strip(b"\r") and b"\n" not in line)
+
+
+@settings(max_examples=300)
+@given(st.lists(LINES, max_size=8), st.integers(1, 3))
+def test_a_block_gives_what_its_lines_give(lines: list[bytes], careful: int) -> None:
+    single = [_parse([line]) for line in lines]
+    before, fallback.CAREFUL_LINES = fallback.CAREFUL_LINES, careful
+    try:
+        rows, rejected = _parse(lines)
+    finally:
+        fallback.CAREFUL_LINES = before
+    assert [_bare(row) for row in rows] == [_bare(row) for found, _ in single for row in found]
+    assert sorted(reason for _, reason in rejected) == sorted(reason for _, found in single for _, reason in found)
+    assert len(rows) + len(rejected) == len(lines)
+
+
+def _bare(row: dict[str, Any]) -> str:
+    return repr(
+        {
+            name: value + 0.0 if name == "d" and value is not None else value
+            for name, value in row.items()
+            if name != POSITION
+        }
+    )

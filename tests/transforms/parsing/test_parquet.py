@@ -1,0 +1,58 @@
+"""Parquet: blocks of row groups, whatever their size, and damage that stays where it is."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from transforms.parsing import parquet
+from transforms.parsing.parquet import parquet_schema, parquet_splits, read_parquet
+from transforms.parsing.raw import POSITION, Unreadable
+
+
+def _file(rows: int, group: int, **options: object) -> bytes:
+    sink = io.BytesIO()
+    table = pa.table({"id": [f"e{i}" for i in range(rows)], "n": np.arange(rows), "other": np.zeros(rows)})
+    pq.write_table(table, sink, row_group_size=group, compression="none", use_dictionary=False, **options)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("group", [1, 3, 7, 100])
+@pytest.mark.parametrize("block", [1, 4, 10, 1000])
+def test_all_rows_once_with_their_numbers(monkeypatch: pytest.MonkeyPatch, group: int, block: int) -> None:
+    monkeypatch.setattr(parquet, "BLOCK_ROWS", block)
+    data = _file(25, group)
+    seen = []
+    for start, stop in parquet_splits(io.BytesIO(data)):
+        for rows, rejected in read_parquet(io.BytesIO(data), start, stop, ["n", "none"]):
+            assert not rejected
+            assert rows.schema.names == ["n", POSITION]
+            assert rows["n"].to_pylist() == rows[POSITION].to_pylist()
+            assert rows.num_rows <= block + min(block, group)
+            seen += rows["n"].to_pylist()
+    assert seen == list(range(25))
+
+
+def test_an_empty_file_has_no_splits() -> None:
+    assert parquet_splits(io.BytesIO(_file(0, 1))) == []
+    assert parquet_schema(io.BytesIO(_file(0, 1))).names == ["id", "n", "other"]
+
+
+def test_a_damaged_row_group_costs_no_other(tmp_path: Path) -> None:
+    data = bytearray(_file(400, 100, write_page_checksum=False))
+    column = pq.ParquetFile(io.BytesIO(bytes(data))).metadata.row_group(1).column(0)
+    data[column.data_page_offset : column.data_page_offset + 60] = b"\xff" * 60
+    found = list(read_parquet(io.BytesIO(bytes(data)), 0, 4, ["id"]))
+    ids = [name for rows, _ in found if rows.num_rows for name in rows["id"].to_pylist()]
+    assert ids == [f"e{i}" for i in [*range(100), *range(200, 400)]]
+    assert [item.reason for _, rejected in found for item in rejected] == ["torn_block"]
+    assert [item.position for _, rejected in found for item in rejected] == ["row group 1 from row 100"]
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"no parquet at all", _file(9, 3)[:-20]])
+def test_what_is_no_parquet_is_unreadable(data: bytes) -> None:
+    with pytest.raises(Unreadable, match="not a whole Parquet file"):
+        parquet_splits(io.BytesIO(data))
