@@ -46,7 +46,8 @@ def takes(settings: type, **fixed: Any) -> Callable[[Command], Command]:
 def _flag(field: Field[Any], hint: Any) -> Parameter:
     """Return the parameter for a field; where the text is parsed, None stands for the field's own default."""
     about = field.metadata
-    many, plain = get_origin(hint) is tuple, isinstance(field.default, str | int)
+    many = get_origin(hint) is tuple
+    plain = about["parse"] is None and isinstance(field.default, str | int)
     kind: Any = list[str] if many else int if hint is int else str
     shared = {"help": about["help"], "metavar": about["metavar"], "parser": about["parse"], "show_default": plain}
     if about["flag"].startswith("--"):

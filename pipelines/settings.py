@@ -1,15 +1,15 @@
 """What one run is asked to do; the flags of the command line and their help are made from this."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from typing import Any
 
 from pipelines.runner_options import beam_arguments
-from schemas.durations import parse_instant
+from schemas.durations import DAY, parse_duration, parse_instant
 
 MODES = ("live", "backfill", "shadow", "simulated")
-FORMATS = ("parquet", "jsonl")
+FORMATS = ("parquet", "jsonl", "avro")
 
 
 def option(
@@ -61,6 +61,10 @@ class Limit:
 
     text: str
 
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.text
+
     def __post_init__(self) -> None:
         """Check the text.
 
@@ -106,6 +110,13 @@ class RunSettings:
         parse=parse_instant,
         metavar="INSTANT",
     )
+    max_ahead: int = option(
+        "--max-ahead",
+        "How far ahead of --as-of a signal's time may be; others are rejected. By default 1d.",
+        default=DAY,
+        parse=parse_duration,
+        metavar="DURATION",
+    )
     lets: tuple[tuple[str, str], ...] = option(
         "--set",
         "Another value for a name under `let`, for a try: low_mb=300.",
@@ -129,7 +140,7 @@ class RunSettings:
     )
     formats: tuple[str, ...] = option(
         "--format",
-        f"Format of the outputs: {' or '.join(FORMATS)}; by default both.",
+        "Format of the outputs: parquet, jsonl, and for offers avro; by default all.",
         default=FORMATS,
         metavar="FORMAT",
     )
@@ -163,7 +174,7 @@ class RunSettings:
         checks = {
             "--signals: give at least one, as usage='usage/*.parquet'": bool(self.signals),
             f"--mode: `{self.mode}` is none of {', '.join(MODES)}": self.mode in MODES,
-            f"--format: {', '.join(self.formats)} is not {' or '.join(FORMATS)}": {*self.formats} <= {*FORMATS},
+            f"--format: {', '.join(self.formats)} is none of {', '.join(FORMATS)}": {*self.formats} <= {*FORMATS},
             f"--shards: {self.shards} is not between 1 and 65,536": 1 <= self.shards <= 65_536,
             "--sample: takes nobody; give more than 0%": self.sample > 0,
         }
@@ -175,3 +186,14 @@ class RunSettings:
         """Return the files of each signal type, as given."""
         names = dict.fromkeys(name for name, _ in self.signals)
         return {name: tuple(glob for other, glob in self.signals if other == name) for name in names}
+
+    def shown(self) -> dict[str, Any]:
+        """Return the settings by flag, for the report; what was not given is left out."""
+        given = {each.metadata["flag"]: getattr(self, each.name) for each in fields(self)}
+        return {flag: _shown(value) for flag, value in given.items() if value not in (None, ())}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ["=".join(each) if isinstance(each, tuple) else each for each in value]
+    return value if isinstance(value, int | str) else str(value)

@@ -1,17 +1,14 @@
-"""Sorted tables as files: Parquet, JSON Lines, Avro. Equal rows give equal bytes, whatever order they came in."""
+"""Sorted tables as files: Parquet and JSON Lines. Equal rows give equal bytes, whatever order they came in."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
 
-import fastavro
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-_ROWS = 32_768  # that are text or Python at once, so that memory stays modest
+_ROWS = 32_768  # that are text at once, so that memory stays modest
 
 
 def sorted_table(batches: Iterable[pa.RecordBatch], schema: pa.Schema, sort_by: Sequence[str]) -> pa.Table:
@@ -56,13 +53,6 @@ def write_json_lines(table: pa.Table, sink: BinaryIO, objects: Sequence[str] = (
             sink.write(_lines_with(frame, objects))
         else:
             frame.write_ndjson(sink)
-
-
-def write_avro(table: pa.Table, sink: BinaryIO, schema: Mapping[str, Any]) -> None:
-    """Write an Avro container of records, deflate; its sync marker is a hash of the schema, not random."""
-    marker = hashlib.blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=16).digest()
-    rows = (row for batch in table.to_batches(max_chunksize=_ROWS) for row in batch.to_pylist())
-    fastavro.writer(sink, fastavro.parse_schema(dict(schema)), rows, codec="deflate", sync_marker=marker)
 
 
 def _lines_with(frame: pl.DataFrame, objects: Sequence[str]) -> bytes:

@@ -13,7 +13,7 @@ from transforms import encoding
 
 Writer = Callable[[pa.Table, BinaryIO], None]
 
-FORMATS: Mapping[str, Writer] = {"parquet": encoding.write_parquet, "jsonl": encoding.write_json_lines}
+FORMATS: dict[str, Writer] = {"parquet": encoding.write_parquet, "jsonl": encoding.write_json_lines}
 """The end of a file's name to what writes it; enough for most outputs."""
 
 ROWS = "rows"

@@ -5,7 +5,6 @@ import io
 import json
 from typing import Any
 
-import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -25,15 +24,6 @@ SCHEMA = pa.schema(
         pa.field("gates", pa.list_(GATE)),
     ]
 )
-AVRO = {
-    "type": "record",
-    "name": "Row",
-    "fields": [
-        {"name": "tick", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-        {"name": "subject", "type": "string"},
-        {"name": "context", "type": {"type": "record", "name": "Context", "fields": [{"name": "n", "type": "long"}]}},
-    ],
-}
 WIRE = SCHEMA.set(0, pa.field("tick", pa.int64()))
 
 rows = st.fixed_dictionaries(
@@ -138,16 +128,3 @@ def test_json_text_becomes_part_of_the_line() -> None:
     encoding.write_json_lines(pa.table([texts, range(3)], schema=schema), sink, objects=("params",))
     found = [json.loads(line) for line in sink.getvalue().decode().split("\n")[:-1]]
     assert found == [{"n": n, "params": text and json.loads(text)} for n, text in enumerate(texts)]
-
-
-def test_avro_is_the_same_each_time() -> None:
-    table = _table([{"tick": 5, "subject": "s", "context": {"n": 2}}, {"tick": 4, "subject": "é", "context": {"n": 1}}])
-    sinks = [io.BytesIO(), io.BytesIO()]
-    for sink in sinks:
-        encoding.write_avro(table.select(["tick", "subject", "context"]), sink, AVRO)
-    assert sinks[0].getvalue() == sinks[1].getvalue()
-    found = [*fastavro.reader(io.BytesIO(sinks[0].getvalue()))]
-    assert [(row["tick"].timestamp(), row["subject"], row["context"]["n"]) for row in found] == [
-        (0.004, "é", 1),
-        (0.005, "s", 2),
-    ]

@@ -1,0 +1,165 @@
+"""Why a customer got an offer, or did not: told from the files of a run."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas.records import INSTANT
+
+OUTPUTS = ("contexts", "transitions", "decisions")
+
+LATELY = 10
+"""How many transitions and decisions the text shows."""
+
+Row = Mapping[str, Any]
+
+
+class UnknownSubjectError(Exception):
+    """The run wrote nothing about the subject up to the time asked for."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that a run wrote about one subject up to a time, each part by time.
+
+    Attributes:
+        subject: KIND/ID.
+        context: The latest row of `contexts`, None before the first.
+        members: Segment to the tick at which the subject entered it.
+        transitions: Rows of `transitions`.
+        decisions: Rows of `decisions`.
+    """
+
+    subject: str
+    context: Row | None
+    members: Mapping[str, str]
+    transitions: Sequence[Row]
+    decisions: Sequence[Row]
+
+    def record(self) -> dict[str, Any]:
+        """Return the story as values that JSON knows."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Return the story as text: context, memberships, what happened, decisions, and why the last one."""
+        parts = [
+            [self.subject],
+            [*_context(self.context)],
+            ["segments", *(f"  {name}  since {since}" for name, since in self.members.items())] if self.members else [],
+            ["lately", *map(_transition, self.transitions[-LATELY:])] if self.transitions else [],
+            ["decisions", *map(_decision, self.decisions[-LATELY:])] if self.decisions else ["no decisions"],
+            [*_why(self.decisions[-1])] if self.decisions else [],
+        ]
+        return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+
+
+def explain(out: str, subject: str, at: int | None = None) -> Story:
+    """Read what a run wrote about a subject.
+
+    Args:
+        out: The directory of the run's outputs.
+        subject: Its id, for a subscriber, or KIND/ID.
+        at: Milliseconds; nothing after it is told. By default all is.
+
+    Raises:
+        FileNotFoundError: the run's Parquet outputs are not there.
+        UnknownSubjectError: nothing is known of the subject then.
+    """
+    kind, slash, name = subject.partition("/")
+    kind, name = (kind, name) if slash else ("subscriber", subject)
+    known = (pc.field("subject_kind") == kind) & (pc.field("subject") == name)
+    if at is not None:
+        known &= pc.field("tick") <= pa.scalar(at, INSTANT)
+    contexts, transitions, decisions = (_rows(f"{out}/{output}.parquet", known) for output in OUTPUTS)
+    if not contexts and not transitions and not decisions:
+        raise UnknownSubjectError(
+            f"{out} tells nothing of {kind}/{name} then: it had no signals yet, or was not sampled"
+        )
+    return Story(f"{kind}/{name}", contexts[-1] if contexts else None, _members(transitions), transitions, decisions)
+
+
+def _rows(path: str, filters: pc.Expression) -> list[Row]:
+    rows: list[Row] = _plain(pq.read_table(path, filters=filters).to_pylist())
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with instants as RFC 3339."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.isoformat(timespec="milliseconds").replace("+00:00", "Z") if isinstance(value, datetime) else value
+
+
+def _members(transitions: Sequence[Row]) -> dict[str, str]:
+    since: dict[str, str] = {}
+    for row in transitions:
+        if row["event"] == "entered":
+            since[row["name"]] = row["tick"]
+        elif row["event"] == "exited":
+            since.pop(row["name"], None)
+    return since
+
+
+def _context(row: Row | None) -> Iterator[str]:
+    if row is not None:
+        yield f"context at {row['tick']}"
+        yield from _aligned((f"  {name}", _value(value)) for name, value in row["context"].items())
+
+
+def _transition(row: Row) -> str:
+    late = ", late" if row["late"] else ""
+    reason = f" ({row['reason']})" if row["reason"] else ""
+    return f"  {row['tick']}  {row['name']} {row['event']}{reason}{late}"
+
+
+def _decision(row: Row) -> str:
+    return f"  {row['tick']}  {row['trigger']}: {_answer(row)}"
+
+
+def _answer(row: Row) -> str:
+    if row["action"] == "offer":
+        return (
+            f"{row['offer']} by {row['channel']}, value {_value(row['value_micros'] / 1e6)}, until {row['valid_until']}"
+        )
+    return "outranked by another offer of that tick" if row["action"] == "outranked" else f"no offer: {row['reason']}"
+
+
+def _why(row: Row) -> Iterator[str]:
+    """Tell of a decision what made it and how each candidate fared."""
+    yield f"why {_answer(row)}"
+    yield f"  {row['trigger']} at {row['tick']}: " + ", ".join(f"{k} = {_value(v)}" for k, v in row["evidence"].items())
+    yield from _aligned(_candidate(row, candidate) for candidate in row["candidates"])
+    yield f"  decision {row['decision_id']}, {row['playbook']} version {row['version']}, {row['mode']}"
+
+
+def _candidate(row: Row, candidate: Row) -> tuple[str, ...]:
+    blocked = [gate for gate in candidate["gates"] if gate["result"] != "passed"]
+    sent = (row["offer"], row["channel"]) == (candidate["offer"], candidate["channel"])
+    fate = ", ".join(f"{gate['gate']}: {gate['reason']}" for gate in blocked)
+    assumed = " assumed" if candidate["p_accept_assumed"] else ""
+    value = candidate["value_micros"]
+    return (
+        f"  {candidate['offer']} by {candidate['channel']}",
+        f"priority {candidate['priority']}",
+        f"value {_value(None if value is None else value / 1e6)}",
+        f"p_accept {_value(candidate['p_accept'])}{assumed}",
+        "sent" if sent else fate or "passed, not the best",
+    )
+
+
+def _value(value: Any) -> str:
+    return "NULL" if value is None else f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    table = [*rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,89 @@
+"""One bounded run: playbook and files in, outputs and their report out."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from time import monotonic, time
+
+import apache_beam as beam
+import structlog
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult
+
+from pipelines.offers_pipeline import SORT_BY, build
+from pipelines.report import Report, instant, versions
+from pipelines.runner_options import beam_arguments
+from pipelines.settings import FORMATS, RunSettings
+from pipelines.staging import Staging
+from schemas.playbook import Playbook
+from schemas.playbook_file import load_playbook
+
+_log = structlog.get_logger()
+
+
+class TooManyRejectedError(Exception):
+    """More signals were rejected than `--max-rejected` allows."""
+
+
+def run(settings: RunSettings) -> Report:
+    """Run a playbook over signals and publish the outputs, the report last.
+
+    Outputs of an earlier run stay as they were unless this one is whole.
+
+    Raises:
+        LoadErrors: mistakes in the playbook or the sources, or files that are not there.
+        TooManyRejectedError: only `rejected` is published.
+        SignalsLostError: nothing is published.
+    """
+    began = monotonic()
+    as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
+    playbook = load_playbook(settings.playbook, dict(settings.lets))
+    _log.info("run starts", playbook=playbook.playbook, version=playbook.version, runner=settings.runner)
+    with Staging(settings.out, [f"{name}.{ending}" for name in SORT_BY for ending in FORMATS]) as staging:
+        pipeline = beam.Pipeline(options=PipelineOptions(beam_arguments(settings.runner, settings.beam_options)))
+        build(pipeline, playbook, replace(settings, out=staging.directory, as_of=as_of))
+        loaded = monotonic()
+        result = pipeline.run()
+        result.wait_until_finish()
+        seconds = {"load": round(loaded - began, 3), "run": round(monotonic() - loaded, 3)}
+        report = _report(playbook, settings, as_of, result, seconds)
+        _publish(settings, staging, report)
+    _log.info("run ends", **report.signals)
+    return report
+
+
+def _publish(settings: RunSettings, staging: Staging, report: Report) -> None:
+    limit, signals = settings.max_rejected, report.signals["in"]
+    if limit is not None and limit.exceeded(report.rejected, signals):
+        staging.publish_only("rejected")
+        message = f"{report.rejected:,} of {signals:,} signals were rejected, more than --max-rejected {limit.text}"
+        raise TooManyRejectedError(f"{message}; {settings.out}/rejected.* say why, and there are no other outputs")
+    staging.publish(report.text())
+
+
+def _report(
+    playbook: Playbook, settings: RunSettings, as_of: int, result: PipelineResult, seconds: Mapping[str, float]
+) -> Report:
+    counts, end = _metrics(result)
+    book = {"name": playbook.playbook, "version": playbook.version, "hash": playbook.content_hash}
+    return Report(
+        playbook={"file": settings.playbook, **book},
+        settings=settings.shown(),
+        as_of=instant(as_of),
+        end_tick=None if end is None else instant(end),
+        signals={**counts["signals"]},
+        decisions={**counts["decisions"]},
+        outputs={**counts["rows"]},
+        seconds=seconds,
+        versions=versions(),
+    )
+
+
+def _metrics(result: PipelineResult) -> tuple[dict[str, Counter[str]], int | None]:
+    """Return the counts by namespace and name, summed over all steps, and the last tick."""
+    found = result.metrics().query()
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in found["counters"]:
+        counts[one.key.metric.namespace][one.key.metric.name] += one.committed
+    ends = [one.committed.max for one in found["distributions"] if one.key.metric.name == "end_tick"]
+    return counts, max(ends, default=None)
