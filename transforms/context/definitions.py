@@ -74,7 +74,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Derived:
-    """An expression over features, clipped to `bounds`."""
+    """An expression over features; one with `bounds` is clipped to them and a double."""
 
     name: Name
     expression: Expression
@@ -84,7 +84,12 @@ class Derived:
     def column(self) -> pl.Expr:
         """The derived value as a polars expression."""
         expr = self.expression.expr
-        return (expr.clip(*self.bounds) if self.bounds else expr).alias(self.name)
+        return (expr.cast(pl.Float64).clip(*self.bounds) if self.bounds else expr).alias(self.name)
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """Type of the value in expressions and contexts."""
+        return pl.Float64() if self.bounds else self.expression.dtype
 
 
 @dataclass(frozen=True)

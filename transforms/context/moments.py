@@ -44,7 +44,7 @@ def run(moment: Moment, span: Span, points: Points, true: Bools, memory: pl.Data
     if moment.repeat and going.any():
         missed = (span.upto - starts[going]) // moment.repeat + 1
         wake = int((starts[going] + missed * moment.repeat).min())
-    return Fired(fired, after.select(MOMENTS).sort("code"), wake)
+    return Fired(fired, after.select(MOMENTS.keys()).sort("code"), wake)
 
 
 def _runs(span: Span, points: Points, true: Bools, memory: pl.DataFrame) -> tuple[Ints, Ints, Ints]:

@@ -19,6 +19,17 @@ from transforms.context.segments import Changes, Span
 from transforms.context.ticks import Bools, Ints
 from transforms.context.timeline import Points, keys_of, points_of
 
+HAPPENED = {
+    "code": pl.Int64,
+    "tick": pl.Int64,
+    "kind": pl.String,
+    "name": pl.String,
+    "event": pl.String,
+    "reason": pl.String,
+    "trigger": pl.String,
+    "late_triggers": pl.Boolean,
+}
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -75,7 +86,7 @@ def _happened(
     plan: ContextPlan, span: Span, intake: Intake, changes: Mapping[str, Changes], fired: Mapping[str, Fired]
 ) -> pl.DataFrame:
     """Return all transitions: code, tick, kind, name, event, reason, late, trigger (null where no offer follows)."""
-    tables = []
+    tables = [pl.DataFrame(schema=HAPPENED)]
     for segment in plan.segments:
         name = f"{plan.level}.{segment.name}"
         trigger = {event: name if event == "entered" else f"{name}.{event}" for event in segment.triggers}
@@ -85,7 +96,7 @@ def _happened(
             trigger=pl.col("event").replace_strict(trigger, default=None, return_dtype=pl.String),
             late_triggers=pl.lit(segment.late_triggers),
         )
-        tables.append(events)
+        tables.append(events.select(HAPPENED.keys()))
     for moment in plan.moments:
         points = fired[moment.name].points
         events = pl.DataFrame({"code": points.codes, "tick": points.ticks}).with_columns(
@@ -96,7 +107,7 @@ def _happened(
             trigger=pl.lit(f"{plan.level}.{moment.name}" if moment.triggers else None, pl.String),
             late_triggers=pl.lit(moment.late_triggers),
         )
-        tables.append(events)
+        tables.append(events.select(HAPPENED.keys()))
     late = pl.col("code").is_in(intake.late) & (pl.col("tick") == span.first)
     both = pl.concat(tables).with_columns(late=late)
     silent = pl.col("late") & ~pl.col("late_triggers")
@@ -128,9 +139,9 @@ def _evidence(plan: ContextPlan, trigger: pl.Series, context: pl.DataFrame) -> p
     for name, expression in _conditions_of(plan):
         for column in expression.columns:
             read.setdefault(column, []).append(name)
-    order = [column for column in context.columns if column in read]
-    fields = [pl.when(trigger.is_in(read[column])).then(column).alias(column) for column in order]
-    return context.select(evidence=pl.struct(fields) if fields else pl.struct(none=pl.lit(None, pl.Boolean))).to_series()
+    order = [column for column in context.columns if column in read] or context.columns[:1]
+    fields = [pl.when(pl.lit(trigger).is_in(read.get(column, []))).then(column).alias(column) for column in order]
+    return context.select(evidence=pl.struct(fields)).to_series()
 
 
 def _conditions_of(plan: ContextPlan) -> list[tuple[str, Expression]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+from sqlglot import exp
 
 from schemas import playbook as books
 from schemas.contracts import ENVELOPE, Contract, contract, read_contract
@@ -25,7 +26,8 @@ from transforms.context.definitions import (
     SignalPlan,
     Stratum,
 )
-from transforms.context.expressions import Expression, ExpressionError, ScopeColumn, compile_expression, references
+from transforms.context.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
+from transforms.context.sql import inlined, name_of, parse
 from transforms.context.ticks import EVER, Grid
 
 LEVEL = "subscriber"
@@ -78,7 +80,7 @@ def contracts(playbook: Playbook) -> dict[str, Contract]:
 def scope_of(plan: ContextPlan) -> Scope:
     """Return what expressions over a context may read: features, derived values, and segments as booleans."""
     scope = {f.name: ScopeColumn(f.dtype, f.aggregate not in NEVER_NULL) for f in plan.features}
-    scope |= {derived.name: ScopeColumn(derived.expression.dtype, True) for derived in plan.derived}
+    scope |= {derived.name: ScopeColumn(derived.dtype, True) for derived in plan.derived}
     return scope | {segment.name: ScopeColumn(pl.Boolean(), False) for segment in plan.segments}
 
 
@@ -168,7 +170,7 @@ class _Compiler:
         texts = {name: [derived.expr] for name, derived in level.derived.items()}
         texts |= {name: [s.enter, s.exit or s.enter] for name, s in level.segments.items()}
         graph = {
-            name: {read for text in both for read in references(text, self._playbook.let) if read in texts}
+            name: {read for text in both for read in _references(text, self._playbook.let) if read in texts}
             for name, both in texts.items()
         }
         try:
@@ -186,10 +188,11 @@ class _Compiler:
         if expression is None:
             self._scope[name] = ScopeColumn(pl.Float64(), True)
             return None
-        self._scope[name] = ScopeColumn(expression.dtype, True)
         if book.bounds and not expression.dtype.is_numeric():
             self._fail((LEVEL, "derived", name, "bounds"), f"`bounds` need a number, and `{name}` is {expression.dtype}")
-        return Derived(name, expression, book.bounds)
+        derived = Derived(name, expression, book.bounds)
+        self._scope[name] = ScopeColumn(derived.dtype, True)
+        return derived
 
     def _segment(self, name: str) -> Segment:
         book, path = self._level.segments[name], (LEVEL, "segments", name)
@@ -285,6 +288,14 @@ class _Compiler:
 
     def _fail(self, path: KeyPath, message: str, hint: str = "", quoted: str = "") -> None:
         self._errors.append(self._playbook.error(path, f"`{'.'.join(map(str, path))}`: {message}", quoted, hint))
+
+
+def _references(text: str, lets: Mapping[str, str]) -> set[str]:
+    """Return the columns that an expression reads; none if it is no expression, which is told elsewhere."""
+    try:
+        return {name_of(column) for column in inlined(parse(text), lets, ()).find_all(exp.Column)}
+    except (ExpressionError, RecursionError):
+        return set()
 
 
 def _both(segment: Segment) -> list[Expression]:

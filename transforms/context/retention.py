@@ -1,12 +1,10 @@
 """How long rows stay: single, then compacted into panes, then gone."""
 
-from collections.abc import Callable
-
 import numpy as np
 import polars as pl
 
 from transforms.context import parts
-from transforms.context.definitions import ContextPlan, Feature, SignalPlan
+from transforms.context.definitions import ContextPlan, SignalPlan
 from transforms.context.features import empty_rows
 from transforms.context.memory import Memory
 from transforms.context.ticks import EVER, Bools
@@ -31,21 +29,15 @@ def compact(plan: ContextPlan, memory: Memory) -> None:
 
 
 def prune(plan: ContextPlan, memory: Memory) -> None:
-    """Drop the rows and hashes that no tick after the closed one can see."""
+    """Drop what the closed tick is the last to need: rows outside all windows, hashes past their horizon."""
     assert memory.closed is not None
-    following = memory.closed + plan.grid.tick
     for name, signal in plan.signals.items():
-        exact = [feature for feature in signal.features if not feature.pane]
-        if name in memory.rows:
-            start = following - max((feature.reach or 0 for feature in exact), default=0)
-            start = min(start, _boundary(plan, signal, memory.closed)) if signal.panes else start
-            _keep(memory.rows, name, lambda table, start=start: table["time"].to_numpy() >= start)
+        starts = {pane: _start(signal, pane, memory.closed) for pane in (0, *signal.panes)}
+        _keep(memory.rows, name, min(starts.values()))
         for pane in signal.panes:
-            if pane != EVER:
-                reach = max(feature.reach or 0 for feature in signal.features if feature.pane == pane)
-                for tables in (memory.panes, memory.values):
-                    for key in [key for key in tables if f"{key} ".startswith(f"{name} {pane} ")]:
-                        _keep(tables, key, lambda table, gone=following - pane - reach: table["time"].to_numpy() > gone)
+            for tables in (memory.panes, memory.values):
+                for key in [key for key in tables if f"{key} ".startswith(f"{name} {pane} ")]:
+                    _keep(tables, key, starts[pane])
     memory.seen = memory.seen.filter(pl.col("time") + plan.dedup_horizon >= memory.closed)
 
 
@@ -65,7 +57,14 @@ def _boundary(plan: ContextPlan, signal: SignalPlan, closed: int) -> int:
     return (closed - plan.grid.exact_limit) // max(coarsest, plan.grid.tick) * max(coarsest, plan.grid.tick)
 
 
-def _keep(tables: dict[str, pl.DataFrame], key: str, wanted: Callable[[pl.DataFrame], Bools]) -> None:
-    keep = wanted(tables[key])
-    if not keep.all():
-        tables[key] = tables[key].filter(keep)
+def _start(signal: SignalPlan, pane: int, closed: int) -> int:
+    """Return the time from which on the windows of one pane need rows after the closed tick."""
+    if pane == EVER:
+        return 0
+    reach = max((feature.reach or 0 for feature in signal.features if feature.pane == pane), default=0)
+    return (closed - reach) // pane * pane if pane else closed - reach
+
+
+def _keep(tables: dict[str, pl.DataFrame], key: str, start: int) -> None:
+    if key in tables and len(old := tables[key]) and old["time"].to_numpy().min() < start:
+        tables[key] = old.filter(pl.col("time") >= start)

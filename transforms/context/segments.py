@@ -109,7 +109,7 @@ def run(segment: Segment, span: Span, points: Points, enter: Bools, exit_: Bools
     after = {"code": codes[member], "entered": entered[member], "last_true": last_true[member]}
     after |= {"enter": spells["enter"][left], "exit": spells["exit"][left], "segment": [segment.name] * int(member.sum())}
     happened = pl.concat(events).sort("code", "tick") if events else _events(codes, codes, np.zeros(0, bool), "")
-    return Changes(happened, pl.DataFrame(after, schema_overrides=MEMBERS).select(MEMBERS), members["code"].to_numpy())
+    return Changes(happened, pl.DataFrame(after, schema_overrides=MEMBERS).select(MEMBERS.keys()), members["code"].to_numpy())
 
 
 def _spells(

@@ -11,6 +11,8 @@ import polars as pl
 from transforms.context.definitions import Feature
 from transforms.context.ticks import Grid, Ints, floor
 
+BEFORE_ALL = -(2**62)
+
 
 @dataclass(frozen=True)
 class Points:
@@ -91,7 +93,7 @@ def changes(grid: Grid, feature: Feature, timeline: Timeline) -> Iterator[Ints]:
         leave = feature.window + feature.offset
         yield _from(grid, floor(times, feature.pane) + feature.pane + leave) if feature.pane else grid.after(times + leave)
     for seconds in feature.thresholds:
-        last = timeline.rows[f"{feature.measure.key}.time"].fill_null(0).to_numpy()
+        last = timeline.rows[f"{feature.measure.key}.time"].fill_null(BEFORE_ALL).to_numpy()
         yield _from(grid, last + int(np.ceil(seconds * 1000)))
         yield grid.after(last + int(np.floor(seconds * 1000)))
 
