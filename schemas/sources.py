@@ -30,7 +30,7 @@ class SourceConfig(BaseModel):
         pseudonymise: Text fields replaced by a keyed hash.
         without_id: `content` where the source has no ids: equal rows are one signal.
         delimiter: Between the fields of a CSV line.
-        header: Whether the first CSV line names the columns; else their names.
+        header: Names of the CSV columns; by default the first line has them.
         null_values: CSV texts that mean null.
     """
 
@@ -43,7 +43,7 @@ class SourceConfig(BaseModel):
     pseudonymise: Names = ()
     without_id: Literal["content"] | None = None
     delimiter: Annotated[str, Field(pattern=r"^[\t -~]$")] = ","
-    header: Literal[True] | Annotated[list[Text], Field(min_length=1)] = True
+    header: Annotated[list[Text], Field(min_length=1)] | None = None
     null_values: list[str] = [""]
 
 

@@ -103,10 +103,19 @@ def _text(array: pa.Array) -> Cast:
         text.validate(full=True)
         return Cast(text, [])
     except pa.ArrowInvalid:
-        raw = pl.Series(text.view(pa.binary()))
-        good = raw.cast(pl.String, strict=False)
-        bad: Bools = (good.is_null() & raw.is_not_null()).to_numpy()
-        return Cast(to_arrow(good), _fault(bad, "invalid_utf8"))
+        return _decoded(text.view(pa.binary()))
+
+
+def _decoded(raw: pa.Array) -> Cast:
+    """Return the values that are UTF-8, looked at one by one."""
+    bad = np.zeros(len(raw), np.bool_)
+    texts: list[str | None] = [None] * len(raw)
+    for row, value in enumerate(raw.to_pylist()):
+        try:
+            texts[row] = None if value is None else value.decode()
+        except UnicodeDecodeError:
+            bad[row] = True
+    return Cast(pa.array(texts, pa.string()), _fault(bad, "invalid_utf8"))
 
 
 def _milliseconds(array: pa.Array) -> pa.Array:

@@ -91,7 +91,7 @@ def raw_file(path: str, size: int, source: Source) -> RawFile:
 def reading(source: Source, types: Mapping[str, pa.DataType], max_record_bytes: int) -> Reading:
     """Return what to read for a source."""
     config = source.config
-    header = None if config.header is True else tuple(config.header)
+    header = None if config.header is None else tuple(config.header)
     return Reading(types, config.delimiter, header, tuple(config.null_values), max_record_bytes)
 
 

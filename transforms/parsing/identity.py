@@ -27,10 +27,9 @@ def content_ids(columns: Mapping[str, pa.Array]) -> pa.Array:
     """Return a 128-bit hash, hex, of the values in each row; equal rows have equal ids.
 
     Args:
-        columns: Field to its values; absent and all-null fields make no difference.
+        columns: Field to its values, at least one; a null and an absent field make no difference.
     """
-    filled = {name: columns[name] for name in sorted(columns) if columns[name].null_count < len(columns[name])}
-    parts = [_told(name, array) for name, array in filled.items()]
+    parts = [_told(name, columns[name]) for name in sorted(columns)]
     joined = pc.binary_join_element_wise(*parts, "")
     return _hex(finalise(fnv1a64(joined)), finalise(fnv1a64(joined, _OTHER_BASIS)))
 

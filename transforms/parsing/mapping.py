@@ -108,7 +108,7 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
     """
     texts = field_texts(source, fields)
     given = {name: plain_type(kind) for name, kind in layout.items()}
-    types = {name: kind for name, kind in _types(source, texts, given).items() if name in layout}
+    types = _types(source, texts, given)
     scope = {name: ScopeColumn(_DTYPES[kind]) for name, kind in types.items()}
     direct: dict[str, str] = {}
     computed: dict[str, Expression] = {}
@@ -130,12 +130,14 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
 
 
 def _types(source: Source, texts: Mapping[str, str], given: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
-    """Return the type of each used column: as declared, else the file's, else for text by the rule."""
+    """Return the type of each used column that there is: as declared, else the file's, for text by the rule."""
     ruled = raw_types(source, texts)
     declared = source.config.columns
+    kept = (pa.string(), pa.null())
     return {
-        name: kind if name in declared or given.get(name, kind) in (pa.string(), pa.null()) else given[name]
+        name: kind if name in declared or given[name] in kept else given[name]
         for name, kind in ruled.items()
+        if name in given
     }
 
 

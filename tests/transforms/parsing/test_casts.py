@@ -1,0 +1,104 @@
+"""Casts: what fits is exact, what does not is told row by row."""
+
+import datetime
+import decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from transforms.parsing.casts import cast, plain, plain_type
+
+I64, F64, STR, BOOL = pa.int64(), pa.float64(), pa.string(), pa.bool_()
+UTC = datetime.UTC
+
+
+def _told(faults: list[Any]) -> list[tuple[str, list[int]]]:
+    return [(reason, mask.nonzero()[0].tolist()) for mask, reason in faults]
+
+
+@pytest.mark.parametrize(
+    ("array", "values", "kind"),
+    [
+        (pa.array([1, None], pa.int8()), [1, None], I64),
+        (pa.array([1, None], pa.uint32()), [1, None], I64),
+        (pa.array([0.5, None], pa.float32()), [0.5, None], F64),
+        (pa.array([decimal.Decimal("1.25"), None]), [1.25, None], F64),
+        (pa.array(["a", None], pa.large_string()), ["a", None], STR),
+        (pa.array(["a", None], pa.string_view()), ["a", None], STR),
+        (pa.array(["a", "b", "a", None]).dictionary_encode(), ["a", "b", "a", None], STR),
+        (pa.array([b"a", None], pa.binary()), ["a", None], STR),
+        (pa.array([b"a", None], pa.large_binary()), ["a", None], STR),
+        (pa.array([datetime.date(2026, 1, 5), None]), ["2026-01-05", None], STR),
+        (pa.array([datetime.datetime(2026, 1, 5, tzinfo=UTC), None]), [1767571200000, None], I64),
+        (pa.array([1, None], pa.timestamp("s")), [1000, None], I64),
+        (pa.array([1, None], pa.timestamp("ms", "Europe/Helsinki")), [1, None], I64),
+        (pa.array([1_999_999, None], pa.timestamp("ns")), [1, None], I64),
+        (pa.array([-1, None], pa.timestamp("us")), [-1, None], I64),
+        (pa.array([True, None]), [True, None], BOOL),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else None,
+)
+def test_plain(array: pa.Array, values: list[Any], kind: pa.DataType) -> None:
+    made = plain(array)
+    assert (made.array.to_pylist(), made.array.type, made.faults) == (values, kind, [])
+    assert plain_type(array.type) == kind
+
+
+@pytest.mark.parametrize(
+    ("array", "values", "faults"),
+    [
+        (pa.array([1, 2**63, None], pa.uint64()), [1, None, None], [("out_of_range", [1])]),
+        (pa.array([b"a", b"\xff", None]), ["a", None, None], [("invalid_utf8", [1])]),
+        (pa.array([b"a", b"\xff"]).view(pa.string()), ["a", None], [("invalid_utf8", [1])]),
+        (pa.array([b"x", b"a", b"\xff"])[1:].view(pa.string()), ["a", None], [("invalid_utf8", [1])]),
+        (pa.array([[1], None]), [None, None], [("wrong_type", [0])]),
+        (pa.array([{"a": 1}]), [None], [("wrong_type", [0])]),
+    ],
+)
+def test_plain_tells_what_does_not_fit(array: pa.Array, values: list[Any], faults: list[Any]) -> None:
+    made = plain(array)
+    assert (made.array.to_pylist(), _told(made.faults)) == (values, faults)
+
+
+def test_seconds_beyond_all_time_do_not_wrap_around() -> None:
+    made = plain(pa.array([2**62, -(2**62)], pa.timestamp("s")))
+    assert made.array[0].as_py() > 253402300799999
+    assert made.array[1].as_py() < 0
+
+
+@pytest.mark.parametrize(
+    ("given", "target", "values", "faults"),
+    [
+        (["1", " 1", "1.5", "x", "", None], I64, [1, None, None, None, None, None], [("wrong_type", [1, 2, 3, 4])]),
+        (["9" * 20, "-" + "9" * 20], I64, [None, None], [("out_of_range", [0, 1])]),
+        (
+            ["9223372036854775807", "x", "9" * 30],
+            I64,
+            [2**63 - 1, None, None],
+            [("out_of_range", [2]), ("wrong_type", [1])],
+        ),
+        (["1", "1.5", "-2e3", "x", None], F64, [1.0, 1.5, -2000.0, None, None], [("wrong_type", [3])]),
+        (["true", "false", "True", None], BOOL, [True, False, None, None], [("wrong_type", [2])]),
+        ([1, None], F64, [1.0, None], []),
+        ([1, None], STR, ["1", None], []),
+        ([1, None], BOOL, [None, None], [("wrong_type", [0])]),
+        ([1.0, 1.5, None], I64, [1, None, None], [("wrong_type", [1])]),
+        (
+            [1e300, float("nan"), float("inf"), -(2.0**63)],
+            I64,
+            None,
+            [("non_finite", [1, 2]), ("out_of_range", [0, 3])],
+        ),
+        ([0.5], STR, [None], [("wrong_type", [0])]),
+        ([True, None], STR, ["true", None], []),
+        ([True, None], I64, [None, None], [("wrong_type", [0])]),
+        ([True, None], F64, [None, None], [("wrong_type", [0])]),
+        (["a"], STR, ["a"], []),
+    ],
+)
+def test_cast(given: list[Any], target: pa.DataType, values: list[Any] | None, faults: list[Any]) -> None:
+    made = cast(pa.array(given), target)
+    assert made.array.type == target
+    assert made.array.to_pylist() == (values or [None] * len(given))
+    assert _told(made.faults) == faults

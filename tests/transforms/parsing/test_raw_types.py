@@ -1,0 +1,69 @@
+"""Which raw columns are read, and the types that text has."""
+
+import pyarrow as pa
+import pytest
+
+from schemas.contracts import contract
+from schemas.errors import LoadErrors
+from schemas.sources import Source, SourceConfig
+from transforms.parsing.raw_types import made_fields, raw_types
+
+I64, F64, STR = pa.int64(), pa.float64(), pa.string()
+
+
+def _source(**config: object) -> Source:
+    return Source(contract("usage"), SourceConfig.model_validate(config))
+
+
+def test_without_a_map_columns_bear_the_contracts_names_and_types() -> None:
+    fields = made_fields(_source(), ["mb", "roaming"])
+    assert fields == ("id", "time", "subject_kind", "subject", "mb", "roaming")
+    assert raw_types(_source(), fields) == {
+        "id": STR,
+        "time": I64,
+        "subject_kind": STR,
+        "subject": STR,
+        "mb": F64,
+        "roaming": pa.bool_(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "types"),
+    [
+        ("volume", {"volume": F64}),
+        ("(up + down) / 1048576.0", {"up": F64, "down": F64}),
+        ("-up", {"up": F64}),
+        ("CASE WHEN up > 5 THEN 1 ELSE 0 END", {"up": F64}),
+        ("CASE WHEN (up) BETWEEN 1 AND 5 THEN 1 ELSE 0 END", {"up": F64}),
+        ("CASE WHEN up IN (1, -2) THEN 1 ELSE 0 END", {"up": F64}),
+        ("CASE WHEN up = 'a' THEN 1 ELSE 0 END", {"up": STR}),
+        ("CASE WHEN up = down THEN 1 ELSE 0 END", {"up": STR, "down": STR}),
+        ("from_epoch_s(at)", {"at": F64}),
+        ("from_iso(at)", {"at": STR}),
+        ("length(at)", {"at": STR}),
+        ("round(at, 2)", {"at": F64}),
+        ('"Up MB" * 2', {"Up MB": F64}),
+        ("7", {}),
+    ],
+)
+def test_the_rule_for_text(text: str, types: dict[str, pa.DataType]) -> None:
+    source = _source(map={"id": "i", "time": "t", "subject": "s", "mb": text})
+    assert raw_types(source, made_fields(source, ["mb"])) == {"i": STR, "t": I64, "s": STR, **types}
+
+
+def test_columns_decides() -> None:
+    source = _source(map={"id": "i", "time": "t", "subject": "s", "mb": "up * 2"}, columns={"up": "long", "no": "long"})
+    assert raw_types(source, ("mb",)) == {"up": I64}
+
+
+def test_an_id_of_the_content_needs_all_that_is_mapped() -> None:
+    source = _source(map={"time": "t", "subject": "s", "mb": "m", "app": "a"}, without_id="content")
+    assert made_fields(source, ["mb"]) == ("time", "subject_kind", "subject", "mb", "app")
+
+
+def test_mistakes_are_told_together() -> None:
+    source = _source(map={"id": "i +", "time": "t", "subject": "(s"})
+    with pytest.raises(LoadErrors) as told:
+        raw_types(source, made_fields(source, []))
+    assert len(told.value.errors) == 2
