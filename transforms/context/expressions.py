@@ -150,8 +150,8 @@ def _try(expr: pl.Expr, dtype: pl.DataType, scope: Mapping[str, ScopeColumn]) ->
     columns = {name: column.dtype for name, column in scope.items()}
     frame = pl.DataFrame({name: [samples[dtype], None] for name, dtype in columns.items()}, schema=columns)
     try:
-        found = [part.select(expr.alias("value")) for part in (frame, frame.clear())]
+        full, empty = (part.select(expr.alias("value")) for part in (frame, frame.clear()))
     except PolarsError as error:
         raise ExpressionError(f"cannot be evaluated: {error}") from error
-    if any(part.schema["value"] != dtype or part.height != height for part, height in zip(found, (2, 0), strict=True)):
-        raise AssertionError(f"compiled to {found[0].schema['value']}, not {dtype}")
+    if (full.dtypes, empty.dtypes, full.height, empty.height) != ([dtype], [dtype], 2, 0):
+        raise AssertionError(f"compiled to {full.height} and {empty.height} rows of {full.dtypes[0]}, not {dtype}")

@@ -7,7 +7,9 @@ from typing import Final
 import polars as pl
 from sqlglot import exp
 
-from transforms.context.operators import Of, alternatives, equal, need, truth
+from transforms.context.comparisons import equal
+from transforms.context.operands import Of, need, truth
+from transforms.context.operators import alternatives
 from transforms.context.sql import shown
 from transforms.context.values import (
     NULL,

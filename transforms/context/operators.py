@@ -1,7 +1,6 @@
 """What the operators of expressions mean: arithmetic, comparisons, logic, CASE and CAST."""
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, Final
@@ -10,12 +9,13 @@ import polars as pl
 from sqlglot import exp
 
 from transforms.context.arithmetic import divide, exact, modulo, negative, whole_divide
+from transforms.context.comparisons import between, comparison, equal, is_, is_in, like, missing
+from transforms.context.operands import Meaning, Of, need, truth
 from transforms.context.sql import shown
 from transforms.context.values import (
     BOOL,
     DOUBLE,
     INT,
-    NULL,
     NUMBERS,
     TEXT,
     ExpressionError,
@@ -23,13 +23,8 @@ from transforms.context.values import (
     cast,
     common_type,
     constant,
-    describe,
     finite,
 )
-
-Of = Callable[[exp.Expr], Value]
-"""Compiles a child."""
-Meaning = Callable[[Any, Of], Value]
 
 CASTS: Final[Mapping[str, pl.DataType]] = {
     "BIGINT": INT,
@@ -38,19 +33,6 @@ CASTS: Final[Mapping[str, pl.DataType]] = {
     "TEXT": TEXT,
     "BOOLEAN": BOOL,
 }
-
-
-def need(node: exp.Expr, value: Value, dtypes: tuple[pl.DataType, ...], wanted: str) -> Value:
-    """Return the value of `node` if it has one of the types, else refuse it."""
-    if value.dtype in dtypes:
-        return value
-    hint = "ask with IS NULL" if value.dtype == NULL else ""
-    raise ExpressionError(f"`{shown(node)}` is {describe(value.dtype)}; {wanted} is needed", hint)
-
-
-def truth(node: exp.Expr, of: Of) -> Value:
-    """Return the truth value of `node`."""
-    return need(node, of(node), (BOOL,), "a truth value")
 
 
 def alternatives(where: exp.Expr, branches: list[tuple[Value, Value]], default: Value) -> Value:
@@ -62,19 +44,6 @@ def alternatives(where: exp.Expr, branches: list[tuple[Value, Value]], default: 
         chain = chain.when(condition.expr).then(cast(value, dtype).expr)
     nullable = any(value.nullable for value in values)
     return Value(chain.otherwise(cast(default, dtype).expr), dtype, nullable, all(value.finite for value in values))
-
-
-def equal(where: exp.Expr, left: Value, right: Value) -> pl.Expr:
-    """Return whether two values are equal, NULL where one is NULL."""
-    left, right = _comparable(where, left, right)
-    return left.expr == right.expr
-
-
-def _comparable(where: exp.Expr, left: Value, right: Value) -> tuple[Value, Value]:
-    if NULL in (left.dtype, right.dtype):
-        raise ExpressionError(f"`{shown(where)}` is never true", "use IS NULL or IS NOT NULL")
-    common_type([left, right], shown(where))
-    return finite(left), finite(right)
 
 
 def _literal(node: exp.Literal, of: Of) -> Value:
@@ -94,69 +63,6 @@ def _numbers(meaning: Callable[[Value, Value], Value]) -> Meaning:
             return meaning(left, right)
         except ZeroDivisionError as error:
             raise ExpressionError(f"`{shown(node)}` divides by zero") from error
-
-    return build
-
-
-def _comparison(meaning: Callable[[pl.Expr, pl.Expr], pl.Expr], *, ordered: bool = False) -> Meaning:
-    def build(node: exp.Binary, of: Of) -> Value:
-        left, right = _comparable(node, of(node.this), of(node.expression))
-        if ordered and left.dtype == BOOL:
-            raise ExpressionError(f"`{shown(node)}` puts truth values in an order", "combine them with AND, OR, NOT")
-        return Value(meaning(left.expr, right.expr), BOOL, left.nullable or right.nullable)
-
-    return build
-
-
-def _missing(meaning: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Meaning:
-    def build(node: exp.Binary, of: Of) -> Value:
-        left, right = finite(of(node.this)), finite(of(node.expression))
-        common_type([left, right], shown(node))
-        return Value(meaning(left.expr, right.expr), BOOL, nullable=False)
-
-    return build
-
-
-def _is(node: exp.Is, of: Of) -> Value:
-    if isinstance(node.expression, exp.Null):
-        return Value(finite(of(node.this)).expr.is_null(), BOOL, nullable=False)
-    wanted = need(node.expression, of(node.expression), (BOOL,), "TRUE, FALSE or NULL")
-    return Value(truth(node.this, of).expr.eq_missing(wanted.expr), BOOL, nullable=False)
-
-
-def _between(node: exp.Between, of: Of) -> Value:
-    value, low = _comparable(node, of(node.this), of(node.args["low"]))
-    _, high = _comparable(node, value, of(node.args["high"]))
-    if value.dtype == BOOL:
-        raise ExpressionError(f"`{shown(node)}` puts truth values in an order", "combine them with AND, OR, NOT")
-    nullable = value.nullable or low.nullable or high.nullable
-    return Value((value.expr >= low.expr) & (value.expr <= high.expr), BOOL, nullable)
-
-
-def _in(node: exp.In, of: Of) -> Value:
-    value, options = of(node.this), [of(option) for option in node.expressions]
-    if not options:
-        raise ExpressionError(f"`{shown(node)}` has no values to be in", "list some, as `IN ('a', 'b')`")
-    matches = [equal(node, value, option) for option in options]
-    nullable = value.nullable or any(option.nullable for option in options)
-    if any(option.known is None for option in options):
-        return Value(reduce(operator.or_, matches), BOOL, nullable)
-    dtype = common_type([value, *options], shown(node))
-    known = pl.Series([option.known for option in options], dtype=dtype, strict=False).to_list()
-    return Value(cast(finite(value), dtype).expr.is_in(known), BOOL, nullable)
-
-
-def _like(flags: str) -> Meaning:
-    """Match a whole text: `%` is anything, `_` one character, everything else itself."""
-
-    def build(node: exp.Like | exp.ILike, of: Of) -> Value:
-        text, pattern = need(node.this, of(node.this), (TEXT,), "text"), of(node.expression).known
-        if not isinstance(pattern, str):
-            raise ExpressionError(f"`{shown(node)}` needs a text literal as its pattern")
-        parts = [{"%": ".*", "_": "."}.get(part, re.escape(part)) for part in re.split("([%_])", pattern)]
-        whole = f"^{''.join(parts)}$".removesuffix(".*$").removeprefix("^.*")  # search no further than needed
-        found = text.expr.str.contains(f"(?{flags}){whole}")
-        return Value(~found if node.args.get("negate") else found, BOOL, text.nullable)
 
     return build
 
@@ -222,19 +128,19 @@ MEANINGS: Final[Mapping[type[exp.Expr], tuple[Meaning, str]]] = {
     exp.IntDiv: (_numbers(whole_divide), "this expression"),
     exp.Mod: (_numbers(modulo), "this expression"),
     exp.Neg: (lambda node, of: negative(need(node.this, of(node.this), NUMBERS, "a number")), "this"),
-    exp.EQ: (_comparison(operator.eq), "this expression"),
-    exp.NEQ: (_comparison(operator.ne), "this expression"),
-    exp.LT: (_comparison(operator.lt, ordered=True), "this expression"),
-    exp.LTE: (_comparison(operator.le, ordered=True), "this expression"),
-    exp.GT: (_comparison(operator.gt, ordered=True), "this expression"),
-    exp.GTE: (_comparison(operator.ge, ordered=True), "this expression"),
-    exp.NullSafeEQ: (_missing(pl.Expr.eq_missing), "this expression"),
-    exp.NullSafeNEQ: (_missing(pl.Expr.ne_missing), "this expression"),
-    exp.Is: (_is, "this expression"),
-    exp.Between: (_between, "this low high"),
-    exp.In: (_in, "this expressions"),
-    exp.Like: (_like("s"), "this expression negate"),
-    exp.ILike: (_like("is"), "this expression negate"),
+    exp.EQ: (comparison(operator.eq), "this expression"),
+    exp.NEQ: (comparison(operator.ne), "this expression"),
+    exp.LT: (comparison(operator.lt, ordered=True), "this expression"),
+    exp.LTE: (comparison(operator.le, ordered=True), "this expression"),
+    exp.GT: (comparison(operator.gt, ordered=True), "this expression"),
+    exp.GTE: (comparison(operator.ge, ordered=True), "this expression"),
+    exp.NullSafeEQ: (missing(pl.Expr.eq_missing), "this expression"),
+    exp.NullSafeNEQ: (missing(pl.Expr.ne_missing), "this expression"),
+    exp.Is: (is_, "this expression"),
+    exp.Between: (between, "this low high"),
+    exp.In: (is_in, "this expressions"),
+    exp.Like: (like("s"), "this expression negate"),
+    exp.ILike: (like("is"), "this expression negate"),
     exp.And: (_and_or(operator.and_), "this expression"),
     exp.Or: (_and_or(operator.or_), "this expression"),
     exp.Not: (_not, "this"),
