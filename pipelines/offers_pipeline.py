@@ -1,6 +1,6 @@
 """The whole path as a graph: signals in files, contexts, decisions, outputs in files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -80,46 +80,50 @@ def _signals(
 ) -> tuple[Any, list[Any]]:
     """Return signals by shard, and what was rejected on the way."""
     assert settings.as_of is not None, "the core reads no clock: the launch says what is now"
-    sources, files = sources_of(playbook, settings), settings.globs()
-    payloads = {name: plan.signals[name].columns for name in files}
-    reads = [
-        pipeline | f"Read {name}" >> ReadSignals(source=sources[name], patterns=globs, payload=payloads[name])
-        for name, globs in files.items()
-    ]
-    parse = ParseSignals(
-        sources={name: sources[name] for name in files},
-        payloads=payloads,
-        kinds=frozenset({plan.level}),
-        as_of=settings.as_of,
-        max_ahead=settings.max_ahead,
-        shards=settings.shards,
-    )
-    parsed = [read.blocks for read in reads] | "Blocks" >> beam.Flatten() | "ParseSignals" >> parse
+    signals, rejected = [], []
+    for feed, source in sources_of(playbook, settings).items():
+        payload = plan.signals[source.contract.name].columns
+        read = pipeline | f"Read {feed}" >> ReadSignals(
+            source=source, patterns=settings.globs()[feed], payload=payload
+        )
+        parsed = read.blocks | f"Parse {feed}" >> ParseSignals(
+            sources={source.contract.name: source},
+            payloads={source.contract.name: payload},
+            kinds=frozenset({plan.level}),
+            as_of=settings.as_of,
+            max_ahead=settings.max_ahead,
+            shards=settings.shards,
+        )
+        signals.append(parsed.signals)
+        rejected += [read.rejected, parsed.rejected]
+    every = signals | "Signals" >> beam.Flatten()
     sample = SampleSubjects(share=settings.sample) if settings.sample < 1 else None
-    signals = parsed.signals if sample is None else parsed.signals | "SampleSubjects" >> sample
-    return signals, [parsed.rejected, *(read.rejected for read in reads)]
+    return every if sample is None else every | "SampleSubjects" >> sample, rejected
 
 
 def sources_of(playbook: Playbook, settings: RunSettings) -> dict[str, Source]:
-    """Return where each signal type that is given comes from.
+    """Return where each feed that is given comes from.
 
     Raises:
-        LoadErrors: mistakes in sources.yaml, files of a type that the playbook does not read.
+        LoadErrors: mistakes in sources.yaml, feeds that are not there or give what the playbook does not read.
     """
     known = contracts(playbook)
-    mapped = (
-        read_sources(settings.sources, {name: contract(name) for name in SIGNALS} | known) if settings.sources else {}
-    )
-    if unknown := settings.globs().keys() - known.keys():
-        raise LoadErrors(
-            [
-                LoadError(
-                    f"--signals {name}", None, f"{playbook.file} does not read `{name}`", hint=near_miss(name, known)
-                )
-                for name in unknown
-            ]
-        )
-    return {name: mapped.get(name, Source(known[name])) for name in settings.globs()}
+    every = {name: contract(name) for name in SIGNALS} | known
+    mapped = read_sources(settings.sources, every) if settings.sources else {}
+    found = {name: Source(contract) for name, contract in known.items()} | mapped
+    errors = []
+    for feed in settings.globs():
+        if feed not in found:
+            errors.append(_unknown(feed, f"{playbook.file} does not read `{feed}`", [*known, *mapped]))
+        elif (signal := found[feed].contract.name) not in known:
+            errors.append(_unknown(feed, f"{playbook.file} does not read `{signal}`, which it gives", known))
+    if errors:
+        raise LoadErrors(errors)
+    return {feed: found[feed] for feed in settings.globs()}
+
+
+def _unknown(feed: str, message: str, known: Iterable[str]) -> LoadError:
+    return LoadError(f"--signals {feed}", None, message, hint=near_miss(feed, known))
 
 
 def schemas_of(offers: OfferPlan) -> dict[str, pa.Schema]:

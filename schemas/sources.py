@@ -19,11 +19,12 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class SourceConfig(BaseModel):
-    """One entry of sources.yaml.
+    """One entry of sources.yaml: a feed.
 
     Attributes:
+        signal: The signal type it gives; by default the feed's name.
         format: Of the files; by default what their names end in.
-        source: The producer's name; by default the signal's.
+        source: The producer's name; by default the feed's.
         map: Contract field to an expression over raw columns; fields left out are null. Without a map the raw
             columns bear the contract's names.
         columns: Types of raw CSV and JSON columns where the rule of `raw_types` does not fit.
@@ -36,6 +37,7 @@ class SourceConfig(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
+    signal: Text | None = None
     format: Format | None = None
     source: Text | None = None
     map: dict[str, Expression | None] | None = None
@@ -49,30 +51,35 @@ class SourceConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Source:
-    """Where the signals of one type come from.
+    """Where the signals of one feed come from.
 
     Attributes:
         contract: What the signals must become.
         config: How they get there.
         yaml: The file that says so, for the lines of errors; None without one.
+        feed: The name of its entry; by default the signal type's.
     """
 
     contract: Contract
     config: SourceConfig = field(default_factory=SourceConfig)
     yaml: YamlSource | None = None
+    feed: str = ""
+
+    def __post_init__(self) -> None:
+        """Name the feed."""
+        object.__setattr__(self, "feed", self.feed or self.contract.name)
 
     @property
     def producer(self) -> str:
         """Return the value of the signals' `source`."""
-        return self.config.source or self.contract.name
+        return self.config.source or self.feed
 
     def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:
         """Return the mistake at `path` within this source's entry."""
         if self.yaml is None:
-            return LoadError(self.contract.name, None, message, quoted, hint)
-        return self.yaml.error(
-            (self.contract.name, *path), f"`{'.'.join(map(str, (self.contract.name, *path)))}`: {message}", quoted, hint
-        )
+            return LoadError(self.feed, None, message, quoted, hint)
+        where = (self.feed, *path)
+        return self.yaml.error(where, f"`{'.'.join(map(str, where))}`: {message}", quoted, hint)
 
 
 def read_sources(path: str | Path, contracts: Mapping[str, Contract]) -> dict[str, Source]:
@@ -83,7 +90,7 @@ def read_sources(path: str | Path, contracts: Mapping[str, Contract]) -> dict[st
         contracts: The contracts of all signals that may occur, the playbook's own included.
 
     Returns:
-        The source of each signal that has an entry.
+        The source of each feed: the name of its entry.
 
     Raises:
         LoadErrors: everything that is wrong with the file, expressions excepted: their columns are known later.
@@ -97,26 +104,28 @@ def parse_sources(yaml: YamlSource, contracts: Mapping[str, Contract]) -> dict[s
         raise LoadErrors([yaml.error((), "must hold an entry for each signal", hint="as `usage: {format: csv, ...}`")])
     sources: dict[str, Source] = {}
     errors: list[LoadError] = []
-    for signal, entry in yaml.data.items():
-        if signal not in contracts:
-            errors.append(yaml.error((signal,), f"no signal `{signal}`", hint=near_miss(signal, contracts)))
-            continue
+    for feed, entry in yaml.data.items():
         try:
-            source = Source(contracts[signal], SourceConfig.model_validate(entry), yaml)
+            config = SourceConfig.model_validate(entry)
         except ValidationError as error:
-            errors += [_model_error(yaml, signal, dict(detail)) for detail in error.errors()]
+            errors += [_model_error(yaml, feed, dict(detail)) for detail in error.errors()]
             continue
-        errors += _misfits(source)
-        sources[signal] = source
+        signal = config.signal or feed
+        if signal not in contracts:
+            path = (feed, "signal") if config.signal else (feed,)
+            errors.append(yaml.error(path, f"no signal `{signal}`", hint=near_miss(signal, contracts)))
+            continue
+        sources[feed] = Source(contracts[signal], config, yaml, feed)
+        errors += _misfits(sources[feed])
     if errors:
         raise LoadErrors(errors)
     return sources
 
 
-def _model_error(yaml: YamlSource, signal: str, detail: Mapping[str, object]) -> LoadError:
+def _model_error(yaml: YamlSource, feed: str, detail: Mapping[str, object]) -> LoadError:
     location = detail["loc"]
     assert isinstance(location, tuple)
-    path = (signal, *location)
+    path = (feed, *location)
     named = ".".join(str(part) for part in path)
     if detail["type"] == "extra_forbidden":
         return yaml.error(path, f"`{named}`: no such key", hint=near_miss(str(path[-1]), SourceConfig.model_fields))

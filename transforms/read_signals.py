@@ -52,7 +52,7 @@ def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
             errors += unknown.errors
             continue
         if not matches:
-            hint = f"check the path after `--signals {source.contract.name}=`"
+            hint = f"check the path after `--signals {source.feed}=`"
             errors.append(LoadError(pattern, None, "no such file", hint=hint))
     if errors:
         raise LoadErrors(errors)

@@ -18,15 +18,27 @@ def signal_hash(signal: str, sources: pa.Array, ids: pa.Array) -> Hashes:
     return finalise(fnv1a64(ids, fnv1a64(names)[encoded.indices.to_numpy()]))
 
 
-def duplicates(codes: Ints, hashes: Hashes, times: Ints, contents: Mapping[str, pl.Series], seen: pl.DataFrame) -> Bools:
+def duplicates(
+    codes: Ints,
+    hashes: Hashes,
+    times: Ints,
+    arrivals: Ints,
+    contents: Mapping[str, pl.Series],
+    seen: pl.DataFrame,
+    horizon: int,
+) -> Bools:
     """Mark the rows that are copies of a signal applied before, or of a smaller row of this call.
+
+    A row is a copy while its like is remembered: from the time of that up to the horizon.
 
     Args:
         codes: Subject of each row.
         hashes: Hash of each row's (type, source, id).
         times: Event time of each row.
+        arrivals: The tick that was closed when each row is applied.
         contents: The other columns; among copies of one time the smallest content is kept.
-        seen: Signals applied before: code, hash.
+        seen: Signals applied before: code, hash, time.
+        horizon: How long ids are remembered, milliseconds.
 
     Returns:
         True for each row to drop.
@@ -34,19 +46,30 @@ def duplicates(codes: Ints, hashes: Hashes, times: Ints, contents: Mapping[str, 
     mixed = hashes ^ finalise(codes.astype(np.uint64))
     known = seen["hash"].to_numpy() ^ finalise(seen["code"].to_numpy().astype(np.uint64))
     ordered = np.sort(np.concatenate([mixed, known]))
-    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    suspects = np.flatnonzero(_among(mixed, repeated))
+    suspects = np.flatnonzero(_among(mixed, np.unique(ordered[1:][ordered[1:] == ordered[:-1]])))
     dropped = np.zeros(len(codes), bool)
     if len(suspects):
-        rows = pl.DataFrame(
-            {"row": suspects, "code": codes[suspects], "hash": hashes[suspects], "time": times[suspects]}
-            | {f"content {name}": column[suspects] for name, column in contents.items()}
-        )
-        first = rows.sort(pl.all().exclude("row"), nulls_last=True).unique(["code", "hash"], keep="first")
-        kept = first.join(seen.select("code", "hash"), ["code", "hash"], "anti")
+        columns = {"code": codes, "hash": hashes, "time": times, "arrival": arrivals}
+        rows = pl.DataFrame({"row": suspects} | {name: column[suspects] for name, column in columns.items()})
+        rows = rows.with_columns(**{f"content {name}": column[suspects] for name, column in contents.items()})
+        rows = rows.sort("code", "hash", "time", pl.col("^content .*$"), nulls_last=True)
         dropped[suspects] = True
-        dropped[kept["row"].to_numpy()] = False
+        dropped[_originals(rows.select("row", *columns), seen, horizon)] = False
     return dropped
+
+
+def _originals(rows: pl.DataFrame, seen: pl.DataFrame, horizon: int) -> Ints:
+    """Return the rows that are no copies: the first of each id, and the first after that is forgotten, and so on."""
+    found = [np.empty(0, np.int64)]
+    remembered = seen
+    while True:
+        until = remembered.group_by("code", "hash").agg(until=pl.col("time").max() + horizon)
+        rows = rows.join(until, ["code", "hash"], "left", maintain_order="left")
+        rows = rows.filter((pl.col("arrival") > pl.col("until")).fill_null(True)).drop("until")
+        if rows.is_empty():
+            return np.concatenate(found)
+        remembered = rows.unique(["code", "hash"], keep="first")
+        found.append(remembered["row"].to_numpy())
 
 
 def _among(values: Hashes, wanted: Hashes) -> Bools:

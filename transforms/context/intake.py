@@ -95,7 +95,10 @@ def _apply(
     times = table["time"].to_numpy()
     hashes = signal_hash(signal.signal, table["source"].combine_chunks(), table["id"].combine_chunks())
     frame = pl.DataFrame(table.drop_columns(["subject"])).with_columns(code=pl.Series(codes))
-    copies = duplicates(codes, hashes, times, frame.select(signal.columns).to_dict(), memory.seen)
+    arrivals = times - times % plan.grid.tick
+    arrivals = arrivals if memory.closed is None else np.maximum(arrivals, memory.closed)
+    contents = frame.select(signal.columns).to_dict()
+    copies = duplicates(codes, hashes, times, arrivals, contents, memory.seen, plan.dedup_horizon)
     if copies.any():
         frame, codes, times, hashes = frame.filter(~copies), codes[~copies], times[~copies], hashes[~copies]
     memory.seen = pl.concat([memory.seen, pl.DataFrame({"code": codes, "hash": hashes, "time": times})])

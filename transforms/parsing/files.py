@@ -81,7 +81,7 @@ def raw_file(path: str, size: int, source: Source) -> RawFile:
     inner = path.removesuffix(ending)
     found = source.config.format or next((kind for end, kind in _FORMATS.items() if inner.endswith(end)), None)
     if found is None:
-        hint = f"name it .parquet, .avro, .jsonl or .csv, or give `{source.contract.name}` a `format` in sources.yaml"
+        hint = f"name it .parquet, .avro, .jsonl or .csv, or give `{source.feed}` a `format` in sources.yaml"
         raise LoadErrors([LoadError(path, None, "the name does not tell the format", hint=hint)])
     if ending and found in ("parquet", "avro"):
         raise LoadErrors([LoadError(path, None, f"{found} compresses itself", hint=f"unpack it: {inner}")])
