@@ -26,8 +26,8 @@ class _Write(beam.DoFn):
     def __init__(self, output: "WriteOutputs") -> None:
         self.output = output
 
-    def process(self, _: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
-        table = encoding.sorted_table(batches, self.output.schema, self.output.sort_by)
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[str]:
+        table = encoding.sorted_table(element[1], self.output.schema, self.output.sort_by)
         for suffix, write in self.output.formats.items():
             path = FileSystems.join(self.output.directory, f"{self.output.name}.{suffix}")
             with FileSystems.create(path) as sink:
@@ -69,9 +69,20 @@ class WriteOutputs(beam.PTransform):
             raise ValueError(f"output {self.name}: no column `{missing[0]}` to sort by")
 
     def expand(self, batches: beam.PCollection[pa.RecordBatch]) -> beam.PCollection[str]:
-        """Gather all batches at one writer."""
+        """Gather all batches at one writer.
+
+        By a key, not as a side input: FnApiRunner gives what a timer emitted to a side input twice.
+        """
+        nothing = pa.RecordBatch.from_pylist([], schema=self.schema.remove_metadata())
+        once = batches.pipeline | "Nothing" >> beam.Create([nothing], reshuffle=False)
         return (
-            batches.pipeline
-            | "Once" >> beam.Impulse()
-            | "Write" >> beam.ParDo(_Write(self), beam.pvalue.AsIter(batches))
+            (batches, once)
+            | "All" >> beam.Flatten()
+            | "OneWriter" >> beam.Map(_to_one).with_output_types(tuple[int, pa.RecordBatch])
+            | "Gather" >> beam.GroupByKey()
+            | "Write" >> beam.ParDo(_Write(self))
         )
+
+
+def _to_one(batch: pa.RecordBatch) -> tuple[int, pa.RecordBatch]:
+    return 0, batch
