@@ -39,6 +39,12 @@ def test_the_grammars_example() -> None:
     assert (order.delimiter, order.header, order.null_values) == (";", ["a", "b"], ["", "NA"])
 
 
+def test_several_feeds_may_give_one_signal() -> None:
+    sources = _read("calls: {signal: usage, format: csv}\ntexts: {signal: usage, source: sms_centre}")
+    assert {feed: source.contract.name for feed, source in sources.items()} == {"calls": "usage", "texts": "usage"}
+    assert [source.producer for source in sources.values()] == ["calls", "sms_centre"]
+
+
 def test_without_an_entry_names_agree() -> None:
     assert Source(CONTRACTS["usage"]).config.map is None
     assert str(Source(CONTRACTS["usage"]).error((), "is wrong")) == "usage: is wrong"
@@ -50,6 +56,8 @@ MAP = "id: i, time: t, subject: s"
 @pytest.mark.parametrize(
     ("text", "errors"),
     [
+        ("calls:\n  format: csv\n  signal: usgae", [(3, "no signal `usgae`", "`usage`")]),
+        ("usage: csv", [(1, "`usage`", "")]),
         ("[]", [(1, "must hold an entry for each signal", "")]),
         ("usage:\nusgae: {}", [(1, "usage", ""), (2, "no signal `usgae`", "`usage`")]),
         ("usage:\n  formt: csv", [(2, "`usage.formt`: no such key", "`format`")]),

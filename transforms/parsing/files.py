@@ -16,7 +16,7 @@ from transforms.parsing.csv import Dialect, header_names, parse_csv_lines
 from transforms.parsing.jsonl import parse_json_lines
 from transforms.parsing.lines import LineBlock, read_lines
 from transforms.parsing.parquet import parquet_schema, parquet_splits, read_parquet
-from transforms.parsing.raw import POSITION, Parsed
+from transforms.parsing.raw import POSITION, Parsed, Unreadable
 
 SPLIT_BYTES = 64 << 20
 """Bytes of a line file that one reader takes."""
@@ -107,7 +107,9 @@ def layout(open_file: Open, file: RawFile, what: Reading) -> Mapping[str, pa.Dat
         if file.format == "avro":
             return {field.name: field.arrow for field in avro_fields(stream)[1]}
         if file.format == "csv":
-            return dict.fromkeys(_csv_names(stream, what), pa.string())
+            if names := _csv_names(stream, what):
+                return dict.fromkeys(names, pa.string())
+            raise Unreadable("it is empty")
     return what.types
 
 

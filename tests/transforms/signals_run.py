@@ -1,0 +1,78 @@
+"""Runs ReadSignals and ParseSignals over files, for tests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from schemas.contracts import contract
+from schemas.sources import Source, SourceConfig
+from transforms.parse_signals import ParseSignals
+from transforms.read_signals import ReadSignals
+
+PAYLOAD = ("mb", "kind")
+
+
+@dataclass
+class Outcome:
+    """What came out: signals with their shard, rejected rows, and the counters."""
+
+    signals: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def reasons(self) -> list[tuple[str, str]]:
+        """Return position and reason of each rejection, sorted."""
+        return sorted((row["position"], row["reason"]) for row in self.rejected)
+
+    def ids(self) -> list[str]:
+        """Return the ids of the signals, sorted."""
+        return sorted(row["id"] for _, row in self.signals)
+
+
+def run_signals(patterns: Sequence[str | Path], *, shards: int = 3, as_of: int = 10_000, **config: Any) -> Outcome:
+    """Read usage files and parse them."""
+    outcome = Outcome()
+    source = Source(contract("usage"), SourceConfig.model_validate(config))
+    pipeline = beam.Pipeline(FnApiRunner())
+    read = pipeline | ReadSignals(source=source, patterns=[str(path) for path in patterns], payload=PAYLOAD)
+    parsed = read.blocks | ParseSignals(
+        sources={"usage": source},
+        payloads={"usage": PAYLOAD},
+        kinds=frozenset({"subscriber"}),
+        as_of=as_of,
+        max_ahead=0,
+        shards=shards,
+    )
+    signals = _collected(parsed.signals, "Signals")
+    rejected = _collected((read.rejected, parsed.rejected) | beam.Flatten(), "Rejected")
+    result = pipeline.run()
+    for shard, batch in signals:
+        assert batch.num_rows
+        outcome.signals += [(shard, row) for row in batch.to_pylist()]
+    outcome.rejected = [row for batch in rejected for row in batch.to_pylist()]
+    found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("signals"))["counters"]
+    for counter in found:
+        outcome.counts[counter.key.metric.name] = outcome.counts.get(counter.key.metric.name, 0) + counter.committed
+    return outcome
+
+
+_KEPT: dict[str, list[Any]] = {}
+
+
+def _collected(elements: Any, name: str) -> list[Any]:
+    """Return a list that the pipeline, which runs in this process, will fill."""
+    kept = _KEPT[name] = []
+    _ = elements | name >> beam.ParDo(_Keep(name))
+    return kept
+
+
+class _Keep(beam.DoFn):
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def process(self, element: Any) -> None:
+        _KEPT[self._name].append(element)
