@@ -28,9 +28,9 @@ def nullable(indices: Ints) -> pa.Array:
     return pa.array(indices, pa.int64(), mask=indices < 0)
 
 
-def pick(values: Sequence[str] | Sequence[int], indices: Ints) -> pa.Array:
-    """Return the value at each index, null where it is negative."""
-    return pa.array(values).take(nullable(indices))
+def pick(values: Sequence[str] | Sequence[int], indices: Ints, of: str = "string") -> pa.Array:
+    """Return the value at each index, null where it is negative; `of` is the Arrow type."""
+    return pa.array(values, pa.type_for_alias(of)).take(nullable(indices))
 
 
 def lists(bounds: Ints, item: pa.StructType, fields: Sequence[pa.Array]) -> pa.Array:

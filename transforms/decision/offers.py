@@ -36,7 +36,7 @@ def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
     about = {name: made[name].combine_chunks() for name in set(_DATA.names) & set(made.column_names)} | {
         "family": pick([offer.family for offer in plan.offers], which),
         "owner": pick([offer.owner for offer in plan.offers], which),
-        "priority": pick([offer.priority for offer in plan.offers], which),
+        "priority": pick([offer.priority for offer in plan.offers], which, "int64"),
     }
     columns = {name: pa.repeat(value, len(made)) for name, value in _CONSTANT.items()} | {
         "id": made["decision_id"],

@@ -88,7 +88,7 @@ def decision_records(
     size = triggers.num_rows
     contact = np.append(candidates["contact"].to_numpy(), -1)[verdicts.chosen]
     offers = [offer for offer in plan.offers for _ in offer.send]
-    valid_for = pick([offer.valid_for for offer in offers], contact)
+    valid_for = pick([offer.valid_for for offer in offers], contact, "int64")
     columns = {name: triggers[name] for name in triggers.column_names} | {
         "recipient_kind": triggers["subject_kind"],
         "recipient": triggers["subject"],

@@ -86,5 +86,6 @@ def test_avro_holds_the_same() -> None:
 
 
 def test_no_offers_are_an_empty_table() -> None:
-    none = offers_of(PLAN, DECISIONS.slice(0, 0))
-    assert (none.schema, none.num_rows, event_texts(none).to_list()) == (OFFER, 0, [])
+    for plan in (PLAN, plan_of(Policy(()))):
+        none = offers_of(plan, DECISIONS.slice(0, 0))
+        assert (none.schema, none.num_rows, event_texts(none).to_list()) == (OFFER, 0, [])
