@@ -1,7 +1,7 @@
 """Playbook files: read, checked, and every mistake told with its line."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -23,7 +23,7 @@ class PlaybookErrors(LoadErrors):
 
     Attributes:
         playbook: What could be understood, to look for more mistakes in; None if that is too little.
-        lost: The names of what could not be understood.
+        lost: The names of what is left out of it.
     """
 
     def __init__(self, errors: list[LoadError], playbook: Playbook | None, lost: frozenset[str]) -> None:
@@ -32,10 +32,10 @@ class PlaybookErrors(LoadErrors):
         self.playbook = playbook
         self.lost = lost
 
-    def add(self, errors: Collection[LoadError]) -> list[LoadError]:
-        """Return all errors together, without those that only miss what is lost."""
-        news = [error for error in errors if not any(f"`{name}`" in error.message for name in self.lost)]
-        return [*self.errors, *news]
+
+def not_about(names: Collection[str], errors: Iterable[LoadError]) -> list[LoadError]:
+    """Return the errors without those that only miss one of the names, which is wrong itself."""
+    return [error for error in errors if not any(f"`{name}`" in error.message for name in names)]
 
 
 def load_playbook(path: str | Path, lets: Mapping[str, str] | None = None) -> Playbook:
@@ -70,43 +70,51 @@ def playbook_json_schema() -> dict[str, Any]:
 
 def _checked(source: YamlSource, lets: Mapping[str, str]) -> Playbook:
     source = _with_lets(source, lets)
-    playbook, of_form, lost = _understood(source)
-    wrong = PlaybookErrors([_told(source, mistake) for mistake in of_form], playbook, frozenset(lost))
-    errors = wrong.add([_told(source, mistake) for mistake in mistakes(playbook, whole=not lost)] if playbook else [])
-    if playbook is None or errors:
-        raise PlaybookErrors(errors, playbook, wrong.lost)
-    return playbook
+    playbook, wrong, parts = _understood(source)
+    errors = [_told(source, mistake) for mistake in wrong]
+    if playbook is not None and not any(part[0] in Playbook.model_fields for part in parts if len(part) == 1):
+        fit = [*mistakes(playbook, whole=not parts)]
+        errors += not_about(_names(parts), [_told(source, mistake) for mistake in fit])
+        parts |= {_part_of(mistake) for mistake in fit}
+    if playbook is not None and not errors:
+        return playbook
+    rest = _understood(dataclasses.replace(source, data=_without(source.data, parts)))[0]
+    raise PlaybookErrors(errors, rest, _names(parts))
 
 
-def _understood(source: YamlSource) -> tuple[Playbook | None, list[Mistake], set[str]]:
-    """Return the playbook without its malformed parts, the mistakes in these, and the names lost with them."""
-    first: list[Mistake] = []
-    lost: set[str] = set()
+def _understood(source: YamlSource) -> tuple[Playbook | None, list[Mistake], set[KeyPath]]:
+    """Return the playbook without its malformed parts, the mistakes in these, and where they are."""
+    wrong: list[Mistake] = []
+    parts: set[KeyPath] = set()
     while True:
         try:
-            return Playbook.of(source), first, lost
+            return Playbook.of(dataclasses.replace(source, data=_without(source.data, parts))), wrong, parts
         except ValidationError as error:
             found = list(_of_form(error))
-            first = first or found
-            parts = {_part_of(mistake.path, whole=mistake.message == UNKNOWN_KEY) for mistake in found}
+            wrong = wrong or found  # later ones only follow from what is left out
+            parts |= {_part_of(mistake) for mistake in found}
             if () in parts:
-                return None, first, lost
-            lost |= {str(part[-1]) for part in parts}
-            source = dataclasses.replace(source, data=_without(source.data, parts))
+                return None, wrong, parts
 
 
-def _part_of(path: KeyPath, *, whole: bool) -> KeyPath:
+def _part_of(mistake: Mistake) -> KeyPath:
     """Return what to leave out for a mistake: an unknown key itself, else the named part around it; () is all."""
     depth = {"subscriber": 3, "offers": 2, "let": 2, "priors": 2, "policy": 2}
-    return path if whole else path[: depth.get(str(path[0]), 0)] if path else ()
+    path = mistake.path
+    return path if mistake.message == UNKNOWN_KEY or not path else path[: depth.get(str(path[0]), 1)]
+
+
+def _names(parts: Collection[KeyPath]) -> frozenset[str]:
+    return frozenset(str(part[-1]) for part in parts if part)
 
 
 def _without(value: Any, parts: Collection[KeyPath], here: KeyPath = ()) -> Any:
     """Return plain data without the mapping entries at the given paths."""
+    if isinstance(value, list):
+        return [_without(item, parts, (*here, n)) for n, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    kept = {key: item for key, item in value.items() if (*here, key) not in parts}
-    return {key: _without(item, parts, (*here, key)) for key, item in kept.items()}
+    return {key: _without(item, parts, (*here, key)) for key, item in value.items() if (*here, key) not in parts}
 
 
 def _with_lets(source: YamlSource, lets: Mapping[str, str]) -> YamlSource:

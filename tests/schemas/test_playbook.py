@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.durations import DAY, HOUR, MINUTE
 from schemas.errors import LoadErrors
 from schemas.playbook import Playbook
-from schemas.playbook_file import PlaybookErrors, load_playbook, parse_playbook, playbook_json_schema
+from schemas.playbook_file import PlaybookErrors, load_playbook, not_about, parse_playbook, playbook_json_schema
 
 WHOLE = """
 playbook: fibre_town
@@ -235,15 +235,37 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert [error.line for error in caught.value.errors] == [3, 14, 30, 33]
 
 
-def test_what_is_understood_can_be_looked_into_further() -> None:
+@pytest.mark.parametrize(
+    ("changes", "lines", "lost"),
+    [
+        ([("window: 2h", "window: 2 h")], [14], {"mb_2h"}),
+        ([("from: balance", "from: balances")], [13], {"left_mb"}),
+        ([("hold: 3d", "hold: 30d"), ("tick: 1m", "tikc: 1m")], [6, 26], {"tikc", "churn_risk"}),
+        ([("tick: 1m", "tick: 1 m"), ("repeat: 1h", "repeat: 90s")], [6], {"tick"}),
+        ([("valid_for: 6h", "goal: 6h")], [32, 33], {"topup", "goal"}),
+        ([("per: subscriber", "per: subscriber, who: me")], [38], {"who"}),
+    ],
+)
+def test_what_is_understood_can_be_looked_into_further(
+    changes: list[tuple[str, str]], lines: list[int], lost: set[str]
+) -> None:
+    text = WHOLE
+    for old, new in changes:
+        text = text.replace(old, new, 1)
     with pytest.raises(PlaybookErrors) as caught:
-        parse_playbook(_with(("window: 2h", "window: 2 h")), "p.yaml")
-    errors, book = caught.value, caught.value.playbook
+        parse_playbook(text)
+    book = caught.value.playbook
     assert book is not None
-    assert "mb_2h" not in book.subscriber.features
-    assert errors.lost == {"mb_2h"}
-    more = [book.error((), "no `mb_2h` here"), book.error((), "no `mb_3h` here")]
-    assert [error.message for error in errors.add(more)][1:] == ["no `mb_3h` here"]
+    assert [error.line for error in caught.value.errors] == lines
+    assert caught.value.lost == lost
+    level = book.subscriber
+    assert not lost & {*level.features, *level.derived, *level.segments, *level.moments, *book.offers}
+
+
+def test_mistakes_that_only_follow_can_be_left_out() -> None:
+    book = parse_playbook(WHOLE)
+    errors = [book.error((), "no `mb_2h` here"), book.error((), "no `mb_3h` here")]
+    assert not_about({"mb_2h", "other"}, errors) == errors[1:]
 
 
 def test_files_are_named_as_the_user_named_them() -> None:
@@ -265,7 +287,9 @@ def test_the_json_schema_speaks_the_language_of_files() -> None:
 
 
 _KEYS = st.sampled_from(
-    sorted({*"ab", "playbook", "signals", "subscriber", "features", "offers", "for", "count", "from", "let"})
+    sorted(
+        {*"ab", "playbook", "signals", "subscriber", "features", "offers", "for", "caps", "per", "count", "from", "let"}
+    )
 )
 _LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.sampled_from(["1m", "p"])
