@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.run import run
 from pipelines.settings import RunSettings
-from pipelines.simulate import Simulated, simulate
+from pipelines.simulate import simulate, told
 from pipelines.summary import summary
 from schemas.playbook_file import load_playbook
 
@@ -38,9 +38,3 @@ def demo(
     files = tuple((name, str(town.files[name])) for name in book.signals)
     run(RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), mode="simulated"))
     return f"{told(town)}\n\n{summary(out_dir / 'run')}"
-
-
-def told(town: Simulated) -> str:
-    """Return one line about a simulated town that leaves no doubt about what it is."""
-    counts = f"{sum(town.counts.values()):,} signals of {len(town.counts)} types"
-    return f"Simulated town in {town.out_dir}: {counts}. Nothing in it is real."

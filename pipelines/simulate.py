@@ -102,6 +102,12 @@ def simulate(
     return Simulated(out_dir, {name: out_dir / file.path.name for name, file in files.items()}, counts, end)
 
 
+def told(town: Simulated) -> str:
+    """Return one line about a simulated town that leaves no doubt about what it is."""
+    counts = f"{sum(town.counts.values()):,} signals of {len(town.counts)} types"
+    return f"Simulated town in {town.out_dir}: {counts}. Nothing in it is real."
+
+
 def _write_signals(town: Town, calendar: Calendar, files: dict[str, SignalFile], on_day: Callable[[int], None]) -> None:
     topups, left_mb = [], first_buckets(town, calendar)
     for day in calendar.days.tolist():
