@@ -165,7 +165,7 @@ def _field(field: dict[str, Any]) -> Field:
     return Field(
         name=field["name"],
         type=ARROW_TYPES[kind],
-        required=not optional and "default" not in field,
+        required=not optional and field.get("default") is None,
         scale=scale,
         min=field.get("min"),
         max=field.get("max"),
