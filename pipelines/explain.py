@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.failures import UnknownSubjectError
 from schemas.records import INSTANT
 
 OUTPUTS = ("contexts", "transitions", "decisions")
@@ -17,10 +18,6 @@ LATELY = 10
 """How many transitions and decisions the text shows."""
 
 Row = Mapping[str, Any]
-
-
-class UnknownSubjectError(Exception):
-    """The run wrote nothing about the subject up to the time asked for."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,8 @@ def _answer(row: Row) -> str:
 def _why(row: Row) -> Iterator[str]:
     """Tell of a decision what made it and how each candidate fared."""
     yield f"why {_answer(row)}"
-    yield f"  {row['trigger']} at {row['tick']}: " + ", ".join(f"{k} = {_value(v)}" for k, v in row["evidence"].items())
+    read = (f"{name} = {_value(value)}" for name, value in row["evidence"].items() if value is not None)
+    yield f"  {row['trigger']} at {row['tick']}: {', '.join(read)}"
     yield from _aligned(_candidate(row, candidate) for candidate in row["candidates"])
     yield f"  decision {row['decision_id']}, {row['playbook']} version {row['version']}, {row['mode']}"
 
@@ -142,7 +140,7 @@ def _why(row: Row) -> Iterator[str]:
 def _candidate(row: Row, candidate: Row) -> tuple[str, ...]:
     blocked = [gate for gate in candidate["gates"] if gate["result"] != "passed"]
     sent = (row["offer"], row["channel"]) == (candidate["offer"], candidate["channel"])
-    fate = ", ".join(f"{gate['gate']}: {gate['reason']}" for gate in blocked)
+    fate = "blocked: " + ", ".join(gate["reason"] for gate in blocked) if blocked else "passed, not the best"
     assumed = " assumed" if candidate["p_accept_assumed"] else ""
     value = candidate["value_micros"]
     return (
@@ -150,7 +148,7 @@ def _candidate(row: Row, candidate: Row) -> tuple[str, ...]:
         f"priority {candidate['priority']}",
         f"value {_value(None if value is None else value / 1e6)}",
         f"p_accept {_value(candidate['p_accept'])}{assumed}",
-        "sent" if sent else fate or "passed, not the best",
+        "sent" if sent else fate,
     )
 
 

@@ -8,14 +8,12 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
+from pipelines.failures import SignalsLostError
+
 PARTS = ("applied", "duplicates", "too_late", "rejected", "not_sampled", "pending")
 """Where signals end up; each is in exactly one of them. Of those applied some were late."""
 
 PACKAGES = ("segment-of-one", "apache-beam", "numpy", "polars", "pyarrow")
-
-
-class SignalsLostError(Exception):
-    """The counts of a run do not add up: its outputs cannot be trusted."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,24 @@ class Report:
         """Signals that were refused, those that came too late included."""
         return self.signals.get("rejected", 0) + self.signals.get("too_late", 0)
 
+    def summary(self) -> str:
+        """Return what became of the signals and the triggers, for people."""
+        parts = _told({name: self.signals.get(name, 0) for name in PARTS})
+        late = f" ({self.signals['late']:,} applied late)" if self.signals.get("late") else ""
+        book = f"{self.playbook['name']} version {self.playbook['version']}"
+        return (
+            f"{self.signals.get('in', 0):,} signals in = {parts}{late}\n"
+            f"{sum(self.decisions.values()):,} triggers = {_told(self.decisions)}\n"
+            f"{book}, {self.settings['--mode']}, to {self.end_tick} in {sum(self.seconds.values()):.1f} s"
+        )
+
     def text(self) -> str:
         """Return the record as JSON."""
         return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return " + ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "none"
 
 
 def versions() -> dict[str, str]:

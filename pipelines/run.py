@@ -10,19 +10,18 @@ import structlog
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
+from pipelines.failures import TooManyRejectedError
 from pipelines.offers_pipeline import SORT_BY, build
 from pipelines.report import Report, instant, versions
 from pipelines.runner_options import beam_arguments
 from pipelines.settings import FORMATS, RunSettings
 from pipelines.staging import Staging
+from schemas.durations import format_duration
+from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_file import load_playbook
 
 _log = structlog.get_logger()
-
-
-class TooManyRejectedError(Exception):
-    """More signals were rejected than `--max-rejected` allows."""
 
 
 def run(settings: RunSettings) -> Report:
@@ -31,18 +30,22 @@ def run(settings: RunSettings) -> Report:
     Outputs of an earlier run stay as they were unless this one is whole.
 
     Raises:
-        LoadErrors: mistakes in the playbook or the sources, or files that are not there.
+        LoadErrors: mistakes in the playbook or the sources, files that are not there, an end that is no tick.
         TooManyRejectedError: only `rejected` is published.
         SignalsLostError: nothing is published.
     """
     began = monotonic()
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     playbook = load_playbook(settings.playbook, dict(settings.lets))
+    if settings.until is not None and settings.until % playbook.tick:
+        hint = f"{playbook.file} has one every {format_duration(playbook.tick)}, counted from 1970 UTC"
+        raise LoadErrors([LoadError("--until", None, "is not a tick", hint=hint)])
     _log.info("run starts", playbook=playbook.playbook, version=playbook.version, runner=settings.runner)
-    with Staging(settings.out, [f"{name}.{ending}" for name in SORT_BY for ending in FORMATS]) as staging:
-        pipeline = beam.Pipeline(options=PipelineOptions(beam_arguments(settings.runner, settings.beam_options)))
-        build(pipeline, playbook, replace(settings, out=staging.directory, as_of=as_of))
-        loaded = monotonic()
+    staging = Staging(settings.out, [f"{name}.{ending}" for name in SORT_BY for ending in FORMATS])
+    pipeline = beam.Pipeline(options=PipelineOptions(beam_arguments(settings.runner, settings.beam_options)))
+    build(pipeline, playbook, replace(settings, out=staging.directory, as_of=as_of))
+    loaded = monotonic()
+    with staging:
         result = pipeline.run()
         result.wait_until_finish()
         seconds = {"load": round(loaded - began, 3), "run": round(monotonic() - loaded, 3)}

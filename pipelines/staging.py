@@ -31,8 +31,13 @@ class Staging:
         return FileSystems.join(self.out, ".partial")
 
     def __enter__(self) -> Self:
-        """Start empty."""
+        """Start empty.
+
+        Raises:
+            OSError: it cannot be made.
+        """
         self._clear()
+        FileSystems.mkdirs(self.directory)
         return self
 
     def __exit__(

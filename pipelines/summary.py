@@ -36,19 +36,19 @@ def _segments(events: pl.DataFrame) -> str:
         exited=(pl.col("event") == "exited").sum().cast(pl.Int64),
     )
     members = counts.with_columns(members=pl.col("entered") - pl.col("exited"))
-    return _table(("segment", "entered", "exited", "members at the end"), members.sort("name").iter_rows())
+    return table(("segment", "entered", "exited", "members at the end"), members.sort("name").iter_rows())
 
 
 def _moments(events: pl.DataFrame) -> str:
     counts = events.group_by("name").agg(pl.len(), pl.col("subject").n_unique().alias("subjects"))
-    return _table(("moment", "fired", "of so many"), counts.sort("name").iter_rows())
+    return table(("moment", "fired", "of so many"), counts.sort("name").iter_rows())
 
 
 def _offers(offers: pl.DataFrame) -> str:
     counts = offers.group_by("offer").agg(
         pl.len(), pl.col("subject").n_unique(), (pl.col("value_micros").sum() / 1e6).round().cast(pl.Int64)
     )
-    return _table(("offer", "sent", "to so many", "expected value"), counts.sort("offer").iter_rows())
+    return table(("offer", "sent", "to so many", "expected value"), counts.sort("offer").iter_rows())
 
 
 def _over_time(ticks: pl.Series) -> str:
@@ -65,10 +65,10 @@ def _over_time(ticks: pl.Series) -> str:
 def _refusals(decisions: pl.DataFrame) -> str:
     reasons = decisions.select(reason=pl.coalesce("reason", "action")).to_series().value_counts()
     top = reasons.sort("count", "reason", descending=[True, False]).head(REASONS)
-    return _table(("no offer, because", "decisions"), top.iter_rows())
+    return table(("no offer, because", "decisions"), top.iter_rows())
 
 
-def _table(heads: Sequence[str], rows: Iterable[tuple[str | int, ...]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[tuple[str | int, ...]]) -> str:
     """Return aligned columns, the first to the left; nothing without rows."""
     cells = [[f"{cell:,}" if isinstance(cell, int) else f"  {cell}" for cell in row] for row in rows]
     if not cells:

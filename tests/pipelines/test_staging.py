@@ -14,7 +14,7 @@ def _staging(out: Path) -> Staging:
 
 
 def _write(staging: Staging, **files: str) -> None:
-    Path(staging.directory).mkdir(parents=True)
+    Path(staging.directory).mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (Path(staging.directory) / name.replace("_", ".")).write_text(text)
 

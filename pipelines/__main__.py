@@ -1,0 +1,5 @@
+"""`python -m pipelines` is `segone`."""
+
+from pipelines.cli import main
+
+main()

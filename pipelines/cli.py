@@ -1,0 +1,188 @@
+"""The command line, `segone`: thin, and quick to start."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal, cast
+
+import typer
+
+from pipelines.console import days_shown, failures_told, run_shown
+from pipelines.flags import takes
+from pipelines.settings import RunSettings
+from schemas.durations import parse_instant
+
+# Beam, polars and pyarrow are imported by the commands that need them: help and usage errors must be quick.
+
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 a mistake in a file or a name, 2 wrong usage, 3 more rejected than --max-rejected, "
+    "4 signals lost (a mistake in this program), 130 interrupted."
+)
+
+app = typer.Typer(
+    help="From the raw signals of customers to the right offer at the right time, or none.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory to write to.")]
+Seed = Annotated[int, typer.Option(help="Of everything random: the same seed gives the same town.")]
+Subscribers = Annotated[int, typer.Option(min=100, help="Lines in the town.")]
+Days = Annotated[int, typer.Option(min=1, help="Days of signals.")]
+Levels = Literal["debug", "info", "warning", "error"]
+
+
+@app.callback()
+def _logs(
+    log_level: Annotated[Levels, typer.Option(help="Least level of logs to show.")] = "error",
+    log_json: Annotated[bool, typer.Option("--log-json", help="Logs as one JSON object a line.")] = False,
+) -> None:
+    from pipelines.logs import configure
+
+    configure(log_level, log_json)
+
+
+@app.command()
+@takes(RunSettings)
+def run(settings: RunSettings) -> None:
+    """Run a playbook over signals in files.
+
+    segone run playbook.yaml --signals usage='usage/*.parquet' --signals balance=balances.jsonl.gz --out out
+
+    segone run playbook.yaml --signals usage=calls.csv --sources sources.yaml --out out --max-rejected 1%
+    """
+    from pipelines.run import run as run_it
+
+    with failures_told(), run_shown():
+        report = run_it(settings)
+    rows = ", ".join(f"{count:,} {name}" for name, count in report.outputs.items())
+    typer.echo(f"{report.summary()}\n{settings.out}: {rows}")
+
+
+@app.command()
+@takes(RunSettings, out="", mode="shadow", formats=("parquet",))
+def preview(
+    settings: RunSettings,
+    keep: Annotated[str, typer.Option(metavar="DIR", help="Keep the outputs here, for `segone explain`.")] = "",
+) -> None:
+    """Show what a playbook would have done with history.
+
+    Sizes of segments and moments with samples, offers by day, and how far each offer came through the gates.
+
+    segone preview playbook.yaml --signals usage='usage/*.parquet' --sample 1%
+
+    segone preview playbook.yaml --signals usage='usage/*.parquet' --set low_mb=300 --keep out/try
+    """
+    from pipelines.preview import preview_of
+    from pipelines.run import run as run_it
+    from schemas.playbook_file import load_playbook
+
+    with failures_told(), TemporaryDirectory() as directory:
+        out = keep or directory
+        with run_shown():
+            report = run_it(replace(settings, out=out))
+        typer.echo(f"{report.summary()}\n\n{preview_of(load_playbook(settings.playbook), out)}", nl=False)
+
+
+@app.command()
+def validate(
+    playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
+) -> None:
+    """Tell every mistake in a playbook, or from when each segment is ready on a cold start.
+
+    segone validate playbook.yaml
+    """
+    from pipelines.validate import validate as told_of
+
+    with failures_told():
+        typer.echo(told_of(playbook), nl=False)
+
+
+@app.command()
+def explain(
+    out: Annotated[str, typer.Argument(help="The outputs of a run.")],
+    subject: Annotated[str, typer.Argument(help="A subscriber's id, or KIND/ID.")],
+    at: Annotated[
+        str | None, typer.Option(metavar="INSTANT", parser=parse_instant, help="Up to when; by default to the end.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Tell why a customer got an offer, or did not: context, segments, what happened, decisions and gates.
+
+    segone explain out s00000042
+
+    segone explain out s00000042 --at 2026-12-01T08:00:00+02:00 --json | jq .decisions
+    """
+    from pipelines.explain import explain as explained
+
+    with failures_told():
+        story = explained(out, subject, cast("int | None", at))
+        typer.echo(json.dumps(story.record(), indent=2) + "\n" if as_json else story.text(), nl=False)
+
+
+@app.command()
+def simulate(
+    out: Out,
+    seed: Seed = 1,
+    subscribers: Subscribers = 1_000,
+    days: Days = 35,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")] = datetime(2026, 3, 2),
+    file_format: Annotated[
+        Literal["parquet", "jsonl", "csv"], typer.Option("--format", help="Of the signals.")
+    ] = "parquet",
+) -> None:
+    """Make the signals of a town that does not exist, with the truth about it beside them.
+
+    segone simulate --out town --subscribers 20000 --days 28
+    """
+    from pipelines.simulate import simulate as simulated
+    from pipelines.simulate import told
+
+    with failures_told(), days_shown(days) as on_day:
+        town = simulated(
+            out,
+            seed=seed,
+            subscribers=subscribers,
+            days=days,
+            start=start.date(),
+            file_format=file_format,
+            on_day=on_day,
+        )
+    typer.echo(told(town))
+
+
+@app.command()
+def demo(out: Out, seed: Seed = 1, subscribers: Subscribers = 1_000, days: Days = 35) -> None:
+    """Simulate a town, run its playbook over it, and tell what came of it.
+
+    segone demo --out out/demo
+    """
+    from pipelines.demo import demo as demonstrated
+
+    with failures_told(), days_shown(days) as on_day:
+        text = demonstrated(out, seed=seed, subscribers=subscribers, days=days, on_day=on_day)
+    typer.echo(text, nl=False)
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help="`playbook`, `offer`, or a type of signal as `usage`.")] = "playbook",
+) -> None:
+    """Print the JSON Schema of playbooks, for editors, or the Avro contract of offers or of a type of signal.
+
+    segone schema > playbook.schema.json
+
+    segone schema usage
+    """
+    from pipelines.contracts import schema_text
+
+    with failures_told():
+        typer.echo(schema_text(name), nl=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="segone")
