@@ -13,7 +13,7 @@ from transforms.decision import memory as memories
 from transforms.decision.arbitration import arbitrate
 from transforms.decision.candidates import params_of, rank_candidates, scope_of
 from transforms.decision.columns import pick
-from transforms.decision.definitions import OfferPlan
+from transforms.decision.definitions import Contact, OfferPlan
 from transforms.decision.ids import decision_ids
 from transforms.decision.memory import RESERVATION
 from transforms.decision.records import ACTIONS, decision_records, decision_schema
@@ -132,13 +132,12 @@ def _reserved(plan: OfferPlan, triggers: pa.Table, contact: np.ndarray) -> pa.Ta
     """Return what the triggers that send reserve, as RESERVATION."""
     rows = np.flatnonzero(contact >= 0)
     sent = triggers.take(rows)
-    contacts = zip(*plan.contacts, strict=True)
     columns = [
         sent["subject_kind"],
         sent["subject"],
         sent["subject_kind"],
         sent["subject"],
-        *(pick(names, contact[rows]) for names in contacts),
+        *(pick([one[n] for one in plan.contacts], contact[rows]) for n in range(len(Contact._fields))),
         sent["tick"],
         sent["decision_id"],
     ]

@@ -155,6 +155,11 @@ def test_one_root_does_not_see_another() -> None:
     assert answers(policy, *at(MONDAY, subject="p"), *at(MONDAY, subject="q")) == [SENT, SENT]
 
 
+@pytest.mark.parametrize("choices", [(), (Choice("a", triggers=("u",)),)])
+def test_a_trigger_that_no_offer_names_any_more_gets_none(choices: tuple[Choice, ...]) -> None:
+    assert answers(Policy(choices), *at(MONDAY)) == [("no_offer", None)]
+
+
 def test_memberships_are_in_scope() -> None:
     plan = plan_of(Policy(ONE))
     offers = (replace(plan.offers[0], eligible=MEMBER),)
