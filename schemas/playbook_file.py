@@ -1,6 +1,7 @@
 """Playbook files: read, checked, and every mistake told with its line."""
 
 import dataclasses
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -35,7 +36,8 @@ class PlaybookErrors(LoadErrors):
 
 def not_about(names: Collection[str], errors: Iterable[LoadError]) -> list[LoadError]:
     """Return the errors without those that only miss one of the names, which is wrong itself."""
-    return [error for error in errors if not any(f"`{name}`" in error.message for name in names)]
+    missing = re.compile(rf"(no `|`for: )(\w+\.)?({'|'.join(map(re.escape, names))})(\.exited)?`")
+    return [error for error in errors if not names or not missing.search(error.message)]
 
 
 def load_playbook(path: str | Path, lets: Mapping[str, str] | None = None) -> Playbook:
@@ -73,9 +75,10 @@ def _checked(source: YamlSource, lets: Mapping[str, str]) -> Playbook:
     playbook, wrong, parts = _understood(source)
     errors = [_told(source, mistake) for mistake in wrong]
     if playbook is not None and not any(part[0] in Playbook.model_fields for part in parts if len(part) == 1):
-        fit = [*mistakes(playbook, whole=not parts)]
-        errors += not_about(_names(parts), [_told(source, mistake) for mistake in fit])
-        parts |= {_part_of(mistake) for mistake in fit}
+        fit = [(mistake, _told(source, mistake)) for mistake in mistakes(playbook, whole=not parts)]
+        told = not_about(_names(parts), [error for _, error in fit])
+        parts |= {_part_of(mistake) for mistake, error in fit if error in told}
+        errors += told
     if playbook is not None and not errors:
         return playbook
     rest = _understood(dataclasses.replace(source, data=_without(source.data, parts)))[0]

@@ -242,6 +242,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ([("from: balance", "from: balances")], [13], {"left_mb"}),
         ([("hold: 3d", "hold: 30d"), ("tick: 1m", "tikc: 1m")], [6, 26], {"tikc", "churn_risk"}),
         ([("tick: 1m", "tick: 1 m"), ("repeat: 1h", "repeat: 90s")], [6], {"tick"}),
+        ([("hold: 3d", "hold: 3 d"), ("when: left_mb < low_mb, ", "")], [25, 29], {"churn_risk", "running_out"}),
         ([("valid_for: 6h", "goal: 6h")], [32, 33], {"topup", "goal"}),
         ([("per: subscriber", "per: subscriber, who: me")], [38], {"who"}),
     ],
@@ -264,8 +265,10 @@ def test_what_is_understood_can_be_looked_into_further(
 
 def test_mistakes_that_only_follow_can_be_left_out() -> None:
     book = parse_playbook(WHOLE)
-    errors = [book.error((), "no `mb_2h` here"), book.error((), "no `mb_3h` here")]
-    assert not_about({"mb_2h", "other"}, errors) == errors[1:]
+    told = ["no `mb_2h` here", "`for: subscriber.other.exited` is no segment", "no `mb_3h` here", "no column `mb_2h`"]
+    errors = [book.error((), message) for message in told]
+    assert not_about({"mb_2h", "other"}, errors) == errors[2:]
+    assert not_about((), errors) == errors
 
 
 def test_files_are_named_as_the_user_named_them() -> None:

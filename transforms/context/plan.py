@@ -1,7 +1,7 @@
 """From a playbook to the plan of a level: every expression compiled, every mistake told at once."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from schemas.contracts import Field as ContractField
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from schemas.playbook import Playbook
+from schemas.playbook_file import not_about
 from schemas.yaml_source import KeyPath
 from transforms.context.definitions import (
     ContextPlan,
@@ -52,7 +53,8 @@ def load_plan(playbook: Playbook, grid: Grid | None = None) -> ContextPlan:
         grid: Panes other than the usual ones, for tests.
 
     Raises:
-        LoadErrors: all mistakes in features and expressions, with their lines.
+        LoadErrors: signal types without a contract.
+        PlanErrors: all mistakes in features and expressions, with their lines.
     """
     return _Compiler(playbook, grid or Grid(playbook.tick)).plan()
 
@@ -84,6 +86,21 @@ def scope_of(plan: ContextPlan) -> Scope:
     return scope | {segment.name: ScopeColumn(pl.Boolean(), False) for segment in plan.segments}
 
 
+class PlanErrors(LoadErrors):
+    """Everything that is wrong with the features and expressions of a level.
+
+    Attributes:
+        scope: What an expression over a context may read nonetheless.
+        lost: The names that it would have had besides.
+    """
+
+    def __init__(self, errors: list[LoadError], scope: Scope, lost: Collection[str]) -> None:
+        """Keep the errors, less those that only miss what is lost, and what there is besides."""
+        super().__init__(not_about(lost, errors))
+        self.scope = scope
+        self.lost = lost
+
+
 class _Compiler:
     """One walk over a playbook's level that collects mistakes."""
 
@@ -103,13 +120,11 @@ class _Compiler:
         derived = [self._derived(name) for name in order if name in self._level.derived]
         segments = {name: self._segment(name) for name in order if name in self._level.segments}
         moments = {name: self._moment(name, moment) for name, moment in self._level.moments.items()}
-        if self._errors:
-            raise LoadErrors(self._errors)
+        self._stop_if_wrong()
         strata = self._strata(order, [d for d in derived if d], segments, moments)
         needed = self._read_by_conditions(strata)
         features = [self._with_thresholds(feature) for feature in features]
-        if self._errors:
-            raise LoadErrors(self._errors)
+        self._stop_if_wrong()
         book = self._playbook
         return ContextPlan(
             level=LEVEL,
@@ -123,6 +138,10 @@ class _Compiler:
             derived=tuple(d for d in derived if d),
             needed=needed & {feature.name for feature in features},
         )
+
+    def _stop_if_wrong(self) -> None:
+        if self._errors:
+            raise PlanErrors(self._errors, self._scope, self._level.features.keys() - self._scope.keys())
 
     def _feature(self, name: str, feature: books.Feature) -> Feature | None:
         path = (LEVEL, "features", name)
@@ -160,7 +179,9 @@ class _Compiler:
             self._fail((*path, feature.aggregate), message, "use count, distinct, first or last")
             return None
         scale = fields[column].scale if column in fields else 0
-        text = "\0".join([feature.from_, column or "", where.text if where else "", str(scale), self._playbook.time_zone])
+        text = "\0".join(
+            [feature.from_, column or "", where.canonical if where else "", str(scale), self._playbook.time_zone]
+        )
         key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
         return Measure(key, column, where, scale, pl.Int64() if scale else dtype)
 
@@ -189,7 +210,9 @@ class _Compiler:
             self._scope[name] = ScopeColumn(pl.Float64(), True)
             return None
         if book.bounds and not expression.dtype.is_numeric():
-            self._fail((LEVEL, "derived", name, "bounds"), f"`bounds` need a number, and `{name}` is {expression.dtype}")
+            self._fail(
+                (LEVEL, "derived", name, "bounds"), f"`bounds` need a number, and `{name}` is {expression.dtype}"
+            )
         derived = Derived(name, expression, book.bounds)
         self._scope[name] = ScopeColumn(derived.dtype, True)
         return derived
@@ -222,13 +245,11 @@ class _Compiler:
         found = self._compile(path, text, self._scope, pl.Boolean())
         return found or compile_expression("FALSE", {}, {})
 
-    def _compile(
-        self, path: KeyPath, text: str, scope: Scope, wanted: pl.DataType | None = None
-    ) -> Expression | None:
+    def _compile(self, path: KeyPath, text: str, scope: Scope, wanted: pl.DataType | None = None) -> Expression | None:
         try:
             expression = compile_expression(text, scope, self._playbook.let)
         except ExpressionError as error:
-            self._fail(path, str(error), error.hint, text)
+            self._fail(path, error.message, error.hint, text)
             return None
         if wanted is not None and expression.dtype != wanted:
             self._fail(path, f"must be true or false, and is {expression.dtype}", "compare it with something", text)
@@ -308,7 +329,9 @@ def _rank(rank: Mapping[str, int], expressions: Iterable[Expression]) -> int:
 
 def _signal(name: str, features: list[Feature]) -> SignalPlan:
     measures = {feature.measure.key: feature.measure for feature in features}
-    read = {m.column for m in measures.values() if m.column}.union(*(m.where.columns for m in measures.values() if m.where))
+    read = {m.column for m in measures.values() if m.column}.union(
+        *(m.where.columns for m in measures.values() if m.where)
+    )
     return SignalPlan(
         signal=name,
         columns=tuple(sorted(read - LOCAL.keys() - {"source"})),
