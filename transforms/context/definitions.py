@@ -147,6 +147,12 @@ class SignalPlan:
     ordered: bool
 
     @cached_property
+    def reads(self) -> frozenset[str]:
+        """The columns that the measures read, local times and source included."""
+        where = [m.where.columns for m in self.measures if m.where]
+        return frozenset(m.column for m in self.measures if m.column).union(*where)
+
+    @cached_property
     def panes(self) -> tuple[int, ...]:
         """The panes into which old rows are compacted, the coarsest last; empty if all windows are exact."""
         return tuple(sorted({f.pane for f in self.features if f.pane}, key=lambda pane: (pane != EVER, pane)))

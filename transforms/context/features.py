@@ -119,7 +119,8 @@ def ready_at(memory: Memory, feature: Feature) -> int | None:
 
 def _following(rows: pl.DataFrame) -> Ints:
     """Return the position of the next row with the same code and value, or a number past all rows."""
-    ranked = rows.select(pl.struct("code", "value").rank("dense")).to_series().to_numpy() if len(rows) else np.empty(0)
+    values = rows["value"].to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+    ranked = rows["code"].to_numpy() * max(len(values.dictionary), 1) + values.indices.to_numpy()
     order = np.argsort(ranked, kind="stable")
     following = np.full(len(rows), len(rows) + 1, np.int64)
     same = ranked[order[:-1]] == ranked[order[1:]]

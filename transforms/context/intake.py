@@ -94,7 +94,8 @@ def _apply(
     codes = pc.index_in(table["subject"], value_set=subjects).to_numpy().astype(np.int64)
     times = table["time"].to_numpy()
     hashes = signal_hash(signal.signal, table["source"].combine_chunks(), table["id"].combine_chunks())
-    frame = pl.DataFrame(table.drop_columns(["subject"])).with_columns(code=pl.Series(codes))
+    read = {"time", *signal.columns, *signal.reads, *(("source", "id") if signal.ordered else ())}
+    frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)
     arrivals = times - times % plan.grid.tick
     arrivals = arrivals if memory.closed is None else np.maximum(arrivals, memory.closed)
     contents = frame.select(signal.columns).to_dict()
@@ -141,8 +142,7 @@ def local_time(plan: ContextPlan, signal: SignalPlan, frame: pl.DataFrame) -> pl
         "local_weekday": local.dt.weekday().cast(pl.Int64),
         "local_date": local.dt.date().cast(pl.String),
     }
-    read = {m.column for m in signal.measures}.union(*(m.where.columns for m in signal.measures if m.where))
-    return frame.with_columns(**{name: expr for name, expr in made.items() if name in read})
+    return frame.with_columns(**{name: expr for name, expr in made.items() if name in signal.reads})
 
 
 def _order(rows: pl.DataFrame) -> Ints:

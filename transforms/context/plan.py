@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -305,7 +306,7 @@ class _Compiler:
                     message = f"`{feature.name}` may only be compared with numbers: it changes with time alone"
                     self._fail(path, message, f"write `{feature.name} > 3600`", expression.text)
                 literals.update(expression.thresholds.get(feature.name, ()))
-        return Feature(**{**feature.__dict__, "thresholds": tuple(sorted(literals))})
+        return replace(feature, thresholds=tuple(sorted(literals)))
 
     def _fail(self, path: KeyPath, message: str, hint: str = "", quoted: str = "") -> None:
         self._errors.append(self._playbook.error(path, f"`{'.'.join(map(str, path))}`: {message}", quoted, hint))
@@ -329,13 +330,11 @@ def _rank(rank: Mapping[str, int], expressions: Iterable[Expression]) -> int:
 
 def _signal(name: str, features: list[Feature]) -> SignalPlan:
     measures = {feature.measure.key: feature.measure for feature in features}
-    read = {m.column for m in measures.values() if m.column}.union(
-        *(m.where.columns for m in measures.values() if m.where)
-    )
-    return SignalPlan(
+    plan = SignalPlan(
         signal=name,
-        columns=tuple(sorted(read - LOCAL.keys() - {"source"})),
+        columns=(),
         measures=tuple(measures.values()),
         features=tuple(features),
         ordered=any(feature.aggregate in ("first", "last") for feature in features),
     )
+    return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source"})))
