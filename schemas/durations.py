@@ -33,10 +33,10 @@ def parse_duration(value: Any) -> int:
 
 
 def format_duration(milliseconds: int) -> str:
-    """Return the shortest exact form in one unit, as `90s` or `2h`; milliseconds where seconds do not do."""
-    for unit, size in reversed(_UNITS.items()):
-        if milliseconds % size == 0 and (milliseconds or unit == "s"):
-            return f"{milliseconds // size}{unit}"
+    """Return the shortest exact form in one unit up to days, as `90s` or `28d`; milliseconds if seconds do not do."""
+    for unit in "dhms":
+        if milliseconds % _UNITS[unit] == 0 and (milliseconds or unit == "s"):
+            return f"{milliseconds // _UNITS[unit]}{unit}"
     return f"{milliseconds}ms"
 
 

@@ -13,7 +13,19 @@ from transforms.context.functions import FUNCTIONS, Function
 from transforms.context.operators import MEANINGS
 from transforms.context.sql import inlined, name_of, parse, shown
 from transforms.context.thresholds import compared
-from transforms.context.values import NULL, TYPES, Constant, ExpressionError, Value, describe, finite
+from transforms.context.values import (
+    BOOL,
+    DOUBLE,
+    INT,
+    NULL,
+    TEXT,
+    TYPES,
+    Constant,
+    ExpressionError,
+    Value,
+    describe,
+    finite,
+)
 
 __all__ = ["Expression", "ExpressionError", "ScopeColumn", "compile_expression"]
 
@@ -146,8 +158,8 @@ def _folded(value: Value) -> Value:
 
 def _try(expr: pl.Expr, dtype: pl.DataType, scope: Mapping[str, ScopeColumn]) -> None:
     """Evaluate once on a row of values, a row of NULLs and no row at all."""
-    samples = {pl.Int64(): 1, pl.Float64(): 1.0, pl.String(): "a", pl.Boolean(): True}
-    columns = {name: column.dtype for name, column in scope.items()}
+    samples = {INT: 1, DOUBLE: 1.0, TEXT: "a", BOOL: True}
+    columns = {"": BOOL, **{name: column.dtype for name, column in scope.items()}}  # a frame has rows by its columns
     frame = pl.DataFrame({name: [samples[dtype], None] for name, dtype in columns.items()}, schema=columns)
     try:
         full, empty = (part.select(expr.alias("value")) for part in (frame, frame.clear()))

@@ -354,6 +354,10 @@ def test_the_type_can_be_prescribed() -> None:
         compile_expression("a + 1", SCOPE, gives=[BOOL])
 
 
+def test_nothing_may_be_in_scope() -> None:
+    assert FRAME.select(compile_expression("1 < 2", {}).expr).to_series().to_list() == [True] * 3
+
+
 def test_functions_can_be_added() -> None:
     twice = Function(("number",), INT, lambda x: x * 2, "TWICE(x): x and x.")
     assert FRAME.select(compile_expression("twice(b)", SCOPE, functions={"TWICE": twice}).expr)["b"].to_list() == [

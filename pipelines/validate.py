@@ -1,0 +1,115 @@
+"""A playbook looked at without signals: everything that is wrong with it, or what it says and when it is ready."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from schemas.durations import format_duration
+from schemas.errors import LoadError, LoadErrors
+from schemas.playbook import Cap, Offer, Playbook
+from schemas.playbook_file import PlaybookErrors, load_playbook, not_about
+from transforms.context.definitions import ContextPlan
+from transforms.context.plan import PlanErrors, load_plan, scope_of
+from transforms.decision.plan import compile_offers
+
+
+def validate(path: str | Path, lets: Mapping[str, str] | None = None) -> str:
+    """Return what a playbook says, in a few lines of text.
+
+    Raises:
+        LoadErrors: everything that is wrong with it.
+    """
+    playbook, plan = load_checked(path, lets)
+    return "\n".join([*_head(playbook), *_level(playbook, plan), *_offers(playbook)]) + "\n"
+
+
+def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tuple[Playbook, ContextPlan]:
+    """Return a playbook and the plan of its contexts, after its offers have been looked at as well.
+
+    Args:
+        path: The playbook's file.
+        lets: New texts for names under `let`.
+
+    Raises:
+        LoadErrors: all mistakes at once, in form, fit, features, expressions and offers; what cannot be understood
+            is left out to look for mistakes in the rest.
+    """
+    errors: list[LoadError] = []
+    lost: set[str] = set()
+    try:
+        playbook = load_playbook(path, lets)
+    except PlaybookErrors as wrong:
+        if wrong.playbook is None:
+            raise
+        playbook, errors, lost = wrong.playbook, [*wrong.errors], {*wrong.lost}
+    try:
+        plan = load_plan(playbook)
+        scope = scope_of(plan)
+    except PlanErrors as wrong:
+        errors += not_about(lost, wrong.errors)
+        scope, lost = wrong.scope, lost.union(wrong.lost)
+    try:
+        compile_offers(playbook, scope, pa.schema([]))
+    except LoadErrors as wrong:
+        errors += not_about(lost, wrong.errors)
+    if errors:
+        raise LoadErrors(errors)
+    return playbook, plan
+
+
+def ready_after(plan: ContextPlan) -> dict[str, int]:
+    """Return how long after a cold start each segment and moment is complete, milliseconds.
+
+    It is the furthest that a feature looks back, among those that it reads, through derived values and segments too.
+    """
+    reach = {feature.name: feature.reach or 0 for feature in plan.features}
+    for derived in plan.derived:
+        reach[derived.name] = _furthest(reach, derived.expression.columns)
+    for segment in plan.segments:
+        read = segment.enter.columns | (segment.exit.columns if segment.exit else frozenset())
+        reach[segment.name] = _furthest(reach, read)
+    moments = {moment.name: _furthest(reach, moment.when.columns) for moment in plan.moments}
+    return {segment.name: reach[segment.name] for segment in plan.segments} | moments
+
+
+def _furthest(reach: Mapping[str, int], columns: frozenset[str]) -> int:
+    return max((reach[column] for column in columns), default=0)
+
+
+def _head(playbook: Playbook) -> Iterator[str]:
+    yield f"{playbook.playbook}, version {playbook.version}, {playbook.content_hash}"
+    times = (("tick", playbook.tick), ("grace", playbook.grace), ("late up to", playbook.allowed_lateness))
+    yield f"  {', '.join(f'{name} {format_duration(length)}' for name, length in times)}; {playbook.time_zone}"
+    yield f"  reads {', '.join(playbook.signals)}"
+
+
+def _level(playbook: Playbook, plan: ContextPlan) -> Iterator[str]:
+    level, ready = playbook.subscriber, ready_after(plan)
+    yield f"{plan.level}: {len(level.features)} features, {len(level.derived)} derived values"
+    for name, segment in level.segments.items():
+        yield f"  segment {name}: {_ready(ready[name])}{f' ({segment.describe})' if segment.describe else ''}"
+    for name in level.moments:
+        yield f"  moment {name}: {_ready(ready[name])}"
+
+
+def _ready(after: int) -> str:
+    return f"ready {format_duration(after)} after the start" if after else "ready at once"
+
+
+def _offers(playbook: Playbook) -> Iterator[str]:
+    offers, caps = playbook.offers, playbook.policy.caps
+    yield f"offers: {len(offers)}, with {len(caps)} caps"
+    yield from (f"  {name}: {_offer(offer)}" for name, offer in offers.items())
+    yield from (f"  {_cap(cap)}" for cap in caps)
+
+
+def _offer(offer: Offer) -> str:
+    again = f", again after {format_duration(offer.cooldown)}" if offer.cooldown else ""
+    return f"for {', '.join(offer.for_)} by {', '.join(offer.send)}{again}"
+
+
+def _cap(cap: Cap) -> str:
+    period = f"a {cap.in_}" if isinstance(cap.in_, str) else f"in {format_duration(cap.in_)}"
+    only = [f"of {name}" for name in (cap.family, cap.channel) if name]
+    return " ".join([f"at most {cap.max}", *only, f"{period} to a {cap.per}"])
