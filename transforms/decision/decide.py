@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from transforms.decision import memory as memories
 from transforms.decision.arbitration import arbitrate
 from transforms.decision.candidates import params_of, rank_candidates, scope_of
-from transforms.decision.columns import pick
+from transforms.decision.columns import Ints, pick
 from transforms.decision.definitions import Contact, OfferPlan
 from transforms.decision.ids import decision_ids
 from transforms.decision.memory import RESERVATION
@@ -128,7 +128,7 @@ def _by_root(triggers: pa.Table, reservations: pa.Table) -> tuple[pl.DataFrame, 
     return numbered.with_columns(root), known.with_columns(root)
 
 
-def _reserved(plan: OfferPlan, triggers: pa.Table, contact: np.ndarray) -> pa.Table:
+def _reserved(plan: OfferPlan, triggers: pa.Table, contact: Ints) -> pa.Table:
     """Return what the triggers that send reserve, as RESERVATION."""
     rows = np.flatnonzero(contact >= 0)
     sent = triggers.take(rows)
