@@ -18,7 +18,7 @@ from schemas.durations import parse_instant
 
 EXIT_CODES = (
     "Exit codes: 0 done, 1 a mistake in a file or a name, 2 wrong usage, 3 more rejected than --max-rejected, "
-    "4 signals lost (a mistake in this program), 130 interrupted."
+    "4 signals lost (a mistake in this program), 130 or 143 interrupted."
 )
 
 app = typer.Typer(
@@ -170,6 +170,7 @@ def demo(out: Out, seed: Seed = 1, subscribers: Subscribers = 1_000, days: Days 
 @app.command()
 def schema(
     name: Annotated[str, typer.Argument(help="`playbook`, `offer`, or a type of signal as `usage`.")] = "playbook",
+    reference: Annotated[bool, typer.Option("--reference", help="Playbooks explained, as Markdown.")] = False,
 ) -> None:
     """Print the JSON Schema of playbooks, for editors, or the Avro contract of offers or of a type of signal.
 
@@ -178,9 +179,10 @@ def schema(
     segone schema usage
     """
     from pipelines.contracts import schema_text
+    from pipelines.reference import playbook_reference
 
     with failures_told():
-        typer.echo(schema_text(name), nl=False)
+        typer.echo(playbook_reference() if reference else schema_text(name), nl=False)
 
 
 def main() -> None:

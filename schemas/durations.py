@@ -13,7 +13,7 @@ DAY = 24 * HOUR
 WEEK = 7 * DAY
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
-_PATTERN = r"^[0-9]{1,9}[smhdw]$"
+PATTERN = r"^[0-9]{1,9}[smhdw]$"
 _LONGEST = 3_660 * DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def parse_duration(value: Any) -> int:
     Raises:
         ValueError: not a number and a unit, or longer than ten years.
     """
-    if not isinstance(value, str) or not re.fullmatch(_PATTERN, value):
+    if not isinstance(value, str) or not re.fullmatch(PATTERN, value):
         raise ValueError(f"must be a number and a unit, as `90s`, `5m`, `2h`, `3d` or `1w`, not {_shown(value)}")
     milliseconds = int(value[:-1]) * _UNITS[value[-1]]
     if milliseconds > _LONGEST:
@@ -65,7 +65,7 @@ def _shown(value: Any) -> str:
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["90s", "5m", "2h", "3d", "1w"]}),
+    WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["90s", "5m", "2h", "3d", "1w"]}),
 ]
 """Milliseconds in the model; a number and a unit in the file."""
 

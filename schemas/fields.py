@@ -6,6 +6,8 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from schemas.durations import parse_duration
 
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
+COLUMN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 Calendar = Literal["day", "week", "month"]
 
 
@@ -43,8 +45,8 @@ def _signal_files(value: Any) -> Any:
     return found
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Column = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Column = Annotated[str, StringConstraints(pattern=COLUMN)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Expression = Annotated[
     str,

@@ -12,7 +12,7 @@ from schemas.fields import Column, Expression, Name, Names, Period, Share, Signa
 from schemas.yaml_source import KeyPath, YamlSource
 
 AGGREGATES = ("count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last")
-OnEdge = Literal["record", "trigger"]
+OnLate = Literal["record", "trigger"]
 
 EXACT_LIMIT = 2 * HOUR
 """Windows that reach no further back than this are exact; the tail of longer ones moves by the pane."""
@@ -100,8 +100,7 @@ class Segment(_Part):
     expire: Duration | None = Field(
         None, gt=0, description="Ends the membership so long after `enter` was last true, rounded up to a tick."
     )
-    on_late: OnEdge = Field("record", description="`trigger`: late changes make offers too.")
-    on_start: OnEdge = Field("record", description="`trigger`: memberships at the first tick of a version do too.")
+    on_late: OnLate = Field("record", description="`trigger`: late changes make offers too.")
 
 
 class Moment(_Part):
@@ -112,8 +111,7 @@ class Moment(_Part):
         None, gt=0, description="Fires again each time so long has passed while it stays true; a multiple of `tick`."
     )
     again_after: Duration | None = Field(None, gt=0, description="Fires at most once in this time.")
-    on_late: OnEdge = Field("record", description="`trigger`: late ones make offers too.")
-    on_start: OnEdge = Field("record", description="`trigger`: what is true at the first tick of a version does too.")
+    on_late: OnLate = Field("record", description="`trigger`: late ones make offers too.")
 
 
 class Level(_Part):
@@ -172,7 +170,9 @@ class Playbook(_Part):
 
     playbook: Name = Field(description="The name; part of every decision's identity.")
     version: int = Field(1, ge=1, description="Counts up with every change that goes live.")
-    effective_from: Instant | None = Field(None, description="From when on it holds, in event time.")
+    effective_from: Instant | None = Field(
+        None, description="From when on it is meant to hold; a label until playbooks follow one another."
+    )
     time_zone: str = Field("UTC", description="Of calendar caps and of local_hour, local_weekday and local_date.")
     tick: Duration = Field(MINUTE, gt=0, description="Grid on which contexts advance and decisions are made.")
     grace: Duration = Field(2 * MINUTE, description="How far signals may come out of order and still be on time.")

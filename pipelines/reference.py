@@ -1,0 +1,164 @@
+"""The reference of playbooks, made from their models and the tables of expressions."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schemas.durations import PATTERN as DURATION
+from schemas.fields import COLUMN, NAME
+from schemas.playbook_file import playbook_json_schema
+from transforms.context.forms import FORMS
+from transforms.context.functions import FUNCTIONS
+
+EXAMPLE = """\
+playbook: fibre_town
+version: 1
+time_zone: Europe/Helsinki
+let:
+  low_mb: 500
+signals: [usage, balance]
+
+subscriber:
+  features:
+    left_mb: {last: remaining_mb, from: balance, where: bucket = 'data'}
+    mb_2h:   {sum: mb, from: usage, where: "kind IN ('data', 'web')", window: 2h}
+    days:    {distinct: local_date, from: usage, window: 28d}
+    before:  {distinct: local_date, from: usage, window: 28d, offset: 28d}
+  derived:
+    hours_left: {expr: left_mb / (mb_2h / 2.0)}
+    fading:     {expr: 1 - days / before, bounds: [0, 1]}
+  segments:
+    churn_risk:
+      describe: Uses us less and less
+      enter: fading >= 0.6 AND before >= 10
+      exit: fading < 0.3
+      hold: 3d
+  moments:
+    running_out: {when: left_mb < low_mb AND hours_left < 6, again_after: 1d}
+
+offers:
+  topup_5gb: {for: subscriber.running_out, family: data, owner: consumer, eligible: NOT subscriber.churn_risk,
+              value: 4, cost: 0.02, p_accept: 0.22, send: [app, sms], valid_for: 6h, cooldown: 3d,
+              params: {left_mb: left_mb}}
+  stay:      {for: subscriber.churn_risk, message: care, family: retention, owner: care, priority: 1,
+              value: 90, cost: 6, send: call_centre, valid_for: 3d, cooldown: 30d}
+
+policy:
+  caps:
+    - {per: subscriber, max: 1, in: day}
+    - {per: subscriber, max: 2, in: 7d, channel: sms}
+priors: {retention: 0.3}
+"""
+
+SECTIONS = {
+    "Playbook": "The file",
+    "Level": "`subscriber`",
+    "Feature": "`subscriber.features.NAME`",
+    "Derived": "`subscriber.derived.NAME`",
+    "Segment": "`subscriber.segments.NAME`",
+    "Moment": "`subscriber.moments.NAME`",
+    "Offer": "`offers.NAME`",
+    "Policy": "`policy`",
+    "Cap": "`policy.caps`, each",
+}
+"""The models, in the order of a file, and where they stand in it."""
+
+_HEAD = """\
+# The playbook
+
+*Made by `segone schema --reference`; a test keeps it current.*
+
+A playbook says what is known of a customer, when that matters, and what may then be offered. It is one YAML 1.2 file
+(`on`, `NO` and `22:00` are texts). `segone validate` tells every mistake in it at once, with its line; `segone schema`
+prints its JSON Schema, for completion in an editor.
+"""
+
+_WORDS = """\
+A *name* is small letters, digits and `_`, a letter first; features, derived values, segments, moments and `let` share
+one space of names. A *duration* is a number and a unit: `90s`, `5m`, `2h`, `3d`, `1w`. An *expression* is SQL, see
+below; in `{…}`, one that holds a comma stands in quotes.
+"""
+
+_EXPRESSIONS = """\
+## Expressions
+
+One language everywhere: SQL over the values of one customer at one tick, or of one signal in `where`.
+
+| where | can read |
+|---|---|
+| `where` | the signal's columns, `source`, and of its time `local_hour`, `local_weekday` (Monday is 1), `local_date` |
+| `expr`, `enter`, `exit`, `when` | features, derived values, segments (TRUE while a member) |
+| `eligible`, `value`, `cost`, `p_accept`, `params` | the same, as it was at the trigger, and `subscriber.SEGMENT` |
+
+`let` names stand for expressions everywhere; `--set name=value` sets one for a try.
+
+- Literals: `1`, `2.5`, `'text'`, `TRUE`, `FALSE`, `NULL`. There are whole numbers, numbers, texts and truth values.
+- Arithmetic: `+ - * /`, `//` (rounded down) and `%`. Whole numbers are exact; `/` always gives a number. Division by
+  zero, what does not fit, infinite and undefined results are NULL, at every step.
+- Comparison: `= <> < <= > >=`, `BETWEEN`, `IN (…)`, `IS [NOT] NULL`, `IS [NOT] TRUE`, `IS [NOT] DISTINCT FROM`; texts
+  also `LIKE` and `ILIKE` with `%` and `_`. Text and number do not compare.
+- Logic: `AND`, `OR`, `NOT`, of three values. A condition that is NULL is not true.
+- Choice: `CASE WHEN … THEN … ELSE … END`.
+- Types: `CAST(x AS BIGINT | DOUBLE | VARCHAR | BOOLEAN)`, NULL where it does not work; to BIGINT it cuts off.
+- Text: `a || b`.
+
+There are no aggregates, sub-queries, clocks or random numbers: the same signals always give the same decisions.
+"""
+
+
+def playbook_reference() -> str:
+    """Return the reference of playbooks as Markdown."""
+    schema = playbook_json_schema()
+    models = {"Playbook": schema, **schema["$defs"]}
+    parts = [_HEAD, f"```yaml\n{EXAMPLE}```\n", _WORDS]
+    parts += [_section(title, models[name]) for name, title in SECTIONS.items()]
+    return "\n".join([*parts, _EXPRESSIONS, _functions()])
+
+
+def _section(title: str, model: Mapping[str, Any]) -> str:
+    rows = [_row(key, field, key in model.get("required", ())) for key, field in model["properties"].items()]
+    return "\n".join([f"## {title}\n", f"{model['description']}\n", *_table("key", "value", "by default", "", rows)])
+
+
+def _row(key: str, field: Mapping[str, Any], required: bool) -> tuple[str, ...]:
+    default = field.get("default")
+    told = "" if default in (None, "") or isinstance(default, dict | list) else f"`{default}`"
+    shown = "**required**" if required else told
+    return f"`{key}`", _kind(field), shown, field["description"]
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    """Return what people call the values of a field."""
+    choices = [choice for choice in field.get("anyOf", [field]) if choice.get("type") != "null"]
+    kinds = [choice.get("type") for choice in choices]
+    if {"string", "boolean"} <= {*kinds}:
+        return "expression"
+    if kinds[-1] == "array" and len(kinds) == 2:
+        return "one or a list"
+    return _kind_of_one(choices[0])
+
+
+def _kind_of_one(field: Mapping[str, Any]) -> str:
+    if known := field.get("enum") or ([field["const"]] if "const" in field else None):
+        return " or ".join(f"`{value}`" for value in known)
+    patterns = {DURATION: "duration", NAME: "name", COLUMN: "column"}
+    if field.get("pattern") in patterns:
+        return patterns[field["pattern"]]
+    if field.get("format") == "date-time":
+        return "date and time"
+    kinds = {"string": "text", "integer": "whole number", "number": "number", "array": "list"}
+    return kinds.get(field.get("type", ""), "mapping")
+
+
+def _functions() -> str:
+    docs = [function.doc for function in FUNCTIONS.values()] + [form.doc for form in FORMS.values()]
+    rows = [(f"`{call}`", meaning) for call, meaning in sorted(doc.split(": ", 1) for doc in docs)]
+    return "\n".join(["### Functions\n", *_table("function", "meaning", rows)])
+
+
+def _table(*parts: Any) -> Iterator[str]:
+    """Yield the lines of a table; the last part is its rows, the others are its titles."""
+    *titles, rows = parts
+    yield f"| {' | '.join(titles)} |"
+    yield "|---" * len(titles) + "|"
+    yield from (f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+    yield ""
