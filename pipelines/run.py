@@ -83,10 +83,10 @@ def _report(
 
 
 def _metrics(result: PipelineResult) -> tuple[dict[str, Counter[str]], int | None]:
-    """Return the counts by namespace and name, summed over all steps, and the last tick."""
+    """Return the counts by namespace and name, in their order and summed over all steps, and the last tick."""
     found = result.metrics().query()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in found["counters"]:
+    for one in sorted(found["counters"], key=lambda counter: str(counter.key.metric.name)):
         counts[one.key.metric.namespace][one.key.metric.name] += one.committed
     ends = [one.committed.max for one in found["distributions"] if one.key.metric.name == "end_tick"]
     return counts, max(ends, default=None)
