@@ -17,7 +17,7 @@ from schemas.sources import Source
 from transforms import arrow_coder  # noqa: F401 (registers the coder of record batches)
 from transforms.parsing.files import RawFile, Reading, layout, raw_file, read_split, reading, splits
 from transforms.parsing.mapping import compile_mapper
-from transforms.parsing.raw import Rejection, Unreadable, rejected_batch
+from transforms.parsing.raw import Rejection, Unreadable, printable, rejected_batch
 from transforms.parsing.raw_types import made_fields, raw_types
 
 MAX_RECORD_BYTES = 1 << 20
@@ -107,7 +107,7 @@ class _Read(beam.DoFn):
         opened = partial(open_raw, split.file)
         for rows, rejections in read_split(opened, split.file, split.start, split.stop, self._what):
             if rows.num_rows:
-                metadata = {**rows.schema.metadata, b"signal": self._signal, b"file": path}
+                metadata = {**rows.schema.metadata, b"signal": self._signal, b"file": printable(path)}
                 yield rows.replace_schema_metadata(metadata)
             if rejections:
                 yield self._rejected(path, rejections)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from schemas.contracts import contract
@@ -47,6 +48,8 @@ def run_signals(patterns: Sequence[str | Path], *, shards: int = 3, as_of: int =
         max_ahead=0,
         shards=shards,
     )
+    assert parsed.signals.element_type == beam.typehints.Tuple[int, pa.RecordBatch]
+    assert parsed.rejected.element_type == read.blocks.element_type == read.rejected.element_type == pa.RecordBatch
     signals = _collected(parsed.signals, "Signals")
     rejected = _collected((read.rejected, parsed.rejected) | beam.Flatten(), "Rejected")
     result = pipeline.run()

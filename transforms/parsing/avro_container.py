@@ -1,19 +1,14 @@
 """The frame of Avro container files: header, blocks and sync markers, without trust in any of them."""
 
-import bz2
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
+from transforms.parsing.avro_codecs import MAX_BLOCK, UNPACK, Torn
 from transforms.parsing.raw import Rejection, Unreadable
-
-MAX_BLOCK = 16 << 20
-"""Bytes of a block, packed or unpacked."""
 
 _MAX_HEADER = 1 << 20
 _MAGIC = b"Obj\x01"
@@ -53,18 +48,6 @@ class Block:
     data: bytes
 
 
-class Torn(ValueError):
-    """A block that is not what it claims."""
-
-    reason = "torn_block"
-
-
-class Exploding(Torn):
-    """A block that would take too much memory."""
-
-    reason = "exploding_block"
-
-
 def read_header(stream: BinaryIO) -> Header:
     """Read the header of a file.
 
@@ -81,8 +64,8 @@ def read_header(stream: BinaryIO) -> Header:
             raise Torn("the header is cut off")
         schema = json.loads(values[b"avro.schema"])
         codec = values.get(b"avro.codec", b"null").decode()
-        if codec not in _UNPACK:
-            raise Torn(f"the codec `{codec}` is not one of {', '.join(_UNPACK)}")
+        if codec not in UNPACK:
+            raise Torn(f"the codec `{codec}` is not one of {', '.join(UNPACK)}")
     except (Torn, KeyError, ValueError, RecursionError) as error:
         raise Unreadable(f"the header cannot be read: {error}") from error
     return Header(schema, codec, marker, at + _MARKER)
@@ -171,7 +154,7 @@ def _read_block(stream: BinaryIO, header: Header, at: int) -> tuple[Block, int]:
     if packed.find(header.marker) < size:
         raise Torn("the file's marker is inside the block")
     try:
-        data = _UNPACK[header.codec](packed[:size])
+        data = UNPACK[header.codec](packed[:size])
     except Torn:
         raise
     except (ValueError, OSError, EOFError, zlib.error) as error:
@@ -198,56 +181,3 @@ def _behind_marker(stream: BinaryIO, marker: bytes, at: int) -> tuple[int | None
         rest = data[cut:]
     skipped.update(rest)
     return None, skipped.hexdigest(), length + len(rest)
-
-
-def _sized(data: bytes) -> bytes:
-    if len(data) > MAX_BLOCK:
-        raise Exploding(f"the block unpacks to more than {MAX_BLOCK} bytes")
-    return data
-
-
-def _deflate(packed: bytes) -> bytes:
-    unpacker = zlib.decompressobj(-15)
-    data = _sized(unpacker.decompress(packed, MAX_BLOCK + 1))
-    checksum = zlib.adler32(data).to_bytes(4, "big")  # some writers leave a part of it
-    if not unpacker.eof or not checksum.startswith(unpacker.unused_data):
-        raise Torn("the block's compressed data is cut off or followed by more")
-    return data
-
-
-def _bzip2(packed: bytes) -> bytes:
-    unpacker = bz2.BZ2Decompressor()
-    data = _sized(unpacker.decompress(packed, MAX_BLOCK + 1))
-    if not unpacker.eof or unpacker.unused_data:
-        raise Torn("the block's compressed data is cut off or followed by more")
-    return data
-
-
-def _zstandard(packed: bytes) -> bytes:
-    with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as unpacker:
-        return _sized(unpacker.read(MAX_BLOCK + 1))
-
-
-def _snappy(packed: bytes) -> bytes:
-    body, check = packed[:-4], packed[-4:]
-    size, shift = 0, 0
-    for byte in body[:5]:  # snappy states the unpacked size first, base 128
-        size |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
-    if size > MAX_BLOCK:
-        raise Exploding(f"the block unpacks to more than {MAX_BLOCK} bytes")
-    data: bytes = pa.Codec("snappy").decompress(body, decompressed_size=size, asbytes=True)
-    if zlib.crc32(data).to_bytes(4, "big") != check:
-        raise Torn("the block's checksum is wrong")
-    return data
-
-
-_UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    "null": _sized,
-    "deflate": _deflate,
-    "bzip2": _bzip2,
-    "snappy": _snappy,
-    "zstandard": _zstandard,
-}

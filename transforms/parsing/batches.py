@@ -14,7 +14,7 @@ from transforms.parsing.checks import check_field, check_time
 from transforms.parsing.identity import content_ids, pseudonyms
 from transforms.parsing.mapping import Mapper
 from transforms.parsing.problems import Problems
-from transforms.parsing.raw import Bools, Rejection, payloads, positions_of
+from transforms.parsing.raw import Bools, Rejection, mask_of, payloads, positions_of
 
 COMMON = ("id", "source", "time", "subject")
 """The first columns of every signal batch."""
@@ -99,7 +99,7 @@ def _kinds(given: pa.Array, intent: Intent, problems: Problems) -> dict[str, Boo
     names = [default] if everywhere else sorted(pc.unique(given.fill_null(default)).to_pylist())
     found: dict[str, Bools | None] = {}
     for name in names:
-        rows = None if everywhere else _mask(pc.equal(given.fill_null(default), name))
+        rows = None if everywhere else mask_of(pc.equal(given.fill_null(default), name))
         if name in intent.kinds:
             found[name] = rows
         else:
@@ -140,8 +140,3 @@ def _rejections(block: pa.RecordBatch, problems: Problems, source: Source) -> li
             bad, positions_of(block, rows), payloads(block, rows), strict=True
         )
     ]
-
-
-def _mask(array: pa.Array) -> Bools:
-    mask: Bools = array.to_numpy(zero_copy_only=False)
-    return mask

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from transforms.parsing.raw import Bools
+from transforms.parsing.raw import Bools, mask_of
 
 _PER_MILLISECOND = {"us": 1_000, "ns": 1_000_000}
 _MAX_SECONDS = 9_007_199_254_740  # beyond any contract's range, far from overflow once it is milliseconds
@@ -64,7 +64,7 @@ def plain(array: pa.Array) -> Cast:
     if kind == pa.uint64():
         over = pc.greater(array, pa.scalar(2**63 - 1, pa.uint64())).fill_null(False)
         fitting = pc.if_else(over, pa.scalar(None, pa.uint64()), array)
-        return Cast(fitting.cast(target), _fault(_mask(over), "out_of_range"))
+        return Cast(fitting.cast(target), _fault(mask_of(over), "out_of_range"))
     if target == pa.string() and not pa.types.is_date(kind):
         return _text(array)
     return Cast(array if kind == target else array.cast(target, safe=False), [])
@@ -89,7 +89,7 @@ def cast(array: pa.Array, target: pa.DataType) -> Cast:
 
 
 def _none_fits(array: pa.Array, target: pa.DataType) -> Cast:
-    return Cast(pa.nulls(len(array), target), _fault(_mask(array.is_valid()), "wrong_type"))
+    return Cast(pa.nulls(len(array), target), _fault(mask_of(array.is_valid()), "wrong_type"))
 
 
 def _text(array: pa.Array) -> Cast:
@@ -127,7 +127,7 @@ def _milliseconds(array: pa.Array) -> pa.Array:
     numbers: NDArray[np.int64] = ticks.fill_null(0).to_numpy()
     in_range = np.clip(numbers, -_MAX_SECONDS, _MAX_SECONDS)
     numbers = in_range * 1000 if unit == "s" else numbers // _PER_MILLISECOND[unit]
-    return pa.array(numbers, mask=_mask(array.is_null()))
+    return pa.array(numbers, mask=mask_of(array.is_null()))
 
 
 def _number(array: pa.Array, target: pa.DataType) -> Cast:
@@ -144,7 +144,7 @@ def _number(array: pa.Array, target: pa.DataType) -> Cast:
 def _truth(array: pa.Array) -> Cast:
     known = pc.is_in(array, pa.array(["true", "false"]))
     bad = pc.and_(array.is_valid(), pc.invert(known))
-    return Cast(pc.if_else(known, pc.equal(array, "true"), None), _fault(_mask(bad), "wrong_type"))
+    return Cast(pc.if_else(known, pc.equal(array, "true"), None), _fault(mask_of(bad), "wrong_type"))
 
 
 def _whole(array: pa.Array) -> Cast:
@@ -155,7 +155,7 @@ def _whole(array: pa.Array) -> Cast:
     bad = infinite | beyond | broken
     whole = np.where(bad, 0.0, numbers).astype(np.int64)
     faults = _fault(infinite, "non_finite") + _fault(beyond, "out_of_range") + _fault(broken, "wrong_type")
-    return Cast(pa.array(whole, mask=bad | _mask(array.is_null())), faults)
+    return Cast(pa.array(whole, mask=bad | mask_of(array.is_null())), faults)
 
 
 def _fault(bad: Bools, reason: str) -> list[tuple[Bools, str]]:
@@ -166,8 +166,3 @@ def to_arrow(series: pl.Series) -> pa.Array:
     """Return a polars column as an Arrow array of a plain type."""
     array = series.to_arrow(compat_level=pl.CompatLevel.oldest())
     return array.cast(pa.string()) if pa.types.is_large_string(array.type) else array
-
-
-def _mask(array: pa.Array) -> Bools:
-    mask: Bools = array.to_numpy(zero_copy_only=False)
-    return mask

@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 
 from schemas.contracts import Field
 from transforms.parsing.problems import Problems
-from transforms.parsing.raw import Bools
+from transforms.parsing.raw import mask_of
 
 MAX_TEXT = 4_096
 """Bytes of one text field."""
@@ -25,12 +25,12 @@ def check_field(array: pa.Array, field: Field, problems: Problems) -> pa.Array:
         The values; -0.0 has become 0.0, so that equal numbers are equal bytes.
     """
     if field.required and array.null_count:
-        problems.add(_mask(array.is_null()), "missing_field", f"`{field.name}` is missing")
+        problems.add(mask_of(array.is_null()), "missing_field", f"`{field.name}` is missing")
     if pa.types.is_string(field.type):
         _check_text(array, field, problems)
     elif pa.types.is_float64(field.type):
         if not pc.all(pc.is_finite(array)).as_py() and array.null_count < len(array):
-            bad = _mask(pc.invert(pc.is_finite(array)).fill_null(False))
+            bad = mask_of(pc.invert(pc.is_finite(array)).fill_null(False))
             problems.add(bad, "non_finite", f"`{field.name}` is not a finite number")
         array = pc.add(array, 0.0)
     _check_range(array, field, problems)
@@ -41,7 +41,7 @@ def check_time(times: pa.Array, latest: int, problems: Problems) -> None:
     """Note the rows with a time after `latest`, milliseconds, as `beyond_max_ahead`."""
     greatest = pc.max(times).as_py()
     if greatest is not None and greatest > latest:
-        bad = _mask(pc.greater(times, latest).fill_null(False))
+        bad = mask_of(pc.greater(times, latest).fill_null(False))
         problems.add(bad, "beyond_max_ahead", "`time` is further ahead than max_ahead allows")
 
 
@@ -49,9 +49,9 @@ def _check_text(array: pa.Array, field: Field, problems: Problems) -> None:
     lengths = pc.binary_length(array)
     shortest, longest = pc.min_max(lengths).as_py().values()
     if field.required and shortest == 0:
-        problems.add(_mask(pc.equal(lengths, 0).fill_null(False)), "missing_field", f"`{field.name}` is empty")
+        problems.add(mask_of(pc.equal(lengths, 0).fill_null(False)), "missing_field", f"`{field.name}` is empty")
     if longest is not None and longest > MAX_TEXT:
-        bad = _mask(pc.greater(lengths, MAX_TEXT).fill_null(False))
+        bad = mask_of(pc.greater(lengths, MAX_TEXT).fill_null(False))
         problems.add(bad, "text_too_long", f"`{field.name}` is longer than {MAX_TEXT} bytes")
 
 
@@ -65,7 +65,7 @@ def _check_range(array: pa.Array, field: Field, problems: Problems) -> None:
         (highest, greatest, pc.greater, "at most"),
     ):
         if limit is not None and seen is not None and beyond(pa.scalar(seen), pa.scalar(limit)).as_py():
-            bad = _mask(beyond(array, limit).fill_null(False))
+            bad = mask_of(beyond(array, limit).fill_null(False))
             problems.add(bad, "out_of_range", f"`{field.name}` must be {asked} {limit}")
 
 
@@ -75,8 +75,3 @@ def _limits(field: Field) -> tuple[float | None, float | None]:
         return field.min, field.max
     bound = 2.0**62 / 10**field.scale
     return (-bound if field.min is None else field.min), (bound if field.max is None else field.max)
-
-
-def _mask(array: pa.Array) -> Bools:
-    mask: Bools = array.to_numpy(zero_copy_only=False)
-    return mask

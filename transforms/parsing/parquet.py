@@ -68,7 +68,7 @@ def read_parquet(stream: BinaryIO, start: int, stop: int, wanted: Sequence[str])
                 if sum(block.num_rows for block in waiting) >= BLOCK_ROWS:
                     yield Parsed(pa.concat_batches(waiting), [])
                     waiting.clear()
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
             if getattr(error, "errno", None):
                 raise  # the disk or the network, not the content
             message = f"{row - first} rows of row group {group} cannot be read: {error}"
@@ -81,7 +81,7 @@ def read_parquet(stream: BinaryIO, start: int, stop: int, wanted: Sequence[str])
 def _opened(stream: BinaryIO) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(pa.PythonFile(stream, mode="r"))
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         if getattr(error, "errno", None):
             raise  # the disk or the network, not the content
         raise Unreadable(f"it is not a whole Parquet file: {error}") from error

@@ -56,6 +56,16 @@ class Parsed(NamedTuple):
     rejected: Sequence[Rejection]
 
 
+_TEXTS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+)
+
+
 class Unreadable(Exception):
     """A file that cannot be read at all, and why."""
 
@@ -99,21 +109,34 @@ def payloads(block: pa.RecordBatch, rows: Ints) -> list[bytes]:
 
 def _readable(array: pa.Array) -> pa.Array:
     """Return texts as strings although some are not UTF-8."""
-    if not (pa.types.is_string(array.type) or pa.types.is_binary(array.type)):
+    if pa.types.is_dictionary(array.type):
+        return _readable(array.dictionary_decode())
+    if not any(test(array.type) for test in _TEXTS):
         return array
-    raw = array.view(pa.binary()).to_pylist()
+    raw = array.cast(pa.large_binary()).to_pylist()
     return pa.array([None if text is None else text.decode("utf-8", "backslashreplace") for text in raw], pa.string())
+
+
+def printable(text: str) -> str:
+    """Return a text that is UTF-8 for sure: names of files and fields may hold lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def mask_of(array: pa.Array) -> Bools:
+    """Return a boolean column without nulls as a numpy mask."""
+    mask: Bools = array.to_numpy(zero_copy_only=False)
+    return mask
 
 
 def rejected_batch(source: str, stage: str, rejections: Sequence[Rejection]) -> pa.RecordBatch:
     """Return rejections as rows of `schemas.records.REJECTED`, first attempts."""
     rows = [
         {
-            "source": source,
+            "source": printable(source),
             "position": item.position,
             "stage": stage,
             "reason": item.reason,
-            "message": item.message,
+            "message": printable(item.message),
             "payload": item.payload,
             "payload_hash": item.digest,
             "payload_length": item.length,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.transforms.parsing.avro_files import MARKER, SCHEMA, block, header, long, packed, records, row
 from transforms.parsing.avro import avro_fields, read_avro
-from transforms.parsing.avro_container import MAX_BLOCK
+from transforms.parsing.avro_codecs import MAX_BLOCK
 from transforms.parsing.raw import POSITION, Unreadable
 
 NAMES = [str(field["name"]) for field in SCHEMA["fields"]]  # type: ignore[index]
