@@ -89,6 +89,7 @@ def test_readiness_is_the_furthest_look_back(tmp_path: Path) -> None:
         # what only misses a malformed part is not told
         ([("window: 2h", "window: 2 h")], [9]),
         ([("sum: mb,", "sum: m,")], [9]),
+        ([("low_mb: 500", "low_mb: 500 +, unused: (1")], [4, 4]),
         ([("enter: fading > 0.5", "enterr: fading > 0.5")], [16, 16]),
         ([("value: 4", "value: any_thing"), ("valid_for: 6h", "valid_for: 6")], [23]),
     ],

@@ -110,10 +110,12 @@ class _Compiler:
         self._level = playbook.subscriber
         self._contracts = contracts(playbook)
         self._errors: list[LoadError] = []
+        self._lost: set[str] = set()
         self._scope: Scope = {}
         self._expressions: dict[KeyPath, Expression] = {}
 
     def plan(self) -> ContextPlan:
+        self._check_lets()
         features = [one for name, feature in self._level.features.items() if (one := self._feature(name, feature))]
         self._scope = {f.name: ScopeColumn(f.dtype, f.aggregate not in NEVER_NULL) for f in features}
         self._scope |= {name: ScopeColumn(pl.Boolean(), False) for name in self._level.segments}
@@ -140,9 +142,19 @@ class _Compiler:
             needed=needed & {feature.name for feature in features},
         )
 
+    def _check_lets(self) -> None:
+        """Parse every `let`, used or not; what its names mean depends on where it is used."""
+        for name, text in self._playbook.let.items():
+            try:
+                parse(text)
+            except ExpressionError as error:
+                self._fail(("let", name), error.message, error.hint, text)
+                self._lost.add(name)
+
     def _stop_if_wrong(self) -> None:
         if self._errors:
-            raise PlanErrors(self._errors, self._scope, self._level.features.keys() - self._scope.keys())
+            lost = self._lost.union(self._level.features.keys() - self._scope.keys())
+            raise PlanErrors(self._errors, self._scope, lost)
 
     def _feature(self, name: str, feature: books.Feature) -> Feature | None:
         path = (LEVEL, "features", name)

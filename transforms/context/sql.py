@@ -91,9 +91,10 @@ def _inlined(tree: exp.Expr, lets: Mapping[str, str], scope: Collection[str], wi
         if name in within:
             raise ExpressionError(f"`let` goes in a circle: {' → '.join((*within, name))}")
         try:
-            meaning = exp.Paren(this=_inlined(parse(lets[name]), lets, scope, (*within, name)))
-        except RecursionError as error:
-            raise ExpressionError(f"`let` `{name}` is nested too deeply") from error
+            stands_for = parse(lets[name])
+        except ExpressionError as error:
+            raise ExpressionError(f"no `{name}` to use: under `let` it {error.message}", error.hint) from error
+        meaning = exp.Paren(this=_inlined(stands_for, lets, scope, (*within, name)))
         if column is tree:
             return meaning
         column.replace(meaning)

@@ -307,7 +307,11 @@ def test_let_names_stand_for_expressions(text: str, lets: Mapping[str, str], sam
         ("p", {"p": "q + 1", "q": "p"}, "`let` goes in a circle: p → q → p"),
         ("a > 1", {"a": "2"}, "`a` is under `let` and a column too (give the `let` another name)"),
         ("lo > 1", {"low": "2"}, "no `lo` here (did you mean `low`?)"),
-        ("low", {"low": "1 +"}, "is not an SQL expression: something is missing near `+`"),
+        (
+            "low",
+            {"low": "1 +"},
+            "no `low` to use: under `let` it is not an SQL expression: something is missing near `+`",
+        ),
         ("p0", {f"p{n}": f"p{n + 1} + p{n + 1}" for n in range(40)} | {"p40": "1"}, "has more than 2,000 parts"),
     ],
 )
