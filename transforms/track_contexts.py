@@ -67,6 +67,7 @@ class _Track(beam.DoFn):
 
     WAITING = BagStateSpec("waiting", ArrowBatchCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
+    CLOSED = ReadModifyWriteStateSpec("closed", VarIntCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("track_subscribers", TimeDomain.WATERMARK)
     COUNTS: ClassVar = {
@@ -83,12 +84,14 @@ class _Track(beam.DoFn):
         self,
         element: ShardBatch,
         waiting: Any = beam.DoFn.StateParam(WAITING),
+        closed: Any = beam.DoFn.StateParam(CLOSED),
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
         batch = element[1]
         waiting.add(batch)
-        self._alarm.at(self._first_tick(batch), wake, timer)
+        open_from = (closed.read() or 0) + self._plan.grid.tick
+        self._alarm.at(max(self._first_tick(batch), open_from), wake, timer)
 
     @on_timer(TIMER)
     def advance(
@@ -97,6 +100,7 @@ class _Track(beam.DoFn):
         fired: Timestamp = beam.DoFn.TimestampParam,
         waiting: Any = beam.DoFn.StateParam(WAITING),
         state: Any = beam.DoFn.StateParam(STATE),
+        closed: Any = beam.DoFn.StateParam(CLOSED),
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
@@ -118,6 +122,7 @@ class _Track(beam.DoFn):
             waiting.add(batch)
         if not self._alarm.bounded:
             state.write(advanced.state)
+            closed.write(upto)
             self._set_next(advanced, wake, timer)
         self._count(advanced)
         yield from _elements(shard, advanced)
@@ -167,7 +172,7 @@ class TrackContexts(beam.PTransform):  # type: ignore[misc]
     bounded: bool
     complete_from: int | None = None
 
-    def expand(self, signals: beam.PCollection[ShardBatch]) -> dict[str, Any]:
+    def expand(self, signals: beam.PCollection[ShardBatch]) -> Any:
         """Return the four outputs by name."""
         track = _Track(self.playbook, Alarm("track_subscribers", self.bounded), self.complete_from)
         made = signals | "Advance" >> beam.ParDo(track).with_outputs(*OUTPUTS, main="triggers")
