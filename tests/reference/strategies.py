@@ -238,7 +238,7 @@ def _copies(draw: Draw, rows: list[Signal], tick: int) -> list[Signal]:
 @st.composite
 def ends(draw: Draw, tick: int = 1, ticks: int = 40) -> list[int]:
     """Return where spans end: random ticks, the last one some time after every signal."""
-    cuts = draw(st.lists(st.integers(0, ticks + 5), max_size=8, unique=True))
+    cuts = draw(st.lists(st.integers(0, ticks + 5), max_size=5, unique=True))
     return [START + cut * tick * MINUTE for cut in sorted({*cuts, ticks + 25})]
 
 

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.playbook import Playbook
 from schemas.playbook_file import parse_playbook
 from tests.reference import records
 from tests.reference.contexts import Reference
@@ -27,18 +29,23 @@ def examples(number: int) -> settings:
     return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def plan_of(case: Case, grid: records.Grid = SMALL) -> ContextPlan:
-    playbook = parse_playbook(case.playbook)
-    panes = (grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span)
-    return load_plan(playbook, Grid(playbook.tick, *panes))
+@lru_cache(maxsize=1)
+def playbook_of(text: str) -> Playbook:
+    return parse_playbook(text)
+
+
+@lru_cache(maxsize=1)
+def plan_of(text: str, grid: records.Grid = SMALL) -> ContextPlan:
+    playbook = playbook_of(text)
+    return load_plan(playbook, Grid(playbook.tick, grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span))
 
 
 def reference(case: Case, grid: records.Grid = SMALL) -> Reference:
-    return played(Reference(parse_playbook(case.playbook), grid), case.calls)
+    return played(Reference(playbook_of(case.playbook), grid), case.calls)
 
 
 def kernel(case: Case, grid: records.Grid = SMALL) -> Kernel:
-    return played(Kernel(plan_of(case, grid)), case.calls)
+    return played(Kernel(plan_of(case.playbook, grid)), case.calls)
 
 
 def played(player: Player, calls: Iterable[Call]) -> Player:
@@ -72,7 +79,7 @@ def assert_alike(told: Context, truth: Context) -> None:
         assert same, f"{name}: {told.values[name]} is not {value}"
 
 
-@examples(250)
+@examples(300)
 @given(cases())
 def test_agrees_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
@@ -87,19 +94,15 @@ def test_agrees_with_the_reference_on_the_grid_of_the_design(case: Case) -> None
 @examples(100)
 @given(playbooks(), signals(), ends())
 def test_spans_may_be_cut_anywhere(playbook: str, rows: list[Signal], spans: list[int]) -> None:
-    whole = kernel(Case(playbook, in_time(rows, spans[-1:])))
-    cut = kernel(Case(playbook, in_time(rows, spans)))
-    assert sorted(cut.transitions) == sorted(whole.transitions)
-    assert cut.counts == whole.counts
-    assert_same([cut], reference(Case(playbook, in_time(rows, spans[-1:]))))
+    assert_same([kernel(Case(playbook, in_time(rows, spans)))], reference(Case(playbook, in_time(rows, spans[-1:]))))
 
 
-@examples(60)
-@given(cases(), st.integers(2, 3))
-def test_shards_make_no_difference(case: Case, shards: int) -> None:
+@examples(50)
+@given(cases())
+def test_shards_make_no_difference(case: Case) -> None:
     kernels = []
-    for shard in range(shards):
-        calls = [([row for row in rows if _shard(row, shards) == shard], upto) for rows, upto in case.calls]
+    for shard in range(2):
+        calls = [([row for row in rows if _shard(row, 2) == shard], upto) for rows, upto in case.calls]
         kernels.append(kernel(Case(case.playbook, calls)))
     assert_same(kernels, reference(case))
 
@@ -114,7 +117,7 @@ def test_files_and_their_order_make_no_difference(case: Case, data: st.DataObjec
     """Rows of a call come in batches of any size, in any order, copies at one time that differ in content included."""
     rows, upto = max(case.calls, key=lambda call: len(call[0]))
     rows = rows + [Signal(**(vars(row) | {"payload": {}})) for row in rows[:3]]
-    plan = plan_of(case)
+    plan = plan_of(case.playbook)
     once = played(Kernel(plan), [(rows, upto)])
     files = data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows)))
     order = data.draw(st.permutations(range(len(rows))))
