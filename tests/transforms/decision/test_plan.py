@@ -57,7 +57,7 @@ def test_a_plan_says_what_the_playbook_says() -> None:
     assert plan.limits == (
         Limit(COOLDOWN, "cooldown", 1, 3 * DAY, offer="pack"),
         Limit(CAPS, "cap_2_per_subscriber_in_month_channel_sms", 2, "month", channel="sms"),
-        Limit(CAPS, "cap_1_per_subscriber_in_1w_family_data", 1, 7 * DAY, family="data"),
+        Limit(CAPS, "cap_1_per_subscriber_in_7d_family_data", 1, 7 * DAY, family="data"),
     )
     assert (plan.playbook, plan.version, plan.tick, plan.time_zone) == ("town", 4, HOUR // 12, "Europe/Helsinki")
 
