@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
@@ -211,7 +212,11 @@ class Playbook(_Part):
         """The file's text."""
         return self._source.text
 
-    @property
+    def __hash__(self) -> int:
+        """Equal files have equal hashes; plans are kept by it."""
+        return hash((self.file, self.content_hash))
+
+    @cached_property
     def content_hash(self) -> str:
         """BLAKE2b-128, hex, of what the file says: comments and the order of keys do not matter."""
         canonical = json.dumps(self._source.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -46,8 +47,9 @@ NUMBERS_ONLY = ("sum", "mean", "min", "max")
 Scope = dict[str, ScopeColumn]
 
 
+@lru_cache(maxsize=64)
 def load_plan(playbook: Playbook, grid: Grid | None = None) -> ContextPlan:
-    """Compile the subscriber level of a playbook.
+    """Compile the subscriber level of a playbook, once a process.
 
     Args:
         playbook: The checked playbook.

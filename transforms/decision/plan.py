@@ -1,6 +1,7 @@
 """From a playbook to the plan of its offers: every expression compiled, every mistake told at once."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 import polars as pl
 import pyarrow as pa
@@ -21,6 +22,7 @@ NUMBER = (pl.Int64(), pl.Float64())
 ANYTHING = (*TRUTH, *NUMBER, pl.String())
 
 
+@lru_cache(maxsize=64)
 def load_offers(playbook: Playbook, mode: str = "live") -> OfferPlan:
     """Compile the offers of a playbook over the contexts that it defines; see `compile_offers`."""
     contexts = load_plan(playbook)
