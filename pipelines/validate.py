@@ -86,7 +86,7 @@ def _head(playbook: Playbook) -> Iterator[str]:
 
 def _level(playbook: Playbook, plan: ContextPlan) -> Iterator[str]:
     level, ready = playbook.subscriber, ready_after(plan)
-    yield f"{plan.level}: {len(level.features)} features, {len(level.derived)} derived values"
+    yield f"{plan.level}: {_many(len(level.features), 'feature')}, {_many(len(level.derived), 'derived value')}"
     for name, segment in level.segments.items():
         yield f"  segment {name}: {_ready(ready[name])}{f' ({segment.describe})' if segment.describe else ''}"
     for name in level.moments:
@@ -99,9 +99,13 @@ def _ready(after: int) -> str:
 
 def _offers(playbook: Playbook) -> Iterator[str]:
     offers, caps = playbook.offers, playbook.policy.caps
-    yield f"offers: {len(offers)}, with {len(caps)} caps"
+    yield f"offers: {len(offers)}, with {_many(len(caps), 'cap')}"
     yield from (f"  {name}: {_offer(offer)}" for name, offer in offers.items())
     yield from (f"  {_cap(cap)}" for cap in caps)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _offer(offer: Offer) -> str:
