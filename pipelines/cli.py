@@ -11,7 +11,7 @@ import typer
 
 from pipelines.console import days_shown, failures_told, run_shown
 from pipelines.flags import takes
-from pipelines.settings import RunSettings
+from pipelines.settings import RunSettings, pair
 from schemas.durations import parse_instant
 
 # Beam, polars and pyarrow are imported by the commands that need them: help and usage errors must be quick.
@@ -84,21 +84,27 @@ def preview(
         out = keep or directory
         with run_shown():
             report = run_it(replace(settings, out=out))
-        typer.echo(f"{report.summary()}\n\n{preview_of(load_playbook(settings.playbook), out)}", nl=False)
+        typer.echo(
+            f"{report.summary()}\n\n{preview_of(load_playbook(settings.playbook, dict(settings.lets)), out)}", nl=False
+        )
 
 
 @app.command()
 def validate(
     playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
+    lets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", parser=pair, help="Another value for a name under `let`."),
+    ] = None,
 ) -> None:
-    """Tell every mistake in a playbook, or from when each segment is ready on a cold start.
+    """Tell every mistake in a playbook, or what it says and from when each segment is ready on a cold start.
 
     segone validate playbook.yaml
     """
     from pipelines.validate import validate as told_of
 
     with failures_told():
-        typer.echo(told_of(playbook), nl=False)
+        typer.echo(told_of(playbook, dict(cast("list[tuple[str, str]]", lets or []))), nl=False)
 
 
 @app.command()

@@ -1,7 +1,9 @@
 """What people see on standard error: progress while it lasts, and how it failed."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import typer
 from rich.console import Console
@@ -15,18 +17,27 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Tell what went wrong without a traceback, and exit with its code."""
+    """Tell what went wrong without a traceback, and exit with its code; for an interrupt 128 plus its number."""
+    caught: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        caught.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except (LoadErrors, OSError) as error:
+    except (LoadErrors, Failure, OSError) as error:
         _errors.print(str(error), style="red", markup=False)
-        raise typer.Exit(1) from error
-    except Failure as failure:
-        _errors.print(str(failure), style="red", markup=False)
-        raise typer.Exit(failure.exit_code) from failure
-    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(error.exit_code if isinstance(error, Failure) else 1) from error
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if not caught:  # Beam makes a RuntimeError of an interrupt within a transform
+            raise
         _errors.print("interrupted: nothing was published")
-        raise typer.Exit(130) from interrupt
+        raise typer.Exit(128 + caught[0]) from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

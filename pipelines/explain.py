@@ -5,14 +5,16 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.failures import UnknownSubjectError
-from schemas.records import INSTANT
+from pipelines.report import instant
 
 OUTPUTS = ("contexts", "transitions", "decisions")
+
+LAST = "9999"
+"""Later than any instant in RFC 3339, which sort as text."""
 
 LATELY = 10
 """How many transitions and decisions the text shows."""
@@ -46,7 +48,7 @@ class Story:
         """Return the story as text: context, memberships, what happened, decisions, and why the last one."""
         parts = [
             [self.subject],
-            [*_context(self.context)],
+            [*_context(self.context)] if self.context else ["no context was written yet"],
             ["segments", *(f"  {name}  since {since}" for name, since in self.members.items())] if self.members else [],
             ["lately", *map(_transition, self.transitions[-LATELY:])] if self.transitions else [],
             ["decisions", *map(_decision, self.decisions[-LATELY:])] if self.decisions else ["no decisions"],
@@ -65,18 +67,16 @@ def explain(out: str, subject: str, at: int | None = None) -> Story:
 
     Raises:
         FileNotFoundError: the run's Parquet outputs are not there.
-        UnknownSubjectError: nothing is known of the subject then.
+        UnknownSubjectError: nothing at all is known of the subject.
     """
     kind, slash, name = subject.partition("/")
     kind, name = (kind, name) if slash else ("subscriber", subject)
     known = (pc.field("subject_kind") == kind) & (pc.field("subject") == name)
-    if at is not None:
-        known &= pc.field("tick") <= pa.scalar(at, INSTANT)
-    contexts, transitions, decisions = (_rows(f"{out}/{output}.parquet", known) for output in OUTPUTS)
-    if not contexts and not transitions and not decisions:
-        raise UnknownSubjectError(
-            f"{out} tells nothing of {kind}/{name} then: it had no signals yet, or was not sampled"
-        )
+    everything = [_rows(f"{out}/{output}.parquet", known) for output in OUTPUTS]
+    if not any(everything):
+        raise UnknownSubjectError(f"{out} tells nothing of {kind}/{name}: no signals, or not in the sample")
+    until = LAST if at is None else instant(at)
+    contexts, transitions, decisions = ([row for row in rows if row["tick"] <= until] for rows in everything)
     return Story(f"{kind}/{name}", contexts[-1] if contexts else None, _members(transitions), transitions, decisions)
 
 
@@ -104,10 +104,9 @@ def _members(transitions: Sequence[Row]) -> dict[str, str]:
     return since
 
 
-def _context(row: Row | None) -> Iterator[str]:
-    if row is not None:
-        yield f"context at {row['tick']}"
-        yield from _aligned((f"  {name}", _value(value)) for name, value in row["context"].items())
+def _context(row: Row) -> Iterator[str]:
+    yield f"context at {row['tick']}"
+    yield from _aligned((f"  {name}", _value(value)) for name, value in row["context"].items())
 
 
 def _transition(row: Row) -> str:

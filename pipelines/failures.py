@@ -8,7 +8,7 @@ class Failure(Exception):
 
 
 class UnknownSubjectError(Failure):
-    """The run wrote nothing about the subject up to the time asked for."""
+    """The run wrote nothing about the subject."""
 
 
 class TooManyRejectedError(Failure):

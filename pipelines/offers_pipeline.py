@@ -83,9 +83,7 @@ def _signals(
     signals, rejected = [], []
     for feed, source in sources_of(playbook, settings).items():
         payload = plan.signals[source.contract.name].columns
-        read = pipeline | f"Read {feed}" >> ReadSignals(
-            source=source, patterns=settings.globs()[feed], payload=payload
-        )
+        read = pipeline | f"Read {feed}" >> ReadSignals(source=source, patterns=settings.globs()[feed], payload=payload)
         parsed = read.blocks | f"Parse {feed}" >> ParseSignals(
             sources={source.contract.name: source},
             payloads={source.contract.name: payload},

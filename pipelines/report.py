@@ -13,6 +13,9 @@ from pipelines.failures import SignalsLostError
 PARTS = ("applied", "duplicates", "too_late", "rejected", "not_sampled", "pending")
 """Where signals end up; each is in exactly one of them. Of those applied some were late."""
 
+ANSWERS = ("offer", "no_offer", "outranked", "pending")
+"""What a trigger may get; each gets exactly one."""
+
 PACKAGES = ("segment-of-one", "apache-beam", "numpy", "polars", "pyarrow")
 
 

@@ -12,14 +12,14 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipelines.failures import TooManyRejectedError
 from pipelines.offers_pipeline import SORT_BY, build
-from pipelines.report import Report, instant, versions
+from pipelines.report import ANSWERS, PARTS, Report, instant, versions
 from pipelines.runner_options import beam_arguments
 from pipelines.settings import FORMATS, RunSettings
 from pipelines.staging import Staging
+from pipelines.validate import load_checked
 from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
-from schemas.playbook_file import load_playbook
 
 _log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ def run(settings: RunSettings) -> Report:
     """
     began = monotonic()
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
-    playbook = load_playbook(settings.playbook, dict(settings.lets))
+    playbook, _ = load_checked(settings.playbook, dict(settings.lets))
     if settings.until is not None and settings.until % playbook.tick:
         hint = f"{playbook.file} has one every {format_duration(playbook.tick)}, counted from 1970 UTC"
         raise LoadErrors([LoadError("--until", None, "is not a tick", hint=hint)])
@@ -74,19 +74,19 @@ def _report(
         settings=settings.shown(),
         as_of=instant(as_of),
         end_tick=None if end is None else instant(end),
-        signals={**counts["signals"]},
-        decisions={**counts["decisions"]},
-        outputs={**counts["rows"]},
+        signals={name: counts["signals"][name] for name in ("in", *PARTS, "late")},
+        decisions={name: counts["decisions"][name] for name in ANSWERS},
+        outputs={name: counts["rows"][name] for name in SORT_BY},
         seconds=seconds,
         versions=versions(),
     )
 
 
 def _metrics(result: PipelineResult) -> tuple[dict[str, Counter[str]], int | None]:
-    """Return the counts by namespace and name, in their order and summed over all steps, and the last tick."""
+    """Return the counts by namespace and name, summed over all steps, and the last tick."""
     found = result.metrics().query()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in sorted(found["counters"], key=lambda counter: str(counter.key.metric.name)):
+    for one in found["counters"]:
         counts[one.key.metric.namespace][one.key.metric.name] += one.committed
     ends = [one.committed.max for one in found["distributions"] if one.key.metric.name == "end_tick"]
     return counts, max(ends, default=None)

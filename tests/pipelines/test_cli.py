@@ -1,0 +1,133 @@
+"""The command line: what it prints, what it exits with, and how quick it is to say so."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.cli import EXIT_CODES, app
+from pipelines.failures import Failure
+from pipelines.flags import takes
+from pipelines.settings import RunSettings
+from tests.pipelines.small import small_arguments
+
+COMMANDS = ("run", "preview", "validate", "explain", "simulate", "demo", "schema")
+HEAVY = ("apache_beam", "polars", "pyarrow", "numpy")
+
+
+def _said(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [*arguments], terminal_width=200)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_run_tells_what_became_of_the_signals(tmp_path: Path) -> None:
+    code, out, _ = _said("run", *small_arguments(tmp_path), "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert "11 signals in = 9 applied + 1 duplicates + 1 rejected" in out
+    assert "5 triggers = 3 offer + 2 no offer" in out
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["--shards"] == 2
+
+
+def test_preview_keeps_nothing_unless_told_to(tmp_path: Path) -> None:
+    code, out, _ = _said("preview", *small_arguments(tmp_path), "--set", "low_mb=100", "--keep", str(tmp_path / "kept"))
+    assert code == 0
+    assert "samples: subjects, and when first" in out
+    assert {path.name for path in tmp_path.iterdir()} == {"playbook.yaml", "balance.jsonl", "usage.jsonl", "kept"}
+    assert not (tmp_path / "kept" / "decisions.jsonl").exists()
+
+
+def test_explain_in_text_and_json(small_out: Path) -> None:
+    assert "why no offer: cooldown" in _said("explain", str(small_out), "ann")[1]
+    story = json.loads(_said("explain", str(small_out), "ann", "--at", "2026-03-02T10:00:00Z", "--json")[1])
+    assert len(story["decisions"]) == 1
+
+
+@pytest.mark.parametrize("name", ["playbook", "usage", "offer"])
+def test_schema_is_json(name: str) -> None:
+    code, out, _ = _said("schema", name)
+    assert code == 0
+    assert json.loads(out)["type"] in ("object", "record")
+
+
+def test_validate(tmp_path: Path) -> None:
+    playbook = small_arguments(tmp_path)[0]
+    assert _said("validate", playbook)[0] == 0
+    Path(playbook).write_text(Path(playbook).read_text().replace("left_mb < low_mb", "left_mv < low_mb"))
+    code, _, told = _said("validate", playbook)
+    assert code == 1
+    assert "did you mean `left_mb`?" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("schema", "usge"), 1, "no schema `usge`; did you mean `usage`?"),
+        (("explain", "nowhere", "ann"), 1, "nowhere/contexts.parquet"),
+        (("run", "nowhere.yaml", "--signals", "usage=x", "--out", "out"), 1, "nowhere.yaml"),
+        (("run", "p.yaml", "--signals", "usage", "--out", "out"), 2, "`usage` is not NAME=VALUE"),
+        (("run", "p.yaml", "--signals", "usage=x"), 2, "--out"),
+        (("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--sample", "200%"), 2, "between 0% and 100%"),
+        (
+            ("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--runner", "Prisn"),
+            2,
+            "did you mean `PrismRunner`",
+        ),
+        (("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--", "--streaming"), 2, "FnApiRunner gives"),
+        (("demo", "--out", "out", "--subscribers", "5"), 2, "100"),
+        (("frobnicate",), 2, "No such command"),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(arguments: tuple[str, ...], code: int, message: str) -> None:
+    found, out, told = _said(*arguments)
+    assert found == code
+    assert message in told
+    assert "Traceback" not in out + told
+
+
+def test_too_many_rejected_is_exit_code_3(tmp_path: Path) -> None:
+    arguments = [*small_arguments(tmp_path), "--out", str(tmp_path / "out"), "--max-rejected", "1%"]
+    assert _said("run", *arguments)[0] == 3
+
+
+def test_every_exit_code_is_in_the_help() -> None:
+    assert {str(failure.exit_code) for failure in Failure.__subclasses__()} <= {*EXIT_CODES.replace(",", "").split()}
+    assert "Exit codes" in _said("--help")[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    code, out, _ = _said(command, "--help")
+    assert code == 0
+    assert f"segone {command}" in out.split("Options")[0].replace(f"Usage: segone {command}", "")
+
+
+def test_every_setting_is_a_flag_with_help() -> None:
+    flags = {
+        parameter.name: parameter
+        for parameter in takes(RunSettings)(lambda settings: None).__signature__.parameters.values()
+    }
+    assert flags.keys() == RunSettings.__dataclass_fields__.keys()
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = f"import sys, pipelines.cli; print([name for name in {HEAVY} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_an_interrupt_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = [*small_arguments(tmp_path)[:-1], "--shards=400", "--out", str(out)]
+    command = [sys.executable, "-m", "pipelines", "run", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not out.exists():
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "interrupted: nothing was published" in told
+    assert [*out.iterdir()] == []

@@ -1,0 +1,126 @@
+"""A run from files to files: whole or not there, with the proof that nothing was lost."""
+
+import hashlib
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.failures import SignalsLostError, TooManyRejectedError
+from pipelines.report import Report
+from pipelines.run import run
+from pipelines.settings import Limit, RunSettings
+from schemas.durations import parse_instant
+from schemas.errors import LoadErrors
+from tests.pipelines.small import small_settings, write_small
+
+RECORDS = ("offers", "decisions", "contexts", "transitions", "rejected")
+REJECTED = ("rejected.parquet", "rejected.jsonl")  # they name the file
+FILES = {f"{name}.{ending}" for name in RECORDS for ending in ("parquet", "jsonl")} | {"offers.avro", "run.json"}
+
+
+def _hashes(out: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.iterdir() if path.name != "run.json"
+    }
+
+
+def test_the_report_proves_what_became_of_every_signal(small_out: Path) -> None:
+    report = json.loads((small_out / "run.json").read_text())
+    signals = report["signals"]
+    assert signals["in"] == 11
+    assert (signals["applied"], signals["duplicates"], signals["rejected"], signals["pending"]) == (9, 1, 1, 0)
+    assert report["decisions"] == {"offer": 3, "no_offer": 2, "outranked": 0, "pending": 0}
+    assert report["end_tick"] == "2026-03-02T11:01:00.000Z"
+    assert report["outputs"]["decisions"] == 5
+    assert report["playbook"].keys() == {"file", "name", "version", "hash"}
+    assert {"python", "apache-beam", "polars", "pyarrow"} <= report["versions"].keys()
+
+
+def test_every_output_is_there_and_nothing_else(small_out: Path) -> None:
+    assert {path.name for path in small_out.iterdir()} == FILES
+
+
+def test_json_lines_and_parquet_have_the_same_rows(small_out: Path) -> None:
+    for name in RECORDS:
+        lines = (small_out / f"{name}.jsonl").read_text().splitlines()
+        assert len(lines) == pl.read_parquet(small_out / f"{name}.parquet").height
+
+
+def test_params_are_objects_in_json(small_out: Path) -> None:
+    decisions = [json.loads(line) for line in (small_out / "decisions.jsonl").read_text().splitlines()]
+    assert [row["params"] for row in decisions if row["offer"] == "topup"] == [{"left_mb": 50.0}, {"left_mb": 400.0}]
+
+
+@pytest.mark.parametrize("shards", [1, 5])
+def test_files_do_not_depend_on_shards_or_files(small_out: Path, tmp_path: Path, shards: int) -> None:
+    write_small(tmp_path)
+    for name in ("balance", "usage"):
+        lines = (tmp_path / f"{name}.jsonl").read_text().splitlines(keepends=True)
+        (tmp_path / f"{name}.jsonl").unlink()
+        (tmp_path / f"{name}_1.jsonl").write_text("".join(lines[1::2]))
+        (tmp_path / f"{name}_2.jsonl").write_text("".join(lines[::2]))
+    signals = tuple((name, str(tmp_path / f"{name}*.jsonl")) for name in ("usage", "balance"))
+    playbook, out = str(tmp_path / "playbook.yaml"), tmp_path / "out"
+    run(RunSettings(playbook=playbook, signals=signals, out=str(out), shards=shards))
+    found, expected = _hashes(out), _hashes(small_out)
+    assert found | dict.fromkeys(REJECTED, "") == expected | dict.fromkeys(REJECTED, "")
+
+
+def test_an_end_leaves_the_rest_pending(tmp_path: Path) -> None:
+    report = run(small_settings(tmp_path, until=parse_instant("2026-03-02T09:00:00+00:00")))
+    assert (report.signals["applied"], report.signals["pending"]) == (6, 4)
+    assert report.end_tick == "2026-03-02T09:00:00.000Z"
+
+
+def test_signals_from_the_future_are_rejected(tmp_path: Path) -> None:
+    report = run(small_settings(tmp_path, as_of=parse_instant("2026-03-02T08:35:00+00:00"), max_ahead=0))
+    assert report.signals["rejected"] == 7
+
+
+def test_another_value_for_a_let(tmp_path: Path) -> None:
+    report = run(small_settings(tmp_path, lets=(("low_mb", "100"),)))
+    assert report.decisions["offer"] == 2
+
+
+def test_a_sample_takes_whole_subjects(tmp_path: Path) -> None:
+    report = run(small_settings(tmp_path, sample=Fraction(1, 2)))
+    contexts = pl.read_parquet(tmp_path / "out" / "contexts.parquet")
+    assert report.signals["not_sampled"] > 0
+    assert 0 < contexts["subject"].n_unique() < 3
+
+
+def test_too_many_rejected_publish_only_why(tmp_path: Path) -> None:
+    run(small_settings(tmp_path))
+    with pytest.raises(TooManyRejectedError, match="1 of 11 signals were rejected, more than --max-rejected 0"):
+        run(small_settings(tmp_path, max_rejected=Limit("0")))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"rejected.parquet", "rejected.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"signals": (("usage", "nowhere/*.csv"),)}, "nowhere/*.csv: no such file"),
+        ({"signals": (("usgae", "x.csv"),)}, "did you mean `usage`?"),
+        ({"playbook": "nowhere.yaml"}, "nowhere.yaml"),
+        ({"sources": "nowhere.yaml"}, "nowhere.yaml"),
+        ({"until": 1}, "--until: is not a tick"),
+        ({"lets": (("lowmb", "1"),)}, "did you mean `low_mb`?"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_touched(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(LoadErrors) as told:
+        run(small_settings(tmp_path, **options))
+    assert message in str(told.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_lost_signals_are_a_loud_error() -> None:
+    rest: dict[str, Any] = {
+        name: {} for name in ("playbook", "settings", "decisions", "outputs", "seconds", "versions")
+    }
+    with pytest.raises(SignalsLostError, match="3 signals in, but 1 applied"):
+        Report(signals={"in": 3, "applied": 1, "rejected": 1}, as_of="", end_tick=None, **rest)
