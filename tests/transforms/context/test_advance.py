@@ -129,6 +129,19 @@ def test_files_and_their_order_make_no_difference(case: Case, data: st.DataObjec
     assert shuffled.advanced.state == once.advanced.state
 
 
+@examples(60)
+@given(cases())
+def test_wakes_before_anything_changes(case: Case) -> None:
+    """A shell that sleeps until `wake`, or until the tick of a row that waits, misses nothing."""
+    case = Case(case.playbook, case.calls[: len(case.calls) // 2 + 1])
+    (_, upto), before, told = case.calls[-1], reference(case), kernel(case).advanced
+    wakes = [row.time // MINUTE * MINUTE + MINUTE for row in before.waiting] + [wake for wake in [told.wake] if wake]
+    known = len(before.transitions)
+    before.advance([], upto + 60 * MINUTE)
+    changes = [one.tick for one in before.transitions[known:]]
+    assert min(wakes, default=math.inf) <= min(changes, default=math.inf)
+
+
 @pytest.mark.parametrize("upto", [10 * MINUTE, 9 * MINUTE, 10 * MINUTE + 1])
 def test_only_a_later_tick_can_be_closed(upto: int) -> None:
     text = "playbook: p\nsignals: [usage]\nsubscriber: {features: {n: {count: any, from: usage, window: 5m}}}\n"
