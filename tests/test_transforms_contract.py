@@ -1,0 +1,248 @@
+"""What every PTransform of ours keeps to."""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pytest
+from apache_beam.internal import pickler
+from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
+from apache_beam.portability.common_urns import primitives
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+import transforms
+from schemas.contracts import contract
+from schemas.playbook_file import parse_playbook
+from schemas.sources import Source, SourceConfig
+from tests.pipelines.small import PLAYBOOK
+from transforms.context.plan import load_plan
+from transforms.track_contexts import ShardBatch
+from transforms.write_outputs import FORMATS
+
+MODULES = [importlib.import_module(f"transforms.{each.name}") for each in pkgutil.iter_modules(transforms.__path__)]
+FOUND = {
+    each: module
+    for module in MODULES
+    for each in vars(module).values()
+    if isinstance(each, type) and issubclass(each, beam.PTransform) and each.__module__ == module.__name__
+}
+PAR_DO = primitives.PAR_DO.urn
+BOOK = parse_playbook(PLAYBOOK)
+OTHER_BOOK = parse_playbook(PLAYBOOK.replace("500", "600").replace("cooldown: 1d", "cooldown: 2d"))
+COARSE_BOOK = parse_playbook(PLAYBOOK.replace("tick: 1m", "tick: 5m"))
+USAGE = Source(contract("usage"))
+SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A transform as it is used.
+
+    Attributes:
+        options: How it is made.
+        takes: Type of its input's elements, None for the pipeline.
+        labels: Of the steps in it: a running pipeline is updated by them, so they change only on purpose.
+        others: Another value of each option, which must make another graph.
+    """
+
+    options: dict[str, Any]
+    takes: Any
+    labels: set[str]
+    others: dict[str, Any]
+
+
+def _examples(directory: Path) -> dict[str, Example]:
+    for name in ("a", "b"):
+        (directory / f"{name}.jsonl").write_text("{}\n")
+    files, others = str(directory / "a.jsonl"), str(directory / "b.jsonl")
+    return {
+        "ReadSignals": Example(
+            {"source": USAGE, "patterns": [files], "payload": ["mb"]},
+            None,
+            {"Files", "Split", "Spread", "Read"},
+            {
+                "source": Source(contract("balance")),
+                "patterns": [others],
+                "payload": ["kind"],
+                "max_record_bytes": 1 << 10,
+            },
+        ),
+        "ParseSignals": Example(
+            {
+                "sources": {"usage": USAGE},
+                "payloads": {"usage": ["mb"]},
+                "kinds": frozenset({"subscriber"}),
+                "as_of": 10,
+                "max_ahead": 1,
+                "shards": 4,
+            },
+            pa.RecordBatch,
+            {"Parse"},
+            {
+                "sources": {"usage": Source(contract("usage"), SourceConfig(source="switch"))},
+                "payloads": {"usage": ["kind"]},
+                "kinds": frozenset({"household"}),
+                "as_of": 20,
+                "max_ahead": 2,
+                "shards": 5,
+            },
+        ),
+        "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardBatch, {"Sample"}, {"share": Fraction(1, 3)}),
+        "EndInput": Example(
+            {"plan": load_plan(BOOK), "shards": 4},
+            ShardBatch,
+            {"Times", "Greatest", "Shards", "Tell"},
+            {"plan": load_plan(COARSE_BOOK), "shards": 5, "until": 60_000},
+        ),
+        "TrackContexts": Example(
+            {"playbook": BOOK, "bounded": True},
+            ShardBatch,
+            {"Advance"},
+            {"playbook": OTHER_BOOK, "bounded": False, "complete_from": 5},
+        ),
+        "DecideOffers": Example(
+            {"playbook": BOOK, "bounded": True},
+            ShardBatch,
+            {"Decide"},
+            {"playbook": OTHER_BOOK, "bounded": False, "mode": "shadow"},
+        ),
+        "WriteOutputs": Example(
+            {"directory": "here", "name": "x", "schema": SCHEMA, "sort_by": ("tick",)},
+            pa.RecordBatch,
+            {"Nothing", "All", "OneWriter", "Gather", "Write"},
+            {
+                "directory": "there",
+                "name": "y",
+                "schema": SCHEMA.append(pa.field("n", pa.int64())),
+                "sort_by": ("subject",),
+                "formats": {"parquet": FORMATS["parquet"]},
+            },
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
+    return _examples(tmp_path_factory.mktemp("examples"))
+
+
+every = pytest.mark.parametrize("transform", [*FOUND], ids=lambda transform: transform.__name__)
+
+
+def _pipeline(transform: type, example: Example, **options: Any) -> beam.Pipeline:
+    """Return a pipeline of the transform alone."""
+    pipeline = beam.Pipeline(FnApiRunner())
+    taken = pipeline
+    if example.takes is not None:
+        taken = pipeline | "In" >> beam.Create([]).with_output_types(example.takes)
+    _ = taken | "It" >> transform(**example.options | options)
+    return pipeline
+
+
+def _graph(pipeline: beam.Pipeline) -> dict[str, bytes]:
+    """Return what runs in each step of the graph, its settings included, by label."""
+    known = pipeline.to_runner_api().components.transforms.values()
+    return {each.unique_name: each.spec.payload for each in known if each.spec.urn == PAR_DO}
+
+
+class _Labels(PipelineVisitor):
+    """Collects the labels of all steps."""
+
+    def __init__(self) -> None:
+        self.labels: list[str] = []
+
+    def enter_composite_transform(self, node: AppliedPTransform) -> None:
+        self.labels.append(node.full_label)
+
+    def visit_transform(self, node: AppliedPTransform) -> None:
+        self.labels.append(node.full_label)
+
+
+def _labels(pipeline: beam.Pipeline) -> list[str]:
+    visitor = _Labels()
+    pipeline.visit(visitor)
+    return visitor.labels
+
+
+def test_every_transform_has_an_example(examples: dict[str, Example]) -> None:
+    assert {transform.__name__ for transform in FOUND} == examples.keys()
+
+
+@every
+def test_a_file_has_one_and_its_name(transform: type) -> None:
+    assert re.sub(r"(?<!^)(?=[A-Z])", "_", transform.__name__).lower() == transform.__module__.split(".")[-1]
+
+
+@every
+def test_it_is_the_last_class_of_its_file(transform: type) -> None:
+    classes = [
+        node.name for node in ast.parse(inspect.getsource(FOUND[transform])).body if isinstance(node, ast.ClassDef)
+    ]
+    assert classes[-1] == transform.__name__
+
+
+@every
+def test_it_is_a_dataclass_with_named_options(transform: type) -> None:
+    assert dataclasses.is_dataclass(transform)
+    parameters = transform.__dataclass_params__  # type: ignore[attr-defined]
+    assert (parameters.eq, parameters.frozen) == (False, False)  # unequal to all others, writable for Beam
+    assert all(field.kw_only for field in dataclasses.fields(transform))
+
+
+@every
+def test_it_tells_what_goes_in_and_out(transform: type) -> None:
+    told = inspect.getdoc(transform) or ""
+    assert "In" in told
+    assert re.search(r"\bout\b", told, re.IGNORECASE)
+    _, _, options = told.partition("Attributes:")
+    assert [field.name for field in dataclasses.fields(transform) if f"\n    {field.name}: " not in options] == []
+
+
+@every
+def test_expand_is_a_table_of_contents(transform: type) -> None:
+    (function,) = ast.parse(textwrap.dedent(inspect.getsource(transform.expand))).body  # type: ignore[attr-defined]
+    assert isinstance(function, ast.FunctionDef)
+    body = function.body[1:]
+    assert body[-1].end_lineno is not None
+    assert body[-1].end_lineno - body[0].lineno < 15
+    assert not [node for node in ast.walk(function) if isinstance(node, ast.Lambda)]
+
+
+@every
+def test_it_pickles(transform: type, examples: dict[str, Example]) -> None:
+    made = transform(**examples[transform.__name__].options)
+    copy = pickler.loads(pickler.dumps(made))
+    assert type(copy) is transform
+    assert _graph(_pipeline(transform, examples[transform.__name__])).keys()
+
+
+@every
+def test_its_labels_are_stable_and_its_own(transform: type, examples: dict[str, Example]) -> None:
+    example = examples[transform.__name__]
+    labels = _labels(_pipeline(transform, example))
+    assert len(labels) == len({*labels})
+    steps = {re.sub(r"/.*", "", label.removeprefix("It/")) for label in labels if label.startswith("It/")}
+    assert steps == example.labels
+
+
+@every
+def test_each_option_has_an_effect(transform: type, examples: dict[str, Example]) -> None:
+    example = examples[transform.__name__]
+    assert example.others.keys() == {field.name for field in dataclasses.fields(transform)}
+    graph = _graph(_pipeline(transform, example))
+    assert graph == _graph(_pipeline(transform, example))
+    same = [
+        name
+        for name, other in example.others.items()
+        if _graph(_pipeline(transform, example, **{name: other})) == graph
+    ]
+    assert same == []
