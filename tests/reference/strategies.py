@@ -1,25 +1,17 @@
-"""Hypothesis strategies: random playbooks, random signals with all that goes wrong with them, random spans."""
+"""Hypothesis strategies of histories: signals with all that goes wrong with them, spans, and calls of both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from tests.reference.expressions import Value, is_true
-from tests.reference.records import MINUTE, Grid, Signal
+from tests.reference.playbooks import SMALL_REACHES, Reaches, playbooks
+from tests.reference.records import MINUTE, Signal
 
 Draw = Callable[[st.SearchStrategy], object]
 Call = tuple[list[Signal], int]
 
 START = 1_767_563_400_000  # 2026-01-04T21:50:00Z, ten minutes before midnight in Helsinki
-Reaches = tuple[tuple[int, int, int], ...]
-"""Kinds of windows: the unit of W and offset, the least and the greatest W + offset, all in minutes."""
-
-SMALL = Grid(exact_limit=8 * MINUTE, short_pane=2 * MINUTE, long_pane=4 * MINUTE, short_span=16 * MINUTE)
-"""A grid on which sawtooth windows of both panes fit into an hour."""
-SMALL_REACHES: Reaches = ((1, 1, 8), (1, 1, 8), (2, 10, 16), (4, 20, 28))
-LARGE_REACHES: Reaches = ((5, 5, 120), (5, 125, 600), (60, 2_940, 4_320))
-"""For the design's own grid at a tick of five minutes."""
 
 COLUMNS: dict[str, dict[str, st.SearchStrategy]] = {
     "usage": {
@@ -38,19 +30,6 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy]] = {
         "state": st.sampled_from([None, "started", "completed"]),
     },
 }
-_WHERES = {
-    "usage": [
-        "kind = 'data'",
-        "NOT kind = 'data'",
-        "mb > 1",
-        "bytes IS NULL OR bytes BETWEEN 1 AND 5",
-        "local_hour = 0",
-    ],
-    "balance": ["bucket = 'data'", "remaining_mb < little", "local_weekday = 1"],
-    "order": ["state IN ('completed')", "quantity * amount > 2", "NOT (amount > 0 AND state = 'started')"],
-}
-_NUMERIC = {"usage": ["mb", "bytes"], "balance": ["remaining_mb"], "order": ["amount", "quantity"]}
-_TEXT = {"usage": ["kind", "peer"], "balance": ["bucket"], "order": ["state"]}
 
 
 @dataclass(frozen=True)
@@ -63,143 +42,6 @@ class Case:
     def __repr__(self) -> str:
         """Return something to paste."""
         return f"Case({self.playbook}\n{self.calls})"
-
-
-@dataclass
-class _Names:
-    """What an expression may read so far, and what it is for a subject without rows."""
-
-    numbers: list[str]
-    texts: list[str]
-    seconds: list[str]
-    booleans: list[str]
-    empty: dict[str, Value]
-
-
-@st.composite
-def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES) -> str:
-    """Return the text of a valid playbook.
-
-    Args:
-        draw: Hypothesis' own.
-        tick: The tick in minutes; every duration but those of windows is a small number of them.
-        reaches: Windows that fit the grid.
-    """
-    names = _Names(["n"], [], [], [], {"n": 0})
-    features = [f"n: {{count: any, from: usage, window: {3 * tick}m}}"]
-    features += [_feature(draw, f"f{index}", names, reaches) for index in range(draw(st.integers(1, 4)))]
-    derived, segments = [], []
-    for index in range(draw(st.integers(0, 4))):
-        if draw(st.booleans()):
-            derived.append(_derived(draw, f"d{index}", names))
-        else:
-            segments.append(_segment(draw, f"s{index}", names, tick))
-    moments = [_moment(draw, f"m{index}", names, tick) for index in range(draw(st.integers(0, 2)))]
-    level = {"features": features, "derived": derived, "segments": segments, "moments": moments}
-    triggers = [f"subscriber.{line.split(':')[0]}" for line in segments + moments]
-    triggers += [f"subscriber.{line.split(':')[0]}.exited" for line in segments]
-    lines = [
-        "playbook: random",
-        "time_zone: Europe/Helsinki",
-        f"tick: {tick}m",
-        f"allowed_lateness: {10 * tick}m",
-        f"dedup_horizon: {12 * tick}m",
-        "let: {little: 2, busy: n > 1}",
-        "signals: [usage, balance, order]",
-        "subscriber:",
-    ]
-    for section, entries in level.items():
-        lines += [f"  {section}:", *(f"    {entry}" for entry in entries)] if entries else []
-    if triggers and (named := draw(st.lists(st.sampled_from(triggers), unique=True, max_size=4))):
-        offer = (
-            f"for: [{', '.join(named)}], family: any, owner: us, value: 1, p_accept: 0.5, send: [app], valid_for: 1h"
-        )
-        lines += ["offers:", f"  offer: {{{offer}}}"]
-    return "\n".join(lines) + "\n"
-
-
-def _feature(draw: Draw, name: str, names: _Names, reaches: Reaches) -> str:
-    """Return a feature's line and note what it is."""
-    signal = draw(st.sampled_from(sorted(COLUMNS)))
-    aggregates = ["count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last"]
-    aggregate = draw(st.sampled_from(aggregates))
-    columns = _NUMERIC[signal]
-    if aggregate in ("distinct", "first", "last"):
-        columns = columns + _TEXT[signal] + (["local_date"] if aggregate == "distinct" else [])
-    if aggregate in ("count", "seconds_since_last"):
-        columns = [*columns, "any", "any"]
-    column = draw(st.sampled_from(columns))
-    kind = names.texts if column in _TEXT[signal] and aggregate in ("first", "last") else names.numbers
-    (names.seconds if aggregate == "seconds_since_last" else kind).append(name)
-    names.empty[name] = 0 if aggregate in ("count", "sum", "distinct") else None
-    where = f', where: "{draw(st.sampled_from(_WHERES[signal]))}"' if draw(st.booleans()) else ""
-    return f"{name}: {{{aggregate}: {column}, from: {signal}{where}{_window(draw, aggregate, reaches)}}}"
-
-
-def _window(draw: Draw, aggregate: str, reaches: Reaches) -> str:
-    """Return `window` and `offset`: exact, or sawtooth with short or long panes."""
-    if aggregate == "last" and draw(st.booleans()):
-        return ""
-    unit, least, most = draw(st.sampled_from(reaches))
-    reach = draw(st.integers(-(-least // unit), most // unit)) * unit
-    window = draw(st.integers(1, reach // unit)) * unit
-    return f", window: {window}m" + (f", offset: {reach - window}m" if reach > window else "")
-
-
-def _derived(draw: Draw, name: str, names: _Names) -> str:
-    """Return a derived value's line and note it."""
-    a, b = draw(st.sampled_from(names.numbers)), draw(st.sampled_from(names.numbers))
-    member = draw(st.sampled_from(names.booleans)) if names.booleans else "TRUE"
-    texts = ["{a} + {b}", "{a} - {b} * 0.5", "{a} / {b}", "COALESCE({a}, 0) / 4", "CASE WHEN {m} THEN {a} ELSE {b} END"]
-    text = draw(st.sampled_from(texts)).format(a=a, b=b, m=member)
-    bounds = draw(st.sampled_from(["", "", ", bounds: [0, 1]", ", bounds: [0.5, 3]"]))
-    names.numbers.append(name)
-    names.empty[name] = 0 if "COALESCE" in text else None
-    return f'{name}: {{expr: "{text}"{bounds}}}'
-
-
-def _segment(draw: Draw, name: str, names: _Names, tick: int) -> str:
-    """Return a segment's line, one that a subject without rows is not in, and note it."""
-    enter = _condition(draw, names)
-    if is_true(enter, names.empty, {"little": 2, "busy": "n > 1"}):
-        enter = f"({enter}) AND n > 0"
-    hold = draw(st.sampled_from([0, 0, 60, 90, 240]))
-    expire = draw(st.sampled_from([None, None, 300, 400, 600]))
-    parts = [f'enter: "{enter}"', f"hold: {hold * tick}s"]
-    parts += [f'exit: "{_condition(draw, names)}"'] if draw(st.booleans()) else []
-    parts += [f"expire: {expire * tick}s"] if expire else []
-    parts += ["on_late: trigger"] if draw(st.booleans()) else []
-    names.booleans.append(name)
-    names.empty[name] = False
-    return f"{name}: {{{', '.join(parts)}}}"
-
-
-def _moment(draw: Draw, name: str, names: _Names, tick: int) -> str:
-    """Return a moment's line."""
-    repeat, again_after = draw(st.sampled_from([None, 1, 3])), draw(st.sampled_from([None, 30, 150, 420]))
-    parts = [f'when: "{_condition(draw, names)}"']
-    parts += [f"repeat: {repeat * tick}m"] if repeat else []
-    parts += [f"again_after: {again_after * tick}s"] if again_after else []
-    parts += ["on_late: trigger"] if draw(st.booleans()) else []
-    return f"{name}: {{{', '.join(parts)}}}"
-
-
-def _condition(draw: Draw, names: _Names) -> str:
-    """Return a condition over one or two atoms."""
-    atoms = [_atom(draw, names) for _ in range(draw(st.integers(1, 2)))]
-    text = draw(st.sampled_from([" AND ", " OR "])).join(atoms)
-    return f"NOT ({text})" if draw(st.integers(0, 5)) == 0 else text
-
-
-def _atom(draw: Draw, names: _Names) -> str:
-    """Return one comparison, or one name that is TRUE or FALSE."""
-    number = f"{draw(st.sampled_from(names.numbers))} "
-    compare, limit = draw(st.sampled_from([">", ">=", "<", "<=", "=", "<>"])), draw(st.sampled_from([0, 1, 2, 2.5, 5]))
-    choices = [number + f"{compare} {limit}", number + f"{compare} {limit}", number + "IS NULL", "busy"]
-    choices += [f"{name} {compare} {draw(st.sampled_from([30, 60, 90.5, 180, 400]))}" for name in names.seconds]
-    choices += [f"{name} = 'data'" for name in names.texts]
-    choices += [draw(st.sampled_from(["", "NOT "])) + name for name in names.booleans]
-    return draw(st.sampled_from(choices))
 
 
 @st.composite

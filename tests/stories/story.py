@@ -1,4 +1,14 @@
-"""Stories as data, and what a run tells as the sentences that stories are written in."""
+"""Stories as data, and what a run tells as the sentences that stories are written in.
+
+A story is a YAML file: `story` (a sentence or two), `playbook` (a small one), and `events` in the order in which they
+happen: `signals` arrive, the `watermark` says up to when all is known, `expect` says what has been told since the
+`expect` before. Times are UTC, on the `day` of the story (2026-01-05) unless they have a date. What is told is said as
+
+- `10:01 anna enters heavy`, `10:05 anna refreshes heavy`, `10:06 anna leaves heavy: expired`, `10:01 anna has burst`
+- `10:01 anna, burst: offer day_pass`, `…: no_offer because cooldown`, `…: outranked`, each with ` (late)` where it is
+- `10:01 anna gets day_pass by app`
+- counts of signals since the story began: applied, duplicates, late (of the applied), rejected, pending
+"""
 
 import datetime
 import itertools

@@ -14,8 +14,9 @@ from schemas.playbook_file import parse_playbook
 from tests.reference import records
 from tests.reference.contexts import Reference
 from tests.reference.kernel import Kernel, batches
+from tests.reference.playbooks import LARGE_REACHES, SMALL, playbooks
 from tests.reference.records import MINUTE, Context, Signal
-from tests.reference.strategies import LARGE_REACHES, SMALL, Call, Case, cases, ends, in_time, playbooks, signals
+from tests.reference.strategies import Call, Case, cases, ends, in_time, signals
 from transforms.context.advance import advance
 from transforms.context.definitions import ContextPlan
 from transforms.context.plan import load_plan
