@@ -9,7 +9,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from pipelines.console import days_shown, failures_told, run_shown
+from pipelines.console import failures_told, progress_shown
 from pipelines.flags import takes
 from pipelines.settings import RunSettings, pair
 from schemas.durations import parse_instant
@@ -56,7 +56,7 @@ def run(settings: RunSettings) -> None:
     """
     from pipelines.run import run as run_it
 
-    with failures_told(), run_shown():
+    with failures_told(), progress_shown():
         report = run_it(settings)
     rows = ", ".join(f"{count:,} {name}" for name, count in report.outputs.items())
     typer.echo(f"{report.summary()}\n{settings.out}: {rows}")
@@ -82,7 +82,7 @@ def preview(
 
     with failures_told(), TemporaryDirectory() as directory:
         out = keep or directory
-        with run_shown():
+        with progress_shown():
             report = run_it(replace(settings, out=out))
         typer.echo(
             f"{report.summary()}\n\n{preview_of(load_playbook(settings.playbook, dict(settings.lets)), out)}", nl=False
@@ -147,7 +147,7 @@ def simulate(
     from pipelines.simulate import simulate as simulated
     from pipelines.simulate import told
 
-    with failures_told(), days_shown(days) as on_day:
+    with failures_told(), progress_shown() as tell:
         town = simulated(
             out,
             seed=seed,
@@ -155,7 +155,7 @@ def simulate(
             days=days,
             start=start.date(),
             file_format=file_format,
-            on_day=on_day,
+            on_day=lambda day: tell(f"simulating: {day} of {days} days"),
         )
     typer.echo(told(town))
 
@@ -168,8 +168,14 @@ def demo(out: Out, seed: Seed = 1, subscribers: Subscribers = 1_000, days: Days 
     """
     from pipelines.demo import demo as demonstrated
 
-    with failures_told(), days_shown(days) as on_day:
-        text = demonstrated(out, seed=seed, subscribers=subscribers, days=days, on_day=on_day)
+    with failures_told(), progress_shown() as tell:
+        text = demonstrated(
+            out,
+            seed=seed,
+            subscribers=subscribers,
+            days=days,
+            on_day=lambda day: tell(f"simulating: {day} of {days} days"),
+        )
     typer.echo(text, nl=False)
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipelines.failures import Failure
+from pipelines.progress import steps_told
 from schemas.errors import LoadErrors
 
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -41,24 +42,14 @@ def failures_told() -> Iterator[None]:
 
 
 @contextmanager
-def run_shown() -> Iterator[None]:
-    """Show what a run is doing, and for how long."""
-    from pipelines.progress import told
-
-    with _progress(SpinnerColumn()) as progress:
+def progress_shown() -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being done, and for how long; gives what to call with it."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=_errors, transient=True, disable=not _errors.is_terminal) as progress:
         task = progress.add_task("loading", total=None)
-        with told(lambda step: progress.update(task, description=step)):
-            yield
 
+        def tell(what: str) -> None:
+            progress.update(task, description=what)
 
-@contextmanager
-def days_shown(days: int) -> Iterator[Callable[[int], None]]:
-    """Show how many days are done; what it gives takes that number."""
-    with _progress() as progress:
-        task = progress.add_task("simulating", total=days)
-        yield lambda done: progress.update(task, completed=done)
-
-
-def _progress(*first: SpinnerColumn) -> Progress:
-    columns = (*first, TextColumn("{task.description}"), TimeElapsedColumn())
-    return Progress(*columns, console=_errors, transient=True, disable=not _errors.is_terminal)
+        with steps_told(tell):
+            yield tell

@@ -36,5 +36,6 @@ def demo(
         shutil.rmtree(signals)
     town = simulate(signals, seed=seed, subscribers=subscribers, days=days, on_day=on_day)
     files = tuple((name, str(town.files[name])) for name in book.signals)
-    run(RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), mode="simulated"))
+    now = int(town.end.timestamp() * 1000)
+    run(RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), as_of=now, mode="simulated"))
     return f"{told(town)}\n\n{summary(out_dir / 'run')}"

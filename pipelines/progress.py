@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 _BUNDLES = logging.getLogger("apache_beam.runners.portability.fn_api_runner.fn_runner.run_bundle")
 _LABEL = re.compile(r"ref_AppliedPTransform_(Read|Parse|Track|Decide|Write)")
-_TOLD = {
+_STEPS = {
     "Read": "reading signals",
     "Parse": "parsing signals",
     "Track": "tracking contexts, deciding offers",
@@ -17,7 +17,7 @@ _TOLD = {
 
 
 @contextmanager
-def told(tell: Callable[[str], object]) -> Iterator[None]:
+def steps_told(tell: Callable[[str], object]) -> Iterator[None]:
     """Call `tell` with what is done whenever FnApiRunner, the runner of bounded runs, starts on a part of the graph.
 
     Other runners tell nothing: they run elsewhere and have pages of their own.
@@ -43,4 +43,4 @@ class _Teller(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.msg.startswith("Running bundle") and (found := _LABEL.search(record.getMessage())):
-            self._tell(_TOLD[found[1]])
+            self._tell(_STEPS[found[1]])
