@@ -38,7 +38,7 @@ HERE = Path(__file__).parent
 PLAYBOOK = str(HERE / "usage_offers.yaml")
 SOURCES = str(HERE / "usage_offers.sources.yaml")
 FEATURES = ("n", "sum_bytes", "max_bytes", "sum_seconds", "n_apps", "prev_bytes")
-STEP_MS = 150_000
+STEP_MS = 240_000
 GRACE_MS = 120_000
 
 

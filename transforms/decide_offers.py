@@ -110,10 +110,7 @@ class DecideOffers(beam.PTransform):
 
     def expand(self, triggers: beam.PCollection[ShardBatch]) -> Any:
         """Return the two outputs by name."""
-        decide_ = _Decide(self.playbook, Alarm("decide_offers", self.bounded), self.mode)
-        made = triggers | "Decide" >> beam.ParDo(decide_).with_outputs("offers", main="decisions")
-        return {n: made[n] | f"Type{n.title()}" >> beam.Map(_same).with_output_types(pa.RecordBatch) for n in OUTPUTS}
-
-
-def _same(element: Any) -> Any:
-    return element
+        answer = _Decide(self.playbook, Alarm("decide_offers", self.bounded), self.mode)
+        decision = beam.ParDo(answer).with_output_types(pa.RecordBatch, offers=pa.RecordBatch)
+        made = triggers | "Decide" >> decision.with_outputs("offers", main="decisions")
+        return {name: made[name] for name in OUTPUTS}

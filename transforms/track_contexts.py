@@ -175,11 +175,6 @@ class TrackContexts(beam.PTransform):  # type: ignore[misc]
     def expand(self, signals: beam.PCollection[ShardBatch]) -> Any:
         """Return the four outputs by name."""
         track = _Track(self.playbook, Alarm("track_subscribers", self.bounded), self.complete_from)
-        made = signals | "Advance" >> beam.ParDo(track).with_outputs(*OUTPUTS, main="triggers")
-        triggers = made.triggers | "TypeTriggers" >> beam.Map(_same).with_output_types(ShardBatch)
-        records = {n: made[n] | f"Type{n.title()}" >> beam.Map(_same).with_output_types(pa.RecordBatch) for n in OUTPUTS}
-        return {"triggers": triggers, **records}
-
-
-def _same(element: Any) -> Any:
-    return element
+        advance_ = beam.ParDo(track).with_output_types(ShardBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
+        made = signals | "Advance" >> advance_.with_outputs(*OUTPUTS, main="triggers")
+        return {name: made[name] for name in ("triggers", *OUTPUTS)}
