@@ -36,7 +36,9 @@ class _Aggregate(beam.CombineFn):
     def create_accumulator(self) -> dict[str, tuple[int, int, str]]:
         return {}
 
-    def add_input(self, events: dict[str, tuple[int, int, str]], event: dict[str, Any]) -> dict[str, tuple[int, int, str]]:
+    def add_input(
+        self, events: dict[str, tuple[int, int, str]], event: dict[str, Any]
+    ) -> dict[str, tuple[int, int, str]]:
         events[event["event_id"]] = (event["bytes"], event["seconds"], event["app_category"])
         return events
 

@@ -90,7 +90,9 @@ class _Arrive(beam.DoFn):
 
     def process(self, arrival: Arrival) -> Iterator[pa.RecordBatch]:
         rows = _row_group(self._path, arrival.row_group).slice(arrival.first, arrival.rows)
-        block = raw_block(rows.columns, rows.schema.names, np.arange(arrival.first, arrival.first + arrival.rows), "row")
+        block = raw_block(
+            rows.columns, rows.schema.names, np.arange(arrival.first, arrival.first + arrival.rows), "row"
+        )
         metadata = {**block.schema.metadata, b"signal": b"usage", b"file": self._path.encode()}
         yield block.replace_schema_metadata(metadata)
 

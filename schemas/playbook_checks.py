@@ -47,7 +47,9 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
 
 
 def _times(playbook: Playbook) -> Iterator[Mistake]:
-    if playbook.time_zone not in zoneinfo.available_timezones():
+    try:
+        zoneinfo.ZoneInfo(playbook.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         hint = near_miss(playbook.time_zone, zoneinfo.available_timezones())
         yield Mistake(("time_zone",), f"no time zone `{playbook.time_zone}`", hint)
     if DAY % playbook.tick:

@@ -1,7 +1,8 @@
 """Model of sources.yaml: how the raw columns of each source become a signal's contract."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from dataclasses import field as with_default
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.contracts import Contract
+from schemas.contracts import Field as ContractField
 from schemas.errors import LoadError, LoadErrors
 from schemas.fields import Expression, Names
 from schemas.near_miss import near_miss
@@ -24,7 +26,7 @@ class SourceConfig(BaseModel):
     Attributes:
         signal: The signal type it gives; by default the feed's name.
         format: Of the files; by default what their names end in.
-        source: The producer's name; by default the feed's.
+        source: The producer's name; by default what the signals say, else the feed's.
         map: Contract field to an expression over raw columns; fields left out are null. Without a map the raw
             columns bear the contract's names.
         columns: Types of raw CSV and JSON columns where the rule of `raw_types` does not fit.
@@ -61,7 +63,7 @@ class Source:
     """
 
     contract: Contract
-    config: SourceConfig = field(default_factory=SourceConfig)
+    config: SourceConfig = with_default(default_factory=SourceConfig)
     yaml: YamlSource | None = None
     feed: str = ""
 
@@ -70,8 +72,18 @@ class Source:
         object.__setattr__(self, "feed", self.feed or self.contract.name)
 
     @property
+    def brings_producer(self) -> bool:
+        """Whether the raw columns may say who produced a signal."""
+        return self.config.source is None and "source" in (self.config.map or ("source",))
+
+    def field(self, name: str) -> ContractField:
+        """Return a field of the contract; `source` may be missing, then the feed stands for it."""
+        field = self.contract.by_name[name]
+        return replace(field, required=False) if name == "source" else field
+
+    @property
     def producer(self) -> str:
-        """Return the value of the signals' `source`."""
+        """Return the `source` of signals that do not bring one."""
         return self.config.source or self.feed
 
     def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:
@@ -137,8 +149,8 @@ def _misfits(source: Source) -> list[LoadError]:
     config, fields = source.config, source.contract.by_name
     errors: list[LoadError] = []
     for name in config.map or ():
-        if name == "source":
-            errors.append(source.error(("map", name), "cannot be mapped", hint="write `source: NAME` beside `map`"))
+        if name == "source" and config.source is not None:
+            errors.append(source.error(("source",), "is mapped as well", hint="leave one of them out"))
         elif name not in fields:
             message = f"{source.contract.name} has no field `{name}`"
             errors.append(source.error(("map", name), message, hint=near_miss(name, fields)))

@@ -77,7 +77,8 @@ class _Decide(beam.DoFn):
         if decided.wake is not None:
             self._alarm.at(decided.wake, wake, timer)
         for name, counter in self.COUNTS.items():
-            counter.inc(decided.counts[name])
+            if name != "pending" or self._alarm.bounded:
+                counter.inc(decided.counts[name])
         yield from decided.decisions.combine_chunks().to_batches()
         for batch in offers_of(self._plan, decided.decisions).combine_chunks().to_batches():
             yield beam.pvalue.TaggedOutput("offers", batch)

@@ -137,8 +137,10 @@ class _Track(beam.DoFn):
             self._alarm.at(min(ticks), wake, timer)
 
     def _count(self, advanced: Advanced) -> None:
+        """Count what became of signals; what waits is pending only where nothing follows."""
         for name, counter in self.COUNTS.items():
-            counter.inc(advanced.counts["rejected" if name == "too_late" else name])
+            if name != "pending" or self._alarm.bounded:
+                counter.inc(advanced.counts["rejected" if name == "too_late" else name])
 
 
 def _elements(shard: int, advanced: Advanced) -> Iterator[Any]:
@@ -152,7 +154,7 @@ def _elements(shard: int, advanced: Advanced) -> Iterator[Any]:
 
 
 @dataclass(eq=False, kw_only=True)
-class TrackContexts(beam.PTransform):  # type: ignore[misc]
+class TrackContexts(beam.PTransform):
     """Advance the contexts of one level's subjects, a shard at a time.
 
     In: (shard, signal batch), in the global window; an element's timestamp is its smallest event time. A bounded

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from transforms.context import contexts, memory as memories, moments, retention, segments
+from transforms.context import contexts, moments, retention, segments
+from transforms.context import memory as memories
 from transforms.context.definitions import ContextPlan
 from transforms.context.features import Features, ready_at
 from transforms.context.intake import Intake, take_in
@@ -43,6 +44,7 @@ class Advanced:
         """The shard's state for the next call."""
         retention.compact(self._plan, self._memory)
         self._memory.forget()
+        self._memory.order()
         return memories.dump(self._memory)
 
 
@@ -101,7 +103,6 @@ def _points(
         keys_of(grid, intake.late, np.full(len(intake.late), span.first)),
     ]
     due = _Periodic(plan, memory, span)
-    due.changed(*intake.new)
     due.changed(intake.late, np.full(len(intake.late), span.first))
     for codes, ticks, needed in _all_changes(plan, memory, features):
         within = (ticks >= span.first) & (ticks <= span.upto)
@@ -161,8 +162,6 @@ def _conditions(
     """Run all segments and moments, stratum by stratum."""
     changes: dict[str, Changes] = {}
     fired: dict[str, Fired] = {}
-    before: tuple[object, ...] = ()
-    frame = pl.DataFrame()
     for stratum in plan.strata:
         points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *_turns(plan, changes)]))
         frame = contexts.derive(contexts.frame_at(plan, features, changes, points), stratum.derived)

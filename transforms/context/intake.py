@@ -85,9 +85,7 @@ def _subjects(tables: Iterable[pa.Table]) -> pl.Series:
     return pl.Series("subject", pa.chunked_array(columns, pa.string()), dtype=pl.String).unique()
 
 
-def _apply(
-    plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, intake: Intake
-) -> tuple[Ints, Ints]:
+def _apply(plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, intake: Intake) -> tuple[Ints, Ints]:
     """Turn the rows of one signal into rows of the memory; return code and time of those applied."""
     table = table.combine_chunks()
     subjects = memory.subjects["subject"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())

@@ -76,13 +76,18 @@ class Memory:
         self.subjects = known.drop("old")
 
     def forget(self) -> None:
-        """Drop the subjects of whom nothing is left."""
-        left = np.zeros(self.subjects.height, bool)
+        """Drop the subjects of whom nothing is left and nothing is to be written."""
+        left = self.subjects["changed"].to_numpy().copy()
         for table in self.coded():
             left[table["code"].to_numpy()] = True
         if not left.all():
             self.recode(np.cumsum(left) - 1)
             self.subjects = self.subjects.filter(left)
+
+    def order(self) -> None:
+        """Sort what came in no order, so that equal memories have equal blobs."""
+        self.rows = {name: table.sort(pl.all()) for name, table in self.rows.items()}
+        self.seen = self.seen.sort("code", "time", "hash")
 
     def _map(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         for tables in (self.rows, self.panes, self.values):

@@ -16,7 +16,7 @@ from transforms.context.intake import Intake
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
 from transforms.context.segments import Changes, Span
-from transforms.context.ticks import Bools, Ints
+from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of
 
 HAPPENED = {
@@ -75,7 +75,9 @@ def outputs(
     for name, where in causes.items():
         cause[np.searchsorted(keys, np.unique(where))] = name
     rows = contexts.records(plan, context).with_columns(
-        subject=memory.subjects["subject"][points.codes], tick=pl.Series(points.ticks), cause=pl.Series(cause, dtype=pl.String)
+        subject=memory.subjects["subject"][points.codes],
+        tick=pl.Series(points.ticks),
+        cause=pl.Series(cause, dtype=pl.String),
     )
     triggers = _triggers(plan, happened, keys, context, rows)
     names = happened.with_columns(subject=memory.subjects["subject"][happened["code"].to_numpy()])
@@ -120,7 +122,9 @@ def _at_end(memory: Memory, span: Span, final: bool) -> tuple[Ints, Ints]:
     return codes, np.full(len(codes), span.upto)
 
 
-def _triggers(plan: ContextPlan, happened: pl.DataFrame, keys: Ints, context: pl.DataFrame, rows: pl.DataFrame) -> pa.RecordBatch:
+def _triggers(
+    plan: ContextPlan, happened: pl.DataFrame, keys: Ints, context: pl.DataFrame, rows: pl.DataFrame
+) -> pa.RecordBatch:
     """Return the trigger batch: each trigger with the context at its tick."""
     named = happened.filter(pl.col("trigger").is_not_null())
     at = np.searchsorted(keys, _keys(plan, named))
@@ -162,7 +166,9 @@ def _transitions(plan: ContextPlan, happened: pl.DataFrame) -> pa.Table:
 
 
 def _contexts(plan: ContextPlan, rows: pl.DataFrame) -> pa.Table:
-    table = rows.select(pl.lit(plan.level).alias("subject_kind"), "subject", _instant("tick"), "cause", "segments", "context")
+    table = rows.select(
+        pl.lit(plan.level).alias("subject_kind"), "subject", _instant("tick"), "cause", "segments", "context"
+    )
     return _arrow(table.sort("tick", "subject"))
 
 

@@ -36,9 +36,7 @@ def parts(signal: SignalPlan, pane: int) -> Iterator[tuple[Measure, str]]:
 
 def distinct_measures(signal: SignalPlan, pane: int) -> Iterable[Measure]:
     """Return the measures whose different values the features of one pane count."""
-    return {
-        f.measure.key: f.measure for f in signal.features if f.pane == pane and f.aggregate == "distinct"
-    }.values()
+    return {f.measure.key: f.measure for f in signal.features if f.pane == pane and f.aggregate == "distinct"}.values()
 
 
 def of_rows(signal: SignalPlan, pane: int, rows: pl.DataFrame) -> pl.DataFrame:

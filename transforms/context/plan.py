@@ -73,7 +73,7 @@ def contracts(playbook: Playbook) -> dict[str, Contract]:
         try:
             found[name] = read_contract(Path(playbook.file).parent / file) if file else contract(name)
         except KeyError:
-            hint = "name one of the built-in types, or `{%s: FILE.avsc}`" % name
+            hint = f"name one of the built-in types, or `{{{name}: FILE.avsc}}`"
             errors.append(playbook.error(("signals",), f"no signal type `{name}`", name, hint))
         except LoadErrors as error:
             errors += error.errors
@@ -193,7 +193,7 @@ class _Compiler:
             message = f"`{feature.aggregate}` needs a number, and `{column}` of `{feature.from_}` is {dtype}"
             self._fail((*path, feature.aggregate), message, "use count, distinct, first or last")
             return None
-        scale = fields[column].scale if column in fields else 0
+        scale = fields[column].scale if column and column in fields else 0
         text = "\0".join(
             [feature.from_, column or "", where.canonical if where else "", str(scale), self._playbook.time_zone]
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from transforms.context.definitions import Segment
 from transforms.context.memory import MEMBERS
@@ -11,7 +12,7 @@ from transforms.context.ticks import Bools, Grid, Ints
 from transforms.context.timeline import Points, keys_of
 
 NEVER = np.iinfo(np.int64).max // 2
-REASONS = np.array(["condition_false", "expired"])
+EVENTS = {"code": pl.Int64, "tick": pl.Int64, "event": pl.String, "reason": pl.String}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,10 @@ class Changes:
         """Return the next tick at which a membership ends if nothing else happens, or `NEVER`."""
         ends = self.members.select(
             pl.when("exit").then(pl.col("entered") + segment.hold).otherwise(NEVER).min(),
-            expires=pl.when(~pl.col("enter")).then(pl.col("last_true") + (segment.expire or NEVER)).otherwise(NEVER).min(),
+            expires=pl.when(~pl.col("enter"))
+            .then(pl.col("last_true") + (segment.expire or NEVER))
+            .otherwise(NEVER)
+            .min(),
         )
         return min((end for end in ends.row(0) if end is not None), default=NEVER)
 
@@ -83,39 +87,78 @@ def run(segment: Segment, span: Span, points: Points, enter: Bools, exit_: Bools
         members: The memberships at the start, sorted by code.
     """
     spells = _spells(span, points, enter, exit_, members)
-    codes, subject = np.unique(spells["code"], return_inverse=True)
-    member = np.isin(codes, members["code"].to_numpy())
-    entered, last_true = np.zeros(len(codes), np.int64), np.zeros(len(codes), np.int64)
-    entered[member], last_true[member] = members["entered"].to_numpy(), members["last_true"].to_numpy()
-    events = []
-    for rows in _rounds(subject):
-        s, start, end = subject[rows], spells["start"][rows], spells["end"][rows]
-        en, ex, rises = spells["enter"][rows], spells["exit"][rows], spells["rises"][rows]
-        by_condition = np.where(ex, np.maximum(start, entered[s] + segment.hold), NEVER)
-        by_expiry = np.where(~en, last_true[s] + segment.expire, NEVER) if segment.expire else np.full(len(s), NEVER)
-        leave = np.minimum(by_condition, by_expiry)
-        leaves = member[s] & (leave < end)
-        enters = ~member[s] & en & ~ex & (start < end)
-        refreshed = member[s] & en & rises & (start < end) & ~(leaves & (leave == start))
-        events += [
-            _events(codes[s], start, enters, "entered"),
-            _events(codes[s], start, refreshed, "refreshed"),
-            _events(codes[s], leave, leaves, "exited", REASONS[(by_expiry < by_condition).astype(int)]),
-        ]
-        member[s] = (member[s] & ~leaves) | enters
-        entered[s] = np.where(enters, start, entered[s])
-        last_true[s] = np.where(en & (start < end), end - span.grid.tick, last_true[s])
-    left = spells["last"] & member[subject]
-    after = {"code": codes[member], "entered": entered[member], "last_true": last_true[member]}
-    after |= {"enter": spells["enter"][left], "exit": spells["exit"][left], "segment": [segment.name] * int(member.sum())}
-    happened = pl.concat(events).sort("code", "tick") if events else _events(codes, codes, np.zeros(0, bool), "")
-    return Changes(happened, pl.DataFrame(after, schema_overrides=MEMBERS).select(MEMBERS.keys()), members["code"].to_numpy())
+    codes, subject = np.unique(spells.code, return_inverse=True)
+    machine = _Machine(segment, span.grid.tick, codes, members)
+    happened = [machine.step(subject[rows], spells.at(rows)) for rows in _rounds(subject)]
+    still = spells.at(spells.last & machine.member[subject])
+    after = {"code": codes, "entered": machine.entered, "last_true": machine.last_true}
+    left = pl.DataFrame(after).filter(machine.member)
+    left = left.with_columns(enter=pl.Series(still.enter), exit=pl.Series(still.exit), segment=pl.lit(segment.name))
+    events = pl.concat([pl.DataFrame(schema=EVENTS), *happened]).sort("code", "tick")
+    return Changes(events, left.select(MEMBERS.keys()), members["code"].to_numpy())
 
 
-def _spells(
-    span: Span, points: Points, enter: Bools, exit_: Bools, members: pl.DataFrame
-) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    """Return the intervals `[start, end)` of constant levels of all subjects that are or become members.
+class _Machine:
+    """The memberships of some subjects, advanced one interval of each at a time."""
+
+    def __init__(self, segment: Segment, tick: int, codes: Ints, members: pl.DataFrame) -> None:
+        self._segment, self._tick, self._codes = segment, tick, codes
+        self.member = np.isin(codes, members["code"].to_numpy())
+        self.entered, self.last_true = np.zeros(len(codes), np.int64), np.zeros(len(codes), np.int64)
+        self.entered[self.member] = members["entered"].to_numpy()
+        self.last_true[self.member] = members["last_true"].to_numpy()
+
+    def step(self, subjects: Ints, spell: "_Spells") -> pl.DataFrame:
+        """Take the next interval of some subjects, with at most one beginning or end each; return what happened."""
+        member, lasts = self.member[subjects], spell.start < spell.end
+        by_condition = np.where(spell.exit, np.maximum(spell.start, self.entered[subjects] + self._segment.hold), NEVER)
+        expiry = np.where(spell.enter, NEVER, self.last_true[subjects] + (self._segment.expire or NEVER))
+        leave = np.minimum(by_condition, expiry)
+        leaves = member & (leave < spell.end)
+        enters = ~member & spell.enter & ~spell.exit & lasts
+        refreshed = member & spell.rises & lasts & ~(leaves & (leave == spell.start))
+        self.member[subjects] = (member & ~leaves) | enters
+        self.entered[subjects] = np.where(enters, spell.start, self.entered[subjects])
+        self.last_true[subjects] = np.where(spell.enter & lasts, spell.end - self._tick, self.last_true[subjects])
+        codes = self._codes[subjects]
+        reasons = np.where(by_condition <= expiry, "condition_false", "expired")
+        return pl.concat(
+            [
+                _events(codes[enters], spell.start[enters], "entered"),
+                _events(codes[refreshed], spell.start[refreshed], "refreshed"),
+                _events(codes[leaves], leave[leaves], "exited", reasons[leaves]),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class _Spells:
+    """Intervals `[start, end)` in which the conditions of a subject do not change, sorted by subject and start.
+
+    Attributes:
+        code: The subject.
+        start: The first tick.
+        end: The tick after the last.
+        enter: Level of `enter`.
+        exit: Level of `exit`.
+        rises: Whether `enter` was false before.
+        last: Whether it is the subject's last interval.
+    """
+
+    code: Ints
+    start: Ints
+    end: Ints
+    enter: Bools
+    exit: Bools
+    rises: Bools
+    last: Bools
+
+    def at(self, rows: Ints | Bools) -> "_Spells":
+        return _Spells(**{name: column[rows] for name, column in vars(self).items()})
+
+
+def _spells(span: Span, points: Points, enter: Bools, exit_: Bools, members: pl.DataFrame) -> _Spells:
+    """Return the intervals of all subjects that are or may become members.
 
     A member's first interval begins with the span, at the levels it had before.
     """
@@ -123,22 +166,25 @@ def _spells(
     may = np.zeros(max(points.codes.max(initial=-1), old.max(initial=-1)) + 1, bool)
     may[old] = True
     may[points.codes[enter & ~exit_]] = True
-    rows = np.flatnonzero(may[points.codes]) if len(points) else np.empty(0, np.int64)
+    rows = np.flatnonzero(may[points.codes])
     code = np.concatenate([old, points.codes[rows]])
     start = np.concatenate([np.full(len(old), span.first), points.ticks[rows]])
-    levels = [
-        np.concatenate([members[name].to_numpy(), level[rows]]) for name, level in (("enter", enter), ("exit", exit_))
-    ]
+    en = np.concatenate([members["enter"].to_numpy(), enter[rows]])
+    ex = np.concatenate([members["exit"].to_numpy(), exit_[rows]])
     order = np.argsort(keys_of(span.grid, code, start), kind="stable")
-    code, start, en, ex = code[order], start[order], levels[0][order], levels[1][order]
-    first = np.diff(code, prepend=-1) != 0
-    changed = first | (np.diff(en, prepend=False) | np.diff(ex, prepend=False))
-    code, start, en, ex, first = code[changed], start[changed], en[changed], ex[changed], first[changed]
-    last = np.append(first[1:], True) if len(first) else first
-    end = np.where(last, span.end, np.append(start[1:], 0)) if len(start) else start
-    before = np.append(False, en[:-1]) & ~first if len(en) else en
-    rises = en & ~before & ~(first & np.isin(code, old))
-    return {"code": code, "start": start, "end": end, "enter": en, "exit": ex, "rises": rises, "last": last}
+    code, start, en, ex = code[order], start[order], en[order], ex[order]
+    changed = (np.diff(code, prepend=-1) != 0) | np.diff(en, prepend=False) | np.diff(ex, prepend=False)
+    code, start, en, ex = code[changed], start[changed], en[changed], ex[changed]
+    first, last = np.diff(code, prepend=-1) != 0, np.diff(code, append=-1) != 0
+    return _Spells(
+        code=code,
+        start=start,
+        end=np.where(last, span.end, np.roll(start, -1)),
+        enter=en,
+        exit=ex,
+        rises=en & np.where(first, ~np.isin(code, old), ~np.roll(en, 1)),
+        last=last,
+    )
 
 
 def _rounds(subject: Ints) -> list[Ints]:
@@ -149,11 +195,9 @@ def _rounds(subject: Ints) -> list[Ints]:
     return np.split(order, np.flatnonzero(np.diff(rank[order])) + 1) if len(subject) else []
 
 
-def _events(codes: Ints, ticks: Ints, happened: Bools, event: str, reasons: np.ndarray | None = None) -> pl.DataFrame:  # type: ignore[type-arg]
-    rows = np.flatnonzero(happened)
-    reason = pl.Series([None] * len(rows), dtype=pl.String) if reasons is None else pl.Series(reasons[rows], dtype=pl.String)
-    columns = {"code": codes[rows], "tick": ticks[rows], "event": [event] * len(rows), "reason": reason}
-    return pl.DataFrame(columns, schema_overrides={"event": pl.String, "reason": pl.String})
+def _events(codes: Ints, ticks: Ints, event: str, reasons: NDArray[np.str_] | None = None) -> pl.DataFrame:
+    columns = {"code": codes, "tick": ticks, "event": [event] * len(codes), "reason": reasons}
+    return pl.DataFrame(columns, schema=EVENTS)
 
 
 def _keys(grid: Grid, events: pl.DataFrame) -> Ints:

@@ -86,12 +86,18 @@ def changes(grid: Grid, feature: Feature, timeline: Timeline) -> Iterator[Ints]:
     """
     times = timeline.times
     entry = times + feature.offset
-    yield _from(grid, floor(times, feature.head_pane) + feature.head_pane + feature.offset) if feature.head_pane else (
-        grid.after(entry)
+    yield (
+        _from(grid, floor(times, feature.head_pane) + feature.head_pane + feature.offset)
+        if feature.head_pane
+        else (grid.after(entry))
     )
     if feature.window is not None:
         leave = feature.window + feature.offset
-        yield _from(grid, floor(times, feature.pane) + feature.pane + leave) if feature.pane else grid.after(times + leave)
+        yield (
+            _from(grid, floor(times, feature.pane) + feature.pane + leave)
+            if feature.pane
+            else grid.after(times + leave)
+        )
     for seconds in feature.thresholds:
         last = timeline.rows[f"{feature.measure.key}.time"].fill_null(BEFORE_ALL).to_numpy()
         yield _from(grid, last + int(np.ceil(seconds * 1000)))

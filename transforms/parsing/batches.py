@@ -119,7 +119,10 @@ def _identify(columns: dict[str, pa.Array], intent: Intent) -> None:
 
 def _batch(columns: Mapping[str, pa.Array], kind: str, intent: Intent, rows: Bools | None) -> pa.RecordBatch:
     schema = signal_schema(intent.source.contract, kind, intent.payload)
-    everything = {**columns, "source": pa.repeat(intent.source.producer, len(columns["time"]))}
+    producer = intent.source.producer
+    given = columns.get("source")
+    sources = pa.repeat(producer, len(columns["time"])) if given is None else given.fill_null(producer)
+    everything = {**columns, "source": sources}
     batch = pa.RecordBatch.from_arrays([everything[name] for name in schema.names], schema=schema)
     return batch if rows is None else batch.filter(pa.array(rows))
 

@@ -114,7 +114,7 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
     computed: dict[str, Expression] = {}
     errors: list[LoadError] = []
     for name, text in texts.items():
-        field = source.contract.by_name[name]
+        field = source.field(name)
         if text in types:
             direct[name] = text
         elif source.config.map is None and not field.required:
@@ -126,7 +126,7 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
                 errors.append(_error(source, field, text, error, layout))
     if errors:
         raise LoadErrors(errors)
-    return Mapper(tuple(source.contract.by_name[name] for name in fields), types, direct, computed)
+    return Mapper(tuple(source.field(name) for name in fields), types, direct, computed)
 
 
 def _types(source: Source, texts: Mapping[str, str], given: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:

@@ -20,13 +20,14 @@ def made_fields(source: Source, needed: Iterable[str]) -> tuple[str, ...]:
     """Return the contract fields to make, in the contract's order.
 
     They are the required ones, the needed ones and, where the id is a hash of the content, all that are mapped;
-    without `source`, which is constant, and an id that is made.
+    without a `source` that is constant, and an id that is made.
     """
     config = source.config
     wanted = {*needed, "subject_kind", *(field.name for field in source.contract.fields if field.required)}
     if config.without_id:
         wanted |= set(source.contract.by_name if config.map is None else config.map)
-    wanted -= {"source", "id"} if config.without_id else {"source"}
+    wanted -= {"id"} if config.without_id else set()
+    wanted -= set() if source.brings_producer else {"source"}
     return tuple(field.name for field in source.contract.fields if field.name in wanted)
 
 

@@ -1,0 +1,108 @@
+"""Each aggregate over row ranges of a timeline, as a column; what is empty is NULL where SQL says so."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from transforms.context import ranges
+from transforms.context.definitions import Feature
+from transforms.context.ticks import Bools, Ints
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Rows `[lo, hi)` of a timeline for each point.
+
+    Attributes:
+        rows: The timeline's rows, their parts named `key.part`.
+        ticks: Tick of each point.
+        lo: Where each range starts.
+        hi: Where each range ends.
+    """
+
+    rows: pl.DataFrame
+    ticks: Ints
+    lo: Ints
+    hi: Ints
+
+    def total(self, values: pl.Series) -> pl.Series:
+        """Sum a column over each range."""
+        return pl.Series(ranges.totals(values.fill_null(0).to_numpy(), self.lo, self.hi))
+
+
+def aggregate(feature: Feature, over: Ranges) -> pl.Series:
+    """Return the feature's aggregate over each range, in the unit of its column; distinct is not made of parts."""
+    return _AGGREGATES[feature.aggregate](feature, over)
+
+
+def null_where(values: pl.Series, missing: Bools) -> pl.Series:
+    """Return the values with NULL where they are missing."""
+    return values.to_frame("v").select(pl.when(pl.Series(~missing)).then("v")).to_series() if missing.any() else values
+
+
+def _part(feature: Feature, over: Ranges, name: str) -> pl.Series:
+    return over.rows[f"{feature.measure.key}.{name}"]
+
+
+def _count(feature: Feature, over: Ranges) -> pl.Series:
+    return over.total(_part(feature, over, "n"))
+
+
+def _sum(feature: Feature, over: Ranges) -> pl.Series:
+    return _unscaled(feature, over.total(_part(feature, over, "sum")))
+
+
+def _mean(feature: Feature, over: Ranges) -> pl.Series:
+    count = _count(feature, over)
+    divisor = count.cast(pl.Float64) * 10.0**feature.measure.scale
+    return null_where(over.total(_part(feature, over, "sum")) / divisor, (count == 0).to_numpy())
+
+
+def _extreme(feature: Feature, over: Ranges) -> pl.Series:
+    values, smallest = _part(feature, over, feature.aggregate), feature.aggregate == "min"
+    beyond = np.iinfo(np.int64).max if smallest else np.iinfo(np.int64).min
+    pick = np.minimum if smallest else np.maximum
+    found = ranges.extremes(values.cast(pl.Int64).fill_null(beyond).to_numpy(), over.lo, over.hi, pick)
+    count = over.total(values.is_not_null().cast(pl.Int64))
+    return _unscaled(feature, null_where(pl.Series(found), (count == 0).to_numpy()))
+
+
+def _first(feature: Feature, over: Ranges) -> pl.Series:
+    values = _part(feature, over, "first")
+    return _unscaled(feature, _pick(values, ranges.first_valid(values.is_not_null().to_numpy(), over.lo, over.hi)))
+
+
+def _last(feature: Feature, over: Ranges) -> pl.Series:
+    values = _part(feature, over, "last")
+    return _unscaled(feature, _pick(values, ranges.last_valid(values.is_not_null().to_numpy(), over.lo, over.hi)))
+
+
+def _seconds_since_last(feature: Feature, over: Ranges) -> pl.Series:
+    times = _part(feature, over, "time")
+    last = _pick(times, ranges.last_valid(times.is_not_null().to_numpy(), over.lo, over.hi))
+    return (pl.Series(over.ticks) - last) / 1000.0
+
+
+_AGGREGATES: dict[str, Callable[[Feature, Ranges], pl.Series]] = {
+    "count": _count,
+    "sum": _sum,
+    "mean": _mean,
+    "min": _extreme,
+    "max": _extreme,
+    "first": _first,
+    "last": _last,
+    "seconds_since_last": _seconds_since_last,
+}
+
+
+def _pick(values: pl.Series, positions: Ints) -> pl.Series:
+    """Return the value at each position, NULL at -1."""
+    if values.is_empty():
+        return pl.Series(values=[None] * len(positions), dtype=values.dtype)
+    return null_where(values[positions.clip(0)], positions < 0)
+
+
+def _unscaled(feature: Feature, values: pl.Series) -> pl.Series:
+    return values / 10.0**feature.measure.scale if feature.measure.scale else values
