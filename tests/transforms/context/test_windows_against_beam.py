@@ -9,7 +9,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that
-from apache_beam.transforms.combiners import CountCombineFn, MeanCombineFn
+from apache_beam.transforms.combiners import CountCombineFn, MeanCombineFn, ToSetCombineFn
 from apache_beam.transforms.window import GlobalWindows, SlidingWindows, TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
@@ -24,31 +24,42 @@ playbook: windows
 signals: [usage]
 subscriber:
   features:
-    sum: {sum: mb, from: usage, window: 7m}
-    count: {count: any, from: usage, window: 7m}
-    min: {min: mb, from: usage, window: 7m}
-    max: {max: mb, from: usage, window: 7m}
-    mean: {mean: mb, from: usage, window: 7m}
+    sum: {{sum: mb, from: usage, window: 7m, offset: {offset}m}}
+    count: {{count: any, from: usage, window: 7m, offset: {offset}m}}
+    min: {{min: mb, from: usage, window: 7m, offset: {offset}m}}
+    max: {{max: mb, from: usage, window: 7m, offset: {offset}m}}
+    mean: {{mean: mb, from: usage, window: 7m, offset: {offset}m}}
+    different: {{distinct: mb, from: usage, window: 7m, offset: {offset}m}}
   moments:
-    every_tick: {when: sum >= 0, repeat: 1m}
+    every_tick: {{when: sum >= 0, repeat: 1m}}
 """
-COMBINES = {"sum": sum, "count": CountCombineFn(), "min": min, "max": max, "mean": MeanCombineFn()}
+
+COMBINES = {
+    "sum": sum,
+    "count": CountCombineFn(),
+    "min": min,
+    "max": max,
+    "mean": MeanCombineFn(),
+    "different": ToSetCombineFn(),
+}
 
 
 def rows_of(seed: int) -> list[Signal]:
-    """Return usage of three subscribers within an hour, a third of it exactly on a tick."""
+    """Return usage of eight subscribers within an hour, a third of it exactly on a tick."""
     draw = random.Random(seed)
-    times = [draw.randrange(60) * MINUTE + draw.choice([0, draw.randrange(MINUTE), MINUTE - 1]) for _ in range(80)]
+    times = [draw.randrange(60) * MINUTE + draw.choice([0, draw.randrange(MINUTE), MINUTE - 1]) for _ in range(300)]
     return [
-        Signal("usage", f"{index}", "net", START + time, draw.choice("abc"), {"mb": draw.randrange(4_000) / 4})
+        Signal("usage", f"{index}", "net", START + time, draw.choice("abcdefgh"), {"mb": draw.randrange(12) / 4})
         for index, time in enumerate(times)
     ]
 
 
-def kernel_features(rows: list[Signal]) -> dict[tuple[str, int], dict[str, Any]]:
-    kernel = Kernel(load_plan(parse_playbook(PLAYBOOK)))
+def kernel_features(rows: list[Signal], offset: int) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return the features by subject and end of their window, which lies `offset` minutes before the tick."""
+    kernel = Kernel(load_plan(parse_playbook(PLAYBOOK.format(offset=offset))))
     kernel.advance(rows, START + 70 * MINUTE)
-    return {where: dict(context.values) for where, context in kernel.contexts.items()}
+    found = kernel.contexts.items()
+    return {(subject, tick - offset * MINUTE): dict(context.values) for (subject, tick), context in found}
 
 
 class Ended(beam.DoFn):
@@ -57,14 +68,15 @@ class Ended(beam.DoFn):
     def __init__(self, aggregate: str) -> None:
         self.aggregate = aggregate
 
-    def process(self, element: tuple[str, float], window: Any = beam.DoFn.WindowParam) -> Iterator[Any]:
-        yield (element[0], window.end.micros // 1000), self.aggregate, element[1]
+    def process(self, element: tuple[str, Any], window: Any = beam.DoFn.WindowParam) -> Iterator[Any]:
+        value = len(element[1]) if self.aggregate == "different" else element[1]
+        yield (element[0], window.end.micros // 1000), self.aggregate, value
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_exact_windows_are_those_of_beam(seed: int) -> None:
-    rows = rows_of(seed)
-    features = kernel_features(rows)
+@pytest.mark.parametrize("offset", [0, 3])
+def test_exact_windows_are_those_of_beam(offset: int) -> None:
+    rows = rows_of(seed=offset)
+    features = kernel_features(rows, offset)
 
     def same(found: list[tuple[tuple[str, int], str, float]]) -> None:
         windows: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
