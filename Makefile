@@ -14,7 +14,7 @@ setup: $(READY)  ## make .venv with the pinned, hashed requirements and this pro
 $(READY): deploy/requirements.txt setup.py pyproject.toml
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(READY)
 
 check: $(READY)  ## formatting, lint, types, layers, packaging

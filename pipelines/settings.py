@@ -88,10 +88,10 @@ class RunSettings:
     playbook: str = option("playbook", "The playbook file (YAML).")
     signals: tuple[tuple[str, str], ...] = option(
         "--signals",
-        "Files of one signal type: usage='calls/*.csv.gz'. Again for more files and types. Parquet, Avro, JSON Lines "
-        "and CSV, gzip or zstd, on any file system that Beam knows.",
+        "Files of a signal type, or of an entry in --sources: usage='calls/*.csv.gz'. Again for more. Parquet, Avro, "
+        "JSON Lines and CSV, gzip or zstd, on any file system that Beam knows.",
         parse=pair,
-        metavar="TYPE=GLOB",
+        metavar="NAME=GLOB",
     )
     out: str = option("--out", "Directory for the outputs; those of an earlier run there are replaced.", metavar="DIR")
     sources: str | None = option("--sources", "How raw columns become signals (YAML).", default=None, metavar="FILE")
@@ -183,7 +183,7 @@ class RunSettings:
         beam_arguments(self.runner, self.beam_options)
 
     def globs(self) -> dict[str, tuple[str, ...]]:
-        """Return the files of each signal type, as given."""
+        """Return the files of each name, in the order given."""
         names = dict.fromkeys(name for name, _ in self.signals)
         return {name: tuple(glob for other, glob in self.signals if other == name) for name in names}
 
