@@ -4,10 +4,6 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 WINDOW_MS = 300_000
 SURGE_BYTES = 40_000_000
 COOLDOWN_MS = 1_800_000

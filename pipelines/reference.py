@@ -6,8 +6,8 @@ from typing import Any
 from schemas.durations import PATTERN as DURATION
 from schemas.fields import COLUMN, NAME
 from schemas.playbook_file import playbook_json_schema
-from transforms.context.forms import FORMS
-from transforms.context.functions import FUNCTIONS
+from transforms.context.sql.forms import FORMS
+from transforms.context.sql.functions import FUNCTIONS
 
 EXAMPLE = """\
 playbook: fibre_town

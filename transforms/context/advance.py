@@ -16,9 +16,10 @@ from transforms.context.intake import Intake, take_in
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
 from transforms.context.outputs import Outputs, outputs
+from transforms.context.periodic import Periodic
 from transforms.context.segments import NEVER, Changes, Span
 from transforms.context.ticks import Ints
-from transforms.context.timeline import Points, keys_of, points_of
+from transforms.context.timeline import Points, keys_of, points_of, without_repeats
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,13 @@ def _points(
         keys_of(grid, new, np.maximum(first_ticks, span.first)),
         keys_of(grid, intake.late, np.full(len(intake.late), span.first)),
     ]
-    due = _Periodic(plan, memory, span)
+    due = Periodic(plan, memory, span)
     due.changed(intake.late, np.full(len(intake.late), span.first))
     for codes, ticks, needed in _all_changes(plan, memory, features):
         within = (ticks >= span.first) & (ticks <= span.upto)
         due.changed(codes[within], ticks[within])
         if needed:
-            keys.append(_without_repeats(keys_of(grid, codes[within], ticks[within])))
+            keys.append(without_repeats(keys_of(grid, codes[within], ticks[within])))
         wake = min(wake, int(ticks[ticks > span.upto].min(initial=NEVER)))
     written, next_written = due.close()
     return points_of(grid, np.concatenate(keys)), written, min(wake, next_written)
@@ -122,38 +123,6 @@ def _all_changes(plan: ContextPlan, memory: Memory, features: Features) -> Itera
     ready = {plan.grid.at_least(at) for f in plan.features if (at := ready_at(memory, f)) is not None}
     codes = np.arange(memory.subjects.height)
     yield from ((codes, np.full(len(codes), tick), True) for tick in ready)
-
-
-def _without_repeats(keys: Ints) -> Ints:
-    return keys[np.diff(keys, prepend=-1) != 0]
-
-
-class _Periodic:
-    """When contexts that changed are written: at the multiples of `contexts_every`, if they changed since the last."""
-
-    def __init__(self, plan: ContextPlan, memory: Memory, span: Span) -> None:
-        self._grid, self._every, self._span = plan.grid, plan.contexts_every, span
-        self._memory = memory
-        self._flags = memory.subjects["changed"].to_numpy().copy()
-        self._keys: list[Ints] = []
-        self.changed(np.flatnonzero(self._flags), np.full(int(self._flags.sum()), span.first))
-        self._flags[:] = self._flags & (self._next(span.first) > span.upto)
-
-    def changed(self, codes: Ints, ticks: Ints) -> None:
-        due = -(-ticks // self._every) * self._every
-        now = due <= self._span.upto
-        if now.any():
-            self._keys.append(_without_repeats(keys_of(self._grid, codes[now], due[now])))
-        self._flags[codes[~now]] = True
-
-    def close(self) -> tuple[Points, int]:
-        """Return what is due in the span, and the next tick at which something is due."""
-        self._memory.subjects = self._memory.subjects.with_columns(changed=pl.Series(self._flags))
-        wake = self._next(self._span.end) if self._flags.any() else NEVER
-        return points_of(self._grid, np.concatenate([np.empty(0, np.int64), *self._keys])), wake
-
-    def _next(self, tick: int) -> int:
-        return -(-tick // self._every) * self._every
 
 
 def _conditions(

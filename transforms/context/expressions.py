@@ -8,12 +8,12 @@ from polars.exceptions import PolarsError
 from sqlglot import exp
 
 from schemas.near_miss import near_miss
-from transforms.context.forms import FORMS
-from transforms.context.functions import FUNCTIONS, Function
-from transforms.context.operators import MEANINGS
-from transforms.context.sql import inlined, name_of, parse, shown
-from transforms.context.thresholds import compared
-from transforms.context.values import (
+from transforms.context.sql.forms import FORMS
+from transforms.context.sql.functions import FUNCTIONS, Function
+from transforms.context.sql.operators import MEANINGS
+from transforms.context.sql.parse import inlined, name_of, parse, shown
+from transforms.context.sql.thresholds import compared
+from transforms.context.sql.values import (
     BOOL,
     DOUBLE,
     INT,

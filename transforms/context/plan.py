@@ -1,7 +1,7 @@
 """From a playbook to the plan of a level: every expression compiled, every mistake told at once."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
@@ -27,10 +27,10 @@ from transforms.context.definitions import (
     Moment,
     Segment,
     SignalPlan,
-    Stratum,
 )
 from transforms.context.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
-from transforms.context.sql import inlined, name_of, parse
+from transforms.context.sql.parse import inlined, name_of, parse
+from transforms.context.strata import read_by_conditions, strata_of
 from transforms.context.ticks import EVER, Grid
 
 LEVEL = "subscriber"
@@ -122,12 +122,11 @@ class _Compiler:
         self._scope = {f.name: ScopeColumn(f.dtype, f.aggregate not in NEVER_NULL) for f in features}
         self._scope |= {name: ScopeColumn(pl.Boolean(), False) for name in self._level.segments}
         order = self._order()
-        derived = [self._derived(name) for name in order if name in self._level.derived]
-        segments = {name: self._segment(name) for name in order if name in self._level.segments}
-        moments = {name: self._moment(name, moment) for name, moment in self._level.moments.items()}
+        made = [self._derived(name) for name in order if name in self._level.derived]
+        derived = tuple(one for one in made if one)
+        segments = [self._segment(name) for name in order if name in self._level.segments]
+        moments = [self._moment(name, moment) for name, moment in self._level.moments.items()]
         self._stop_if_wrong()
-        strata = self._strata(order, [d for d in derived if d], segments, moments)
-        needed = self._read_by_conditions(strata)
         features = [self._with_thresholds(feature) for feature in features]
         self._stop_if_wrong()
         book = self._playbook
@@ -139,9 +138,9 @@ class _Compiler:
             contexts_every=book.contexts_every,
             zone=book.time_zone,
             signals={name: _signal(name, [f for f in features if f.signal == name]) for name in book.signals},
-            strata=strata,
-            derived=tuple(d for d in derived if d),
-            needed=needed & {feature.name for feature in features},
+            strata=strata_of(order, derived, segments, moments),
+            derived=derived,
+            needed=read_by_conditions(derived, segments, moments) & {feature.name for feature in features},
         )
 
     def _check_lets(self) -> None:
@@ -272,43 +271,6 @@ class _Compiler:
         self._expressions[path] = expression
         return expression
 
-    def _strata(
-        self, order: list[str], derived: list[Derived], segments: dict[str, Segment], moments: dict[str, Moment]
-    ) -> tuple[Stratum, ...]:
-        """Group conditions by how many segments must be known before them."""
-        rank: dict[str, int] = {}
-        values = {one.name: one for one in derived}
-        for name in order:
-            rank[name] = _rank(rank, [values[name].expression] if name in values else _both(segments[name]))
-            rank[name] += name in segments
-        ranks = {name: rank[name] - 1 for name in segments}
-        ranks |= {name: _rank(rank, [moment.when]) for name, moment in moments.items()}
-        used = self._used({**values}, [*segments.values()], [*moments.values()])
-        return tuple(
-            Stratum(
-                derived=tuple(d for d in derived if d.name in used and rank[d.name] <= n),
-                segments=tuple(s for name, s in segments.items() if ranks[name] == n),
-                moments=tuple(m for name, m in moments.items() if ranks[name] == n),
-            )
-            for n in range(max(ranks.values(), default=-1) + 1)
-        )
-
-    def _used(self, values: dict[str, Derived], segments: list[Segment], moments: list[Moment]) -> set[str]:
-        """Return every name that conditions read, directly or through derived values."""
-        conditions = [moment.when for moment in moments] + [e for segment in segments for e in _both(segment)]
-        open_names = {name for expression in conditions for name in expression.columns}
-        used: set[str] = set()
-        while open_names:
-            name = open_names.pop()
-            used.add(name)
-            open_names |= (values[name].expression.columns if name in values else frozenset()) - used
-        return used
-
-    def _read_by_conditions(self, strata: tuple[Stratum, ...]) -> frozenset[str]:
-        values = {one.name: one for stratum in strata for one in stratum.derived}
-        segments = [segment for stratum in strata for segment in stratum.segments]
-        return frozenset(self._used(values, segments, [m for stratum in strata for m in stratum.moments]))
-
     def _with_thresholds(self, feature: Feature) -> Feature:
         """Collect what a seconds_since_last is compared with; refuse any other use of it."""
         if feature.aggregate != "seconds_since_last":
@@ -332,14 +294,6 @@ def _references(text: str, lets: Mapping[str, str]) -> set[str]:
         return {name_of(column) for column in inlined(parse(text), lets, ()).find_all(exp.Column)}
     except (ExpressionError, RecursionError):
         return set()
-
-
-def _both(segment: Segment) -> list[Expression]:
-    return [segment.enter, *([segment.exit] if segment.exit else [])]
-
-
-def _rank(rank: Mapping[str, int], expressions: Iterable[Expression]) -> int:
-    return max((rank.get(column, 0) for expression in expressions for column in expression.columns), default=0)
 
 
 def _signal(name: str, features: list[Feature]) -> SignalPlan:

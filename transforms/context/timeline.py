@@ -46,9 +46,13 @@ def keys_of(grid: Grid, codes: Ints, ticks: Ints) -> Ints:
 
 def points_of(grid: Grid, keys: Ints) -> Points:
     """Return the sorted unique pairs of `keys_of` numbers in any order."""
-    ordered = np.sort(keys, kind="stable")
-    ordered = ordered[np.diff(ordered, prepend=-1) != 0]
+    ordered = without_repeats(np.sort(keys, kind="stable"))
     return Points(ordered >> 40, (ordered & (2**40 - 1)) * grid.tick)
+
+
+def without_repeats(keys: Ints) -> Ints:
+    """Drop the keys that equal the one before."""
+    return keys[np.diff(keys, prepend=-1) != 0]
 
 
 class Timeline:

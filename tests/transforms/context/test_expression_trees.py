@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from transforms.context.expressions import ExpressionError, ScopeColumn, compile_expression
-from transforms.context.values import BOOL, DOUBLE, INT
+from transforms.context.sql.values import BOOL, DOUBLE, INT
 
 Known = bool | int | float | None
 Row = Mapping[str, Known]

@@ -12,9 +12,9 @@ from sqlglot.tokens import Tokenizer
 
 from schemas.playbook_checks import RESERVED_WORDS
 from transforms.context.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
-from transforms.context.forms import FORMS
-from transforms.context.functions import FUNCTIONS, Function
-from transforms.context.values import BOOL, DOUBLE, INT, TEXT
+from transforms.context.sql.forms import FORMS
+from transforms.context.sql.functions import FUNCTIONS, Function
+from transforms.context.sql.values import BOOL, DOUBLE, INT, TEXT
 
 GREATEST = 2**63 - 1
 FRAME = pl.DataFrame(

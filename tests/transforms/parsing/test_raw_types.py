@@ -17,15 +17,29 @@ def _source(**config: object) -> Source:
 
 def test_without_a_map_columns_bear_the_contracts_names_and_types() -> None:
     fields = made_fields(_source(), ["mb", "roaming"])
-    assert fields == ("id", "time", "subject_kind", "subject", "mb", "roaming")
+    assert fields == ("id", "source", "time", "subject_kind", "subject", "mb", "roaming")
     assert raw_types(_source(), fields) == {
         "id": STR,
+        "source": STR,
         "time": I64,
         "subject_kind": STR,
         "subject": STR,
         "mb": F64,
         "roaming": pa.bool_(),
     }
+
+
+@pytest.mark.parametrize(
+    ("config", "brings"),
+    [
+        ({}, True),
+        ({"source": "net"}, False),
+        ({"map": {"id": "i"}}, False),
+        ({"map": {"id": "i", "source": "s"}}, True),
+    ],
+)
+def test_signals_may_say_who_produced_them(config: dict[str, object], brings: bool) -> None:
+    assert ("source" in made_fields(_source(**config), [])) is brings
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from transforms.context.values import DOUBLE, INT, Value, cast, constant, finite
+from transforms.context.sql.values import DOUBLE, INT, Value, cast, constant, finite
 
 Operation = Callable[[pl.Expr, pl.Expr], pl.Expr]
 

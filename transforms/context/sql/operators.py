@@ -8,11 +8,11 @@ from typing import Any, Final
 import polars as pl
 from sqlglot import exp
 
-from transforms.context.arithmetic import divide, exact, modulo, negative, whole_divide
-from transforms.context.comparisons import between, comparison, equal, is_, is_in, like, missing
-from transforms.context.operands import Meaning, Of, need, truth
-from transforms.context.sql import shown
-from transforms.context.values import (
+from transforms.context.sql.arithmetic import divide, exact, modulo, negative, whole_divide
+from transforms.context.sql.comparisons import between, comparison, equal, is_, is_in, like, missing
+from transforms.context.sql.operands import Meaning, Of, need, truth
+from transforms.context.sql.parse import shown
+from transforms.context.sql.values import (
     BOOL,
     DOUBLE,
     INT,

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
-from transforms.context.values import BOOL, DOUBLE, INT, NUMBERS, TEXT, ExpressionError, Value, describe, finite
+from transforms.context.sql.values import BOOL, DOUBLE, INT, NUMBERS, TEXT, ExpressionError, Value, describe, finite
 
 Takes = Literal["number", "double", "text", "literal", "count"]
 """number as it is, number as a double, text, a text literal, a whole literal from 0 (both given to `build` as such)."""

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 from sqlglot import exp
 
-from transforms.context.sql import shown
-from transforms.context.values import BOOL, NULL, ExpressionError, Value, describe
+from transforms.context.sql.parse import shown
+from transforms.context.sql.values import BOOL, NULL, ExpressionError, Value, describe
 
 Of = Callable[[exp.Expr], Value]
 """Compiles a part of an expression."""

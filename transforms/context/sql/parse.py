@@ -6,7 +6,7 @@ from sqlglot import Dialect, exp, generator, parse_one, parser, tokens
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
-from transforms.context.values import ExpressionError
+from transforms.context.sql.values import ExpressionError
 
 MAX_NODES = 2_000
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
-from transforms.context.sql import name_of
-from transforms.context.values import Value
+from transforms.context.sql.parse import name_of
+from transforms.context.sql.values import Value
 
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 

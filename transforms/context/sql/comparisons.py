@@ -9,9 +9,9 @@ from typing import Final
 import polars as pl
 from sqlglot import exp
 
-from transforms.context.operands import Meaning, Of, need, truth
-from transforms.context.sql import shown
-from transforms.context.values import BOOL, NULL, TEXT, ExpressionError, Value, cast, common_type, finite
+from transforms.context.sql.operands import Meaning, Of, need, truth
+from transforms.context.sql.parse import shown
+from transforms.context.sql.values import BOOL, NULL, TEXT, ExpressionError, Value, cast, common_type, finite
 
 Comparison = Callable[[pl.Expr, pl.Expr], pl.Expr]
 

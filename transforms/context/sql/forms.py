@@ -7,11 +7,11 @@ from typing import Final
 import polars as pl
 from sqlglot import exp
 
-from transforms.context.comparisons import equal
-from transforms.context.operands import Of, need, truth
-from transforms.context.operators import alternatives
-from transforms.context.sql import shown
-from transforms.context.values import (
+from transforms.context.sql.comparisons import equal
+from transforms.context.sql.operands import Of, need, truth
+from transforms.context.sql.operators import alternatives
+from transforms.context.sql.parse import shown
+from transforms.context.sql.values import (
     NULL,
     NUMBERS,
     TEXT,

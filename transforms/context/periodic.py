@@ -1,0 +1,37 @@
+"""When contexts are written unasked: at the multiples of `contexts_every`, if they changed since the one before."""
+
+import numpy as np
+import polars as pl
+
+from transforms.context.definitions import ContextPlan
+from transforms.context.memory import Memory
+from transforms.context.segments import NEVER, Span
+from transforms.context.ticks import Ints
+from transforms.context.timeline import Points, keys_of, points_of, without_repeats
+
+
+class Periodic:
+    """Collects the changes of one call; what changed after the last multiple is noted in the memory."""
+
+    def __init__(self, plan: ContextPlan, memory: Memory, span: Span) -> None:
+        """Start with what the memory has noted."""
+        self._grid, self._every, self._span = plan.grid, plan.contexts_every, span
+        self._memory = memory
+        noted = np.flatnonzero(memory.subjects["changed"].to_numpy())
+        self._flags = np.zeros(memory.subjects.height, bool)
+        self._keys = [np.empty(0, np.int64)]
+        self.changed(noted, np.full(len(noted), span.first))
+
+    def changed(self, codes: Ints, ticks: Ints) -> None:
+        """Note that contexts changed at ticks of the span."""
+        due = -(-ticks // self._every) * self._every
+        now = due <= self._span.upto
+        if now.any():
+            self._keys.append(without_repeats(keys_of(self._grid, codes[now], due[now])))
+        self._flags[codes[~now]] = True
+
+    def close(self) -> tuple[Points, int]:
+        """Return what is due in the span, and the next tick at which something is due; update the memory."""
+        self._memory.subjects = self._memory.subjects.with_columns(changed=pl.Series(self._flags))
+        wake = -(-self._span.end // self._every) * self._every if self._flags.any() else NEVER
+        return points_of(self._grid, np.concatenate(self._keys)), wake

@@ -1,0 +1,57 @@
+"""In which order conditions are evaluated: each after the segments that it reads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from transforms.context.definitions import Derived, Moment, Segment, Stratum
+from transforms.context.expressions import Expression
+
+
+def strata_of(
+    order: Sequence[str], derived: Sequence[Derived], segments: Sequence[Segment], moments: Sequence[Moment]
+) -> tuple[Stratum, ...]:
+    """Group conditions by how many segments must be known before them.
+
+    Args:
+        order: Names of derived values and segments, each after what it reads.
+        derived: All derived values, in that order.
+        segments: All segments, in that order.
+        moments: All moments.
+    """
+    read = {one.name: [one.expression] for one in derived} | {one.name: conditions(one) for one in segments}
+    depth: dict[str, int] = {}
+    for name in order:
+        depth[name] = _deepest(depth, read[name]) + (name not in {one.name for one in derived})
+    used = read_by_conditions(derived, segments, moments)
+    last = max([depth[one.name] - 1 for one in segments] + [_deepest(depth, [one.when]) for one in moments], default=-1)
+    return tuple(
+        Stratum(
+            derived=tuple(one for one in derived if one.name in used and depth[one.name] <= n),
+            segments=tuple(one for one in segments if depth[one.name] - 1 == n),
+            moments=tuple(one for one in moments if _deepest(depth, [one.when]) == n),
+        )
+        for n in range(last + 1)
+    )
+
+
+def read_by_conditions(
+    derived: Sequence[Derived], segments: Sequence[Segment], moments: Sequence[Moment]
+) -> frozenset[str]:
+    """Return every name that conditions read, directly or through derived values."""
+    values = {one.name: one.expression.columns for one in derived}
+    read = [moment.when for moment in moments] + [each for segment in segments for each in conditions(segment)]
+    waiting = {name for expression in read for name in expression.columns}
+    used: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        used.add(name)
+        waiting |= values.get(name, frozenset()) - used
+    return frozenset(used)
+
+
+def conditions(segment: Segment) -> list[Expression]:
+    """Return the conditions of a segment that are written down."""
+    return [segment.enter, *([segment.exit] if segment.exit else [])]
+
+
+def _deepest(depth: Mapping[str, int], expressions: Iterable[Expression]) -> int:
+    return max((depth.get(column, 0) for expression in expressions for column in expression.columns), default=0)
