@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _BUNDLES = logging.getLogger("apache_beam.runners.portability.fn_api_runner.fn_runner.run_bundle")
-_LABEL = re.compile(r"ref_AppliedPTransform_(Read|Parse|Track|Decide|Write)")
+_LABEL = re.compile(r"ref_AppliedPTransform_(Read|Track|Decide|Write)")
 _STEPS = {
     "Read": "reading signals",
-    "Parse": "parsing signals",
     "Track": "tracking contexts, deciding offers",
     "Decide": "deciding offers",
     "Write": "writing outputs",
