@@ -11,6 +11,7 @@ Where the design leaves room, the reference reads it literally:
 - The default exit is "`enter` is not TRUE" (SQL's `NOT enter` would be NULL where `enter` is).
 - `refreshed` looks at `enter` alone; a tick with an exit has no refresh.
 - `repeat` counts from the edge, whether or not `again_after` let the edge fire; a firing that is late is a firing.
+- A context that differs from the last written one only in how long ago something was has not changed.
 - Who was known stays known, and `again_after` is remembered: that a subject is forgotten must not be observable.
 """
 
@@ -22,6 +23,9 @@ from schemas.playbook import Moment, Playbook, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
 from tests.reference.features import Observation, feature_at, observed
 from tests.reference.records import Context, Grid, Signal, Transition, Trigger
+
+Change = tuple[str, str, str, str | None]
+"""Kind, name, event and reason of a transition."""
 
 
 @dataclass
@@ -51,6 +55,8 @@ class Reference:
         transitions: Every transition so far.
         triggers: Every trigger so far.
         contexts: The context of every known subject at every tick so far, by (subject, tick).
+        written: Which of these must be written: at transitions, and every `contexts_every` if it is not as last written
+            (not as an unknown subject's, where it never was).
         counts: applied, duplicates, late (of the applied) and rejected so far.
         waiting: The rows whose tick is not closed yet.
     """
@@ -63,10 +69,13 @@ class Reference:
         self.transitions: list[Transition] = []
         self.triggers: list[Trigger] = []
         self.contexts: dict[tuple[str, int], Context] = {}
+        self.written: set[tuple[str, int]] = set()
         self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
         self._subjects: dict[str, _Subject] = defaultdict(_Subject)
         self._applied: dict[tuple[str, str, str, str], int] = {}
         self._order = _in_order(playbook)
+        self._nobody = self._lasting(self._advanced(_Subject(), 0)[0])
+        self._last_written: dict[str, Context] = {}
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
         """Take signals in, then close every tick up to and including `upto`."""
@@ -113,11 +122,29 @@ class Reference:
 
     def _evaluate(self, name: str, tick: int, late: bool) -> None:
         """Advance one subject by one tick."""
-        subject, level = self._subjects[name], self.level
+        context, changes = self._advanced(self._subjects[name], tick)
+        self.contexts[name, tick] = context
+        found = [Transition(tick, name, *change, late) for change in changes]
+        self.transitions += found
+        self.triggers += [Trigger(tick, name, self._name(one), late, context) for one in found if self._triggers(one)]
+        lasting = self._lasting(context)
+        due = tick % self.playbook.contexts_every == 0 and lasting != self._last_written.get(name, self._nobody)
+        if found or due:
+            self.written.add((name, tick))
+            self._last_written[name] = lasting
+
+    def _lasting(self, context: Context) -> Context:
+        """Return a context without what drifts with time alone: of `seconds_since_last`, whether there is one."""
+        drifting = {name for name, feature in self.level.features.items() if feature.aggregate == "seconds_since_last"}
+        values = {name: value is None if name in drifting else value for name, value in context.values.items()}
+        return Context(values, context.segments)
+
+    def _advanced(self, subject: _Subject, tick: int) -> tuple[Context, list[Change]]:
+        """Return the context of a subject at a tick, and what changed there."""
+        level, changes = self.level, []
         values: dict[str, Value] = {
             key: feature_at(feature, subject.observed[key], tick, self.grid) for key, feature in level.features.items()
         }
-        changes: list[tuple[str, str, str, str | None]] = []
         for key in self._order:
             if key in level.derived:
                 derived = level.derived[key]
@@ -131,14 +158,8 @@ class Reference:
             changes += (
                 [("moment", key, "fired", None)] if self._fires(moment, subject.pulses[key], values, tick) else []
             )
-        context = Context(
-            {key: values[key] for key in values if key not in level.segments},
-            tuple(sorted(key for key in level.segments if values[key])),
-        )
-        self.contexts[name, tick] = context
-        found = [Transition(tick, name, *change, late) for change in changes]
-        self.transitions += found
-        self.triggers += [Trigger(tick, name, self._name(one), late, context) for one in found if self._triggers(one)]
+        named = {key: value for key, value in values.items() if key not in level.segments}
+        return Context(named, tuple(sorted(key for key in level.segments if values[key]))), changes
 
     def _segment(
         self, segment: Segment, member: _Membership, values: Mapping[str, Value], tick: int

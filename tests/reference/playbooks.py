@@ -72,6 +72,7 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES) -> st
         f"tick: {tick}m",
         f"allowed_lateness: {10 * tick}m",
         f"dedup_horizon: {12 * tick}m",
+        f"contexts_every: {10 * tick}m",
         "let: {little: 2, busy: n > 1}",
         "signals: [usage, balance, order]",
         "subscriber:",
