@@ -1,37 +1,62 @@
-"""Whole processes measured side by side: wall time and peak memory, the median of several runs."""
+"""Whole processes measured side by side: wall time, processor time and peak memory.
 
+python -m benchmarks.measure COMMAND ...
+"""
+
+import json
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command cost: seconds from start to exit, and the peak of its resident memory in MB."""
+    """What a command cost from start to exit, children it waits for included.
+
+    Attributes:
+        seconds: Wall time.
+        core_seconds: Time on processors, of all threads.
+        megabytes: Peak of its resident memory.
+    """
 
     seconds: float
+    core_seconds: float
     megabytes: float
 
 
-def run(command: Sequence[str], env: dict[str, str] | None = None) -> Measured:
-    """Run a command once, children it waits for included.
+def run(command: Sequence[str]) -> Measured:
+    """Run a command once, as the child of a small process: a child's peak starts at that of its parent.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: it failed; what it said on standard error is in the message.
     """
+    small = [sys.executable, "-m", "benchmarks.measure", *command]
+    done = subprocess.run(small, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stderr}")
+    return Measured(**json.loads(done.stdout))
+
+
+def middle(runs: Sequence[Measured]) -> Measured:
+    """Return the medians of the seconds and the highest memory."""
+    seconds = statistics.median(one.seconds for one in runs)
+    return Measured(seconds, statistics.median(one.core_seconds for one in runs), max(one.megabytes for one in runs))
+
+
+def main() -> None:
+    """Run the command of the arguments, print what it cost, exit as it did."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"exit code {process.returncode}: {' '.join(command)}")
-    return Measured(time.perf_counter() - start, usage.ru_maxrss / 1024)
+    seconds = time.perf_counter() - start
+    print(json.dumps(asdict(Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))))
+    sys.exit(process.returncode)
 
 
-def median(command: Sequence[str], times: int, env: dict[str, str] | None = None) -> Measured:
-    """Run a command several times; return the median of the seconds and the highest memory."""
-    runs = [run(command, env) for _ in range(times)]
-    return Measured(statistics.median(one.seconds for one in runs), max(one.megabytes for one in runs))
+if __name__ == "__main__":
+    main()

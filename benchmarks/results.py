@@ -1,0 +1,135 @@
+"""The results as tables, and the bars of the project: which are met."""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.compare import Row
+from benchmarks.engines import HERE
+from benchmarks.kernel import KernelCost
+from benchmarks.state import StateCost
+
+PACKAGES = ("apache-beam", "polars", "duckdb", "pyarrow", "numpy")
+COLUMNS = ("size", "engine", "runs", "seconds", "core s", "events/s", "of polars", "of Beam", "peak MB")
+
+
+class Bar(NamedTuple):
+    """One thing that must be shown."""
+
+    what: str
+    wanted: str
+    found: str
+    met: bool
+
+
+def markdown(rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCost]) -> str:
+    """Return `results.md`."""
+    verdicts = [
+        [bar.what, bar.wanted, bar.found, "met" if bar.met else "**missed**"] for bar in bars(rows, kernels, states)
+    ]
+    parts = [
+        "# What was measured",
+        f"By `make bench` on {datetime.now(UTC):%d %B %Y}, in one run: {_machine()}; {_versions()}. Whole processes "
+        "from start to exit: the median of the runs, the highest of their peaks of memory. Every answer is checked "
+        "against the exact one. Ours writes a full record of every decision besides the offers, and its libraries "
+        "may use all cores (see core s).",
+        _table(COLUMNS, cells(rows)),
+        "## Bars",
+        _table(("what", "wanted", "found", ""), verdicts),
+        "## State",
+        "Twenty features (five measures over 5m, 1h, 24h, 7d). One shard is measured; figures of a million subscribers "
+        "are multiplied from it. A tick is a minute: the state of the shard decoded, advanced with the tick's signals, "
+        "encoded.",
+        _table(
+            (
+                "density",
+                "shard",
+                "B each",
+                "by table, B each",
+                "GB for 1 M",
+                "tick, s",
+                "at the hour, s",
+                "tick for 1 M, core s",
+            ),
+            [_state(cost) for cost in states],
+        ),
+        (HERE / "notes.md").read_text(encoding="utf-8").strip(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def show(rows: Sequence[Row], verdicts: Sequence[Bar], console: Console) -> None:
+    """Print the table of engines and the bars."""
+    table = Table(*COLUMNS)
+    for row in cells(rows):
+        table.add_row(*row)
+    console.print(table)
+    for bar in verdicts:
+        console.print(f"{'met   ' if bar.met else '[red]missed[/]'} {bar.what}: {bar.found} (wanted {bar.wanted})")
+
+
+def cells(rows: Sequence[Row]) -> list[list[str]]:
+    """Return the rows as text, with their rates as shares of polars' and multiples of ordinary Beam's."""
+    rates = {(row.engine, row.size.name): row.rate for row in rows}
+    table = []
+    for row in rows:
+        polars = row.rate / rates["polars, 1 thread", row.size.name]
+        beam = rates.get(("ordinary Beam", row.size.name))
+        cost = row.cost
+        text = [row.size.name, row.engine, str(row.runs), f"{cost.seconds:.2f}", f"{cost.core_seconds:.2f}"]
+        text += [f"{row.rate:,.0f}", f"{polars:.2f}", f"{row.rate / beam:.1f}" if beam else "", f"{cost.megabytes:.0f}"]
+        table.append(text)
+    return table
+
+
+def bars(rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCost]) -> list[Bar]:
+    """Return the bars that the measured sizes allow to judge."""
+    at = {(row.engine, row.size.name): row for row in rows}
+    found: list[Bar] = []
+    if ("ordinary Beam", "small") in at:
+        ratio = at["ours, batch", "small"].rate / at["ordinary Beam", "small"].rate
+        found.append(Bar("200 k events, of ordinary Beam", "≥ 30", f"{ratio:.1f}", ratio >= 30))
+    if ("ours, batch", "main") in at:
+        ours, stream = at["ours, batch", "main"], at["ours, stream", "main"]
+        ratio = ours.rate / at["polars, 1 thread", "main"].rate
+        found += [
+            Bar("2 M events, of polars' rate", "≥ 0.40 (reach for 0.6)", f"{ratio:.2f}", ratio >= 0.4),
+            Bar("2 M events, peak", "≤ 900 MB", f"{ours.cost.megabytes:.0f} MB", ours.cost.megabytes <= 900),
+            Bar("streaming, events/s", "≥ 200,000", f"{stream.rate:,.0f}", stream.rate >= 200_000),
+            Bar("streaming, peak", "≤ 400 MB", f"{stream.cost.megabytes:.0f} MB", stream.cost.megabytes <= 400),
+        ]
+        if ("ours, batch", "half") in at:
+            ratio = ours.cost.seconds / at["ours, batch", "half"].cost.seconds
+            found.append(Bar("2 M events, of the time of 1 M", "≤ 2.1", f"{ratio:.2f}", ratio <= 2.1))
+    share = f"{kernels.share:.2f} ({kernels.ours:.2f} s, polars {kernels.polars:.2f} s; {kernels.size})"
+    found.append(Bar("the kernel alone, of polars' query alone, one thread", "≥ 0.8", share, kernels.share >= 0.8))
+    for cost in states:
+        met = cost.bytes_each <= cost.most_bytes
+        found.append(Bar(f"state, {cost.density}", f"≤ {cost.most_bytes:,} B each", f"{cost.bytes_each:,.0f} B", met))
+    return found
+
+
+def _state(cost: StateCost) -> list[str]:
+    largest = sorted(cost.tables.items(), key=lambda table: -table[1])
+    tables = ", ".join(f"{name} {size:,.0f}" for name, size in largest if size >= 1)
+    numbers = [f"{cost.gigabytes:.2f}", f"{cost.seconds:.2f}", f"{cost.hourly:.2f}", f"{cost.core_seconds:,.0f}"]
+    return [cost.density, f"{cost.shard:,}", f"{cost.bytes_each:,.0f}", tables, *numbers]
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores of {platform.machine()}, {memory:.0f} GB, {platform.system()}"
+
+
+def _versions() -> str:
+    return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)])
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *rows])
