@@ -5,130 +5,11 @@ python -m benchmarks.usage_offers --input FILE.parquet --output OFFERS.csv [--mo
 
 import argparse
 import tempfile
-from collections.abc import Iterator
-from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
-import apache_beam as beam
-import numpy as np
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
-from apache_beam.testing.test_stream import TestStream
-from apache_beam.transforms.window import TimestampedValue
+from pipelines.thrift import keep_little_memory
 
-from benchmarks.yardstick import COLUMNS, WINDOW_MS, offer_line
-from pipelines.offers_pipeline import sources_of
-from pipelines.run import run
-from pipelines.settings import RunSettings
-from schemas.durations import DAY
-from schemas.playbook import Playbook
-from schemas.playbook_file import load_playbook
-from transforms.context.plan import load_plan
-from transforms.decide_offers import DecideOffers
-from transforms.parse_signals import ParseSignals
-from transforms.parsing.raw import raw_block
-from transforms.track_contexts import TrackContexts
-
-HERE = Path(__file__).parent
-PLAYBOOK = str(HERE / "usage_offers.yaml")
-SOURCES = str(HERE / "usage_offers.sources.yaml")
-FEATURES = ("n", "sum_bytes", "max_bytes", "sum_seconds", "n_apps", "prev_bytes")
-STEP_MS = 240_000
-GRACE_MS = 120_000
-
-
-class Arrival(NamedTuple):
-    """Some rows of the file, in the order of arrival, and what is known when they have come."""
-
-    row_group: int
-    first: int
-    rows: int
-    earliest: int
-    watermark: int
-
-
-def offer_lines(decisions: pa.Table) -> list[str]:
-    """Return the result rows of the decisions that made an offer."""
-    frame = pl.DataFrame(decisions).filter(pl.col("action") == "offer").unnest("context")
-    frame = frame.with_columns(pl.col("tick").dt.epoch("ms") - WINDOW_MS)
-    return [offer_line(*row) for row in frame.select("subject", "tick", *FEATURES).iter_rows()]
-
-
-def batch(settings: RunSettings) -> list[str]:
-    """Run the bounded pipeline on the file; return the result rows."""
-    run(settings)
-    return offer_lines(pq.read_table(f"{settings.out}/decisions.parquet"))
-
-
-def arrivals(path: str) -> Iterator[Arrival]:
-    """Cut a file into slices that advance the watermark by less than a tick."""
-    file, latest = pq.ParquetFile(path), 0
-    for group in range(file.num_row_groups):
-        times = file.read_row_group(group, columns=["event_time"])["event_time"].to_numpy()
-        reached = np.maximum(np.maximum.accumulate(times), latest)
-        latest = int(reached[-1])
-        cuts = np.flatnonzero(np.diff(reached // STEP_MS)) + 1
-        for first, stop in pairwise([0, *cuts.tolist(), len(times)]):
-            yield Arrival(group, first, stop - first, int(times[first:stop].min()), int(reached[stop - 1]) - GRACE_MS)
-
-
-@lru_cache(maxsize=1)
-def _row_group(path: str, group: int) -> pa.RecordBatch:
-    return pq.ParquetFile(path).read_row_group(group, columns=list(COLUMNS)).combine_chunks().to_batches()[0]
-
-
-class _Arrive(beam.DoFn):
-    """Reads the rows of an arrival."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def process(self, arrival: Arrival) -> Iterator[pa.RecordBatch]:
-        rows = _row_group(self._path, arrival.row_group).slice(arrival.first, arrival.rows)
-        block = raw_block(
-            rows.columns, rows.schema.names, np.arange(arrival.first, arrival.first + arrival.rows), "row"
-        )
-        metadata = {**block.schema.metadata, b"signal": b"usage", b"file": self._path.encode()}
-        yield block.replace_schema_metadata(metadata)
-
-
-class _Append(beam.DoFn):
-    """Appends the result rows of decisions to a file of this machine."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def process(self, decisions: pa.RecordBatch) -> None:
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in offer_lines(pa.Table.from_batches([decisions])))
-
-
-def stream(settings: RunSettings, path: str, output: str) -> None:
-    """Play the file as an unbounded stream with disorder, its watermark 120 s behind."""
-    playbook: Playbook = load_playbook(settings.playbook)
-    plan, source = load_plan(playbook), sources_of(playbook, settings)["usage"]
-    events = TestStream()
-    for arrival in arrivals(path):
-        events = events.add_elements([TimestampedValue(arrival, arrival.earliest / 1000)])
-        events = events.advance_watermark_to(arrival.watermark / 1000)
-    parse = ParseSignals(
-        sources={"usage": source},
-        payloads={"usage": plan.signals["usage"].columns},
-        kinds=frozenset({plan.level}),
-        as_of=2**53,
-        max_ahead=DAY,
-        shards=settings.shards,
-    )
-    with beam.Pipeline(runner=BundleBasedDirectRunner(), options=PipelineOptions(["--streaming"])) as pipeline:
-        parsed = pipeline | events.advance_watermark_to_infinity() | beam.ParDo(_Arrive(path)) | "Parse" >> parse
-        tracked = parsed.signals | "TrackContexts" >> TrackContexts(playbook=playbook, bounded=False)
-        decided = tracked["triggers"] | "DecideOffers" >> DecideOffers(playbook=playbook, bounded=False)
-        decided["decisions"] | "Append" >> beam.ParDo(_Append(output))
+SHARDS = {"batch": 4, "stream": 1}
 
 
 def main() -> None:
@@ -136,18 +17,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--input", required=True)
     parser.add_argument("--output", required=True)
-    parser.add_argument("--mode", choices=("batch", "stream"), default="batch")
+    parser.add_argument("--mode", choices=SHARDS, default="batch")
     parser.add_argument("--shards", type=int)
     args = parser.parse_args()
+    keep_little_memory()
+    from benchmarks import yardstick_runs  # noqa: PLC0415 - after that
+
+    shards = args.shards or SHARDS[args.mode]
     with tempfile.TemporaryDirectory() as out:
-        shards = args.shards or (4 if args.mode == "batch" else 1)
-        signals = (("usage", args.input),)
-        settings = RunSettings(playbook=PLAYBOOK, sources=SOURCES, signals=signals, out=out, shards=shards)
-        Path(args.output).write_text("")
+        settings = yardstick_runs.settings(args.input, out, shards)
         if args.mode == "stream":
-            stream(settings, args.input, args.output)
+            Path(args.output).write_text("")
+            yardstick_runs.stream(settings, args.input, args.output)
         else:
-            Path(args.output).write_text("".join(f"{line}\n" for line in batch(settings)))
+            Path(args.output).write_text("".join(f"{line}\n" for line in yardstick_runs.batch(settings)))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def _fold(hashes: Hashes, data: NDArray[np.uint8], starts: NDArray[np.int64], le
     """Fold the bytes of each string into its hash, in place, the j-th byte of all strings at once."""
     shortest, longest = int(lengths.min()), int(lengths.max())
     for j in range(shortest):
-        hashes ^= data[starts + j]
+        hashes ^= data[starts[0] + j : starts[-1] + j + 1 : longest] if shortest == longest else data[starts + j]
         hashes *= FNV_PRIME
     rows = np.arange(len(hashes))
     for j in range(shortest, longest):

@@ -11,7 +11,7 @@ LAYOUT = 1
 """Version of the layout below; a reader of N also reads N - 1."""
 
 _MAGIC = b"S1ST"
-_OPTIONS = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=3))
+_OPTIONS = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
 
 
 def dump(header: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> bytes:

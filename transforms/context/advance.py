@@ -117,9 +117,7 @@ def _points(
 
 def _all_changes(plan: ContextPlan, memory: Memory, features: Features) -> Iterable[tuple[Ints, Ints, bool]]:
     """Yield where rows change features, and where features become complete; and whether conditions read them."""
-    yield from ((codes, ticks, True) for codes, ticks in features.changes(plan.needed))
-    others = {feature.name for feature in plan.features} - plan.needed
-    yield from ((codes, ticks, False) for codes, ticks in features.changes(others))
+    yield from features.changes()
     ready = {plan.grid.at_least(at) for f in plan.features if (at := ready_at(memory, f)) is not None}
     codes = np.arange(memory.subjects.height)
     yield from ((codes, np.full(len(codes), tick), True) for tick in ready)

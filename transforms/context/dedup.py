@@ -1,7 +1,6 @@
 """Signals that come twice: found by an 8-byte hash of (type, source, id) per subject."""
 
 from collections.abc import Mapping
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -73,7 +72,13 @@ def _originals(rows: pl.DataFrame, seen: pl.DataFrame, horizon: int) -> Ints:
 
 
 def _among(values: Hashes, wanted: Hashes) -> Bools:
-    if not len(wanted):
-        return np.zeros(len(values), bool)
-    at = np.searchsorted(wanted, values).clip(max=len(wanted) - 1)
-    return cast(Bools, wanted[at] == values)
+    """Tell which values are among the wanted ones, which are sorted and few."""
+    found = np.zeros(len(values), bool)
+    if len(wanted):
+        low = np.uint64(0xFFFF)
+        alike = np.zeros(int(low) + 1, bool)
+        alike[wanted & low] = True
+        rows = np.flatnonzero(alike[values & low])
+        at = np.searchsorted(wanted, values[rows]).clip(max=len(wanted) - 1)
+        found[rows] = wanted[at] == values[rows]
+    return found

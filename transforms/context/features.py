@@ -11,7 +11,7 @@ from transforms.context.aggregates import Ranges, aggregate, null_where
 from transforms.context.definitions import ContextPlan, Feature, SignalPlan
 from transforms.context.memory import Memory
 from transforms.context.ticks import Ints
-from transforms.context.timeline import Points, Timeline, changes
+from transforms.context.timeline import Points, Timeline, shifts
 
 
 class Features:
@@ -24,23 +24,16 @@ class Features:
         self._timelines: dict[tuple[str, int], Timeline] = {}
         self._values: dict[tuple[str, int, str], tuple[Timeline, Ints]] = {}
 
-    def changes(self, names: Collection[str]) -> Iterator[tuple[Ints, Ints]]:
-        """Yield codes and ticks at which rows may change one of the named features."""
+    def changes(self) -> Iterator[tuple[Ints, Ints, bool]]:
+        """Yield codes and ticks at which rows may change features, and whether conditions read these."""
         done = set()
-        for feature in self._plan.features:
-            change = (
-                feature.signal,
-                feature.pane,
-                feature.head_pane,
-                feature.window,
-                feature.offset,
-                feature.thresholds,
-            )
-            if feature.name in names and change not in done:
-                done.add(change)
-                timeline = self._timeline(feature)
-                for ticks in changes(self._plan.grid, feature, timeline):
-                    yield timeline.codes, ticks
+        needed = self._plan.needed
+        for feature in sorted(self._plan.features, key=lambda feature: feature.name not in needed):
+            for shift in shifts(feature):
+                if (feature.signal, feature.pane, shift) not in done:
+                    done.add((feature.signal, feature.pane, shift))
+                    timeline = self._timeline(feature)
+                    yield timeline.codes, shift.ticks(self._plan.grid, timeline), feature.name in needed
 
     def at(self, points: Points, names: Collection[str]) -> pl.DataFrame:
         """Return the named features at each pair, a column each, in the order of the plan."""

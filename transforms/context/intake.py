@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from transforms.context.dedup import duplicates, signal_hash
 from transforms.context.definitions import ContextPlan, Measure, SignalPlan
 from transforms.context.memory import Memory
-from transforms.context.ticks import Bools, Ints
+from transforms.context.ticks import Ints
 
 COMMON = ("id", "source", "time", "subject")
 
@@ -51,11 +51,12 @@ def take_in(plan: ContextPlan, memory: Memory, batches: Sequence[pa.RecordBatch]
     """
     intake = Intake()
     due = {name: _due(plan, memory, table, upto, intake) for name, table in _by_signal(batches)}
-    known = memory.subjects["subject"]
-    memory.know(_subjects(due.values()))
+    subjects = _subjects(due.values())
+    unknown = subjects.filter(memory.codes_of(subjects).is_null())
+    memory.know(unknown)
     firsts = [_apply(plan, plan.signals[name], memory, table, intake) for name, table in due.items()]
     intake.late = np.unique(intake.late)
-    _first_ticks(plan, memory, known, firsts, intake)
+    _first_ticks(plan, memory, unknown, firsts, intake)
     return intake
 
 
@@ -80,16 +81,14 @@ def _due(plan: ContextPlan, memory: Memory, table: pa.Table, upto: int, intake: 
     return table.filter(~(waits | hopeless))
 
 
-def _subjects(tables: Iterable[pa.Table]) -> pl.Series:
-    columns = [pc.unique(table["subject"]) for table in tables]
-    return pl.Series("subject", pa.chunked_array(columns, pa.string()), dtype=pl.String).unique()
+def _subjects(tables: Iterable[pa.Table]) -> pa.Array:
+    return pc.unique(pa.chunked_array([pc.unique(table["subject"]) for table in tables], pa.string()))
 
 
 def _apply(plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, intake: Intake) -> tuple[Ints, Ints]:
     """Turn the rows of one signal into rows of the memory; return code and time of those applied."""
     table = table.combine_chunks()
-    subjects = memory.subjects["subject"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
-    codes = pc.index_in(table["subject"], value_set=subjects).to_numpy().astype(np.int64)
+    codes = memory.codes_of(table["subject"]).to_numpy().astype(np.int64)
     times = table["time"].to_numpy()
     hashes = signal_hash(signal.signal, table["source"].combine_chunks(), table["id"].combine_chunks())
     read = {"time", *signal.columns, *signal.reads, *(("source", "id") if signal.ordered else ())}
@@ -151,12 +150,11 @@ def _order(rows: pl.DataFrame) -> Ints:
 
 
 def _first_ticks(
-    plan: ContextPlan, memory: Memory, known: pl.Series, firsts: list[tuple[Ints, Ints]], intake: Intake
+    plan: ContextPlan, memory: Memory, unknown: pa.Array, firsts: list[tuple[Ints, Ints]], intake: Intake
 ) -> None:
     """Note the tick at which each subject that was unknown is evaluated first."""
-    unknown: Bools = (~memory.subjects["subject"].is_in(known.implode())).to_numpy()
-    earliest = np.full(len(unknown), np.iinfo(np.int64).max)
+    new = np.sort(memory.codes_of(unknown).to_numpy().astype(np.int64))
+    earliest = np.full(memory.subjects.height, np.iinfo(np.int64).max)
     for codes, times in firsts:
         np.minimum.at(earliest, codes, times)
-    new = np.flatnonzero(unknown & (earliest < np.iinfo(np.int64).max))
     intake.new = (new, plan.grid.after(earliest[new]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms import state_blob
 from transforms.context.ticks import Ints
@@ -63,12 +64,16 @@ class Memory:
 
         self._map(recoded)
 
-    def know(self, subjects: pl.Series) -> None:
-        """Add subjects that are not known yet."""
-        new = subjects.filter(~subjects.is_in(self.subjects["subject"].implode()))
-        if new.is_empty():
+    def codes_of(self, subjects: pa.Array) -> pa.Array:
+        """Return the code of each subject, null for one that is not known."""
+        known = self.subjects["subject"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
+        return pc.index_in(subjects, value_set=known)
+
+    def know(self, subjects: pa.Array) -> None:
+        """Add subjects, each once, that are not known yet."""
+        if not len(subjects):
             return
-        added = pl.DataFrame({"subject": new, "changed": pl.repeat(False, len(new), eager=True)})
+        added = pl.DataFrame({"subject": pl.Series(subjects, dtype=pl.String)}).with_columns(changed=pl.lit(False))
         known = pl.concat([self.subjects, added]).with_row_index("old").sort("subject")
         codes = np.empty(known.height, np.int64)
         codes[known["old"].to_numpy()] = np.arange(known.height)
@@ -86,7 +91,10 @@ class Memory:
 
     def order(self) -> None:
         """Sort what came in no order, so that equal memories have equal blobs."""
-        self.rows = {name: table.sort(pl.all()) for name, table in self.rows.items()}
+        tied = (pl.col("code").diff() == 0) & (pl.col("time").diff() == 0)
+        for name, table in self.rows.items():
+            if table.select(tied.any()).item():
+                self.rows[name] = table.sort(pl.all())
         self.seen = self.seen.sort("code", "time", "hash")
 
     def _map(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -82,32 +82,35 @@ class Timeline:
         return cast(Ints, np.searchsorted(self._keys, codes * self._span + within))
 
 
-def changes(grid: Grid, feature: Feature, timeline: Timeline) -> Iterator[Ints]:
-    """Yield, per row of the timeline, the ticks at which the row may change the feature.
+class Shift(NamedTuple):
+    """How long after its time a row may change a feature: at the first tick that is past, or not before, that time.
 
-    A row enters at the first tick whose window head is past it and leaves with the tail; a
-    seconds_since_last changes its relation to a literal k when k seconds have passed.
+    Attributes:
+        delta: Milliseconds after the time.
+        pane: Counts from the end of the row's pane; 0 from the row itself.
+        reached: Whether the tick may be at that time, not only past it.
+        last: The measure whose last time counts, None for the row's own.
     """
-    times = timeline.times
-    entry = times + feature.offset
-    yield (
-        _from(grid, floor(times, feature.head_pane) + feature.head_pane + feature.offset)
-        if feature.head_pane
-        else (grid.after(entry))
-    )
+
+    delta: int
+    pane: int = 0
+    reached: bool = False
+    last: str | None = None
+
+    def ticks(self, grid: Grid, timeline: Timeline) -> Ints:
+        """Return the tick of each row."""
+        times = timeline.times
+        if self.last is not None:
+            times = timeline.rows[f"{self.last}.time"].fill_null(BEFORE_ALL).to_numpy()
+        times = floor(times, self.pane) + (self.pane + self.delta)
+        return grid.after(times - 1) if self.reached or self.pane else grid.after(times)
+
+
+def shifts(feature: Feature) -> Iterator[Shift]:
+    """Yield when a row enters the feature's window, when it leaves, and when its age passes a threshold."""
+    yield Shift(feature.offset, feature.head_pane)
     if feature.window is not None:
-        leave = feature.window + feature.offset
-        yield (
-            _from(grid, floor(times, feature.pane) + feature.pane + leave)
-            if feature.pane
-            else grid.after(times + leave)
-        )
+        yield Shift(feature.offset + feature.window, feature.pane)
     for seconds in feature.thresholds:
-        last = timeline.rows[f"{feature.measure.key}.time"].fill_null(BEFORE_ALL).to_numpy()
-        yield _from(grid, last + int(np.ceil(seconds * 1000)))
-        yield grid.after(last + int(np.floor(seconds * 1000)))
-
-
-def _from(grid: Grid, times: Ints) -> Ints:
-    """Return the first tick that is not before each time."""
-    return grid.after(times - 1)
+        yield Shift(int(np.ceil(seconds * 1000)), reached=True, last=feature.measure.key)
+        yield Shift(int(np.floor(seconds * 1000)), last=feature.measure.key)
