@@ -1,6 +1,6 @@
 """Signals of one call: those that are due become rows; late ones, copies and hopeless ones are told apart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,12 +51,10 @@ def take_in(plan: ContextPlan, memory: Memory, batches: Sequence[pa.RecordBatch]
     """
     intake = Intake()
     due = {name: _due(plan, memory, table, upto, intake) for name, table in _by_signal(batches)}
-    subjects = _subjects(due.values())
-    unknown = subjects.filter(memory.codes_of(subjects).is_null())
-    memory.know(unknown)
-    firsts = [_apply(plan, plan.signals[name], memory, table, intake) for name, table in due.items()]
+    codes, new = _codes(memory, due)
+    firsts = [_apply(plan, plan.signals[name], memory, table, codes[name], intake) for name, table in due.items()]
     intake.late = np.unique(intake.late)
-    _first_ticks(plan, memory, unknown, firsts, intake)
+    intake.new = (new, plan.grid.after(_earliest(memory, firsts)[new]))
     return intake
 
 
@@ -81,14 +79,23 @@ def _due(plan: ContextPlan, memory: Memory, table: pa.Table, upto: int, intake: 
     return table.filter(~(waits | hopeless))
 
 
-def _subjects(tables: Iterable[pa.Table]) -> pa.Array:
-    return pc.unique(pa.chunked_array([pc.unique(table["subject"]) for table in tables], pa.string()))
+def _codes(memory: Memory, due: Mapping[str, pa.Table]) -> tuple[dict[str, Ints], Ints]:
+    """Make all subjects known; return the codes of each table's rows, and those of new subjects, sorted."""
+    encoded = {name: table["subject"].combine_chunks().dictionary_encode() for name, table in due.items()}
+    subjects = pc.unique(pa.chunked_array([each.dictionary for each in encoded.values()], pa.string()))
+    codes, new = memory.know(subjects)
+    rows = {
+        name: codes[pc.index_in(each.dictionary, value_set=subjects).to_numpy()][each.indices.to_numpy()]
+        for name, each in encoded.items()
+    }
+    return rows, np.sort(codes[new])
 
 
-def _apply(plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, intake: Intake) -> tuple[Ints, Ints]:
+def _apply(
+    plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, codes: Ints, intake: Intake
+) -> tuple[Ints, Ints]:
     """Turn the rows of one signal into rows of the memory; return code and time of those applied."""
     table = table.combine_chunks()
-    codes = memory.codes_of(table["subject"]).to_numpy().astype(np.int64)
     times = table["time"].to_numpy()
     hashes = signal_hash(signal.signal, table["source"].combine_chunks(), table["id"].combine_chunks())
     read = {"time", *signal.columns, *signal.reads, *(("source", "id") if signal.ordered else ())}
@@ -149,12 +156,9 @@ def _order(rows: pl.DataFrame) -> Ints:
     return np.argsort(rows["code"].to_numpy() * span + (times - first), kind="stable")
 
 
-def _first_ticks(
-    plan: ContextPlan, memory: Memory, unknown: pa.Array, firsts: list[tuple[Ints, Ints]], intake: Intake
-) -> None:
-    """Note the tick at which each subject that was unknown is evaluated first."""
-    new = np.sort(memory.codes_of(unknown).to_numpy().astype(np.int64))
+def _earliest(memory: Memory, applied: Iterable[tuple[Ints, Ints]]) -> Ints:
+    """Return the earliest time of the rows applied of each subject; a number past all times for none."""
     earliest = np.full(memory.subjects.height, np.iinfo(np.int64).max)
-    for codes, times in firsts:
+    for codes, times in applied:
         np.minimum.at(earliest, codes, times)
-    intake.new = (new, plan.grid.after(earliest[new]))
+    return earliest

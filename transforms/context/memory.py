@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms import state_blob
-from transforms.context.ticks import Ints
+from transforms.context.ticks import Bools, Ints
 
 SEEN = {"code": pl.Int64, "hash": pl.UInt64, "time": pl.Int64}
 MEMBERS = {
@@ -64,21 +64,27 @@ class Memory:
 
         self._map(recoded)
 
-    def codes_of(self, subjects: pa.Array) -> pa.Array:
-        """Return the code of each subject, null for one that is not known."""
-        known = self.subjects["subject"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
-        return pc.index_in(subjects, value_set=known)
+    def know(self, subjects: pa.Array) -> tuple[Ints, Bools]:
+        """Add the subjects, each given once, that are not known yet.
 
-    def know(self, subjects: pa.Array) -> None:
-        """Add subjects, each once, that are not known yet."""
-        if not len(subjects):
-            return
-        added = pl.DataFrame({"subject": pl.Series(subjects, dtype=pl.String)}).with_columns(changed=pl.lit(False))
-        known = pl.concat([self.subjects, added]).with_row_index("old").sort("subject")
-        codes = np.empty(known.height, np.int64)
-        codes[known["old"].to_numpy()] = np.arange(known.height)
-        self.recode(codes)
-        self.subjects = known.drop("old")
+        Returns:
+            The code of each, and whether it is new.
+        """
+        known = self.subjects["subject"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
+        found = pc.index_in(subjects, value_set=known)
+        new = found.is_null().to_numpy(zero_copy_only=False)
+        codes = found.fill_null(0).to_numpy().astype(np.int64)
+        if not new.any():
+            return codes, new
+        codes[new] = len(known) + np.arange(new.sum())
+        added = pl.DataFrame({"subject": pl.Series(subjects, dtype=pl.String).filter(new)})
+        every = pl.concat([self.subjects, added.with_columns(changed=pl.lit(False))]).with_row_index("old")
+        every = every.sort("subject")
+        place = np.empty(every.height, np.int64)
+        place[every["old"].to_numpy()] = np.arange(every.height)
+        self.recode(place)
+        self.subjects = every.drop("old")
+        return place[codes], new
 
     def forget(self) -> None:
         """Drop the subjects of whom nothing is left and nothing is to be written."""
