@@ -1,6 +1,6 @@
 """The yardstick as ordinary per-element Beam Python: the baseline that columns are measured against.
 
-Windows, a combiner per key and window, state and a timer per subscriber, as Beam's guides teach it:
+Copies by a group per id, a combiner per key and window, state and a timer per subscriber, as Beam's guides teach it:
 
     python -m benchmarks.beam_per_element --input FILE.parquet --output OFFERS.csv
 """
@@ -21,33 +21,31 @@ from benchmarks.yardstick import COLUMNS, COOLDOWN_MS, SURGE_BYTES, WINDOW_MS, o
 
 
 class Totals(NamedTuple):
-    """What one subscriber did in one window."""
+    """What one subscriber did in one window so far."""
 
-    n: int
-    sum_bytes: int
-    max_bytes: int
-    sum_seconds: int
-    apps: frozenset[str]
+    n: int = 0
+    sum_bytes: int = 0
+    max_bytes: int = 0
+    sum_seconds: int = 0
+    apps: frozenset[str] = frozenset()
 
 
 class _Aggregate(beam.CombineFn):
-    """Combine the events of a window, each id once."""
+    """Combine the events of a window."""
 
-    def create_accumulator(self) -> dict[str, tuple[int, int, str]]:
-        return {}
+    def create_accumulator(self) -> Totals:
+        return Totals()
 
-    def add_input(
-        self, events: dict[str, tuple[int, int, str]], event: dict[str, Any]
-    ) -> dict[str, tuple[int, int, str]]:
-        events[event["event_id"]] = (event["bytes"], event["seconds"], event["app_category"])
-        return events
+    def add_input(self, so_far: Totals, event: dict[str, Any]) -> Totals:
+        one = Totals(1, event["bytes"], event["bytes"], event["seconds"], frozenset([event["app_category"]]))
+        return self.merge_accumulators([so_far, one])
 
-    def merge_accumulators(self, parts: Iterable[dict[str, tuple[int, int, str]]]) -> dict[str, tuple[int, int, str]]:
-        return {key: value for part in parts for key, value in part.items()}
+    def merge_accumulators(self, parts: Iterable[Totals]) -> Totals:
+        n, sums, maxima, seconds, apps = zip(*parts, strict=True)
+        return Totals(sum(n), sum(sums), max(maxima), sum(seconds), frozenset().union(*apps))
 
-    def extract_output(self, events: dict[str, tuple[int, int, str]]) -> tuple[int, int, int, int, int]:
-        amounts, seconds, apps = zip(*events.values(), strict=True)
-        return len(events), sum(amounts), max(amounts), sum(seconds), len(set(apps))
+    def extract_output(self, totals: Totals) -> tuple[int, int, int, int, int]:
+        return (*totals[:4], len(totals.apps))
 
 
 class _StampWindow(beam.DoFn):
@@ -108,6 +106,9 @@ def main() -> None:
             | "Read" >> beam.io.ReadFromParquet(args.input, columns=list(COLUMNS))
             | "Stamp" >> beam.Map(lambda event: TimestampedValue(event, event["event_time"] / 1000))
             | "Window" >> beam.WindowInto(FixedWindows(WINDOW_MS // 1000))
+            | "ById" >> beam.Map(lambda event: (event["event_id"], event))
+            | "Copies" >> beam.GroupByKey()
+            | "First" >> beam.Map(lambda same: next(iter(same[1])))
             | "Key" >> beam.Map(lambda event: (event["subscriber_id"], event))
             | "Aggregate" >> beam.CombinePerKey(_Aggregate())
             | "StampWindow" >> beam.ParDo(_StampWindow())
