@@ -45,7 +45,8 @@ def duplicates(
     mixed = hashes ^ finalise(codes.astype(np.uint64))
     known = seen["hash"].to_numpy() ^ finalise(seen["code"].to_numpy().astype(np.uint64))
     ordered = np.sort(np.concatenate([mixed, known]))
-    suspects = np.flatnonzero(_among(mixed, np.unique(ordered[1:][ordered[1:] == ordered[:-1]])))
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    suspects = np.flatnonzero(_among(mixed, repeated))
     dropped = np.zeros(len(codes), bool)
     if len(suspects):
         columns = {"code": codes, "hash": hashes, "time": times, "arrival": arrivals}
@@ -53,7 +54,8 @@ def duplicates(
         rows = rows.with_columns(**{f"content {name}": column[suspects] for name, column in contents.items()})
         rows = rows.sort("code", "hash", "time", pl.col("^content .*$"), nulls_last=True)
         dropped[suspects] = True
-        dropped[_originals(rows.select("row", *columns), seen, horizon)] = False
+        like = seen.filter(_among(known, repeated))
+        dropped[_originals(rows.select("row", *columns), like, horizon)] = False
     return dropped
 
 
