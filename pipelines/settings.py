@@ -7,8 +7,8 @@ from typing import Any
 
 from pipelines.runner_options import beam_arguments
 from schemas.durations import DAY, parse_duration, parse_instant
+from schemas.modes import MODES
 
-MODES = ("live", "backfill", "shadow", "simulated")
 FORMATS = ("parquet", "jsonl", "avro")
 
 

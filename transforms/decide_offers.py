@@ -13,6 +13,7 @@ from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
+from schemas.modes import MODES
 from schemas.playbook import Playbook
 from transforms.arrow_coder import ArrowBatchCoder
 from transforms.decision.decide import decide
@@ -21,7 +22,6 @@ from transforms.decision.plan import load_offers
 from transforms.ticking import Alarm
 
 ShardBatch = tuple[int, pa.RecordBatch]
-MODES = ("live", "backfill", "shadow", "simulated")
 
 OUTPUTS = ("decisions", "offers")
 
