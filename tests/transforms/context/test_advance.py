@@ -38,7 +38,9 @@ def playbook_of(text: str) -> Playbook:
 @lru_cache(maxsize=1)
 def plan_of(text: str, grid: records.Grid = SMALL) -> ContextPlan:
     playbook = playbook_of(text)
-    return load_plan(playbook, Grid(playbook.tick, grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span))
+    return load_plan(
+        playbook, grid=Grid(playbook.tick, grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span)
+    )
 
 
 def reference(case: Case, grid: records.Grid = SMALL) -> Reference:

@@ -1,0 +1,60 @@
+"""Compiles the expressions of one level of a playbook, and collects what is wrong with them."""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from schemas.errors import LoadError
+from schemas.playbook import Level, Playbook
+from schemas.yaml_source import KeyPath
+from transforms.context.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
+from transforms.context.ticks import Grid
+
+Scope = dict[str, ScopeColumn]
+
+
+@dataclass
+class Compiling:
+    """One walk over a level.
+
+    Attributes:
+        playbook: Where the level stands.
+        name: The kind of subject that the level is about.
+        level: What the playbook says about it.
+        grid: Ticks and panes.
+        errors: The mistakes found so far.
+        expressions: What was compiled, by its path in the playbook.
+    """
+
+    playbook: Playbook
+    name: str
+    level: Level
+    grid: Grid
+    errors: list[LoadError] = field(default_factory=list)
+    expressions: dict[KeyPath, Expression] = field(default_factory=dict)
+
+    def compile(self, path: KeyPath, text: str, scope: Scope, wanted: pl.DataType | None = None) -> Expression | None:
+        """Compile a text that stands at `path` in the level; None if it is wrong, which is noted."""
+        try:
+            expression = compile_expression(text, scope, self.playbook.let)
+        except ExpressionError as error:
+            self.fail(path, error.message, error.hint, text)
+            return None
+        if wanted is not None and expression.dtype != wanted:
+            self.fail(path, f"must be true or false, and is {expression.dtype}", "compare it with something", text)
+            return None
+        self.expressions[path] = expression
+        return expression
+
+    def condition(self, path: KeyPath, text: str, scope: Scope) -> Expression:
+        """Compile a condition; FALSE if it is wrong, which is noted."""
+        return self.compile(path, text, scope, pl.Boolean()) or compile_expression("FALSE", {}, {})
+
+    def fail(self, path: KeyPath, message: str, hint: str = "", quoted: str = "") -> None:
+        """Note a mistake at `path` in the level."""
+        self.fail_at((self.name, *path), message, hint, quoted)
+
+    def fail_at(self, path: KeyPath, message: str, hint: str = "", quoted: str = "") -> None:
+        """Note a mistake at `path` in the playbook."""
+        told = f"`{'.'.join(map(str, path))}`: {message}"
+        self.errors.append(self.playbook.error(path, told, quoted, hint))

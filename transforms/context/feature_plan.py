@@ -1,0 +1,116 @@
+"""From the features that a playbook defines to measures, windows and panes."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import polars as pl
+import pyarrow as pa
+
+from schemas import playbook as books
+from schemas.contracts import ENVELOPE, Contract
+from schemas.contracts import Field as ContractField
+from schemas.near_miss import near_miss
+from schemas.yaml_source import KeyPath
+from transforms.context.compiling import Compiling
+from transforms.context.definitions import Feature, Measure, SignalPlan
+from transforms.context.expressions import ScopeColumn
+from transforms.context.ticks import EVER
+
+LOCAL = {"local_hour": pl.Int64(), "local_weekday": pl.Int64(), "local_date": pl.String()}
+DTYPES: Mapping[pa.DataType, pl.DataType] = {
+    pa.string(): pl.String(),
+    pa.int64(): pl.Int64(),
+    pa.float64(): pl.Float64(),
+    pa.bool_(): pl.Boolean(),
+}
+NEVER_NULL = ("count", "sum", "distinct")
+NUMBERS_ONLY = ("sum", "mean", "min", "max")
+
+
+def compile_features(compiling: Compiling, contracts: Mapping[str, Contract]) -> list[Feature]:
+    """Return the features of a level that are right, in the order of the playbook.
+
+    Args:
+        compiling: The level; mistakes are noted there.
+        contracts: Of the playbook's signals.
+    """
+    made = [_feature(compiling, contracts, name, book) for name, book in compiling.level.features.items()]
+    return [feature for feature in made if feature]
+
+
+def scope_column(feature: Feature) -> ScopeColumn:
+    """Return what an expression sees of a feature."""
+    return ScopeColumn(feature.dtype, feature.aggregate not in NEVER_NULL)
+
+
+def with_thresholds(compiling: Compiling, feature: Feature) -> Feature:
+    """Collect what a seconds_since_last is compared with; refuse any other use of it."""
+    if feature.aggregate != "seconds_since_last":
+        return feature
+    literals: set[float] = set()
+    for path, expression in compiling.expressions.items():
+        if path[0] != "features" and feature.name in expression.columns:
+            if feature.name not in expression.compared_only:
+                message = f"`{feature.name}` may only be compared with numbers: it changes with time alone"
+                compiling.fail(path, message, f"write `{feature.name} > 3600`", expression.text)
+            literals.update(expression.thresholds.get(feature.name, ()))
+    return replace(feature, thresholds=tuple(sorted(literals)))
+
+
+def signal_plan(name: str, features: Iterable[Feature]) -> SignalPlan:
+    """Return what a level takes from one signal type."""
+    mine = [feature for feature in features if feature.signal == name]
+    plan = SignalPlan(
+        signal=name,
+        columns=(),
+        measures=tuple({feature.measure.key: feature.measure for feature in mine}.values()),
+        features=tuple(mine),
+        ordered=any(feature.aggregate in ("first", "last") for feature in mine),
+    )
+    return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source"})))
+
+
+def _feature(compiling: Compiling, contracts: Mapping[str, Contract], name: str, book: books.Feature) -> Feature | None:
+    path = ("features", name)
+    fields = {f.name: f for f in contracts[book.from_].fields if f.name not in ENVELOPE}
+    measure = _measure(compiling, path, book, fields)
+    if measure is None:
+        return None
+    grid, reach = compiling.grid, (book.window or 0) + book.offset
+    return Feature(
+        name=name,
+        signal=book.from_,
+        aggregate=book.aggregate,
+        measure=measure,
+        window=book.window,
+        offset=book.offset,
+        pane=EVER if book.window is None else grid.pane(reach),
+        head_pane=grid.pane(reach) if book.offset > grid.exact_limit else 0,
+    )
+
+
+def _measure(
+    compiling: Compiling, path: KeyPath, book: books.Feature, fields: Mapping[str, ContractField]
+) -> Measure | None:
+    scope = {name: ScopeColumn(DTYPES[f.type], not f.required) for name, f in fields.items()}
+    scope["source"] = ScopeColumn(pl.String(), False)
+    scope |= {name: ScopeColumn(dtype, False) for name, dtype in LOCAL.items()}
+    where = compiling.compile((*path, "where"), book.where, scope, pl.Boolean()) if book.where else None
+    if book.where and where is None:
+        return None
+    column = None if book.column == "any" else book.column
+    if column and column not in scope:
+        message = f"signal `{book.from_}` has no column `{column}`"
+        compiling.fail((*path, book.aggregate), message, near_miss(column, scope))
+        return None
+    dtype = scope[column].dtype if column else pl.Boolean()
+    if book.aggregate in NUMBERS_ONLY and not dtype.is_numeric():
+        message = f"`{book.aggregate}` needs a number, and `{column}` of `{book.from_}` is {dtype}"
+        compiling.fail((*path, book.aggregate), message, "use count, distinct, first or last")
+        return None
+    scale = fields[column].scale if column and column in fields else 0
+    zone = compiling.playbook.time_zone
+    text = "\0".join([book.from_, column or "", where.canonical if where else "", str(scale), zone])
+    key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return Measure(key, column, where, scale, pl.Int64() if scale else dtype)
