@@ -7,7 +7,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from pipelines.thrift import keep_little_memory
+from pipelines.thrift import collect_rarely, keep_little_memory
 
 SHARDS = {"batch": 4, "stream": 1}
 
@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int)
     args = parser.parse_args()
     keep_little_memory()
+    collect_rarely()
     from benchmarks import yardstick_runs  # noqa: PLC0415 - after that
 
     shards = args.shards or SHARDS[args.mode]

@@ -12,7 +12,7 @@ import typer
 from pipelines.console import failures_told, progress_shown
 from pipelines.flags import takes
 from pipelines.settings import RunSettings, pair
-from pipelines.thrift import keep_little_memory
+from pipelines.thrift import collect_rarely, keep_little_memory
 from schemas.durations import parse_instant
 
 # Beam, polars and pyarrow are imported by the commands that need them: help and usage errors must be quick.
@@ -201,4 +201,5 @@ def schema(
 def main() -> None:
     """Run the command line."""
     keep_little_memory()
+    collect_rarely()
     app(prog_name="segone")
