@@ -138,7 +138,7 @@ def simulate(
     days: Days = 35,
     start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")] = datetime(2026, 3, 2),
     file_format: Annotated[
-        Literal["parquet", "jsonl", "csv"], typer.Option("--format", help="Of the signals.")
+        Literal["parquet", "avro", "jsonl", "csv"], typer.Option("--format", help="Of the signals.")
     ] = "parquet",
 ) -> None:
     """Make the signals of a town that does not exist, with the truth about it beside them.

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.errors import LoadError, LoadErrors
+from schemas.records import INSTANT
 
 SIGNALS = (
     "usage",
@@ -56,6 +57,7 @@ class Field:
         min: The smallest value, or None.
         max: The greatest value, or None.
         doc: What it means.
+        instant: Whether the number is an instant, which text may give as RFC 3339 too.
     """
 
     name: str
@@ -65,6 +67,12 @@ class Field:
     min: float | None
     max: float | None
     doc: str
+    instant: bool = False
+
+    @property
+    def text_type(self) -> pa.DataType:
+        """What text that holds it is read as: the type, or an instant."""
+        return INSTANT if self.instant else self.type
 
 
 @dataclass(frozen=True)
@@ -170,6 +178,7 @@ def _field(field: dict[str, Any]) -> Field:
         min=field.get("min"),
         max=field.get("max"),
         doc=field.get("doc", ""),
+        instant=_is_instant(field["type"]),
     )
 
 
@@ -182,6 +191,11 @@ def _kind(declared: Any) -> tuple[str, bool]:
         instant = declared.get("type") == "long" and declared.get("logicalType") == "timestamp-millis"
         return ("long" if instant else ""), False
     return (declared if isinstance(declared, str) and declared in ARROW_TYPES else ""), False
+
+
+def _is_instant(declared: Any) -> bool:
+    """Return whether a type that is one of ours is an instant: the only one that is spelt as an object."""
+    return any(isinstance(kind, dict) for kind in (declared if isinstance(declared, list) else [declared]))
 
 
 def _problems(schema: Any) -> list[str]:

@@ -4,12 +4,20 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import fastavro
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.demo import PLAYBOOK
+from pipelines.run import run
+from pipelines.settings import RunSettings
 from pipelines.simulate import SIGNALS, Simulated, simulate
 from schemas.contracts import contract
+from schemas.playbook_file import load_playbook
+from tests.reference.records import ms
+
+FORMATS = ("parquet", "avro", "jsonl", "csv")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +33,7 @@ def truth(town: Simulated, name: str) -> pl.DataFrame:
     return pl.read_parquet(town.out_dir / "truth" / f"{name}.parquet")
 
 
-@pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
+@pytest.mark.parametrize("file_format", FORMATS)
 def test_same_arguments_same_bytes(tmp_path: Path, file_format: str) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
@@ -41,17 +49,32 @@ def test_another_seed_is_another_town(tmp_path: Path) -> None:
     assert not pl.read_parquet(usage[0]).equals(pl.read_parquet(usage[1]))
 
 
-def test_formats_hold_the_same_signals(tmp_path: Path) -> None:
-    towns = {
-        name: simulate(tmp_path / name, subscribers=100, days=2, file_format=name)
-        for name in ("parquet", "jsonl", "csv")
-    }
+@pytest.fixture(scope="module")
+def towns(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Simulated]:
+    folder = tmp_path_factory.mktemp("towns")
+    return {name: simulate(folder / name, subscribers=100, days=2, file_format=name) for name in FORMATS}
+
+
+def test_formats_hold_the_same_signals(towns: dict[str, Simulated]) -> None:
     for signal in SIGNALS:
         expected = pl.read_parquet(towns["parquet"].files[signal])
         text = expected.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
         schema = text.schema
+        with towns["avro"].files[signal].open("rb") as avro:
+            assert pl.DataFrame(list(fastavro.reader(avro)), schema=expected.schema).equals(expected)
         assert pl.read_ndjson(towns["jsonl"].files[signal], schema=schema).equals(text), signal
         assert pl.read_csv(towns["csv"].files[signal], schema=schema).equals(text)
+
+
+def test_a_run_reads_every_format_as_it_is(towns: dict[str, Simulated], tmp_path: Path) -> None:
+    signals = load_playbook(PLAYBOOK).signals
+    for name, town in towns.items():
+        feeds = tuple((signal, str(town.files[signal])) for signal in signals)
+        settings = RunSettings(playbook=str(PLAYBOOK), signals=feeds, out=str(tmp_path / name), as_of=ms(town.end))
+        assert run(settings).signals["rejected"] == 0
+    decisions = {name: (tmp_path / name / "decisions.jsonl").read_bytes() for name in towns}
+    assert decisions["parquet"].count(b"\n") > 10
+    assert len(set(decisions.values())) == 1
 
 
 @pytest.mark.parametrize("signal", SIGNALS)

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from schemas.records import INSTANT
+from transforms.parsing.instants import from_iso
 from transforms.parsing.raw import Bools, mask_of
 
 _PER_MILLISECOND = {"us": 1_000, "ns": 1_000_000}
@@ -71,14 +73,16 @@ def plain(array: pa.Array) -> Cast:
 
 
 def cast(array: pa.Array, target: pa.DataType) -> Cast:
-    """Return a plain column in the type of its field, if nothing is lost.
+    """Return a plain column in the type of its field, if nothing is lost; instants as int64 milliseconds UTC.
 
-    Texts that are whole numbers, numbers, `true` or `false` become that; numbers and truth values become texts;
-    a double becomes whole if it is. Faults: `wrong_type`, `out_of_range`, `non_finite`.
+    Texts that are whole numbers, numbers, `true` or `false` become that, and to `INSTANT` RFC 3339 as well; numbers and
+    truth values become texts; a double becomes whole if it is. Faults: `wrong_type`, `out_of_range`, `non_finite`.
     """
     kind = array.type
     if kind == target:
         return Cast(array, [])
+    if target == INSTANT:
+        return _instant(array) if kind == pa.string() else cast(array, pa.int64())
     if kind == pa.string():
         return _truth(array) if target == pa.bool_() else _number(array, target)
     if kind == pa.float64() and target == pa.int64():
@@ -139,6 +143,19 @@ def _number(array: pa.Array, target: pa.DataType) -> Cast:
         beyond: Bools = bad & text.str.contains(_WHOLE).fill_null(False).to_numpy()
         faults = _fault(beyond, "out_of_range") + _fault(bad & ~beyond, "wrong_type")
     return Cast(to_arrow(numbers), faults)
+
+
+def _instant(array: pa.Array) -> Cast:
+    """Return milliseconds of texts that are whole numbers or else RFC 3339."""
+    text = pl.Series(array)
+    whole = text.str.contains(_WHOLE).fill_null(True)
+    numbers = _number(to_arrow(text.set(~whole, None)), pa.int64())
+    if whole.all():
+        return numbers
+    told = pl.select(from_iso(pl.lit(text))).to_series()
+    bad: Bools = (told.is_null() & ~whole).to_numpy()
+    made = pc.if_else(to_arrow(whole), numbers.array, to_arrow(told))
+    return Cast(made, numbers.faults + _fault(bad, "wrong_type"))
 
 
 def _truth(array: pa.Array) -> Cast:

@@ -16,8 +16,8 @@ def _rounded(x: pl.Expr) -> pl.Expr:
     return x.round(0).cast(INT, strict=False)
 
 
-def _from_iso(text: pl.Expr) -> pl.Expr:
-    """Read RFC 3339; a text without an offset is UTC, a date alone its midnight."""
+def from_iso(text: pl.Expr) -> pl.Expr:
+    """Return RFC 3339 as milliseconds, else null; without an offset it is UTC, a date alone its midnight."""
     dated = text.str.replace(r"^(\d{4}-\d\d-\d\d)$", "${1}T00:00:00")
     spaced = dated.str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.to_uppercase()
     zoned = pl.when(spaced.str.contains(_OFFSET)).then(spaced).otherwise(spaced + "Z")
@@ -31,7 +31,7 @@ EXTRA: Final[Mapping[str, Function]] = {
     ),
     "FROM_EPOCH_MS": Function(("double",), INT, _rounded, "FROM_EPOCH_MS(x): milliseconds since 1970.", partial=True),
     "FROM_ISO": Function(
-        ("text",), INT, _from_iso, "FROM_ISO(s): `2026-01-05T06:05:00Z`; UTC without an offset.", partial=True
+        ("text",), INT, from_iso, "FROM_ISO(s): `2026-01-05T06:05:00Z`; UTC without an offset.", partial=True
     ),
 }
 FUNCTIONS: Final[Mapping[str, Function]] = {**PLAYBOOK_FUNCTIONS, **EXTRA}

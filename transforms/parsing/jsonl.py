@@ -10,8 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
+from schemas.records import INSTANT
+from transforms.parsing.casts import Cast, cast
 from transforms.parsing.fallback import parse_lines
 from transforms.parsing.lines import LineBlock
+from transforms.parsing.problems import Problems
 from transforms.parsing.raw import Bools, Parsed, Rejection, raw_block
 
 MAX_BRACKETS = 256
@@ -20,11 +23,13 @@ MAX_BRACKETS = 256
 _BRACE, _BRACKET = ord("{"), ord("[")
 _SECOND_VALUE = re.compile(rb"}[ \t\r]*[^\s,\]}]")
 _NO_NUMBER = re.compile(rb"[\s:,\[-](?:NaN|Inf)")
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: dict[pa.DataType, Any] = {
     pa.string(): str,
     pa.float64(): float,
     pa.bool_(): bool,
-    pa.int64(): Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
+    pa.int64(): _INT64,
+    INSTANT: _INT64 | str,
 }
 
 
@@ -33,10 +38,11 @@ def parse_json_lines(block: LineBlock, types: Mapping[str, pa.DataType]) -> Pars
 
     Args:
         block: UTF-8 lines.
-        types: The wanted keys and their types: string, int64, float64 or bool; other keys are passed over.
+        types: The wanted keys and their types: string, int64, float64, bool or `INSTANT`; other keys are passed over.
 
     Returns:
-        One row for each good line; a missing key is null. Rejected: `malformed_json`, `wrong_type`, `out_of_range`.
+        One row for each good line; a missing key is null, instants are int64 milliseconds. Rejected:
+        `malformed_json`, `wrong_type`, `out_of_range`.
     """
     block, nested = block.without(
         _brackets(block) > MAX_BRACKETS, "malformed_json", f"more than {MAX_BRACKETS} brackets: signals are flat"
@@ -59,18 +65,33 @@ def _fast(block: LineBlock, types: Mapping[str, pa.DataType]) -> pa.RecordBatch 
     """Return all lines as rows, or None unless pyarrow reads exactly one object from each line."""
     if not _one_object_each(block):
         return None
+    table = _table(block, types, pa.int64())
+    if table is None and INSTANT in types.values():
+        table = _table(block, types, pa.string())
+    if table is None or table.num_rows != len(block):
+        return None
+    made = [_column(table.column(name).combine_chunks(), kind) for name, kind in types.items()]
+    if any(one.faults for one in made):
+        return None
+    return raw_block([one.array for one in made], list(types), block.positions, block.unit)
+
+
+def _table(block: LineBlock, types: Mapping[str, pa.DataType], instant: pa.DataType) -> pa.Table | None:
+    """Return what pyarrow reads if instants are of the type `instant`, or None."""
+    schema = pa.schema([(name, instant if kind == INSTANT else kind) for name, kind in types.items()])
     options = {
         "read_options": pj.ReadOptions(block_size=len(block.data) + 1),
-        "parse_options": pj.ParseOptions(explicit_schema=pa.schema(types.items()), unexpected_field_behavior="ignore"),
+        "parse_options": pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
     }
     try:
-        table = pj.read_json(pa.py_buffer(block.data), **options)
+        return pj.read_json(pa.py_buffer(block.data), **options)
     except pa.ArrowInvalid:
         return None
-    if table.num_rows != len(block):
-        return None
-    columns = [table.column(name).combine_chunks() for name in types]
-    return raw_block(columns, list(types), block.positions, block.unit)
+
+
+def _column(array: pa.Array, kind: pa.DataType) -> Cast:
+    """Return a column as it is, but instants in milliseconds."""
+    return cast(array, kind) if kind == INSTANT else Cast(array, [])
 
 
 def _one_object_each(block: LineBlock) -> bool:
@@ -102,8 +123,22 @@ def _slow(block: LineBlock, types: Mapping[str, pa.DataType]) -> Parsed:
             good.append(row)
         except msgspec.DecodeError as error:
             rejections.append(block.reject(row, _reason(error), str(error)))
-    columns = [pa.array([getattr(row, f"c{i}") for row in rows], kind) for i, kind in enumerate(types.values())]
-    return Parsed(raw_block(columns, list(types), block.positions[good], block.unit), rejections)
+    made = [_slow_column([getattr(row, f"c{i}") for row in rows], kind) for i, kind in enumerate(types.values())]
+    found = raw_block([one.array for one in made], list(types), block.positions[good], block.unit)
+    problems = Problems(len(good))
+    for name, one in zip(types, made, strict=True):
+        for bad, reason in one.faults:
+            problems.add(bad, reason, f"`{name}` is not an instant (RFC 3339, or whole milliseconds)")
+    rejections += [block.reject(good[row], reason, message) for row, reason, message in problems.bad()]
+    fine = problems.good()
+    return Parsed(found if fine is None else found.filter(pa.array(fine)), rejections)
+
+
+def _slow_column(values: list[Any], kind: pa.DataType) -> Cast:
+    """Return decoded values as a column; instants may be numbers and texts."""
+    if kind != INSTANT:
+        return Cast(pa.array(values, kind), [])
+    return cast(pa.array([None if value is None else str(value) for value in values], pa.string()), INSTANT)
 
 
 @cache

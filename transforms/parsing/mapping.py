@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from schemas.contracts import Field
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
+from schemas.records import INSTANT
 from schemas.sources import Source
 from transforms.context.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
 from transforms.context.sql.values import BOOL, DOUBLE, INT, TEXT
@@ -19,14 +20,26 @@ from transforms.parsing.problems import Problems
 from transforms.parsing.raw import POSITION
 from transforms.parsing.raw_types import field_texts, raw_types
 
-_DTYPES: dict[pa.DataType, pl.DataType] = {pa.string(): TEXT, pa.int64(): INT, pa.float64(): DOUBLE, pa.bool_(): BOOL}
+_DTYPES: dict[pa.DataType, pl.DataType] = {
+    pa.string(): TEXT,
+    pa.int64(): INT,
+    INSTANT: INT,
+    pa.float64(): DOUBLE,
+    pa.bool_(): BOOL,
+}
 _GIVES: dict[pa.DataType, tuple[pl.DataType, ...]] = {
     pa.string(): (TEXT, INT, BOOL),
     pa.int64(): (INT, DOUBLE),
     pa.float64(): (DOUBLE, INT),
     pa.bool_(): (BOOL,),
 }
-_NAMES = {pa.string(): "text", pa.int64(): "a whole number", pa.float64(): "a number", pa.bool_(): "true or false"}
+_NAMES = {
+    pa.string(): "text",
+    pa.int64(): "a whole number",
+    INSTANT: "an instant (RFC 3339, or whole milliseconds)",
+    pa.float64(): "a number",
+    pa.bool_(): "true or false",
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class Mapper:
     def _column(self, block: pa.RecordBatch, name: str, kind: pa.DataType, problems: Problems) -> pa.Array:
         """Return a raw column in the type that expressions see."""
         if name not in block.schema.names:
-            return pa.nulls(block.num_rows, kind)
+            return pa.nulls(block.num_rows, plain_type(kind))
         found = plain(block.column(name))
         made = cast(found.array, kind)
         for bad, reason in found.faults + made.faults:
@@ -135,7 +148,7 @@ def _types(source: Source, texts: Mapping[str, str], given: Mapping[str, pa.Data
     declared = source.config.columns
     kept = (pa.string(), pa.null())
     return {
-        name: kind if name in declared or given[name] in kept else given[name]
+        name: kind if name in declared or given[name] in (*kept, plain_type(kind)) else given[name]
         for name, kind in ruled.items()
         if name in given
     }

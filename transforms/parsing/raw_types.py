@@ -40,8 +40,8 @@ def field_texts(source: Source, fields: Iterable[str]) -> dict[str, str]:
 def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
     """Return the type of each raw column that the fields are made from, for text formats.
 
-    `columns` of sources.yaml decides; else a column that is a field by itself has the field's type; one that is
-    calculated with or compared with a number is a double; the rest are texts.
+    `columns` of sources.yaml decides; else a column that is a field by itself has the field's type, or `INSTANT`; one
+    that is calculated with or compared with a number is a double; the rest are texts.
 
     Raises:
         LoadErrors: expressions that do not parse.
@@ -57,7 +57,7 @@ def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
             errors.append(source.error(("map", name), error.message, text, error.hint))
             continue
         if isinstance(tree, exp.Column):
-            types[name_of(tree)] = source.contract.by_name[name].type
+            types[name_of(tree)] = source.contract.by_name[name].text_type
         types |= {column: pa.string() for column in columns if column not in types}
         numbers |= set(_numbers(tree))
     if errors:

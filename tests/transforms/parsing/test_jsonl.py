@@ -8,18 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.records import INSTANT
 from tests.transforms.parsing.blocks import line_block
 from transforms.parsing import fallback
 from transforms.parsing.jsonl import parse_json_lines
 from transforms.parsing.raw import POSITION
 
-TYPES = {"a": pa.int64(), "s": pa.string(), "d": pa.float64(), "b": pa.bool_(), "odd name": pa.string()}
+TYPES = {"a": pa.int64(), "s": pa.string(), "d": pa.float64(), "b": pa.bool_(), "t": INSTANT, "odd name": pa.string()}
 
 
 def _parse(lines: list[bytes]) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
     rows, rejected = parse_json_lines(line_block(lines), TYPES)
     assert rows.schema.names == [*TYPES, POSITION]
-    assert [rows.schema.field(name).type for name in TYPES] == list(TYPES.values())
+    kinds = [pa.int64() if kind == INSTANT else kind for kind in TYPES.values()]
+    assert [rows.schema.field(name).type for name in TYPES] == kinds
     return rows.to_pylist(), [(item.position, item.reason) for item in rejected]
 
 
@@ -39,6 +41,9 @@ def _parse(lines: list[bytes]) -> tuple[list[dict[str, Any]], list[tuple[str, st
         (b'{"s": "\\u00e9\\n"}', {"s": "é\n"}),
         (b'{"a": 1, "x": {"y": [1, {"z": 2}]}}', {"a": 1}),
         (b'{"\\u0061": 7}', {"a": 7}),
+        (b'{"t": 1767571200123}', {"t": 1767571200123}),
+        (b'{"t": "2026-01-05T02:00:00.123+02:00"}', {"t": 1767571200123}),
+        (b'{"t": "1767571200123"}', {"t": 1767571200123}),
     ],
 )
 def test_good_lines(line: bytes, wanted: dict[str, Any]) -> None:
@@ -80,6 +85,12 @@ def test_good_lines(line: bytes, wanted: dict[str, Any]) -> None:
         (b'{"s": {}}', "wrong_type"),
         (b'{"d": "5"}', "wrong_type"),
         (b'{"b": 1}', "wrong_type"),
+        (b'{"t": "yesterday"}', "wrong_type"),
+        (b'{"t": "2026-13-05T00:00:00Z"}', "wrong_type"),
+        (b'{"t": 1.5}', "wrong_type"),
+        (b'{"t": true}', "wrong_type"),
+        (b'{"t": "99999999999999999999"}', "out_of_range"),
+        (b'{"t": 9223372036854775808}', "out_of_range"),
     ],
 )
 def test_a_bad_line_is_rejected_alone(line: bytes, reason: str) -> None:
@@ -101,6 +112,7 @@ LINES = st.one_of(
         lambda parts: f"{json.dumps(parts[0])}{parts[1]}{json.dumps(parts[2])}".encode()
     ),
     st.text(st.sampled_from('{}[]",:01.eE-+\\nulltrue NaI'), max_size=20).map(str.encode),
+    st.sampled_from([b'{"t": 5}', b'{"t": "2026-01-05T02:00:00Z"}', b'{"t": "soon"}']),
     st.sampled_from([b'{"a": 1}', b'{"d": -0}', b'{"s": "}"}', b'{"x":', b'{"x":[', b"]}", b"}", b'"}', b"null"]),
 ).filter(lambda line: line.strip(b"\r") and b"\n" not in line)
 

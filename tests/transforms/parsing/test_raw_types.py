@@ -5,6 +5,7 @@ import pytest
 
 from schemas.contracts import contract
 from schemas.errors import LoadErrors
+from schemas.records import INSTANT
 from schemas.sources import Source, SourceConfig
 from transforms.parsing.raw_types import made_fields, raw_types
 
@@ -21,7 +22,7 @@ def test_without_a_map_columns_bear_the_contracts_names_and_types() -> None:
     assert raw_types(_source(), fields) == {
         "id": STR,
         "source": STR,
-        "time": I64,
+        "time": INSTANT,
         "subject_kind": STR,
         "subject": STR,
         "mb": F64,
@@ -63,7 +64,7 @@ def test_signals_may_say_who_produced_them(config: dict[str, object], brings: bo
 )
 def test_the_rule_for_text(text: str, types: dict[str, pa.DataType]) -> None:
     source = _source(map={"id": "i", "time": "t", "subject": "s", "mb": text})
-    assert raw_types(source, made_fields(source, ["mb"])) == {"i": STR, "t": I64, "s": STR, **types}
+    assert raw_types(source, made_fields(source, ["mb"])) == {"i": STR, "t": INSTANT, "s": STR, **types}
 
 
 def test_columns_decides() -> None:
