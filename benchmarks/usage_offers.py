@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.thrift import collect_rarely, keep_little_memory
 
-SHARDS = {"batch": 4, "stream": 1}
+SHARDS = {"batch": 4, "stream": 2}
 
 
 def main() -> None:
@@ -19,17 +19,19 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     parser.add_argument("--mode", choices=SHARDS, default="batch")
     parser.add_argument("--shards", type=int)
+    parser.add_argument("--span", default="30m", help="of the stream's backlog; 5m is tick by tick")
     args = parser.parse_args()
     keep_little_memory()
     collect_rarely()
     from benchmarks import yardstick_runs  # noqa: PLC0415 - after that
+    from schemas.durations import parse_duration  # noqa: PLC0415
 
     shards = args.shards or SHARDS[args.mode]
     with tempfile.TemporaryDirectory() as out:
         settings = yardstick_runs.settings(args.input, out, shards)
         if args.mode == "stream":
             Path(args.output).write_text("")
-            yardstick_runs.stream(settings, args.input, args.output)
+            yardstick_runs.stream(settings, args.input, args.output, parse_duration(args.span))
         else:
             Path(args.output).write_text("".join(f"{line}\n" for line in yardstick_runs.batch(settings)))
 

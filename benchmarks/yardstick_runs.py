@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from time import time
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -27,6 +28,7 @@ from transforms.context.plan import load_plan
 from transforms.decide_offers import DecideOffers
 from transforms.parse_signals import ParseSignals
 from transforms.parsing.raw import raw_block
+from transforms.ticking import Backlog
 from transforms.track_contexts import TrackContexts
 
 HERE = Path(__file__).parent
@@ -111,8 +113,16 @@ class _Append(beam.DoFn):
             file.writelines(f"{line}\n" for line in offer_lines(pa.Table.from_batches([decisions])))
 
 
-def stream(settings: RunSettings, path: str, output: str) -> None:
-    """Play the file as an unbounded stream with disorder, its watermark 120 s behind."""
+def stream(settings: RunSettings, path: str, output: str, span: int) -> None:
+    """Play the file as an unbounded stream with disorder, its watermark 120 s behind.
+
+    Args:
+        settings: Of the run.
+        path: The file.
+        output: Where the result rows go.
+        span: All of it is history, caught up with in spans of so many milliseconds; the tick takes each by itself.
+    """
+    backlog = Backlog(until=int(time() * 1000), span=span)
     playbook: Playbook = load_playbook(settings.playbook)
     plan, source = load_plan(playbook), sources_of(playbook, settings)["usage"]
     events = TestStream()
@@ -129,6 +139,8 @@ def stream(settings: RunSettings, path: str, output: str) -> None:
     )
     with beam.Pipeline(runner=BundleBasedDirectRunner(), options=PipelineOptions(["--streaming"])) as pipeline:
         parsed = pipeline | events.advance_watermark_to_infinity() | beam.ParDo(_Arrive(path)) | "Parse" >> parse
-        tracked = parsed.signals | "TrackContexts" >> TrackContexts(playbook=playbook, bounded=False)
-        decided = tracked["triggers"] | "DecideOffers" >> DecideOffers(playbook=playbook, bounded=False)
+        tracked = parsed.signals | "TrackContexts" >> TrackContexts(playbook=playbook, bounded=False, backlog=backlog)
+        decided = tracked["triggers"] | "DecideOffers" >> DecideOffers(
+            playbook=playbook, bounded=False, backlog=backlog
+        )
         decided["decisions"] | "Append" >> beam.ParDo(_Append(output))

@@ -25,6 +25,7 @@ from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
 from transforms.context.plan import load_plan
+from transforms.ticking import Backlog
 from transforms.track_contexts import ShardBatch
 from transforms.write_outputs import FORMATS
 
@@ -107,13 +108,13 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": BOOK, "bounded": True},
             ShardBatch,
             {"Advance"},
-            {"playbook": OTHER_BOOK, "bounded": False, "complete_from": 5},
+            {"playbook": OTHER_BOOK, "bounded": False, "complete_from": 5, "backlog": Backlog(60_000, 60_000)},
         ),
         "DecideOffers": Example(
             {"playbook": BOOK, "bounded": True},
             ShardBatch,
             {"Decide"},
-            {"playbook": OTHER_BOOK, "bounded": False, "mode": "shadow"},
+            {"playbook": OTHER_BOOK, "bounded": False, "mode": "shadow", "backlog": Backlog(60_000, 60_000)},
         ),
         "WriteOutputs": Example(
             {"directory": "here", "name": "x", "schema": SCHEMA, "sort_by": ("tick",)},

@@ -19,7 +19,7 @@ from transforms.arrow_coder import ArrowBatchCoder
 from transforms.decision.decide import decide
 from transforms.decision.offers import offers_of
 from transforms.decision.plan import load_offers
-from transforms.ticking import Alarm
+from transforms.ticking import Alarm, Backlog
 
 ShardBatch = tuple[int, pa.RecordBatch]
 
@@ -98,11 +98,13 @@ class DecideOffers(beam.PTransform):
         playbook: Its offers and policy.
         bounded: Whether the input ends.
         mode: What the offers are for, one of `MODES`.
+        backlog: History that an unbounded run catches up with; the same as of `TrackContexts`.
     """
 
     playbook: Playbook
     bounded: bool
     mode: str = "live"
+    backlog: Backlog | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -111,7 +113,7 @@ class DecideOffers(beam.PTransform):
 
     def expand(self, triggers: beam.PCollection[ShardBatch]) -> Any:
         """Return the two outputs by name."""
-        answer = _Decide(self.playbook, Alarm("decide_offers", self.bounded), self.mode)
+        answer = _Decide(self.playbook, Alarm("decide_offers", self.bounded, self.backlog), self.mode)
         decision = beam.ParDo(answer).with_output_types(pa.RecordBatch, offers=pa.RecordBatch)
         made = triggers | "Decide" >> decision.with_outputs("offers", main="decisions")
         return {name: made[name] for name in OUTPUTS}

@@ -20,7 +20,7 @@ from transforms.context.advance import Advanced, advance
 from transforms.context.definitions import ContextPlan
 from transforms.context.plan import load_plan
 from transforms.parsing.raw import Rejection, rejected_batch
-from transforms.ticking import Alarm
+from transforms.ticking import Alarm, Backlog
 
 ShardBatch = tuple[int, pa.RecordBatch]
 END = b"@end"
@@ -168,15 +168,17 @@ class TrackContexts(beam.PTransform):
         playbook: What to track.
         bounded: Whether the input ends.
         complete_from: Since when a run without state has all signals (milliseconds), None for ever.
+        backlog: History that an unbounded run catches up with.
     """
 
     playbook: Playbook
     bounded: bool
     complete_from: int | None = None
+    backlog: Backlog | None = None
 
     def expand(self, signals: beam.PCollection[ShardBatch]) -> Any:
         """Return the four outputs by name."""
-        track = _Track(self.playbook, Alarm("track_subscribers", self.bounded), self.complete_from)
+        track = _Track(self.playbook, Alarm("track_subscribers", self.bounded, self.backlog), self.complete_from)
         advance_ = beam.ParDo(track).with_output_types(ShardBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
         made = signals | "Advance" >> advance_.with_outputs(*OUTPUTS, main="triggers")
         return {name: made[name] for name in ("triggers", *OUTPUTS)}
