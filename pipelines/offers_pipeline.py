@@ -1,6 +1,6 @@
 """The whole path as a graph: signals in files, contexts, decisions, outputs in files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
 from transforms.sample_subjects import SampleSubjects
 from transforms.track_contexts import TrackContexts
-from transforms.write_outputs import FORMATS, WriteOutputs, Writer
+from transforms.write_outputs import FORMATS, Output, WriteOutputs, Writer
 
 WRITERS: dict[str, Mapping[str, Writer]] = {
     "decisions": FORMATS | {"jsonl": partial(encoding.write_json_lines, objects=("params",))},
@@ -67,12 +67,7 @@ def build(pipeline: beam.Pipeline, playbook: Playbook, settings: RunSettings) ->
     decided = tracked["triggers"] | "DecideOffers" >> DecideOffers(playbook=playbook, bounded=True, mode=settings.mode)
     records = {name: tracked[name] for name in ("contexts", "transitions")} | decided
     records["rejected"] = (*rejected, tracked["rejected"]) | "Rejected" >> beam.Flatten()
-    schemas = schemas_of(offers)
-    for name, sort_by in SORT_BY.items():
-        writers = WRITERS.get(name, FORMATS)
-        formats = {ending: writers[ending] for ending in writers if ending in settings.formats}
-        output = WriteOutputs(directory=settings.out, name=name, schema=schemas[name], sort_by=sort_by, formats=formats)
-        records[name] | f"Write{name.title()}" >> output
+    records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 
 def _signals(
@@ -122,6 +117,15 @@ def sources_of(playbook: Playbook, settings: RunSettings) -> dict[str, Source]:
 
 def _unknown(feed: str, message: str, known: Iterable[str]) -> LoadError:
     return LoadError(f"--signals {feed}", None, message, hint=near_miss(feed, known))
+
+
+def outputs_of(offers: OfferPlan, formats: Collection[str]) -> dict[str, Output]:
+    """Return what each output is, in some of its formats."""
+    made = {}
+    for name, schema in schemas_of(offers).items():
+        writers = {ending: write for ending, write in WRITERS.get(name, FORMATS).items() if ending in formats}
+        made[name] = Output(schema=schema, sort_by=SORT_BY[name], formats=writers)
+    return made
 
 
 def schemas_of(offers: OfferPlan) -> dict[str, pa.Schema]:

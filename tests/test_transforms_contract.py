@@ -27,7 +27,7 @@ from tests.pipelines.small import PLAYBOOK
 from transforms.context.plan import load_plan
 from transforms.ticking import Backlog
 from transforms.track_contexts import ShardBatch
-from transforms.write_outputs import FORMATS
+from transforms.write_outputs import Output
 
 MODULES = [importlib.import_module(f"transforms.{each.name}") for each in pkgutil.iter_modules(transforms.__path__)]
 FOUND = {
@@ -53,12 +53,14 @@ class Example:
         takes: Type of its input's elements, None for the pipeline.
         labels: Of the steps in it: a running pipeline is updated by them, so they change only on purpose.
         others: Another value of each option, which must make another graph.
+        by_name: The name of its input where it takes several.
     """
 
     options: dict[str, Any]
     takes: Any
     labels: set[str]
     others: dict[str, Any]
+    by_name: str | None = None
 
 
 def _examples(directory: Path) -> dict[str, Example]:
@@ -101,7 +103,7 @@ def _examples(directory: Path) -> dict[str, Example]:
         "EndInput": Example(
             {"plan": load_plan(BOOK), "shards": 4},
             ShardBatch,
-            {"Times", "Greatest", "Shards", "Tell"},
+            {"Times", "NoTime", "All", "Gather", "Tell"},
             {"plan": load_plan(COARSE_BOOK), "shards": 5, "until": 60_000},
         ),
         "TrackContexts": Example(
@@ -117,16 +119,11 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": OTHER_BOOK, "bounded": False, "mode": "shadow", "backlog": Backlog(60_000, 60_000)},
         ),
         "WriteOutputs": Example(
-            {"directory": "here", "name": "x", "schema": SCHEMA, "sort_by": ("tick",)},
+            {"directory": "here", "outputs": {"x": Output(schema=SCHEMA, sort_by=("tick",))}},
             pa.RecordBatch,
-            {"Nothing", "All", "OneWriter", "Gather", "Write"},
-            {
-                "directory": "there",
-                "name": "y",
-                "schema": SCHEMA.append(pa.field("n", pa.int64())),
-                "sort_by": ("subject",),
-                "formats": {"parquet": FORMATS["parquet"]},
-            },
+            {"Nothing", "Name x", "All", "Gather", "Write"},
+            {"directory": "there", "outputs": {"x": Output(schema=SCHEMA, sort_by=("subject",))}},
+            by_name="x",
         ),
     }
 
@@ -142,9 +139,11 @@ every = pytest.mark.parametrize("transform", [*FOUND], ids=lambda transform: tra
 def _pipeline(transform: type, example: Example, **options: Any) -> beam.Pipeline:
     """Return a pipeline of the transform alone."""
     pipeline = beam.Pipeline(FnApiRunner())
-    taken = pipeline
+    taken: Any = pipeline
     if example.takes is not None:
         taken = pipeline | "In" >> beam.Create([]).with_output_types(example.takes)
+    if example.by_name is not None:
+        taken = {example.by_name: taken}
     _ = taken | "It" >> transform(**example.options | options)
     return pipeline
 

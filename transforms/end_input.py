@@ -11,26 +11,25 @@ from transforms.context.definitions import ContextPlan
 from transforms.track_contexts import ShardBatch, end_batch, end_tick
 
 
-def greatest_time(element: ShardBatch) -> int:
-    """Return the greatest event time of a signal batch, milliseconds."""
-    return int(pc.max(element[1]["time"]).as_py())
+Told = tuple[int, int | None]
 
 
-def greatest_of(times: Iterable[int | None]) -> int | None:
-    """Return the greatest of several times, None for none."""
-    return max((time for time in times if time is not None), default=None)
+def greatest_time(element: ShardBatch) -> Told:
+    """Return the greatest event time of a signal batch, milliseconds, for the one who tells."""
+    return 0, int(pc.max(element[1]["time"]).as_py())
 
 
 class _Tell(beam.DoFn):
-    """Makes the batch that ends a shard's input."""
+    """Makes the batches that end the input of all shards."""
 
-    def __init__(self, plan: ContextPlan, until: int | None) -> None:
-        self._plan, self._until = plan, until
+    def __init__(self, end: "EndInput") -> None:
+        self._plan, self._shards, self._until = end.plan, end.shards, end.until
 
-    def process(self, shard: int, greatest: int | None) -> Iterable[ShardBatch]:
+    def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardBatch]:
+        greatest = max((time for time in element[1] if time is not None), default=None)
         tick = end_tick(self._plan, greatest) if self._until is None else self._until
         Metrics.distribution("signals", "end_tick").update(tick)
-        yield shard, end_batch(tick)
+        yield from ((shard, end_batch(tick)) for shard in range(self._shards))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -61,9 +60,8 @@ class EndInput(beam.PTransform):
             raise ValueError(f"--until: not a tick of the playbook, which has one every {self.plan.grid.tick} ms")
 
     def expand(self, signals: beam.PCollection[ShardBatch]) -> beam.PCollection[ShardBatch]:
-        """Find the greatest time, then tell it to all."""
-        times = signals | "Times" >> beam.Map(greatest_time).with_output_types(int)
-        greatest = times | "Greatest" >> beam.CombineGlobally(greatest_of)
-        tell = beam.ParDo(_Tell(self.plan, self.until), beam.pvalue.AsSingleton(greatest))
-        shards = signals.pipeline | "Shards" >> beam.Create(range(self.shards), reshuffle=False)
-        return shards | "Tell" >> tell.with_output_types(ShardBatch)
+        """Gather the greatest time of each batch, and tell all; also where there is none."""
+        times = signals | "Times" >> beam.Map(greatest_time).with_output_types(Told)
+        none = signals.pipeline | "NoTime" >> beam.Create([(0, None)], reshuffle=False).with_output_types(Told)
+        gathered = (times, none) | "All" >> beam.Flatten() | "Gather" >> beam.GroupByKey()
+        return gathered | "Tell" >> beam.ParDo(_Tell(self)).with_output_types(ShardBatch)
