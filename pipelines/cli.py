@@ -109,6 +109,29 @@ def validate(
 
 
 @app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="PLAYBOOK_A", help="The version before.")],
+    new: Annotated[str, typer.Argument(metavar="PLAYBOOK_B", help="The version after.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Tell what changes when one playbook follows another: what it says, what keeps its state, what is ready when.
+
+    segone diff playbooks/town-v6.yaml town.yaml
+    """
+    from rich.console import Console
+
+    from pipelines.diff import diff as compared
+    from pipelines.diff_text import text_of
+
+    with failures_told():
+        found = compared(old, new)
+        if as_json:
+            typer.echo(json.dumps(found.record(), indent=2))
+        else:
+            Console(soft_wrap=True).print(text_of(found))
+
+
+@app.command()
 def explain(
     out: Annotated[str, typer.Argument(help="The outputs of a run.")],
     subject: Annotated[str, typer.Argument(help="A subscriber's id, or KIND/ID.")],

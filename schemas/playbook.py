@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
@@ -211,6 +212,15 @@ class Playbook(_Part):
     def text(self) -> str:
         """The file's text."""
         return self._source.text
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """What the file says, as plain data."""
+        return self._source.data
+
+    def line_of(self, path: KeyPath) -> int:
+        """Return the line of what stands at `path`, else of what is around it."""
+        return self._source.line_of(path)
 
     def __hash__(self) -> int:
         """Equal files have equal hashes; plans are kept by it."""

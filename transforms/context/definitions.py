@@ -1,5 +1,6 @@
 """What a playbook's level means to the kernels: measures, features, conditions in the order they are evaluated."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,6 +71,16 @@ class Feature:
     def reach(self) -> int | None:
         """How far back it looks, milliseconds; None is for ever."""
         return None if self.window is None else self.window + self.offset
+
+    @property
+    def key(self) -> str:
+        """Hash of the definition, whatever its name: what stays the same when a playbook changes keeps its history."""
+        said = "\0".join([self.measure.key, self.aggregate, str(self.window), str(self.offset)])
+        return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
+
+    def complete_at(self, since: int) -> int:
+        """Return from when on its window has nothing before `since`, the pane of its tail included; milliseconds."""
+        return (-(-since // self.pane) * self.pane if self.pane > 0 else since) + (self.reach or 0)
 
 
 @dataclass(frozen=True)

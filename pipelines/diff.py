@@ -1,0 +1,135 @@
+"""What becomes of a running playbook when another version of it takes over: what it says, keeps and starts anew."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.differences import Difference, differences
+from pipelines.report import instant
+from pipelines.validate import load_checked
+from schemas.playbook import Playbook
+from transforms.context.definitions import ContextPlan
+from transforms.context.keys import definition_keys
+from transforms.context.strata import conditions
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of one definition of a level.
+
+    Attributes:
+        kind: feature, derived, segment or moment.
+        name: Its name in the version where it is, `level.name`.
+        change: kept, changed, added or removed. Without a change of its own words something is changed if what it
+            reads is. A feature is kept whatever its name, or added.
+        because: The names that it reads and that are not kept.
+        ready_after: How long after the new version takes over it is complete, milliseconds; None if it is removed.
+        ready_at: From when on it is complete, milliseconds since the epoch; None if the version does not say when it
+            takes over.
+    """
+
+    kind: str
+    name: str
+    change: str
+    because: tuple[str, ...] = ()
+    ready_after: int | None = None
+    ready_at: int | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        shown = {"because": [*self.because], "ready_at": None if self.ready_at is None else instant(self.ready_at)}
+        return {**vars(self), **shown}
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Two versions of a playbook side by side.
+
+    Attributes:
+        old: The version before.
+        new: The version after.
+        differences: What the files say differently.
+        fates: What becomes of each definition, features first.
+        triggers: The triggers that offers name in only one of them, to `added` or `removed`.
+    """
+
+    old: Playbook
+    new: Playbook
+    differences: list[Difference]
+    fates: list[Fate]
+    triggers: Mapping[str, str]
+
+    def record(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            **{name: _of(book) for name, book in (("old", self.old), ("new", self.new))},
+            "differences": [one.record() for one in self.differences],
+            "definitions": [one.record() for one in self.fates],
+            "triggers": dict(self.triggers),
+        }
+
+
+def diff(old: str, new: str) -> Diff:
+    """Compare two playbook files.
+
+    Raises:
+        LoadErrors: everything that is wrong with the first of them that has a mistake.
+    """
+    (before, plan_before), (after, plan_after) = load_checked(old), load_checked(new)
+    fates = fates_of(plan_before, plan_after, after.effective_from)
+    return Diff(before, after, differences(before, after), fates, _triggers(before, after))
+
+
+def fates_of(old: ContextPlan, new: ContextPlan, effective_from: int | None) -> list[Fate]:
+    """Return what becomes of each definition of a level when one plan follows another."""
+    was, now = definition_keys(old), definition_keys(new)
+    ready = _ready(old, new, effective_from or 0)
+    kept = {feature.key for feature in old.features}
+    before, after = _read(old), _read(new)
+    fates = []
+    for kind, names in after.items():
+        for name, reads in names.items():
+            same = now[name] in kept if kind == "feature" else now[name] == was.get(name)
+            change = "kept" if same else "changed" if name in before[kind] else "added"
+            because = () if same else tuple(read for read in reads if read in now and was.get(read) != now[read])
+            at = None if effective_from is None else ready[name]
+            fates.append(Fate(kind, f"{new.level}.{name}", change, because, ready[name] - (effective_from or 0), at))
+        fates += [Fate(kind, f"{new.level}.{name}", "removed") for name in before[kind] if name not in names]
+    return fates
+
+
+def _read(plan: ContextPlan) -> dict[str, dict[str, list[str]]]:
+    return {
+        "feature": {feature.name: [] for feature in plan.features},
+        "derived": {one.name: sorted(one.expression.columns) for one in plan.derived},
+        "segment": {
+            one.name: sorted({column for each in conditions(one) for column in each.columns}) for one in plan.segments
+        },
+        "moment": {one.name: sorted(one.when.columns) for one in plan.moments},
+    }
+
+
+def _ready(old: ContextPlan, new: ContextPlan, start: int) -> dict[str, int]:
+    """Return from when on each definition is complete: when the last of the new features behind it is."""
+    kept = {feature.key for feature in old.features}
+    found = {one.name: start if one.key in kept else one.complete_at(start) for one in new.features}
+    reads = {name: columns for names in _read(new).values() for name, columns in names.items()}
+
+    def at(name: str) -> int:
+        if name not in found:
+            found[name] = max((at(column) for column in reads.get(name, [])), default=start)
+        return found[name]
+
+    return {name: at(name) for name in reads}
+
+
+def _triggers(old: Playbook, new: Playbook) -> dict[str, str]:
+    before, after = ({name for offer in book.offers.values() for name in offer.for_} for book in (old, new))
+    gone = dict.fromkeys(sorted(before - after), "removed")
+    return {**dict.fromkeys(sorted(after - before), "added"), **gone}
+
+
+def _of(book: Playbook) -> dict[str, Any]:
+    start = None if book.effective_from is None else instant(book.effective_from)
+    said = {"file": book.file, "playbook": book.playbook, "version": book.version, "hash": book.content_hash}
+    return {**said, "effective_from": start}
