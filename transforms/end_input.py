@@ -10,7 +10,6 @@ from apache_beam.metrics import Metrics
 from transforms.context.definitions import ContextPlan
 from transforms.track_contexts import ShardBatch, end_batch, end_tick
 
-
 Told = tuple[int, int | None]
 
 
