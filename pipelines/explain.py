@@ -106,7 +106,15 @@ def _members(transitions: Sequence[Row]) -> dict[str, str]:
 
 def _context(row: Row) -> Iterator[str]:
     yield f"context at {row['tick']}"
-    yield from _aligned((f"  {name}", _value(value)) for name, value in row["context"].items())
+    yield from _aligned((f"  {name}", _value(value)) for name, value in _dotted(row["context"]))
+
+
+def _dotted(values: Row) -> Iterator[tuple[str, Any]]:
+    """Yield names and values, those of a struct under its name and a dot."""
+    for name, value in values.items():
+        inner = value.items() if isinstance(value, dict) else []
+        yield from ((f"{name}.{key}", each) for key, each in inner)
+        yield from [] if inner else [(name, value)]
 
 
 def _transition(row: Row) -> str:
@@ -130,7 +138,7 @@ def _answer(row: Row) -> str:
 def _why(row: Row) -> Iterator[str]:
     """Tell of a decision what made it and how each candidate fared."""
     yield f"why {_answer(row)}"
-    read = (f"{name} = {_value(value)}" for name, value in row["evidence"].items() if value is not None)
+    read = (f"{name} = {_value(value)}" for name, value in _dotted(row["evidence"]) if value is not None)
     yield f"  {row['trigger']} at {row['tick']}: {', '.join(read)}"
     yield from _aligned(_candidate(row, candidate) for candidate in row["candidates"])
     yield f"  decision {row['decision_id']}, {row['playbook']} version {row['version']}, {row['mode']}"

@@ -19,6 +19,9 @@ _WORDS = """
 RESERVED_WORDS = frozenset(_WORDS.split())
 """Words that SQL reads, at least in places, as something else than a name."""
 
+PREFIXES = ("profile",)
+"""What names with a dot begin with in expressions."""
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -74,6 +77,8 @@ def _names(playbook: Playbook) -> Iterator[Mistake]:
     for section, names in sections.items():
         for name in names:
             path = (*section, name)
+            if name in PREFIXES:
+                yield Mistake(path, f"`{name}` is what `{name}.COLUMN` begins with", "give it another name")
             if name in RESERVED_WORDS:
                 yield Mistake(path, f"`{name}` is a word of SQL and cannot be a name", f"try `{name}_`")
             if name in seen:

@@ -6,6 +6,7 @@ Where the design leaves room, the reference reads it literally:
 - A row that is too late is rejected before it is compared with its copies: a rejected copy beats nobody.
 - Dedup is as of the tick T at which a row enters: it is a duplicate while T - tick <= time of the applied + horizon.
   So one long span forgets keys as many short ones do; a duplicate does not prolong the key of the copy it lost to.
+- A profile row replaces the one before, its NULL fields included; the latest by (time, source, id) holds.
 - Aggregates ignore NULL, as SQL's do: `last` is the latest value that is known, `count: column` counts values and
   `count: any` rows.
 - The default exit is "`enter` is not TRUE" (SQL's `NOT enter` would be NULL where `enter` is).
@@ -16,12 +17,12 @@ Where the design leaves room, the reference reads it literally:
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from schemas.playbook import Moment, Playbook, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
-from tests.reference.features import Observation, feature_at, observed
+from tests.reference.features import Observation, feature_at, observed, profile_at
 from tests.reference.records import Context, Grid, Signal, Transition, Trigger
 
 Change = tuple[str, str, str, str | None]
@@ -44,6 +45,7 @@ class _Pulse:
 @dataclass
 class _Subject:
     observed: dict[str, list[Observation]] = field(default_factory=lambda: defaultdict(list))
+    profiles: list[Signal] = field(default_factory=list)
     memberships: dict[str, _Membership] = field(default_factory=lambda: defaultdict(_Membership))
     pulses: dict[str, _Pulse] = field(default_factory=lambda: defaultdict(_Pulse))
 
@@ -74,6 +76,7 @@ class Reference:
         self._subjects: dict[str, _Subject] = defaultdict(_Subject)
         self._applied: dict[tuple[str, str, str, str], int] = {}
         self._order = _in_order(playbook)
+        self._profile = {name for text in _texts(playbook) for name in names(text, playbook.let) if "profile." in name}
         self._nobody = self._lasting(self._advanced(_Subject(), 0)[0])
         self._last_written: dict[str, Context] = {}
 
@@ -117,6 +120,7 @@ class Reference:
         self.counts["applied"] += 1
         self._applied[row.key] = row.time
         subject = self._subjects[row.subject]
+        subject.profiles += [row] if row.signal == "profile" else []
         for name, feature in self.level.features.items():
             subject.observed[name] += observed(feature, row, self.playbook)
 
@@ -145,6 +149,7 @@ class Reference:
         values: dict[str, Value] = {
             key: feature_at(feature, subject.observed[key], tick, self.grid) for key, feature in level.features.items()
         }
+        values |= profile_at(subject.profiles, self._profile, tick)
         for key in self._order:
             if key in level.derived:
                 derived = level.derived[key]
@@ -221,6 +226,16 @@ def _in_order(playbook: Playbook) -> list[str]:
     while len(done) < len(texts):
         done.append(next(key for key in texts if key not in done and reads[key] <= set(done)))
     return done
+
+
+def _texts(playbook: Playbook) -> Iterator[str]:
+    """Yield every expression over contexts."""
+    level = playbook.subscriber
+    yield from (derived.expr for derived in level.derived.values())
+    yield from (text for one in level.segments.values() for text in (one.enter, one.exit) if text)
+    yield from (moment.when for moment in level.moments.values())
+    for offer in playbook.offers.values():
+        yield from (offer.eligible, offer.value, offer.cost, offer.p_accept or "0", *offer.params.values())
 
 
 def _bounded(value: Value, bounds: tuple[float, float] | None) -> Value:

@@ -1,7 +1,7 @@
 """Features by definition: one value from the raw rows of one subject."""
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -43,6 +43,12 @@ def feature_at(feature: Feature, observations: Sequence[Observation], tick: int,
     if feature.aggregate == "seconds_since_last":
         return (tick - inside[-1].time) / 1000
     return _OF_SOME[feature.aggregate](values, scale)
+
+
+def profile_at(rows: Iterable[Signal], wanted: Iterable[str], tick: int) -> dict[str, Value]:
+    """Return fields of the profile, as `profile.tariff`, at one tick: those of the latest row."""
+    latest = max((row for row in rows if row.time < tick), key=lambda row: (row.time, row.source, row.id), default=None)
+    return {name: latest and latest.payload.get(name.removeprefix("profile.")) for name in wanted}
 
 
 def _scope(row: Signal, zone: str) -> dict[str, Value]:

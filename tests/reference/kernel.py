@@ -76,4 +76,7 @@ def _trigger(row: Mapping[str, object]) -> Trigger:
 
 
 def _context(row: Mapping[str, object]) -> Context:
-    return Context(dict(row["context"]), tuple(row["segments"]))
+    values = {name: value for name, value in row["context"].items() if not isinstance(value, dict)}
+    for name in row["context"].keys() - values.keys():
+        values |= {f"{name}.{key}": value for key, value in row["context"][name].items()}
+    return Context(values, tuple(row["segments"]))

@@ -32,6 +32,8 @@ _WHERES = {
 _NUMERIC = {"usage": ["mb", "bytes"], "balance": ["remaining_mb"], "order": ["amount", "quantity"]}
 _TEXT = {"usage": ["kind", "peer"], "balance": ["bucket"], "order": ["state"]}
 
+_PROFILE = ("profile.employees", "profile.tariff", "profile.has_fixed")
+
 
 @dataclass
 class _Names:
@@ -53,7 +55,7 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES) -> st
         tick: The tick in minutes; every duration but those of windows is a small number of them.
         reaches: Windows that fit the grid.
     """
-    names = _Names(["n"], [], [], [], {"n": 0})
+    names = _Names(["n", "profile.employees"], [], [], [], {"n": 0, **dict.fromkeys(_PROFILE)})
     features = [f"n: {{count: any, from: usage, window: {3 * tick}m}}"]
     features += [_feature(draw, f"f{index}", names, reaches) for index in range(draw(st.integers(1, 4)))]
     derived, segments = [], []
@@ -74,7 +76,7 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES) -> st
         f"dedup_horizon: {12 * tick}m",
         f"contexts_every: {10 * tick}m",
         "let: {little: 2, busy: n > 1}",
-        "signals: [usage, balance, order]",
+        "signals: [usage, balance, order, profile]",
         "subscriber:",
     ]
     for section, entries in level.items():
@@ -167,5 +169,6 @@ def _atom(draw: Draw, names: _Names) -> str:
     choices = [number + f"{compare} {limit}", number + f"{compare} {limit}", number + "IS NULL", "busy"]
     choices += [f"{name} {compare} {draw(st.sampled_from([30, 60, 90.5, 180, 400]))}" for name in names.seconds]
     choices += [f"{name} = 'data'" for name in names.texts]
+    choices += ["profile.tariff = 'flex'", "profile.has_fixed", "NOT profile.has_fixed"]
     choices += [draw(st.sampled_from(["", "NOT "])) + name for name in names.booleans]
     return draw(st.sampled_from(choices))

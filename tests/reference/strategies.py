@@ -29,6 +29,11 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy]] = {
         "quantity": st.sampled_from([None, 1.0, 2.0, 3.0]),
         "state": st.sampled_from([None, "started", "completed"]),
     },
+    "profile": {
+        "tariff": st.sampled_from([None, "flex", "basic"]),
+        "employees": st.sampled_from([None, 0, 1, 2, 5]),
+        "has_fixed": st.sampled_from([None, True, False]),
+    },
 }
 
 
@@ -56,7 +61,7 @@ def signals(draw: Draw, tick: int = 1, ticks: int = 40, most: int = 30) -> list[
     """
     rows: list[Signal] = []
     for index in range(draw(st.integers(1, most))):
-        signal = draw(st.sampled_from(["usage", "usage", "balance", "order"]))
+        signal = draw(st.sampled_from(["usage", "usage", "balance", "order", "profile"]))
         payload = {column: draw(values) for column, values in COLUMNS[signal].items()}
         minute = draw(st.integers(0, ticks)) * tick
         time = START + minute * MINUTE + draw(st.sampled_from([0, 0, 1, 30_000, 59_999]))

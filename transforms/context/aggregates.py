@@ -79,6 +79,11 @@ def _last(feature: Feature, over: Ranges) -> pl.Series:
     return _unscaled(feature, _pick(values, ranges.last_valid(values.is_not_null().to_numpy(), over.lo, over.hi)))
 
 
+def _latest(feature: Feature, over: Ranges) -> pl.Series:
+    values = _part(feature, over, "latest")
+    return _unscaled(feature, _pick(values, np.where(over.hi > over.lo, over.hi - 1, -1)))
+
+
 def _seconds_since_last(feature: Feature, over: Ranges) -> pl.Series:
     times = _part(feature, over, "time")
     last = _pick(times, ranges.last_valid(times.is_not_null().to_numpy(), over.lo, over.hi))
@@ -93,6 +98,7 @@ _AGGREGATES: dict[str, Callable[[Feature, Ranges], pl.Series]] = {
     "max": _extreme,
     "first": _first,
     "last": _last,
+    "latest": _latest,
     "seconds_since_last": _seconds_since_last,
 }
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from transforms.context.definitions import ContextPlan, Derived, Stratum
+from transforms.context.dotted import struct_of
 from transforms.context.features import Features
 from transforms.context.segments import Changes
 from transforms.context.ticks import Bools
@@ -51,10 +52,10 @@ def context_at(plan: ContextPlan, features: Features, changes: Mapping[str, Chan
 
 
 def records(plan: ContextPlan, context: pl.DataFrame) -> pl.DataFrame:
-    """Return columns `segments` (sorted names) and `context` (struct of features and derived values)."""
+    """Return columns `segments` (sorted names) and `context` (struct of profile, features and derived values)."""
     names = [feature.name for feature in plan.features] + [derived.name for derived in plan.derived]
     members = [
         pl.when(segment.name).then(pl.lit(segment.name)) for segment in sorted(plan.segments, key=lambda one: one.name)
     ]
     segments = pl.concat_list(members).list.drop_nulls() if members else pl.lit([], pl.List(pl.String))
-    return context.select(segments=segments, context=pl.struct(names))
+    return context.select(segments=segments, context=struct_of({name: pl.col(name) for name in names}))

@@ -39,7 +39,8 @@ class Feature:
     Attributes:
         name: Its column in expressions and contexts.
         signal: The signal type it reads.
-        aggregate: count, sum, min, max, mean, distinct, first, last or seconds_since_last.
+        aggregate: count, sum, min, max, mean, distinct, first, last, seconds_since_last; or latest, the value of the
+            latest row, NULL included.
         measure: What it aggregates.
         window: W, milliseconds; None is all time.
         offset: How far the window lies back, milliseconds.
@@ -148,7 +149,7 @@ class SignalPlan:
         columns: The payload columns that travel.
         measures: What the state keeps of a row.
         features: What is computed from them.
-        ordered: Whether ties of time matter (first, last), so that source and id are kept.
+        ordered: Whether ties of time matter (first, last, latest), so that source and id are kept.
     """
 
     signal: str
@@ -162,6 +163,12 @@ class SignalPlan:
         """The columns that the measures read, local times and source included."""
         where = [m.where.columns for m in self.measures if m.where]
         return frozenset(m.column for m in self.measures if m.column).union(*where)
+
+    @cached_property
+    def every_row(self) -> bool:
+        """Whether a row counts although none of its measures has a value."""
+        whole = any(measure.column is None and measure.where is None for measure in self.measures)
+        return whole or any(feature.aggregate == "latest" for feature in self.features)
 
     @cached_property
     def panes(self) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from schemas.near_miss import near_miss
 from schemas.yaml_source import KeyPath
 from transforms.context.compiling import Compiling
 from transforms.context.definitions import Feature, Measure, SignalPlan
-from transforms.context.expressions import ScopeColumn
+from transforms.context.expressions import Expression, ScopeColumn
 from transforms.context.ticks import EVER
 
 LOCAL = {"local_hour": pl.Int64(), "local_weekday": pl.Int64(), "local_date": pl.String()}
@@ -26,6 +26,7 @@ DTYPES: Mapping[pa.DataType, pl.DataType] = {
 }
 NEVER_NULL = ("count", "sum", "distinct")
 NUMBERS_ONLY = ("sum", "mean", "min", "max")
+ORDERED = ("first", "last", "latest")
 
 
 def compile_features(compiling: Compiling, contracts: Mapping[str, Contract]) -> list[Feature]:
@@ -66,9 +67,27 @@ def signal_plan(name: str, features: Iterable[Feature]) -> SignalPlan:
         columns=(),
         measures=tuple({feature.measure.key: feature.measure for feature in mine}.values()),
         features=tuple(mine),
-        ordered=any(feature.aggregate in ("first", "last") for feature in mine),
+        ordered=any(feature.aggregate in ORDERED for feature in mine),
     )
     return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source"})))
+
+
+def measure_of(
+    signal: str, column: str | None, where: Expression | None, scale: int, dtype: pl.DataType, zone: str
+) -> Measure:
+    """Return a measure; its key is a hash of all that it means.
+
+    Args:
+        signal: The signal type.
+        column: Its column, None for the row itself.
+        where: Which rows count, None for all.
+        scale: Decimals of the column that the state keeps.
+        dtype: Type of the column.
+        zone: Time zone of the local times that `where` may read.
+    """
+    text = "\0".join([signal, column or "", where.canonical if where else "", str(scale), zone])
+    key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return Measure(key, column, where, scale, pl.Int64() if scale else dtype)
 
 
 def _feature(compiling: Compiling, contracts: Mapping[str, Contract], name: str, book: books.Feature) -> Feature | None:
@@ -110,7 +129,4 @@ def _measure(
         compiling.fail((*path, book.aggregate), message, "use count, distinct, first or last")
         return None
     scale = fields[column].scale if column and column in fields else 0
-    zone = compiling.playbook.time_zone
-    text = "\0".join([book.from_, column or "", where.canonical if where else "", str(scale), zone])
-    key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-    return Measure(key, column, where, scale, pl.Int64() if scale else dtype)
+    return measure_of(book.from_, column, where, scale, dtype, compiling.playbook.time_zone)

@@ -123,7 +123,7 @@ def _remember(plan: ContextPlan, signal: SignalPlan, memory: Memory, frame: pl.D
     frame = local_time(plan, signal, frame)
     ties = ["source", "id"] if signal.ordered else []
     rows = frame.select("code", "time", *ties, *(measured(measure) for measure in signal.measures))
-    if all(measure.column or measure.where for measure in signal.measures):
+    if not signal.every_row:
         rows = rows.filter(pl.any_horizontal(pl.col(m.key).is_not_null() for m in signal.measures))
     old = memory.rows.get(signal.signal)
     both = rows if old is None else pl.concat([old, rows])

@@ -10,6 +10,7 @@ import pyarrow as pa
 from schemas.records import INSTANT, TRANSITION
 from transforms.context import contexts, retention
 from transforms.context.definitions import ContextPlan
+from transforms.context.dotted import struct_of
 from transforms.context.expressions import Expression
 from transforms.context.features import Features
 from transforms.context.intake import Intake
@@ -144,8 +145,8 @@ def _evidence(plan: ContextPlan, trigger: pl.Series, context: pl.DataFrame) -> p
         for column in expression.columns:
             read.setdefault(column, []).append(name)
     order = [column for column in context.columns if column in read] or context.columns[:1]
-    fields = [pl.when(pl.lit(trigger).is_in(read.get(column, []))).then(column).alias(column) for column in order]
-    return context.select(evidence=pl.struct(fields)).to_series()
+    fields = {column: pl.when(pl.lit(trigger).is_in(read.get(column, []))).then(column) for column in order}
+    return context.select(evidence=struct_of(fields)).to_series()
 
 
 def _conditions_of(plan: ContextPlan) -> list[tuple[str, Expression]]:

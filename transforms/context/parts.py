@@ -15,6 +15,7 @@ PARTS = {
     "max": ("max",),
     "first": ("first",),
     "last": ("last",),
+    "latest": ("latest",),
     "seconds_since_last": ("time",),
     "distinct": (),
 }
@@ -45,7 +46,7 @@ def of_rows(signal: SignalPlan, pane: int, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_panes(signal: SignalPlan, pane: int, panes: pl.DataFrame) -> pl.DataFrame:
-    """Return compacted rows in the shape of `of_rows`: the order that first and last keep is taken off."""
+    """Return compacted rows in the shape of `of_rows`: the order that parts keep is taken off."""
     columns = [f"{measure.key}.{part}" for measure, part in parts(signal, pane)]
     return panes.select(
         "code", "time", *(pl.col(c).struct.field("value").alias(c) if _has_order(c) else pl.col(c) for c in columns)
@@ -56,15 +57,17 @@ def compact(signal: SignalPlan, pane: int, panes: pl.DataFrame | None, rows: pl.
     """Merge rows into the partial rows of their panes.
 
     Returns:
-        code, time (start of the pane, 0 for `EVER`) and the parts, sorted by code and time. Parts of
-        first and last are structs (time, source, id, value), so that ties are decided the same way at any time.
+        code, time (start of the pane, 0 for `EVER`) and the parts, sorted by code and time. Parts of first, last
+        and latest are structs (time, source, id, value), so that ties are decided the same way at any time.
     """
     order = ("time", "source", "id")
     single = rows.select(
         "code",
         pane_start(pane),
         *(
-            pl.when(_of_row(m, part).is_not_null()).then(pl.struct(*order, value=_of_row(m, part))).alias(name)
+            pl.when(_of_row(m, part).is_not_null() | (part == "latest"))
+            .then(pl.struct(*order, value=_of_row(m, part)))
+            .alias(name)
             if _has_order(name := f"{m.key}.{part}")
             else _of_row(m, part).alias(name)
             for m, part in parts(signal, pane)
@@ -107,10 +110,10 @@ def _merge(column: str) -> pl.Expr:
         return expr.sum()
     if part == "first":
         return expr.drop_nulls().sort().first()
-    if part == "last":
+    if part in ("last", "latest"):
         return expr.drop_nulls().sort().last()
     return expr.min() if part == "min" else expr.max()
 
 
 def _has_order(column: str) -> bool:
-    return column.endswith((".first", ".last"))
+    return column.endswith((".first", ".last", ".latest"))

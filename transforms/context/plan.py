@@ -1,12 +1,11 @@
 """From a playbook to the plan of a level: every expression compiled, every mistake told at once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import polars as pl
-from sqlglot import exp
 
 from schemas import playbook as books
 from schemas.contracts import Contract, contract, read_contract
@@ -17,7 +16,9 @@ from transforms.context.compiling import Compiling, Scope
 from transforms.context.definitions import ContextPlan, Derived, Moment, Segment
 from transforms.context.expressions import ExpressionError, ScopeColumn
 from transforms.context.feature_plan import compile_features, scope_column, signal_plan, with_thresholds
-from transforms.context.sql.parse import inlined, name_of, parse
+from transforms.context.profile_plan import PROFILE, profile_features, profile_scope
+from transforms.context.references import read_of_contexts, references
+from transforms.context.sql.parse import parse
 from transforms.context.strata import read_by_conditions, strata_of
 from transforms.context.ticks import Grid
 
@@ -93,8 +94,12 @@ class _Compiler:
 
     def plan(self) -> ContextPlan:
         self._check_lets()
-        features = compile_features(self._compiling, contracts(self._playbook))
-        self._scope = {feature.name: scope_column(feature) for feature in features}
+        known = contracts(self._playbook)
+        read = read_of_contexts(self._playbook, self._level)
+        self._check_profile(known, read)
+        features = compile_features(self._compiling, known)
+        features += profile_features(known, self._playbook.time_zone, read)
+        self._scope = profile_scope(known) | {feature.name: scope_column(feature) for feature in features}
         self._scope |= {name: ScopeColumn(pl.Boolean(), False) for name in self._level.segments}
         order = self._order()
         made = [self._derived(name) for name in order if name in self._level.derived]
@@ -127,6 +132,14 @@ class _Compiler:
                 self._compiling.fail_at(("let", name), error.message, error.hint, text)
                 self._lost.add(name)
 
+    def _check_profile(self, known: Collection[str], read: Collection[str]) -> None:
+        """Tell once, not at each expression, that profiles are read and are no signal of the playbook."""
+        missing = sorted(name for name in read if name.startswith(f"{PROFILE}."))
+        if missing and PROFILE not in known:
+            told = f"`{missing[0]}` is read, and `{PROFILE}` is not one of them"
+            self._compiling.fail_at(("signals",), told, f"add `{PROFILE}` to `signals`")
+            self._lost |= {*missing}
+
     def _stop_if_wrong(self) -> None:
         if self._compiling.errors:
             lost = self._lost.union(self._level.features.keys() - self._scope.keys())
@@ -138,7 +151,7 @@ class _Compiler:
         texts = {name: [derived.expr] for name, derived in level.derived.items()}
         texts |= {name: [s.enter, s.exit or s.enter] for name, s in level.segments.items()}
         graph = {
-            name: {read for text in both for read in _references(text, self._playbook.let) if read in texts}
+            name: {read for text in both for read in references(text, self._playbook.let) if read in texts}
             for name, both in texts.items()
         }
         try:
@@ -187,11 +200,3 @@ class _Compiler:
 
     def _full(self, name: str) -> str:
         return f"{self._compiling.name}.{name}"
-
-
-def _references(text: str, lets: Mapping[str, str]) -> set[str]:
-    """Return the columns that an expression reads; none if it is no expression, which is told elsewhere."""
-    try:
-        return {name_of(column) for column in inlined(parse(text), lets, ()).find_all(exp.Column)}
-    except (ExpressionError, RecursionError):
-        return set()

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.context.dotted import columns_of
 from transforms.decision.columns import Ints
 from transforms.decision.definitions import NO_VALUE, NOT_ELIGIBLE, Offer, OfferPlan
 from transforms.hashing import Hashes, finalise, fnv1a64
@@ -30,7 +31,8 @@ def scope_of(plan: OfferPlan, triggers: pa.Table) -> pl.DataFrame:
     """Return what expressions see of each trigger: its context and its memberships."""
     context = cast(pl.DataFrame, pl.from_arrow(pa.Table.from_struct_array(triggers["context"])))
     segments = cast(pl.Series, pl.from_arrow(triggers["segments"]))
-    return context.with_columns(segments.list.contains(name).alias(column) for column, name in plan.segments.items())
+    members = (segments.list.contains(name).alias(column) for column, name in plan.segments.items())
+    return columns_of(context).with_columns(members)
 
 
 def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) -> pl.DataFrame:

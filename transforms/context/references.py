@@ -1,0 +1,31 @@
+"""Which names the expressions of a playbook read."""
+
+from collections.abc import Iterator, Mapping
+
+from sqlglot import exp
+
+from schemas.playbook import Level, Playbook
+from transforms.context.expressions import ExpressionError
+from transforms.context.sql.parse import inlined, name_of, parse
+
+
+def references(text: str, lets: Mapping[str, str]) -> set[str]:
+    """Return the columns that an expression reads; none if it is no expression, which is told elsewhere."""
+    try:
+        return {name_of(column) for column in inlined(parse(text), lets, ()).find_all(exp.Column)}
+    except (ExpressionError, RecursionError):
+        return set()
+
+
+def read_of_contexts(playbook: Playbook, level: Level) -> set[str]:
+    """Return every name that an expression over contexts of a level reads, those of offers included."""
+    return set().union(*(references(text, playbook.let) for text in _texts(playbook, level)))
+
+
+def _texts(playbook: Playbook, level: Level) -> Iterator[str]:
+    yield from (derived.expr for derived in level.derived.values())
+    for segment in level.segments.values():
+        yield from filter(None, (segment.enter, segment.exit))
+    yield from (moment.when for moment in level.moments.values())
+    for offer in playbook.offers.values():
+        yield from (offer.eligible, offer.value, offer.cost, *filter(None, [offer.p_accept]), *offer.params.values())
