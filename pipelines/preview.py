@@ -20,7 +20,7 @@ def preview_of(playbook: Playbook, out: str) -> str:
     """
     transitions = pl.read_parquet(f"{out}/transitions.parquet", columns=["subject", "tick", "name", "event"])
     decisions = pl.read_parquet(f"{out}/decisions.parquet", columns=["decision_id", "offer", "candidates"])
-    names = [*playbook.subscriber.segments, *playbook.subscriber.moments]
+    names = [name for level in playbook.levels.values() for name in (*level.segments, *level.moments)]
     return "\n".join([summary(Path(out)), samples(names, transitions), funnel(playbook.offers, decisions)])
 
 

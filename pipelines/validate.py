@@ -10,7 +10,8 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Cap, Offer, Playbook
 from schemas.playbook_file import PlaybookErrors, load_playbook, not_about
 from transforms.context.definitions import ContextPlan
-from transforms.context.plan import PlanErrors, load_plan, scope_of
+from transforms.context.feature_plan import SUBSCRIBER
+from transforms.context.plan import PlanErrors, load_plan, load_plans, scope_of
 from transforms.decision.plan import compile_offers
 
 
@@ -20,8 +21,9 @@ def validate(path: str | Path, lets: Mapping[str, str] | None = None) -> str:
     Raises:
         LoadErrors: everything that is wrong with it.
     """
-    playbook, plan = load_checked(path, lets)
-    return "\n".join([*_head(playbook), *_level(playbook, plan), *_offers(playbook)]) + "\n"
+    playbook, _ = load_checked(path, lets)
+    levels = [line for plan in load_plans(playbook).values() for line in _level(playbook, plan)]
+    return "\n".join([*_head(playbook), *levels, *_offers(playbook)]) + "\n"
 
 
 def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tuple[Playbook, ContextPlan]:
@@ -48,7 +50,7 @@ def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tup
         scope = scope_of(plan)
     except PlanErrors as wrong:
         errors += not_about(lost, wrong.errors)
-        scope, lost = wrong.scope, lost.union(wrong.lost)
+        scope, lost = wrong.scopes[SUBSCRIBER], lost.union(wrong.lost)
     try:
         compile_offers(playbook, scope, pa.schema([]))
     except LoadErrors as wrong:
@@ -85,7 +87,7 @@ def _head(playbook: Playbook) -> Iterator[str]:
 
 
 def _level(playbook: Playbook, plan: ContextPlan) -> Iterator[str]:
-    level, ready = playbook.subscriber, ready_after(plan)
+    level, ready = playbook.levels[plan.level], ready_after(plan)
     yield f"{plan.level}: {_many(len(level.features), 'feature')}, {_many(len(level.derived), 'derived value')}"
     for name, segment in level.segments.items():
         yield f"  segment {name}: {_ready(ready[name])}{f' ({segment.describe})' if segment.describe else ''}"

@@ -13,6 +13,13 @@ from schemas.errors import LoadError
 from schemas.fields import Column, Expression, Name, Names, Period, Share, SignalFiles, Triggers
 from schemas.yaml_source import KeyPath, YamlSource
 
+GROUPS = ("household", "sme")
+LEVELS = ("subscriber", *GROUPS)
+"""Kinds of subjects, each a section of a playbook."""
+
+MEMBERS = "members"
+"""What a group's feature reads `from` that aggregates its members' contexts instead of signals."""
+
 AGGREGATES = ("count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last")
 OnLate = Literal["record", "trigger"]
 
@@ -44,7 +51,11 @@ class Feature(_Part):
         description="Seconds from the latest signal that has the column (`any`: the latest of all) to the tick; NULL "
         "for none. Only to be compared with numbers.",
     )
-    from_: Name = Field(alias="from", description="The signal type, one of `signals`.")
+    from_: Name = Field(
+        alias="from",
+        description="The signal type, one of `signals`; for a household or SME also `members`: its members' contexts "
+        "now, one row each, with `role`.",
+    )
     where: Expression | None = Field(None, description="Which signals take part: an expression over their columns.")
     window: Duration | None = Field(
         None,
@@ -119,10 +130,10 @@ class Moment(_Part):
 class Level(_Part):
     """One kind of customer: what is known of it and when that matters."""
 
-    features: dict[Name, Feature] = Field(min_length=1, description="Windowed aggregates of signals.")
-    derived: dict[Name, Derived] = Field({}, description="Values computed from features.")
-    segments: dict[Name, Segment] = Field({}, description="Living conditions.")
-    moments: dict[Name, Moment] = Field({}, description="Points in time.")
+    features: dict[Name, Feature] = Field(default={}, description="Windowed aggregates of signals.")
+    derived: dict[Name, Derived] = Field(default={}, description="Values computed from features.")
+    segments: dict[Name, Segment] = Field(default={}, description="Living conditions.")
+    moments: dict[Name, Moment] = Field(default={}, description="Points in time.")
 
 
 class Offer(_Part):
@@ -130,7 +141,10 @@ class Offer(_Part):
 
     for_: Triggers = Field(
         alias="for",
-        description="The triggers: `subscriber.NAME` of a moment or a segment entered, `subscriber.NAME.exited`.",
+        description="The triggers: `LEVEL.NAME` of a moment or a segment entered, `LEVEL.NAME.exited`.",
+    )
+    to: Name | None = Field(
+        None, description="The role in the group that should get it; without such a member the next in order gets it."
     )
     family: Name = Field(description="Offers that compete for the same need; for caps and priors.")
     owner: Name = Field(description="Who answers for it.")
@@ -185,7 +199,10 @@ class Playbook(_Part):
     signals: SignalFiles = Field(
         min_length=1, description="Signal types it reads; `{name: file.avsc}` for one of your own."
     )
-    subscriber: Level = Field(description="The user of one line or login.")
+    max_members: int = Field(1_000, ge=1, description="A larger group is told and has no group features.")
+    subscriber: Level = Field(Level(), description="The user of one line or login.")
+    household: Level | None = Field(None, description="People under one roof, by their `membership`.")
+    sme: Level | None = Field(None, description="A small company, by the `membership` of its people.")
     offers: dict[Name, Offer] = Field({}, description="What may be sent.")
     policy: Policy = Field(Policy(), description="Limits on contacts.")
     priors: dict[Name, Share] = Field({}, description="Assumed probability of acceptance of each offer family.")
@@ -207,6 +224,11 @@ class Playbook(_Part):
     def file(self) -> str:
         """The file's name as the user gave it."""
         return self._source.file
+
+    @property
+    def levels(self) -> dict[str, Level]:
+        """The kinds of subjects that it is about, subscribers first; they are always there, to be told apart."""
+        return {name: level for name in LEVELS if (level := getattr(self, name)) is not None}
 
     @property
     def text(self) -> str:

@@ -1,13 +1,14 @@
 """What a playbook's models cannot say one by one: how its parts fit together."""
 
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import cast
 
 from schemas.durations import DAY, format_duration
 from schemas.near_miss import near_miss
-from schemas.playbook import Feature, Level, Playbook
+from schemas.playbook import GROUPS, MEMBERS, Feature, Level, Playbook
 from schemas.yaml_source import KeyPath
 
 _WORDS = """
@@ -21,6 +22,11 @@ RESERVED_WORDS = frozenset(_WORDS.split())
 
 PREFIXES = ("profile",)
 """What names with a dot begin with in expressions."""
+
+_SECTIONS = ("features", "derived", "segments", "moments")
+
+OF_MEMBERS = ("count", "sum", "min", "max", "mean", "distinct")
+"""The aggregates that members, who have no order, can have."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,11 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
     """
     yield from _times(playbook)
     yield from _names(playbook)
-    for name, feature in playbook.subscriber.features.items():
-        yield from _feature(playbook, ("subscriber", "features", name), feature)
-    yield from _level(playbook, ("subscriber",), playbook.subscriber)
+    for kind, level in playbook.levels.items():
+        for name, feature in level.features.items():
+            yield from _feature(playbook, (kind, "features", name), feature)
+        yield from _level(playbook, (kind,), level)
+    yield from _groups(playbook)
     yield from _offers(playbook)
     if whole:
         yield from _caps(playbook)
@@ -65,28 +73,45 @@ def _times(playbook: Playbook) -> Iterator[Mistake]:
 
 def _names(playbook: Playbook) -> Iterator[Mistake]:
     """Names of a level and of `let` stand beside one another in expressions: each may be used once."""
-    level = playbook.subscriber
-    sections: Mapping[KeyPath, Mapping[str, object]] = {
-        ("let",): playbook.let,
-        ("subscriber", "features"): level.features,
-        ("subscriber", "derived"): level.derived,
-        ("subscriber", "segments"): level.segments,
-        ("subscriber", "moments"): level.moments,
-    }
-    seen: dict[str, KeyPath] = {}
-    for section, names in sections.items():
-        for name in names:
-            path = (*section, name)
+    lets: KeyPath = ("let",)
+    levels = [[(kind, section) for section in _SECTIONS] for kind in playbook.levels]
+    for path in (lets, *chain(*levels)):
+        for name in _at(playbook, path):
             if name in PREFIXES:
-                yield Mistake(path, f"`{name}` is what `{name}.COLUMN` begins with", "give it another name")
+                yield Mistake((*path, name), f"`{name}` is what `{name}.COLUMN` begins with", "give it another name")
             if name in RESERVED_WORDS:
-                yield Mistake(path, f"`{name}` is a word of SQL and cannot be a name", f"try `{name}_`")
-            if name in seen:
-                yield Mistake(path, f"the name `{name}` is taken by `{_dotted(seen[name])}`", "give it another name")
-            seen.setdefault(name, path)
+                yield Mistake((*path, name), f"`{name}` is a word of SQL and cannot be a name", f"try `{name}_`")
+    for sections in levels:
+        seen: dict[str, KeyPath] = {}
+        for section in (lets, *sections):
+            for name in _at(playbook, section):
+                if name in seen:
+                    told = f"the name `{name}` is taken by `{_dotted(seen[name])}`"
+                    yield Mistake((*section, name), told, "give it another name")
+                seen.setdefault(name, (*section, name))
+
+
+def _at(playbook: Playbook, path: KeyPath) -> Iterable[str]:
+    """Return the names under a path of sections."""
+    found: object = playbook
+    for key in path:
+        found = getattr(found, str(key))
+    return cast(Iterable[str], found)
+
+
+def _groups(playbook: Playbook) -> Iterator[Mistake]:
+    """Groups are made by membership signals, and somebody must be looked at."""
+    groups = [kind for kind in GROUPS if kind in playbook.levels]
+    if groups and "membership" not in playbook.signals:
+        yield Mistake((groups[0],), f"who is in a {groups[0]} is told by `membership`", "add it to `signals`")
+    if not any(level.features for level in playbook.levels.values()):
+        yield Mistake(("subscriber",), "has no features, and no other level has any", "say what is to be known")
 
 
 def _feature(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mistake]:
+    if feature.from_ == MEMBERS and path[0] in GROUPS:
+        yield from _of_members(path, feature)
+        return
     if feature.from_ not in playbook.signals:
         message = f"`from: {feature.from_}` is not one of the playbook's `signals`"
         yield Mistake((*path, "from"), message, near_miss(feature.from_, playbook.signals))
@@ -99,6 +124,15 @@ def _feature(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mi
         yield from _without_window(path, feature)
     else:
         yield from _grid(playbook, path, feature)
+
+
+def _of_members(path: KeyPath, feature: Feature) -> Iterator[Mistake]:
+    if feature.aggregate not in OF_MEMBERS:
+        told = f"`{feature.aggregate}` of members is not known; they have no order"
+        yield Mistake((*path, feature.aggregate), told, f"use one of {', '.join(OF_MEMBERS)}")
+    for key in ("window", "offset"):
+        if getattr(feature, key):
+            yield Mistake((*path, key), "members are taken as they are now", f"leave out `{key}`")
 
 
 def _without_window(path: KeyPath, feature: Feature) -> Iterator[Mistake]:
@@ -139,9 +173,10 @@ def _level(playbook: Playbook, path: KeyPath, level: Level) -> Iterator[Mistake]
 
 
 def _offers(playbook: Playbook) -> Iterator[Mistake]:
-    level = playbook.subscriber
-    exits = (f"subscriber.{name}.exited" for name in level.segments)
-    triggers = set(chain((f"subscriber.{name}" for name in (*level.segments, *level.moments)), exits))
+    triggers = set()
+    for kind, level in playbook.levels.items():
+        triggers |= {f"{kind}.{name}" for name in (*level.segments, *level.moments)}
+        triggers |= {f"{kind}.{name}.exited" for name in level.segments}
     for name, offer in playbook.offers.items():
         for n, trigger in enumerate(offer.for_):
             if trigger not in triggers:

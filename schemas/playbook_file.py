@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
-from schemas.playbook import Playbook
+from schemas.playbook import LEVELS, Playbook
 from schemas.playbook_checks import Mistake, mistakes
 from schemas.yaml_source import KeyPath, YamlSource, parse_yaml, plain_scalar, read_yaml
 
@@ -102,7 +102,7 @@ def _understood(source: YamlSource) -> tuple[Playbook | None, list[Mistake], set
 
 def _part_of(mistake: Mistake) -> KeyPath:
     """Return what to leave out for a mistake: an unknown key itself, else the named part around it; () is all."""
-    depth = {"subscriber": 3, "offers": 2, "let": 2, "priors": 2, "policy": 2}
+    depth = {**dict.fromkeys(LEVELS, 3), "offers": 2, "let": 2, "priors": 2, "policy": 2}
     path = mistake.path
     return path if mistake.message == UNKNOWN_KEY or not path else path[: depth.get(str(path[0]), 1)]
 

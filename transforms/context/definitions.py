@@ -177,6 +177,35 @@ class SignalPlan:
 
 
 @dataclass(frozen=True)
+class Forward:
+    """What subscribers tell the groups of one kind that they are in.
+
+    Attributes:
+        kind: household or sme.
+        signals: By type, the payload columns of signals that the group's features read, with `source` and `id`
+            where ties matter.
+        members: What the group aggregates of its members' contexts.
+    """
+
+    kind: str
+    signals: Mapping[str, tuple[str, ...]]
+    members: tuple[Measure, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Columns that the records of all levels of a playbook share; a level leaves those of others NULL.
+
+    Attributes:
+        context: Features and derived values, by name.
+        evidence: Those of them, and segments, that the conditions behind triggers read.
+    """
+
+    context: Mapping[Name, pl.DataType]
+    evidence: Mapping[Name, pl.DataType]
+
+
+@dataclass(frozen=True)
 class ContextPlan:
     """One level of a playbook, ready to be advanced.
 
@@ -191,6 +220,8 @@ class ContextPlan:
         strata: The conditions, in order of evaluation.
         derived: All derived values, in order of evaluation.
         needed: Names of the features that conditions read, directly or through derived values.
+        record: The columns of records.
+        forwards: What goes to groups, one for each kind that the playbook is about; subscribers' only.
     """
 
     level: str
@@ -203,6 +234,8 @@ class ContextPlan:
     strata: tuple[Stratum, ...]
     derived: tuple[Derived, ...]
     needed: frozenset[str]
+    record: Record = Record({}, {})
+    forwards: tuple[Forward, ...] = ()
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:

@@ -9,14 +9,15 @@ import pyarrow as pa
 
 from schemas import playbook as books
 from schemas.contracts import ENVELOPE, Contract
-from schemas.contracts import Field as ContractField
 from schemas.near_miss import near_miss
+from schemas.playbook import GROUPS, LEVELS, MEMBERS
 from schemas.yaml_source import KeyPath
-from transforms.context.compiling import Compiling
+from transforms.context.compiling import Compiling, Scope
 from transforms.context.definitions import Feature, Measure, SignalPlan
 from transforms.context.expressions import Expression, ScopeColumn
 from transforms.context.ticks import EVER
 
+SUBSCRIBER = LEVELS[0]
 LOCAL = {"local_hour": pl.Int64(), "local_weekday": pl.Int64(), "local_date": pl.String()}
 DTYPES: Mapping[pa.DataType, pl.DataType] = {
     pa.string(): pl.String(),
@@ -29,15 +30,29 @@ NUMBERS_ONLY = ("sum", "mean", "min", "max")
 ORDERED = ("first", "last", "latest")
 
 
-def compile_features(compiling: Compiling, contracts: Mapping[str, Contract]) -> list[Feature]:
+def compile_features(compiling: Compiling, contracts: Mapping[str, Contract], members: Scope) -> list[Feature]:
     """Return the features of a level that are right, in the order of the playbook.
 
     Args:
         compiling: The level; mistakes are noted there.
         contracts: Of the playbook's signals.
+        members: What a group sees of its members' contexts.
     """
-    made = [_feature(compiling, contracts, name, book) for name, book in compiling.level.features.items()]
+    scopes = {name: _signal_scope(contract, compiling.name) for name, contract in contracts.items()}
+    scopes[MEMBERS] = members | {"role": ScopeColumn(pl.String(), True)}
+    made = []
+    for name, book in compiling.level.features.items():
+        scales = {f.name: f.scale for f in contracts[book.from_].fields} if book.from_ in contracts else {}
+        made.append(_feature(compiling, name, book, scopes[book.from_], scales))
     return [feature for feature in made if feature]
+
+
+def _signal_scope(contract: Contract, level: str) -> Scope:
+    """Return what `where` and the aggregates see of a signal; a group also sees of whom it is."""
+    scope = {f.name: ScopeColumn(DTYPES[f.type], not f.required) for f in contract.fields if f.name not in ENVELOPE}
+    scope |= {name: ScopeColumn(dtype, False) for name, dtype in LOCAL.items()}
+    scope["source"] = ScopeColumn(pl.String(), False)
+    return scope | ({SUBSCRIBER: ScopeColumn(pl.String(), True)} if level in GROUPS else {})
 
 
 def scope_column(feature: Feature) -> ScopeColumn:
@@ -69,7 +84,7 @@ def signal_plan(name: str, features: Iterable[Feature]) -> SignalPlan:
         features=tuple(mine),
         ordered=any(feature.aggregate in ORDERED for feature in mine),
     )
-    return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source"})))
+    return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source", SUBSCRIBER})))
 
 
 def measure_of(
@@ -90,10 +105,11 @@ def measure_of(
     return Measure(key, column, where, scale, pl.Int64() if scale else dtype)
 
 
-def _feature(compiling: Compiling, contracts: Mapping[str, Contract], name: str, book: books.Feature) -> Feature | None:
+def _feature(
+    compiling: Compiling, name: str, book: books.Feature, scope: Scope, scales: Mapping[str, int]
+) -> Feature | None:
     path = ("features", name)
-    fields = {f.name: f for f in contracts[book.from_].fields if f.name not in ENVELOPE}
-    measure = _measure(compiling, path, book, fields)
+    measure = _measure(compiling, path, book, scope, scales)
     if measure is None:
         return None
     grid, reach = compiling.grid, (book.window or 0) + book.offset
@@ -110,17 +126,14 @@ def _feature(compiling: Compiling, contracts: Mapping[str, Contract], name: str,
 
 
 def _measure(
-    compiling: Compiling, path: KeyPath, book: books.Feature, fields: Mapping[str, ContractField]
+    compiling: Compiling, path: KeyPath, book: books.Feature, scope: Scope, scales: Mapping[str, int]
 ) -> Measure | None:
-    scope = {name: ScopeColumn(DTYPES[f.type], not f.required) for name, f in fields.items()}
-    scope["source"] = ScopeColumn(pl.String(), False)
-    scope |= {name: ScopeColumn(dtype, False) for name, dtype in LOCAL.items()}
     where = compiling.compile((*path, "where"), book.where, scope, pl.Boolean()) if book.where else None
     if book.where and where is None:
         return None
     column = None if book.column == "any" else book.column
     if column and column not in scope:
-        message = f"signal `{book.from_}` has no column `{column}`"
+        message = f"`{book.from_}` has no column `{column}`"
         compiling.fail((*path, book.aggregate), message, near_miss(column, scope))
         return None
     dtype = scope[column].dtype if column else pl.Boolean()
@@ -128,5 +141,5 @@ def _measure(
         message = f"`{book.aggregate}` needs a number, and `{column}` of `{book.from_}` is {dtype}"
         compiling.fail((*path, book.aggregate), message, "use count, distinct, first or last")
         return None
-    scale = fields[column].scale if column and column in fields else 0
+    scale = scales.get(column, 0) if column else 0
     return measure_of(book.from_, column, where, scale, dtype, compiling.playbook.time_zone)

@@ -1,6 +1,6 @@
 """From a playbook to the plan of a level: every expression compiled, every mistake told at once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Set
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -15,31 +15,48 @@ from schemas.playbook_file import not_about
 from transforms.context.compiling import Compiling, Scope
 from transforms.context.definitions import ContextPlan, Derived, Moment, Segment
 from transforms.context.expressions import ExpressionError, ScopeColumn
-from transforms.context.feature_plan import compile_features, scope_column, signal_plan, with_thresholds
+from transforms.context.feature_plan import SUBSCRIBER, compile_features, scope_column, signal_plan, with_thresholds
+from transforms.context.levels import joined
 from transforms.context.profile_plan import PROFILE, profile_features, profile_scope
 from transforms.context.references import read_of_contexts, references
 from transforms.context.sql.parse import parse
 from transforms.context.strata import read_by_conditions, strata_of
 from transforms.context.ticks import Grid
 
-SUBSCRIBER = "subscriber"
-
 
 @lru_cache(maxsize=64)
-def load_plan(playbook: Playbook, level: str = SUBSCRIBER, grid: Grid | None = None) -> ContextPlan:
-    """Compile a level of a playbook, once a process.
+def load_plans(playbook: Playbook, grid: Grid | None = None) -> dict[str, ContextPlan]:
+    """Compile all levels of a playbook, once a process.
 
     Args:
         playbook: The checked playbook.
-        level: The kind of subject.
         grid: Panes other than the usual ones, for tests.
 
     Raises:
         LoadErrors: signal types without a contract.
         PlanErrors: all mistakes in features and expressions, with their lines.
     """
-    compiling = Compiling(playbook, level, playbook.subscriber, grid or Grid(playbook.tick))
-    return _Compiler(compiling).plan()
+    plans: dict[str, ContextPlan] = {}
+    wrong = PlanErrors([], {}, set())
+    members: Scope = {}
+    for kind, level in playbook.levels.items():
+        compiling = Compiling(playbook, kind, level, grid or Grid(playbook.tick))
+        try:
+            plans[kind] = _Compiler(compiling, members).plan()
+            scope = scope_of(plans[kind])
+        except PlanErrors as errors:
+            wrong = PlanErrors([*wrong.errors, *errors.errors], wrong.scopes | errors.scopes, wrong.lost | errors.lost)
+            scope = errors.scopes[kind]
+        wrong.scopes[kind] = scope
+        members = scope if kind == SUBSCRIBER else members
+    if wrong.errors:
+        raise wrong
+    return joined(playbook, plans)
+
+
+def load_plan(playbook: Playbook, level: str = SUBSCRIBER, grid: Grid | None = None) -> ContextPlan:
+    """Return the plan of one level; see `load_plans`."""
+    return load_plans(playbook, grid)[level]
 
 
 def contracts(playbook: Playbook) -> dict[str, Contract]:
@@ -70,24 +87,25 @@ def scope_of(plan: ContextPlan) -> Scope:
 
 
 class PlanErrors(LoadErrors):
-    """Everything that is wrong with the features and expressions of a level.
+    """Everything that is wrong with the features and expressions of a playbook's levels.
 
     Attributes:
-        scope: What an expression over a context may read nonetheless.
+        scopes: What an expression over a context may read nonetheless, by level.
         lost: The names that it would have had besides.
     """
 
-    def __init__(self, errors: list[LoadError], scope: Scope, lost: Collection[str]) -> None:
+    def __init__(self, errors: Iterable[LoadError], scopes: Mapping[str, Scope], lost: Set[str]) -> None:
         """Keep the errors, less those that only miss what is lost, and what there is besides."""
-        super().__init__(not_about(lost, errors))
-        self.scope = scope
+        super().__init__(not_about(lost, dict.fromkeys(errors)))
+        self.scopes = {**scopes}
         self.lost = lost
 
 
 class _Compiler:
     """One walk over a level: features, then derived values and segments in the order they are read, then moments."""
 
-    def __init__(self, compiling: Compiling) -> None:
+    def __init__(self, compiling: Compiling, members: Scope) -> None:
+        self._members = members
         self._compiling, self._playbook, self._level = compiling, compiling.playbook, compiling.level
         self._lost: set[str] = set()
         self._scope: Scope = {}
@@ -97,7 +115,7 @@ class _Compiler:
         known = contracts(self._playbook)
         read = read_of_contexts(self._playbook, self._level)
         self._check_profile(known, read)
-        features = compile_features(self._compiling, known)
+        features = compile_features(self._compiling, known, self._members)
         features += profile_features(known, self._playbook.time_zone, read)
         self._scope = profile_scope(known) | {feature.name: scope_column(feature) for feature in features}
         self._scope |= {name: ScopeColumn(pl.Boolean(), False) for name in self._level.segments}
@@ -143,7 +161,7 @@ class _Compiler:
     def _stop_if_wrong(self) -> None:
         if self._compiling.errors:
             lost = self._lost.union(self._level.features.keys() - self._scope.keys())
-            raise PlanErrors(self._compiling.errors, self._scope, lost)
+            raise PlanErrors(self._compiling.errors, {self._compiling.name: self._scope}, lost)
 
     def _order(self) -> list[str]:
         """Return derived values and segments so that each comes after what it reads."""

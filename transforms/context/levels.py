@@ -1,0 +1,90 @@
+"""What the levels of one playbook have to do with one another: shared records, and what goes to groups."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from schemas.errors import LoadErrors
+from schemas.playbook import GROUPS, MEMBERS, Playbook
+from transforms.context.definitions import ContextPlan, Forward, Measure, Record
+from transforms.context.expressions import Expression
+from transforms.context.feature_plan import SUBSCRIBER
+
+
+def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, ContextPlan]:
+    """Return the plans with the records that they share, and with what subscribers tell groups.
+
+    Raises:
+        LoadErrors: a name has different types at two levels.
+    """
+    record = _record(playbook, plans)
+    subscriber = plans[SUBSCRIBER]
+    forwards = tuple(_forward(plans[kind]) for kind in GROUPS if kind in plans)
+    read = {name for forward in forwards for one in forward.members for name in columns_of(one)}
+    needed = subscriber.needed | _features_behind(subscriber, read)
+    return {
+        **{kind: replace(plan, record=record) for kind, plan in plans.items()},
+        SUBSCRIBER: replace(subscriber, record=record, forwards=forwards, needed=needed),
+    }
+
+
+def triggering(plan: ContextPlan) -> Iterator[tuple[str, Expression]]:
+    """Yield the name of each trigger of a level and the condition behind it."""
+    for moment in plan.moments:
+        if moment.triggers:
+            yield f"{plan.level}.{moment.name}", moment.when
+    for segment in plan.segments:
+        name = f"{plan.level}.{segment.name}"
+        if "entered" in segment.triggers:
+            yield name, segment.enter
+        if "exited" in segment.triggers:
+            yield f"{name}.exited", segment.exit or segment.enter
+
+
+def columns_of(measure: Measure) -> frozenset[str]:
+    """Return the columns that a measure reads."""
+    where = measure.where.columns if measure.where else frozenset()
+    return where | ({measure.column} if measure.column else frozenset())
+
+
+def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:
+    context: dict[str, pl.DataType] = {}
+    evidence: dict[str, pl.DataType] = {}
+    errors = []
+    for kind, plan in plans.items():
+        mine = {feature.name: feature.dtype for feature in plan.features}
+        mine |= {derived.name: derived.dtype for derived in plan.derived}
+        for name in mine.keys() & context.keys():
+            if mine[name] != context[name]:
+                told = f"`{name}` is {mine[name]} here and {context[name]} at another level"
+                errors.append(playbook.error((kind,), told, hint="give one of them another name"))
+        context |= mine
+        segments = {segment.name: pl.Boolean() for segment in plan.segments}
+        read = {name for _, condition in triggering(plan) for name in condition.columns}
+        evidence |= {name: dtype for name, dtype in (mine | segments).items() if name in read}
+    if errors:
+        raise LoadErrors(errors)
+    return Record(context, evidence)
+
+
+def _forward(plan: ContextPlan) -> Forward:
+    """Return what a group's level takes from subscribers."""
+    signals = {
+        name: (*signal.columns, *(("source", "id") if signal.ordered else ()))
+        for name, signal in plan.signals.items()
+        if signal.measures and name != MEMBERS
+    }
+    members = plan.signals[MEMBERS].measures if MEMBERS in plan.signals else ()
+    return Forward(plan.level, signals, members)
+
+
+def _features_behind(plan: ContextPlan, names: set[str]) -> frozenset[str]:
+    """Return the features that are read by name, or through derived values."""
+    values = {one.name: one.expression.columns for one in plan.derived}
+    waiting, found = set(names), set()
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= values.get(name, frozenset()) - found
+    return frozenset(found & {feature.name for feature in plan.features})
