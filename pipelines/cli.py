@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import time
 from typing import Annotated, Literal, cast
 
 import typer
 
 from pipelines.console import failures_told, progress_shown
 from pipelines.flags import takes
-from pipelines.settings import RunSettings, pair
+from pipelines.settings import RunSettings, instant_text, pair
 from pipelines.thrift import collect_rarely, keep_little_memory
 from schemas.durations import parse_instant
 
@@ -129,6 +130,38 @@ def diff(
             typer.echo(json.dumps(found.record(), indent=2))
         else:
             Console(soft_wrap=True).print(text_of(found))
+
+
+@app.command()
+def publish(
+    playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
+    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory of its versions.")],
+    version: Annotated[int | None, typer.Option(min=1, help="Stamp this number into the published file.")] = None,
+    effective_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INSTANT", parser=instant_text, help="Stamp when it takes over: 2026-12-01T00:00:00+02:00."
+        ),
+    ] = None,
+    now: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANT", parser=parse_instant, help="The time before which nothing may take over."),
+    ] = None,
+) -> None:
+    """Publish the next version of a playbook into a directory that `segone run` takes.
+
+    Refused: a time in the past, a number that is used or lower, a change of a published file, another tick or grace.
+
+    segone publish town.yaml --to playbooks --version 8 --effective-from 2026-12-01T00:00:00+02:00
+    """
+    from pipelines.publish import publish as published
+
+    stamps = {
+        key: value for key, value in (("version", version), ("effective_from", effective_from)) if value is not None
+    }
+    with failures_told():
+        file = published(playbook, to, stamps, int(time() * 1000) if now is None else cast("int", now))
+    typer.echo(f"published {file}")
 
 
 @app.command()

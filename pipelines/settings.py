@@ -43,6 +43,12 @@ def pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def instant_text(text: str) -> str:
+    """Return the text of an instant as it is, once it is one."""
+    parse_instant(text)
+    return text
+
+
 def share(text: str) -> Fraction:
     """Return `1%` or `0.01` as the share that it is."""
     number = text.removesuffix("%")
