@@ -25,8 +25,8 @@ from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
 from transforms.context.plan import load_plan
+from transforms.parcel import ShardParcel
 from transforms.ticking import Backlog
-from transforms.track_contexts import ShardBatch
 from transforms.write_outputs import Output
 
 MODULES = [importlib.import_module(f"transforms.{each.name}") for each in pkgutil.iter_modules(transforms.__path__)]
@@ -99,22 +99,22 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "shards": 5,
             },
         ),
-        "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardBatch, {"Sample"}, {"share": Fraction(1, 3)}),
+        "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardParcel, {"Sample"}, {"share": Fraction(1, 3)}),
         "EndInput": Example(
             {"plan": load_plan(BOOK), "shards": 4},
-            ShardBatch,
+            ShardParcel,
             {"Times", "NoTime", "All", "Gather", "Tell"},
             {"plan": load_plan(COARSE_BOOK), "shards": 5, "until": 60_000},
         ),
         "TrackContexts": Example(
             {"playbook": BOOK, "bounded": True},
-            ShardBatch,
+            ShardParcel,
             {"Advance"},
             {"playbook": OTHER_BOOK, "bounded": False, "complete_from": 5, "backlog": Backlog(60_000, 60_000)},
         ),
         "DecideOffers": Example(
             {"playbook": BOOK, "bounded": True},
-            ShardBatch,
+            ShardParcel,
             {"Decide"},
             {"playbook": OTHER_BOOK, "bounded": False, "mode": "shadow", "backlog": Backlog(60_000, 60_000)},
         ),

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import apache_beam as beam
 import pyarrow as pa
-import pyarrow.compute as pc
 from apache_beam.coders import BytesCoder, VarIntCoder
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.timeutil import TimeDomain
@@ -15,13 +14,11 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.modes import MODES
 from schemas.playbook import Playbook
-from transforms.arrow_coder import ArrowBatchCoder
 from transforms.decision.decide import decide
 from transforms.decision.offers import offers_of
 from transforms.decision.plan import load_offers
+from transforms.parcel import Parcel, ParcelCoder, ShardParcel
 from transforms.ticking import Alarm, Backlog
-
-ShardBatch = tuple[int, pa.RecordBatch]
 
 OUTPUTS = ("decisions", "offers")
 
@@ -29,7 +26,7 @@ OUTPUTS = ("decisions", "offers")
 class _Decide(beam.DoFn):
     """Holds a shard's triggers until their ticks are due, then answers them."""
 
-    WAITING = BagStateSpec("waiting", ArrowBatchCoder())
+    WAITING = BagStateSpec("waiting", ParcelCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
@@ -45,14 +42,14 @@ class _Decide(beam.DoFn):
 
     def process(
         self,
-        element: ShardBatch,
+        element: ShardParcel,
         waiting: Any = beam.DoFn.StateParam(WAITING),
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
-        batch = element[1]
-        waiting.add(batch)
-        self._alarm.at(pc.min(batch["tick"]).as_py(), wake, timer)
+        parcel = element[1]
+        waiting.add(parcel)
+        self._alarm.at(parcel.earliest, wake, timer)
 
     @on_timer(TIMER)
     def decide(
@@ -66,12 +63,12 @@ class _Decide(beam.DoFn):
         tick = self._alarm.due(fired, wake)
         if tick is None:
             return
-        triggers = list(waiting.read())
-        upto = max(pc.max(batch["tick"]).as_py() for batch in triggers) if self._alarm.bounded else tick
-        decided = decide(self._plan, state.read(), triggers, upto)
+        parcels = list(waiting.read())
+        upto = max(parcel.latest for parcel in parcels) if self._alarm.bounded else tick
+        decided = decide(self._plan, state.read(), [parcel.open() for parcel in parcels], upto)
         waiting.clear()
         for batch in decided.waiting:
-            waiting.add(batch)
+            waiting.add(Parcel.of(batch, "tick"))
         if not self._alarm.bounded:
             state.write(decided.state)
         if decided.wake is not None:
@@ -88,7 +85,7 @@ class _Decide(beam.DoFn):
 class DecideOffers(beam.PTransform):
     """Answer every trigger of a contact root, a shard at a time.
 
-    In: (shard of the contact root, trigger batch), in the global window.
+    In: (shard of the contact root, parcel of triggers), in the global window.
 
     Out: `decisions`, record batches as `transforms.decision.records.decision_schema` says, one row a trigger; and
     `offers`, those that send one, as `schemas.offer.OFFER` says. A trigger that comes after its tick was decided
@@ -111,7 +108,7 @@ class DecideOffers(beam.PTransform):
         if self.mode not in MODES:
             raise ValueError(f"no mode {self.mode!r}; use one of {', '.join(MODES)}")
 
-    def expand(self, triggers: beam.PCollection[ShardBatch]) -> Any:
+    def expand(self, triggers: beam.PCollection[ShardParcel]) -> Any:
         """Return the two outputs by name."""
         answer = _Decide(self.playbook, Alarm("decide_offers", self.bounded, self.backlog), self.mode)
         decision = beam.ParDo(answer).with_output_types(pa.RecordBatch, offers=pa.RecordBatch)

@@ -4,18 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import apache_beam as beam
-import pyarrow.compute as pc
 from apache_beam.metrics import Metrics
 
 from transforms.context.definitions import ContextPlan
-from transforms.track_contexts import ShardBatch, end_batch, end_tick
+from transforms.parcel import Parcel, ShardParcel
+from transforms.track_contexts import end_batch, end_tick
 
 Told = tuple[int, int | None]
 
 
-def greatest_time(element: ShardBatch) -> Told:
-    """Return the greatest event time of a signal batch, milliseconds, for the one who tells."""
-    return 0, int(pc.max(element[1]["time"]).as_py())
+def greatest_time(element: ShardParcel) -> Told:
+    """Return the greatest event time of a parcel, milliseconds, for the one who tells."""
+    return 0, element[1].latest
 
 
 class _Tell(beam.DoFn):
@@ -24,19 +24,20 @@ class _Tell(beam.DoFn):
     def __init__(self, end: "EndInput") -> None:
         self._plan, self._shards, self._until = end.plan, end.shards, end.until
 
-    def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardBatch]:
+    def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardParcel]:
         greatest = max((time for time in element[1] if time is not None), default=None)
         tick = end_tick(self._plan, greatest) if self._until is None else self._until
         Metrics.distribution("signals", "end_tick").update(tick)
-        yield from ((shard, end_batch(tick)) for shard in range(self._shards))
+        end = Parcel.of(end_batch(tick))
+        yield from ((shard, end) for shard in range(self._shards))
 
 
 @dataclass(eq=False, kw_only=True)
 class EndInput(beam.PTransform):
     """Tell each shard the last tick, the same for all.
 
-    In: (shard, signal batch), bounded, in the global window. Out: (shard, `end_batch`), one a shard, also for shards
-    without signals. Counts the tick as `signals/end_tick`.
+    In: (shard, parcel of signals), bounded, in the global window. Out: (shard, parcel of an
+    `end_batch`), one a shard, also for shards without signals. Counts the tick as `signals/end_tick`.
 
     Attributes:
         plan: Has the grid.
@@ -58,9 +59,9 @@ class EndInput(beam.PTransform):
         if self.until is not None and self.until % self.plan.grid.tick:
             raise ValueError(f"--until: not a tick of the playbook, which has one every {self.plan.grid.tick} ms")
 
-    def expand(self, signals: beam.PCollection[ShardBatch]) -> beam.PCollection[ShardBatch]:
+    def expand(self, signals: beam.PCollection[ShardParcel]) -> beam.PCollection[ShardParcel]:
         """Gather the greatest time of each batch, and tell all; also where there is none."""
         times = signals | "Times" >> beam.Map(greatest_time).with_output_types(Told)
         none = signals.pipeline | "NoTime" >> beam.Create([(0, None)], reshuffle=False).with_output_types(Told)
         gathered = (times, none) | "All" >> beam.Flatten() | "Gather" >> beam.GroupByKey()
-        return gathered | "Tell" >> beam.ParDo(_Tell(self)).with_output_types(ShardBatch)
+        return gathered | "Tell" >> beam.ParDo(_Tell(self)).with_output_types(ShardParcel)

@@ -12,7 +12,7 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 
 from schemas.errors import LoadErrors
 from schemas.sources import Source
-from transforms import arrow_coder  # noqa: F401 (registers the coder of record batches)
+from transforms.parcel import Parcel, ShardParcel
 from transforms.parsing.batches import Intent, by_shard, signal_batches
 from transforms.parsing.mapping import Mapper, compile_mapper
 from transforms.parsing.raw import POSITION, rejected_batch
@@ -52,7 +52,7 @@ class _Parse(beam.DoFn):
         signal = block.schema.metadata[b"signal"].decode()
         batches, rejections = signal_batches(block, self._mapper(signal, block.schema), self._intents[signal])
         for batch in batches:
-            yield from by_shard(batch, self._shards)
+            yield from ((shard, Parcel.of(rows)) for shard, rows in by_shard(batch, self._shards))
         counts = {"in": block.num_rows, "parsed": block.num_rows - len(rejections), "rejected": len(rejections)}
         for name, count in counts.items():
             Metrics.counter("signals", name).inc(count)
@@ -75,7 +75,7 @@ class ParseSignals(beam.PTransform):
     """Maps, casts, checks and shards raw blocks.
 
     In: raw blocks as `ReadSignals` gives them, of any signals in `sources`. Out: `signals`, pairs of a shard and a
-    signal batch (`id`, `source`, `time`, `subject`, payload; metadata `signal` and `subject_kind`; one batch a
+    packed signal batch (`id`, `source`, `time`, `subject`, payload; metadata `signal` and `subject_kind`; one batch a
     block, kind and shard, never empty); `rejected`, batches of `schemas.records.REJECTED`, one row for each raw
     row that is no signal. Counts `signals/in`, `signals/parsed` and `signals/rejected`. Windows are passed on.
 
@@ -113,5 +113,5 @@ class ParseSignals(beam.PTransform):
             for signal, source in self.sources.items()
         }
         parse = beam.ParDo(_Parse(intents, self.shards))
-        parse = parse.with_output_types(tuple[int, pa.RecordBatch], rejected=pa.RecordBatch)
+        parse = parse.with_output_types(ShardParcel, rejected=pa.RecordBatch)
         return blocks | "Parse" >> parse.with_outputs("rejected", main="signals")

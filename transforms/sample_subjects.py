@@ -10,7 +10,7 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from transforms.hashing import subject_hash
-from transforms.track_contexts import ShardBatch
+from transforms.parcel import Parcel, ShardParcel
 
 
 def sampled(batch: pa.RecordBatch, share: Fraction) -> pa.RecordBatch:
@@ -26,19 +26,19 @@ class _Sample(beam.DoFn):
     def __init__(self, share: Fraction) -> None:
         self._share = share
 
-    def process(self, element: ShardBatch) -> Iterator[ShardBatch]:
-        shard, batch = element
+    def process(self, element: ShardParcel) -> Iterator[ShardParcel]:
+        shard, batch = element[0], element[1].open()
         kept = sampled(batch, self._share)
         Metrics.counter("signals", "not_sampled").inc(batch.num_rows - kept.num_rows)
         if kept.num_rows:
-            yield shard, kept
+            yield shard, Parcel.of(kept)
 
 
 @dataclass(eq=False, kw_only=True)
 class SampleSubjects(beam.PTransform):
     """Take a share of the subjects with all their signals.
 
-    In and out: (shard, signal batch); batches without rows are left out. Windows and timestamps are passed on.
+    In and out: (shard, parcel of signals); batches without rows are left out. Windows and timestamps are passed on.
     Counts `signals/not_sampled`. A larger share takes the subjects of a smaller one, and more.
 
     Attributes:
@@ -57,6 +57,6 @@ class SampleSubjects(beam.PTransform):
         if not 0 < self.share < 1:
             raise ValueError(f"a sample is more than nobody and less than everybody, not {self.share}")
 
-    def expand(self, signals: beam.PCollection[ShardBatch]) -> beam.PCollection[ShardBatch]:
+    def expand(self, signals: beam.PCollection[ShardParcel]) -> beam.PCollection[ShardParcel]:
         """Sample each batch."""
-        return signals | "Sample" >> beam.ParDo(_Sample(self.share)).with_output_types(ShardBatch)
+        return signals | "Sample" >> beam.ParDo(_Sample(self.share)).with_output_types(ShardParcel)

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from apache_beam.coders import BytesCoder, VarIntCoder
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.timeutil import TimeDomain
@@ -15,14 +14,13 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.playbook import Playbook
-from transforms.arrow_coder import ArrowBatchCoder
 from transforms.context.advance import Advanced, advance
 from transforms.context.definitions import ContextPlan
 from transforms.context.plan import load_plan
+from transforms.parcel import Parcel, ParcelCoder, ShardParcel
 from transforms.parsing.raw import Rejection, rejected_batch
 from transforms.ticking import Alarm, Backlog
 
-ShardBatch = tuple[int, pa.RecordBatch]
 END = b"@end"
 """Name of the batch that tells a shard of a bounded run its last tick."""
 
@@ -65,7 +63,7 @@ def reject_too_late(signal: str, rows: pa.Table) -> pa.RecordBatch:
 class _Track(beam.DoFn):
     """Holds a shard's batches until their ticks are due, then advances its contexts."""
 
-    WAITING = BagStateSpec("waiting", ArrowBatchCoder())
+    WAITING = BagStateSpec("waiting", ParcelCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     CLOSED = ReadModifyWriteStateSpec("closed", VarIntCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
@@ -82,16 +80,16 @@ class _Track(beam.DoFn):
 
     def process(
         self,
-        element: ShardBatch,
+        element: ShardParcel,
         waiting: Any = beam.DoFn.StateParam(WAITING),
         closed: Any = beam.DoFn.StateParam(CLOSED),
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
-        batch = element[1]
-        waiting.add(batch)
+        parcel = element[1]
+        waiting.add(parcel)
         open_from = (closed.read() or 0) + self._plan.grid.tick
-        self._alarm.at(max(self._first_tick(batch), open_from), wake, timer)
+        self._alarm.at(max(end_tick(self._plan, parcel.earliest), open_from), wake, timer)
 
     @on_timer(TIMER)
     def advance(
@@ -107,7 +105,7 @@ class _Track(beam.DoFn):
         tick = self._alarm.due(fired, wake)
         if tick is None:
             return
-        signals, end = split_end(waiting.read())
+        signals, end = split_end(parcel.open() for parcel in waiting.read())
         upto = tick if end is None else end
         advanced = advance(
             self._plan,
@@ -118,21 +116,19 @@ class _Track(beam.DoFn):
             final=self._alarm.bounded,
         )
         waiting.clear()
-        for batch in advanced.waiting:
-            waiting.add(batch)
+        left = [Parcel.of(batch) for batch in advanced.waiting]
+        for parcel in left:
+            waiting.add(parcel)
         if not self._alarm.bounded:
             state.write(advanced.state)
             closed.write(upto)
-            self._set_next(advanced, wake, timer)
+            self._set_next(left, advanced.wake, wake, timer)
         self._count(advanced)
         yield from _elements(shard, advanced)
 
-    def _first_tick(self, batch: pa.RecordBatch) -> int:
-        return end_tick(self._plan, pc.min(batch["time"]).as_py())
-
-    def _set_next(self, advanced: Advanced, wake: Any, timer: Any) -> None:
-        ticks = [self._first_tick(batch) for batch in advanced.waiting]
-        ticks += [] if advanced.wake is None else [advanced.wake]
+    def _set_next(self, left: Iterable[Parcel], next_tick: int | None, wake: Any, timer: Any) -> None:
+        ticks = [end_tick(self._plan, parcel.earliest) for parcel in left]
+        ticks += [] if next_tick is None else [next_tick]
         if ticks:
             self._alarm.at(min(ticks), wake, timer)
 
@@ -146,7 +142,7 @@ class _Track(beam.DoFn):
 def _elements(shard: int, advanced: Advanced) -> Iterator[Any]:
     made = advanced.outputs
     if made.triggers.num_rows:
-        yield shard, made.triggers
+        yield shard, Parcel.of(made.triggers, "tick")
     records = [("rejected", reject_too_late(name, rows)) for name, rows in sorted(made.too_late.items())]
     for name, table in (("transitions", made.transitions), ("contexts", made.contexts)):
         records += [(name, batch) for batch in table.combine_chunks().to_batches()]
@@ -157,10 +153,10 @@ def _elements(shard: int, advanced: Advanced) -> Iterator[Any]:
 class TrackContexts(beam.PTransform):
     """Advance the contexts of one level's subjects, a shard at a time.
 
-    In: (shard, signal batch), in the global window; an element's timestamp is its smallest event time. A bounded
+    In: (shard, parcel of signals), in the global window; an element's timestamp is its smallest event time. A bounded
     run also brings each shard one `end_batch`.
 
-    Out: `triggers` (shard, trigger batch), and under `transitions`, `contexts` and `rejected` record batches as in
+    Out: `triggers` (shard, parcel of triggers), and under `transitions`, `contexts` and `rejected` record batches as in
     `schemas.records`. Signals later than the allowed lateness are rejected; late ones correct their windows and
     trigger nothing unless the playbook says so. Any error of our own fails the bundle.
 
@@ -176,9 +172,9 @@ class TrackContexts(beam.PTransform):
     complete_from: int | None = None
     backlog: Backlog | None = None
 
-    def expand(self, signals: beam.PCollection[ShardBatch]) -> Any:
+    def expand(self, signals: beam.PCollection[ShardParcel]) -> Any:
         """Return the four outputs by name."""
         track = _Track(self.playbook, Alarm("track_subscribers", self.bounded, self.backlog), self.complete_from)
-        advance_ = beam.ParDo(track).with_output_types(ShardBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
+        advance_ = beam.ParDo(track).with_output_types(ShardParcel, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
         made = signals | "Advance" >> advance_.with_outputs(*OUTPUTS, main="triggers")
         return {name: made[name] for name in ("triggers", *OUTPUTS)}

@@ -22,6 +22,7 @@ from tests.reference.records import Signal, ms
 from tests.stories.story import Story, Told
 from transforms.context.plan import load_plan
 from transforms.decide_offers import DecideOffers
+from transforms.parcel import Parcel
 from transforms.ticking import STAGES
 from transforms.track_contexts import TrackContexts
 
@@ -75,7 +76,7 @@ def _signals(story: Story) -> Iterable[Signal]:
 
 
 def _stream(story: Story) -> TestStream:
-    """Return the story's signals and watermarks as a stream of (shard, batch).
+    """Return the story's signals and watermarks as a stream of (shard, parcel).
 
     The watermark goes in half ticks: this runner holds it for no timer, so what one stage makes at a tick would
     otherwise come to the next stage after later ticks.
@@ -84,17 +85,13 @@ def _stream(story: Story) -> TestStream:
     now = min(row.time for row in _signals(story))
     for kind, what in story.events:
         if kind == "signals":
-            elements = [TimestampedValue((0, one), _timestamp(min(_times(one)))) for one in batches(plan, what)]
-            stream.add_elements(elements)
+            elements = [(0, Parcel.of(one)) for one in batches(plan, what)]
+            stream.add_elements(TimestampedValue(one, _timestamp(one[1].earliest)) for one in elements)
         elif kind == "watermark":
             for watermark in (*range(now + step, what, step), what):
                 stream.advance_watermark_to(_timestamp(watermark + len(STAGES)))  # each stage wakes a little later
             now = max(now, what)
     return stream.advance_watermark_to_infinity()
-
-
-def _times(batch: pa.RecordBatch) -> list[int]:
-    return batch["time"].to_pylist()
 
 
 def _timestamp(time: int) -> Timestamp:

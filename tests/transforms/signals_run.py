@@ -11,6 +11,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from schemas.contracts import contract
 from schemas.sources import Source, SourceConfig
+from transforms.parcel import Parcel
 from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
 
@@ -48,14 +49,15 @@ def run_signals(patterns: Sequence[str | Path], *, shards: int = 3, as_of: int =
         max_ahead=0,
         shards=shards,
     )
-    assert parsed.signals.element_type == beam.typehints.Tuple[int, pa.RecordBatch]
+    assert parsed.signals.element_type == beam.typehints.Tuple[int, Parcel]
     assert parsed.rejected.element_type == read.blocks.element_type == read.rejected.element_type == pa.RecordBatch
     signals = _collected(parsed.signals, "Signals")
     rejected = _collected((read.rejected, parsed.rejected) | beam.Flatten(), "Rejected")
     result = pipeline.run()
-    for shard, batch in signals:
-        assert batch.num_rows
-        outcome.signals += [(shard, row) for row in batch.to_pylist()]
+    for shard, parcel in signals:
+        rows = parcel.open().to_pylist()
+        assert (parcel.earliest, parcel.latest) == (min(row["time"] for row in rows), max(row["time"] for row in rows))
+        outcome.signals += [(shard, row) for row in rows]
     outcome.rejected = [row for batch in rejected for row in batch.to_pylist()]
     found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("signals"))["counters"]
     for counter in found:

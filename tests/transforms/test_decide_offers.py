@@ -18,6 +18,7 @@ from schemas.playbook_file import parse_playbook
 from transforms.decide_offers import DecideOffers
 from transforms.decision.decide import decide
 from transforms.decision.plan import load_offers
+from transforms.parcel import Parcel, ShardParcel
 
 MINUTE = 60_000
 PLAYBOOK = parse_playbook(
@@ -64,8 +65,8 @@ ROWS = [
 EXPECTED = decide(PLAN, None, [triggers_of(ROWS)], 9 * MINUTE).decisions
 
 
-def shards_of(rows: Iterable[tuple[str, str, int, float]]) -> list[tuple[int, pa.RecordBatch]]:
-    return [("pq".index(row[0]), triggers_of([row])) for row in rows]
+def shards_of(rows: Iterable[tuple[str, str, int, float]]) -> list[ShardParcel]:
+    return [("pq".index(row[0]), Parcel.of(triggers_of([row]), "tick")) for row in rows]
 
 
 def expect(decisions: pa.Table) -> Any:
@@ -100,8 +101,8 @@ def test_a_bounded_run_gives_what_the_core_gives() -> None:
 def test_an_unbounded_run_gives_what_the_core_gives() -> None:
     stream = test_stream.TestStream().advance_watermark_to(Timestamp(0))
     for minute in range(1, 12):
-        for shard, batch in shards_of(row for row in ROWS if row[2] == minute):
-            stream = stream.add_elements([TimestampedValue((shard, batch), Timestamp(minute * 60))])
+        for shard, parcel in shards_of(row for row in ROWS if row[2] == minute):
+            stream = stream.add_elements([TimestampedValue((shard, parcel), Timestamp(minute * 60))])
         stream = stream.advance_watermark_to(Timestamp(minute * 60 + 30))
     options = PipelineOptions(["--streaming"])
     with beam.Pipeline(BundleBasedDirectRunner(), options=options) as pipeline:

@@ -12,7 +12,8 @@ from schemas.playbook_file import parse_playbook
 from tests.pipelines.small import PLAYBOOK
 from transforms.context.plan import load_plan
 from transforms.end_input import EndInput
-from transforms.track_contexts import ShardBatch, split_end
+from transforms.parcel import Parcel, ShardParcel
+from transforms.track_contexts import split_end
 
 PLAN = load_plan(parse_playbook(PLAYBOOK))
 
@@ -21,13 +22,13 @@ def _ends(*times: int, **options: Any) -> None:
     """Check what two shards are told: `tick` after signals at `times`."""
     tick = options.pop("tick")
     schema = pa.schema([("time", pa.int64())], metadata={"signal": "usage"})
-    batches = [(0, pa.record_batch([[time]], schema=schema)) for time in times]
+    batches = [(0, Parcel.of(pa.record_batch([[time]], schema=schema))) for time in times]
     with beam.Pipeline(FnApiRunner()) as pipeline:
-        signals = pipeline | beam.Create(batches).with_output_types(ShardBatch)
+        signals = pipeline | beam.Create(batches).with_output_types(ShardParcel)
         told = (
             signals
             | EndInput(plan=PLAN, shards=2, **options)
-            | beam.MapTuple(lambda shard, end: (shard, split_end([end])))
+            | beam.MapTuple(lambda shard, end: (shard, split_end([end.open()])))
         )
         assert_that(told, equal_to([(shard, ([], tick)) for shard in range(2)]))
 

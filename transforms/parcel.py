@@ -1,0 +1,73 @@
+"""Record batches on their way between stages: packed once, opened where they are used."""
+
+import struct
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam import coders
+
+from transforms.arrow_coder import from_ipc, to_ipc
+
+_BOUNDS = struct.Struct("<qq")
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A packed record batch of one shard, never empty, that shows the bounds of its times.
+
+    Runners encode and decode an element at each stage, and a stage that holds it does so once more. What is packed
+    only passes through.
+
+    Attributes:
+        packed: The bounds, then the batch as an Arrow IPC stream.
+    """
+
+    packed: bytes
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch, times: str = "time") -> "Parcel":
+        """Pack a batch.
+
+        Args:
+            batch: At least one row.
+            times: Its int64 column of milliseconds.
+        """
+        bounds = pc.min_max(batch[times])
+        return cls(to_ipc(batch, _BOUNDS.pack(bounds["min"].as_py(), bounds["max"].as_py())))
+
+    @property
+    def earliest(self) -> int:
+        """The smallest of its times, milliseconds."""
+        return int(_BOUNDS.unpack_from(self.packed)[0])
+
+    @property
+    def latest(self) -> int:
+        """The greatest of its times, milliseconds."""
+        return int(_BOUNDS.unpack_from(self.packed)[1])
+
+    def open(self) -> pa.RecordBatch:
+        """Return the batch."""
+        return from_ipc(self.packed, _BOUNDS.size)
+
+
+class ParcelCoder(coders.Coder):
+    """Passes on what a `Parcel` holds."""
+
+    def encode(self, value: Parcel) -> bytes:
+        """Return its bytes."""
+        return value.packed
+
+    def decode(self, encoded: bytes) -> Parcel:
+        """Return the parcel."""
+        return Parcel(encoded)
+
+    def is_deterministic(self) -> bool:
+        """As batches: never a key."""
+        return False
+
+
+ShardParcel = tuple[int, Parcel]
+"""What stages give each other: a shard, and rows of its subjects."""
+
+coders.registry.register_coder(Parcel, ParcelCoder)
