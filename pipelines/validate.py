@@ -70,7 +70,7 @@ def ready_after(plan: ContextPlan) -> dict[str, int]:
         reach[derived.name] = _furthest(reach, derived.expression.columns)
     for segment in plan.segments:
         read = segment.enter.columns | (segment.exit.columns if segment.exit else frozenset())
-        reach[segment.name] = _furthest(reach, read)
+        reach[segment.name] = _furthest(reach, read.union(segment.above))
     moments = {moment.name: _furthest(reach, moment.when.columns) for moment in plan.moments}
     return {segment.name: reach[segment.name] for segment in plan.segments} | moments
 

@@ -113,7 +113,22 @@ class Segment(_Part):
     expire: Duration | None = Field(
         None, gt=0, description="Ends the membership so long after `enter` was last true, rounded up to a tick."
     )
+    exclusive: Name | None = Field(
+        None, description="A set of segments; a subject is in one of a set at a time. Needs `priority`."
+    )
+    priority: int | None = Field(
+        None,
+        ge=1,
+        description="Rank in the set, 1 first. Who enters a segment leaves those behind it as `superseded`, whatever "
+        "their `hold`, and enters none of them until it ends.",
+    )
     on_late: OnLate = Field("record", description="`trigger`: late changes make offers too.")
+
+    @model_validator(mode="after")
+    def _ranks_in_a_set(self) -> Self:
+        if (self.exclusive is None) != (self.priority is None):
+            raise ValueError("`exclusive` and `priority` go together: the set, and the rank in it")
+        return self
 
 
 class Moment(_Part):
@@ -134,6 +149,13 @@ class Level(_Part):
     derived: dict[Name, Derived] = Field(default={}, description="Values computed from features.")
     segments: dict[Name, Segment] = Field(default={}, description="Living conditions.")
     moments: dict[Name, Moment] = Field(default={}, description="Points in time.")
+
+    def above(self, name: str) -> tuple[str, ...]:
+        """Return the segments of the exclusive set of segment `name` that go before it, the first one first."""
+        mine = self.segments[name]
+        mates = {other: one.priority for other, one in self.segments.items() if one.exclusive == mine.exclusive}
+        before = {other: rank for other, rank in mates.items() if rank is not None and rank < (mine.priority or 0)}
+        return tuple(sorted(before, key=before.__getitem__))
 
 
 class Offer(_Part):

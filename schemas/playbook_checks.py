@@ -1,6 +1,7 @@
 """What a playbook's models cannot say one by one: how its parts fit together."""
 
 import zoneinfo
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -43,7 +44,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
 
     Args:
         playbook: A playbook of the right form.
-        whole: False where malformed parts were left out: then nobody can say whether a family or channel exists.
+        whole: False where malformed parts were left out: then nobody can say what the others refer to.
     """
     yield from _times(playbook)
     yield from _names(playbook)
@@ -54,6 +55,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
     yield from _groups(playbook)
     yield from _offers(playbook)
     if whole:
+        yield from chain.from_iterable(_sets((kind,), level) for kind, level in playbook.levels.items())
         yield from _caps(playbook)
 
 
@@ -170,6 +172,22 @@ def _level(playbook: Playbook, path: KeyPath, level: Level) -> Iterator[Mistake]
         if moment.repeat is not None and moment.repeat % playbook.tick:
             told = f"{format_duration(moment.repeat)} is not a multiple of the tick of {format_duration(playbook.tick)}"
             yield Mistake((*path, "moments", name, "repeat"), f"`repeat` {told}")
+
+
+def _sets(path: KeyPath, level: Level) -> Iterator[Mistake]:
+    """A set has at least two segments, each with a rank of its own."""
+    sets: dict[str | None, list[str]] = defaultdict(list)
+    for name, segment in level.segments.items():
+        taken = [other for other in sets[segment.exclusive] if level.segments[other].priority == segment.priority]
+        if segment.exclusive and taken:
+            message = f"`priority` {segment.priority} of the set `{segment.exclusive}` is taken by `{taken[0]}`"
+            yield Mistake((*path, "segments", name, "priority"), message, "give each segment of a set its own")
+        sets[segment.exclusive].append(name)
+    named = {name for name in sets if name is not None}
+    for name in sorted(named):
+        if len(sets[name]) == 1:
+            where = (*path, "segments", sets[name][0], "exclusive")
+            yield Mistake(where, f"no other segment is in the set `{name}`", near_miss(name, named - {name}))
 
 
 def _offers(playbook: Playbook) -> Iterator[Mistake]:

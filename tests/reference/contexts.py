@@ -11,6 +11,7 @@ Where the design leaves room, the reference reads it literally:
   `count: any` rows.
 - The default exit is "`enter` is not TRUE" (SQL's `NOT enter` would be NULL where `enter` is).
 - `refreshed` looks at `enter` alone; a tick with an exit has no refresh.
+- A membership that ends by itself at the tick at which it would be superseded tells its own reason.
 - `repeat` counts from the edge, whether or not `again_after` let the edge fire; a firing that is late is a firing.
 - A context that differs from the last written one only in how long ago something was has not changed.
 - Who was known stays known, and `again_after` is remembered: that a subject is forgotten must not be observable.
@@ -156,7 +157,7 @@ class Reference:
                 values[key] = _bounded(evaluate(derived.expr, values, self.playbook.let), derived.bounds)
                 continue
             member = subject.memberships[key]
-            event, reason = self._segment(level.segments[key], member, values, tick)
+            event, reason = self._segment(key, member, values, tick)
             values[key] = member.entered is not None
             changes += [("segment", key, event, reason)] if event else []
         for key, moment in level.moments.items():
@@ -167,9 +168,10 @@ class Reference:
         return Context(named, tuple(sorted(key for key in level.segments if values[key]))), changes
 
     def _segment(
-        self, segment: Segment, member: _Membership, values: Mapping[str, Value], tick: int
+        self, name: str, member: _Membership, values: Mapping[str, Value], tick: int
     ) -> tuple[str, str | None]:
         """Return the event of one segment at one tick ('' where there is none) and the reason of an exit."""
+        segment = self.level.segments[name]
         enter = is_true(segment.enter, values, self.playbook.let)
         if segment.exit is not None:
             leave = is_true(segment.exit, values, self.playbook.let)
@@ -178,7 +180,7 @@ class Reference:
         edge, member.enter_was = enter and not member.enter_was, enter
         member.last_true = tick if enter else member.last_true
         if member.entered is None:
-            if not enter or leave:
+            if not enter or leave or self._superseded(segment, values):
                 return "", None
             member.entered = tick
             return "entered", None
@@ -188,7 +190,14 @@ class Reference:
         if segment.expire is not None and tick >= member.last_true + self._whole(segment.expire):
             member.entered = None
             return "exited", "expired"
+        if self._superseded(segment, values):
+            member.entered = None
+            return "exited", "superseded"
         return "refreshed" if edge else "", None
+
+    def _superseded(self, segment: Segment, values: Mapping[str, Value]) -> bool:
+        """Return whether the subject is, now, in a segment of the same set that goes before."""
+        return any(values[key] is True for key in _before(self.playbook, segment))
 
     def _fires(self, moment: Moment, pulse: _Pulse, values: Mapping[str, Value], tick: int) -> bool:
         """Return whether a moment fires at one tick."""
@@ -222,6 +231,8 @@ def _in_order(playbook: Playbook) -> list[str]:
     texts = {key: [one.expr] for key, one in level.derived.items()}
     texts |= {key: [text for text in (one.enter, one.exit) if text] for key, one in level.segments.items()}
     reads = {key: {name for text in texts[key] for name in names(text, playbook.let)} & texts.keys() for key in texts}
+    for key, segment in level.segments.items():
+        reads[key] |= _before(playbook, segment)
     done: list[str] = []
     while len(done) < len(texts):
         done.append(next(key for key in texts if key not in done and reads[key] <= set(done)))
@@ -236,6 +247,12 @@ def _texts(playbook: Playbook) -> Iterator[str]:
     yield from (moment.when for moment in level.moments.values())
     for offer in playbook.offers.values():
         yield from (offer.eligible, offer.value, offer.cost, offer.p_accept or "0", *offer.params.values())
+
+
+def _before(playbook: Playbook, segment: Segment) -> set[str]:
+    """Return the segments of a segment's exclusive set that have a smaller priority number."""
+    every = playbook.subscriber.segments.items() if segment.exclusive else ()
+    return {key for key, one in every if one.exclusive == segment.exclusive and one.priority < segment.priority}
 
 
 def _bounded(value: Value, bounds: tuple[float, float] | None) -> Value:

@@ -47,23 +47,25 @@ class _Names:
 
 
 @st.composite
-def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES) -> str:
+def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least: int = 0) -> str:
     """Return the text of a valid playbook.
 
     Args:
         draw: Hypothesis' own.
         tick: The tick in minutes; every duration but those of windows is a small number of them.
         reaches: Windows that fit the grid.
+        least: How many segments there are at least.
     """
     names = _Names(["n", "profile.employees"], [], [], [], {"n": 0, **dict.fromkeys(_PROFILE)})
     features = [f"n: {{count: any, from: usage, window: {3 * tick}m}}"]
     features += [_feature(draw, f"f{index}", names, reaches) for index in range(draw(st.integers(1, 4)))]
     derived, segments = [], []
-    for index in range(draw(st.integers(0, 4))):
-        if draw(st.booleans()):
+    for index in range(draw(st.integers(least, 4))):
+        if index >= least and draw(st.booleans()):
             derived.append(_derived(draw, f"d{index}", names))
         else:
             segments.append(_segment(draw, f"s{index}", names, tick))
+    segments = draw(st.permutations(_in_sets(draw, segments)))
     moments = [_moment(draw, f"m{index}", names, tick) for index in range(draw(st.integers(0, 2)))]
     level = {"features": features, "derived": derived, "segments": segments, "moments": moments}
     triggers = [f"subscriber.{line.split(':')[0]}" for line in segments + moments]
@@ -143,6 +145,14 @@ def _segment(draw: Draw, name: str, names: _Names, tick: int) -> str:
     names.booleans.append(name)
     names.empty[name] = False
     return f"{name}: {{{', '.join(parts)}}}"
+
+
+def _in_sets(draw: Draw, segments: list[str]) -> list[str]:
+    """Put some segments into exclusive sets of two at least; each goes before those that may read it."""
+    sets = [draw(st.sampled_from(["", "x", "x", "x", "y", "y"])) for _ in segments]
+    sets = [name if sets.count(name) > 1 else "" for name in sets]
+    ranked = enumerate(zip(segments, sets, strict=True), 1)
+    return [line[:-1] + f", exclusive: {name}, priority: {rank}}}" if name else line for rank, (line, name) in ranked]
 
 
 def _moment(draw: Draw, name: str, names: _Names, tick: int) -> str:

@@ -104,8 +104,8 @@ def in_time(rows: list[Signal], spans: list[int]) -> list[Call]:
 
 
 @st.composite
-def cases(draw: Draw, tick: int = 1, ticks: int = 40, reaches: Reaches = SMALL_REACHES) -> Case:
+def cases(draw: Draw, tick: int = 1, ticks: int = 40, reaches: Reaches = SMALL_REACHES, least: int = 0) -> Case:
     """Return a playbook and calls with rows on time, early (they wait), late and too late."""
     rows, spans = draw(signals(tick, ticks)), draw(ends(tick, ticks))
     shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
-    return Case(draw(playbooks(tick, reaches)), dealt(draw(st.permutations(rows)), spans, shifts))
+    return Case(draw(playbooks(tick, reaches, least)), dealt(draw(st.permutations(rows)), spans, shifts))

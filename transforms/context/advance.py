@@ -135,8 +135,8 @@ def _conditions(
         level = contexts.levels(frame, stratum)
         for segment in stratum.segments:
             mine = memory.members.filter(pl.col("segment") == segment.name)
-            enter, leave = level[f"enter {segment.name}"], level[f"exit {segment.name}"]
-            changes[segment.name] = segments.run(segment, span, points, enter, leave, mine)
+            decide = segments.Levels(*(level[f"{what} {segment.name}"] for what in segments.Levels._fields))
+            changes[segment.name] = segments.run(segment, span, points, decide, mine)
         for moment in stratum.moments:
             mine = memory.moments.filter(pl.col("moment") == moment.name)
             fired[moment.name] = moments.run(moment, span, points, level[f"when {moment.name}"], mine)

@@ -27,7 +27,7 @@ def derive(frame: pl.DataFrame, derived: tuple[Derived, ...]) -> pl.DataFrame:
 
 
 def levels(frame: pl.DataFrame, stratum: Stratum) -> dict[str, Bools]:
-    """Return the levels of a stratum's conditions, NULL as FALSE, named `enter X`, `exit X` and `when X`."""
+    """Return the levels of a stratum's conditions, NULL as FALSE, named `enter X`, `exit X`, `above X` and `when X`."""
     exprs = {}
     for segment in stratum.segments:
         enter = segment.enter.expr.fill_null(False)
@@ -36,6 +36,7 @@ def levels(frame: pl.DataFrame, stratum: Stratum) -> dict[str, Bools]:
             exprs[f"exit {segment.name}"] = segment.exit.expr.fill_null(False)
         else:
             exprs[f"exit {segment.name}"] = pl.lit(False) if segment.expire else ~enter
+        exprs[f"above {segment.name}"] = pl.any_horizontal(pl.lit(False), *segment.above)
     exprs |= {f"when {moment.name}": moment.when.expr.fill_null(False) for moment in stratum.moments}
     found = frame.select(**exprs)
     return {name: np.broadcast_to(found[name].to_numpy(), len(frame)) for name in exprs}

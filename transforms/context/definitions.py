@@ -108,7 +108,8 @@ class Derived:
 class Segment:
     """A living condition. `hold` and `expire` are whole ticks, milliseconds.
 
-    `triggers` holds the transitions that a live offer names: `entered`, `exited`.
+    `above` are the segments of its exclusive set that go before it. `triggers` holds the transitions that a live offer
+    names: `entered`, `exited`.
     """
 
     name: Name
@@ -116,6 +117,7 @@ class Segment:
     exit: Expression | None
     hold: int
     expire: int | None
+    above: tuple[Name, ...]
     triggers: frozenset[str]
     late_triggers: bool
 

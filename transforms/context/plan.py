@@ -164,7 +164,7 @@ class _Compiler:
             raise PlanErrors(self._compiling.errors, {self._compiling.name: self._scope}, lost)
 
     def _order(self) -> list[str]:
-        """Return derived values and segments so that each comes after what it reads."""
+        """Return derived values and segments so that each comes after what it reads and what may supersede it."""
         level = self._level
         texts = {name: [derived.expr] for name, derived in level.derived.items()}
         texts |= {name: [s.enter, s.exit or s.enter] for name, s in level.segments.items()}
@@ -172,13 +172,16 @@ class _Compiler:
             name: {read for text in both for read in references(text, self._playbook.let) if read in texts}
             for name, both in texts.items()
         }
+        for name in level.segments:
+            graph[name].update(level.above(name))
         try:
             return list(TopologicalSorter(graph).static_order())
         except CycleError as error:
             names = error.args[1]
             section = "derived" if names[0] in level.derived else "segments"
             told = " reads ".join(f"`{name}`" for name in reversed(names))
-            self._compiling.fail((section, names[0]), f"{told}: a circle", "let one of them read features only")
+            hint = "let one of them read features only; a segment also waits for those that go before it in its set"
+            self._compiling.fail((section, names[0]), f"{told}: a circle", hint)
             return [*texts]
 
     def _derived(self, name: str) -> Derived | None:
@@ -204,6 +207,7 @@ class _Compiler:
             exit=self._compiling.condition((*path, "exit"), book.exit, self._scope) if book.exit else None,
             hold=grid.at_least(book.hold),
             expire=None if book.expire is None else grid.at_least(book.expire),
+            above=self._level.above(name),
             triggers=frozenset(event for event, trigger in triggers.items() if trigger in named),
             late_triggers=book.on_late == "trigger",
         )

@@ -1,6 +1,7 @@
 """Memberships: a small state machine over the intervals between which the conditions of a segment do not change."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -72,21 +73,39 @@ class Changes:
         return min((end for end in ends.row(0) if end is not None), default=NEVER)
 
 
-def run(segment: Segment, span: Span, points: Points, enter: Bools, exit_: Bools, members: pl.DataFrame) -> Changes:
+class Levels(NamedTuple):
+    """What decides about one segment, in columns.
+
+    Attributes:
+        enter: Level of `enter`.
+        exit: Level of `exit`.
+        above: Whether the subject is a member of a segment that goes before in an exclusive set.
+    """
+
+    enter: Bools
+    exit: Bools
+    above: Bools
+
+    def at(self, rows: Ints | Bools) -> "Levels":
+        """Return some of the rows."""
+        return Levels(*(column[rows] for column in self))
+
+
+def run(segment: Segment, span: Span, points: Points, levels: Levels, members: pl.DataFrame) -> Changes:
     """Advance one segment over a span.
 
-    A subject enters when `enter` holds and `exit` does not; it leaves at max(start of the exit run, entered + hold)
-    or, earlier, at the last tick at which `enter` was true + expire; a tie is told as the condition's.
+    A subject enters when `enter` holds and `exit` and `above` do not; it leaves at max(start of the exit run,
+    entered + hold), at the last tick at which `enter` was true + expire, or when `above` begins, whichever is first;
+    of a tie the reason is told that comes first here.
 
     Args:
         segment: The definition; hold and expire are whole ticks.
         span: The ticks of the call.
-        points: Where the conditions were evaluated; they do not change elsewhere.
-        enter: Level of `enter` at each point.
-        exit_: Level of `exit` at each point.
+        points: Where the levels were evaluated; they do not change elsewhere.
+        levels: The levels at each point.
         members: The memberships at the start, sorted by code.
     """
-    spells = _spells(span, points, enter, exit_, members)
+    spells = _spells(span, points, levels, members)
     codes, subject = np.unique(spells.code, return_inverse=True)
     machine = _Machine(segment, span.grid.tick, codes, members)
     happened = [machine.step(subject[rows], spells.at(rows)) for rows in _rounds(subject)]
@@ -113,15 +132,16 @@ class _Machine:
         member, lasts = self.member[subjects], spell.start < spell.end
         by_condition = np.where(spell.exit, np.maximum(spell.start, self.entered[subjects] + self._segment.hold), NEVER)
         expiry = np.where(spell.enter, NEVER, self.last_true[subjects] + (self._segment.expire or NEVER))
-        leave = np.minimum(by_condition, expiry)
+        superseded = np.where(spell.above, spell.start, NEVER)
+        leave = np.minimum(np.minimum(by_condition, expiry), superseded)
         leaves = member & (leave < spell.end)
-        enters = ~member & spell.enter & ~spell.exit & lasts
+        enters = ~member & spell.enter & ~spell.exit & ~spell.above & lasts
         refreshed = member & spell.rises & lasts & ~(leaves & (leave == spell.start))
         self.member[subjects] = (member & ~leaves) | enters
         self.entered[subjects] = np.where(enters, spell.start, self.entered[subjects])
         self.last_true[subjects] = np.where(spell.enter & lasts, spell.end - self._tick, self.last_true[subjects])
         codes = self._codes[subjects]
-        reasons = np.where(by_condition <= expiry, "condition_false", "expired")
+        reasons = np.select([by_condition == leave, expiry == leave], ["condition_false", "expired"], "superseded")
         return pl.concat(
             [
                 _events(codes[enters], spell.start[enters], "entered"),
@@ -141,6 +161,7 @@ class _Spells:
         end: The tick after the last.
         enter: Level of `enter`.
         exit: Level of `exit`.
+        above: Whether the subject is in a segment that goes before.
         rises: Whether `enter` was false before.
         last: Whether it is the subject's last interval.
     """
@@ -150,6 +171,7 @@ class _Spells:
     end: Ints
     enter: Bools
     exit: Bools
+    above: Bools
     rises: Bools
     last: Bools
 
@@ -157,32 +179,33 @@ class _Spells:
         return _Spells(**{name: column[rows] for name, column in vars(self).items()})
 
 
-def _spells(span: Span, points: Points, enter: Bools, exit_: Bools, members: pl.DataFrame) -> _Spells:
+def _spells(span: Span, points: Points, levels: Levels, members: pl.DataFrame) -> _Spells:
     """Return the intervals of all subjects that are or may become members.
 
-    A member's first interval begins with the span, at the levels it had before.
+    A member's first interval begins with the span, at the levels it had before: nothing was above it.
     """
     old = members["code"].to_numpy()
     may = np.zeros(max(points.codes.max(initial=-1), old.max(initial=-1)) + 1, bool)
     may[old] = True
-    may[points.codes[enter & ~exit_]] = True
+    may[points.codes[levels.enter & ~levels.exit & ~levels.above]] = True
     rows = np.flatnonzero(may[points.codes])
     code = np.concatenate([old, points.codes[rows]])
     start = np.concatenate([np.full(len(old), span.first), points.ticks[rows]])
-    en = np.concatenate([members["enter"].to_numpy(), enter[rows]])
-    ex = np.concatenate([members["exit"].to_numpy(), exit_[rows]])
+    before = Levels(members["enter"].to_numpy(), members["exit"].to_numpy(), np.zeros(len(old), bool))
+    now = Levels(*map(np.concatenate, zip(before, levels.at(rows), strict=True)))
     order = np.argsort(keys_of(span.grid, code, start), kind="stable")
-    code, start, en, ex = code[order], start[order], en[order], ex[order]
-    changed = (np.diff(code, prepend=-1) != 0) | np.diff(en, prepend=False) | np.diff(ex, prepend=False)
-    code, start, en, ex = code[changed], start[changed], en[changed], ex[changed]
+    code, start, now = code[order], start[order], now.at(order)
+    changed = (np.diff(code, prepend=-1) != 0) | np.any([np.diff(column, prepend=False) for column in now], axis=0)
+    code, start, now = code[changed], start[changed], now.at(changed)
     first, last = np.diff(code, prepend=-1) != 0, np.diff(code, append=-1) != 0
     return _Spells(
         code=code,
         start=start,
         end=np.where(last, span.end, np.roll(start, -1)),
-        enter=en,
-        exit=ex,
-        rises=en & np.where(first, ~np.isin(code, old), ~np.roll(en, 1)),
+        enter=now.enter,
+        exit=now.exit,
+        above=now.above,
+        rises=now.enter & np.where(first, ~np.isin(code, old), ~np.roll(now.enter, 1)),
         last=last,
     )
 

@@ -18,9 +18,11 @@ def strata_of(
         moments: All moments.
     """
     read = {one.name: [one.expression] for one in derived} | {one.name: conditions(one) for one in segments}
+    above = {one.name: one.above for one in segments}
     depth: dict[str, int] = {}
     for name in order:
-        depth[name] = _deepest(depth, read[name]) + (name not in {one.name for one in derived})
+        before = max((depth[other] for other in above.get(name, ())), default=0)
+        depth[name] = max(_deepest(depth, read[name]), before) + (name in above)
     used = read_by_conditions(derived, segments, moments)
     last = max([depth[one.name] - 1 for one in segments] + [_deepest(depth, [one.when]) for one in moments], default=-1)
     return tuple(

@@ -88,6 +88,12 @@ def test_agrees_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
+@examples(200)
+@given(cases(least=3))
+def test_exclusive_sets_agree_with_the_reference(case: Case) -> None:
+    assert_same([kernel(case)], reference(case))
+
+
 @examples(40)
 @given(cases(tick=5, ticks=900, reaches=LARGE_REACHES))
 def test_agrees_with_the_reference_on_the_grid_of_the_design(case: Case) -> None:
