@@ -69,6 +69,16 @@ def test_readiness_is_the_furthest_look_back(tmp_path: Path) -> None:
     assert ready_after(plan) == {"leaving": 56 * day, "heavy": 56 * day, "running_out": day // 12, "empty": 0}
 
 
+def test_a_segment_waits_for_those_that_go_before_it(tmp_path: Path) -> None:
+    change = "heavy:   {enter: mb_2h > 1000, exclusive: mood, priority: 2}"
+    ranked = (
+        ("hold: 3d}", "hold: 3d, exclusive: mood, priority: 1}"),
+        ("heavy:   {enter: mb_2h > 1000 AND NOT leaving}", change),
+    )
+    _, plan = load_checked(_file(tmp_path, *ranked))
+    assert ready_after(plan)["heavy"] == 56 * 86_400_000
+
+
 @pytest.mark.parametrize(
     ("changes", "lines"),
     [

@@ -133,7 +133,7 @@ def _derived(draw: Draw, name: str, names: _Names) -> str:
 
 def _segment(draw: Draw, name: str, names: _Names, tick: int) -> str:
     """Return a segment's line, one that a subject without rows is not in, and note it."""
-    enter = _condition(draw, names)
+    enter = draw(st.sampled_from([_condition(draw, names), "n > 0", "n > 1", "n = 1"]))
     if is_true(enter, names.empty, {"little": 2, "busy": "n > 1"}):
         enter = f"({enter}) AND n > 0"
     hold = draw(st.sampled_from([0, 0, 60, 90, 240]))

@@ -188,6 +188,15 @@ def _with(change: tuple[str, str]) -> str:
             ("expire: 14d", "expire: 1d"),
             "26: `subscriber.segments.churn_risk.expire`: `expire` 1d is shorter than `hold` 3d",
         ),
+        (
+            ("on_late: trigger", "exclusive: mood"),
+            "21: `subscriber.segments.churn_risk`: `exclusive` and `priority` go together: the set, and the rank in it",
+        ),
+        (("on_late: trigger", "priority: 1"), "`exclusive` and `priority` go together"),
+        (
+            ("on_late: trigger", "exclusive: mood\n      priority: 1"),
+            "27: `subscriber.segments.churn_risk.exclusive`: no other segment is in the set `mood`",
+        ),
         (("on_late: trigger", "on_late: tell"), "must be 'record' or 'trigger', not `tell`"),
         (("  moments:", "  moment:"), "28: `subscriber.moment`: unknown key\n    moment:\n    did you mean `moments`?"),
         (("    running_out:", "    mb_2h:"), "the name `mb_2h` is taken by `subscriber.features.mb_2h`"),
@@ -219,6 +228,46 @@ def test_mistakes_say_where_and_what(change: tuple[str, str], told: str) -> None
     lines = str(caught.value)
     assert told in lines
     assert lines.startswith("p.yaml:")
+
+
+SETS = """
+    a: {enter: mb_2h > 1, exclusive: mood, priority: 1}
+    b: {enter: mb_2h > 2, exclusive: mood, priority: 20}
+    c: {enter: mb_2h > 3, exclusive: mood, priority: 3}
+    d: {enter: mb_2h > 4, exclusive: size, priority: 1}
+    e: {enter: mb_2h > 5, exclusive: size, priority: 2}
+    f: {enter: mb_2h > 6}
+"""
+
+
+def test_who_goes_before_in_a_set() -> None:
+    level = parse_playbook(_with(("\n  moments:", f"{SETS}  moments:"))).subscriber
+    assert {name: level.above(name) for name in "abcdef"} == {
+        "a": (),
+        "b": ("a", "c"),
+        "c": ("a",),
+        "d": (),
+        "e": ("d",),
+        "f": (),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            ("priority: 3", "priority: 1"),
+            "30: `subscriber.segments.c.priority`: `priority` 1 of the set `mood` is taken",
+        ),
+        (("size, priority: 2", "sise, priority: 2"), "no other segment is in the set `sise`\n"),
+        (("size, priority: 2", "sise, priority: 2"), "did you mean `size`?"),
+        (("priority: 3", "priority: 0"), "must be greater than or equal to 1, not `0`"),
+    ],
+)
+def test_mistakes_in_sets(change: tuple[str, str], told: str) -> None:
+    with pytest.raises(LoadErrors) as caught:
+        parse_playbook(_with(("\n  moments:", f"{SETS.replace(*change)}  moments:")))
+    assert told in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["5", "[1]", "on", "{}", "playbook: p"])
