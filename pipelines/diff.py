@@ -10,7 +10,7 @@ from pipelines.validate import load_checked
 from schemas.playbook import Playbook
 from transforms.context.definitions import ContextPlan
 from transforms.context.keys import definition_keys
-from transforms.context.strata import conditions
+from transforms.context.strata import read_by_segment
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,7 @@ def _read(plan: ContextPlan) -> dict[str, dict[str, list[str]]]:
     return {
         "feature": {feature.name: [] for feature in plan.features},
         "derived": {one.name: sorted(one.expression.columns) for one in plan.derived},
-        "segment": {
-            one.name: sorted({column for each in conditions(one) for column in each.columns}) for one in plan.segments
-        },
+        "segment": {one.name: sorted(read_by_segment(one)) for one in plan.segments},
         "moment": {one.name: sorted(one.when.columns) for one in plan.moments},
     }
 

@@ -12,6 +12,7 @@ from schemas.playbook_file import PlaybookErrors, load_playbook, not_about
 from transforms.context.definitions import ContextPlan
 from transforms.context.feature_plan import SUBSCRIBER
 from transforms.context.plan import PlanErrors, load_plan, load_plans, scope_of
+from transforms.context.strata import read_by_segment
 from transforms.decision.plan import compile_offers
 
 
@@ -69,8 +70,7 @@ def ready_after(plan: ContextPlan) -> dict[str, int]:
     for derived in plan.derived:
         reach[derived.name] = _furthest(reach, derived.expression.columns)
     for segment in plan.segments:
-        read = segment.enter.columns | (segment.exit.columns if segment.exit else frozenset())
-        reach[segment.name] = _furthest(reach, read.union(segment.above))
+        reach[segment.name] = _furthest(reach, read_by_segment(segment))
     moments = {moment.name: _furthest(reach, moment.when.columns) for moment in plan.moments}
     return {segment.name: reach[segment.name] for segment in plan.segments} | moments
 

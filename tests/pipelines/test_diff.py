@@ -117,6 +117,15 @@ def test_a_condition_is_what_it_says_and_not_how_long_it_holds(
     assert names == {"steady", "running_out", *kept}
 
 
+def test_a_segment_reads_those_that_go_before_it_in_its_set(tmp_path: Path) -> None:
+    edits = {
+        "rate > 100}": "rate > 100, exclusive: use, priority: 2}",
+        "days > 20}": "days > 20, exclusive: use, priority: 1}",
+    }
+    fates = {fate.name: fate for fate in _diff(tmp_path, edits).fates if fate.kind == "segment"}
+    assert (fates["subscriber.steady"].change, fates["subscriber.heavy"].change) == ("kept", "changed")
+
+
 def test_a_feature_under_another_name_keeps_its_history(tmp_path: Path) -> None:
     new = {"days:    {": "dates:   {", "days > 20": "dates > 20"}
     assert {one.name: one.change for one in _diff(tmp_path, new).fates}["subscriber.dates"] == "kept"

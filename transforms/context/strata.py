@@ -55,5 +55,10 @@ def conditions(segment: Segment) -> list[Expression]:
     return [segment.enter, *([segment.exit] if segment.exit else [])]
 
 
+def read_by_segment(segment: Segment) -> frozenset[str]:
+    """Return the names that decide about a segment: what its conditions read, and the segments that go before it."""
+    return frozenset(segment.above).union(*(expression.columns for expression in conditions(segment)))
+
+
 def _deepest(depth: Mapping[str, int], expressions: Iterable[Expression]) -> int:
     return max((depth.get(column, 0) for expression in expressions for column in expression.columns), default=0)
