@@ -109,6 +109,31 @@ def validate(
         typer.echo(told_of(playbook, dict(cast("list[tuple[str, str]]", lets or []))), nl=False)
 
 
+@app.command("test")
+def play_stories(
+    path: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of stories (YAML), or one story.")],
+    engines: Annotated[
+        str, typer.Option(help="Where they play: core, bounded (a Beam run), stream (a Beam stream).")
+    ] = "core",
+) -> None:
+    """Play stories of customers: signals, watermarks, and what the playbook must make of them.
+
+    segone test stories
+
+    segone test stories/running_out.yaml --engines core,bounded,stream
+    """
+    from pipelines.stories.play import play_all
+    from pipelines.stories.story import ENGINES
+
+    if unknown := [name for name in engines.split(",") if name not in ENGINES]:
+        raise typer.BadParameter(f"--engines: `{unknown[0]}` is none of {', '.join(ENGINES)}")
+    with failures_told(), progress_shown() as tell:
+        played = play_all(path, engines.split(","), tell)
+    typer.echo(played.text(), nl=False)
+    if played.failed:
+        raise typer.Exit(1)
+
+
 @app.command()
 def diff(
     old: Annotated[str, typer.Argument(metavar="PLAYBOOK_A", help="The version before.")],

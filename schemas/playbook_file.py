@@ -42,7 +42,7 @@ def not_about(names: Collection[str], errors: Iterable[LoadError]) -> list[LoadE
 
 def load_playbook(path: str | Path, lets: Mapping[str, str] | None = None) -> Playbook:
     """Read and check a playbook file; see `parse_playbook`."""
-    return _checked(read_yaml(path), lets or {})
+    return check_playbook(read_yaml(path), lets)
 
 
 def parse_playbook(text: str, file: str = "playbook.yaml", lets: Mapping[str, str] | None = None) -> Playbook:
@@ -57,7 +57,7 @@ def parse_playbook(text: str, file: str = "playbook.yaml", lets: Mapping[str, st
         LoadErrors: it is not YAML, or `lets` names something unknown.
         PlaybookErrors: all mistakes in form and fit, with their lines. Expressions are not looked into.
     """
-    return _checked(parse_yaml(text, file), lets or {})
+    return check_playbook(parse_yaml(text, file), lets)
 
 
 def playbook_json_schema() -> dict[str, Any]:
@@ -70,8 +70,9 @@ def playbook_json_schema() -> dict[str, Any]:
     return schema
 
 
-def _checked(source: YamlSource, lets: Mapping[str, str]) -> Playbook:
-    source = _with_lets(source, lets)
+def check_playbook(source: YamlSource, lets: Mapping[str, str] | None = None) -> Playbook:
+    """Check the data of a playbook that is read already; see `parse_playbook`."""
+    source = _with_lets(source, lets or {})
     playbook, wrong, parts = _understood(source)
     errors = [_told(source, mistake) for mistake in wrong]
     if playbook is not None and not any(part[0] in Playbook.model_fields for part in parts if len(part) == 1):

@@ -66,6 +66,11 @@ class YamlSource:
         """Return the text of a line, without its indentation."""
         return _LINE_BREAK.split(self.text)[line - 1].strip()
 
+    def part(self, key: str, data: Any) -> "YamlSource":
+        """Return what stands below a key as a file of its own, its data replaced; lines stay those of the file."""
+        lines = {path[1:]: line for path, line in self.lines.items() if path[:1] == (key,)}
+        return YamlSource(self.file, self.text, data, lines)
+
     def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:
         """Return the mistake at `path`, quoting its line unless an expression is given."""
         line = self.line_of(path)

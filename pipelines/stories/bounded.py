@@ -1,0 +1,51 @@
+"""Stories as Beam runs over files, on FnApiRunner."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow.parquet as pq
+
+from pipelines.run import run
+from pipelines.settings import RunSettings
+from pipelines.stories.story import OUTPUTS, Expect, Story
+from pipelines.stories.told import Told
+
+
+def play_bounded(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
+    """Play a story as one run up to its last watermark; all its signals are there from the start."""
+    with TemporaryDirectory() as directory:
+        folder, until = Path(directory), story.until
+        playbook, feeds = _write_playbook(story, folder), _write_signals(story, folder)
+        report = run(RunSettings(playbook=playbook, signals=feeds, out=directory, until=until, as_of=until))
+        rows = {output: pq.read_table(folder / f"{output}.parquet").to_pylist() for output in OUTPUTS}
+    told, counts = Told(), Counter(report.signals)
+    counts["rejected"] += counts["too_late"]
+    told.counts = counts
+    for output, mine in rows.items():
+        told.add(output, story.sentences(output, mine))
+    yield told, story.expects
+
+
+def _write_playbook(story: Story, folder: Path) -> str:
+    """Return the file of a story's playbook, written if the story holds it; contracts stay where they are."""
+    if story.inline is None:
+        return story.playbook.file
+    beside = Path(story.source.file).parent.absolute()
+    signals = [{name: str(beside / file)} if file else name for name, file in story.playbook.signals.items()]
+    text = json.dumps({"playbook": "story", **story.inline, "signals": signals})  # JSON is YAML
+    (folder / "playbook.yaml").write_text(text, "utf-8")
+    return str(folder / "playbook.yaml")
+
+
+def _write_signals(story: Story, folder: Path) -> tuple[tuple[str, str], ...]:
+    """Write a story's signals as JSON Lines, a file for each type, and return what `--signals` says of them."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    for row in story.signals:
+        envelope = {name: getattr(row, name) for name in ("id", "source", "time", "subject_kind", "subject")}
+        lines[row.signal].append(json.dumps({**row.payload, **envelope}))
+    for name, mine in lines.items():
+        (folder / f"{name}.jsonl").write_text("\n".join(mine), "utf-8")
+    return tuple((name, str(folder / f"{name}.jsonl")) for name in lines)

@@ -1,0 +1,77 @@
+"""The form of a story file."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from schemas.errors import LoadError, LoadErrors
+from schemas.yaml_source import YamlSource
+
+
+class Expectation(BaseModel):
+    """What must have been told since the one before; the order does not matter."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    transitions: list[str] | None = None
+    decisions: list[str] | None = None
+    offers: list[str] | None = None
+    counts: dict[Literal["applied", "duplicates", "late", "rejected", "pending"], int] = {}
+
+
+class Event(BaseModel):
+    """One thing that happens: it has one of the three."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    signals: list[dict[str, Any]] | None = None
+    watermark: str | None = None
+    expect: Expectation | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Event":
+        if len(self.model_fields_set) != 1:
+            raise ValueError("an event is one of `signals`, `watermark`, `expect`")
+        return self
+
+
+class StoryForm(BaseModel):
+    """A story file.
+
+    Attributes:
+        story: A sentence or two for the reader.
+        playbook: A file beside the story, or a small playbook.
+        day: The UTC day of times without a date.
+        engines: On which it plays, by default on all.
+        events: In the order in which they happen.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    story: str = ""
+    playbook: str | dict[str, Any]
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] = "2026-01-05"
+    engines: list[Literal["core", "bounded", "stream"]] = ["core", "bounded", "stream"]
+    events: Annotated[list[Event], Field(min_length=1)]
+
+
+def checked(source: YamlSource) -> StoryForm:
+    """Return a story file's data in its form.
+
+    Raises:
+        LoadErrors: everything that is wrong with the form.
+    """
+    try:
+        return StoryForm.model_validate(source.data)
+    except ValidationError as error:
+        raise LoadErrors(list(_told(source, error))) from error
+
+
+def _told(source: YamlSource, error: ValidationError) -> Iterator[LoadError]:
+    for detail in error.errors():
+        path = detail["loc"]
+        where = f"`{'.'.join(map(str, path))}`: " if path else ""
+        unknown = detail["type"] == "extra_forbidden"
+        message = "unknown key" if unknown else detail["msg"].removeprefix("Value error, ")
+        yield source.error(path, f"{where}{message}")

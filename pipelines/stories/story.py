@@ -1,0 +1,139 @@
+"""Stories as data: signals that arrive, the watermark that moves, and what must have been told by then.
+
+What is told is said in sentences, times in UTC, without the date on the day of the story:
+
+- `10:01 anna enters heavy`, `10:05 anna refreshes heavy`, `10:06 anna leaves heavy: expired`, `10:01 anna has burst`
+- `10:01 anna, burst: offer day_pass`, `…: no_offer because cooldown`, `…: outranked`, each with ` (late)` where it is
+- `10:01 anna gets day_pass by app`
+- counts of signals since the story began: applied, duplicates, late (of the applied), rejected, pending
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.playbook import Playbook
+from schemas.yaml_source import KeyPath, YamlSource
+
+ENGINES = ("core", "bounded", "stream")
+"""The kernels alone, a Beam run over files, a Beam stream."""
+
+OUTPUTS = ("transitions", "decisions", "offers")
+_VERBS = {"entered": "enters", "refreshed": "refreshes", "exited": "leaves", "fired": "has"}
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One signal; `time` in ms of the epoch, `payload` by field of its contract."""
+
+    signal: str
+    id: str
+    source: str
+    time: int
+    subject_kind: str
+    subject: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Signals that arrive together."""
+
+    signals: tuple[Signal, ...]
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """All is known up to `time`, ms of the epoch."""
+
+    time: int
+
+
+@dataclass(frozen=True)
+class Expect:
+    """What must have been told since the `expect` before; of what it does not name, nothing is expected.
+
+    Attributes:
+        path: Where it stands in the file.
+        sentences: Those of each of `OUTPUTS` that it names, as written; their order does not matter.
+        counts: Signals since the story began, of those that it names.
+    """
+
+    path: KeyPath
+    sentences: Mapping[str, tuple[str, ...]]
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Story:
+    """One story.
+
+    Attributes:
+        name: The file's name, without its ending.
+        source: The file.
+        playbook: Whose story it is.
+        inline: The playbook's data where it stands in the story itself, else None.
+        engines: On which of `ENGINES` it plays; stories about lateness leave out `bounded`.
+        events: In the order in which they happen.
+        day: The UTC day of times without a date.
+    """
+
+    name: str
+    source: YamlSource
+    playbook: Playbook
+    inline: Mapping[str, Any] | None
+    engines: tuple[str, ...]
+    events: tuple[Arrival | Watermark | Expect, ...]
+    day: str
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """All signals, in the order of arrival."""
+        return tuple(one for event in self.events if isinstance(event, Arrival) for one in event.signals)
+
+    @property
+    def until(self) -> int:
+        """The last tick that a watermark closes, ms."""
+        last = max(event.time for event in self.events if isinstance(event, Watermark))
+        return last // self.playbook.tick * self.playbook.tick
+
+    @property
+    def expects(self) -> tuple[Expect, ...]:
+        """All that is expected."""
+        return tuple(event for event in self.events if isinstance(event, Expect))
+
+    def sentences(self, output: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Return what rows of one of `OUTPUTS` say."""
+        return [getattr(self, f"_{output}")(row) for row in rows]
+
+    def _transitions(self, row: Mapping[str, Any]) -> str:
+        why = f": {row['reason']}" if row["reason"] else ""
+        return f"{self._when(row['tick'])} {_who(row)} {_VERBS[row['event']]} {row['name']}{why}{_late(row)}"
+
+    def _decisions(self, row: Mapping[str, Any]) -> str:
+        told = " ".join(filter(None, (row["action"], row["offer"])))
+        why = f" because {row['reason']}" if row["action"] == "no_offer" else ""
+        what = row["trigger"].removeprefix("subscriber.")
+        return f"{self._when(row['tick'])} {_who(row)}, {what}: {told}{why}{_late(row)}"
+
+    def _offers(self, row: Mapping[str, Any]) -> str:
+        who = row["subject"].removeprefix("subscriber/")
+        return f"{self._when(row['time'])} {who} gets {row['data']['offer']} by {row['data']['channel']}"
+
+    def _when(self, time: int | datetime) -> str:
+        return instant(time).strftime("%Y-%m-%d %H:%M").removeprefix(f"{self.day} ")
+
+
+def instant(time: int | datetime) -> datetime:
+    """Return an instant, as Arrow's or as ms of the epoch, in UTC."""
+    return datetime.fromtimestamp(time / 1000, UTC) if isinstance(time, int) else time.astimezone(UTC)
+
+
+def _who(row: Mapping[str, Any]) -> str:
+    kind = row.get("subject_kind", "subscriber")
+    return f"{row['subject']}" if kind == "subscriber" else f"{kind}/{row['subject']}"
+
+
+def _late(row: Mapping[str, Any]) -> str:
+    return " (late)" if row["late"] else ""

@@ -1,0 +1,67 @@
+"""Stories as Beam streams whose watermark the story moves, on the runner that streams within this process."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.test_stream import TestStream
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import Timestamp
+
+from pipelines.runner_options import beam_arguments
+from pipelines.stories.signals import batches
+from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark, instant
+from pipelines.stories.told import Told
+from transforms.context.plan import load_plan
+from transforms.decide_offers import DecideOffers
+from transforms.ticking import STAGES
+from transforms.track_contexts import TrackContexts
+
+_HEARD: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+"""What streams told, by file of the story and output: the runner works in this process."""
+
+
+def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
+    """Play a story as a stream on one shard; it has no counts."""
+    file, told, until = story.source.file, Told(), instant(story.until)
+    for output in OUTPUTS:
+        _HEARD[file, output].clear()
+    with beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
+        signals = pipeline | "Signals" >> _stream(story)
+        tracked = signals | "TrackContexts" >> TrackContexts(playbook=story.playbook, bounded=False)
+        decided = tracked["triggers"] | "DecideOffers" >> DecideOffers(playbook=story.playbook, bounded=False)
+        for output, batch in {"transitions": tracked["transitions"], **decided}.items():
+            batch | f"Hear {output}" >> beam.Map(_hear, (file, output))
+    for output, time in zip(OUTPUTS, ("tick", "tick", "time"), strict=True):
+        told.add(output, story.sentences(output, (row for row in _HEARD[file, output] if instant(row[time]) <= until)))
+    yield told, story.expects
+
+
+def _stream(story: Story) -> TestStream:
+    """Return the story's signals and watermarks as a stream of (shard, batch).
+
+    The watermark goes in half ticks: this runner holds it for no timer, so what one stage makes at a tick would
+    otherwise come to the next stage after later ticks.
+    """
+    plan, stream, step = load_plan(story.playbook), TestStream(), story.playbook.tick // 2
+    now = min(signal.time for signal in story.signals)
+    for event in story.events:
+        if isinstance(event, Arrival):
+            given = batches(story.playbook, plan, event.signals)
+            stream.add_elements([TimestampedValue((0, one), _timestamp(min(one["time"].to_pylist()))) for one in given])
+        elif isinstance(event, Watermark):
+            for watermark in (*range(now + step, event.time, step), event.time):
+                stream.advance_watermark_to(_timestamp(watermark + len(STAGES)))  # each stage wakes a little later
+            now = max(now, event.time)
+    return stream.advance_watermark_to_infinity()
+
+
+def _timestamp(time: int) -> Timestamp:
+    return Timestamp(micros=time * 1000)
+
+
+def _hear(batch: pa.RecordBatch, where: tuple[str, str]) -> None:
+    _HEARD[where] += batch.to_pylist()
