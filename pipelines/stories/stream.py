@@ -17,6 +17,7 @@ from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark, 
 from pipelines.stories.told import Told
 from transforms.context.plan import load_plan
 from transforms.decide_offers import DecideOffers
+from transforms.parcel import Parcel
 from transforms.ticking import STAGES
 from transforms.track_contexts import TrackContexts
 
@@ -41,7 +42,7 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
 
 
 def _stream(story: Story) -> TestStream:
-    """Return the story's signals and watermarks as a stream of (shard, batch).
+    """Return the story's signals and watermarks as a stream of (shard, parcel).
 
     The watermark goes in half ticks: this runner holds it for no timer, so what one stage makes at a tick would
     otherwise come to the next stage after later ticks.
@@ -50,8 +51,8 @@ def _stream(story: Story) -> TestStream:
     now = min(signal.time for signal in story.signals)
     for event in story.events:
         if isinstance(event, Arrival):
-            given = batches(story.playbook, plan, event.signals)
-            stream.add_elements([TimestampedValue((0, one), _timestamp(min(one["time"].to_pylist()))) for one in given])
+            elements = [(0, Parcel.of(one)) for one in batches(story.playbook, plan, event.signals)]
+            stream.add_elements(TimestampedValue(one, _timestamp(one[1].earliest)) for one in elements)
         elif isinstance(event, Watermark):
             for watermark in (*range(now + step, event.time, step), event.time):
                 stream.advance_watermark_to(_timestamp(watermark + len(STAGES)))  # each stage wakes a little later

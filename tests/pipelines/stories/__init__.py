@@ -1,0 +1,1 @@
+"""Tests of stories: how they are read, played and compared."""

@@ -1,0 +1,108 @@
+"""Story files: what they may say, and that each mistake is told with its line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.contracts import schema_text
+from pipelines.stories.bounded import play_bounded
+from pipelines.stories.reading import find_stories, read_story
+from pipelines.stories.story import Signal
+from pipelines.stories.told import differences
+from schemas.contracts import ENVELOPE
+from schemas.errors import LoadErrors
+from tests.pipelines.stories.conftest import WriteStory
+
+TEN = 1_767_607_200_000  # 2026-01-05T10:00Z
+
+
+def test_signals_get_what_is_left_out(write_story: WriteStory) -> None:
+    anna, ben = read_story(write_story()).signals
+    assert anna == Signal("usage", "n0", "net", TEN + 20_000, "subscriber", "anna", {"mb": 100})
+    assert ben.id == "n1"
+
+
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [
+        ("10:00", TEN),
+        ("10:00:20", TEN + 20_000),
+        ("10:00:20.001", TEN + 20_001),
+        ("2026-01-06 10:00", TEN + 86_400_000),
+    ],
+)
+def test_times(write_story: WriteStory, written: str, time: int) -> None:
+    assert read_story(write_story("10:00:20", written)).signals[0].time == time
+
+
+def test_instants_of_the_payload_are_written_as_times(write_story: WriteStory) -> None:
+    path = write_story("{usage: anna, at: 10:00:20, mb: 100}", "{balance: anna, at: 10:00, valid_until: 10:00:20}")
+    assert read_story(path).signals[0].payload == {"valid_until": TEN + 20_000}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("story: Anna", "stroy: Anna", 1, "`stroy`: unknown key"),
+        ("playbook: playbook.yaml", "playbook: 5", 2, "`playbook.str`: Input should be a valid string"),
+        ("- watermark: 11:00", "- watermark: soon", 7, "`soon` is no time, as `10:00`"),
+        ("- watermark: 11:00", "- {}", 7, "an event is one of `signals`, `watermark`, `expect`"),
+        ("- watermark: 11:00", "- signals: []", 3, "no `watermark` moves"),
+        ("at: 10:00:20", "art: 10:00:20", 5, "`None` is no time"),
+        ("usage: anna", "usgae: anna", 5, "starts with `usgae`, which is no signal type"),
+        ("usage: anna", "ticket: anna", 5, "starts with `ticket`, which is no signal type that the playbook reads"),
+        ("{usage: anna, at: 10:00:20, mb: 100}", "{}", 5, "starts with ``"),
+        ("mb: 100", "md: 100", 5, "usage has no field `md`"),
+        ("mb: 100", "mb: much", 5, "`mb`: `much` is not double"),
+        ("mb: 100", "mb: true", 5, "`mb`: `True` is not double"),
+        ("transitions: [", "transition: [", 9, "unknown key"),
+        ("applied: 2", "aplied: 2", 13, "Input should be 'applied'"),
+        ("story: Anna", "engines: [cores]\nstory: Anna", 1, "Input should be 'core', 'bounded' or 'stream'"),
+    ],
+)
+def test_mistakes_are_told_with_their_line(
+    write_story: WriteStory, old: str, new: str, line: int, message: str
+) -> None:
+    path = write_story(old, new)
+    with pytest.raises(LoadErrors) as told:
+        read_story(path)
+    assert any(error.line == line and message in error.message for error in told.value.errors), told.value
+
+
+def test_mistakes_of_a_playbook_within_a_story_have_its_lines(write_story: WriteStory) -> None:
+    inline = "playbook:\n  signals: [usage]\n  subscriber:\n    features: {mb: {sum: mb, from: usege}}"
+    with pytest.raises(LoadErrors, match=r"burst.yaml:5: .*usege"):
+        read_story(write_story("playbook: playbook.yaml", inline))
+
+
+def test_a_playbook_within_a_story_finds_its_contracts_beside_it(tmp_path: Path) -> None:
+    envelope = json.loads(schema_text("usage"))["fields"][: len(ENVELOPE)]
+    meter = {"type": "record", "name": "meter", "fields": [*envelope, {"name": "kwh", "type": "double"}]}
+    (tmp_path / "meter.avsc").write_text(json.dumps(meter))
+    (tmp_path / "story.yaml").write_text(
+        """\
+playbook:
+  signals: [{meter: meter.avsc}]
+  subscriber:
+    features: {kwh: {sum: kwh, from: meter, window: 1h}}
+    moments: {much: {when: kwh > 5}}
+events:
+  - signals: [{meter: anna, at: 10:00, kwh: 6}]
+  - watermark: 10:30
+  - expect: {transitions: [10:01 anna has much]}
+"""
+    )
+    ((told, expects),) = play_bounded(read_story(tmp_path / "story.yaml"))
+    assert differences(told, expects) == []
+
+
+def test_files_that_are_no_stories_are_named(write_story: WriteStory, tmp_path: Path) -> None:
+    path = write_story()
+    assert find_stories(tmp_path) == ([path], [tmp_path / "playbook.yaml"])
+    assert find_stories(path) == ([path], [])
+
+
+def test_a_folder_without_stories_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(LoadErrors, match="holds no story"):
+        find_stories(tmp_path)
