@@ -15,6 +15,7 @@ from apache_beam.pvalue import PBegin, TaggedOutput
 from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Source
 from transforms import arrow_coder  # noqa: F401 (registers the coder of record batches)
+from transforms.parsing.ahead import ahead
 from transforms.parsing.files import RawFile, Reading, layout, raw_file, read_split, reading, splits
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw import Rejection, Unreadable, printable, rejected_batch
@@ -105,7 +106,7 @@ class _Read(beam.DoFn):
             yield self._rejected(path, [Rejection.of("file", "unreadable_file", split.broken, b"")])
             return
         opened = partial(open_raw, split.file)
-        for rows, rejections in read_split(opened, split.file, split.start, split.stop, self._what):
+        for rows, rejections in ahead(read_split(opened, split.file, split.start, split.stop, self._what)):
             if rows.num_rows:
                 metadata = {**rows.schema.metadata, b"signal": self._signal, b"file": printable(path)}
                 yield rows.replace_schema_metadata(metadata)

@@ -12,6 +12,9 @@ from transforms.parsing.raw import Parsed, Rejection, Unreadable, raw_block
 BLOCK_ROWS = 1 << 18
 """Rows of a block: small row groups are read together, large ones in parts."""
 
+SPLIT_BLOCKS = 4
+"""Blocks that one reader takes: while one is parsed it reads the next."""
+
 
 def parquet_schema(stream: BinaryIO) -> pa.Schema:
     """Return the Arrow schema of a file.
@@ -23,7 +26,7 @@ def parquet_schema(stream: BinaryIO) -> pa.Schema:
 
 
 def parquet_splits(stream: BinaryIO) -> list[tuple[int, int]]:
-    """Return ranges of row groups, first and behind the last, of about `BLOCK_ROWS` rows each.
+    """Return ranges of row groups, first and behind the last, of about `SPLIT_BLOCKS` blocks each.
 
     Raises:
         Unreadable: not a whole Parquet file.
@@ -33,7 +36,7 @@ def parquet_splits(stream: BinaryIO) -> list[tuple[int, int]]:
     first, rows = 0, 0
     for group in range(metadata.num_row_groups):
         size = metadata.row_group(group).num_rows
-        if rows and rows + size > BLOCK_ROWS:
+        if rows and rows + size > SPLIT_BLOCKS * BLOCK_ROWS:
             splits.append((first, group))
             first, rows = group, 0
         rows += size
