@@ -1,5 +1,6 @@
 """Why a customer got an offer, or did not: told from the files of a run."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -30,7 +31,7 @@ class Story:
         subject: KIND/ID.
         context: The latest row of `contexts`, None before the first.
         members: Segment to the tick at which the subject entered it.
-        transitions: Rows of `transitions`.
+        transitions: Rows of `transitions`, the evidence as a mapping.
         decisions: Rows of `decisions`.
     """
 
@@ -77,6 +78,7 @@ def explain(out: str, subject: str, at: int | None = None) -> Story:
         raise UnknownSubjectError(f"{out} tells nothing of {kind}/{name}: no signals, or not in the sample")
     until = LAST if at is None else instant(at)
     contexts, transitions, decisions = ([row for row in rows if row["tick"] <= until] for rows in everything)
+    transitions = [{**row, "evidence": row["evidence"] and json.loads(row["evidence"])} for row in transitions]
     return Story(f"{kind}/{name}", contexts[-1] if contexts else None, _members(transitions), transitions, decisions)
 
 
@@ -120,7 +122,8 @@ def _dotted(values: Row) -> Iterator[tuple[str, Any]]:
 def _transition(row: Row) -> str:
     late = ", late" if row["late"] else ""
     reason = f" ({row['reason']})" if row["reason"] else ""
-    return f"  {row['tick']}  {row['name']} {row['event']}{reason}{late}"
+    read = f": {_values(row['evidence'].items())}" if row["evidence"] else ""
+    return f"  {row['tick']}  {row['name']} {row['event']}{reason}{late}{read}"
 
 
 def _decision(row: Row) -> str:
@@ -138,8 +141,8 @@ def _answer(row: Row) -> str:
 def _why(row: Row) -> Iterator[str]:
     """Tell of a decision what made it and how each candidate fared."""
     yield f"why {_answer(row)}"
-    read = (f"{name} = {_value(value)}" for name, value in _dotted(row["evidence"]) if value is not None)
-    yield f"  {row['trigger']} at {row['tick']}: {', '.join(read)}"
+    read = [(name, value) for name, value in _dotted(row["evidence"]) if value is not None]
+    yield f"  {row['trigger']} at {row['tick']}: {_values(read)}"
     yield from _aligned(_candidate(row, candidate) for candidate in row["candidates"])
     yield f"  decision {row['decision_id']}, {row['playbook']} version {row['version']}, {row['mode']}"
 
@@ -157,6 +160,10 @@ def _candidate(row: Row, candidate: Row) -> tuple[str, ...]:
         f"p_accept {_value(candidate['p_accept'])}{assumed}",
         "sent" if sent else fate,
     )
+
+
+def _values(pairs: Iterable[tuple[str, Any]]) -> str:
+    return ", ".join(f"{name} = {_value(value)}" for name, value in pairs)
 
 
 def _value(value: Any) -> str:

@@ -32,6 +32,7 @@ from transforms.write_outputs import FORMATS, Output, WriteOutputs, Writer
 
 WRITERS: dict[str, Mapping[str, Writer]] = {
     "decisions": FORMATS | {"jsonl": partial(encoding.write_json_lines, objects=("params",))},
+    "transitions": FORMATS | {"jsonl": partial(encoding.write_json_lines, objects=("evidence",))},
     "offers": FORMATS | {"jsonl": write_event_lines, "avro": write_event_container},
 }
 """What writes the formats of an output, where that is not `FORMATS`."""

@@ -29,6 +29,7 @@ TRANSITION = pa.schema(
         pa.field("event", pa.string(), nullable=False),  # entered | refreshed | exited | fired
         pa.field("reason", pa.string()),  # of an exit: condition_false | expired | superseded
         pa.field("late", pa.bool_(), nullable=False),
+        pa.field("evidence", pa.string()),  # JSON: the values that the deciding condition read; null of `expired`
     ]
 )
 """One change of a membership, or one moment, a row."""

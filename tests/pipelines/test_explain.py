@@ -49,7 +49,7 @@ def test_nothing_after_the_time_asked_for_is_told(small_out: Path) -> None:
         ),
         ("ann", "2026-03-02T08:30:00+00:00", ["no decisions", "no context was written yet"]),
         ("ben", "2026-03-02T08:50:00+00:00", ["  heavy  since 2026-03-02T08:41:00.000Z"]),
-        ("ben", None, ["why no offer: not_eligible"]),
+        ("ben", None, ["why no offer: not_eligible", "  2026-03-02T08:41:00.000Z  heavy entered: mb_1h = 1,300"]),
         ("eva", None, ["  plan by app  priority 5  value 0.9  p_accept 0.1 assumed  sent"]),
     ],
 )

@@ -57,6 +57,7 @@ class Reference:
     Attributes:
         transitions: Every transition so far.
         triggers: Every trigger so far.
+        evidence: The values that decided each transition, None where time did.
         contexts: The context of every known subject at every tick so far, by (subject, tick).
         written: Which of these must be written: at transitions, and every `contexts_every` if it is not as last written
             (not as an unknown subject's, where it never was).
@@ -71,6 +72,7 @@ class Reference:
         self.waiting: list[Signal] = []
         self.transitions: list[Transition] = []
         self.triggers: list[Trigger] = []
+        self.evidence: dict[Transition, Mapping[str, Value] | None] = {}
         self.contexts: dict[tuple[str, int], Context] = {}
         self.written: set[tuple[str, int]] = set()
         self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
@@ -131,12 +133,28 @@ class Reference:
         self.contexts[name, tick] = context
         found = [Transition(tick, name, *change, late) for change in changes]
         self.transitions += found
+        self.evidence |= {one: self._evidence(one, context) for one in found}
         self.triggers += [Trigger(tick, name, self._name(one), late, context) for one in found if self._triggers(one)]
         lasting = self._lasting(context)
         due = tick % self.playbook.contexts_every == 0 and lasting != self._last_written.get(name, self._nobody)
         if found or due:
             self.written.add((name, tick))
             self._last_written[name] = lasting
+
+    def _evidence(self, one: Transition, context: Context) -> Mapping[str, Value] | None:
+        """Return the values of all names that the condition behind a transition reads."""
+        if one.reason == "expired":
+            return None
+        if one.kind == "moment":
+            read = names(self.level.moments[one.name].when, self.playbook.let)
+        elif one.reason == "superseded":
+            read = _before(self.playbook, self.level.segments[one.name])
+        else:
+            segment = self.level.segments[one.name]
+            text = segment.exit if one.event == "exited" and segment.exit else segment.enter
+            read = names(text, self.playbook.let)
+        values = context.values | {key: key in context.segments for key in self.level.segments}
+        return {name: values[name] for name in read - self.playbook.let.keys()}
 
     def _lasting(self, context: Context) -> Context:
         """Return a context without what drifts with time alone: of `seconds_since_last`, whether there is one."""

@@ -1,5 +1,6 @@
 """The kernel in the words of the reference: signals in as batches, transitions, triggers and contexts out."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -24,6 +25,7 @@ class Kernel:
         self.advanced: Advanced | None = None
         self.transitions: list[Transition] = []
         self.triggers: list[Trigger] = []
+        self.evidence: dict[Transition, Mapping[str, object] | None] = {}
         self.contexts: dict[tuple[str, int], Context] = {}
         self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
 
@@ -37,7 +39,9 @@ class Kernel:
         self.advanced = advanced
         self.counts.update({key: count for key, count in advanced.counts.items() if key != "pending"})
         self.counts["pending"] = advanced.counts["pending"]
-        self.transitions += map(transition, advanced.outputs.transitions.to_pylist())
+        for row in advanced.outputs.transitions.to_pylist():
+            self.transitions.append(transition(row))
+            self.evidence[self.transitions[-1]] = row["evidence"] and json.loads(row["evidence"])
         self.triggers += map(_trigger, advanced.outputs.triggers.to_pylist())
         for row in advanced.outputs.contexts.to_pylist():
             self.contexts[row["subject"], ms(row["tick"])] = _context(row)

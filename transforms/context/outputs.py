@@ -11,6 +11,7 @@ from schemas.records import INSTANT, TRANSITION
 from transforms.context import contexts, retention
 from transforms.context.definitions import ContextPlan
 from transforms.context.dotted import struct_of
+from transforms.context.evidence import evidence
 from transforms.context.expressions import Expression
 from transforms.context.features import Features
 from transforms.context.intake import Intake
@@ -81,8 +82,9 @@ def outputs(
         cause=pl.Series(cause, dtype=pl.String),
     )
     triggers = _triggers(plan, happened, keys, context, rows)
-    names = happened.with_columns(subject=memory.subjects["subject"][happened["code"].to_numpy()])
-    return Outputs(triggers, _transitions(plan, names), _contexts(plan, rows), intake.too_late)
+    at = np.searchsorted(keys, _keys(plan, happened))
+    told = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, context, at))
+    return Outputs(triggers, _transitions(plan, told), _contexts(plan, rows), intake.too_late)
 
 
 def _happened(

@@ -60,6 +60,7 @@ def played(player: Player, calls: Iterable[Call]) -> Player:
 def assert_same(kernels: Sequence[Kernel], truth: Reference) -> None:
     """Compare all that shards told with the reference; float means may differ in the last bit."""
     assert sorted(one for shard in kernels for one in shard.transitions) == sorted(truth.transitions)
+    assert_all_alike({one: told for shard in kernels for one, told in shard.evidence.items()}, truth.evidence)
     named = {(one.tick, one.subject, one.trigger, one.late) for one in truth.triggers}
     assert {(one.tick, one.subject, one.trigger, one.late) for shard in kernels for one in shard.triggers} == named
     assert sum(len(shard.triggers) for shard in kernels) == len(truth.triggers)
@@ -75,11 +76,19 @@ def assert_same(kernels: Sequence[Kernel], truth: Reference) -> None:
 
 def assert_alike(told: Context, truth: Context) -> None:
     assert told.segments == truth.segments
-    assert told.values.keys() == truth.values.keys()
-    for name, value in truth.values.items():
-        both_floats = isinstance(value, float) and isinstance(told.values[name], float)
-        same = math.isclose(value, told.values[name], rel_tol=1e-12) if both_floats else value == told.values[name]
-        assert same, f"{name}: {told.values[name]} is not {value}"
+    assert_all_alike(told.values, truth.values)
+
+
+def assert_all_alike(told: object, truth: object, name: object = None) -> None:
+    """Compare values, and mappings of values, of any depth."""
+    if isinstance(truth, dict) and isinstance(told, dict):
+        assert told.keys() == truth.keys()
+        for key, value in truth.items():
+            assert_all_alike(told[key], value, key)
+    else:
+        both_floats = isinstance(truth, float) and isinstance(told, float)
+        same = math.isclose(truth, told, rel_tol=1e-12) if both_floats else truth == told
+        assert same, f"{name}: {told} is not {truth}"
 
 
 @examples(300)
