@@ -87,10 +87,14 @@ One language everywhere: SQL over the values of one customer at one tick, or of 
 |---|---|
 | `where` | the signal's columns, `source`, and of its time `local_hour`, `local_weekday` (Monday is 1), `local_date` |
 | `expr`, `enter`, `exit`, `when` | features, derived values, segments (TRUE while a member), `profile.COLUMN` |
-| `eligible`, `value`, `cost`, `p_accept`, `params` | the same, as it was at the trigger, and `subscriber.SEGMENT` |
+| `eligible`, `value`, `cost`, `p_accept`, `params` | the same, as at the trigger; `LEVEL.SEGMENT` of all levels |
 
 `profile.tariff` and the like are the fields of the latest `profile` signal of the customer, as of the tick: one
 replaces the one before as a whole, and what it leaves out is NULL. `profile` must be under `signals`.
+
+`LEVEL.SEGMENT` at another level than the trigger's is about the recipient at that tick: `household.SEGMENT` and
+`sme.SEGMENT` about those it is in, `subscriber.SEGMENT` about itself. An offer for triggers of several levels reads
+what all of them have.
 
 `let` names stand for expressions everywhere; `--set name=value` sets one for a try.
 

@@ -10,7 +10,6 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Cap, Offer, Playbook
 from schemas.playbook_file import PlaybookErrors, load_playbook, not_about
 from transforms.context.definitions import ContextPlan
-from transforms.context.feature_plan import SUBSCRIBER
 from transforms.context.plan import PlanErrors, load_plan, load_plans, scope_of
 from transforms.context.strata import read_by_segment
 from transforms.decision.plan import compile_offers
@@ -48,12 +47,12 @@ def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tup
         playbook, errors, lost = wrong.playbook, [*wrong.errors], {*wrong.lost}
     try:
         plan = load_plan(playbook)
-        scope = scope_of(plan)
+        scopes = {kind: scope_of(each) for kind, each in load_plans(playbook).items()}
     except PlanErrors as wrong:
         errors += not_about(lost, wrong.errors)
-        scope, lost = wrong.scopes[SUBSCRIBER], lost.union(wrong.lost)
+        scopes, lost = wrong.scopes, lost.union(wrong.lost)
     try:
-        compile_offers(playbook, scope, pa.schema([]))
+        compile_offers(playbook, scopes, pa.schema([]))
     except LoadErrors as wrong:
         errors += not_about(lost, wrong.errors)
     if errors:
@@ -118,4 +117,5 @@ def _offer(offer: Offer) -> str:
 def _cap(cap: Cap) -> str:
     period = f"a {cap.in_}" if isinstance(cap.in_, str) else f"in {format_duration(cap.in_)}"
     only = [f"of {name}" for name in (cap.family, cap.channel) if name]
-    return " ".join([f"at most {cap.max}", *only, f"{period} to a {cap.per}"])
+    whom = "an SME" if cap.per == "sme" else f"a {cap.per}"
+    return " ".join([f"at most {cap.max}", *only, f"{period} to {whom}"])

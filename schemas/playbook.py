@@ -182,7 +182,9 @@ class Offer(_Part):
     send: Names = Field(description="Channels, the preferred one first.")
     valid_for: Duration = Field(gt=0, description="How long the customer may take it up.")
     cooldown: Duration = Field(
-        0, description="The same offer goes to the same customer again at the earliest after this."
+        0,
+        description="The same offer is made to the same customer, the one that the trigger is about, again at the "
+        "earliest after this.",
     )
     params: dict[Name, Expression] = Field({}, description="Values for the message.")
 
@@ -190,7 +192,10 @@ class Offer(_Part):
 class Cap(_Part):
     """At most so many contacts in a time."""
 
-    per: Literal["subscriber"] = Field(description="Whose contacts count.")
+    per: Literal["subscriber", "household", "sme"] = Field(
+        description="Whose contacts count: what a subscriber gets; all that the members of a household, or of an SME, "
+        "get for themselves or for it. Who is in both is counted with the household."
+    )
     max: int = Field(ge=1, description="How many are allowed.")
     in_: Period = Field(alias="in", description="A rolling length of time, or `day`, `week`, `month` of `time_zone`.")
     family: Name | None = Field(None, description="Counts and limits only offers of this family.")

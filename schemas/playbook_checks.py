@@ -91,6 +91,17 @@ def _names(playbook: Playbook) -> Iterator[Mistake]:
                     told = f"the name `{name}` is taken by `{_dotted(seen[name])}`"
                     yield Mistake((*section, name), told, "give it another name")
                 seen.setdefault(name, (*section, name))
+    yield from _segments_and_values(playbook)
+
+
+def _segments_and_values(playbook: Playbook) -> Iterator[Mistake]:
+    """Offers may see several levels under their bare names: a segment of one is no value of another."""
+    values = {name: kind for kind, level in playbook.levels.items() for name in (*level.features, *level.derived)}
+    for kind, level in playbook.levels.items():
+        for name in level.segments:
+            if values.get(name, kind) != kind:
+                told = f"the name `{name}` is that of a value at `{values[name]}`"
+                yield Mistake((kind, "segments", name), told, "give it another name")
 
 
 def _at(playbook: Playbook, path: KeyPath) -> Iterable[str]:
@@ -212,6 +223,9 @@ def _caps(playbook: Playbook) -> Iterator[Mistake]:
     families = {offer.family for offer in playbook.offers.values()}
     channels = {channel for offer in playbook.offers.values() for channel in offer.send}
     for n, cap in enumerate(playbook.policy.caps):
+        if cap.per in GROUPS and "membership" not in playbook.signals:
+            told = f"`per: {cap.per}` counts nothing: who is in one is told by `membership`"
+            yield Mistake(("policy", "caps", n, "per"), told, "add it to `signals`")
         for key, name, known in (("family", cap.family, families), ("channel", cap.channel, channels)):
             if name is not None and name not in known:
                 yield Mistake(("policy", "caps", n, key), f"no offer has the {key} `{name}`", near_miss(name, known))

@@ -33,3 +33,17 @@ TRANSITION = pa.schema(
     ]
 )
 """One change of a membership, or one moment, a row."""
+
+FACT = pa.schema(
+    [
+        pa.field("root_kind", pa.string(), nullable=False),  # the contact root that is told
+        pa.field("root", pa.string(), nullable=False),
+        pa.field("subject_kind", pa.string(), nullable=False),  # whose membership
+        pa.field("subject", pa.string(), nullable=False),
+        pa.field("segment", pa.string(), nullable=False),  # LEVEL.SEGMENT
+        pa.field("member", pa.bool_(), nullable=False),  # from this tick on
+        pa.field("tick", pa.int64(), nullable=False),  # milliseconds
+    ],
+    metadata={b"signal": b"fact"},
+)
+"""What a contact root is told of one membership in a segment, a row; it travels from contexts to decisions."""

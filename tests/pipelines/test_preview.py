@@ -59,6 +59,6 @@ def test_a_preview_of_a_run(small_out: Path, tmp_path: Path) -> None:
     text = preview_of(playbook, str(small_out))
     assert "  running_out: ann (2026-03-02 09:01), ben (2026-03-02 08:01)" in text
     assert _rows(text[text.index("triggers for") :]) == {
-        "plan": ["2", "1", "1", "1", "1"],
-        "topup": ["3", "3", "2", "2", "2"],
+        "plan": ["2", "2", "1", "1", "1", "1"],
+        "topup": ["3", "3", "3", "2", "2", "2"],
     }

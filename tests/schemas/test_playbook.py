@@ -217,7 +217,15 @@ def _with(change: tuple[str, str]) -> str:
         (("retention: 0.1", "retention: 0.1, dat: 0.1"), "40: `priors.dat`: no offer has the family `dat`"),
         (("family: data}", "family: date}"), "38: `policy.caps.0.family`: no offer has the family `date`"),
         (("channel: sms", "channel: email"), "`policy.caps.1.channel`: no offer has the channel `email`"),
-        (("per: subscriber", "per: household"), "`policy.caps.0.per`: must be 'subscriber', not `household`"),
+        (("per: subscriber", "per: street"), "`policy.caps.0.per`: must be 'subscriber', 'household' or 'sme'"),
+        (
+            ("per: subscriber", "per: household"),
+            "`policy.caps.0.per`: `per: household` counts nothing: who is in one is told by `membership`",
+        ),
+        (
+            ("\noffers:", "\nhousehold: {segments: {left_mb: {enter: mb_2h > 1}}}\noffers:"),
+            "`household.segments.left_mb`: the name `left_mb` is that of a value at `subscriber`",
+        ),
         (("in: month", "in: fortnight"), "`policy.caps.1.in`: must be a number and a unit"),
         (("in: month", "in: 0s"), "`policy.caps.1.in`: must be `day`, `week`, `month` or more than 0s"),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from schemas.playbook import GROUPS
 from schemas.records import INSTANT, TRANSITION
 from transforms.context import contexts, retention
 from transforms.context.definitions import ContextPlan
@@ -38,8 +39,10 @@ class Outputs:
     """The outputs of one call, each sorted by tick and subject.
 
     Attributes:
-        triggers: subject, trigger, tick (int64), late, evidence (struct: what the condition read), segments
-            (list of names), context (struct of features and derived values).
+        triggers: subject, trigger, tick (int64), late; root_kind, root (the contact root), recipient (a subscriber,
+            null: nobody), household, sme (those the recipient is in, or null), moved_until (the recipient changed its
+            contact root and is left alone before this tick, or null); evidence (struct: what the condition read),
+            segments (list of names), context (struct of features and derived values).
         transitions: See `schemas.records.TRANSITION`.
         contexts: subject_kind, subject, tick, cause (trigger, transition, periodic, end), segments, context.
         too_late: Rows beyond the allowed lateness, per signal.
@@ -133,7 +136,13 @@ def _triggers(
     at = np.searchsorted(keys, _keys(plan, named))
     table = named.select("trigger", "late").hstack(rows[at])
     table = table.with_columns(evidence=_evidence(plan, table["trigger"], context[at]))
-    ordered = table.select("subject", "trigger", "tick", "late", "evidence", "segments", "context")
+    address = [
+        pl.lit(plan.level).alias("root_kind"),
+        *(pl.col("subject").alias(name) for name in ("root", "recipient")),
+        *(pl.lit(None, pl.String).alias(kind) for kind in GROUPS),
+        pl.lit(None, pl.Int64).alias("moved_until"),
+    ]
+    ordered = table.select("subject", "trigger", "tick", "late", *address, "evidence", "segments", "context")
     arrow = _arrow(ordered.sort("tick", "subject", "trigger"))
     metadata = {b"signal": b"trigger", b"subject_kind": plan.level.encode()}
     arrow = arrow.replace_schema_metadata(metadata).combine_chunks()

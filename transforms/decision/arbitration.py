@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.decision.checks import Checks, lay_out_checks
 from transforms.decision.columns import Bools, Ints, changes, spread
-from transforms.decision.definitions import ELIGIBILITY, FIRST_LIMIT, GATES, OfferPlan
+from transforms.decision.definitions import ELIGIBILITY, FIRST_LIMIT, GATES, HAS_MOVED, MOVED, OfferPlan
 from transforms.decision.turns import take_turns
 
 
@@ -39,48 +39,51 @@ def arbitrate(
 
     Args:
         plan: The offers and limits.
-        triggers: Columns root (number of the contact root), tick (milliseconds), decision_id.
-        reservations: Columns root, offer, family, channel, tick: what limits can see of these roots.
+        triggers: Columns root (a number) and `COUNTED` as `number_roots` gives them, tick (milliseconds), decision_id,
+            moved (whether the recipient changed its contact root too lately).
+        reservations: Columns `COUNTED`, offer, family, channel, tick: what limits can see of these roots.
         candidates: What `rank_candidates` gives for the triggers.
     """
     turns, rounds = take_turns(triggers, candidates)
     sizes = np.bincount(candidates["trigger"].to_numpy(), minlength=len(turns))
     rows = spread((np.cumsum(sizes) - sizes)[turns], sizes[turns])  # of the candidates, in the order of their turns
-    eligible = candidates["ineligible"].is_null().to_numpy()[rows]
+    moved = triggers["moved"].to_numpy()[candidates["trigger"].to_numpy()]
+    open_ = (candidates["ineligible"].is_null().to_numpy() & ~moved)[rows]
     checks = lay_out_checks(plan, triggers, candidates[rows], reservations)
-    arbiter = _Arbiter(sizes[turns], eligible, checks)
+    arbiter = _Arbiter(sizes[turns], open_, checks)
     for bounds in rounds:
         arbiter.decide(bounds)
     chosen, outranked = np.full(len(turns), -1), np.zeros(len(turns), np.bool_)
     sent = arbiter.chosen >= 0
     chosen[turns[sent]] = rows[arbiter.chosen[sent]]
     outranked[turns] = arbiter.could & ~sent
-    return Verdicts(chosen, outranked, _reasons(plan, candidates, rows, checks, arbiter.blocked))
-
-
-def _reasons(plan: OfferPlan, candidates: pl.DataFrame, rows: Ints, checks: Checks, blocked: Bools) -> Ints:
-    """Return why each gate blocks each candidate: of several limits the first."""
     reasons = np.full((len(rows), len(GATES)), -1)
+    reasons[moved, MOVED] = HAS_MOVED
     reasons[:, ELIGIBILITY] = candidates["ineligible"].fill_null(-1).to_numpy()
+    _limit_reasons(plan, reasons, rows, checks, arbiter.blocked)
+    return Verdicts(chosen, outranked, reasons)
+
+
+def _limit_reasons(plan: OfferPlan, reasons: Ints, rows: Ints, checks: Checks, blocked: Bools) -> None:
+    """Enter which limit blocks each candidate at the gates that count: of several the first."""
     backwards = np.flatnonzero(blocked)[::-1]  # the last to be written is the first limit
     limit = checks.limit[backwards]
     gates = np.array([limit.gate for limit in plan.limits], np.int64)
     reasons[rows[checks.candidate[backwards]], gates[limit]] = FIRST_LIMIT + limit
-    return reasons
 
 
 class _Arbiter:
     """Decides turns; triggers, candidates and checks are laid out in the order of the turns."""
 
-    def __init__(self, sizes: Ints, eligible: Bools, checks: Checks) -> None:
+    def __init__(self, sizes: Ints, open_: Bools, checks: Checks) -> None:
         self.chosen = np.full(len(sizes), -1)
         self.could = np.zeros(len(sizes), np.bool_)
         self.blocked = np.zeros(len(checks.cell), np.bool_)
-        self._eligible = eligible
+        self._open = open_  # past the gates before those that count
         self._checks = checks
         self._turn = np.repeat(np.arange(len(sizes)), sizes)
         self._candidates = np.append(0, np.cumsum(sizes))
-        self._bounds = np.searchsorted(checks.candidate, np.arange(len(eligible) + 1))
+        self._bounds = np.searchsorted(checks.candidate, np.arange(len(open_) + 1))
 
     def decide(self, bounds: Sequence[int]) -> None:
         """Decide one tick of many roots, given the bounds of its first triggers, its second, and so on."""
@@ -99,6 +102,6 @@ class _Arbiter:
         these = slice(self._bounds[first], self._bounds[last])
         checks = self._checks
         self.blocked[these] = checks.ledger.latest(checks.cell[these], checks.nth[these]) > checks.floor[these]
-        passes = self._eligible[first:last].copy()
+        passes = self._open[first:last].copy()
         passes[checks.candidate[these][self.blocked[these]] - first] = False
         return first + np.flatnonzero(passes)

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from transforms.context.dotted import columns_of
 from transforms.decision.columns import Ints
 from transforms.decision.definitions import NO_VALUE, NOT_ELIGIBLE, Offer, OfferPlan
 from transforms.hashing import Hashes, finalise, fnv1a64
@@ -27,23 +26,15 @@ _COLUMNS = {
 _RANK = ("trigger", "last", "priority", "value_micros", "tie", "contact")
 
 
-def scope_of(plan: OfferPlan, triggers: pa.Table) -> pl.DataFrame:
-    """Return what expressions see of each trigger: its context and its memberships."""
-    context = cast(pl.DataFrame, pl.from_arrow(pa.Table.from_struct_array(triggers["context"])))
-    segments = cast(pl.Series, pl.from_arrow(triggers["segments"]))
-    members = (segments.list.contains(name).alias(column) for column, name in plan.segments.items())
-    return columns_of(context).with_columns(members)
-
-
 def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) -> pl.DataFrame:
-    """Evaluate every live offer of every trigger.
+    """Evaluate every live offer of every trigger that has a recipient.
 
     The rank within a trigger: eligible before not, then the tier, the higher value, a hash of (decision id, offer),
     the preferred channel.
 
     Args:
         plan: The offers.
-        triggers: Columns trigger, decision_id.
+        triggers: Columns trigger, decision_id, recipient.
         scope: What expressions see of them.
 
     Returns:
@@ -52,11 +43,11 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
         - cost in millionths, rounded half to even, null unless it is finite and 0 <= p_accept <= 1; `p_accept`;
         `p_accept_assumed`.
     """
-    names = cast(pl.Series, pl.from_arrow(triggers["trigger"]))
+    names, recipients = (cast(pl.Series, pl.from_arrow(triggers[name])) for name in ("trigger", "recipient"))
     hashes = fnv1a64(triggers["decision_id"].combine_chunks())
     first, found = 0, [pl.DataFrame(schema=_COLUMNS)]
     for offer in plan.offers:
-        rows = names.is_in(offer.triggers).arg_true()
+        rows = (names.is_in(offer.triggers) & recipients.is_not_null()).arg_true()
         contacts = pl.DataFrame({"contact": np.arange(first, first + len(offer.send))})
         if len(rows):
             found.append(_evaluate(offer, rows, scope, hashes).join(contacts, how="cross").select(*_COLUMNS))

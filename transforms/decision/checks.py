@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from transforms.decision.columns import Ints
-from transforms.decision.definitions import Contact, OfferPlan
+from transforms.decision.definitions import COUNTED, Contact, OfferPlan
 from transforms.decision.ledger import Ledger, counted, marks_and_floors
 
 
@@ -37,22 +37,32 @@ def lay_out_checks(
     plan: OfferPlan, triggers: pl.DataFrame, candidates: pl.DataFrame, reservations: pl.DataFrame
 ) -> Checks:
     """Lay out the checks of candidates in the order of their turns, and the ledger they look at."""
-    roots = triggers["root"].to_numpy()
-    size = int(roots.max(initial=-1)) + 1
+    size = len(triggers) + len(reservations)  # numbers are less
     candidate, limit = counted(plan.contacts, candidates["contact"].to_numpy(), plan.limits)
     trigger = candidates["trigger"].to_numpy()[candidate]
+    whose = _whose(plan, triggers, trigger, limit)
+    candidate, limit, trigger = (each[whose >= 0] for each in (candidate, limit, trigger))
     mark, floor = marks_and_floors(plan.limits, limit, triggers["tick"].to_numpy()[trigger], plan.time_zone)
-    cell = limit * size + roots[trigger]
+    cell = limit * size + whose[whose >= 0]
     ledger = _ledger(plan, reservations, cell, size)
     nth = np.array([limit.max for limit in plan.limits], np.int64)[limit]
     return Checks(candidate, limit, cell, nth, mark, floor, ledger)
 
 
 def _ledger(plan: OfferPlan, reservations: pl.DataFrame, room: Ints, size: int) -> Ledger:
-    """Enter the reservations of `size` roots."""
+    """Enter reservations; each limit has `size` cells."""
     names = reservations.select(Contact._fields)
     contacts = names.unique().with_row_index("contact")
     which = names.join(contacts, on=Contact._fields, how="left", maintain_order="left")["contact"]
     row, limit = counted([Contact(*names) for names in contacts.drop("contact").rows()], which.to_numpy(), plan.limits)
+    whose = _whose(plan, reservations, row, limit)
+    row, limit = row[whose >= 0], limit[whose >= 0]
     marks, _ = marks_and_floors(plan.limits, limit, reservations["tick"].to_numpy()[row], plan.time_zone)
-    return Ledger(limit * size + reservations["root"].to_numpy()[row], marks, room, len(plan.limits) * size)
+    return Ledger(limit * size + whose[whose >= 0], marks, room, len(plan.limits) * size)
+
+
+def _whose(plan: OfferPlan, numbered: pl.DataFrame, rows: Ints, limits: Ints) -> Ints:
+    """Return the number of whom each limit counts at each row, -1 where it does not count."""
+    numbers = numbered.select(COUNTED).to_numpy()
+    per = np.array([COUNTED.index(limit.per) for limit in plan.limits], np.int64)
+    return numbers[rows, per[limits]]

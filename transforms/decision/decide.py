@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -11,14 +10,14 @@ import pyarrow.compute as pc
 
 from transforms.decision import memory as memories
 from transforms.decision.arbitration import arbitrate
-from transforms.decision.candidates import params_of, rank_candidates, scope_of
+from transforms.decision.candidates import params_of, rank_candidates
 from transforms.decision.columns import Ints, pick
 from transforms.decision.definitions import Contact, OfferPlan
-from transforms.decision.ids import decision_ids
+from transforms.decision.intake import in_order, is_fact, part
+from transforms.decision.memberships import scope_of, take_facts, that_hold
 from transforms.decision.memory import RESERVATION
 from transforms.decision.records import ACTIONS, decision_records, decision_schema
-
-_ROOT = ("root_kind", "root")
+from transforms.decision.roots import number_roots
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class Decided:
         state: The shard's state for the next call.
         decisions: As `decision_schema` says, by tick, subject and decision id.
         counts: Triggers decided with `offer`, `no_offer`, `outranked`; triggers `pending`.
-        waiting: Triggers of later ticks, to be given again.
-        wake: The tick at which the first of them can be decided, None if none waits.
+        waiting: Triggers and facts of later ticks, to be given again.
+        wake: The tick of the first of them, None if none waits.
     """
 
     state: bytes
@@ -40,105 +39,53 @@ class Decided:
     wake: int | None
 
 
-def decide(plan: OfferPlan, state: bytes | None, triggers: Sequence[pa.RecordBatch], upto: int) -> Decided:
+def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatch], upto: int) -> Decided:
     """Answer the triggers of every tick up to `upto`.
 
-    One call over a span gives the same as several over its parts, if each trigger is given no later than the call
-    that closes its tick; a later one is decided at the tick after the closed one, marked late. The order of batches
-    and of their rows does not matter.
+    One call over a span gives the same as several over its parts, if each trigger and fact is given no later than the
+    call that closes its tick. A later trigger is decided at the tick after the closed one, marked late; a later fact
+    acts from there on. The order of batches and of their rows does not matter.
 
     Args:
         plan: The offers and limits.
         state: What the call before returned, None at first.
-        triggers: Batches as `plan.triggers` says, with `subject_kind` in the metadata of their schema.
+        batches: Triggers as `plan.triggers` says, with `subject_kind` in the metadata of their schema; and facts, as
+            `schemas.records.FACT` says.
         upto: A tick; one before those of earlier calls decides nothing.
     """
     memory = memories.load(state)
     closed = upto if memory.closed is None else max(upto, memory.closed)
     first = None if memory.closed is None else memory.closed + plan.tick
-    due, waiting = _due(triggers, first, upto)
+    due, waiting = part(batches, first, upto)
+    taken = take_facts(memory.memberships, [pa.table(batch) for batch in due if is_fact(batch)], first)
     decisions, reservations = decision_schema(plan).empty_table(), memory.reservations
-    if due:
-        ordered = _in_order(plan, pa.concat_tables(due), first)
-        decisions, reserved = _answer(plan, ordered, reservations)
+    if triggers := [batch for batch in due if not is_fact(batch)]:
+        decisions, reserved = _answer(plan, in_order(plan, triggers, first), taken, reservations)
         reservations = pa.concat_tables([reservations, reserved])
     counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
-    counts["pending"] = sum(batch.num_rows for batch in waiting)
+    counts["pending"] = sum(batch.num_rows for batch in waiting if not is_fact(batch))
     ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
     wake = max(min(ticks), closed + plan.tick) if ticks else None
-    return Decided(memories.dump(plan, closed, reservations), decisions, counts, waiting, wake)
+    return Decided(memories.dump(plan, closed, reservations, that_hold(taken)), decisions, counts, waiting, wake)
 
 
-def _due(
-    triggers: Sequence[pa.RecordBatch], first: int | None, upto: int
-) -> tuple[list[pa.Table], list[pa.RecordBatch]]:
-    """Part the triggers that can be decided, with their `subject_kind`, from those that wait."""
-    due, waiting = [], []
-    for batch in triggers:
-        ticks = batch["tick"].to_numpy()
-        waits = (ticks if first is None else np.maximum(ticks, first)) > upto
-        if waits.any():
-            waiting.append(batch.filter(waits))
-        if not waits.all():
-            table = pa.table(batch.filter(~waits) if waits.any() else batch).replace_schema_metadata()
-            kind = batch.schema.metadata[b"subject_kind"].decode()
-            due.append(table.append_column("subject_kind", pa.repeat(kind, len(table))))
-    return due, waiting
-
-
-def _in_order(plan: OfferPlan, due: pa.Table, first: int | None) -> pa.Table:
-    """Add `decision_id`, move what comes too late to the first open tick, and sort."""
-    frame = cast(pl.DataFrame, pl.from_arrow(due.select(["subject_kind", "subject", "trigger", "tick", "late"])))
-    frame = frame.with_columns(decision_ids(plan.playbook, frame))
-    if first is not None:
-        late = pl.col("late") | (pl.col("tick") < first)
-        frame = frame.with_columns(pl.max_horizontal("tick", first), late)
-    frame = frame.with_row_index("row").sort("tick", "subject_kind", "subject", "decision_id")
-    ordered = due.take(frame["row"].to_arrow())
-    for name in ("tick", "late"):
-        ordered = ordered.set_column(ordered.column_names.index(name), name, frame[name].to_arrow())
-    return ordered.append_column("decision_id", pa.array(frame["decision_id"].to_list(), pa.string()))
-
-
-def _answer(plan: OfferPlan, triggers: pa.Table, reservations: pa.Table) -> tuple[pa.Table, pa.Table]:
+def _answer(
+    plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame, reservations: pa.Table
+) -> tuple[pa.Table, pa.Table]:
     """Return the decisions of triggers in their order, and what they reserve."""
-    scope = scope_of(plan, triggers)
+    scope = scope_of(plan, triggers, taken)
     candidates = rank_candidates(plan, triggers, scope)
-    verdicts = arbitrate(plan, *_by_root(triggers, reservations), candidates)
+    verdicts = arbitrate(plan, *number_roots(triggers, reservations), candidates)
     contact = np.append(candidates["contact"].to_numpy(), -1)[verdicts.chosen]
     params = params_of(plan, contact, scope)
     decisions = decision_records(plan, triggers, candidates, verdicts, params)
     return decisions, _reserved(plan, triggers, contact)
 
 
-def _by_root(triggers: pa.Table, reservations: pa.Table) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Number the contact roots of triggers, and find their reservations.
-
-    A subscriber without a group is its own contact root.
-
-    Returns:
-        Columns root (number), tick, decision_id of the triggers; RESERVATION of these roots, root a number.
-    """
-    table = triggers.select(["subject_kind", "subject", "tick", "decision_id"])
-    frame = cast(pl.DataFrame, pl.from_arrow(table.rename_columns([*_ROOT, "tick", "decision_id"])))
-    roots = frame.select(_ROOT).unique(maintain_order=True).with_row_index("number")
-    numbered = frame.join(roots, on=_ROOT, maintain_order="left")
-    known = cast(pl.DataFrame, pl.from_arrow(reservations)).join(roots, on=_ROOT)
-    root = pl.col("number").cast(pl.Int64).alias("root")
-    return numbered.with_columns(root), known.with_columns(root)
-
-
 def _reserved(plan: OfferPlan, triggers: pa.Table, contact: Ints) -> pa.Table:
     """Return what the triggers that send reserve, as RESERVATION."""
     rows = np.flatnonzero(contact >= 0)
     sent = triggers.take(rows)
-    columns = [
-        sent["subject_kind"],
-        sent["subject"],
-        sent["subject_kind"],
-        sent["subject"],
-        *(pick([one[n] for one in plan.contacts], contact[rows]) for n in range(len(Contact._fields))),
-        sent["tick"],
-        sent["decision_id"],
-    ]
-    return pa.table(columns, schema=RESERVATION)
+    which = (pick([one[n] for one in plan.contacts], contact[rows]) for n in range(len(Contact._fields)))
+    columns = {name: sent[name] for name in sent.column_names} | dict(zip(Contact._fields, which, strict=True))
+    return pa.table([columns[name] for name in RESERVATION.names], schema=RESERVATION)

@@ -1,6 +1,5 @@
 """What a playbook's offers and policy mean to the kernels of decisions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -8,11 +7,18 @@ from typing import NamedTuple
 import polars as pl
 import pyarrow as pa
 
-ELIGIBILITY, COOLDOWN, CAPS = range(3)
-GATES = ("eligibility", "cooldown", "caps")
+from schemas.playbook import LEVELS
+
+MOVED, ELIGIBILITY, COOLDOWN, CAPS = range(4)
+GATES = ("moved", "eligibility", "cooldown", "caps")
 """The gates, in the order in which every candidate passes them."""
 
-NOT_ELIGIBLE, NO_VALUE, FIRST_LIMIT = range(3)
+NO_RECIPIENT, HAS_MOVED, NOT_ELIGIBLE, NO_VALUE, FIRST_LIMIT = range(5)
+
+SUBJECT = "subject"
+COUNTED = (SUBJECT, *LEVELS)
+"""Whose contacts a limit may count, always within one contact root: those made for the trigger's subject, those that a
+recipient got, those of a root that is a household or an SME."""
 
 _DAY = 86_400_000
 _LONGEST = {"day": 2 * _DAY, "week": 8 * _DAY, "month": 32 * _DAY}  # with a change of clocks
@@ -28,11 +34,12 @@ class Contact(NamedTuple):
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `max` contacts of a contact root in a period; None in `offer`, `family`, `channel` counts all.
+    """At most `max` contacts in a period; None in `offer`, `family`, `channel` counts all.
 
     Attributes:
         gate: COOLDOWN or CAPS.
         reason: The code that a blocked candidate shows.
+        per: Whose contacts, one of `COUNTED`.
         max: How many are allowed.
         period: Milliseconds of a rolling period, or `day`, `week`, `month` of the playbook's time zone.
         offer: Counts and limits only this offer.
@@ -42,6 +49,7 @@ class Limit:
 
     gate: int
     reason: str
+    per: str
     max: int
     period: int | str
     offer: str | None = None
@@ -107,7 +115,7 @@ class OfferPlan:
         mode: live, backfill, shadow or simulated.
         tick: Distance of ticks, milliseconds.
         time_zone: Of calendar periods.
-        segments: The columns that expressions see of memberships, and the segment of each.
+        segments: The memberships that expressions see: SEGMENT of the trigger's level, or LEVEL.SEGMENT.
         offers: The offers, by name in ascending order.
         limits: Cooldowns in the order of the offers, then the caps as written.
         triggers: Schema of the trigger batches.
@@ -119,7 +127,7 @@ class OfferPlan:
     mode: str
     tick: int
     time_zone: str
-    segments: Mapping[str, str]
+    segments: tuple[str, ...]
     offers: tuple[Offer, ...]
     limits: tuple[Limit, ...]
     triggers: pa.Schema
@@ -131,8 +139,8 @@ class OfferPlan:
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
-        """Every reason for which a gate blocks; limit i has FIRST_LIMIT + i."""
-        return ("not_eligible", "no_value", *(limit.reason for limit in self.limits))
+        """Every reason why nothing is sent; limit i has FIRST_LIMIT + i."""
+        return ("no_recipient", "moved", "not_eligible", "no_value", *(limit.reason for limit in self.limits))
 
     @cached_property
     def memory(self) -> int:

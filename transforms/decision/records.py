@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from schemas.records import INSTANT
 from transforms.decision.arbitration import Verdicts
 from transforms.decision.columns import Ints, lists, nullable, pick
-from transforms.decision.definitions import GATES, OfferPlan
+from transforms.decision.definitions import GATES, NO_RECIPIENT, OfferPlan
 
 ACTIONS = ("no_offer", "outranked", "offer")
 
@@ -38,15 +38,17 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     `offer` to `value_micros` are null unless the action is `offer`; `reason` is why not: what first blocked the best
     candidate. `params` is JSON text, an object by name: each offer has its own names, and the text is the same in
     every version of a playbook. `candidates` are in their rank, the best first; gates saw the ledger as it was
-    when the trigger's turn came.
+    when the trigger's turn came. A trigger without a recipient has no candidates.
     """
     return pa.schema(
         [
             pa.field("decision_id", pa.string(), nullable=False),
             pa.field("subject_kind", pa.string(), nullable=False),
             pa.field("subject", pa.string(), nullable=False),
-            pa.field("recipient_kind", pa.string(), nullable=False),
-            pa.field("recipient", pa.string(), nullable=False),
+            pa.field("root_kind", pa.string(), nullable=False),  # the contact root, whose ledger answers
+            pa.field("root", pa.string(), nullable=False),
+            pa.field("recipient_kind", pa.string()),
+            pa.field("recipient", pa.string()),  # null: there is nobody to send to
             pa.field("trigger", pa.string(), nullable=False),
             pa.field("tick", INSTANT, nullable=False),
             pa.field("late", pa.bool_(), nullable=False),
@@ -90,8 +92,7 @@ def decision_records(
     offers = [offer for offer in plan.offers for _ in offer.send]
     valid_for = pick([offer.valid_for for offer in offers], contact, "int64")
     columns = {name: triggers[name] for name in triggers.column_names} | {
-        "recipient_kind": triggers["subject_kind"],
-        "recipient": triggers["subject"],
+        "recipient_kind": pc.if_else(pc.is_valid(triggers["recipient"]), "subscriber", None),
         "action": pick(ACTIONS, np.where(contact >= 0, 2, verdicts.outranked.astype(np.int64))),
         "offer": pick([offer.name for offer in offers], contact),
         "channel": pick([contact.channel for contact in plan.contacts], contact),
@@ -99,7 +100,7 @@ def decision_records(
         "valid_until": pc.add(triggers["tick"], valid_for),
         "params": params,
         "value_micros": candidates["value_micros"].to_arrow().take(nullable(verdicts.chosen)),
-        "reason": pick(plan.reasons, np.where(contact < 0, _first_reasons(size, candidates, verdicts), -1)),
+        "reason": pick(plan.reasons, np.where(contact < 0, _first_reasons(triggers, candidates, verdicts), -1)),
         "candidates": _candidates(plan, size, candidates, verdicts.reasons),
         "playbook": pa.repeat(plan.playbook, size),
         "version": pa.repeat(plan.version, size),
@@ -110,9 +111,9 @@ def decision_records(
     return pa.table([columns[name] for name in schema.names], schema.names).cast(schema)
 
 
-def _first_reasons(size: int, candidates: pl.DataFrame, verdicts: Verdicts) -> Ints:
-    """Return why the best candidate of each trigger is blocked, -1 where it is not or there is none."""
-    found = np.full(size, -1)
+def _first_reasons(triggers: pa.Table, candidates: pl.DataFrame, verdicts: Verdicts) -> Ints:
+    """Return why the best candidate of each trigger is blocked or there can be none; -1 where neither is so."""
+    found = np.where(pc.is_null(triggers["recipient"]).to_numpy(), NO_RECIPIENT, -1)
     best = candidates["trigger"].is_first_distinct().arg_true().to_numpy()
     reasons = verdicts.reasons[best]
     found[candidates["trigger"].to_numpy()[best]] = reasons[np.arange(len(best)), (reasons >= 0).argmax(axis=1)]

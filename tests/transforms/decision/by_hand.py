@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,15 +11,23 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pyarrow as pa
 
-from transforms.decision.definitions import CAPS, COOLDOWN, Limit, Offer, OfferPlan
+from schemas.records import FACT
+from transforms.decision.definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
 
 HOUR = 3_600_000
+Root = tuple[str, str]
 TRIGGERS = pa.schema(
     [
         ("subject", pa.string()),
         ("trigger", pa.string()),
         ("tick", pa.int64()),
         ("late", pa.bool_()),
+        ("root_kind", pa.string()),
+        ("root", pa.string()),
+        ("recipient", pa.string()),
+        ("household", pa.string()),
+        ("sme", pa.string()),
+        ("moved_until", pa.int64()),
         ("evidence", pa.struct([("x", pa.int64())])),
         ("segments", pa.list_(pa.string())),
         ("context", pa.struct([("x", pa.int64()), ("y", pa.float64())])),
@@ -35,11 +43,15 @@ class Cap:
     period: int | str
     family: str | None = None
     channel: str | None = None
+    per: str = "subscriber"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """An offer: who may have it is `x >= least_x` (None: everybody), its value is `value`, or y if None."""
+    """An offer: its value is `value`, or y if None.
+
+    Eligible is who has `x >= least_x` (None: everybody) and is in the segment `only` (None: everybody), as LEVEL.NAME.
+    """
 
     name: str
     triggers: tuple[str, ...] = ("t",)
@@ -51,6 +63,7 @@ class Choice:
     cost: float = 0.0
     least_x: int | None = None
     cooldown: int = 0
+    only: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +79,10 @@ class Policy:
 def plan_of(policy: Policy) -> OfferPlan:
     """Return the policy as the kernels take it."""
     choices = sorted(policy.choices, key=lambda choice: choice.name)
-    cooldowns = [Limit(COOLDOWN, "cooldown", 1, one.cooldown, offer=one.name) for one in choices if one.cooldown]
+    cooldowns = [Limit(COOLDOWN, "cooldown", SUBJECT, 1, each.cooldown, each.name) for each in choices if each.cooldown]
     caps = [
-        Limit(CAPS, f"cap_{n}", cap.max, cap.period, None, cap.family, cap.channel) for n, cap in enumerate(policy.caps)
+        Limit(CAPS, f"cap_{n}", cap.per, cap.max, cap.period, None, cap.family, cap.channel)
+        for n, cap in enumerate(policy.caps)
     ]
     return OfferPlan(
         playbook="test",
@@ -77,7 +91,7 @@ def plan_of(policy: Policy) -> OfferPlan:
         mode="live",
         tick=policy.tick,
         time_zone=policy.time_zone,
-        segments={"subscriber.member": "member"},
+        segments=tuple({choice.only for choice in choices if choice.only}),
         offers=tuple(map(_offer, choices)),
         limits=(*cooldowns, *caps),
         triggers=TRIGGERS,
@@ -94,7 +108,10 @@ def _offer(choice: Choice) -> Offer:
         priority=choice.priority,
         send=choice.send,
         valid_for=HOUR,
-        eligible=pl.lit(True) if choice.least_x is None else pl.col("x") >= choice.least_x,
+        eligible=pl.all_horizontal(
+            pl.lit(True) if choice.least_x is None else pl.col("x") >= choice.least_x,
+            pl.col(choice.only) if choice.only else pl.lit(True),
+        ),
         value=pl.col("y") if choice.value is None else pl.lit(choice.value),
         cost=pl.lit(choice.cost),
         p_accept=pl.lit(choice.p_accept),
@@ -103,9 +120,9 @@ def _offer(choice: Choice) -> Offer:
     )
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Trigger:
-    """One trigger."""
+    """One trigger; its root is its subject, and of a subscriber's the recipient too, unless they are given."""
 
     subject: str = "s"
     trigger: str = "t"
@@ -114,51 +131,129 @@ class Trigger:
     y: float | None = 1.0
     late: bool = False
     member: bool = False
+    kind: str = "subscriber"
+    in_root: Root | None = None
+    to: str | None = None
+    household: str | None = None
+    sme: str | None = None
+    moved_until: int | None = None
+
+    @property
+    def root(self) -> Root:
+        """Its contact root."""
+        return self.in_root or (self.kind, self.subject)
+
+    @property
+    def recipient(self) -> str | None:
+        """Whom it would reach."""
+        return self.subject if self.kind == "subscriber" else self.to
 
     @property
     def id(self) -> str:
         """Its decision id."""
-        parts = ["test", "subscriber", self.subject, self.trigger, str(self.tick), "0"]
+        parts = ["test", self.kind, self.subject, self.trigger, str(self.tick), "0"]
         netstrings = "".join(f"{len(part.encode())}:{part}," for part in parts)
         return hashlib.blake2b(netstrings.encode(), digest_size=16).hexdigest()
 
 
+@dataclass(frozen=True)
+class Fact:
+    """What a contact root is told of a membership."""
+
+    root: Root
+    segment: str  # LEVEL.NAME
+    subject: str
+    member: bool
+    tick: int
+
+
+def facts_of(facts: Iterable[Fact]) -> pa.RecordBatch:
+    """Return facts as a batch."""
+    rows = [
+        {
+            "root_kind": fact.root[0],
+            "root": fact.root[1],
+            "subject_kind": fact.segment.split(".")[0],
+            "subject": fact.subject,
+            "segment": fact.segment,
+            "member": fact.member,
+            "tick": fact.tick,
+        }
+        for fact in facts
+    ]
+    return pa.RecordBatch.from_pylist(rows, schema=FACT)
+
+
+def batches_of(triggers: Iterable[Trigger]) -> list[pa.RecordBatch]:
+    """Return triggers as batches, one for each kind of subject."""
+    kinds: dict[str, list[Trigger]] = {}
+    for trigger in triggers:
+        kinds.setdefault(trigger.kind, []).append(trigger)
+    return [batch_of(kinds[kind]) for kind in sorted(kinds)]
+
+
 def batch_of(triggers: Iterable[Trigger]) -> pa.RecordBatch:
-    """Return triggers as a batch."""
+    """Return triggers of one kind of subject as a batch."""
+    triggers = list(triggers)
     rows = [
         {
             "subject": one.subject,
             "trigger": one.trigger,
             "tick": one.tick,
             "late": one.late,
+            "root_kind": one.root[0],
+            "root": one.root[1],
+            "recipient": one.recipient,
+            "household": one.household,
+            "sme": one.sme,
+            "moved_until": one.moved_until,
             "evidence": {"x": one.x},
             "segments": ["member"] if one.member else [],
             "context": {"x": one.x, "y": one.y},
         }
         for one in triggers
     ]
-    metadata = {b"signal": b"trigger", b"subject_kind": b"subscriber"}
+    metadata = {b"signal": b"trigger", b"subject_kind": (triggers[0].kind if triggers else "subscriber").encode()}
     return pa.RecordBatch.from_pylist(rows, schema=TRIGGERS.with_metadata(metadata))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One contact in the ledger."""
+
+    trigger: Trigger
+    choice: Choice
+    channel: str
+
+    def counts(self, per: str, trigger: Trigger) -> bool:
+        """Tell whether a limit per `per` that looks at a trigger counts it."""
+        if self.trigger.root != trigger.root:
+            return False
+        if per == "subject":
+            return (self.trigger.kind, self.trigger.subject) == (trigger.kind, trigger.subject)
+        return self.trigger.recipient == trigger.recipient if per == "subscriber" else trigger.root[0] == per
 
 
 @dataclass
 class ByHand:
-    """Decides triggers; `sent` is the ledger: root, choice, channel, tick."""
+    """Decides triggers; `sent` is the ledger."""
 
     policy: Policy
-    sent: list[tuple[str, Choice, str, int]] = field(default_factory=list)
+    facts: Sequence[Fact] = ()
+    sent: list[Sent] = field(default_factory=list)
 
     def decide(self, triggers: Iterable[Trigger]) -> list[dict[str, Any]]:
         """Return what each trigger is answered, by tick, subject and id."""
-        groups: dict[tuple[int, str], list[Trigger]] = {}
+        groups: dict[tuple[int, Root], list[Trigger]] = {}
         for trigger in triggers:
-            groups.setdefault((trigger.tick, trigger.subject), []).append(trigger)
+            groups.setdefault((trigger.tick, trigger.root), []).append(trigger)
         answers = []
         for key in sorted(groups):
             before = list(self.sent)
-            turns = sorted(groups[key], key=self._turn)
-            answers += sorted((self._answer(trigger, before) for trigger in turns), key=lambda one: one["decision_id"])
-        return answers
+            for trigger in sorted(groups[key], key=self._turn):
+                place = (trigger.tick, trigger.kind, trigger.subject, trigger.id)
+                answers.append((place, self._answer(trigger, before)))
+        return [answer for _, answer in sorted(answers, key=lambda one: one[0])]
 
     def _turn(self, trigger: Trigger) -> tuple[Any, ...]:
         eligible = [one for one in self._candidates(trigger) if one["ineligible"] is None]
@@ -167,13 +262,15 @@ class ByHand:
         best = min(eligible, key=lambda one: (one["choice"].priority, -one["micros"]))
         return (0, best["choice"].priority, -best["micros"], trigger.id)
 
-    def _answer(self, trigger: Trigger, before: list[tuple[str, Choice, str, int]]) -> dict[str, Any]:
+    def _answer(self, trigger: Trigger, before: list[Sent]) -> dict[str, Any]:
         candidates = self._candidates(trigger)
         gates = [self._gates(trigger, one, self.sent) for one in candidates]
-        could = any(self._gates(trigger, one, before) == [None] * 3 for one in candidates)
-        passing = [n for n, results in enumerate(gates) if results == [None] * 3]
+        could = any(self._gates(trigger, one, before) == [None] * 4 for one in candidates)
+        passing = [n for n, results in enumerate(gates) if results == [None] * 4]
         answer = {"decision_id": trigger.id, "action": "no_offer", "offer": None, "channel": None, "value_micros": None}
         answer["reason"] = next(filter(None, gates[0])) if candidates and not passing else None
+        if trigger.recipient is None:
+            answer["reason"] = "no_recipient"
         answer["candidates"] = [
             (one["choice"].name, one["channel"], one["micros"], results)
             for one, results in zip(candidates, gates, strict=True)
@@ -182,7 +279,7 @@ class ByHand:
             best = candidates[passing[0]]
             answer |= {"action": "offer", "offer": best["choice"].name, "channel": best["channel"]}
             answer["value_micros"] = best["micros"]
-            self.sent.append((trigger.subject, best["choice"], best["channel"], trigger.tick))
+            self.sent.append(Sent(trigger, best["choice"], best["channel"]))
         elif could:
             answer["action"] = "outranked"
         return answer
@@ -190,11 +287,12 @@ class ByHand:
     def _candidates(self, trigger: Trigger) -> list[dict[str, Any]]:
         """Return the candidates, the best first."""
         found = []
-        for choice in self.policy.choices:
-            for place, channel in enumerate(choice.send if trigger.trigger in choice.triggers else ()):
+        named = [choice for choice in self.policy.choices if trigger.trigger in choice.triggers]
+        for choice in named if trigger.recipient is not None else ():
+            for place, channel in enumerate(choice.send):
                 micros = self._micros(choice, trigger)
-                eligible = choice.least_x is None or (trigger.x is not None and trigger.x >= choice.least_x)
-                ineligible = "not_eligible" if not eligible else "no_value" if micros is None else None
+                reason = "not_eligible" if not self._eligible(choice, trigger) else "no_value"
+                ineligible = None if reason == "no_value" and micros is not None else reason
                 rank = (
                     ineligible is not None,
                     choice.priority,
@@ -208,6 +306,24 @@ class ByHand:
                 )
         return sorted(found, key=lambda one: one["rank"])
 
+    def _eligible(self, choice: Choice, trigger: Trigger) -> bool:
+        if choice.least_x is not None and (trigger.x is None or trigger.x < choice.least_x):
+            return False
+        return choice.only is None or self._member(choice.only, trigger)
+
+    def _member(self, segment: str, trigger: Trigger) -> bool:
+        level, _, name = segment.rpartition(".")
+        if level in ("", trigger.kind):
+            return trigger.member and name == "member"
+        subjects = {"subscriber": trigger.recipient, "household": trigger.household, "sme": trigger.sme}
+        told = [
+            (fact.tick, fact.member)
+            for fact in self.facts
+            if (fact.root, fact.segment, fact.subject) == (trigger.root, segment, subjects[level])
+            and fact.tick <= trigger.tick
+        ]
+        return max(told, default=(0, False))[1]
+
     def _micros(self, choice: Choice, trigger: Trigger) -> int | None:
         value = trigger.y if choice.value is None else choice.value
         if value is None or not 0 <= choice.p_accept <= 1:
@@ -215,25 +331,29 @@ class ByHand:
         micros = (value * choice.p_accept - choice.cost) * 1_000_000
         return round(micros) if math.isfinite(micros) and abs(micros) < 2**63 else None
 
-    def _gates(
-        self, trigger: Trigger, candidate: dict[str, Any], ledger: list[tuple[str, Choice, str, int]]
-    ) -> list[str | None]:
-        mine = [entry for entry in ledger if entry[0] == trigger.subject]
+    def _gates(self, trigger: Trigger, candidate: dict[str, Any], ledger: list[Sent]) -> list[str | None]:
         choice, channel = candidate["choice"], candidate["channel"]
-        cooling = any(sent is choice and trigger.tick < tick + choice.cooldown for _, sent, _, tick in mine)
+        moved = trigger.moved_until is not None and trigger.moved_until > trigger.tick
+        cooling = any(
+            one.choice is choice and trigger.tick < one.trigger.tick + choice.cooldown
+            for one in ledger
+            if one.counts("subject", trigger)
+        )
         reached = None
         for n, cap in enumerate(self.policy.caps):
-            if cap.family in (None, choice.family) and cap.channel in (None, channel):
+            limited = cap.per in ("subscriber", trigger.root[0])
+            if limited and cap.family in (None, choice.family) and cap.channel in (None, channel):
                 counted = [
-                    tick
-                    for _, sent, by, tick in mine
-                    if cap.family in (None, sent.family)
-                    and cap.channel in (None, by)
-                    and self._within(cap, tick, trigger)
+                    one
+                    for one in ledger
+                    if one.counts(cap.per, trigger)
+                    and cap.family in (None, one.choice.family)
+                    and cap.channel in (None, one.channel)
+                    and self._within(cap, one.trigger.tick, trigger)
                 ]
                 if len(counted) >= cap.max:
                     reached = reached or f"cap_{n}"
-        return [candidate["ineligible"], "cooldown" if cooling else None, reached]
+        return ["moved" if moved else None, candidate["ineligible"], "cooldown" if cooling else None, reached]
 
     def _within(self, cap: Cap, tick: int, trigger: Trigger) -> bool:
         if isinstance(cap.period, int):

@@ -1,18 +1,44 @@
 """Decisions: equal to those by hand, however ticks are cut, batches ordered and subjects spread over shards."""
 
 import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.transforms.decision.by_hand import HOUR, ByHand, Cap, Choice, Policy, Trigger, batch_of, plan_of
+from tests.transforms.decision.by_hand import (
+    HOUR,
+    ByHand,
+    Cap,
+    Choice,
+    Fact,
+    Policy,
+    Trigger,
+    batch_of,
+    batches_of,
+    facts_of,
+    plan_of,
+)
 from transforms.decision.decide import decide
 
 TICKS = 16  # of six hours: over a change of clocks, the end of a week and of a month
 START = 1_774_699_200_000  # 2026-03-28T12:00:00Z
 TICK = 6 * HOUR
+
+SEGMENTS = ("subscriber.g", "household.g", "sme.g")
+HOME, FIRM = ("household", "h"), ("sme", "f")
+PLACES: dict[tuple[str, str], list[dict[str, Any]]] = {
+    ("subscriber", "p"): [{}, {"in_root": HOME, "household": "h"}],
+    ("subscriber", "q"): [{"in_root": HOME, "household": "h", "sme": "f"}, {"in_root": FIRM, "sme": "f"}],
+    ("household", "h"): [{"to": "p", "household": "h"}, {"to": "q", "household": "h", "sme": "f"}, {}],
+    ("sme", "f"): [{"to": "q", "in_root": HOME, "household": "h", "sme": "f"}, {"to": "q", "sme": "f"}, {}],
+}
+"""Where the subjects of a small world may be found at a tick, and whom their triggers reach."""
+ROOTS = (HOME, FIRM, ("subscriber", "p"))
 
 periods = st.one_of(st.integers(1, 8).map(lambda ticks: ticks * TICK), st.sampled_from(["day", "week", "month"]))
 caps = st.builds(
@@ -21,6 +47,7 @@ caps = st.builds(
     period=periods,
     family=st.sampled_from([None, None, "f", "g"]),
     channel=st.sampled_from([None, None, "app", "sms"]),
+    per=st.sampled_from(["subscriber", "household", "sme"]),
 )
 choices = st.builds(
     Choice,
@@ -34,6 +61,7 @@ choices = st.builds(
     cost=st.sampled_from([0.0, 0.25]),
     least_x=st.sampled_from([None, None, None, 1]),
     cooldown=st.integers(0, 6).map(lambda ticks: ticks * TICK),
+    only=st.sampled_from([*[None] * 6, "member", "household.member", *SEGMENTS]),
 )
 policies = st.builds(
     Policy,
@@ -47,17 +75,26 @@ STRANGE = (None, float("nan"), float("inf"), 1e300, 0.0000005, -3.0)
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Policy, list[Trigger]]:
-    """Draw a policy, and a crowd of triggers that its offers name."""
+def cases(draw: st.DrawFn) -> tuple[Policy, list[Trigger], list[Fact]]:
+    """Draw a policy, a crowd of triggers that its offers name, and what their roots are told."""
     policy = draw(policies)
-    named = {name for choice in policy.choices for name in choice.triggers}
-    places = [("pq"[n % 2], name, START + n // 2 * TICK) for n in range(2, 2 * TICKS + 2) for name in sorted(named)]
+    named = sorted({name for choice in policy.choices for name in choice.triggers})
+    times = range(START + TICK, START + (TICKS + 1) * TICK, TICK)
     chance = draw(st.randoms(use_true_random=True))
-    crowd = chance.sample(places, draw(st.integers(1, min(len(places), 60))))
-    xs, ys = (None, 0, 1, 1, 1), (1.0, 1.0, 2.0, 2.0, 3.0)
-    return policy, [
-        Trigger(*place, chance.choice(xs), chance.choice(chance.choice((ys, ys, STRANGE)))) for place in crowd
-    ]
+    crowd = chance.sample([*product(PLACES, named, times)], draw(st.integers(1, 60)))
+    told = chance.sample([*product(ROOTS, SEGMENTS, "pqhf", times)], draw(st.integers(0, 60)))
+    return (
+        policy,
+        [_trigger(chance, *one) for one in crowd],
+        [Fact(*key, chance.random() < 0.7, at) for *key, at in told],
+    )
+
+
+def _trigger(chance: random.Random, who: tuple[str, str], name: str, tick: int) -> Trigger:
+    xs, ys = (None, 0, 1, 1, 1), chance.choice(((1.0, 1.0, 2.0, 2.0, 3.0), (1.0, 2.0), STRANGE))
+    given = {"moved_until": chance.choice((None, None, None, tick, tick + 1)), "member": chance.random() < 0.5}
+    place = chance.choice(PLACES[who])
+    return Trigger(who[1], name, tick, chance.choice(xs), chance.choice(ys), kind=who[0], **given, **place)
 
 
 def told(decisions: pa.Table) -> list[dict[str, Any]]:
@@ -77,31 +114,50 @@ def told(decisions: pa.Table) -> list[dict[str, Any]]:
 
 @given(cases())
 @settings(max_examples=400, deadline=None)
-def test_decisions_equal_those_by_hand(case: tuple[Policy, list[Trigger]]) -> None:
-    policy, found = case
-    decided = decide(plan_of(policy), None, [batch_of(found)], START + TICKS * TICK)
-    assert told(decided.decisions) == ByHand(policy).decide(found)
+def test_decisions_equal_those_by_hand(case: tuple[Policy, list[Trigger], list[Fact]]) -> None:
+    policy, found, facts = case
+    decided = decide(plan_of(policy), None, [*batches_of(found), facts_of(facts)], START + TICKS * TICK)
+    assert told(decided.decisions) == ByHand(policy, facts).decide(found)
 
 
 @given(cases(), st.lists(ticks, max_size=5), st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 def test_cuts_order_and_shards_do_not_matter(
-    case: tuple[Policy, list[Trigger]], cuts: list[int], chance: random.Random
+    case: tuple[Policy, list[Trigger], list[Fact]], cuts: list[int], chance: random.Random
 ) -> None:
-    policy, found = case
+    policy, found, facts = case
     plan, end = plan_of(policy), START + TICKS * TICK
-    whole = decide(plan, None, [batch_of(found)], end)
+    whole = decide(plan, None, [*batches_of(found), facts_of(facts)], end)
     chance.shuffle(found)
-    tables, states = [], []
-    for subject in "pq":
-        state, waiting = None, [batch_of([one]) for one in found if one.subject == subject]
+    chance.shuffle(facts)
+    tables = []
+    for root in {each.root for each in found}:
+        mine, told_ = [one for one in found if one.root == root], [one for one in facts if one.root == root]
+        state, waiting = None, [*(batch_of([one]) for one in mine), *(facts_of([one]) for one in told_)]
+        chance.shuffle(waiting)
         for upto in [*sorted(cuts), end]:
             decided = decide(plan, state, waiting, upto)
             state, waiting = decided.state, decided.waiting
             tables.append(decided.decisions)
         assert not waiting
-        states.append(decide(plan, state, [], end).state)
+        assert decide(plan, state, [], end).state == decide(plan, None, [*batches_of(mine), facts_of(told_)], end).state
     order = [(name, "ascending") for name in ("tick", "subject_kind", "subject", "decision_id")]
     assert repr(pa.concat_tables(tables).sort_by(order).to_pylist()) == repr(whole.decisions.to_pylist())  # NaN
-    alone = [decide(plan, None, [batch_of(one for one in found if one.subject == s)], end).state for s in "pq"]
-    assert states == alone
+
+
+@given(cases(), st.integers(1, 3), st.integers(1, 8), st.sampled_from(["subscriber", "household", "sme"]))
+@settings(max_examples=60, deadline=None)
+def test_no_cap_is_ever_passed(
+    case: tuple[Policy, list[Trigger], list[Fact]], most: int, length: int, per: str
+) -> None:
+    policy, found, facts = case
+    capped = replace(policy, caps=(*policy.caps, Cap(most, length * TICK, per=per)))
+    decided = decide(plan_of(capped), None, [*batches_of(found), facts_of(facts)], START + TICKS * TICK)
+    sent: dict[Any, list[datetime]] = {}
+    for row in decided.decisions.to_pylist():
+        if row["action"] == "offer" and per in ("subscriber", row["root_kind"]):
+            counted = (row["root_kind"], row["root"], row["recipient"] if per == "subscriber" else None)
+            sent.setdefault(counted, []).append(row["tick"])
+    for times in sent.values():
+        later = zip(times, times[most:], strict=False)
+        assert all(after - before >= timedelta(milliseconds=length * TICK) for before, after in later)

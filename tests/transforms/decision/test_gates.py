@@ -1,12 +1,10 @@
 """Gates, one case each: who is let through when, and what the record says."""
 
-from dataclasses import replace
 from typing import Any
 
-import polars as pl
 import pytest
 
-from tests.transforms.decision.by_hand import HOUR, Cap, Choice, Policy, Trigger, batch_of, plan_of
+from tests.transforms.decision.by_hand import HOUR, Cap, Choice, Policy, Trigger, batch_of, batches_of, plan_of
 from transforms.decision.decide import decide
 
 DAY = 24 * HOUR
@@ -16,7 +14,7 @@ LAST_SUNDAY_OF_MARCH = 1_774_735_200_000  # 2026-03-28T22:00:00Z, midnight in He
 
 def answers(policy: Policy, *triggers: Trigger) -> list[tuple[str, str | None]]:
     """Return the offer and channel, or the action, and the reason of each decision."""
-    rows = decide(plan_of(policy), None, [batch_of(triggers)], 2**52).decisions.to_pylist()
+    rows = decide(plan_of(policy), None, batches_of(triggers), 2**52).decisions.to_pylist()
     return [(f"{row['offer']}/{row['channel']}" if row["offer"] else row["action"], row["reason"]) for row in rows]
 
 
@@ -24,7 +22,6 @@ def at(*ticks: int, **given: Any) -> list[Trigger]:
     return [Trigger(tick=tick, **given) for tick in ticks]
 
 
-MEMBER = pl.col("subscriber.member")
 ONE = (Choice("a"),)
 SENT = ("a/app", None)
 CAP = ("no_offer", "cap_0")
@@ -160,12 +157,10 @@ def test_a_trigger_that_no_offer_names_any_more_gets_none(choices: tuple[Choice,
     assert answers(Policy(choices), *at(MONDAY)) == [("no_offer", None)]
 
 
-def test_memberships_are_in_scope() -> None:
-    plan = plan_of(Policy(ONE))
-    offers = (replace(plan.offers[0], eligible=MEMBER),)
-    plan = replace(plan, offers=offers)
+@pytest.mark.parametrize("only", ["member", "subscriber.member"])
+def test_memberships_are_in_scope(only: str) -> None:
     both = [Trigger(subject="p", member=True, tick=MONDAY), Trigger(subject="q", tick=MONDAY)]
-    assert decide(plan, None, [batch_of(both)], MONDAY).decisions["reason"].to_pylist() == [None, "not_eligible"]
+    assert answers(Policy((Choice("a", only=only),)), *both) == [SENT, ("no_offer", "not_eligible")]
 
 
 def test_what_comes_after_its_tick_closed_is_decided_at_the_next_and_marked() -> None:
@@ -183,10 +178,13 @@ def test_a_record_is_complete() -> None:
     plan = plan_of(Policy((Choice("a", send=("app", "sms"), least_x=1, cooldown=DAY),), (Cap(1, DAY),)))
     sent, blocked = decide(plan, None, [batch_of(at(MONDAY, MONDAY + HOUR, x=7))], 2**52).decisions.to_pylist()
     assert {
-        name: sent[name] for name in ("subject_kind", "subject", "recipient_kind", "recipient", "trigger", "late")
+        name: sent[name]
+        for name in ("subject_kind", "subject", "root_kind", "root", "recipient_kind", "recipient", "trigger", "late")
     } == {
         "subject_kind": "subscriber",
         "subject": "s",
+        "root_kind": "subscriber",
+        "root": "s",
         "recipient_kind": "subscriber",
         "recipient": "s",
         "trigger": "t",
@@ -213,6 +211,7 @@ def test_a_record_is_complete() -> None:
             "p_accept": 0.5,
             "p_accept_assumed": False,
             "gates": [
+                {"gate": "moved", "result": "passed", "reason": None},
                 {"gate": "eligibility", "result": "passed", "reason": None},
                 {"gate": "cooldown", "result": "blocked", "reason": "cooldown"},
                 {"gate": "caps", "result": "blocked", "reason": "cap_0"},

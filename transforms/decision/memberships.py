@@ -1,0 +1,79 @@
+"""Memberships that facts tell of, and what expressions see of them at each trigger."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.records import FACT
+from transforms.context.dotted import columns_of
+from transforms.decision.definitions import OfferPlan
+from transforms.decision.memory import MEMBERSHIP
+
+_WHO = ("root_kind", "root", "subject")
+_KEY = ("segment", *_WHO)
+_TABLE = (*_KEY, "tick", "member")
+
+
+def take_facts(memberships: pa.Table, facts: Sequence[pa.Table], first: int | None) -> pl.DataFrame:
+    """Lay memberships and facts out in time.
+
+    A fact acts from its tick on, one that comes too late from the first open tick on. The latest by tick counts: one
+    from before what is known changes nothing. Of two that contradict each other at one tick the membership counts.
+
+    Args:
+        memberships: What held after the closed tick, as MEMBERSHIP.
+        facts: Tables as FACT.
+        first: The first open tick, None where all are open.
+
+    Returns:
+        segment, root_kind, root, subject, tick, member, since (the tick from which on the row holds, until the next
+        of the same key), sorted by all but tick and member.
+    """
+    known = _frame(memberships).with_columns(since="tick", member=pl.lit(True))
+    open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
+    told = _frame(pa.concat_tables([FACT.empty_table(), *facts])).with_columns(since=open_from)
+    both = pl.concat(each.select(*_TABLE, "since") for each in (known, told)).sort(*_KEY, "since", "tick", "member")
+    fresh = both.filter(pl.col("tick") == pl.col("tick").cum_max().over(_KEY))
+    return fresh.unique((*_KEY, "since"), keep="last", maintain_order=True)
+
+
+def that_hold(taken: pl.DataFrame) -> pa.Table:
+    """Return the memberships that hold at last, as MEMBERSHIP."""
+    last = taken.unique(_KEY, keep="last", maintain_order=True).filter("member").sort(MEMBERSHIP.names)
+    return last.select(MEMBERSHIP.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(MEMBERSHIP)
+
+
+def scope_of(plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame) -> pl.DataFrame:
+    """Return what expressions see of each trigger: its context, and memberships.
+
+    SEGMENT and LEVEL.SEGMENT of the trigger's own level are as recorded with the trigger. Those of other levels are of
+    the recipient at the tick: its own segments, and those of the household and the SME it is in.
+
+    Args:
+        plan: The offers; `segments` says what they read.
+        triggers: As `plan.triggers`, with subject_kind.
+        taken: What `take_facts` gives.
+    """
+    context = _frame(pa.Table.from_struct_array(triggers["context"]))
+    names = ["subject_kind", "tick", "root_kind", "root", "recipient", "household", "sme", "segments"]
+    asked = _frame(triggers.select(names)).rename({"recipient": "subscriber"}).with_row_index("row")
+    return columns_of(context).with_columns(_member(asked, taken, name).alias(name) for name in plan.segments)
+
+
+def _member(asked: pl.DataFrame, taken: pl.DataFrame, name: str) -> pl.Series:
+    """Tell for each trigger whether its subject, or that of another level, is a member."""
+    level, _, segment = name.rpartition(".")
+    own = asked["segments"].list.contains(segment)
+    elsewhere = asked.filter((pl.col("subject_kind") != level) & (pl.lit(level) != ""))
+    if elsewhere.is_empty():
+        return own
+    facts = taken.filter(pl.col("segment") == name).select(*_WHO, "since", "member").sort("since")
+    at = elsewhere.select("row", "root_kind", "root", "tick", subject=level).sort("tick")
+    found = at.join_asof(facts, left_on="tick", right_on="since", by=_WHO, check_sortedness=False)
+    return own.scatter(found["row"], found["member"].fill_null(False))
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    return cast(pl.DataFrame, pl.from_arrow(table))

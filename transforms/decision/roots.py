@@ -1,0 +1,46 @@
+"""Contact roots, subjects and recipients as numbers, for limits that count by them."""
+
+from typing import cast
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.playbook import GROUPS
+
+_ROOT = ("root_kind", "root")
+_WHO = (*_ROOT, "subject_kind", "subject", "recipient")
+
+
+def number_roots(triggers: pa.Table, reservations: pa.Table) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Number the contact roots of triggers and all that limits count within them, and find their reservations.
+
+    Args:
+        triggers: Columns root_kind, root, subject_kind, subject, recipient, tick, decision_id, moved_until.
+        reservations: As RESERVATION; those of other roots are left out.
+
+    Returns:
+        Of the triggers: root, `COUNTED`, tick, decision_id, moved. Of reservations: `COUNTED`, offer, family,
+        channel, tick. Equal numbers in a column mean the same root, subject or recipient; no number reaches the
+        count of rows of both; -1: there is none.
+    """
+    asked = cast(pl.DataFrame, pl.from_arrow(triggers.select([*_WHO, "tick", "decision_id", "moved_until"])))
+    roots = asked.select(_ROOT).unique()
+    known = cast(pl.DataFrame, pl.from_arrow(reservations)).join(roots, on=_ROOT, how="semi", maintain_order="left")
+    both = _numbers(pl.concat([asked.select(_WHO), known.select(_WHO)]))
+    moved = (pl.col("moved_until") > pl.col("tick")).fill_null(False)
+    return (
+        both.head(len(asked)).hstack(asked.select("tick", "decision_id", moved=moved)),
+        both.tail(len(known)).drop("root").hstack(known.select("offer", "family", "channel", "tick")),
+    )
+
+
+def _numbers(who: pl.DataFrame) -> pl.DataFrame:
+    """Return root and `COUNTED`: the number of a key is that of the first row that has it."""
+    row = pl.col("row").cast(pl.Int64)
+    root = row.first().over(_ROOT)
+    return who.with_row_index("row").select(
+        root=root,
+        subject=row.first().over(*_ROOT, "subject_kind", "subject"),
+        subscriber=pl.when(pl.col("recipient").is_not_null()).then(row.first().over(*_ROOT, "recipient")).otherwise(-1),
+        **{kind: pl.when(pl.col("root_kind") == kind).then(root).otherwise(-1) for kind in GROUPS},
+    )
