@@ -44,8 +44,7 @@ def duplicates(
     """
     mixed = hashes ^ finalise(codes.astype(np.uint64))
     known = seen["hash"].to_numpy() ^ finalise(seen["code"].to_numpy().astype(np.uint64))
-    ordered = np.sort(np.concatenate([mixed, known]))
-    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    repeated = _repeated(np.concatenate([mixed, known]))
     suspects = np.flatnonzero(_among(mixed, repeated))
     dropped = np.zeros(len(codes), bool)
     if len(suspects):
@@ -71,6 +70,13 @@ def _originals(rows: pl.DataFrame, seen: pl.DataFrame, horizon: int) -> Ints:
             return np.concatenate(found)
         remembered = rows.unique(["code", "hash"], keep="first")
         found.append(remembered["row"].to_numpy())
+
+
+def _repeated(values: Hashes) -> Hashes:
+    """Return the values that are there more than once, sorted; only those that share their low bits are compared."""
+    low = (values & np.uint64((1 << (4 * len(values)).bit_length()) - 1)).astype(np.int64)
+    ordered = np.sort(values[np.bincount(low)[low] > 1])
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
 def _among(values: Hashes, wanted: Hashes) -> Bools:

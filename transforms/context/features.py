@@ -22,7 +22,7 @@ class Features:
         self._plan = plan
         self._memory = replace(memory, rows={**memory.rows}, panes={**memory.panes}, values={**memory.values})
         self._timelines: dict[tuple[str, int], Timeline] = {}
-        self._values: dict[tuple[str, int, str], tuple[Timeline, Ints]] = {}
+        self._values: dict[tuple[str, int, str], Timeline] = {}
 
     def changes(self) -> Iterator[tuple[Ints, Ints, bool]]:
         """Yield codes and ticks at which rows may change features, and whether conditions read these."""
@@ -37,20 +37,27 @@ class Features:
 
     def at(self, points: Points, names: Collection[str]) -> pl.DataFrame:
         """Return the named features at each pair, a column each, in the order of the plan."""
-        windows: dict[tuple[object, ...], tuple[Ints, Ints]] = {}
+        found: dict[tuple[Timeline, int | None, int], Ints] = {}
+
+        def first_since(timeline: Timeline, ago: int | None, pane: int) -> Ints:
+            """Look up once where one window ends and another starts."""
+            if (timeline, ago, pane) not in found:
+                found[timeline, ago, pane] = timeline.first_since(points, ago, pane)
+            return found[timeline, ago, pane]
+
         columns = {}
         for feature in (feature for feature in self._plan.features if feature.name in names):
-            timeline = self._distinct(feature)[0] if feature.aggregate == "distinct" else self._timeline(feature)
-            window = (id(timeline), feature.window, feature.offset, feature.pane, feature.head_pane)
-            if window not in windows:
-                windows[window] = timeline.window(self._plan.grid, feature, points)
-            columns[feature.name] = self._value(feature, timeline, points, *windows[window])
+            timeline = self._distinct(feature) if feature.aggregate == "distinct" else self._timeline(feature)
+            hi = first_since(timeline, feature.offset, feature.head_pane)
+            lo = first_since(timeline, feature.reach, feature.pane)
+            columns[feature.name] = self._value(feature, timeline, points, lo, hi)
         return pl.DataFrame(columns) if columns else pl.DataFrame(height=len(points))
 
     def _value(self, feature: Feature, timeline: Timeline, points: Points, lo: Ints, hi: Ints) -> pl.Series:
         """Return the aggregate, NULL where its window looks back past the start of complete input."""
         if feature.aggregate == "distinct":
-            found = ranges.distincts(self._distinct(feature)[1], lo, hi)
+            rows, lo, hi = ranges.within(lo, hi, len(timeline.rows))
+            found = ranges.distincts(_following(timeline.rows[rows]), lo, hi)
             value = pl.Series(np.minimum(found, parts.DISTINCT_BOUND))
         else:
             value = aggregate(feature, Ranges(timeline.rows, points.ticks, lo, hi))
@@ -68,8 +75,8 @@ class Features:
             self._timelines[name, pane] = Timeline(rows)
         return self._timelines[name, pane]
 
-    def _distinct(self, feature: Feature) -> tuple[Timeline, Ints]:
-        """Return the timeline of a measure's values, and for each row the next one of the same value."""
+    def _distinct(self, feature: Feature) -> Timeline:
+        """Return the timeline of a measure's values."""
         where = (feature.signal, feature.pane, feature.measure.key)
         if where not in self._values:
             rows = self._rows(self._plan.signals[feature.signal]).select("code", "time", value=feature.measure.key)
@@ -77,7 +84,7 @@ class Features:
             rows = rows.drop_nulls("value")
             if old is not None:
                 rows = pl.concat([old, rows]).sort("code", "time", maintain_order=True)
-            self._values[where] = (Timeline(rows), _following(rows))
+            self._values[where] = Timeline(rows)
         return self._values[where]
 
     def _rows(self, signal: SignalPlan) -> pl.DataFrame:

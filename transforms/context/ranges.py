@@ -47,6 +47,15 @@ def first_valid(valid: Bools, lo: Ints, hi: Ints) -> Ints:
     return np.where(found < hi, found, -1)
 
 
+def within(lo: Ints, hi: Ints, size: int) -> tuple[Ints, Ints, Ints]:
+    """Return which of `size` rows are in some range, and where each range starts and ends among these."""
+    change = np.bincount(lo, minlength=size + 1) - np.bincount(hi, minlength=size + 1)
+    covered = np.cumsum(change[:size]) > 0
+    before = np.zeros(size + 1, np.int64)
+    np.cumsum(covered, out=before[1:])
+    return np.flatnonzero(covered), before[lo], before[hi]
+
+
 def distincts(following: Ints, lo: Ints, hi: Ints) -> Ints:
     """Count the different values of each range; both bounds never move back from one range to the next.
 
