@@ -76,10 +76,11 @@ class Memory:
         codes = found.fill_null(0).to_numpy().astype(np.int64)
         if not new.any():
             return codes, new
-        codes[new] = len(known) + np.arange(new.sum())
-        added = pl.DataFrame({"subject": pl.Series(subjects, dtype=pl.String).filter(new)})
-        every = pl.concat([self.subjects, added.with_columns(changed=pl.lit(False))]).with_row_index("old")
-        every = every.sort("subject")
+        fresh = pl.Series("subject", subjects, pl.String).filter(new)
+        ranks = fresh.arg_sort().to_numpy()
+        codes[np.flatnonzero(new)[ranks]] = len(known) + np.arange(len(ranks))
+        added = fresh[ranks].to_frame().with_columns(changed=pl.lit(False))
+        every = pl.concat([self.subjects, added]).with_row_index("old").sort("subject")  # two runs: quick to merge
         place = np.empty(every.height, np.int64)
         place[every["old"].to_numpy()] = np.arange(every.height)
         self.recode(place)
