@@ -17,9 +17,9 @@ _NEW_OBJECTS = 100_000  # Python's own is 700 to 2,000
 def keep_little_memory() -> None:
     """Have Arrow take its memory from the system's allocator, and tell that, where it is glibc's, to give it back.
 
-    Call it before pyarrow is imported. Workers get most of it from `MALLOC_ARENA_MAX=1` and
-    `ARROW_DEFAULT_MEMORY_POOL=system` in their environment. Measured on the yardstick's 2 M signals: a peak of 490 MB
-    without the first two and 360 MB with them as a stream; 840 MB without the thresholds and 770 MB with them in batch.
+    Call it before pyarrow is imported. Workers get the same from their environment, see docs/operations.md. Measured
+    on the yardstick's 2 M signals: as a stream a peak of 490 MB with Arrow's own allocator and 360 MB with the system's
+    and one arena; in batch 840 MB without the thresholds and 770 MB with them.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
