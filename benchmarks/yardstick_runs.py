@@ -139,7 +139,9 @@ def stream(settings: RunSettings, path: str, output: str, span: int) -> None:
     )
     with beam.Pipeline(runner=BundleBasedDirectRunner(), options=PipelineOptions(["--streaming"])) as pipeline:
         parsed = pipeline | events.advance_watermark_to_infinity() | beam.ParDo(_Arrive(path)) | "Parse" >> parse
-        tracked = parsed.signals | "TrackContexts" >> TrackContexts(playbook=playbook, bounded=False, backlog=backlog)
+        tracked = parsed.signals | "TrackContexts" >> TrackContexts(
+            playbook=playbook, bounded=False, shards=settings.shards, backlog=backlog
+        )
         decided = tracked["triggers"] | "DecideOffers" >> DecideOffers(
             playbook=playbook, bounded=False, backlog=backlog
         )

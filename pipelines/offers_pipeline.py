@@ -17,7 +17,9 @@ from schemas.records import INSTANT, REJECTED, TRANSITION
 from schemas.sources import Source, read_sources
 from transforms import encoding
 from transforms.context.definitions import ContextPlan
-from transforms.context.plan import contracts, load_plan
+from transforms.context.feature_plan import SUBSCRIBER
+from transforms.context.levels import columns_read
+from transforms.context.plan import contracts, load_plans
 from transforms.decide_offers import DecideOffers
 from transforms.decision.definitions import OfferPlan
 from transforms.decision.offers import write_event_container, write_event_lines
@@ -27,7 +29,7 @@ from transforms.end_input import EndInput
 from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
 from transforms.sample_subjects import SampleSubjects
-from transforms.track_contexts import TrackContexts
+from transforms.track_contexts import OUTPUTS, TrackContexts
 from transforms.write_outputs import FORMATS, Output, WriteOutputs, Writer
 
 WRITERS: dict[str, Mapping[str, Writer]] = {
@@ -59,40 +61,48 @@ def build(pipeline: beam.Pipeline, playbook: Playbook, settings: RunSettings) ->
         LoadErrors: mistakes in expressions or sources, files that are not there.
         ValueError: settings that do not fit the playbook.
     """
-    plan, offers = load_plan(playbook), load_offers(playbook, settings.mode)
-    signals, rejected = _signals(pipeline, playbook, plan, settings)
-    ends = signals | "EndInput" >> EndInput(plan=plan, shards=settings.shards, until=settings.until)
-    tracked = (
-        (signals, ends) | "Gather" >> beam.Flatten() | "TrackContexts" >> TrackContexts(playbook=playbook, bounded=True)
-    )
-    decided = tracked["triggers"] | "DecideOffers" >> DecideOffers(playbook=playbook, bounded=True, mode=settings.mode)
-    records = {name: tracked[name] for name in ("contexts", "transitions")} | decided
-    records["rejected"] = (*rejected, tracked["rejected"]) | "Rejected" >> beam.Flatten()
+    plans, offers = load_plans(playbook), load_offers(playbook, settings.mode)
+    signals, of_groups, rejected = _signals(pipeline, playbook, plans, settings)
+    end = EndInput(plan=plans[SUBSCRIBER], shards=settings.shards, until=settings.until)
+    grouped = [*of_groups] if len(plans) > 1 else []
+    ends = (*signals, *grouped) | "Every" >> beam.Flatten() | "EndInput" >> end
+    track = partial(TrackContexts, playbook=playbook, bounded=True, shards=settings.shards)
+    stages = [(*signals, ends) | "Gather" >> beam.Flatten() | "TrackContexts" >> track()]
+    if len(plans) > 1:
+        told = (stages[0]["told"], *grouped, ends) | "GatherGroups" >> beam.Flatten()
+        stages.append(told | "TrackGroups" >> track(groups=True))
+    tracked = {name: tuple(stage[name] for stage in stages) for name in ("triggers", *OUTPUTS)}
+    triggers = tracked.pop("triggers") | "Triggers" >> beam.Flatten()
+    decided = triggers | "DecideOffers" >> DecideOffers(playbook=playbook, bounded=True, mode=settings.mode)
+    tracked["rejected"] = (*rejected, *tracked["rejected"])
+    records = {name: parts | name.title() >> beam.Flatten() for name, parts in tracked.items()} | decided
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 
 def _signals(
-    pipeline: beam.Pipeline, playbook: Playbook, plan: ContextPlan, settings: RunSettings
-) -> tuple[Any, list[Any]]:
-    """Return signals by shard, and what was rejected on the way."""
+    pipeline: beam.Pipeline, playbook: Playbook, plans: Mapping[str, ContextPlan], settings: RunSettings
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return signals of subscribers and of groups by shard, and what was rejected on the way."""
     assert settings.as_of is not None, "the core reads no clock: the launch says what is now"
-    signals, rejected = [], []
+    signals, groups, rejected = [], [], []
+    columns = columns_read(plans)
     for feed, source in sources_of(playbook, settings).items():
-        payload = plan.signals[source.contract.name].columns
+        payload = columns[source.contract.name]
         read = pipeline | f"Read {feed}" >> ReadSignals(source=source, patterns=settings.globs()[feed], payload=payload)
         parsed = read.blocks | f"Parse {feed}" >> ParseSignals(
             sources={source.contract.name: source},
             payloads={source.contract.name: payload},
-            kinds=frozenset({plan.level}),
+            kinds=frozenset(plans),
             as_of=settings.as_of,
             max_ahead=settings.max_ahead,
             shards=settings.shards,
         )
         signals.append(parsed.signals)
+        groups.append(parsed.groups)
         rejected += [read.rejected, parsed.rejected]
-    every = signals | "Signals" >> beam.Flatten()
-    sample = SampleSubjects(share=settings.sample) if settings.sample < 1 else None
-    return every if sample is None else every | "SampleSubjects" >> sample, rejected
+    if settings.sample < 1:
+        signals = [signals | "Signals" >> beam.Flatten() | "SampleSubjects" >> SampleSubjects(share=settings.sample)]
+    return signals, groups, rejected
 
 
 def sources_of(playbook: Playbook, settings: RunSettings) -> dict[str, Source]:

@@ -23,6 +23,9 @@ MEMBERS = "members"
 AGGREGATES = ("count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last")
 OnLate = Literal["record", "trigger"]
 
+LONGEST = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}
+"""Of calendar periods, with a change of clocks, milliseconds."""
+
 EXACT_LIMIT = 2 * HOUR
 """Windows that reach no further back than this are exact; the tail of longer ones moves by the pane."""
 
@@ -201,6 +204,11 @@ class Cap(_Part):
     family: Name | None = Field(None, description="Counts and limits only offers of this family.")
     channel: Name | None = Field(None, description="Counts and limits only this channel.")
 
+    @property
+    def reach(self) -> int:
+        """After so many milliseconds no contact counts any more."""
+        return LONGEST[self.in_] if isinstance(self.in_, str) else self.in_
+
 
 class Policy(_Part):
     """What all offers have to keep to."""
@@ -256,6 +264,12 @@ class Playbook(_Part):
     def levels(self) -> dict[str, Level]:
         """The kinds of subjects that it is about, subscribers first; they are always there, to be told apart."""
         return {name: level for name in LEVELS if (level := getattr(self, name)) is not None}
+
+    @property
+    def contacts_matter(self) -> int:
+        """For how long a contact may matter to a later one, milliseconds: the longest cooldown or cap."""
+        cooldowns = (offer.cooldown for offer in self.offers.values())
+        return max((*cooldowns, *(cap.reach for cap in self.policy.caps)), default=0)
 
     @property
     def text(self) -> str:

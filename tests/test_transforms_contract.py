@@ -107,10 +107,17 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"plan": load_plan(COARSE_BOOK), "shards": 5, "until": 60_000},
         ),
         "TrackContexts": Example(
-            {"playbook": BOOK, "bounded": True},
+            {"playbook": BOOK, "bounded": True, "shards": 2},
             ShardParcel,
             {"Advance"},
-            {"playbook": OTHER_BOOK, "bounded": False, "complete_from": 5, "backlog": Backlog(60_000, 60_000)},
+            {
+                "playbook": OTHER_BOOK,
+                "bounded": False,
+                "shards": 3,
+                "groups": True,
+                "complete_from": 5,
+                "backlog": Backlog(60_000, 60_000),
+            },
         ),
         "DecideOffers": Example(
             {"playbook": BOOK, "bounded": True},

@@ -26,7 +26,7 @@ class _Tell(beam.DoFn):
 
     def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardParcel]:
         greatest = max((time for time in element[1] if time is not None), default=None)
-        tick = end_tick(self._plan, greatest) if self._until is None else self._until
+        tick = end_tick(self._plan.grid.tick, greatest) if self._until is None else self._until
         Metrics.distribution("signals", "end_tick").update(tick)
         end = Parcel.of(end_batch(tick))
         yield from ((shard, end) for shard in range(self._shards))

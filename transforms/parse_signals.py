@@ -11,6 +11,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection, TaggedOutput
 
 from schemas.errors import LoadErrors
+from schemas.playbook import GROUPS
 from schemas.sources import Source
 from transforms.parcel import Parcel, ShardParcel
 from transforms.parsing.batches import Intent, by_shard, signal_batches
@@ -52,7 +53,10 @@ class _Parse(beam.DoFn):
         signal = block.schema.metadata[b"signal"].decode()
         batches, rejections = signal_batches(block, self._mapper(signal, block.schema), self._intents[signal])
         for batch in batches:
-            yield from ((shard, Parcel.of(rows)) for shard, rows in by_shard(batch, self._shards))
+            parcels = ((shard, Parcel.of(rows)) for shard, rows in by_shard(batch, self._shards))
+            if batch.schema.metadata[b"subject_kind"].decode() in GROUPS:
+                parcels = (TaggedOutput("groups", parcel) for parcel in parcels)
+            yield from parcels
         counts = {"in": block.num_rows, "parsed": block.num_rows - len(rejections), "rejected": len(rejections)}
         for name, count in counts.items():
             Metrics.counter("signals", name).inc(count)
@@ -76,7 +80,8 @@ class ParseSignals(beam.PTransform):
 
     In: raw blocks as `ReadSignals` gives them, of any signals in `sources`. Out: `signals`, pairs of a shard and a
     packed signal batch (`id`, `source`, `time`, `subject`, payload; metadata `signal` and `subject_kind`; one batch a
-    block, kind and shard, never empty); `rejected`, batches of `schemas.records.REJECTED`, one row for each raw
+    block, kind and shard, never empty); `groups`, the same of households and SMEs; `rejected`, batches of
+    `schemas.records.REJECTED`, one row for each raw
     row that is no signal. Counts `signals/in`, `signals/parsed` and `signals/rejected`. Windows are passed on.
 
     Attributes:
@@ -113,5 +118,5 @@ class ParseSignals(beam.PTransform):
             for signal, source in self.sources.items()
         }
         parse = beam.ParDo(_Parse(intents, self.shards))
-        parse = parse.with_output_types(ShardParcel, rejected=pa.RecordBatch)
-        return blocks | "Parse" >> parse.with_outputs("rejected", main="signals")
+        parse = parse.with_output_types(ShardParcel, groups=ShardParcel, rejected=pa.RecordBatch)
+        return blocks | "Parse" >> parse.with_outputs("groups", "rejected", main="signals")

@@ -5,21 +5,26 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import apache_beam as beam
+import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.coders import BytesCoder, VarIntCoder
 from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.playbook import Playbook
-from transforms.context.advance import Advanced, advance
-from transforms.context.definitions import ContextPlan
-from transforms.context.plan import load_plan
+from schemas.playbook import GROUPS, Playbook
+from transforms.context.advance_levels import AdvancedLevels, advance_levels
+from transforms.context.feature_plan import SUBSCRIBER
+from transforms.context.plan import load_plans
+from transforms.hashing import shard_of
 from transforms.parcel import Parcel, ParcelCoder, ShardParcel
+from transforms.parsing.batches import by_shard
 from transforms.parsing.raw import Rejection, rejected_batch
-from transforms.ticking import Alarm, Backlog
+from transforms.ticking import STAGES, Alarm, Backlog
 
 END = b"@end"
 """Name of the batch that tells a shard of a bounded run its last tick."""
@@ -33,9 +38,14 @@ def end_batch(tick: int) -> pa.RecordBatch:
     return pa.record_batch([pa.array([tick])], schema=schema)
 
 
-def end_tick(plan: ContextPlan, greatest: int | None) -> int:
-    """Return the tick that ends a bounded run: the first after the greatest accepted event time."""
-    return 0 if greatest is None else greatest - greatest % plan.grid.tick + plan.grid.tick
+def end_tick(tick: int, greatest: int | None) -> int:
+    """Return the first tick after a time; a bounded run ends at that of the greatest accepted event time.
+
+    Args:
+        tick: Distance of ticks, milliseconds.
+        greatest: The time, None for none at all.
+    """
+    return 0 if greatest is None else greatest - greatest % tick + tick
 
 
 def split_end(batches: Iterable[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], int | None]:
@@ -49,6 +59,16 @@ def split_end(batches: Iterable[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], 
     return signals, end
 
 
+def addressed(triggers: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the triggers of each shard of contact roots, in their order."""
+    kinds = triggers["root_kind"].dictionary_encode()
+    for n, kind in enumerate(kinds.dictionary.to_pylist()):
+        mine = triggers.filter(pc.equal(kinds.indices, n))
+        of_row = shard_of(kind, mine["root"], shards)
+        for shard in np.unique(of_row).tolist():
+            yield shard, mine.filter(pa.array(of_row == shard))
+
+
 def reject_too_late(signal: str, rows: pa.Table) -> pa.RecordBatch:
     """Return the rejections of signals that came after the allowed lateness, the payload as JSON."""
     message = f"`{signal}` came later than `allowed_lateness`; replay it into a new run from before its time"
@@ -60,23 +80,68 @@ def reject_too_late(signal: str, rows: pa.Table) -> pa.RecordBatch:
     return pa.concat_batches([rejected_batch(name, "TrackContexts", found) for name, found in rejections.items()])
 
 
-class _Track(beam.DoFn):
-    """Holds a shard's batches until their ticks are due, then advances its contexts."""
+class _Shell:
+    """What the shells of subscribers and of groups share: they differ in the name of their timer.
+
+    Beam wants state and timers spelled out on each DoFn.
+    """
+
+    COUNTS: ClassVar = {
+        name: Metrics.counter("signals", name) for name in ("applied", "late", "duplicates", "too_late", "pending")
+    }
+
+    def __init__(self, track: "TrackContexts", alarm: Alarm) -> None:
+        self._playbook, self._levels, self._shards = track.playbook, track.levels, track.shards
+        self._alarm, self._complete_from = alarm, track.complete_from
+
+    def setup(self) -> None:
+        plans = load_plans(self._playbook)
+        self._plans = [plans[level] for level in self._levels if level in plans]
+        self._tick = self._playbook.tick
+
+    def hold(self, parcel: Parcel, waiting: Any, closed: Any, wake: Any, timer: Any) -> None:
+        """Keep a parcel until its first tick is due."""
+        waiting.add(parcel)
+        open_from = (closed.read() or 0) + self._tick
+        self._alarm.at(max(end_tick(self._tick, parcel.earliest), open_from), wake, timer)
+
+    def advance_to(self, tick: int, waiting: Any, state: Any, closed: Any, wake: Any, timer: Any) -> Iterator[Any]:
+        """Advance to the tick, or to the end of the input where that was told; state is written last."""
+        signals, end = split_end(parcel.open() for parcel in waiting.read())
+        upto, bounded = tick if end is None else end, self._alarm.bounded
+        advanced = advance_levels(
+            self._plans, state.read(), signals, upto, complete_from=self._complete_from, final=bounded
+        )
+        elements = [*_elements(advanced, self._shards)]
+        left = [Parcel.of(batch) for batch in advanced.waiting]
+        waiting.clear()
+        for parcel in left:
+            waiting.add(parcel)
+        if not bounded:
+            state.write(advanced.state)
+            closed.write(upto)
+            ticks = [end_tick(self._tick, parcel.earliest) for parcel in left]
+            ticks += [] if advanced.wake is None else [advanced.wake]
+            if ticks:
+                self._alarm.at(min(ticks), wake, timer)
+        self._count(advanced)
+        return iter(elements)
+
+    def _count(self, advanced: AdvancedLevels) -> None:
+        """Count what became of signals; what waits is pending only where nothing follows."""
+        for name, counter in self.COUNTS.items():
+            if name != "pending" or self._alarm.bounded:
+                counter.inc(sum(one.counts["rejected" if name == "too_late" else name] for one in advanced.every))
+
+
+class _TrackSubscribers(_Shell, beam.DoFn):
+    """Holds a shard's signals until their ticks are due, then advances its contexts."""
 
     WAITING = BagStateSpec("waiting", ParcelCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     CLOSED = ReadModifyWriteStateSpec("closed", VarIntCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
-    TIMER = TimerSpec("track_subscribers", TimeDomain.WATERMARK)
-    COUNTS: ClassVar = {
-        name: Metrics.counter("signals", name) for name in ("applied", "late", "duplicates", "too_late", "pending")
-    }
-
-    def __init__(self, playbook: Playbook, alarm: Alarm, complete_from: int | None) -> None:
-        self._playbook, self._alarm, self._complete_from = playbook, alarm, complete_from
-
-    def setup(self) -> None:
-        self._plan = load_plan(self._playbook)
+    TIMER = TimerSpec(STAGES[0], TimeDomain.WATERMARK)
 
     def process(
         self,
@@ -86,15 +151,11 @@ class _Track(beam.DoFn):
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
-        parcel = element[1]
-        waiting.add(parcel)
-        open_from = (closed.read() or 0) + self._plan.grid.tick
-        self._alarm.at(max(end_tick(self._plan, parcel.earliest), open_from), wake, timer)
+        self.hold(element[1], waiting, closed, wake, timer)
 
     @on_timer(TIMER)
     def advance(
         self,
-        shard: int = beam.DoFn.KeyParam,
         fired: Timestamp = beam.DoFn.TimestampParam,
         waiting: Any = beam.DoFn.StateParam(WAITING),
         state: Any = beam.DoFn.StateParam(STATE),
@@ -103,78 +164,94 @@ class _Track(beam.DoFn):
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
         tick = self._alarm.due(fired, wake)
-        if tick is None:
-            return
-        signals, end = split_end(parcel.open() for parcel in waiting.read())
-        upto = tick if end is None else end
-        advanced = advance(
-            self._plan,
-            state.read(),
-            signals,
-            upto,
-            complete_from=self._complete_from,
-            final=self._alarm.bounded,
-        )
-        waiting.clear()
-        left = [Parcel.of(batch) for batch in advanced.waiting]
-        for parcel in left:
-            waiting.add(parcel)
-        if not self._alarm.bounded:
-            state.write(advanced.state)
-            closed.write(upto)
-            self._set_next(left, advanced.wake, wake, timer)
-        self._count(advanced)
-        yield from _elements(shard, advanced)
-
-    def _set_next(self, left: Iterable[Parcel], next_tick: int | None, wake: Any, timer: Any) -> None:
-        ticks = [end_tick(self._plan, parcel.earliest) for parcel in left]
-        ticks += [] if next_tick is None else [next_tick]
-        if ticks:
-            self._alarm.at(min(ticks), wake, timer)
-
-    def _count(self, advanced: Advanced) -> None:
-        """Count what became of signals; what waits is pending only where nothing follows."""
-        for name, counter in self.COUNTS.items():
-            if name != "pending" or self._alarm.bounded:
-                counter.inc(advanced.counts["rejected" if name == "too_late" else name])
+        if tick is not None:
+            yield from self.advance_to(tick, waiting, state, closed, wake, timer)
 
 
-def _elements(shard: int, advanced: Advanced) -> Iterator[Any]:
-    made = advanced.outputs
-    if made.triggers.num_rows:
-        yield shard, Parcel.of(made.triggers, "tick")
-    records = [("rejected", reject_too_late(name, rows)) for name, rows in sorted(made.too_late.items())]
-    for name, table in (("transitions", made.transitions), ("contexts", made.contexts)):
-        records += [(name, batch) for batch in table.combine_chunks().to_batches()]
-    yield from (beam.pvalue.TaggedOutput(name, batch) for name, batch in records if batch.num_rows)
+class _TrackGroups(_Shell, beam.DoFn):
+    """The same for households and SMEs, a tick's work after that of subscribers."""
+
+    WAITING = BagStateSpec("waiting", ParcelCoder())
+    STATE = ReadModifyWriteStateSpec("state", BytesCoder())
+    CLOSED = ReadModifyWriteStateSpec("closed", VarIntCoder())
+    WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
+    TIMER = TimerSpec(STAGES[1], TimeDomain.WATERMARK)
+
+    def process(
+        self,
+        element: ShardParcel,
+        waiting: Any = beam.DoFn.StateParam(WAITING),
+        closed: Any = beam.DoFn.StateParam(CLOSED),
+        wake: Any = beam.DoFn.StateParam(WAKE),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> None:
+        self.hold(element[1], waiting, closed, wake, timer)
+
+    @on_timer(TIMER)
+    def advance(
+        self,
+        fired: Timestamp = beam.DoFn.TimestampParam,
+        waiting: Any = beam.DoFn.StateParam(WAITING),
+        state: Any = beam.DoFn.StateParam(STATE),
+        closed: Any = beam.DoFn.StateParam(CLOSED),
+        wake: Any = beam.DoFn.StateParam(WAKE),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> Iterator[Any]:
+        tick = self._alarm.due(fired, wake)
+        if tick is not None:
+            yield from self.advance_to(tick, waiting, state, closed, wake, timer)
+
+
+def _elements(advanced: AdvancedLevels, shards: int) -> Iterator[Any]:
+    for one in advanced.every:
+        made = one.outputs
+        for shard, batch in addressed(made.triggers, shards):
+            yield shard, Parcel.of(batch, "tick")
+        for told in one.told:
+            yield from (TaggedOutput("told", (shard, Parcel.of(batch))) for shard, batch in by_shard(told, shards))
+        records = [("rejected", reject_too_late(name, rows)) for name, rows in sorted(made.too_late.items())]
+        for name, table in (("transitions", made.transitions), ("contexts", made.contexts)):
+            records += [(name, batch) for batch in table.combine_chunks().to_batches()]
+        yield from (TaggedOutput(name, batch) for name, batch in records if batch.num_rows)
 
 
 @dataclass(eq=False, kw_only=True)
 class TrackContexts(beam.PTransform):
-    """Advance the contexts of one level's subjects, a shard at a time.
+    """Advance the contexts of subscribers, or of groups, a shard at a time.
 
     In: (shard, parcel of signals), in the global window; an element's timestamp is its smallest event time. A bounded
     run also brings each shard one `end_batch`.
 
-    Out: `triggers` (shard, parcel of triggers), and under `transitions`, `contexts` and `rejected` record batches as in
+    Out: `triggers` (shard of the contact root, parcel of triggers), `told` (shard of the group, parcel of signals;
+    what subscribers tell their groups), and under `transitions`, `contexts` and `rejected` record batches as in
     `schemas.records`. Signals later than the allowed lateness are rejected; late ones correct their windows and
     trigger nothing unless the playbook says so. Any error of our own fails the bundle.
 
     Attributes:
         playbook: What to track.
         bounded: Whether the input ends.
+        shards: Number of shards, the same in all stages.
+        groups: Whether to track households and SMEs, not subscribers.
         complete_from: Since when a run without state has all signals (milliseconds), None for ever.
         backlog: History that an unbounded run catches up with.
     """
 
     playbook: Playbook
     bounded: bool
+    shards: int
+    groups: bool = False
     complete_from: int | None = None
     backlog: Backlog | None = None
 
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The kinds of subjects that are tracked."""
+        return GROUPS if self.groups else (SUBSCRIBER,)
+
     def expand(self, signals: beam.PCollection[ShardParcel]) -> Any:
-        """Return the four outputs by name."""
-        track = _Track(self.playbook, Alarm("track_subscribers", self.bounded, self.backlog), self.complete_from)
-        advance_ = beam.ParDo(track).with_output_types(ShardParcel, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
-        made = signals | "Advance" >> advance_.with_outputs(*OUTPUTS, main="triggers")
-        return {name: made[name] for name in ("triggers", *OUTPUTS)}
+        """Return the outputs by name."""
+        stage, shell = (STAGES[1], _TrackGroups) if self.groups else (STAGES[0], _TrackSubscribers)
+        track = beam.ParDo(shell(self, Alarm(stage, self.bounded, self.backlog)))
+        tags = {"told": ShardParcel, **dict.fromkeys(OUTPUTS, pa.RecordBatch)}
+        made = signals | "Advance" >> track.with_output_types(ShardParcel, **tags).with_outputs(*tags, main="triggers")
+        return {name: made[name] for name in ("triggers", *tags)}

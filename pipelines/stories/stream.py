@@ -32,7 +32,7 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
         _HEARD[file, output].clear()
     with beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
         signals = pipeline | "Signals" >> _stream(story)
-        tracked = signals | "TrackContexts" >> TrackContexts(playbook=story.playbook, bounded=False)
+        tracked = signals | "TrackContexts" >> TrackContexts(playbook=story.playbook, bounded=False, shards=1)
         decided = tracked["triggers"] | "DecideOffers" >> DecideOffers(playbook=story.playbook, bounded=False)
         for output, batch in {"transitions": tracked["transitions"], **decided}.items():
             batch | f"Hear {output}" >> beam.Map(_hear, (file, output))

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from transforms.context import contexts, moments, retention, segments
 from transforms.context import memory as memories
+from transforms.context.company import company_of
 from transforms.context.definitions import ContextPlan
 from transforms.context.features import Features, ready_at
 from transforms.context.intake import Intake, take_in
@@ -28,12 +29,14 @@ class Advanced:
 
     Attributes:
         outputs: Triggers, transitions, contexts and rejected rows.
+        told: What subscribers tell their groups, as signal batches about these.
         counts: Rows applied, of these late; duplicates; rejected; pending.
         wake: The next tick at which something can change without new signals.
         waiting: Rows of later ticks, to be given again.
     """
 
     outputs: Outputs
+    told: list[pa.RecordBatch]
     counts: dict[str, int]
     wake: int | None
     waiting: list[pa.RecordBatch]
@@ -82,26 +85,29 @@ def advance(
     span = Span(plan.grid, memory.closed, upto)
     intake = take_in(plan, memory, signals, upto)
     retention.compact(plan, memory)
-    features = Features(plan, memory)
-    points, written, wake = _points(plan, memory, features, intake, span)
+    company = company_of(plan, memory, intake)
+    features = Features(plan, memory, company.leaves)
+    points, written, wake = _points(plan, memory, features, intake, span, company.asked)
     changes, fired = _conditions(plan, memory, features, span, points)
     _store(memory, changes, fired)
     memory.closed = upto
     retention.prune(plan, memory)
     wake = min([wake, *(one.wake for one in fired.values()), *(changes[s.name].wake(s) for s in plan.segments)])
-    made = outputs(plan, memory, features, intake, span, changes, fired, written, final)
-    return Advanced(made, intake.counts, None if wake >= NEVER else wake, intake.waiting, plan, memory)
+    made = outputs(plan, memory, features, intake, span, changes, fired, written, final, company.address)
+    told = company.tell(features, changes, points)
+    return Advanced(made, told, intake.counts, None if wake >= NEVER else wake, intake.waiting, plan, memory)
 
 
 def _points(
-    plan: ContextPlan, memory: Memory, features: Features, intake: Intake, span: Span
+    plan: ContextPlan, memory: Memory, features: Features, intake: Intake, span: Span, asked: Ints
 ) -> tuple[Points, Points, int]:
-    """Return where conditions may change, where changed contexts are due, and the next tick of either."""
+    """Return where conditions may change or are asked for, where changed contexts are due, and the next tick of any."""
     grid, wake = plan.grid, NEVER
     new, first_ticks = intake.new
     keys = [
         keys_of(grid, new, np.maximum(first_ticks, span.first)),
         keys_of(grid, intake.late, np.full(len(intake.late), span.first)),
+        asked,
     ]
     due = Periodic(plan, memory, span)
     due.changed(intake.late, np.full(len(intake.late), span.first))

@@ -54,9 +54,12 @@ def context_at(plan: ContextPlan, features: Features, changes: Mapping[str, Chan
 
 def records(plan: ContextPlan, context: pl.DataFrame) -> pl.DataFrame:
     """Return columns `segments` (sorted names) and `context` (struct of profile, features and derived values)."""
-    names = [feature.name for feature in plan.features] + [derived.name for derived in plan.derived]
+    fields = {
+        name: pl.col(name) if name in context.columns else pl.lit(None, dtype)
+        for name, dtype in plan.record.context.items()
+    }
     members = [
         pl.when(segment.name).then(pl.lit(segment.name)) for segment in sorted(plan.segments, key=lambda one: one.name)
     ]
     segments = pl.concat_list(members).list.drop_nulls() if members else pl.lit([], pl.List(pl.String))
-    return context.select(segments=segments, context=struct_of({name: pl.col(name) for name in names}))
+    return context.with_columns(segments=segments, context=struct_of(fields)).select("segments", "context")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import polars as pl
@@ -152,6 +152,8 @@ class SignalPlan:
         measures: What the state keeps of a row.
         features: What is computed from them.
         ordered: Whether ties of time matter (first, last, latest), so that source and id are kept.
+        passed: The columns that groups are told, `source` and `id` among them where they need these.
+        by_member: Whether the state keeps rows of a group apart by the member that they are of.
     """
 
     signal: str
@@ -159,6 +161,18 @@ class SignalPlan:
     measures: tuple[Measure, ...]
     features: tuple[Feature, ...]
     ordered: bool
+    passed: frozenset[str] = frozenset()
+    by_member: bool = False
+
+    @property
+    def ties(self) -> tuple[str, ...]:
+        """The columns that order rows of one time."""
+        return ("source", "id") if self.ordered else ()
+
+    @property
+    def whose(self) -> tuple[str, ...]:
+        """The columns, beside the subject's, by which rows are kept apart."""
+        return ("member",) if self.by_member else ()
 
     @cached_property
     def reads(self) -> frozenset[str]:
@@ -223,6 +237,8 @@ class ContextPlan:
         derived: All derived values, in order of evaluation.
         needed: Names of the features that conditions read, directly or through derived values.
         record: The columns of records.
+        roles: By trigger of a group, the order of roles in which a recipient is looked for.
+        contacts_matter: For how long a contact may matter to a later one, milliseconds.
         forwards: What goes to groups, one for each kind that the playbook is about; subscribers' only.
     """
 
@@ -237,6 +253,8 @@ class ContextPlan:
     derived: tuple[Derived, ...]
     needed: frozenset[str]
     record: Record = Record({}, {})
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    contacts_matter: int = 0
     forwards: tuple[Forward, ...] = ()
 
     @cached_property

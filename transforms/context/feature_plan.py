@@ -15,9 +15,13 @@ from schemas.yaml_source import KeyPath
 from transforms.context.compiling import Compiling, Scope
 from transforms.context.definitions import Feature, Measure, SignalPlan
 from transforms.context.expressions import Expression, ScopeColumn
-from transforms.context.ticks import EVER
+from transforms.context.ticks import EVER, Grid
 
 SUBSCRIBER = LEVELS[0]
+MEMBERSHIP = "membership"
+PEOPLE = ("subscriber", "joined", "role", "household", "sme", "moved_until")
+"""What groups are told of their members."""
+
 LOCAL = {"local_hour": pl.Int64(), "local_weekday": pl.Int64(), "local_date": pl.String()}
 DTYPES: Mapping[pa.DataType, pl.DataType] = {
     pa.string(): pl.String(),
@@ -74,7 +78,7 @@ def with_thresholds(compiling: Compiling, feature: Feature) -> Feature:
     return replace(feature, thresholds=tuple(sorted(literals)))
 
 
-def signal_plan(name: str, features: Iterable[Feature]) -> SignalPlan:
+def signal_plan(level: str, name: str, features: Iterable[Feature]) -> SignalPlan:
     """Return what a level takes from one signal type."""
     mine = [feature for feature in features if feature.signal == name]
     plan = SignalPlan(
@@ -83,6 +87,8 @@ def signal_plan(name: str, features: Iterable[Feature]) -> SignalPlan:
         measures=tuple({feature.measure.key: feature.measure for feature in mine}.values()),
         features=tuple(mine),
         ordered=any(feature.aggregate in ORDERED for feature in mine),
+        passed=frozenset(PEOPLE) if level in GROUPS and name == MEMBERSHIP else frozenset(),
+        by_member=level in GROUPS,
     )
     return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source", SUBSCRIBER})))
 
@@ -120,9 +126,15 @@ def _feature(
         measure=measure,
         window=book.window,
         offset=book.offset,
-        pane=EVER if book.window is None else grid.pane(reach),
+        pane=_pane(compiling.grid, book),
         head_pane=grid.pane(reach) if book.offset > grid.exact_limit else 0,
     )
+
+
+def _pane(grid: Grid, book: books.Feature) -> int:
+    if book.from_ == MEMBERS:
+        return 0
+    return EVER if book.window is None else grid.pane(book.window + book.offset)
 
 
 def _measure(

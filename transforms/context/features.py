@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from schemas.playbook import MEMBERS
 from transforms.context import parts, ranges
 from transforms.context.aggregates import Ranges, aggregate, null_where
 from transforms.context.definitions import ContextPlan, Feature, SignalPlan
+from transforms.context.epochs import Epochs
+from transforms.context.member_values import MemberValues
 from transforms.context.memory import Memory
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, Timeline, shifts
@@ -17,9 +20,16 @@ from transforms.context.timeline import Points, Timeline, shifts
 class Features:
     """The features of a level over the rows that are in memory when this is made."""
 
-    def __init__(self, plan: ContextPlan, memory: Memory) -> None:
-        """Keep hold of the rows; the memory may drop them afterwards."""
-        self._plan = plan
+    def __init__(self, plan: ContextPlan, memory: Memory, leaves: pl.DataFrame) -> None:
+        """Keep hold of the rows; the memory may drop them afterwards.
+
+        Args:
+            plan: The level's plan.
+            memory: Of the shard.
+            leaves: Which members leave groups in the span: code, member, tick.
+        """
+        self._plan, self._epochs = plan, Epochs(plan.grid, leaves)
+        self._members = MemberValues(plan, memory, leaves) if MEMBERS in plan.signals else None
         self._memory = replace(memory, rows={**memory.rows}, panes={**memory.panes}, values={**memory.values})
         self._timelines: dict[tuple[str, int], Timeline] = {}
         self._values: dict[tuple[str, int, str], Timeline] = {}
@@ -28,25 +38,34 @@ class Features:
         """Yield codes and ticks at which rows may change features, and whether conditions read these."""
         done = set()
         needed = self._plan.needed
-        for feature in sorted(self._plan.features, key=lambda feature: feature.name not in needed):
+        if self._members is not None:
+            yield *self._members.changes(), True
+            yield *self._epochs.edges(), True
+        from_signals = [feature for feature in self._plan.features if feature.signal != MEMBERS]
+        for feature in sorted(from_signals, key=lambda feature: feature.name not in needed):
             for shift in shifts(feature):
                 if (feature.signal, feature.pane, shift) not in done:
                     done.add((feature.signal, feature.pane, shift))
                     timeline = self._timeline(feature)
-                    yield timeline.codes, shift.ticks(self._plan.grid, timeline), feature.name in needed
+                    ticks = shift.ticks(self._plan.grid, timeline)
+                    yield *self._epochs.within(timeline.codes, ticks), feature.name in needed
 
     def at(self, points: Points, names: Collection[str]) -> pl.DataFrame:
         """Return the named features at each pair, a column each, in the order of the plan."""
+        laid = self._epochs.of(points)
         found: dict[tuple[Timeline, int | None, int], Ints] = {}
 
         def first_since(timeline: Timeline, ago: int | None, pane: int) -> Ints:
             """Look up once where one window ends and another starts."""
             if (timeline, ago, pane) not in found:
-                found[timeline, ago, pane] = timeline.first_since(points, ago, pane)
+                found[timeline, ago, pane] = timeline.first_since(laid, ago, pane)
             return found[timeline, ago, pane]
 
         columns = {}
         for feature in (feature for feature in self._plan.features if feature.name in names):
+            if self._members is not None and feature.signal == MEMBERS:
+                columns[feature.name] = self._members.at(feature, points)
+                continue
             timeline = self._distinct(feature) if feature.aggregate == "distinct" else self._timeline(feature)
             hi = first_since(timeline, feature.offset, feature.head_pane)
             lo = first_since(timeline, feature.reach, feature.pane)
@@ -71,6 +90,7 @@ class Features:
             rows = parts.of_rows(signal, pane, self._rows(signal))
             panes = self._memory.panes.get(f"{name} {pane}")
             if panes is not None:
+                panes = parts.of_everybody(self._epochs.lay(panes)) if signal.by_member else panes
                 rows = pl.concat([parts.of_panes(signal, pane, panes), rows]).sort("code", "time", maintain_order=True)
             self._timelines[name, pane] = Timeline(rows)
         return self._timelines[name, pane]
@@ -83,20 +103,20 @@ class Features:
             old = self._memory.values.get(f"{feature.signal} {feature.pane} {feature.measure.key}")
             rows = rows.drop_nulls("value")
             if old is not None:
+                old = self._epochs.lay(old).select(rows.columns)
                 rows = pl.concat([old, rows]).sort("code", "time", maintain_order=True)
             self._values[where] = Timeline(rows)
         return self._values[where]
 
     def _rows(self, signal: SignalPlan) -> pl.DataFrame:
-        return self._memory.rows.get(signal.signal, empty_rows(signal))
+        return self._epochs.lay(self._memory.rows.get(signal.signal, empty_rows(signal)))
 
 
 def empty_rows(signal: SignalPlan) -> pl.DataFrame:
     """Return the rows of a signal that never came."""
-    ties = {"source": pl.String, "id": pl.String} if signal.ordered else {}
-    return pl.DataFrame(
-        schema={"code": pl.Int64, "time": pl.Int64, **ties, **{m.key: m.dtype for m in signal.measures}}
-    )
+    whose, ties = dict.fromkeys(signal.whose, pl.Int64), dict.fromkeys(signal.ties, pl.String)
+    measures = {measure.key: measure.dtype for measure in signal.measures}
+    return pl.DataFrame(schema={"code": pl.Int64, "time": pl.Int64, **whose, **ties, **measures})
 
 
 def ready_at(memory: Memory, feature: Feature) -> int | None:

@@ -1,6 +1,6 @@
 """Signals of one call: those that are due become rows; late ones, copies and hopeless ones are told apart."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from transforms.context.dedup import duplicates, signal_hash
 from transforms.context.definitions import ContextPlan, Measure, SignalPlan
 from transforms.context.memory import Memory
-from transforms.context.ticks import Ints
+from transforms.context.people import member_of
+from transforms.context.ticks import Bools, Ints
 
 COMMON = ("id", "source", "time", "subject")
 
@@ -25,6 +26,7 @@ class Intake:
         too_late: Rows beyond the allowed lateness, per signal.
         late: Codes of the subjects of which a late row was applied.
         new: Code and first tick of each subject that was unknown.
+        applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
         counts: Rows applied, of these late; duplicates; rejected; pending.
     """
 
@@ -32,6 +34,7 @@ class Intake:
     too_late: dict[str, pa.Table] = field(default_factory=dict)
     late: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     new: tuple[Ints, Ints] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64)))
+    applied: dict[str, pl.DataFrame] = field(default_factory=dict)
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("applied", "late", "duplicates", "rejected", "pending"), 0)
     )
@@ -50,44 +53,59 @@ def take_in(plan: ContextPlan, memory: Memory, batches: Sequence[pa.RecordBatch]
         What became of the rows.
     """
     intake = Intake()
-    due = {name: _due(plan, memory, table, upto, intake) for name, table in _by_signal(batches)}
-    codes, new = _codes(memory, due)
-    firsts = [_apply(plan, plan.signals[name], memory, table, codes[name], intake) for name, table in due.items()]
+    due = [(name, _due(plan, memory, name, table, upto, intake)) for name, table in _by_signal(batches)]
+    codes, new = _codes(memory, [table for _, table in due])
+    firsts = [
+        _apply(plan, plan.signals[name], memory, table, mine, intake)
+        for (name, table), mine in zip(due, codes, strict=True)
+    ]
     intake.late = np.unique(intake.late)
     intake.new = (new, plan.grid.after(_earliest(memory, firsts)[new]))
     return intake
 
 
 def _by_signal(batches: Sequence[pa.RecordBatch]) -> list[tuple[str, pa.Table]]:
-    groups: dict[str, list[pa.RecordBatch]] = {}
+    """Return the rows of each signal, those that members passed on to a group apart."""
+    groups: dict[tuple[str, bool], list[pa.RecordBatch]] = {}
     for batch in batches:
-        groups.setdefault(batch.schema.metadata[b"signal"].decode(), []).append(batch)
-    return [(name, pa.Table.from_batches(groups[name])) for name in sorted(groups)]
+        groups.setdefault((batch.schema.metadata[b"signal"].decode(), _passed_on(batch)), []).append(batch)
+    return [(key[0], pa.concat_tables(map(_bare, groups[key]))) for key in sorted(groups)]
 
 
-def _due(plan: ContextPlan, memory: Memory, table: pa.Table, upto: int, intake: Intake) -> pa.Table:
+def _bare(batch: pa.RecordBatch) -> pa.Table:
+    """Return a batch as a table; late ones differ from others in their metadata."""
+    metadata = {name: batch.schema.metadata[name] for name in (b"signal", b"subject_kind")}
+    return pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
+
+
+def _passed_on(rows: pa.Table | pa.RecordBatch) -> bool:
+    """Tell whether members passed rows on to a group; they were applied before, by the member."""
+    return "subscriber" in rows.schema.names
+
+
+def _due(plan: ContextPlan, memory: Memory, name: str, table: pa.Table, upto: int, intake: Intake) -> pa.Table:
     times = table["time"].to_numpy()
     waits = times >= upto
-    hopeless = np.zeros(len(times), bool) if memory.closed is None else times < memory.closed - plan.allowed_lateness
+    last = None if memory.closed is None or _passed_on(table) else memory.closed - plan.allowed_lateness
+    hopeless = np.zeros(len(times), bool) if last is None else times < last
     if not (waits.any() or hopeless.any()):
         return table
     intake.waiting += table.filter(waits).to_batches()
-    intake.counts["pending"] += int(waits.sum())
+    intake.counts["pending"] += 0 if _passed_on(table) else int(waits.sum())
     intake.counts["rejected"] += int(hopeless.sum())
     if hopeless.any():
-        intake.too_late[table.schema.metadata[b"signal"].decode()] = table.filter(hopeless)
+        intake.too_late[name] = table.filter(hopeless)
     return table.filter(~(waits | hopeless))
 
 
-def _codes(memory: Memory, due: Mapping[str, pa.Table]) -> tuple[dict[str, Ints], Ints]:
+def _codes(memory: Memory, due: Sequence[pa.Table]) -> tuple[list[Ints], Ints]:
     """Make all subjects known; return the codes of each table's rows, and those of new subjects, sorted."""
-    encoded = {name: table["subject"].combine_chunks().dictionary_encode() for name, table in due.items()}
-    subjects = pc.unique(pa.chunked_array([each.dictionary for each in encoded.values()], pa.string()))
+    encoded = [table["subject"].combine_chunks().dictionary_encode() for table in due]
+    subjects = pc.unique(pa.chunked_array([each.dictionary for each in encoded], pa.string()))
     codes, new = memory.know(subjects)
-    rows = {
-        name: codes[pc.index_in(each.dictionary, value_set=subjects).to_numpy()][each.indices.to_numpy()]
-        for name, each in encoded.items()
-    }
+    rows = [
+        codes[pc.index_in(each.dictionary, value_set=subjects).to_numpy()][each.indices.to_numpy()] for each in encoded
+    ]
     return rows, np.sort(codes[new])
 
 
@@ -97,23 +115,42 @@ def _apply(
     """Turn the rows of one signal into rows of the memory; return code and time of those applied."""
     table = table.combine_chunks()
     times = table["time"].to_numpy()
-    hashes = signal_hash(signal.signal, table["source"].combine_chunks(), table["id"].combine_chunks())
-    read = {"time", *signal.columns, *signal.reads, *(("source", "id") if signal.ordered else ())}
+    read = {
+        "time",
+        *signal.columns,
+        *signal.reads,
+        *signal.passed,
+        *signal.ties,
+        *(["subscriber"] if signal.by_member else []),
+    }
     frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)
+    if not _passed_on(table):
+        copies = _recognise(plan, signal, memory, table, frame)
+        intake.counts["duplicates"] += int(copies.sum())
+        if copies.any():
+            frame, codes, times = frame.filter(~copies), codes[~copies], times[~copies]
+    _remember(plan, signal, memory, frame)
+    late = np.zeros(len(times), bool) if memory.closed is None else plan.grid.after(times) <= memory.closed
+    if signal.passed:
+        intake.applied[signal.signal] = frame.select("code", "time", *sorted(signal.passed), late=pl.Series(late))
+    intake.late = np.concatenate([intake.late, codes[late]])
+    if not _passed_on(table):
+        intake.counts["applied"] += len(times)
+        intake.counts["late"] += int(late.sum())
+    return codes, times
+
+
+def _recognise(plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, frame: pl.DataFrame) -> Bools:
+    """Tell which rows are copies of what was seen; the others are seen now."""
+    codes, times = frame["code"].to_numpy(), frame["time"].to_numpy()
+    hashes = signal_hash(signal.signal, table["source"].combine_chunks(), table["id"].combine_chunks())
     arrivals = times - times % plan.grid.tick
     arrivals = arrivals if memory.closed is None else np.maximum(arrivals, memory.closed)
     contents = frame.select(signal.columns).to_dict()
     copies = duplicates(codes, hashes, times, arrivals, contents, memory.seen, plan.dedup_horizon)
-    if copies.any():
-        frame, codes, times, hashes = frame.filter(~copies), codes[~copies], times[~copies], hashes[~copies]
-    memory.seen = pl.concat([memory.seen, pl.DataFrame({"code": codes, "hash": hashes, "time": times})])
-    _remember(plan, signal, memory, frame)
-    late = np.zeros(len(times), bool) if memory.closed is None else plan.grid.after(times) <= memory.closed
-    intake.late = np.concatenate([intake.late, codes[late]])
-    intake.counts["applied"] += len(times)
-    intake.counts["late"] += int(late.sum())
-    intake.counts["duplicates"] += int(copies.sum())
-    return codes, times
+    new = pl.DataFrame({"code": codes, "hash": hashes, "time": times})
+    memory.seen = pl.concat([memory.seen, new.filter(~copies) if copies.any() else new])
+    return copies
 
 
 def _remember(plan: ContextPlan, signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
@@ -121,8 +158,12 @@ def _remember(plan: ContextPlan, signal: SignalPlan, memory: Memory, frame: pl.D
     if not signal.measures:
         return
     frame = local_time(plan, signal, frame)
-    ties = ["source", "id"] if signal.ordered else []
-    rows = frame.select("code", "time", *ties, *(measured(measure) for measure in signal.measures))
+    ties = signal.ties
+    if signal.by_member:
+        of = frame.get_column("subscriber", default=pl.Series([None], dtype=pl.String))
+        frame = frame.with_columns(member=member_of(of))
+    measures = (measured(measure) for measure in signal.measures)
+    rows = frame.select("code", "time", *signal.whose, *ties, *measures)
     if not signal.every_row:
         rows = rows.filter(pl.any_horizontal(pl.col(m.key).is_not_null() for m in signal.measures))
     old = memory.rows.get(signal.signal)

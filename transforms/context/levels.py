@@ -1,15 +1,18 @@
 """What the levels of one playbook have to do with one another: shared records, and what goes to groups."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from schemas.errors import LoadErrors
 from schemas.playbook import GROUPS, MEMBERS, Playbook
-from transforms.context.definitions import ContextPlan, Forward, Measure, Record
+from transforms.context.definitions import ContextPlan, Forward, Measure, Record, SignalPlan
 from transforms.context.expressions import Expression
-from transforms.context.feature_plan import SUBSCRIBER
+from transforms.context.feature_plan import MEMBERSHIP, SUBSCRIBER
+
+ROLES = ("primary", "owner", "member", "employee")
+"""The order in which a group's recipient is looked for; other roles come last."""
 
 
 def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, ContextPlan]:
@@ -23,10 +26,29 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
     forwards = tuple(_forward(plans[kind]) for kind in GROUPS if kind in plans)
     read = {name for forward in forwards for one in forward.members for name in columns_of(one)}
     needed = subscriber.needed | _features_behind(subscriber, read)
+    plans = {kind: _hearing(plan) for kind, plan in plans.items()}
+    signals = {name: _passing(name, signal, forwards) for name, signal in subscriber.signals.items()}
     return {
-        **{kind: replace(plan, record=record) for kind, plan in plans.items()},
-        SUBSCRIBER: replace(subscriber, record=record, forwards=forwards, needed=needed),
+        **{kind: replace(plan, record=record, roles=_roles(playbook, plan)) for kind, plan in plans.items()},
+        SUBSCRIBER: replace(
+            subscriber,
+            record=record,
+            contacts_matter=playbook.contacts_matter,
+            forwards=forwards,
+            needed=needed,
+            signals=signals,
+        ),
     }
+
+
+def columns_read(plans: Mapping[str, ContextPlan]) -> dict[str, tuple[str, ...]]:
+    """Return the payload columns of each signal type that any level reads or passes on, sorted."""
+    read: dict[str, set[str]] = {}
+    for plan in plans.values():
+        for name, signal in plan.signals.items():
+            if name != MEMBERS:
+                read.setdefault(name, set()).update(signal.columns)
+    return {name: tuple(sorted(columns)) for name, columns in read.items()}
 
 
 def triggering(plan: ContextPlan) -> Iterator[tuple[str, Expression]]:
@@ -63,6 +85,7 @@ def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:
         segments = {segment.name: pl.Boolean() for segment in plan.segments}
         read = {name for _, condition in triggering(plan) for name in condition.columns}
         evidence |= {name: dtype for name, dtype in (mine | segments).items() if name in read}
+    evidence = evidence or dict(list(context.items())[:1])
     if errors:
         raise LoadErrors(errors)
     return Record(context, evidence)
@@ -71,12 +94,37 @@ def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:
 def _forward(plan: ContextPlan) -> Forward:
     """Return what a group's level takes from subscribers."""
     signals = {
-        name: (*signal.columns, *(("source", "id") if signal.ordered else ()))
+        name: (*signal.columns, *signal.ties)
         for name, signal in plan.signals.items()
         if signal.measures and name != MEMBERS
     }
     members = plan.signals[MEMBERS].measures if MEMBERS in plan.signals else ()
     return Forward(plan.level, signals, members)
+
+
+def _passing(name: str, signal: SignalPlan, forwards: Sequence[Forward]) -> SignalPlan:
+    """Return what subscribers take from a signal, with what they pass on of it."""
+    passed = frozenset().union(*(forward.signals.get(name, ()) for forward in forwards))
+    if name == MEMBERSHIP and forwards:
+        passed |= {"group_kind", "group", "state", "role", "source", "id"}
+    columns = sorted({*signal.columns, *passed} - {"source", "id"})
+    return replace(signal, columns=tuple(columns), passed=passed)
+
+
+def _roles(playbook: Playbook, plan: ContextPlan) -> dict[str, tuple[str, ...]]:
+    """Return in which order of roles a recipient of each trigger is looked for: as its offers say, then as usual."""
+    named = {name: [o.to for o in playbook.offers.values() if name in o.for_] for name, _ in triggering(plan)}
+    return {name: tuple(dict.fromkeys([*filter(None, first), *ROLES])) for name, first in named.items()}
+
+
+def _hearing(plan: ContextPlan) -> ContextPlan:
+    """Return a group's plan that takes what members measured as it comes."""
+    if MEMBERS not in plan.signals:
+        return plan
+    members = plan.signals[MEMBERS]
+    told = tuple(Measure(one.key, one.key, None, 0, one.dtype) for one in members.measures)
+    heard = replace(members, measures=told, columns=tuple(sorted(one.key for one in told)))
+    return replace(plan, signals={**plan.signals, MEMBERS: heard})
 
 
 def _features_behind(plan: ContextPlan, names: set[str]) -> frozenset[str]:

@@ -40,6 +40,7 @@ class Memory:
         members: One row a membership: since when, the last tick at which `enter` was true before it
             became false, and the present levels of both conditions.
         moments: Where a moment's condition is true, since when; when it last fired.
+        groups: What is known of who is in which group; see `identity.KEPT` and `people.KEPT`.
     """
 
     closed: int | None = None
@@ -51,10 +52,12 @@ class Memory:
     seen: pl.DataFrame = field(default_factory=lambda: _empty(SEEN))
     members: pl.DataFrame = field(default_factory=lambda: _empty(MEMBERS))
     moments: pl.DataFrame = field(default_factory=lambda: _empty(MOMENTS))
+    groups: Tables = field(default_factory=dict)
 
     def coded(self) -> list[pl.DataFrame]:
         """Return every table that has a column `code`."""
-        return [*self.rows.values(), *self.panes.values(), *self.values.values(), self.seen, self.members, self.moments]
+        named = [table for tables in self.named().values() for table in tables.values()]
+        return [*named, self.seen, self.members, self.moments]
 
     def recode(self, codes: Ints) -> None:
         """Replace each code by `codes[code]` in every table; the new codes keep the order."""
@@ -104,8 +107,12 @@ class Memory:
                 self.rows[name] = table.sort(pl.all())
         self.seen = self.seen.sort("code", "time", "hash")
 
+    def named(self) -> dict[str, Tables]:
+        """Return the tables that there are several of, by kind and name."""
+        return {"rows": self.rows, "panes": self.panes, "values": self.values, "groups": self.groups}
+
     def _map(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-        for tables in (self.rows, self.panes, self.values):
+        for tables in self.named().values():
             tables.update({name: change(table) for name, table in tables.items()})
         self.seen, self.members, self.moments = change(self.seen), change(self.members), change(self.moments)
 
@@ -113,8 +120,7 @@ class Memory:
 def dump(memory: Memory) -> bytes:
     """Return the blob of a state."""
     header = {"closed": memory.closed, "complete_from": memory.complete_from}
-    named: Mapping[str, Tables] = {"rows": memory.rows, "panes": memory.panes, "values": memory.values}
-    tables = {f"{kind} {name}": table for kind, group in named.items() for name, table in group.items()}
+    tables = {f"{kind} {name}": table for kind, group in memory.named().items() for name, table in group.items()}
     singles = {"subjects": memory.subjects, "seen": memory.seen, "members": memory.members, "moments": memory.moments}
     return state_blob.dump(header, {name: _to_arrow(table) for name, table in (tables | singles).items()})
 

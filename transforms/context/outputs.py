@@ -1,23 +1,24 @@
 """What a span brought forth, as tables: transitions, triggers, contexts, rejected rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook import GROUPS
-from schemas.records import INSTANT, TRANSITION
+from schemas.records import TRANSITION
 from transforms.context import contexts, retention
 from transforms.context.definitions import ContextPlan
 from transforms.context.dotted import struct_of
 from transforms.context.evidence import evidence
-from transforms.context.expressions import Expression
 from transforms.context.features import Features
 from transforms.context.intake import Intake
+from transforms.context.levels import triggering
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
+from transforms.context.plain_arrow import plain
+from transforms.context.recipients import ADDRESS
 from transforms.context.segments import Changes, Span
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of
@@ -32,6 +33,10 @@ HAPPENED = {
     "trigger": pl.String,
     "late_triggers": pl.Boolean,
 }
+
+
+Address = Callable[[pl.DataFrame], pl.DataFrame]
+"""Returns `recipients.ADDRESS` of triggers, columns code, tick, subject and trigger."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ def outputs(
     fired: Mapping[str, Fired],
     written: Points,
     final: bool,
+    address: Address,
 ) -> Outputs:
     """Build the outputs; the memory holds what ticks after the span can see."""
     happened = _happened(plan, span, intake, changes, fired)
@@ -84,7 +90,7 @@ def outputs(
         tick=pl.Series(points.ticks),
         cause=pl.Series(cause, dtype=pl.String),
     )
-    triggers = _triggers(plan, happened, keys, context, rows)
+    triggers = _triggers(plan, happened, keys, context, rows, address)
     at = np.searchsorted(keys, _keys(plan, happened))
     told = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, context, at))
     return Outputs(triggers, _transitions(plan, told), _contexts(plan, rows), intake.too_late)
@@ -129,21 +135,21 @@ def _at_end(memory: Memory, span: Span, final: bool) -> tuple[Ints, Ints]:
 
 
 def _triggers(
-    plan: ContextPlan, happened: pl.DataFrame, keys: Ints, context: pl.DataFrame, rows: pl.DataFrame
+    plan: ContextPlan,
+    happened: pl.DataFrame,
+    keys: Ints,
+    context: pl.DataFrame,
+    rows: pl.DataFrame,
+    address: Address,
 ) -> pa.RecordBatch:
-    """Return the trigger batch: each trigger with the context at its tick."""
+    """Return the trigger batch: each trigger with its address and the context at its tick."""
     named = happened.filter(pl.col("trigger").is_not_null())
     at = np.searchsorted(keys, _keys(plan, named))
-    table = named.select("trigger", "late").hstack(rows[at])
+    table = named.select("code", "trigger", "late").hstack(rows[at])
+    table = table.hstack(address(table.select("code", "tick", "subject", "trigger")))
     table = table.with_columns(evidence=_evidence(plan, table["trigger"], context[at]))
-    address = [
-        pl.lit(plan.level).alias("root_kind"),
-        *(pl.col("subject").alias(name) for name in ("root", "recipient")),
-        *(pl.lit(None, pl.String).alias(kind) for kind in GROUPS),
-        pl.lit(None, pl.Int64).alias("moved_until"),
-    ]
-    ordered = table.select("subject", "trigger", "tick", "late", *address, "evidence", "segments", "context")
-    arrow = _arrow(ordered.sort("tick", "subject", "trigger"))
+    ordered = table.select("subject", "trigger", "tick", "late", *ADDRESS, "evidence", "segments", "context")
+    arrow = plain(ordered.sort("tick", "subject", "trigger"))
     metadata = {b"signal": b"trigger", b"subject_kind": plan.level.encode()}
     arrow = arrow.replace_schema_metadata(metadata).combine_chunks()
     return arrow.to_batches()[0] if len(arrow) else pa.RecordBatch.from_pylist([], schema=arrow.schema)
@@ -152,56 +158,30 @@ def _triggers(
 def _evidence(plan: ContextPlan, trigger: pl.Series, context: pl.DataFrame) -> pl.Series:
     """Return a struct of the columns that conditions read; NULL where the trigger's own did not."""
     read: dict[str, list[str]] = {}
-    for name, expression in _conditions_of(plan):
+    for name, expression in triggering(plan):
         for column in expression.columns:
             read.setdefault(column, []).append(name)
-    order = [column for column in context.columns if column in read] or context.columns[:1]
-    fields = {column: pl.when(pl.lit(trigger).is_in(read.get(column, []))).then(column) for column in order}
-    return context.select(evidence=struct_of(fields)).to_series()
-
-
-def _conditions_of(plan: ContextPlan) -> list[tuple[str, Expression]]:
-    """Return the expression behind each trigger."""
-    found = [(f"{plan.level}.{moment.name}", moment.when) for moment in plan.moments if moment.triggers]
-    for segment in plan.segments:
-        name = f"{plan.level}.{segment.name}"
-        if "entered" in segment.triggers:
-            found.append((name, segment.enter))
-        if "exited" in segment.triggers:
-            found.append((f"{name}.exited", segment.exit or segment.enter))
-    return found
+    fields = {
+        name: pl.when(pl.lit(trigger).is_in(read[name])).then(name) if name in read else pl.lit(None, dtype)
+        for name, dtype in plan.record.evidence.items()
+    }
+    return context.with_columns(evidence=struct_of(fields))["evidence"]
 
 
 def _transitions(plan: ContextPlan, happened: pl.DataFrame) -> pa.Table:
     table = happened.with_columns(subject_kind=pl.lit(plan.level), tick=_instant("tick"))
-    return _arrow(table.select(TRANSITION.names).sort("tick", "subject", "kind", "name", "event")).cast(TRANSITION)
+    return plain(table.select(TRANSITION.names).sort("tick", "subject", "kind", "name", "event")).cast(TRANSITION)
 
 
 def _contexts(plan: ContextPlan, rows: pl.DataFrame) -> pa.Table:
     table = rows.select(
         pl.lit(plan.level).alias("subject_kind"), "subject", _instant("tick"), "cause", "segments", "context"
     )
-    return _arrow(table.sort("tick", "subject"))
+    return plain(table.sort("tick", "subject"))
 
 
 def _instant(column: str) -> pl.Expr:
     return pl.from_epoch(column, "ms").dt.replace_time_zone("UTC")
-
-
-def _arrow(table: pl.DataFrame) -> pa.Table:
-    """Return Arrow with plain strings and lists, as contracts and other engines know them."""
-    made = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return made.cast(pa.schema([pa.field(f.name, _plain(f.type)) for f in made.schema]))
-
-
-def _plain(type_: pa.DataType) -> pa.DataType:
-    if pa.types.is_large_string(type_):
-        return pa.string()
-    if pa.types.is_large_list(type_):
-        return pa.list_(_plain(type_.value_type))
-    if pa.types.is_struct(type_):
-        return pa.struct([pa.field(f.name, _plain(f.type)) for f in type_])
-    return INSTANT if pa.types.is_timestamp(type_) else type_
 
 
 def _keys(plan: ContextPlan, events: pl.DataFrame) -> Ints:

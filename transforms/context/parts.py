@@ -1,6 +1,6 @@
 """What is kept of rows: the parts of each aggregate, and old rows compacted to one partial row per (subject, pane)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
@@ -57,13 +57,15 @@ def compact(signal: SignalPlan, pane: int, panes: pl.DataFrame | None, rows: pl.
     """Merge rows into the partial rows of their panes.
 
     Returns:
-        code, time (start of the pane, 0 for `EVER`) and the parts, sorted by code and time. Parts of first, last
-        and latest are structs (time, source, id, value), so that ties are decided the same way at any time.
+        code, time (start of the pane, 0 for `EVER`), of a group also member, and the parts, sorted by these. Parts of
+        first, last and latest are structs (time, source, id, value), so that ties are decided the same way at any time.
     """
     order = ("time", "source", "id")
+    keys = ("code", "time", *signal.whose)
     single = rows.select(
         "code",
         pane_start(pane),
+        *signal.whose,
         *(
             pl.when(_of_row(m, part).is_not_null() | (part == "latest"))
             .then(pl.struct(*order, value=_of_row(m, part)))
@@ -74,19 +76,25 @@ def compact(signal: SignalPlan, pane: int, panes: pl.DataFrame | None, rows: pl.
         ),
     )
     both = single if panes is None else pl.concat([panes, single], how="vertical_relaxed")
-    merged = both.group_by("code", "time").agg(_merge(c) for c in both.columns[2:])
-    return merged.sort("code", "time")
+    return _merged(both, keys)
 
 
-def compact_values(pane: int, key: str, values: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame:
+def of_everybody(panes: pl.DataFrame) -> pl.DataFrame:
+    """Merge the compacted rows of a group's members."""
+    return _merged(panes.drop("member"), ("code", "time"))
+
+
+def compact_values(
+    signal: SignalPlan, pane: int, key: str, values: pl.DataFrame | None, rows: pl.DataFrame
+) -> pl.DataFrame:
     """Merge the different values of rows into those of their panes, at most `DISTINCT_BOUND` a pane.
 
     Returns:
         code, time (start of the pane), value; sorted and without duplicates.
     """
-    single = rows.select("code", pane_start(pane), value=pl.col(key)).drop_nulls("value")
+    single = rows.select("code", pane_start(pane), *signal.whose, value=pl.col(key)).drop_nulls("value")
     both = single if values is None else pl.concat([values, single])
-    ranked = both.unique().sort("code", "time", "value")
+    ranked = both.unique().sort("code", "time", "value", *signal.whose)
     return ranked.filter(pl.int_range(pl.len()).over("code", "time") < DISTINCT_BOUND)
 
 
@@ -102,6 +110,11 @@ def _of_row(measure: Measure, part: str) -> pl.Expr:
     if part == "time":
         return pl.when(value.is_not_null()).then(pl.col("time"))
     return value
+
+
+def _merged(panes: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    merged = panes.group_by(keys).agg(_merge(column) for column in panes.columns if column not in keys)
+    return merged.sort(keys)
 
 
 def _merge(column: str) -> pl.Expr:

@@ -10,7 +10,7 @@ import polars as pl
 from schemas import playbook as books
 from schemas.contracts import Contract, contract, read_contract
 from schemas.errors import LoadError, LoadErrors
-from schemas.playbook import Playbook
+from schemas.playbook import GROUPS, MEMBERS, Playbook
 from schemas.playbook_file import not_about
 from transforms.context.compiling import Compiling, Scope
 from transforms.context.definitions import ContextPlan, Derived, Moment, Segment
@@ -127,15 +127,18 @@ class _Compiler:
         self._stop_if_wrong()
         features = [with_thresholds(self._compiling, feature) for feature in features]
         self._stop_if_wrong()
-        book = self._playbook
+        book, kind = self._playbook, self._compiling.name
         return ContextPlan(
-            level=self._compiling.name,
+            level=kind,
             grid=self._compiling.grid,
             allowed_lateness=book.allowed_lateness,
             dedup_horizon=book.dedup_horizon,
             contexts_every=book.contexts_every,
             zone=book.time_zone,
-            signals={name: signal_plan(name, features) for name in book.signals},
+            signals={
+                name: signal_plan(kind, name, features)
+                for name in (*book.signals, *([MEMBERS] if kind in GROUPS else []))
+            },
             strata=strata_of(order, derived, segments, moments),
             derived=derived,
             needed=read_by_conditions(derived, segments, moments) & {feature.name for feature in features},

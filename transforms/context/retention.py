@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from schemas.playbook import MEMBERS
 from transforms.context import parts
 from transforms.context.definitions import ContextPlan, SignalPlan
 from transforms.context.features import empty_rows
@@ -25,13 +26,15 @@ def compact(plan: ContextPlan, memory: Memory) -> None:
                 memory.panes[key] = parts.compact(signal, pane, memory.panes.get(key), due)
                 for measure in parts.distinct_measures(signal, pane):
                     cell = f"{key} {measure.key}"
-                    memory.values[cell] = parts.compact_values(pane, measure.key, memory.values.get(cell), due)
+                    memory.values[cell] = parts.compact_values(signal, pane, measure.key, memory.values.get(cell), due)
 
 
 def prune(plan: ContextPlan, memory: Memory) -> None:
     """Drop what the closed tick is the last to need: rows outside all windows, hashes past their horizon."""
     assert memory.closed is not None
     for name, signal in plan.signals.items():
+        if name == MEMBERS:
+            continue
         starts = {pane: _start(signal, pane, memory.closed) for pane in (0, *signal.panes)}
         _keep(memory.rows, name, min(starts.values()))
         for pane in signal.panes:
@@ -45,8 +48,8 @@ def known(memory: Memory) -> Bools:
     """Tell of each subject whether anything but ids is left of it."""
     found = np.zeros(memory.subjects.height, bool)
     going = memory.moments.filter(pl.col("since").is_not_null())
-    tables = [*memory.rows.values(), *memory.panes.values(), *memory.values.values(), memory.members, going]
-    for table in tables:
+    named = [table for tables in memory.named().values() for table in tables.values()]
+    for table in [*named, memory.members, going]:
         found[table["code"].to_numpy()] = True
     return found
 

@@ -1,0 +1,89 @@
+"""Advance the contexts of a shard's subjects of several kinds, each by the plan of its level."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+import pyarrow as pa
+
+from transforms.context.advance import Advanced, advance
+from transforms.context.definitions import ContextPlan
+from transforms.context.forwarding import FLOOR
+
+
+class _State(msgspec.Struct, array_like=True):
+    closed: int
+    levels: list[bytes]
+
+
+@dataclass(frozen=True)
+class AdvancedLevels:
+    """What came of one call.
+
+    Attributes:
+        made: In the order of ticks, of each level one or more.
+        upto: The last tick.
+    """
+
+    made: Sequence[Sequence[Advanced]]
+    upto: int
+
+    @property
+    def every(self) -> list[Advanced]:
+        """All that came of the call."""
+        return [advanced for level in self.made for advanced in level]
+
+    @property
+    def waiting(self) -> list[pa.RecordBatch]:
+        """Rows of later ticks, to be given again."""
+        return [batch for level in self.made for batch in level[-1].waiting]
+
+    @property
+    def wake(self) -> int | None:
+        """The next tick at which something can change without new signals."""
+        return min((wake for level in self.made if (wake := level[-1].wake) is not None), default=None)
+
+    @cached_property
+    def state(self) -> bytes:
+        """The shard's state for the next call."""
+        return msgspec.msgpack.encode(_State(self.upto, [level[-1].state for level in self.made]))
+
+
+def advance_levels(
+    plans: Sequence[ContextPlan],
+    state: bytes | None,
+    batches: Sequence[pa.RecordBatch],
+    upto: int,
+    *,
+    complete_from: int | None = None,
+    final: bool = False,
+) -> AdvancedLevels:
+    """Advance each level to a tick; see `advance`.
+
+    Rows that were late where they came from act at the tick after the one that was closed there, so what was due
+    until then comes first.
+
+    Args:
+        plans: The levels, always in the same order.
+        state: What the call before returned, None at first.
+        batches: Signal batches with `subject_kind` in their metadata.
+        upto: A tick after those of the calls before.
+        complete_from: For a first call: since when the input is complete, None for ever.
+        final: Whether this ends the run.
+    """
+    before = None if state is None else msgspec.msgpack.decode(state, type=_State)
+    made = []
+    for n, plan in enumerate(plans):
+        mine = [batch for batch in batches if batch.schema.metadata[b"subject_kind"] == plan.level.encode()]
+        floors = [int(batch.schema.metadata[FLOOR]) for batch in mine if FLOOR in batch.schema.metadata]
+        level, blob = [], None if before is None else before.levels[n]
+        floor = max(floors, default=None)
+        if floor is not None and (before is None or before.closed < floor) and floor < upto:
+            due = [batch for batch in mine if FLOOR not in batch.schema.metadata]
+            level.append(advance(plan, blob, due, floor, complete_from=complete_from))
+            mine = [*level[-1].waiting, *(batch for batch in mine if FLOOR in batch.schema.metadata)]
+            blob = level[-1].state
+        level.append(advance(plan, blob, mine, upto, complete_from=complete_from, final=final))
+        made.append(level)
+    return AdvancedLevels(made, upto)

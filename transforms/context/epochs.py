@@ -1,0 +1,95 @@
+"""What a group has lost: with a member that leaves, all that the group knows through it goes at that tick."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from transforms.context.ticks import Grid, Ints
+from transforms.context.timeline import Points, keys_of
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """The times of each group between which nobody left; each epoch has a number of its own, in order of the groups.
+
+    Windows are ranges of one subject's rows in time; so a group is laid out once for each of its epochs, without the
+    rows of those who have left.
+
+    Attributes:
+        grid: Ticks.
+        leaves: Who left when: code, member, tick; within the span of a call.
+    """
+
+    grid: Grid
+    leaves: pl.DataFrame
+
+    @cached_property
+    def _bounds(self) -> Points:
+        """The first tick of each epoch but a group's first, sorted."""
+        bounds = self.leaves.select("code", "tick").unique().sort("code", "tick")
+        return Points(bounds["code"].to_numpy(), bounds["tick"].to_numpy())
+
+    @cached_property
+    def _numbers(self) -> Ints:
+        """The number of the epoch that begins at each bound."""
+        return self._bounds.codes + np.arange(1, len(self._bounds) + 1)
+
+    def of(self, points: Points) -> Points:
+        """Return the pairs with the number of the epoch for the code."""
+        return (
+            Points(points.codes + self._passed(points.codes, points.ticks), points.ticks)
+            if len(self._bounds)
+            else points
+        )
+
+    def within(self, numbers: Ints, ticks: Ints) -> tuple[Ints, Ints]:
+        """Return code and tick of the pairs of an epoch and a tick that belong together."""
+        if not len(self._bounds):
+            return numbers, ticks
+        codes = numbers - np.searchsorted(self._numbers, numbers, "right")
+        rows = np.flatnonzero(codes + self._passed(codes, ticks) == numbers)
+        return codes[rows], ticks[rows]
+
+    def edges(self) -> tuple[Ints, Ints]:
+        """Return code and tick of where groups lose somebody."""
+        return self._bounds.codes, self._bounds.ticks
+
+    def lay(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows of each epoch, its number for the code, without the rows of those who had left.
+
+        Args:
+            rows: Columns code, time, member and others; sorted by code and time.
+        """
+        if not len(self._bounds):
+            return rows
+        codes = rows["code"].to_numpy()
+        first = codes + np.searchsorted(self._bounds.codes, codes)
+        epochs = pl.DataFrame({"code": self._bounds.codes, "number": self._numbers, "start": self._bounds.ticks})
+        again = rows.with_row_index("row").join(epochs, "code", maintain_order="left")
+        alive = again.filter(~self._left(again)).drop("start")
+        return pl.concat(
+            [rows.with_columns(code=pl.Series(first)), alive.with_columns(code="number").select(rows.columns)]
+        ).sort("code", "time", maintain_order=True)
+
+    def _left(self, rows: pl.DataFrame) -> pl.Series:
+        """Tell of which rows the member left after their time and not after the start of the epoch."""
+        left = self.leaves.select("code", "member", "tick").sort("tick")
+        asked = rows.select("code", "member", "start", "time").with_row_index("n").sort("start")
+        last = asked.join_asof(left, left_on="start", right_on="tick", by=["code", "member"]).sort("n")
+        return (last["tick"] > rows["time"]).fill_null(False)
+
+    def _passed(self, codes: Ints, ticks: Ints) -> Ints:
+        """Count the bounds that are not after each (code, tick), those of smaller codes included."""
+        return np.searchsorted(self._bounds.keys(self.grid), keys_of(self.grid, codes, ticks), "right")
+
+
+def keep_rest(rows: pl.DataFrame, leaves: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows without those of members who left after their time."""
+    last = leaves.group_by("code", "member").agg(left=pl.col("tick").max())
+    return (
+        rows.join(last, ["code", "member"], "left", maintain_order="left")
+        .filter((pl.col("left") <= pl.col("time")).fill_null(True))
+        .drop("left")
+    )

@@ -1,0 +1,150 @@
+"""What subscribers tell their groups: who is in them, signals as of event time, and members' contexts."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.playbook import GROUPS, MEMBERS
+from transforms.context import contexts, roots
+from transforms.context.definitions import ContextPlan, Forward
+from transforms.context.feature_plan import MEMBERSHIP
+from transforms.context.features import Features
+from transforms.context.identity import Identity
+from transforms.context.intake import Intake, measured
+from transforms.context.memory import Memory
+from transforms.context.plain_arrow import plain
+from transforms.context.segments import Changes
+from transforms.context.ticks import Ints
+from transforms.context.timeline import Points, keys_of, points_of
+
+FLOOR = b"floor"
+"""Metadata of late rows: the tick that was closed when they came; they act at the one after it."""
+
+
+def joins(plan: ContextPlan, identity: Identity) -> Ints:
+    """Return the keys of subjects and ticks at which groups see a new member, and so ask for its context."""
+    kinds = [forward.kind for forward in plan.forwards if forward.members]
+    begun = [next(identity.edges(kind)) for kind in kinds]
+    return np.concatenate([np.empty(0, np.int64), *(keys_of(plan.grid, c, plan.grid.after(t)) for c, t in begun)])
+
+
+def signals_to_groups(
+    plan: ContextPlan, memory: Memory, identity: Identity, intake: Intake
+) -> Iterator[pa.RecordBatch]:
+    """Yield the signals of members that their groups' features read, late ones apart."""
+    for forward in plan.forwards:
+        stays = identity.stays[forward.kind]
+        for name, columns in forward.signals.items():
+            rows = intake.applied.get(name)
+            if rows is None:
+                continue
+            found = stays.at(rows["code"].to_numpy(), rows["time"].to_numpy())
+            at = np.flatnonzero(found >= 0)
+            mine = rows[at].with_columns(
+                subject=stays.table["group"][found[at]],
+                subscriber=memory.subjects["subject"][rows["code"].to_numpy()[at]],
+            )
+            for late in (False, True):
+                part = mine.filter(pl.col("late") == late).select("subject", "subscriber", "time", *columns)
+                yield from _batches(part, name, forward.kind, memory.closed if late else None)
+
+
+def members_to_groups(
+    plan: ContextPlan,
+    memory: Memory,
+    features: Features,
+    identity: Identity,
+    changes: Mapping[str, Changes],
+    points: Points,
+) -> Iterator[pa.RecordBatch]:
+    """Yield members' contexts where what their groups read of them changed, and where they joined.
+
+    Args:
+        plan: The subscribers' plan.
+        memory: What groups were told last is kept there.
+        features: Of the call.
+        identity: Who is in which group.
+        changes: What happened to the subscribers' segments.
+        points: Where their contexts may have changed, joins included.
+    """
+    turns = [keys_of(plan.grid, c.events["code"].to_numpy(), c.events["tick"].to_numpy()) for c in changes.values()]
+    every = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *turns]))
+    for forward in plan.forwards:
+        if forward.members:
+            yield from _members_of(plan, memory, features, identity, changes, every, forward)
+
+
+def _members_of(
+    plan: ContextPlan,
+    memory: Memory,
+    features: Features,
+    identity: Identity,
+    changes: Mapping[str, Changes],
+    points: Points,
+    forward: Forward,
+) -> Iterator[pa.RecordBatch]:
+    stays, keys = identity.stays[forward.kind], [measure.key for measure in forward.members]
+    known = np.zeros(memory.subjects.height, bool)
+    known[stays.table["code"].to_numpy()] = True
+    points = points.at(np.flatnonzero(known[points.codes]))
+    stay = stays.at(points.codes, points.ticks - 1)
+    context = contexts.context_at(plan, features, changes, points)
+    roles = (
+        stays.table["role"].gather(pl.Series(np.maximum(stay, 0)))
+        if len(stays.table)
+        else pl.Series([], dtype=pl.String)
+    )
+    values = context.with_columns(role=roles).select(*(measured(measure) for measure in forward.members))
+    now = values.with_columns(code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay))
+    cell = f"told {forward.kind}"
+    before = memory.groups.get(cell, now.clear().select("code", *keys))
+    both = pl.concat(
+        [before.with_columns(tick=pl.lit(0, pl.Int64), stay=pl.lit(-1, pl.Int64)).select(now.columns), now]
+    ).sort("code", "tick")
+    unlike = [pl.col(key).ne_missing(pl.col(key).shift().over("code")) for key in (*keys, "stay")]
+    first = pl.col("tick") != pl.col("tick").first().over("code")
+    memory.groups[cell] = both.group_by("code", maintain_order=True).last().select("code", *keys)
+    new = both.filter((pl.any_horizontal(unlike) | ~first) & (pl.col("tick") > 0) & (pl.col("stay") >= 0))
+    rows = new.select(
+        pl.Series("subject", stays.table["group"].gather(new["stay"])),
+        pl.Series("subscriber", memory.subjects["subject"].gather(new["code"])),
+        (pl.col("tick") - 1).alias("time"),
+        *keys,
+    )
+    yield from _batches(rows, MEMBERS, forward.kind)
+
+
+def people_to_groups(
+    plan: ContextPlan, memory: Memory, identity: Identity, moves: pl.DataFrame
+) -> Iterator[pa.RecordBatch]:
+    """Yield who joined and left groups, and what they know of a member as a recipient, whenever that changes."""
+    edges = [edge for kind in GROUPS for edge in identity.edges(kind)]
+    turns = (
+        pl.concat([pl.DataFrame({"code": codes, "time": times}) for codes, times in edges])
+        .unique()
+        .sort("code", "time")
+    )
+    codes, times = turns["code"].to_numpy(), turns["time"].to_numpy()
+    before, now = (roots.groups_at(identity.stays, codes, at) for at in (times - 1, times))
+    told = now.with_columns(
+        turns["time"],
+        subscriber=memory.subjects["subject"][codes],
+        moved_until=roots.barred_until(moves, codes, times),
+    )
+    columns = ("subject", "subscriber", "time", "joined", "role", "household", "sme", "moved_until")
+    for forward in plan.forwards:
+        there = told.with_columns(subject=now[forward.kind], joined=True, role=now[f"{forward.kind}_role"])
+        gone = told.with_columns(subject=before[forward.kind], joined=False, role=pl.lit(None, pl.String))
+        gone = gone.filter(before[forward.kind].ne_missing(now[forward.kind]))
+        people = pl.concat([gone.select(columns), there.select(columns)]).drop_nulls("subject")
+        yield from _batches(people, MEMBERSHIP, forward.kind)
+
+
+def _batches(rows: pl.DataFrame, signal: str, kind: str, floor: int | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows as a signal batch about groups, if there are any."""
+    metadata = {b"signal": signal.encode(), b"subject_kind": kind.encode()}
+    metadata |= {} if floor is None else {FLOOR: str(floor).encode()}
+    table = plain(rows).replace_schema_metadata(metadata).combine_chunks()
+    yield from table.to_batches()

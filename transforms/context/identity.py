@@ -1,0 +1,153 @@
+"""Who is in which group as of event time."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from schemas.playbook import GROUPS
+from transforms.context.memory import Memory
+from transforms.context.segments import NEVER
+from transforms.context.ticks import Ints
+
+EVENTS = {
+    "code": pl.Int64,
+    "group_kind": pl.String,
+    "group": pl.String,
+    "joined": pl.Boolean,
+    "role": pl.String,
+    "since": pl.Int64,
+    "time": pl.Int64,
+    "source": pl.String,
+    "id": pl.String,
+}
+"""Columns of what was told about memberships; `since` is when it acts: the time, or the closed tick if it was late."""
+
+ORDER = ("code", "group_kind", "since", "time", "source", "id")
+
+KEPT = "stays"
+"""The name under which a memory keeps the events."""
+
+STAYS = {
+    "code": pl.Int64,
+    "group_kind": pl.String,
+    "group": pl.String,
+    "role": pl.String,
+    "start": pl.Int64,
+    "end": pl.Int64,
+    "contradicts": pl.Boolean,
+}
+
+
+def stays_of(events: pl.DataFrame) -> pl.DataFrame:
+    """Return who was in which group from when to when.
+
+    A subject is in one group of a kind at most: joining another ends the stay before, joining the same one begins a
+    new stay in it (with another role, say). A `left` ends the stay only in the group that it names; others say
+    nothing.
+
+    Args:
+        events: As `EVENTS`, sorted by `ORDER`.
+
+    Returns:
+        Columns of `STAYS`: the subject was in the group at times in [start, end), end `NEVER` where it still is;
+        `contradicts` says that it joined while in another group. Sorted by code, kind and start.
+    """
+    subject = ["code", "group_kind"]
+    numbered = events.with_columns(stay=pl.col("joined").cum_sum().over(subject))
+    of_stay = [*subject, "stay"]
+    group = pl.col("group").first().over(of_stay)
+    left = pl.col("since").filter(~pl.col("joined") & (pl.col("group") == pl.col("own")))
+    stays = (
+        numbered.filter(pl.col("stay") > 0)
+        .with_columns(own=group)
+        .group_by(of_stay, maintain_order=True)
+        .agg(group=pl.col("own").first(), role=pl.col("role").first(), start=pl.col("since").first(), left=left.first())
+    )
+    stays = stays.with_columns(
+        following=pl.col("start").shift(-1).over(subject),
+        before=pl.col("group").shift().over(subject),
+        before_left=pl.col("left").shift().over(subject),
+    )
+    end = pl.min_horizontal("left", "following").fill_null(NEVER)
+    moved = pl.col("before").is_not_null() & pl.col("before_left").is_null() & (pl.col("before") != pl.col("group"))
+    return stays.with_columns(end=end, contradicts=moved).select(STAYS.keys())
+
+
+def idle_leaves(events: pl.DataFrame) -> pl.DataFrame:
+    """Return the events that say that a subject left a group in which it was not, as `EVENTS`."""
+    stays = stays_of(events).select("code", "group_kind", "group", since="end")
+    return events.filter(~pl.col("joined")).join(stays, ["code", "group_kind", "group", "since"], "anti")
+
+
+@dataclass(frozen=True)
+class Stays:
+    """The stays in groups of one kind, to be looked up; sorted by code and start."""
+
+    table: pl.DataFrame
+
+    def at(self, codes: Ints, times: Ints) -> Ints:
+        """Return the row of the stay in which each subject is at a time, -1 for none."""
+        starts = self.table["start"].to_numpy()
+        known = np.unique(starts)
+        width = len(known) + 1
+        keys = self.table["code"].to_numpy() * width + np.searchsorted(known, starts, "right")
+        rows = np.searchsorted(keys, codes * width + np.searchsorted(known, times, "right"), "right") - 1
+        if not len(keys):
+            return rows
+        found = (
+            (rows >= 0) & (self.table["code"].to_numpy()[rows] == codes) & (times < self.table["end"].to_numpy()[rows])
+        )
+        return np.where(found, rows, -1)
+
+
+def of_kind(stays: pl.DataFrame, kind: str) -> Stays:
+    """Return the stays in groups of one kind."""
+    return Stays(stays.filter(pl.col("group_kind") == kind))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who is in which group, as far as a call can see it.
+
+    Attributes:
+        stays: By kind of group.
+        since: Stays that began or ended at this time or later are news.
+    """
+
+    stays: Mapping[str, Stays]
+    since: int
+
+    def edges(self, kind: str) -> Iterator[tuple[Ints, Ints]]:
+        """Yield code and time of the stays that begin, then of those that end, and are news."""
+        table = self.stays[kind].table
+        for edge in ("start", "end"):
+            new = table.filter(pl.col(edge).is_between(self.since, NEVER, "left"))
+            yield new["code"].to_numpy(), new[edge].to_numpy()
+
+
+def identify(memory: Memory, told: pl.DataFrame | None, allowed_lateness: int) -> Identity:
+    """Take in what was told about memberships; it acts from its time, or from the closed tick if it is late.
+
+    Args:
+        memory: Its events are changed in place.
+        told: The membership signals of the call: columns code, time and those of the contract.
+        allowed_lateness: So far back signals may come, milliseconds.
+    """
+    floor = 0 if memory.closed is None else memory.closed
+    events = memory.groups.get(KEPT, pl.DataFrame(schema=EVENTS))
+    if told is not None and len(told):
+        joined = (pl.col("state") == "joined").fill_null(False)
+        new = told.with_columns(joined=joined, since=pl.max_horizontal("time", pl.lit(floor)))
+        events = pl.concat([events, new.select(EVENTS.keys()).cast(pl.Schema(EVENTS))]).sort(ORDER)
+    memory.groups[KEPT] = memorable(events, floor - allowed_lateness)
+    stays = stays_of(events)
+    return Identity({kind: of_kind(stays, kind) for kind in GROUPS}, floor)
+
+
+def memorable(events: pl.DataFrame, since: int) -> pl.DataFrame:
+    """Return the events that say who is where from a time on: the last to join before it, and what came after that."""
+    subject = ["code", "group_kind"]
+    last = pl.col("since").filter(pl.col("joined") & (pl.col("since") < since)).max().over(subject)
+    return events.filter(pl.col("since") >= last.fill_null(-NEVER))
