@@ -32,7 +32,7 @@ class Story:
         context: The latest row of `contexts`, None before the first.
         members: Segment to the tick at which the subject entered it.
         transitions: Rows of `transitions`, the evidence as a mapping.
-        decisions: Rows of `decisions`.
+        decisions: Rows of `decisions` about the subject, and of those about its groups that would have reached it.
     """
 
     subject: str
@@ -73,7 +73,9 @@ def explain(out: str, subject: str, at: int | None = None) -> Story:
     kind, slash, name = subject.partition("/")
     kind, name = (kind, name) if slash else ("subscriber", subject)
     known = (pc.field("subject_kind") == kind) & (pc.field("subject") == name)
-    everything = [_rows(f"{out}/{output}.parquet", known) for output in OUTPUTS]
+    reached = (pc.field("recipient_kind") == kind) & (pc.field("recipient") == name)
+    filters = {"decisions": known | reached}
+    everything = [_rows(f"{out}/{output}.parquet", filters.get(output, known)) for output in OUTPUTS]
     if not any(everything):
         raise UnknownSubjectError(f"{out} tells nothing of {kind}/{name}: no signals, or not in the sample")
     until = LAST if at is None else instant(at)
@@ -127,7 +129,19 @@ def _transition(row: Row) -> str:
 
 
 def _decision(row: Row) -> str:
-    return f"  {row['tick']}  {row['trigger']}: {_answer(row)}"
+    return f"  {row['tick']}  {row['trigger']}{_address(row)}: {_answer(row)}"
+
+
+def _address(row: Row) -> str:
+    """Return who is meant, to whom it would go and whose ledger answers, as far as that is not the same."""
+    subject, recipient, root = (
+        row[name] and f"{row[f'{name}_kind']}/{row[name]}" for name in ("subject", "recipient", "root")
+    )
+    parts = [
+        *([f"of {subject}", f"to {recipient or 'nobody'}"] if recipient != subject else []),
+        *([f"contact root {root}"] if root != subject else []),
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _answer(row: Row) -> str:
@@ -142,7 +156,7 @@ def _why(row: Row) -> Iterator[str]:
     """Tell of a decision what made it and how each candidate fared."""
     yield f"why {_answer(row)}"
     read = [(name, value) for name, value in _dotted(row["evidence"]) if value is not None]
-    yield f"  {row['trigger']} at {row['tick']}: {_values(read)}"
+    yield f"  {row['trigger']}{_address(row)} at {row['tick']}: {_values(read)}"
     yield from _aligned(_candidate(row, candidate) for candidate in row["candidates"])
     yield f"  decision {row['decision_id']}, {row['playbook']} version {row['version']}, {row['mode']}"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.summary import summary, table
+from pipelines.summary import of_level, summary, table
 from schemas.playbook import Playbook
 
 SAMPLES = 10
@@ -18,10 +18,12 @@ def preview_of(playbook: Playbook, out: str) -> str:
         playbook: The playbook of the run; what never happened is told too.
         out: The run's outputs.
     """
-    transitions = pl.read_parquet(f"{out}/transitions.parquet", columns=["subject", "tick", "name", "event"])
+    columns = ["subject_kind", "subject", "tick", "name", "event"]
+    transitions = pl.read_parquet(f"{out}/transitions.parquet", columns=columns).with_columns(of_level())
     decisions = pl.read_parquet(f"{out}/decisions.parquet", columns=["decision_id", "offer", "candidates"])
-    names = [name for level in playbook.levels.values() for name in (*level.segments, *level.moments)]
-    return "\n".join([summary(Path(out)), samples(names, transitions), funnel(playbook.offers, decisions)])
+    names = [(kind, name) for kind, level in playbook.levels.items() for name in (*level.segments, *level.moments)]
+    shown = pl.DataFrame(names, {"subject_kind": pl.String, "name": pl.String}, orient="row").select(of_level())["name"]
+    return "\n".join([summary(Path(out)), samples(shown, transitions), funnel(playbook.offers, decisions)])
 
 
 def samples(names: Iterable[str], transitions: pl.DataFrame) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas.playbook import LEVELS
+
 BARS = " ▁▂▃▄▅▆▇█"
 MOST_DAYS = 70
 REASONS = 5
@@ -16,8 +18,9 @@ def summary(out_dir: Path) -> str:
     Raises:
         FileNotFoundError: `out_dir` holds no transitions or no decisions in Parquet.
     """
-    transitions = pl.read_parquet(out_dir / "transitions.parquet", columns=["subject", "kind", "name", "event"])
-    columns = ["subject", "tick", "action", "offer", "value_micros", "reason"]
+    columns = ["subject_kind", "subject", "kind", "name", "event"]
+    transitions = pl.read_parquet(out_dir / "transitions.parquet", columns=columns).with_columns(of_level())
+    columns = ["recipient", "tick", "action", "offer", "value_micros", "reason"]
     decisions = pl.read_parquet(out_dir / "decisions.parquet", columns=columns)
     offers = decisions.filter(pl.col("action") == "offer")
     parts = [
@@ -28,6 +31,12 @@ def summary(out_dir: Path) -> str:
         _refusals(decisions.filter(pl.col("action") != "offer")),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def of_level() -> pl.Expr:
+    """Return the `name` of a segment or moment as people say it: with its level, unless that is of subscribers."""
+    level = pl.col("subject_kind")
+    return pl.when(level == LEVELS[0]).then("name").otherwise(pl.format("{}.{}", level, "name")).alias("name")
 
 
 def _segments(events: pl.DataFrame) -> str:
@@ -46,7 +55,7 @@ def _moments(events: pl.DataFrame) -> str:
 
 def _offers(offers: pl.DataFrame) -> str:
     counts = offers.group_by("offer").agg(
-        pl.len(), pl.col("subject").n_unique(), (pl.col("value_micros").sum() / 1e6).round().cast(pl.Int64)
+        pl.len(), pl.col("recipient").n_unique(), (pl.col("value_micros").sum() / 1e6).round().cast(pl.Int64)
     )
     return table(("offer", "sent", "to so many", "expected value"), counts.sort("offer").iter_rows())
 

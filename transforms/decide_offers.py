@@ -24,7 +24,7 @@ OUTPUTS = ("decisions", "offers")
 
 
 class _Decide(beam.DoFn):
-    """Holds a shard's triggers until their ticks are due, then answers them."""
+    """Holds a shard's triggers and facts until their ticks are due, then answers the triggers."""
 
     WAITING = BagStateSpec("waiting", ParcelCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
@@ -85,7 +85,7 @@ class _Decide(beam.DoFn):
 class DecideOffers(beam.PTransform):
     """Answer every trigger of a contact root, a shard at a time.
 
-    In: (shard of the contact root, parcel of triggers), in the global window.
+    In: (shard of the contact root, parcel of triggers of one level, or of facts), in the global window.
 
     Out: `decisions`, record batches as `transforms.decision.records.decision_schema` says, one row a trigger; and
     `offers`, those that send one, as `schemas.offer.OFFER` says. A trigger that comes after its tick was decided

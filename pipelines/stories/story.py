@@ -5,6 +5,8 @@ What is told is said in sentences, times in UTC, without the date on the day of 
 - `10:01 anna enters heavy`, `10:05 anna refreshes heavy`, `10:06 anna leaves heavy: expired`, `10:01 anna has burst`
 - `10:01 anna, burst: offer day_pass`, `…: no_offer because cooldown`, `…: outranked`, each with ` (late)` where it is
 - `10:01 anna gets day_pass by app`
+- of a household or SME: `10:01 household/h enters busy`, `10:01 household/h, busy: offer fibre to anna`,
+  `10:01 anna gets fibre by app for household/h`
 - counts of signals since the story began: applied, duplicates, late (of the applied), rejected, pending
 """
 
@@ -113,13 +115,15 @@ class Story:
 
     def _decisions(self, row: Mapping[str, Any]) -> str:
         told = " ".join(filter(None, (row["action"], row["offer"])))
+        whom = f" to {row['recipient']}" if row["offer"] and row["subject_kind"] != "subscriber" else ""
         why = f" because {row['reason']}" if row["action"] == "no_offer" else ""
-        what = row["trigger"].removeprefix("subscriber.")
-        return f"{self._when(row['tick'])} {_who(row)}, {what}: {told}{why}{_late(row)}"
+        what = row["trigger"].removeprefix(f"{row['subject_kind']}.")
+        return f"{self._when(row['tick'])} {_who(row)}, {what}: {told}{whom}{why}{_late(row)}"
 
     def _offers(self, row: Mapping[str, Any]) -> str:
-        who = row["subject"].removeprefix("subscriber/")
-        return f"{self._when(row['time'])} {who} gets {row['data']['offer']} by {row['data']['channel']}"
+        data = row["data"]
+        of_group = "" if row["subject"].startswith("subscriber/") else f" for {row['subject']}"
+        return f"{self._when(row['time'])} {data['recipient']} gets {data['offer']} by {data['channel']}{of_group}"
 
     def _when(self, time: int | datetime) -> str:
         return instant(time).strftime("%Y-%m-%d %H:%M").removeprefix(f"{self.day} ")

@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
-from pipelines.explain import explain
+from pipelines.explain import Story, explain
 from pipelines.failures import UnknownSubjectError
 from schemas.durations import parse_instant
+from schemas.records import TRANSITION
+from tests.transforms.decision.by_hand import HOUR, Choice, Policy, Trigger, batches_of, plan_of
+from transforms.decision.decide import decide
 
 
 def test_a_story_tells_context_members_and_decisions(small_out: Path) -> None:
@@ -56,6 +60,42 @@ def test_nothing_after_the_time_asked_for_is_told(small_out: Path) -> None:
 def test_the_text_says_why(small_out: Path, subject: str, at: str | None, lines: list[str]) -> None:
     text = explain(str(small_out), subject, None if at is None else parse_instant(at)).text()
     assert [line for line in lines if line not in text.splitlines()] == []
+
+
+ANN, HOME = ("subscriber", "ann"), ("household", "h")
+
+
+@pytest.mark.parametrize(
+    ("subject", "recipient", "root", "told"),
+    [
+        (ANN, ANN, ANN, "t: no offer: cooldown"),
+        (ANN, ANN, HOME, "t (contact root household/h): no offer: cooldown"),
+        (HOME, ANN, HOME, "t (of household/h, to subscriber/ann): no offer: cooldown"),
+        (("sme", "f"), ANN, HOME, "t (of sme/f, to subscriber/ann, contact root household/h): no offer: cooldown"),
+        (HOME, (None, None), HOME, "t (of household/h, to nobody): no offer: cooldown"),
+    ],
+)
+def test_recipient_and_root_are_told_where_they_are_others(
+    subject: tuple[str, str], recipient: tuple[str | None, str | None], root: tuple[str, str], told: str
+) -> None:
+    who = {"subject": subject, "recipient": recipient, "root": root}
+    row = {f"{name}_kind": kind for name, (kind, _) in who.items()} | {name: each for name, (_, each) in who.items()}
+    row |= {"tick": "now", "trigger": "t", "action": "no_offer", "reason": "cooldown", "evidence": {}}
+    row |= {"candidates": [], "decision_id": "0", "playbook": "p", "version": "1", "mode": "live"}
+    assert f"  now  {told}" in Story("subscriber/ann", None, {}, [], [row]).text().splitlines()
+
+
+def test_what_would_have_gone_to_a_subscriber_is_told_of_it_too(tmp_path: Path) -> None:
+    plan = plan_of(Policy((Choice("a"),)))
+    triggers = [
+        Trigger("h", kind="household", to="ann", tick=HOUR),
+        Trigger("h", kind="household", to="ben", tick=HOUR),
+    ]
+    pq.write_table(decide(plan, None, batches_of(triggers), 2 * HOUR).decisions, tmp_path / "decisions.parquet")
+    for name in ("contexts", "transitions"):
+        pq.write_table(TRANSITION.empty_table(), tmp_path / f"{name}.parquet")
+    known = {who: [row["recipient"] for row in explain(str(tmp_path), who).decisions] for who in ("ann", "household/h")}
+    assert known == {"ann": ["ann"], "household/h": ["ann", "ben"]}
 
 
 def test_the_record_is_json(small_out: Path) -> None:

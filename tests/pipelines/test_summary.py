@@ -12,11 +12,11 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 
 def write(folder: Path, transitions: list[tuple[str, str, str, str]], decisions: list[tuple[object, ...]]) -> None:
     columns = ["subject", "kind", "name", "event"]
-    pl.DataFrame(transitions, schema=dict.fromkeys(columns, pl.String), orient="row").write_parquet(
-        folder / "transitions.parquet"
-    )
+    events = pl.DataFrame(transitions, schema=dict.fromkeys(columns, pl.String), orient="row")
+    kind = pl.when(pl.col("subject").str.starts_with("house")).then(pl.lit("household")).otherwise(pl.lit("subscriber"))
+    events.with_columns(subject_kind=kind).write_parquet(folder / "transitions.parquet")
     schema = {
-        "subject": pl.String,
+        "recipient": pl.String,
         "tick": pl.Datetime("ms", "UTC"),
         "action": pl.String,
         "offer": pl.String,
@@ -73,3 +73,12 @@ def test_many_days_are_told_by_week(tmp_path: Path) -> None:
     days = [START + timedelta(days=day) for day in range(77)]
     write(tmp_path, [], [("a", day, "offer", "topup", 1_000_000, None) for day in days])
     assert "offers by week (UTC), 2026-03-02 to 2026-05-11, 7 at most\n  ███████████\n" in summary(tmp_path)
+
+
+def test_levels_are_told_apart(tmp_path: Path) -> None:
+    write(tmp_path, [("a", "segment", "busy", "entered"), ("house", "segment", "busy", "entered")], [])
+    lines = [line.split() for line in summary(tmp_path).splitlines()]
+    assert [line for line in lines if line and "busy" in line[0]] == [
+        ["busy", "1", "0", "1"],
+        ["household.busy", "1", "0", "1"],
+    ]

@@ -15,6 +15,7 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.playbook_file import parse_playbook
+from schemas.records import FACT
 from transforms.decide_offers import DecideOffers
 from transforms.decision.decide import decide
 from transforms.decision.plan import load_offers
@@ -24,13 +25,16 @@ MINUTE = 60_000
 PLAYBOOK = parse_playbook(
     """
 playbook: town
-signals: [balance]
+signals: [balance, membership]
 subscriber:
   features: {left_mb: {last: remaining_mb, from: balance}}
   moments: {out: {when: left_mb < 500}, low: {when: left_mb < 1000}}
+household:
+  features: {topups: {count: any, from: balance, window: 1h}}
+  segments: {busy: {enter: topups > 9}}
 offers:
   small: {for: [subscriber.low, subscriber.out], family: data, owner: us, value: 1000 - left_mb, p_accept: 0.5,
-          send: [app], valid_for: 6h, cooldown: 3m, params: {left_mb: left_mb}}
+          eligible: NOT household.busy, send: [app], valid_for: 6h, cooldown: 3m, params: {left_mb: left_mb}}
 """
 )
 PLAN = load_offers(PLAYBOOK, "shadow")
@@ -44,12 +48,13 @@ def triggers_of(rows: Iterable[tuple[str, str, int, float]]) -> pa.RecordBatch:
             "trigger": f"subscriber.{trigger}",
             "tick": minute * MINUTE,
             "late": False,
-            "root_kind": "subscriber",
-            "root": subject,
+            "root_kind": "household" if subject == "r" else "subscriber",
+            "root": "h" if subject == "r" else subject,
             "recipient": subject,
+            "household": "h" if subject == "r" else None,
             "evidence": {"left_mb": left},
             "segments": [],
-            "context": {"left_mb": left},
+            "context": {"left_mb": left},  # of a subscriber: `topups` is NULL
         }
         for subject, trigger, minute, left in rows
     ]
@@ -64,12 +69,21 @@ ROWS = [
     ("p", "low", 4, 700.0),
     ("q", "low", 2, 600.0),
     ("q", "out", 9, 100.0),
+    ("r", "low", 5, 600.0),
+    ("r", "low", 7, 600.0),
 ]
-EXPECTED = decide(PLAN, None, [triggers_of(ROWS)], 9 * MINUTE).decisions
+BUSY = {"root_kind": "household", "root": "h", "subject_kind": "household", "subject": "h", "segment": "household.busy"}
+FACTS = [
+    pa.RecordBatch.from_pylist([BUSY | {"member": minute == 4, "tick": minute * MINUTE}], FACT) for minute in (4, 7)
+]
+EXPECTED = decide(PLAN, None, [triggers_of(ROWS), *FACTS], 9 * MINUTE).decisions
 
 
-def shards_of(rows: Iterable[tuple[str, str, int, float]]) -> list[ShardParcel]:
-    return [("pq".index(row[0]), Parcel.of(triggers_of([row]), "tick")) for row in rows]
+def shards_of(minutes: Iterable[int]) -> list[ShardParcel]:
+    """Return what happens at some minutes, a parcel each."""
+    batches = [("pqr".index(row[0]), triggers_of([row])) for row in ROWS if row[2] in minutes]
+    batches += [(2, batch) for batch in FACTS if batch["tick"][0].as_py() // MINUTE in minutes]
+    return [(shard, Parcel.of(batch, "tick")) for shard, batch in batches]
 
 
 def expect(decisions: pa.Table) -> Any:
@@ -87,13 +101,20 @@ def test_the_core_decides_as_meant() -> None:
     rows = EXPECTED.select(["subject", "trigger", "action", "mode"]).to_pylist()
     told = [(row["subject"], row["trigger"].split(".")[1], row["action"]) for row in rows]
     assert sorted(told[:2]) == [("p", "low", "outranked"), ("p", "out", "offer")]
-    assert told[2:] == [("q", "low", "offer"), ("p", "low", "no_offer"), ("p", "low", "offer"), ("q", "out", "offer")]
+    assert told[2:] == [
+        ("q", "low", "offer"),
+        ("p", "low", "no_offer"),
+        ("p", "low", "offer"),
+        ("r", "low", "no_offer"),
+        ("r", "low", "offer"),
+        ("q", "out", "offer"),
+    ]
     assert {row["mode"] for row in rows} == {"shadow"}
 
 
 def test_a_bounded_run_gives_what_the_core_gives() -> None:
     with beam.Pipeline(FnApiRunner(), options=PipelineOptions([])) as pipeline:
-        triggers = pipeline | beam.Create(list(reversed(shards_of(ROWS))))
+        triggers = pipeline | beam.Create(list(reversed(shards_of(range(12)))))
         made = triggers | DecideOffers(playbook=PLAYBOOK, bounded=True, mode="shadow")
         assert_that(made["decisions"], expect(EXPECTED), label="decisions")
         ids = made["offers"] | beam.FlatMap(lambda batch: batch["id"].to_pylist())
@@ -104,7 +125,7 @@ def test_a_bounded_run_gives_what_the_core_gives() -> None:
 def test_an_unbounded_run_gives_what_the_core_gives() -> None:
     stream = test_stream.TestStream().advance_watermark_to(Timestamp(0))
     for minute in range(1, 12):
-        for shard, parcel in shards_of(row for row in ROWS if row[2] == minute):
+        for shard, parcel in shards_of([minute]):
             stream = stream.add_elements([TimestampedValue((shard, parcel), Timestamp(minute * 60))])
         stream = stream.advance_watermark_to(Timestamp(minute * 60 + 30))
     options = PipelineOptions(["--streaming"])
