@@ -8,8 +8,12 @@ import pyarrow as pa
 from pipelines.stories.signals import batches
 from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
-from transforms.context.advance import advance
-from transforms.context.plan import load_plan
+from schemas.playbook import GROUPS
+from transforms.context.advance import Advanced
+from transforms.context.advance_levels import advance_levels
+from transforms.context.definitions import ContextPlan
+from transforms.context.feature_plan import SUBSCRIBER
+from transforms.context.plan import load_plans
 from transforms.decision.decide import decide
 from transforms.decision.offers import offers_of
 from transforms.decision.plan import load_offers
@@ -35,22 +39,49 @@ class _Core:
 
     def __init__(self, story: Story) -> None:
         self.story, self.counts = story, Counter[str]()
-        self.plan, self.offers = load_plan(story.playbook), load_offers(story.playbook)
-        self.contexts: bytes | None = None
+        plans, self.offers = load_plans(story.playbook), load_offers(story.playbook)
+        self.subscribers = _Level([plans[SUBSCRIBER]])
+        self.groups = _Level([plan for level, plan in plans.items() if level in GROUPS])
         self.ledger: bytes | None = None
-        self.waiting: list[pa.RecordBatch] = []
 
     def advance(self, signals: Sequence[Signal], time: int, told: Told) -> None:
         """Advance to the last tick that a watermark closes, and add what comes of it."""
         upto = time // self.story.playbook.tick * self.story.playbook.tick
-        given = [*self.waiting, *batches(self.story.playbook, self.plan, signals)]
-        advanced = advance(self.plan, self.contexts, given, upto)
-        decided = decide(self.offers, self.ledger, [advanced.outputs.triggers], upto)
-        self.contexts, self.waiting, self.ledger = advanced.state, advanced.waiting, decided.state
-        self.counts.update({name: number for name, number in advanced.counts.items() if name != "pending"})
-        self.counts["pending"] = advanced.counts["pending"]
-        offers = offers_of(self.offers, decided.decisions)
-        for output, table in zip(
-            told.sentences, (advanced.outputs.transitions, decided.decisions, offers), strict=True
-        ):
-            told.add(output, self.story.sentences(output, table.to_pylist()))
+        given = batches(self.story.playbook, signals)
+        subscribers = self.subscribers.advance([one for one in given if not _of_group(one)], upto)
+        passed_on = [batch for one in subscribers for batch in one.told]
+        groups = self.groups.advance([*passed_on, *filter(_of_group, given)], upto)
+        every = [*subscribers, *groups]
+        decided = decide(self.offers, self.ledger, [one.outputs.triggers for one in every], upto)
+        self.ledger = decided.state
+        self._count(every)
+        tables = (
+            [one.outputs.transitions for one in every],
+            [decided.decisions],
+            [offers_of(self.offers, decided.decisions)],
+        )
+        for output, mine in zip(told.sentences, tables, strict=True):
+            told.add(output, self.story.sentences(output, [row for table in mine for row in table.to_pylist()]))
+
+    def _count(self, every: Sequence[Advanced]) -> None:
+        self.counts["pending"] = 0
+        for one in every:
+            self.counts.update(one.counts)
+
+
+class _Level:
+    """The contexts of some levels with their state, and the signals that wait."""
+
+    def __init__(self, plans: Sequence[ContextPlan]) -> None:
+        self._plans = plans
+        self._state: bytes | None = None
+        self._waiting: list[pa.RecordBatch] = []
+
+    def advance(self, signals: Sequence[pa.RecordBatch], upto: int) -> list[Advanced]:
+        advanced = advance_levels(self._plans, self._state, [*self._waiting, *signals], upto)
+        self._state, self._waiting = advanced.state, advanced.waiting
+        return advanced.every
+
+
+def _of_group(batch: pa.RecordBatch) -> bool:
+    return batch.schema.metadata[b"subject_kind"].decode() in GROUPS

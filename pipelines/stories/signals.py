@@ -7,17 +7,18 @@ import pyarrow as pa
 
 from pipelines.stories.story import Signal
 from schemas.playbook import Playbook
-from transforms.context.definitions import ContextPlan
-from transforms.context.plan import contracts
+from transforms.context.levels import columns_read
+from transforms.context.plan import contracts, load_plans
 from transforms.parsing.batches import signal_schema
 
 
-def batches(playbook: Playbook, plan: ContextPlan, signals: Iterable[Signal]) -> list[pa.RecordBatch]:
-    """Return a batch for each type of signal and kind of subject, with the columns that the plan takes."""
+def batches(playbook: Playbook, signals: Iterable[Signal]) -> list[pa.RecordBatch]:
+    """Return a batch for each type of signal and kind of subject, with the columns that the playbook takes."""
+    columns = columns_read(load_plans(playbook))
     rows: dict[tuple[str, str], list[Signal]] = defaultdict(list)
     for signal in signals:
         rows[signal.signal, signal.subject_kind].append(signal)
-    return [_batch(playbook, name, kind, plan.signals[name].columns, mine) for (name, kind), mine in rows.items()]
+    return [_batch(playbook, name, kind, columns[name], mine) for (name, kind), mine in rows.items()]
 
 
 def _batch(playbook: Playbook, name: str, kind: str, payload: Sequence[str], rows: list[Signal]) -> pa.RecordBatch:

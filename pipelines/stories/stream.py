@@ -15,9 +15,9 @@ from pipelines.runner_options import beam_arguments
 from pipelines.stories.signals import batches
 from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark, instant
 from pipelines.stories.told import Told
-from transforms.context.plan import load_plan
+from schemas.playbook import GROUPS
 from transforms.decide_offers import DecideOffers
-from transforms.parcel import Parcel
+from transforms.parcel import Parcel, ShardParcel
 from transforms.ticking import STAGES
 from transforms.track_contexts import TrackContexts
 
@@ -32,9 +32,18 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
         _HEARD[file, output].clear()
     with beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
         signals = pipeline | "Signals" >> _stream(story)
-        tracked = signals | "TrackContexts" >> TrackContexts(playbook=story.playbook, bounded=False, shards=1)
-        decided = tracked["triggers"] | "DecideOffers" >> DecideOffers(playbook=story.playbook, bounded=False)
-        for output, batch in {"transitions": tracked["transitions"], **decided}.items():
+        subscribers = signals | "Subscribers" >> beam.Filter(_of_subscribers)
+        stages = [subscribers | "TrackContexts" >> TrackContexts(playbook=story.playbook, bounded=False, shards=1)]
+        if len(story.playbook.levels) > 1:
+            about_groups = signals | "AboutGroups" >> beam.Filter(_of_groups)
+            both = (about_groups, stages[0]["told"]) | "Groups" >> beam.Flatten()
+            track = TrackContexts(playbook=story.playbook, bounded=False, shards=1, groups=True)
+            stages.append(both | "TrackGroups" >> track)
+        triggers, transitions = (
+            [stage[name] for stage in stages] | name.title() >> beam.Flatten() for name in ("triggers", "transitions")
+        )
+        decided = triggers | "DecideOffers" >> DecideOffers(playbook=story.playbook, bounded=False)
+        for output, batch in {"transitions": transitions, **decided}.items():
             batch | f"Hear {output}" >> beam.Map(_hear, (file, output))
     for output, time in zip(OUTPUTS, ("tick", "tick", "time"), strict=True):
         told.add(output, story.sentences(output, (row for row in _HEARD[file, output] if instant(row[time]) <= until)))
@@ -47,17 +56,26 @@ def _stream(story: Story) -> TestStream:
     The watermark goes in half ticks: this runner holds it for no timer, so what one stage makes at a tick would
     otherwise come to the next stage after later ticks.
     """
-    plan, stream, step = load_plan(story.playbook), TestStream(), story.playbook.tick // 2
+    stream, step = TestStream(), story.playbook.tick // 2
     now = min(signal.time for signal in story.signals)
     for event in story.events:
         if isinstance(event, Arrival):
-            elements = [(0, Parcel.of(one)) for one in batches(story.playbook, plan, event.signals)]
+            elements = [(0, Parcel.of(one)) for one in batches(story.playbook, event.signals)]
             stream.add_elements(TimestampedValue(one, _timestamp(one[1].earliest)) for one in elements)
         elif isinstance(event, Watermark):
             for watermark in (*range(now + step, event.time, step), event.time):
-                stream.advance_watermark_to(_timestamp(watermark + len(STAGES)))  # each stage wakes a little later
+                for later in range(len(STAGES) + 1):  # each stage wakes a little later, when the one before is done
+                    stream.advance_watermark_to(_timestamp(watermark + later))
             now = max(now, event.time)
     return stream.advance_watermark_to_infinity()
+
+
+def _of_groups(element: ShardParcel) -> bool:
+    return element[1].open().schema.metadata[b"subject_kind"].decode() in GROUPS
+
+
+def _of_subscribers(element: ShardParcel) -> bool:
+    return not _of_groups(element)
 
 
 def _timestamp(time: int) -> Timestamp:

@@ -152,7 +152,8 @@ class SignalPlan:
         measures: What the state keeps of a row.
         features: What is computed from them.
         ordered: Whether ties of time matter (first, last, latest), so that source and id are kept.
-        passed: The columns that groups are told, `source` and `id` among them where they need these.
+        passed: The columns that are told to groups, or that a group is told, with `source` and `id` where they matter;
+            None if nobody is told of the rows.
         by_member: Whether the state keeps rows of a group apart by the member that they are of.
     """
 
@@ -161,7 +162,7 @@ class SignalPlan:
     measures: tuple[Measure, ...]
     features: tuple[Feature, ...]
     ordered: bool
-    passed: frozenset[str] = frozenset()
+    passed: frozenset[str] | None = None
     by_member: bool = False
 
     @property

@@ -77,7 +77,9 @@ class Epochs:
         """Tell of which rows the member left after their time and not after the start of the epoch."""
         left = self.leaves.select("code", "member", "tick").sort("tick")
         asked = rows.select("code", "member", "start", "time").with_row_index("n").sort("start")
-        last = asked.join_asof(left, left_on="start", right_on="tick", by=["code", "member"]).sort("n")
+        last = asked.join_asof(
+            left, left_on="start", right_on="tick", by=["code", "member"], check_sortedness=False
+        ).sort("n")
         return (last["tick"] > rows["time"]).fill_null(False)
 
     def _passed(self, codes: Ints, ticks: Ints) -> Ints:

@@ -87,7 +87,7 @@ def signal_plan(level: str, name: str, features: Iterable[Feature]) -> SignalPla
         measures=tuple({feature.measure.key: feature.measure for feature in mine}.values()),
         features=tuple(mine),
         ordered=any(feature.aggregate in ORDERED for feature in mine),
-        passed=frozenset(PEOPLE) if level in GROUPS and name == MEMBERSHIP else frozenset(),
+        passed=frozenset(PEOPLE) if level in GROUPS and name == MEMBERSHIP else None,
         by_member=level in GROUPS,
     )
     return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source", SUBSCRIBER})))

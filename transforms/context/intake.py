@@ -119,7 +119,7 @@ def _apply(
         "time",
         *signal.columns,
         *signal.reads,
-        *signal.passed,
+        *(signal.passed or ()),
         *signal.ties,
         *(["subscriber"] if signal.by_member else []),
     }
@@ -131,7 +131,7 @@ def _apply(
             frame, codes, times = frame.filter(~copies), codes[~copies], times[~copies]
     _remember(plan, signal, memory, frame)
     late = np.zeros(len(times), bool) if memory.closed is None else plan.grid.after(times) <= memory.closed
-    if signal.passed:
+    if signal.passed is not None:
         intake.applied[signal.signal] = frame.select("code", "time", *sorted(signal.passed), late=pl.Series(late))
     intake.late = np.concatenate([intake.late, codes[late]])
     if not _passed_on(table):

@@ -104,9 +104,12 @@ def _forward(plan: ContextPlan) -> Forward:
 
 def _passing(name: str, signal: SignalPlan, forwards: Sequence[Forward]) -> SignalPlan:
     """Return what subscribers take from a signal, with what they pass on of it."""
-    passed = frozenset().union(*(forward.signals.get(name, ()) for forward in forwards))
+    told = [forward.signals[name] for forward in forwards if name in forward.signals]
     if name == MEMBERSHIP and forwards:
-        passed |= {"group_kind", "group", "state", "role", "source", "id"}
+        told.append(("group_kind", "group", "state", "role", "source", "id"))
+    if not told:
+        return signal
+    passed = frozenset(column for columns in told for column in columns)
     columns = sorted({*signal.columns, *passed} - {"source", "id"})
     return replace(signal, columns=tuple(columns), passed=passed)
 

@@ -82,5 +82,7 @@ def _triggered(triggers: pl.DataFrame, codes: Ints, times: Ints, within: int) ->
     """Tell of each subscriber whether it had a trigger in (time - within, time]."""
     every = triggers.select("code", time="tick").sort("time")
     asked = pl.DataFrame({"code": codes, "time": times}).with_row_index("row").sort("time")
-    last = asked.join_asof(every.with_columns(last="time"), on="time", by="code").sort("row")["last"]
+    last = asked.join_asof(every.with_columns(last="time"), on="time", by="code", check_sortedness=False).sort("row")[
+        "last"
+    ]
     return (last > pl.Series(times) - within).fill_null(False).to_numpy()
