@@ -221,6 +221,9 @@ def simulate(
     file_format: Annotated[
         Literal["parquet", "avro", "jsonl", "csv"], typer.Option("--format", help="Of the signals.")
     ] = "parquet",
+    disorder: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of signals that come too late, and share that comes twice.")
+    ] = 0.0,
 ) -> None:
     """Make the signals of a town that does not exist, with the truth about it beside them.
 
@@ -237,6 +240,7 @@ def simulate(
             days=days,
             start=start.date(),
             file_format=file_format,
+            disorder=disorder,
             on_day=lambda day: tell(f"simulating: {day} of {days} days"),
         )
     typer.echo(told(town))

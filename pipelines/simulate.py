@@ -11,27 +11,36 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipelines.simulation.arrival import arrived
+from pipelines.simulation.arrival import FOR_EVER, Arrivals, late_of
 from pipelines.simulation.balances import balances_of, first_buckets
 from pipelines.simulation.calendar import ZONE, Calendar, calendar_of
+from pipelines.simulation.campaigns import contacts_of, controls_of, outcomes_of
+from pipelines.simulation.erasures import erasures_of
 from pipelines.simulation.files import METADATA, FileFormat, SignalFile
 from pipelines.simulation.groups import household_events_of, news_of, sme_events_of
 from pipelines.simulation.habits import orders_of, tickets_of, visits_of
-from pipelines.simulation.standing import consents_of, memberships_of, profiles_of
+from pipelines.simulation.moves import changes_of
+from pipelines.simulation.standing import consents_of, group_profiles_of, memberships_of, profiles_of
 from pipelines.simulation.town import Town, draw_town
+from pipelines.simulation.travel import abroad, trips_of
 from pipelines.simulation.truth import truth_of
 from pipelines.simulation.usage import usage_of
+from pipelines.simulation.visitors import identities_of, looks_of
 
-SLOW: dict[str, Callable[[Town, Calendar], pl.DataFrame]] = {
-    "membership": memberships_of,
-    "profile": profiles_of,
-    "consent": consents_of,
-    "ticket": tickets_of,
-    "order": orders_of,
-    "web": visits_of,
-    "news": news_of,
-    "household_event": household_events_of,
-    "sme_event": sme_events_of,
+SLOW: dict[str, tuple[Callable[[Town, Calendar], pl.DataFrame], ...]] = {
+    "membership": (memberships_of, changes_of, identities_of),
+    "profile": (profiles_of, group_profiles_of),
+    "consent": (consents_of,),
+    "ticket": (tickets_of,),
+    "order": (orders_of,),
+    "web": (visits_of, looks_of),
+    "news": (news_of,),
+    "household_event": (household_events_of,),
+    "sme_event": (sme_events_of,),
+    "contact": (contacts_of,),
+    "outcome": (outcomes_of,),
+    "control": (controls_of,),
+    "erasure": (erasures_of,),
 }
 """The signal types that are few enough to make for all days at once."""
 
@@ -63,6 +72,7 @@ def simulate(
     days: int = 35,
     start: date = date(2026, 3, 2),
     file_format: FileFormat = "parquet",
+    disorder: float = 0.0,
     on_day: Callable[[int], None] = lambda day: None,
 ) -> Simulated:
     """Write the signals of a town, in the order of arrival, and the truth about it.
@@ -76,26 +86,37 @@ def simulate(
         days: Local days.
         start: The first of them.
         file_format: Of the signals; the truth is always Parquet.
+        disorder: Share of the signals that arrive later than grace, up to 30 hours, and share that comes twice.
         on_day: Called with the number of days done.
 
     Raises:
         FileExistsError: There is something in `out_dir` already.
-        ValueError: `subscribers` or `days` are too few.
+        ValueError: `subscribers` or `days` are too few, or `disorder` is no share.
     """
     if out_dir.exists() and any(out_dir.iterdir()):
         raise FileExistsError(f"{out_dir} is not empty: name a new folder for the simulated town")
+    if not 0 <= disorder <= 1:
+        raise ValueError(f"disorder is a share between 0 and 1, not {disorder}")
     town, calendar = draw_town(np.random.default_rng([seed, 1]), subscribers, days), calendar_of(seed, start, days)
     partial = out_dir.with_name(f"{out_dir.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "truth").mkdir(parents=True)
     with ExitStack() as stack:
         files = {name: stack.enter_context(closing(SignalFile(partial, name, file_format))) for name in SIGNALS}
-        _write_signals(town, calendar, files, on_day)
-    for name, table in truth_of(town, calendar).items():
+        arrivals = {name: Arrivals(calendar, name, number, disorder) for number, name in enumerate(SIGNALS)}
+        _write_signals(town, calendar, arrivals, files, on_day)
+    for name, table in (truth_of(town, calendar) | {"late": late_of(arrivals.values())}).items():
         table.write_parquet(partial / "truth" / f"{name}.parquet", metadata=METADATA)
     end = datetime.fromtimestamp(calendar.midnights[-1] / 1000, UTC)
     counts = {name: file.count for name, file in files.items()}
-    settings = {"seed": seed, "subscribers": subscribers, "days": days, "start": str(start), "zone": ZONE}
+    settings = {
+        "seed": seed,
+        "subscribers": subscribers,
+        "days": days,
+        "start": str(start),
+        "zone": ZONE,
+        "disorder": disorder,
+    }
     about = {**METADATA, "simulated": True, **settings, "end": end.isoformat(), "signals": counts}
     (partial / "simulated.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
     partial.replace(out_dir)
@@ -108,22 +129,28 @@ def told(town: Simulated) -> str:
     return f"Simulated town in {town.out_dir}: {counts}. Nothing in it is real."
 
 
-def _write_signals(town: Town, calendar: Calendar, files: dict[str, SignalFile], on_day: Callable[[int], None]) -> None:
-    topups, left_mb = [], first_buckets(town, calendar)
+def _write_signals(
+    town: Town,
+    calendar: Calendar,
+    arrivals: dict[str, Arrivals],
+    files: dict[str, SignalFile],
+    on_day: Callable[[int], None],
+) -> None:
+    def write(name: str, signals: pl.DataFrame, day: int, *, last: bool) -> None:
+        known = signals.filter(pl.col("time") < calendar.midnights[-1])
+        end = FOR_EVER if last else int(calendar.midnights[day + 1])
+        files[name].write(arrivals[name].until(known, day, end))
+
+    topups, left_mb, trips = [], first_buckets(town, calendar), trips_of(town, calendar)
     for day in calendar.days.tolist():
+        last = day == calendar.days[-1]
         usage = usage_of(town, calendar, day)
         balances = balances_of(town, calendar, day, left_mb, usage)
         left_mb = balances.left_mb
         topups.append(balances.orders)
-        _write(calendar, files["usage"], usage, day)
-        _write(calendar, files["balance"], balances.signals, day)
+        write("usage", abroad(trips, usage, day), day, last=last)
+        write("balance", balances.signals, day, last=last)
         on_day(day + 1)
-    for name, signals_of in SLOW.items():
-        signals = signals_of(town, calendar)
-        _write(calendar, files[name], pl.concat([signals, *topups], how="diagonal") if name == "order" else signals, 0)
-
-
-def _write(calendar: Calendar, file: SignalFile, signals: pl.DataFrame, day: int) -> None:
-    signal = file.path.stem
-    known = signals.filter(pl.col("time") < calendar.midnights[-1])
-    file.write(arrived(calendar.rng(20, SIGNALS.index(signal), day), known, signal, file.count))
+    for name, makers in SLOW.items():
+        made = [make(town, calendar) for make in makers]
+        write(name, pl.concat([*made, *(topups if name == "order" else [])], how="diagonal_relaxed"), 0, last=True)

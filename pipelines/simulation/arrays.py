@@ -10,6 +10,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
+INSTANT = pl.Datetime("ms", "UTC")
 NEVER = 1_000_000
 """A day that no run reaches."""
 

@@ -2,19 +2,25 @@
 
 import polars as pl
 
-from pipelines.simulation.arrays import NEVER, Ints, named
+from pipelines.simulation.arrays import INSTANT, Ints, named
 from pipelines.simulation.calendar import Calendar
+from pipelines.simulation.erasures import erased_days
+from pipelines.simulation.habits import orders_of
+from pipelines.simulation.moves import moves_of
+from pipelines.simulation.standing import renewed_days
 from pipelines.simulation.town import Town
-
-INSTANT = pl.Datetime("ms", "UTC")
+from pipelines.simulation.travel import trips_of
+from pipelines.simulation.visitors import visitors_of
 
 
 def truth_of(town: Town, calendar: Calendar) -> dict[str, pl.DataFrame]:
-    """Return what no signal says, a table each for subscribers, households and companies.
+    """Return what no signal says outright, a table for each kind of group, subscribers, moves, visitors, orders.
 
-    Columns that end in `_from` hold the first instant at which it is so, null where it never is; `_until` the first at
-    which it is no longer so.
+    A subscriber's household is its first; an order is abandoned if nothing follows its start. Columns that end in
+    `_from` hold the first instant at which it is so, null where it never is; `_until` the first at which it is no
+    longer so.
     """
+    away, back = trips_of(town, calendar)
     subscribers = pl.DataFrame(
         {
             "subscriber": town.subscribers,
@@ -26,6 +32,10 @@ def truth_of(town: Town, calendar: Calendar) -> dict[str, pl.DataFrame]:
             "nanobusiness_from": _instants(calendar, town.sells),
             "leaving_from": _instants(calendar, town.leaves),
             "fibre_curious_from": _instants(calendar, town.curious),
+            "travelling_from": _instants(calendar, away),
+            "travelling_until": _instants(calendar, back),
+            "renewed_from": _instants(calendar, renewed_days(town, calendar)),
+            "erased_from": _instants(calendar, erased_days(town, calendar)),
         }
     ).sort("subscriber")
     told = ("homeworker_from", "homeworker_until", "nanobusiness_from", "fibre_curious_from")
@@ -45,9 +55,25 @@ def truth_of(town: Town, calendar: Calendar) -> dict[str, pl.DataFrame]:
         .agg(pl.len().alias("lines"), pl.col(told).min())
         .sort("household"),
         "smes": companies.join(lines, on="sme", how="left").sort("sme"),
+        "moves": moves_of(town, calendar),
+        "visitors": visitors_of(town, calendar),
+        "orders": _orders(town, calendar),
     }
 
 
+def _orders(town: Town, calendar: Calendar) -> pl.DataFrame:
+    """Return each order that was started, and whether anything followed."""
+    orders = orders_of(town, calendar)
+    started = orders.filter(pl.col("state") == "started")
+    ended = orders.filter(pl.col("state") != "started")["order_id"]
+    return started.select(
+        "order_id",
+        pl.col("subject").cast(pl.String).alias("subscriber"),
+        pl.col("time").cast(INSTANT).alias("started_from"),
+        (~pl.col("order_id").is_in(ended.implode())).alias("abandoned"),
+    )
+
+
 def _instants(calendar: Calendar, day: Ints) -> pl.Series:
-    known = pl.Series(day).set(pl.Series(day) >= NEVER, None)
+    known = pl.Series(day).set(pl.Series(day) >= len(calendar.midnights), None)  # never, or after the town
     return pl.Series(calendar.midnights).gather(known).cast(INSTANT)

@@ -10,7 +10,7 @@ import pytest
 from tests.examples.commands import REPOSITORY, SHARED, play, same, steps, workplace
 
 EXPECTED = {
-    "town": ("out/demo/run", 1_057, "11b29998912be50d"),
+    "town": ("out/demo/run", 1_071, "613f657cfb00de46"),
     "copenhagen": ("out/copenhagen", 260, "294d2e22327435b7"),
     "shopping": ("out/shopping/run", 10_579, "7b8b977f54f0fe1e"),
 }

@@ -17,6 +17,7 @@ from schemas.contracts import contract
 from schemas.playbook_file import load_playbook
 from tests.reference.records import ms
 
+TRUTH = ("subscribers", "households", "smes", "moves", "visitors", "orders", "late")
 FORMATS = ("parquet", "avro", "jsonl", "csv")
 
 
@@ -39,7 +40,7 @@ def test_same_arguments_same_bytes(tmp_path: Path, file_format: str) -> None:
     for folder in folders:
         simulate(folder, subscribers=100, days=2, file_format=file_format)
     files = sorted(path.relative_to(folders[0]) for path in folders[0].rglob("*.*"))
-    assert len(files) == len(SIGNALS) + 4
+    assert len(files) == len(SIGNALS) + len(TRUTH) + 1
     for file in files:
         assert (folders[0] / file).read_bytes() == (folders[1] / file).read_bytes(), file
 
@@ -94,7 +95,8 @@ def test_everything_says_that_it_is_simulated(town: Simulated, signal: str) -> N
     signals = table(town, signal)
     assert pq.read_schema(town.files[signal]).metadata[b"simulated"] == b"true"
     assert signals["source"].unique().to_list() == ["simulated"]
-    assert signals.select(pl.col("id", "subject").str.starts_with("sim-").all()).row(0) == (True, True)
+    assert signals["id"].str.starts_with("sim-").all()
+    assert (signals["subject"].str.starts_with("sim-") | (signals["subject"] == "*")).all()
     assert json.loads((town.out_dir / "simulated.json").read_text())["simulated"] is True
 
 
@@ -152,6 +154,106 @@ def test_growing_companies_add_lines(town: Simulated) -> None:
     assert grown.filter(~growing).max() < 1.2
 
 
+def entry(town: Simulated, signal: str, subject: str) -> pl.DataFrame:
+    return table(town, signal).filter(pl.col("subject") == subject).unique("id").sort("time", "state")
+
+
+def test_who_moves_leaves_one_household_and_joins_another_of_its_own(town: Simulated) -> None:
+    moves = truth(town, "moves")
+    assert len(moves) > 3
+    first = truth(town, "subscribers").join(moves, on="subscriber")
+    assert (first["household"] == first["household_before"]).all()
+    assert moves["household"].is_unique().all()
+    for move in moves.iter_rows(named=True):
+        told = entry(town, "membership", move["subscriber"]).filter(pl.col("time") == move["moved_from"])
+        assert told.select("state", "group").rows() == [
+            ("joined", move["household"]),
+            ("left", move["household_before"]),
+        ]
+
+
+def test_visitors_look_around_before_they_are_known(town: Simulated) -> None:
+    visitors = truth(town, "visitors")
+    looks = table(town, "web").join(visitors, left_on="subject", right_on="visitor")
+    before = looks["time"] < looks["identified_from"]
+    assert len(visitors) > 3
+    assert 0.2 < before.mean() < 0.9
+    for visitor in visitors.iter_rows(named=True):
+        assert entry(town, "membership", visitor["visitor"])["group"].to_list() == [visitor["household"]]
+    homes = truth(town, "subscribers").select("subscriber", "household")
+    assert visitors.join(homes, on=["subscriber", "household"]).height == len(visitors)
+
+
+def test_travellers_roam_and_leave_the_line_at_home_alone(town: Simulated) -> None:
+    people = truth(town, "subscribers").filter(pl.col("travelling_from").is_not_null())
+    usage = table(town, "usage").join(people, left_on="subject", right_on="subscriber")
+    away = (pl.col("time") >= pl.col("travelling_from")) & (
+        pl.col("travelling_until").is_null() | (pl.col("time") < pl.col("travelling_until"))
+    )
+    assert usage.filter(away).select(pl.col("roaming").all(), (pl.col("network") != "fixed").all()).row(0) == (
+        True,
+        True,
+    )
+    assert usage.filter(away).height > 50
+    assert not usage.filter(~away)["roaming"].any()
+    assert table(town, "usage").join(people, left_on="subject", right_on="subscriber", how="anti")["roaming"].sum() == 0
+
+
+def test_an_order_is_abandoned_if_nothing_follows(town: Simulated) -> None:
+    ended = table(town, "order").filter(pl.col("state").is_in(["completed", "cancelled"]))
+    orders = truth(town, "orders").filter(pl.col("started_from") < town.end - timedelta(hours=2))
+    assert orders["abandoned"].mean() == pytest.approx(0.25, abs=0.1)
+    assert not orders.filter("abandoned")["order_id"].is_in(ended["order_id"].implode()).any()
+    assert orders.filter(~pl.col("abandoned"))["order_id"].is_in(ended["order_id"].implode()).all()
+
+
+def test_contracts_are_renewed_and_people_ask_to_be_forgotten(tmp_path: Path) -> None:
+    town = simulate(tmp_path / "out", seed=3, subscribers=800, days=20)
+    people = truth(town, "subscribers")
+    for signal, since in (("profile", "renewed_from"), ("erasure", "erased_from")):
+        told = table(town, signal).filter(pl.col("subject_kind") == "subscriber").unique("id")
+        true = people.select("subscriber", time=since).drop_nulls()
+        assert len(true) > 2
+        assert told.join(true, left_on=["subject", "time"], right_on=["subscriber", "time"]).height == len(true)
+    assert len(table(town, "erasure").unique("id")) == people["erased_from"].count()
+
+
+def test_those_who_leave_look_at_the_way_out_first(town: Simulated) -> None:
+    leavers = truth(town, "subscribers").filter(pl.col("leaving_from").is_not_null())
+    pages = table(town, "web").filter(pl.col("page").is_in(["porting", "cancel", "notice"]))
+    assert pages["subject"].is_in(leavers["subscriber"].implode()).mean() > 0.8
+
+
+def test_outcomes_follow_contacts(town: Simulated) -> None:
+    contacts = table(town, "contact").filter(pl.col("state") == "delivered").unique("id")
+    outcomes = table(town, "outcome").unique("id").sort("time")
+    known = outcomes.join_asof(contacts.sort("time"), on="time", by=["subject", "offer"], suffix="_contact")
+    assert known["id_contact"].null_count() == 0
+    assert set(outcomes["result"]) <= {"accepted", "declined", "ignored", "complained"}
+
+
+def test_what_is_paused_is_resumed(town: Simulated) -> None:
+    control = table(town, "control").unique("id").sort("time")
+    for scope in ("channel", "family", "everything"):
+        assert control.filter(pl.col("scope") == scope)["action"].to_list() == ["pause", "resume"]
+
+
+def test_disorder_is_later_than_grace_and_nothing_else(tmp_path: Path) -> None:
+    calm, wild = (simulate(tmp_path / str(share), subscribers=100, days=4, disorder=share) for share in (0.0, 0.1))
+    late = truth(wild, "late")
+    assert truth(calm, "late").is_empty()
+    assert (late["arrives"] - late["time"]).min() >= timedelta(minutes=2)
+    assert timedelta(hours=20) < (late["arrives"] - late["time"]).max() < timedelta(hours=31)
+    for signal in SIGNALS:
+        expected, found = (table(one, signal).unique("id").sort("id") for one in (calm, wild))
+        assert found.equals(expected), signal
+    usage, copies = table(wild, "usage"), late.filter(pl.col("signal") == "usage")
+    assert 0.15 * len(usage) < len(copies) < 0.25 * len(usage)
+    assert usage["id"].is_duplicated().mean() == pytest.approx(0.2, abs=0.05)
+    behind = usage.select(pl.col("time").cum_max() - pl.col("time")).to_series()
+    assert behind.max() > timedelta(hours=12)
+
+
 def test_buckets_run_down_and_are_topped_up(town: Simulated) -> None:
     balance = table(town, "balance").unique("id").sort("subject", "time", "id")
     assert balance["remaining_mb"].min() == 0
@@ -165,6 +267,11 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     with pytest.raises(FileExistsError, match="name a new folder"):
         simulate(tmp_path, subscribers=100, days=1)
+
+
+def test_disorder_is_a_share(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a share between 0 and 1"):
+        simulate(tmp_path / "out", subscribers=100, days=1, disorder=2)
 
 
 @pytest.mark.parametrize(("subscribers", "days"), [(99, 1), (100, 0)])
