@@ -59,11 +59,11 @@ def split_end(batches: Iterable[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], 
     return signals, end
 
 
-def addressed(triggers: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield the triggers of each shard of contact roots, in their order."""
-    kinds = triggers["root_kind"].dictionary_encode()
+def addressed(rows: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the triggers, or facts, of each shard of contact roots, in their order."""
+    kinds = rows["root_kind"].dictionary_encode()
     for n, kind in enumerate(kinds.dictionary.to_pylist()):
-        mine = triggers.filter(pc.equal(kinds.indices, n))
+        mine = rows.filter(pc.equal(kinds.indices, n))
         of_row = shard_of(kind, mine["root"], shards)
         for shard in np.unique(of_row).tolist():
             yield shard, mine.filter(pa.array(of_row == shard))
@@ -205,8 +205,8 @@ class _TrackGroups(_Shell, beam.DoFn):
 def _elements(advanced: AdvancedLevels, shards: int) -> Iterator[Any]:
     for one in advanced.every:
         made = one.outputs
-        for shard, batch in addressed(made.triggers, shards):
-            yield shard, Parcel.of(batch, "tick")
+        for batch in (made.triggers, *one.facts):
+            yield from ((shard, Parcel.of(rows, "tick")) for shard, rows in addressed(batch, shards))
         for told in one.told:
             yield from (TaggedOutput("told", (shard, Parcel.of(batch))) for shard, batch in by_shard(told, shards))
         records = [("rejected", reject_too_late(name, rows)) for name, rows in sorted(made.too_late.items())]
@@ -222,9 +222,9 @@ class TrackContexts(beam.PTransform):
     In: (shard, parcel of signals), in the global window; an element's timestamp is its smallest event time. A bounded
     run also brings each shard one `end_batch`.
 
-    Out: `triggers` (shard of the contact root, parcel of triggers), `told` (shard of the group, parcel of signals;
-    what subscribers tell their groups), and under `transitions`, `contexts` and `rejected` record batches as in
-    `schemas.records`. Signals later than the allowed lateness are rejected; late ones correct their windows and
+    Out: `triggers` (shard of the contact root, parcel of triggers or of facts), `told` (shard of the group, parcel of
+    signals; what subscribers tell their groups), and under `transitions`, `contexts` and `rejected` record batches as
+    in `schemas.records`. Signals later than the allowed lateness are rejected; late ones correct their windows and
     trigger nothing unless the playbook says so. Any error of our own fails the bundle.
 
     Attributes:

@@ -52,7 +52,9 @@ class _Core:
         passed_on = [batch for one in subscribers for batch in one.told]
         groups = self.groups.advance([*passed_on, *filter(_of_group, given)], upto)
         every = [*subscribers, *groups]
-        decided = decide(self.offers, self.ledger, [one.outputs.triggers for one in every], upto)
+        decided = decide(
+            self.offers, self.ledger, [batch for one in every for batch in (one.outputs.triggers, *one.facts)], upto
+        )
         self.ledger = decided.state
         self._count(every)
         tables = (

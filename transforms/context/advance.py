@@ -29,6 +29,7 @@ class Advanced:
 
     Attributes:
         outputs: Triggers, transitions, contexts and rejected rows.
+        facts: What contact roots are told of memberships, as `schemas.records.FACT`.
         told: What subscribers tell their groups, as signal batches about these.
         counts: Rows applied, of these late; duplicates; rejected; pending.
         wake: The next tick at which something can change without new signals.
@@ -36,6 +37,7 @@ class Advanced:
     """
 
     outputs: Outputs
+    facts: list[pa.RecordBatch]
     told: list[pa.RecordBatch]
     counts: dict[str, int]
     wake: int | None
@@ -94,8 +96,9 @@ def advance(
     retention.prune(plan, memory)
     wake = min([wake, *(one.wake for one in fired.values()), *(changes[s.name].wake(s) for s in plan.segments)])
     made = outputs(plan, memory, features, intake, span, changes, fired, written, final, company.address)
+    facts = company.facts(changes, span)
     told = company.tell(features, changes, points)
-    return Advanced(made, told, intake.counts, None if wake >= NEVER else wake, intake.waiting, plan, memory)
+    return Advanced(made, facts, told, intake.counts, None if wake >= NEVER else wake, intake.waiting, plan, memory)
 
 
 def _points(

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook import GROUPS
-from transforms.context import forwarding, recipients
+from transforms.context import facts, forwarding, recipients
 from transforms.context.definitions import ContextPlan
 from transforms.context.feature_plan import MEMBERSHIP
 from transforms.context.features import Features
@@ -16,7 +16,7 @@ from transforms.context.identity import Identity, identify
 from transforms.context.intake import Intake
 from transforms.context.memory import Memory
 from transforms.context.people import PEOPLE, keep_people, leaves_of, take_people
-from transforms.context.segments import Changes
+from transforms.context.segments import Changes, Span
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points
 
@@ -41,6 +41,10 @@ class Company:
 
     def tell(self, features: Features, changes: Mapping[str, Changes], points: Points) -> list[pa.RecordBatch]:
         """Return what is told to groups, after all triggers were addressed; forget what no later call needs."""
+        return []
+
+    def facts(self, changes: Mapping[str, Changes], span: Span) -> list[pa.RecordBatch]:
+        """Return what contact roots are told, as `schemas.records.FACT`."""
         return []
 
 
@@ -68,6 +72,9 @@ class _Members(Company):
         self.memory.groups[recipients.MOVES] = self.moves.filter(pl.col("until") > self.memory.closed)
         return told
 
+    def facts(self, changes: Mapping[str, Changes], span: Span) -> list[pa.RecordBatch]:
+        return facts.of_subscribers(self.plan, self.memory, self.identity, changes)
+
 
 @dataclass
 class _Group(Company):
@@ -83,6 +90,9 @@ class _Group(Company):
     def tell(self, features: Features, changes: Mapping[str, Changes], points: Points) -> list[pa.RecordBatch]:
         keep_people(self.people, self.memory, self.leaves)
         return []
+
+    def facts(self, changes: Mapping[str, Changes], span: Span) -> list[pa.RecordBatch]:
+        return facts.of_groups(self.plan, self.memory, self.people, changes, span)
 
 
 def company_of(plan: ContextPlan, memory: Memory, intake: Intake) -> Company:

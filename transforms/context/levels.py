@@ -10,6 +10,7 @@ from schemas.playbook import GROUPS, MEMBERS, Playbook
 from transforms.context.definitions import ContextPlan, Forward, Measure, Record, SignalPlan
 from transforms.context.expressions import Expression
 from transforms.context.feature_plan import MEMBERSHIP, SUBSCRIBER
+from transforms.context.references import references, texts_of
 
 ROLES = ("primary", "owner", "member", "employee")
 """The order in which a group's recipient is looked for; other roles come last."""
@@ -28,16 +29,16 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
     needed = subscriber.needed | _features_behind(subscriber, read)
     plans = {kind: _hearing(plan) for kind, plan in plans.items()}
     signals = {name: _passing(name, signal, forwards) for name, signal in subscriber.signals.items()}
+    every = {**plans, SUBSCRIBER: replace(subscriber, forwards=forwards, needed=needed, signals=signals)}
     return {
-        **{kind: replace(plan, record=record, roles=_roles(playbook, plan)) for kind, plan in plans.items()},
-        SUBSCRIBER: replace(
-            subscriber,
+        kind: replace(
+            plan,
             record=record,
+            roles=_roles(playbook, plan),
+            told_segments=_told(playbook, plan),
             contacts_matter=playbook.contacts_matter,
-            forwards=forwards,
-            needed=needed,
-            signals=signals,
-        ),
+        )
+        for kind, plan in every.items()
     }
 
 
@@ -112,6 +113,15 @@ def _passing(name: str, signal: SignalPlan, forwards: Sequence[Forward]) -> Sign
     passed = frozenset(column for columns in told for column in columns)
     columns = sorted({*signal.columns, *passed} - {"source", "id"})
     return replace(signal, columns=tuple(columns), passed=passed)
+
+
+def _told(playbook: Playbook, plan: ContextPlan) -> frozenset[str]:
+    """Return the segments of a level that offers for triggers of other levels read."""
+    read: set[str] = set()
+    for offer in playbook.offers.values():
+        if any(not trigger.startswith(f"{plan.level}.") for trigger in offer.for_):
+            read = read.union(*(references(text, playbook.let) for text in texts_of(offer)))
+    return frozenset(segment.name for segment in plan.segments if f"{plan.level}.{segment.name}" in read)
 
 
 def _roles(playbook: Playbook, plan: ContextPlan) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
-from schemas.playbook import Level, Playbook
+from schemas.playbook import Level, Offer, Playbook
 from transforms.context.expressions import ExpressionError
 from transforms.context.sql.parse import inlined, name_of, parse
 
@@ -28,4 +28,9 @@ def _texts(playbook: Playbook, level: Level) -> Iterator[str]:
         yield from filter(None, (segment.enter, segment.exit))
     yield from (moment.when for moment in level.moments.values())
     for offer in playbook.offers.values():
-        yield from (offer.eligible, offer.value, offer.cost, *filter(None, [offer.p_accept]), *offer.params.values())
+        yield from texts_of(offer)
+
+
+def texts_of(offer: Offer) -> Iterator[str]:
+    """Yield the expressions of an offer."""
+    yield from (offer.eligible, offer.value, offer.cost, *filter(None, [offer.p_accept]), *offer.params.values())

@@ -59,16 +59,27 @@ def moves_of(
     Returns:
         Columns of `MOVES`, sorted by code and time.
     """
+    moved = root_changes(stays, subjects, since)
+    codes, times = moved["code"].to_numpy(), moved["time"].to_numpy()
+    idle = (moved["old_kind"] == SUBSCRIBER).to_numpy() & ~_triggered(triggers, codes, times, bar)
+    return moved.select("code", "time", until=pl.col("time") + bar).filter(~idle)
+
+
+def root_changes(stays: Mapping[str, Stays], subjects: pl.Series, since: int) -> pl.DataFrame:
+    """Return the changes of contact roots from a time on.
+
+    Returns:
+        Columns code, time, root_kind, root, and old_kind, old_root of the root before; sorted by code and time.
+    """
     tables = [stays[kind].table for kind in GROUPS]
     turns = pl.concat([t.select("code", time=edge) for t in tables for edge in ("start", "end")])
     turns = turns.filter(pl.col("time").is_between(since, NEVER, "left")).unique().sort("code", "time")
     codes, times = turns["code"].to_numpy(), turns["time"].to_numpy()
     ids = subjects[codes]
-    before = root_of(groups_at(stays, codes, times - 1), ids)
-    after = root_of(groups_at(stays, codes, times), ids)
-    moved = (before["root_kind"] != after["root_kind"]) | (before["root"] != after["root"])
-    idle = (before["root_kind"] == SUBSCRIBER).to_numpy() & ~_triggered(triggers, codes, times, bar)
-    return turns.with_columns(until=pl.col("time") + bar).filter(moved & pl.Series(~idle))
+    now = root_of(groups_at(stays, codes, times), ids)
+    before = root_of(groups_at(stays, codes, times - 1), ids).rename({"root_kind": "old_kind", "root": "old_root"})
+    moved = (pl.col("root_kind") != pl.col("old_kind")) | (pl.col("root") != pl.col("old_root"))
+    return turns.hstack(now).hstack(before).filter(moved)
 
 
 def barred_until(moves: pl.DataFrame, codes: Ints, times: Ints) -> pl.Series:

@@ -1,0 +1,101 @@
+"""What contact roots are told of memberships that their offers read: `household.homeworker` in an offer for a line."""
+
+from collections.abc import Mapping
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.records import FACT
+from transforms.context.definitions import ContextPlan
+from transforms.context.identity import Identity
+from transforms.context.memory import Memory
+from transforms.context.people import present_at
+from transforms.context.roots import groups_at, root_changes, root_of
+from transforms.context.segments import Changes, Span
+from transforms.context.timeline import Points
+
+
+def of_subscribers(
+    plan: ContextPlan, memory: Memory, identity: Identity, changes: Mapping[str, Changes]
+) -> list[pa.RecordBatch]:
+    """Tell the root of a subscriber of its segments; a new root of all of them, the old one that they are gone.
+
+    Args:
+        plan: The subscribers' plan; `told_segments` says which.
+        memory: Has the ids.
+        identity: Who is in which group.
+        changes: What happened to the segments.
+    """
+    if not plan.told_segments:
+        return []
+    ids, events = memory.subjects["subject"], _events(plan, changes)
+    codes, before = events["code"].to_numpy(), events["tick"].to_numpy() - 1
+    turned = events.hstack(root_of(groups_at(identity.stays, codes, before), ids[codes]))
+    moves = root_changes(identity.stays, ids, identity.since)
+    ticks = plan.grid.after(moves["time"].to_numpy())
+    now = _all_segments(plan, changes, moves.with_columns(tick=pl.Series(ticks, dtype=pl.Int64)))
+    gone = now.with_columns(root_kind="old_kind", root="old_root", member=pl.lit(False))
+    rows = pl.concat(each.select(turned.columns) for each in (turned, now, gone))
+    return _batch(plan, memory, rows)
+
+
+def of_groups(
+    plan: ContextPlan, memory: Memory, people: pl.DataFrame, changes: Mapping[str, Changes], span: Span
+) -> list[pa.RecordBatch]:
+    """Tell the roots of a group's members of its segments, and the root of a new member of all of them.
+
+    Args:
+        plan: The group's plan; `told_segments` says which.
+        memory: Has the ids.
+        people: As `people.PEOPLE`.
+        changes: What happened to the segments.
+        span: The ticks of the call.
+    """
+    if not plan.told_segments:
+        return []
+    turned = present_at(people, _events(plan, changes))
+    new = people.filter(pl.col("joined") & (pl.col("tick") >= span.first) & (pl.col("tick") <= span.upto))
+    told = pl.concat(each.select(*EVENT, "household") for each in (turned, _all_segments(plan, changes, new)))
+    elsewhere = pl.lit(plan.level != "household") & pl.col("household").is_not_null()
+    own = pl.Series("own", memory.subjects["subject"].gather(told["code"]))
+    rows = told.with_columns(own).with_columns(
+        root_kind=pl.when(elsewhere).then(pl.lit("household")).otherwise(pl.lit(plan.level)),
+        root=pl.when(elsewhere).then("household").otherwise("own"),
+    )
+    return _batch(plan, memory, rows)
+
+
+EVENT = ("code", "tick", "segment", "member")
+
+
+def _events(plan: ContextPlan, changes: Mapping[str, Changes]) -> pl.DataFrame:
+    """Return who entered and left the segments that roots are told of: the columns of `EVENT`."""
+    none = pl.DataFrame(schema=dict(zip(EVENT, (pl.Int64, pl.Int64, pl.String, pl.Boolean), strict=True)))
+    turns = (
+        changes[name]
+        .events.filter(pl.col("event") != "refreshed")
+        .select("code", "tick", segment=pl.lit(name), member=pl.col("event") == "entered")
+        for name in sorted(plan.told_segments)
+    )
+    return pl.concat([none, *turns])
+
+
+def _all_segments(plan: ContextPlan, changes: Mapping[str, Changes], who: pl.DataFrame) -> pl.DataFrame:
+    """Return for each (code, tick) whether it is a member of each segment that roots are told of."""
+    ordered = who.sort("code", "tick")
+    points = Points(ordered["code"].to_numpy(), ordered["tick"].to_numpy())
+    each = (
+        ordered.with_columns(segment=pl.lit(name), member=pl.Series(changes[name].member_at(plan.grid, points)))
+        for name in sorted(plan.told_segments)
+    )
+    return pl.concat(each)
+
+
+def _batch(plan: ContextPlan, memory: Memory, rows: pl.DataFrame) -> list[pa.RecordBatch]:
+    told = rows.with_columns(
+        pl.Series("subject", memory.subjects["subject"].gather(rows["code"]), dtype=pl.String),
+        subject_kind=pl.lit(plan.level),
+        segment=pl.format("{}.{}", pl.lit(plan.level), "segment"),
+    )
+    table = told.select(FACT.names).unique().sort(FACT.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return table.cast(FACT).combine_chunks().to_batches()
