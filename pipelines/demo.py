@@ -4,13 +4,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from pipelines.recognition import recognition_text
 from pipelines.run import run
 from pipelines.settings import RunSettings
 from pipelines.simulate import simulate, told
+from pipelines.simulation.recognised import recognised
 from pipelines.summary import summary
 from schemas.playbook_file import load_playbook
 
-PLAYBOOK = Path(__file__).parents[1] / "examples" / "town" / "playbook.yaml"
+PLAYBOOK = Path(__file__).parent / "simulation" / "playbook.yaml"
+"""The town's, of `examples/town`: a part of the package."""
 
 
 def demo(
@@ -24,7 +27,7 @@ def demo(
 ) -> str:
     """Simulate a town into `out_dir/signals`, run the playbook into `out_dir/run`, and tell what happened.
 
-    What an earlier demo left in `out_dir` is replaced.
+    That includes how well its segments recognise who is who. What an earlier demo left in `out_dir` is replaced.
 
     Raises:
         FileExistsError: `out_dir/signals` is not an earlier demo's.
@@ -38,4 +41,6 @@ def demo(
     files = tuple((name, str(town.files[name])) for name in book.signals)
     now = int(town.end.timestamp() * 1000)
     run(RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), as_of=now, mode="simulated"))
-    return f"{told(town)}\n\n{summary(out_dir / 'run')}"
+    segments = [(level, name) for level, made in book.levels.items() for name in made.segments]
+    known = recognition_text(recognised(signals / "truth", out_dir / "run", segments, town.end))
+    return "\n".join([told(town), "", summary(out_dir / "run"), *([f"{known}\n"] if known else [])])

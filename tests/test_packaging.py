@@ -1,5 +1,7 @@
 """The installed packages are ours, and the metadata names what is needed and no more."""
 
+import subprocess
+import sys
 from importlib.metadata import distribution, entry_points, packages_distributions
 from pathlib import Path
 
@@ -24,6 +26,29 @@ def test_the_command_is_installed() -> None:
     (command,) = (each for each in entry_points(group="console_scripts") if each.name == "segone")
     assert command.dist is not None
     assert command.dist.name == NAME
+
+
+def test_what_is_installed_has_the_playbook_of_the_demo(tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            "setup.py",
+            "-q",
+            "egg_info",
+            "-e",
+            str(tmp_path),
+            "build",
+            "-b",
+            str(tmp_path),
+        ],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    installed = tmp_path / "lib" / "pipelines" / "simulation" / "playbook.yaml"
+    assert installed.read_bytes() == (ROOT / "examples" / "town" / "playbook.yaml").read_bytes()
 
 
 def test_setup_py_holds_the_only_metadata() -> None:

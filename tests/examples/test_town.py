@@ -11,7 +11,9 @@ from pipelines.demo import PLAYBOOK, demo
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("town")
-    assert "Nothing in it is real." in demo(folder, seed=11, subscribers=600)
+    told = demo(folder, seed=11, subscribers=600)
+    assert "Nothing in it is real." in told
+    assert "precision" in told
     return folder
 
 
