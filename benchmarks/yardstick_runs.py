@@ -33,6 +33,7 @@ from transforms.track_contexts import TrackContexts
 
 HERE = Path(__file__).parent
 PLAYBOOK = str(HERE / "usage_offers.yaml")
+HOUSEHOLDS = str(HERE / "usage_households.yaml")
 SOURCES = str(HERE / "usage_offers.sources.yaml")
 FEATURES = ("n", "sum_bytes", "max_bytes", "sum_seconds", "n_apps", "prev_bytes")
 STEP_MS = 240_000
@@ -56,12 +57,21 @@ def offer_lines(decisions: pa.Table) -> list[str]:
     return [offer_line(*row) for row in frame.select("subject", "tick", *FEATURES).iter_rows()]
 
 
-def settings(path: str, out: str, shards: int) -> RunSettings:
-    """Return the settings of a run over one file."""
-    signals = (("usage", path),)
+def settings(path: str, out: str, shards: int, households: str | None = None) -> RunSettings:
+    """Return the settings of a run over one file, and over who is in which household if that is given."""
+    signals = (("usage", path), *([("membership", households)] if households else []))
+    playbook = HOUSEHOLDS if households else PLAYBOOK
     return RunSettings(
-        playbook=PLAYBOOK, sources=SOURCES, signals=signals, out=out, shards=shards, formats=("parquet",)
+        playbook=playbook, sources=SOURCES, signals=signals, out=out, shards=shards, formats=("parquet",)
     )
+
+
+def households_of(path: str, out: str) -> str:
+    """Write the file of memberships that a yardstick file implies; all hold since ever."""
+    pairs = pl.scan_parquet(path).select(subject="subscriber_id", group="household_id").unique().sort("subject")
+    said = {"time": 0, "source": "yardstick", "group_kind": "household", "state": "joined"}
+    pairs.with_columns(**{name: pl.lit(value) for name, value in said.items()}, id="subject").sink_parquet(out)
+    return out
 
 
 def batch(settings: RunSettings) -> list[str]:

@@ -10,8 +10,10 @@ from typing import Any
 
 from pipelines.failures import SignalsLostError
 
+APPLIED = {"late": "late", "contradictory": "although they contradict memberships"}
 PARTS = ("applied", "duplicates", "too_late", "rejected", "not_sampled", "pending")
-"""Where signals end up; each is in exactly one of them. Of those applied some were late."""
+"""Where signals end up; each is in exactly one of them. Of those applied some were late, and some contradict
+what was known of memberships."""
 
 ANSWERS = ("offer", "no_offer", "outranked", "pending")
 """What a trigger may get; each gets exactly one."""
@@ -65,7 +67,8 @@ class Report:
     def summary(self) -> str:
         """Return what became of the signals and the triggers, for people."""
         parts = _told({name: self.signals.get(name, 0) for name in PARTS})
-        late = f" ({self.signals['late']:,} applied late)" if self.signals.get("late") else ""
+        told = [f"{self.signals[name]:,} applied {what}" for name, what in APPLIED.items() if self.signals.get(name)]
+        late = f" ({', '.join(told)})" if told else ""
         book = f"{self.playbook['name']} version {self.playbook['version']}"
         return (
             f"{self.signals.get('in', 0):,} signals in = {parts}{late}\n"

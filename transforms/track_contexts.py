@@ -87,7 +87,8 @@ class _Shell:
     """
 
     COUNTS: ClassVar = {
-        name: Metrics.counter("signals", name) for name in ("applied", "late", "duplicates", "too_late", "pending")
+        name: Metrics.counter("signals", name)
+        for name in ("applied", "late", "contradictory", "duplicates", "too_late", "pending")
     }
 
     def __init__(self, track: "TrackContexts", alarm: Alarm) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import apache_beam as beam
 import pyarrow as pa
@@ -95,7 +95,7 @@ class WriteOutputs(beam.PTransform):
             if missing := [column for column in output.sort_by if column not in output.schema.names]:
                 raise ValueError(f"output {name}: no column `{missing[0]}` to sort by")
 
-    def expand(self, records: Mapping[str, beam.PCollection[pa.RecordBatch]]) -> beam.PCollection[str]:
+    def expand(self, records: Any) -> beam.PCollection[str]:
         """Gather the batches of each output at one writer.
 
         By a key, not as a side input: FnApiRunner gives what a timer emitted to a side input twice.

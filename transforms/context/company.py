@@ -104,4 +104,5 @@ def company_of(plan: ContextPlan, memory: Memory, intake: Intake) -> Company:
     if not plan.forwards:
         return Company(NOBODY, nothing)
     identity = identify(memory, told, plan.allowed_lateness)
+    intake.counts["contradictory"] = identity.contradictory
     return _Members(NOBODY, forwarding.joins(plan, identity), plan, memory, intake, identity)

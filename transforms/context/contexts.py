@@ -1,6 +1,6 @@
 """Conditions and contexts at (subject, tick) pairs: features, derived values and memberships as columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
@@ -9,6 +9,7 @@ from transforms.context.definitions import ContextPlan, Derived, Stratum
 from transforms.context.dotted import struct_of
 from transforms.context.features import Features
 from transforms.context.segments import Changes
+from transforms.context.strata import behind
 from transforms.context.ticks import Bools
 from transforms.context.timeline import Points
 
@@ -50,6 +51,16 @@ def context_at(plan: ContextPlan, features: Features, changes: Mapping[str, Chan
     """
     members = {name: pl.Series(change.member_at(plan.grid, points)) for name, change in changes.items()}
     return derive(features.at(points, {f.name for f in plan.features}).with_columns(**members), plan.derived)
+
+
+def part_at(
+    plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points, names: Iterable[str]
+) -> pl.DataFrame:
+    """Return the columns of `context_at` that the names are made of."""
+    read = behind(plan.derived, names)
+    members = {name: pl.Series(changes[name].member_at(plan.grid, points)) for name in changes.keys() & read}
+    derived = tuple(one for one in plan.derived if one.name in read)
+    return derive(features.at(points, read).with_columns(**members), derived)
 
 
 def records(plan: ContextPlan, context: pl.DataFrame) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from transforms.context.feature_plan import MEMBERSHIP
 from transforms.context.features import Features
 from transforms.context.identity import Identity
 from transforms.context.intake import Intake, measured
+from transforms.context.levels import columns_of
 from transforms.context.memory import Memory
 from transforms.context.plain_arrow import plain
 from transforms.context.segments import Changes
@@ -90,23 +91,22 @@ def _members_of(
     known[stays.table["code"].to_numpy()] = True
     points = points.at(np.flatnonzero(known[points.codes]))
     stay = stays.at(points.codes, points.ticks - 1)
-    context = contexts.context_at(plan, features, changes, points)
-    roles = (
-        stays.table["role"].gather(pl.Series(np.maximum(stay, 0)))
-        if len(stays.table)
-        else pl.Series([], dtype=pl.String)
+    read = frozenset().union(*(columns_of(measure) for measure in forward.members))
+    values = contexts.part_at(plan, features, changes, points, read)
+    if "role" in read:
+        roles = pl.Series([None], dtype=pl.String).append(stays.table["role"])
+        values = values.with_columns(role=roles.gather(stay + 1))
+    now = values.select(measured(measure) for measure in forward.members).with_columns(
+        code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay)
     )
-    values = context.with_columns(role=roles).select(*(measured(measure) for measure in forward.members))
-    now = values.with_columns(code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay))
     cell = f"told {forward.kind}"
     before = memory.groups.get(cell, now.clear().select("code", *keys))
-    both = pl.concat(
-        [before.with_columns(tick=pl.lit(0, pl.Int64), stay=pl.lit(-1, pl.Int64)).select(now.columns), now]
-    ).sort("code", "tick")
-    unlike = [pl.col(key).ne_missing(pl.col(key).shift().over("code")) for key in (*keys, "stay")]
-    first = pl.col("tick") != pl.col("tick").first().over("code")
-    memory.groups[cell] = both.group_by("code", maintain_order=True).last().select("code", *keys)
-    new = both.filter((pl.any_horizontal(unlike) | ~first) & (pl.col("tick") > 0) & (pl.col("stay") >= 0))
+    told = before.with_columns(tick=pl.lit(-1, pl.Int64), stay=pl.lit(-1, pl.Int64)).select(now.columns)
+    both = pl.concat([told, now]).sort("code", "tick") if told.height else now
+    follows = pl.col("code") == pl.col("code").shift()
+    alike = [pl.col(key).eq_missing(pl.col(key).shift()) for key in (*keys, "stay")]
+    memory.groups[cell] = both.filter(~follows.shift(-1).fill_null(False)).select("code", *keys)
+    new = both.filter(~pl.all_horizontal(follows, *alike).fill_null(False) & (pl.col("stay") >= 0))
     rows = new.select(
         pl.Series("subject", stays.table["group"].gather(new["stay"])),
         pl.Series("subscriber", memory.subjects["subject"].gather(new["code"])),

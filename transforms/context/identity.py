@@ -54,31 +54,25 @@ def stays_of(events: pl.DataFrame) -> pl.DataFrame:
         Columns of `STAYS`: the subject was in the group at times in [start, end), end `NEVER` where it still is;
         `contradicts` says that it joined while in another group. Sorted by code, kind and start.
     """
-    subject = ["code", "group_kind"]
-    numbered = events.with_columns(stay=pl.col("joined").cum_sum().over(subject))
-    of_stay = [*subject, "stay"]
-    group = pl.col("group").first().over(of_stay)
-    left = pl.col("since").filter(~pl.col("joined") & (pl.col("group") == pl.col("own")))
-    stays = (
-        numbered.filter(pl.col("stay") > 0)
-        .with_columns(own=group)
-        .group_by(of_stay, maintain_order=True)
-        .agg(group=pl.col("own").first(), role=pl.col("role").first(), start=pl.col("since").first(), left=left.first())
-    )
-    stays = stays.with_columns(
-        following=pl.col("start").shift(-1).over(subject),
-        before=pl.col("group").shift().over(subject),
-        before_left=pl.col("left").shift().over(subject),
-    )
-    end = pl.min_horizontal("left", "following").fill_null(NEVER)
-    moved = pl.col("before").is_not_null() & pl.col("before_left").is_null() & (pl.col("before") != pl.col("group"))
-    return stays.with_columns(end=end, contradicts=moved).select(STAYS.keys())
-
-
-def idle_leaves(events: pl.DataFrame) -> pl.DataFrame:
-    """Return the events that say that a subject left a group in which it was not, as `EVENTS`."""
-    stays = stays_of(events).select("code", "group_kind", "group", since="end")
-    return events.filter(~pl.col("joined")).join(stays, ["code", "group_kind", "group", "since"], "anti")
+    other = (pl.col("code") != pl.col("code").shift()) | (pl.col("group_kind") != pl.col("group_kind").shift())
+    subject = events.select(other.fill_null(True).cum_sum()).to_series().to_numpy()
+    joined, since = events["joined"].to_numpy(), events["since"].to_numpy()
+    begins = np.flatnonzero(joined)
+    following = np.full(len(begins), NEVER)
+    again = np.flatnonzero(np.diff(subject[begins]) == 0)
+    following[again] = since[begins[again + 1]]
+    left = np.full(len(begins), NEVER)
+    leaves = np.flatnonzero(~joined)
+    stay = np.searchsorted(begins, leaves) - 1
+    own = (stay >= 0) & (subject[begins[stay]] == subject[leaves]) if len(begins) else np.zeros(len(leaves), bool)
+    leaves, stay = leaves[own], stay[own]
+    named = (events["group"].gather(leaves) == events["group"].gather(begins[stay])).to_numpy()
+    np.minimum.at(left, stay[named], since[leaves[named]])
+    stays = events[begins].select("code", "group_kind", "group", "role", start="since")
+    moved = np.zeros(len(begins), bool)
+    moved[again + 1] = left[again] == NEVER
+    unlike = (pl.col("group") != pl.col("group").shift()).fill_null(False)
+    return stays.with_columns(end=pl.Series(np.minimum(left, following)), contradicts=pl.Series(moved) & unlike)
 
 
 @dataclass(frozen=True)
@@ -114,10 +108,13 @@ class Identity:
     Attributes:
         stays: By kind of group.
         since: Stays that began or ended at this time or later are news.
+        contradictory: How many of the news contradict what was known: joining while in another group, leaving one
+            without being there.
     """
 
     stays: Mapping[str, Stays]
     since: int
+    contradictory: int
 
     def edges(self, kind: str) -> Iterator[tuple[Ints, Ints]]:
         """Yield code and time of the stays that begin, then of those that end, and are news."""
@@ -143,7 +140,11 @@ def identify(memory: Memory, told: pl.DataFrame | None, allowed_lateness: int) -
         events = pl.concat([events, new.select(EVENTS.keys()).cast(pl.Schema(EVENTS))]).sort(ORDER)
     memory.groups[KEPT] = memorable(events, floor - allowed_lateness)
     stays = stays_of(events)
-    return Identity({kind: of_kind(stays, kind) for kind in GROUPS}, floor)
+    new = events.filter(pl.col("since") >= floor)
+    ends = stays.select("code", "group_kind", "group", since="end")
+    idle = new.filter(~pl.col("joined")).join(ends, ["code", "group_kind", "group", "since"], "anti")
+    moves = stays.filter(pl.col("contradicts") & (pl.col("start") >= floor))
+    return Identity({kind: of_kind(stays, kind) for kind in GROUPS}, floor, len(idle) + len(moves))
 
 
 def memorable(events: pl.DataFrame, since: int) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from transforms.context.memory import Memory
 from transforms.context.people import member_of
 from transforms.context.ticks import Bools, Ints
 
+COUNTED = ("applied", "late", "contradictory", "duplicates", "rejected", "pending")
 COMMON = ("id", "source", "time", "subject")
 
 
@@ -27,7 +28,7 @@ class Intake:
         late: Codes of the subjects of which a late row was applied.
         new: Code and first tick of each subject that was unknown.
         applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
-        counts: Rows applied, of these late; duplicates; rejected; pending.
+        counts: Rows applied, of these late and contradictory; duplicates; rejected; pending.
     """
 
     waiting: list[pa.RecordBatch] = field(default_factory=list)
@@ -35,9 +36,7 @@ class Intake:
     late: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     new: tuple[Ints, Ints] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64)))
     applied: dict[str, pl.DataFrame] = field(default_factory=dict)
-    counts: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("applied", "late", "duplicates", "rejected", "pending"), 0)
-    )
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
 
 
 def take_in(plan: ContextPlan, memory: Memory, batches: Sequence[pa.RecordBatch], upto: int) -> Intake:

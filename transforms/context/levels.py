@@ -11,6 +11,7 @@ from transforms.context.definitions import ContextPlan, Forward, Measure, Record
 from transforms.context.expressions import Expression
 from transforms.context.feature_plan import MEMBERSHIP, SUBSCRIBER
 from transforms.context.references import references, texts_of
+from transforms.context.strata import behind
 
 ROLES = ("primary", "owner", "member", "employee")
 """The order in which a group's recipient is looked for; other roles come last."""
@@ -26,7 +27,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
     subscriber = plans[SUBSCRIBER]
     forwards = tuple(_forward(plans[kind]) for kind in GROUPS if kind in plans)
     read = {name for forward in forwards for one in forward.members for name in columns_of(one)}
-    needed = subscriber.needed | _features_behind(subscriber, read)
+    needed = subscriber.needed | behind(subscriber.derived, read) & {feature.name for feature in subscriber.features}
     plans = {kind: _hearing(plan) for kind, plan in plans.items()}
     signals = {name: _passing(name, signal, forwards) for name, signal in subscriber.signals.items()}
     every = {**plans, SUBSCRIBER: replace(subscriber, forwards=forwards, needed=needed, signals=signals)}
@@ -138,14 +139,3 @@ def _hearing(plan: ContextPlan) -> ContextPlan:
     told = tuple(Measure(one.key, one.key, None, 0, one.dtype) for one in members.measures)
     heard = replace(members, measures=told, columns=tuple(sorted(one.key for one in told)))
     return replace(plan, signals={**plan.signals, MEMBERS: heard})
-
-
-def _features_behind(plan: ContextPlan, names: set[str]) -> frozenset[str]:
-    """Return the features that are read by name, or through derived values."""
-    values = {one.name: one.expression.columns for one in plan.derived}
-    waiting, found = set(names), set()
-    while waiting:
-        name = waiting.pop()
-        found.add(name)
-        waiting |= values.get(name, frozenset()) - found
-    return frozenset(found & {feature.name for feature in plan.features})

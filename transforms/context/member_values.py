@@ -9,8 +9,8 @@ from schemas.playbook import MEMBERS
 from transforms.context.definitions import ContextPlan, Feature
 from transforms.context.memory import Memory
 from transforms.context.segments import NEVER
-from transforms.context.ticks import Grid, Ints
-from transforms.context.timeline import Points, keys_of
+from transforms.context.ticks import Ints
+from transforms.context.timeline import Points, keys_of, without_repeats
 
 NONE_IS_ZERO = ("count", "sum", "distinct")
 
@@ -29,7 +29,9 @@ class MemberValues:
         self._grid, self._features = plan.grid, [f for f in plan.features if f.signal == MEMBERS]
         none: dict[str, pl.DataType] = dict.fromkeys(("code", "time", "member"), pl.Int64())
         none |= {measure.key: measure.dtype for measure in plan.signals[MEMBERS].measures}
-        self._spells = _spells(plan.grid, memory.rows.get(MEMBERS, pl.DataFrame(schema=none)), leaves)
+        rows = memory.rows.get(MEMBERS, pl.DataFrame(schema=none))
+        self._leaves = leaves.select("code", "member", "tick")
+        self._rows = rows.with_columns(start=pl.Series(plan.grid.after(rows["time"].to_numpy())))
 
     def changes(self) -> tuple[Ints, Ints]:
         """Return code and tick of where values may change."""
@@ -45,24 +47,50 @@ class MemberValues:
 
     @cached_property
     def _keys(self) -> Ints:
-        """The pairs at which somebody's values begin or end."""
-        return np.unique(
-            np.concatenate([self._edge("start"), self._edge("end")[self._spells["end"].to_numpy() < NEVER]])
-        )
+        """The pairs at which somebody's values begin or end; those that end in time do so where the next begin."""
+        begun = without_repeats(keys_of(self._grid, self._rows["code"].to_numpy(), self._rows["start"].to_numpy()))
+        if not self._leaves.height:
+            return begun
+        left = keys_of(self._grid, self._leaves["code"].to_numpy(), self._leaves["tick"].to_numpy())
+        return without_repeats(np.sort(np.concatenate([begun, left]), kind="stable"))
 
     @cached_property
     def _values(self) -> pl.DataFrame:
         """Each feature at each of these pairs, in their order."""
         first = np.searchsorted(self._keys, self._edge("start"))
-        after = np.searchsorted(self._keys, self._edge("end"))
-        counts = after - first
+        counts = np.searchsorted(self._keys, self._edge("end")) - first
         rows = np.repeat(np.arange(len(counts)), counts)
         pair = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
-        there = self._spells[rows].with_columns(pair=pl.Series(pair, dtype=pl.Int64)).sort("pair", "member")
+        read = {feature.measure.key for feature in self._features}
+        there = self._spells.select("member", *read)[rows].with_columns(pair=pl.Series(pair, dtype=pl.Int64))
+        if any(_depends_on_order(feature) for feature in self._features):
+            there = there.sort("pair", "member")
         made = there.group_by("pair").agg(**{f.name: _aggregate(f) for f in self._features})
         every = pl.DataFrame({"pair": np.arange(len(self._keys))}).join(made, "pair", "left", maintain_order="left")
         zero = [pl.col(f.name).fill_null(0) for f in self._features if f.aggregate in NONE_IS_ZERO]
         return every.with_columns(zero)
+
+    @cached_property
+    def _spells(self) -> pl.DataFrame:
+        """The rows with their end: the tick at which the member told something else, or left."""
+        one = ["code", "member"]
+        told = self._rows.sort(*one, "start", maintain_order=True)
+        same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in one)
+        following = pl.when(same).then(pl.col("start").shift(-1))
+        if not self._leaves.height:
+            return told.with_columns(end=following.fill_null(NEVER))
+        left = self._leaves.select(*one, left="tick").sort("left")
+        gone = told.select(*one, "start").with_row_index("row").sort("start")
+        gone = gone.join_asof(
+            left,
+            left_on="start",
+            right_on="left",
+            by=one,
+            strategy="forward",
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
+        return told.with_columns(end=pl.min_horizontal(following, gone.sort("row")["left"]).fill_null(NEVER))
 
     def _edge(self, column: str) -> Ints:
         """Return the keys of the spells' edges; an open end lies before the next subject."""
@@ -70,26 +98,9 @@ class MemberValues:
         return np.where(ticks < NEVER, keys_of(self._grid, codes, np.minimum(ticks, NEVER - 1)), (codes + 1) << 40)
 
 
-def _spells(grid: Grid, rows: pl.DataFrame, leaves: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows with start and end: the ticks between which they are what the member told last."""
-    one = ["code", "member"]
-    told = rows.with_columns(start=pl.Series(grid.after(rows["time"].to_numpy())))
-    told = told.unique([*one, "start"], keep="last", maintain_order=True).sort(*one, "start")
-    following = pl.col("start").shift(-1).over(one)
-    left = (
-        told.join_asof(
-            leaves.select(*one, left="tick").sort("left"),
-            left_on="start",
-            right_on="left",
-            by=one,
-            strategy="forward",
-            allow_exact_matches=False,
-            check_sortedness=False,
-        )["left"]
-        if leaves.height
-        else pl.Series([None] * len(told), dtype=pl.Int64)
-    )
-    return told.with_columns(end=pl.min_horizontal(following, left).fill_null(NEVER))
+def _depends_on_order(feature: Feature) -> bool:
+    """Tell whether the aggregate adds up numbers with decimals."""
+    return feature.aggregate in ("sum", "mean") and feature.measure.dtype == pl.Float64
 
 
 def _aggregate(feature: Feature) -> pl.Expr:

@@ -39,10 +39,14 @@ def read_by_conditions(
     derived: Sequence[Derived], segments: Sequence[Segment], moments: Sequence[Moment]
 ) -> frozenset[str]:
     """Return every name that conditions read, directly or through derived values."""
-    values = {one.name: one.expression.columns for one in derived}
     read = [moment.when for moment in moments] + [each for segment in segments for each in conditions(segment)]
-    waiting = {name for expression in read for name in expression.columns}
-    used: set[str] = set()
+    return behind(derived, {name for expression in read for name in expression.columns})
+
+
+def behind(derived: Sequence[Derived], names: Iterable[str]) -> frozenset[str]:
+    """Return the names, and those that they read through derived values."""
+    values = {one.name: one.expression.columns for one in derived}
+    waiting, used = set(names), set[str]()
     while waiting:
         name = waiting.pop()
         used.add(name)
