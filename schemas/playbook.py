@@ -234,7 +234,7 @@ class Playbook(_Part):
     signals: SignalFiles = Field(
         min_length=1, description="Signal types it reads; `{name: file.avsc}` for one of your own."
     )
-    max_members: int = Field(1_000, ge=1, description="A larger group is told and has no group features.")
+    max_members: int = Field(1_000, ge=1, description="In a larger group no condition holds, so it gets no offers.")
     subscriber: Level = Field(Level(), description="The user of one line or login.")
     household: Level | None = Field(None, description="People under one roof, by their `membership`.")
     sme: Level | None = Field(None, description="A small company, by the `membership` of its people.")

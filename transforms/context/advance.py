@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from transforms.context import contexts, moments, retention, segments
 from transforms.context import memory as memories
-from transforms.context.company import company_of
+from transforms.context.company import Company, company_of
 from transforms.context.definitions import ContextPlan
 from transforms.context.features import Features, ready_at
 from transforms.context.intake import Intake, take_in
@@ -90,7 +90,7 @@ def advance(
     company = company_of(plan, memory, intake)
     features = Features(plan, memory, company.leaves)
     points, written, wake = _points(plan, memory, features, intake, span, company.asked)
-    changes, fired = _conditions(plan, memory, features, span, points)
+    changes, fired = _conditions(plan, memory, features, span, points, company)
     _store(memory, changes, fired)
     memory.closed = upto
     retention.prune(plan, memory)
@@ -133,7 +133,7 @@ def _all_changes(plan: ContextPlan, memory: Memory, features: Features) -> Itera
 
 
 def _conditions(
-    plan: ContextPlan, memory: Memory, features: Features, span: Span, points: Points
+    plan: ContextPlan, memory: Memory, features: Features, span: Span, points: Points, company: Company
 ) -> tuple[dict[str, Changes], dict[str, Fired]]:
     """Run all segments and moments, stratum by stratum."""
     changes: dict[str, Changes] = {}
@@ -141,7 +141,7 @@ def _conditions(
     for stratum in plan.strata:
         points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *_turns(plan, changes)]))
         frame = contexts.derive(contexts.frame_at(plan, features, changes, points), stratum.derived)
-        level = contexts.levels(frame, stratum)
+        level = contexts.levels(frame, stratum, company.ignores(points))
         for segment in stratum.segments:
             mine = memory.members.filter(pl.col("segment") == segment.name)
             decide = segments.Levels(*(level[f"{what} {segment.name}"] for what in segments.Levels._fields))

@@ -15,10 +15,10 @@ from transforms.context.features import Features
 from transforms.context.identity import Identity, identify
 from transforms.context.intake import Intake
 from transforms.context.memory import Memory
-from transforms.context.people import PEOPLE, keep_people, leaves_of, take_people
+from transforms.context.people import PEOPLE, keep_people, leaves_of, sizes_at, take_people
 from transforms.context.segments import Changes, Span
-from transforms.context.ticks import Ints
-from transforms.context.timeline import Points
+from transforms.context.ticks import Bools, Ints
+from transforms.context.timeline import Points, keys_of
 
 NOBODY = pl.DataFrame(schema=PEOPLE)
 
@@ -34,6 +34,10 @@ class Company:
 
     leaves: pl.DataFrame
     asked: Ints
+
+    def ignores(self, points: Points) -> Bools:
+        """Tell at which pairs a group is ignored because it is too large."""
+        return np.zeros(len(points), bool)
 
     def address(self, triggers: pl.DataFrame) -> pl.DataFrame:
         """Return `recipients.ADDRESS` of triggers: columns code, tick, subject, trigger."""
@@ -84,6 +88,9 @@ class _Group(Company):
     memory: Memory
     people: pl.DataFrame
 
+    def ignores(self, points: Points) -> Bools:
+        return sizes_at(self.plan.grid, self.people, points) > self.plan.max_members
+
     def address(self, triggers: pl.DataFrame) -> pl.DataFrame:
         return recipients.of_groups(self.plan, self.people, triggers)
 
@@ -100,7 +107,9 @@ def company_of(plan: ContextPlan, memory: Memory, intake: Intake) -> Company:
     told, nothing = intake.applied.get(MEMBERSHIP), np.empty(0, np.int64)
     if plan.level in GROUPS:
         people = take_people(plan.grid, memory, told)
-        return _Group(leaves_of(people), nothing, plan, memory, people)
+        new = people.filter(pl.col("tick") > (memory.closed or 0))
+        turns = keys_of(plan.grid, new["code"].to_numpy(), new["tick"].to_numpy())
+        return _Group(leaves_of(people), turns, plan, memory, people)
     if not plan.forwards:
         return Company(NOBODY, nothing)
     identity = identify(memory, told, plan.allowed_lateness)

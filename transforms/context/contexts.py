@@ -27,8 +27,11 @@ def derive(frame: pl.DataFrame, derived: tuple[Derived, ...]) -> pl.DataFrame:
     return frame
 
 
-def levels(frame: pl.DataFrame, stratum: Stratum) -> dict[str, Bools]:
-    """Return the levels of a stratum's conditions, NULL as FALSE, named `enter X`, `exit X`, `above X` and `when X`."""
+def levels(frame: pl.DataFrame, stratum: Stratum, ignored: Bools) -> dict[str, Bools]:
+    """Return the levels of a stratum's conditions, NULL as FALSE, named `enter X`, `exit X`, `above X` and `when X`.
+
+    Where a group is ignored nothing holds but `exit`.
+    """
     exprs = {}
     for segment in stratum.segments:
         enter = segment.enter.expr.fill_null(False)
@@ -40,7 +43,10 @@ def levels(frame: pl.DataFrame, stratum: Stratum) -> dict[str, Bools]:
         exprs[f"above {segment.name}"] = pl.any_horizontal(pl.lit(False), *segment.above)
     exprs |= {f"when {moment.name}": moment.when.expr.fill_null(False) for moment in stratum.moments}
     found = frame.select(**exprs)
-    return {name: np.broadcast_to(found[name].to_numpy(), len(frame)) for name in exprs}
+    made = {name: np.broadcast_to(found[name].to_numpy(), len(frame)) for name in exprs}
+    if not ignored.any():
+        return made
+    return {name: np.where(ignored, name.startswith("exit "), true) for name, true in made.items()}
 
 
 def context_at(plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points) -> pl.DataFrame:

@@ -38,6 +38,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
             roles=_roles(playbook, plan),
             told_segments=_told(playbook, plan),
             contacts_matter=playbook.contacts_matter,
+            max_members=playbook.max_members,
         )
         for kind, plan in every.items()
     }

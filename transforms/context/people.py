@@ -9,7 +9,8 @@ from transforms.context.epochs import keep_rest
 from transforms.context.member_values import keep_last
 from transforms.context.memory import Memory
 from transforms.context.segments import NEVER
-from transforms.context.ticks import Grid
+from transforms.context.ticks import Grid, Ints
+from transforms.context.timeline import Points, keys_of
 from transforms.hashing import finalise, fnv1a64
 
 KEPT = "people"
@@ -73,6 +74,12 @@ def leaves_of(people: pl.DataFrame) -> pl.DataFrame:
     return people.filter(~pl.col("joined")).select("code", "member", "tick")
 
 
+def presences_of(people: pl.DataFrame) -> pl.DataFrame:
+    """Return what is known of members with the ticks between which it holds, `since` and `until`."""
+    until = pl.col("tick").shift(-1).over("code", "member").fill_null(NEVER)
+    return people.with_columns(until=until).filter("joined").rename({"tick": "since"})
+
+
 def present_at(people: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     """Return everybody who is in a group at a tick.
 
@@ -80,7 +87,17 @@ def present_at(people: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
         people: As `PEOPLE`.
         points: Columns code and tick, and others that are kept.
     """
-    until = pl.col("tick").shift(-1).over("code", "member").fill_null(NEVER)
-    spans = people.with_columns(until=until).filter("joined").rename({"tick": "since"})
-    pairs = points.join(spans, "code", maintain_order="left")
+    pairs = points.join(presences_of(people), "code", maintain_order="left")
     return pairs.filter((pl.col("since") <= pl.col("tick")) & (pl.col("tick") < pl.col("until")))
+
+
+def sizes_at(grid: Grid, people: pl.DataFrame, points: Points) -> Ints:
+    """Return how many members a group has at each pair."""
+    there, keys = presences_of(people), points.keys(grid)
+
+    def passed(edge: str) -> Ints:
+        ended = there.filter(pl.col(edge) < NEVER)
+        at = np.sort(keys_of(grid, ended["code"].to_numpy(), ended[edge].to_numpy()))
+        return np.searchsorted(at, keys, "right") - np.searchsorted(at, points.codes << 40)
+
+    return passed("since") - passed("until")
