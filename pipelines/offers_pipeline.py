@@ -62,6 +62,9 @@ def build(pipeline: beam.Pipeline, playbook: Playbook, settings: RunSettings) ->
         ValueError: settings that do not fit the playbook.
     """
     plans, offers = load_plans(playbook), load_offers(playbook, settings.mode)
+    if settings.sample < 1 and len(plans) > 1:
+        hint = "leave it out, or try a playbook without these sections"
+        raise LoadErrors([LoadError("--sample", None, "a share of the subscribers would tear groups apart", hint=hint)])
     signals, of_groups, rejected = _signals(pipeline, playbook, plans, settings)
     end = EndInput(plan=plans[SUBSCRIBER], shards=settings.shards, until=settings.until)
     grouped = [*of_groups] if len(plans) > 1 else []

@@ -1,0 +1,57 @@
+"""What a group loses: each epoch holds just the rows of those who had not left, whatever the numbers."""
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.context.epochs import Epochs, keep_rest
+from transforms.context.ticks import Grid
+from transforms.context.timeline import Points, points_of
+
+TICK = 10
+CODES, MEMBERS = st.integers(0, 2), st.integers(1, 2)
+LEAVES = st.lists(st.tuples(CODES, MEMBERS, st.integers(1, 5).map(lambda n: n * TICK)), max_size=5, unique=True)
+ROWS = st.lists(st.tuples(CODES, st.integers(0, 59), MEMBERS), max_size=12)
+
+
+def frame(names: tuple[str, ...], rows: list[tuple[int, ...]]) -> pl.DataFrame:
+    """Return sorted rows of int64 columns."""
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Int64), orient="row").sort(names)
+
+
+@given(LEAVES, ROWS)
+def test_each_epoch_holds_the_rows_of_those_who_had_not_left(
+    leaves: list[tuple[int, int, int]], rows: list[tuple[int, int, int]]
+) -> None:
+    epochs = Epochs(Grid(TICK), frame(("code", "member", "tick"), leaves))
+    laid = epochs.lay(frame(("code", "time", "member"), rows))
+    for code in range(3):
+        for tick in range(TICK, 7 * TICK, TICK):
+            number = int(epochs.of(Points(np.array([code]), np.array([tick]))).codes[0])
+            seen = laid.filter((pl.col("code") == number) & (pl.col("time") < tick)).select("time", "member").rows()
+            gone = [(who, left) for where, who, left in leaves if where == code and left <= tick]
+            there = [
+                (time, member)
+                for where, time, member in rows
+                if where == code and time < tick and not any(who == member and left > time for who, left in gone)
+            ]
+            assert sorted(seen) == sorted(there)
+
+
+@given(LEAVES)
+def test_numbers_lead_back_to_their_groups(leaves: list[tuple[int, int, int]]) -> None:
+    grid = Grid(TICK)
+    epochs = Epochs(grid, frame(("code", "member", "tick"), leaves))
+    every = points_of(grid, np.array([(code << 40) + n for code in range(3) for n in range(7)]))
+    numbered = epochs.of(every)
+    assert (np.diff(numbered.codes) >= 0).all()
+    codes, ticks = epochs.within(numbered.codes, numbered.ticks)
+    assert codes.tolist() == every.codes.tolist()
+    assert ticks.tolist() == every.ticks.tolist()
+
+
+def test_what_is_kept_after_the_last_leave() -> None:
+    rows = frame(("code", "time", "member"), [(0, 5, 1), (0, 25, 1), (0, 5, 2), (1, 5, 1)])
+    leaves = frame(("code", "member", "tick"), [(0, 1, 20)])
+    assert keep_rest(rows, leaves).rows() == [(0, 5, 2), (0, 25, 1), (1, 5, 1)]
