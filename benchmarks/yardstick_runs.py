@@ -24,6 +24,7 @@ from pipelines.settings import RunSettings
 from schemas.durations import DAY
 from schemas.playbook import Playbook
 from schemas.playbook_file import load_playbook
+from schemas.versions import Versions
 from transforms.context.plan import load_plan
 from transforms.decide_offers import DecideOffers
 from transforms.parse_signals import ParseSignals
@@ -134,7 +135,7 @@ def stream(settings: RunSettings, path: str, output: str, span: int) -> None:
     """
     backlog = Backlog(until=int(time() * 1000), span=span)
     playbook: Playbook = load_playbook(settings.playbook)
-    plan, source = load_plan(playbook), sources_of(playbook, settings)["usage"]
+    plan, source = load_plan(playbook), sources_of(Versions((playbook,)), settings)["usage"]
     events = TestStream()
     for arrival in arrivals(path):
         events = events.add_elements([TimestampedValue(arrival, arrival.earliest / 1000)])

@@ -79,15 +79,15 @@ def preview(
     segone preview playbook.yaml --signals usage='usage/*.parquet' --set low_mb=300 --keep out/try
     """
     from pipelines.preview import preview_of
+    from pipelines.published import load_versions
     from pipelines.run import run as run_it
-    from schemas.playbook_file import load_playbook
 
     with failures_told(), TemporaryDirectory() as directory:
         out = keep or directory
         with progress_shown():
             report = run_it(replace(settings, out=out))
         typer.echo(
-            f"{report.summary()}\n\n{preview_of(load_playbook(settings.playbook, dict(settings.lets)), out)}", nl=False
+            f"{report.summary()}\n\n{preview_of(load_versions(settings.playbook, dict(settings.lets)), out)}", nl=False
         )
 
 

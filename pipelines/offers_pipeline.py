@@ -12,24 +12,21 @@ from schemas.contracts import SIGNALS, contract
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from schemas.offer import OFFER
-from schemas.playbook import Playbook
 from schemas.records import INSTANT, REJECTED, TRANSITION
 from schemas.sources import Source, read_sources
+from schemas.versions import Versions
 from transforms import encoding
-from transforms.context.definitions import ContextPlan
 from transforms.context.feature_plan import SUBSCRIBER
-from transforms.context.levels import columns_read
-from transforms.context.plan import contracts, load_plans
 from transforms.decide_offers import DecideOffers
 from transforms.decision.definitions import OfferPlan
 from transforms.decision.offers import write_event_container, write_event_lines
-from transforms.decision.plan import load_offers
 from transforms.decision.records import decision_schema
 from transforms.end_input import EndInput
 from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
 from transforms.sample_subjects import SampleSubjects
 from transforms.track_contexts import OUTPUTS, TrackContexts
+from transforms.versions import ContextPlans, contracts_of, load_all_offers, load_contexts
 from transforms.write_outputs import FORMATS, Output, WriteOutputs, Writer
 
 WRITERS: dict[str, Mapping[str, Writer]] = {
@@ -49,53 +46,55 @@ SORT_BY = {
 """The outputs of a run, and what their rows are sorted by."""
 
 
-def build(pipeline: beam.Pipeline, playbook: Playbook, settings: RunSettings) -> None:
+def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) -> None:
     """Put the steps of a bounded run into a pipeline.
 
     Args:
         pipeline: To add to.
-        playbook: What to track and offer.
+        versions: What to track and offer.
         settings: What to read and where to write, `as_of` included.
 
     Raises:
         LoadErrors: mistakes in expressions or sources, files that are not there.
         ValueError: settings that do not fit the playbook.
     """
-    plans, offers = load_plans(playbook), load_offers(playbook, settings.mode)
+    contexts, offers = load_contexts(versions), load_all_offers(versions, settings.mode).plans[0]
+    plans = contexts.plans[0]
     if settings.sample < 1 and len(plans) > 1:
         hint = "leave it out, or try a playbook without these sections"
         raise LoadErrors([LoadError("--sample", None, "a share of the subscribers would tear groups apart", hint=hint)])
-    signals, of_groups, rejected = _signals(pipeline, playbook, plans, settings)
+    signals, of_groups, rejected = _signals(pipeline, contexts, settings)
     end = EndInput(plan=plans[SUBSCRIBER], shards=settings.shards, until=settings.until)
     grouped = [*of_groups] if len(plans) > 1 else []
     ends = (*signals, *grouped) | "Every" >> beam.Flatten() | "EndInput" >> end
-    track = partial(TrackContexts, playbook=playbook, bounded=True, shards=settings.shards)
+    books: dict[str, Any] = {"playbook": versions.first, "later": versions.playbooks[1:]}
+    track = partial(TrackContexts, **books, bounded=True, shards=settings.shards)
     stages = [(*signals, ends) | "Gather" >> beam.Flatten() | "TrackContexts" >> track()]
     if len(plans) > 1:
         told = (stages[0]["told"], *grouped, ends) | "GatherGroups" >> beam.Flatten()
         stages.append(told | "TrackGroups" >> track(groups=True))
     tracked = {name: tuple(stage[name] for stage in stages) for name in ("triggers", *OUTPUTS)}
     triggers = tracked.pop("triggers") | "Triggers" >> beam.Flatten()
-    decided = triggers | "DecideOffers" >> DecideOffers(playbook=playbook, bounded=True, mode=settings.mode)
+    decided = triggers | "DecideOffers" >> DecideOffers(**books, bounded=True, mode=settings.mode)
     tracked["rejected"] = (*rejected, *tracked["rejected"])
     records = {name: parts | name.title() >> beam.Flatten() for name, parts in tracked.items()} | decided
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 
 def _signals(
-    pipeline: beam.Pipeline, playbook: Playbook, plans: Mapping[str, ContextPlan], settings: RunSettings
+    pipeline: beam.Pipeline, contexts: ContextPlans, settings: RunSettings
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """Return signals of subscribers and of groups by shard, and what was rejected on the way."""
     assert settings.as_of is not None, "the core reads no clock: the launch says what is now"
     signals, groups, rejected = [], [], []
-    columns = columns_read(plans)
-    for feed, source in sources_of(playbook, settings).items():
+    columns = contexts.columns
+    for feed, source in sources_of(contexts.versions, settings).items():
         payload = columns[source.contract.name]
         read = pipeline | f"Read {feed}" >> ReadSignals(source=source, patterns=settings.globs()[feed], payload=payload)
         parsed = read.blocks | f"Parse {feed}" >> ParseSignals(
             sources={source.contract.name: source},
             payloads={source.contract.name: payload},
-            kinds=frozenset(plans),
+            kinds=frozenset(contexts.plans[0]),
             as_of=settings.as_of,
             max_ahead=settings.max_ahead,
             shards=settings.shards,
@@ -108,22 +107,22 @@ def _signals(
     return signals, groups, rejected
 
 
-def sources_of(playbook: Playbook, settings: RunSettings) -> dict[str, Source]:
+def sources_of(versions: Versions, settings: RunSettings) -> dict[str, Source]:
     """Return where each feed that is given comes from.
 
     Raises:
         LoadErrors: mistakes in sources.yaml, feeds that are not there or give what the playbook does not read.
     """
-    known = contracts(playbook)
+    known, file = contracts_of(versions), versions.last.file
     every = {name: contract(name) for name in SIGNALS} | known
     mapped = read_sources(settings.sources, every) if settings.sources else {}
     found = {name: Source(contract) for name, contract in known.items()} | mapped
     errors = []
     for feed in settings.globs():
         if feed not in found:
-            errors.append(_unknown(feed, f"{playbook.file} does not read `{feed}`", [*known, *mapped]))
+            errors.append(_unknown(feed, f"{file} does not read `{feed}`", [*known, *mapped]))
         elif (signal := found[feed].contract.name) not in known:
-            errors.append(_unknown(feed, f"{playbook.file} does not read `{signal}`, which it gives", known))
+            errors.append(_unknown(feed, f"{file} does not read `{signal}`, which it gives", known))
     if errors:
         raise LoadErrors(errors)
     return {feed: found[feed] for feed in settings.globs()}

@@ -6,24 +6,26 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.summary import of_level, summary, table
-from schemas.playbook import Playbook
+from schemas.versions import Versions
 
 SAMPLES = 10
 
 
-def preview_of(playbook: Playbook, out: str) -> str:
+def preview_of(versions: Versions, out: str) -> str:
     """Return a preview as text, from the Parquet files of a run.
 
     Args:
-        playbook: The playbook of the run; what never happened is told too.
+        versions: The playbook of the run; what never happened is told too.
         out: The run's outputs.
     """
     columns = ["subject_kind", "subject", "tick", "name", "event"]
     transitions = pl.read_parquet(f"{out}/transitions.parquet", columns=columns).with_columns(of_level())
     decisions = pl.read_parquet(f"{out}/decisions.parquet", columns=["decision_id", "offer", "candidates"])
-    names = [(kind, name) for kind, level in playbook.levels.items() for name in (*level.segments, *level.moments)]
+    levels = [pair for book in versions.playbooks for pair in book.levels.items()]
+    names = list(dict.fromkeys((kind, name) for kind, level in levels for name in (*level.segments, *level.moments)))
+    offers = {offer for book in versions.playbooks for offer in book.offers}
     shown = pl.DataFrame(names, {"subject_kind": pl.String, "name": pl.String}, orient="row").select(of_level())["name"]
-    return "\n".join([summary(Path(out)), samples(shown, transitions), funnel(playbook.offers, decisions)])
+    return "\n".join([summary(Path(out)), samples(shown, transitions), funnel(offers, decisions)])
 
 
 def samples(names: Iterable[str], transitions: pl.DataFrame) -> str:

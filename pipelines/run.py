@@ -12,14 +12,14 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipelines.failures import TooManyRejectedError
 from pipelines.offers_pipeline import SORT_BY, build
+from pipelines.published import load_versions
 from pipelines.report import ANSWERS, PARTS, Report, instant, versions
 from pipelines.runner_options import beam_arguments
 from pipelines.settings import FORMATS, RunSettings
 from pipelines.staging import Staging
-from pipelines.validate import load_checked
 from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
-from schemas.playbook import Playbook
+from schemas.versions import Versions
 
 _log = structlog.get_logger()
 
@@ -36,20 +36,22 @@ def run(settings: RunSettings) -> Report:
     """
     began = monotonic()
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
-    playbook, _ = load_checked(settings.playbook, dict(settings.lets))
+    books = load_versions(settings.playbook, dict(settings.lets))
+    playbook = books.first
     if settings.until is not None and settings.until % playbook.tick:
-        hint = f"{playbook.file} has one every {format_duration(playbook.tick)}, counted from 1970 UTC"
+        hint = f"{settings.playbook} has one every {format_duration(playbook.tick)}, counted from 1970 UTC"
         raise LoadErrors([LoadError("--until", None, "is not a tick", hint=hint)])
-    _log.info("run starts", playbook=playbook.playbook, version=playbook.version, runner=settings.runner)
+    numbers = [book.version for book in books.playbooks]
+    _log.info("run starts", playbook=playbook.playbook, versions=numbers, runner=settings.runner)
     staging = Staging(settings.out, [f"{name}.{ending}" for name in SORT_BY for ending in FORMATS])
     pipeline = beam.Pipeline(options=PipelineOptions(beam_arguments(settings.runner, settings.beam_options)))
-    build(pipeline, playbook, replace(settings, out=staging.directory, as_of=as_of))
+    build(pipeline, books, replace(settings, out=staging.directory, as_of=as_of))
     loaded = monotonic()
     with staging:
         result = pipeline.run()
         result.wait_until_finish()
         seconds = {"load": round(loaded - began, 3), "run": round(monotonic() - loaded, 3)}
-        report = _report(playbook, settings, as_of, result, seconds)
+        report = _report(books, settings, as_of, result, seconds)
         _publish(settings, staging, report)
     _log.info("run ends", **report.signals)
     return report
@@ -65,10 +67,11 @@ def _publish(settings: RunSettings, staging: Staging, report: Report) -> None:
 
 
 def _report(
-    playbook: Playbook, settings: RunSettings, as_of: int, result: PipelineResult, seconds: Mapping[str, float]
+    books: Versions, settings: RunSettings, as_of: int, result: PipelineResult, seconds: Mapping[str, float]
 ) -> Report:
     counts, end = _metrics(result)
-    book = {"name": playbook.playbook, "version": playbook.version, "hash": playbook.content_hash}
+    last = books.playbooks[0 if end is None else books.at(end)]
+    book = {"name": last.playbook, "version": last.version, "hash": last.content_hash}
     return Report(
         playbook={"file": settings.playbook, **book},
         settings=settings.shown(),

@@ -91,7 +91,7 @@ class Limit:
 class RunSettings:
     """One run over signals in files. Instants are milliseconds since the epoch, UTC."""
 
-    playbook: str = option("playbook", "The playbook file (YAML).")
+    playbook: str = option("playbook", "The playbook file (YAML), or the directory of its versions.")
     signals: tuple[tuple[str, str], ...] = option(
         "--signals",
         "Files of a signal type, or of an entry in --sources: usage='calls/*.csv.gz'. Again for more. Parquet, Avro, "

@@ -22,6 +22,7 @@ MEMBERS = "members"
 
 AGGREGATES = ("count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last")
 OnLate = Literal["record", "trigger"]
+OnStart = Literal["record", "trigger"]
 
 LONGEST = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}
 """Of calendar periods, with a change of clocks, milliseconds."""
@@ -126,6 +127,10 @@ class Segment(_Part):
         "their `hold`, and enters none of them until it ends.",
     )
     on_late: OnLate = Field("record", description="`trigger`: late changes make offers too.")
+    on_start: OnStart = Field(
+        "record",
+        description="`trigger`: who enters or leaves because a version of the playbook changed this gets offers too.",
+    )
 
     @model_validator(mode="after")
     def _ranks_in_a_set(self) -> Self:
@@ -143,6 +148,9 @@ class Moment(_Part):
     )
     again_after: Duration | None = Field(None, gt=0, description="Fires at most once in this time.")
     on_late: OnLate = Field("record", description="`trigger`: late ones make offers too.")
+    on_start: OnStart = Field(
+        "record", description="`trigger`: fires where it is true when a version of the playbook that changed it starts."
+    )
 
 
 class Level(_Part):
@@ -222,7 +230,7 @@ class Playbook(_Part):
     playbook: Name = Field(description="The name; part of every decision's identity.")
     version: int = Field(1, ge=1, description="Counts up with every change that goes live.")
     effective_from: Instant | None = Field(
-        None, description="From when on it is meant to hold; a label until playbooks follow one another."
+        None, description="From when on it holds, where it follows another version; else a label."
     )
     time_zone: str = Field("UTC", description="Of calendar caps and of local_hour, local_weekday and local_date.")
     tick: Duration = Field(MINUTE, gt=0, description="Grid on which contexts advance and decisions are made.")

@@ -48,6 +48,10 @@ class Versions:
         tick = self.first.tick
         return [-(-(book.effective_from or 0) // tick) * tick for book in self.playbooks[1:]]
 
+    def at(self, tick: int) -> int:
+        """Return the number, from 0, of the version that is in force at a tick."""
+        return sum(start <= tick for start in self.starts)
+
     def spans(self, closed: int | None, upto: int) -> Iterator[tuple[int, int]]:
         """Part the ticks `(closed, upto]` by the version in force; without `closed` from the beginning on.
 
@@ -59,7 +63,7 @@ class Versions:
         for number, end in enumerate(ends):
             if end < upto and (closed is None or end > closed) and (number == 0 or end > ends[number - 1]):
                 yield number, end
-        yield sum(end < upto for end in ends), upto
+        yield self.at(upto), upto
 
     def next_start(self, closed: int) -> int | None:
         """Return the next tick after `closed` at which another version takes over, None for never."""

@@ -39,6 +39,9 @@ FOUND = {
 PAR_DO = primitives.PAR_DO.urn
 BOOK = parse_playbook(PLAYBOOK)
 OTHER_BOOK = parse_playbook(PLAYBOOK.replace("500", "600").replace("cooldown: 1d", "cooldown: 2d"))
+LATER = parse_playbook(
+    PLAYBOOK.replace("version: 3", "version: 4\neffective_from: 2030-01-01T00:00:00Z").replace("500", "700")
+)
 COARSE_BOOK = parse_playbook(PLAYBOOK.replace("tick: 1m", "tick: 5m"))
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
@@ -112,6 +115,7 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"Advance"},
             {
                 "playbook": OTHER_BOOK,
+                "later": (LATER,),
                 "bounded": False,
                 "shards": 3,
                 "groups": True,
@@ -123,7 +127,13 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": BOOK, "bounded": True},
             ShardParcel,
             {"Decide"},
-            {"playbook": OTHER_BOOK, "bounded": False, "mode": "shadow", "backlog": Backlog(60_000, 60_000)},
+            {
+                "playbook": OTHER_BOOK,
+                "later": (LATER,),
+                "bounded": False,
+                "mode": "shadow",
+                "backlog": Backlog(60_000, 60_000),
+            },
         ),
         "WriteOutputs": Example(
             {"directory": "here", "outputs": {"x": Output(schema=SCHEMA, sort_by=("tick",))}},

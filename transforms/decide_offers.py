@@ -14,11 +14,12 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.modes import MODES
 from schemas.playbook import Playbook
-from transforms.decision.decide import decide
+from schemas.versions import Versions
+from transforms.decision.decide import Decided
 from transforms.decision.offers import offers_of
-from transforms.decision.plan import load_offers
 from transforms.parcel import Parcel, ParcelCoder, ShardParcel
 from transforms.ticking import Alarm, Backlog
+from transforms.versions import load_all_offers
 
 OUTPUTS = ("decisions", "offers")
 
@@ -34,11 +35,11 @@ class _Decide(beam.DoFn):
         name: Metrics.counter("decisions", name) for name in ("offer", "no_offer", "outranked", "pending")
     }
 
-    def __init__(self, playbook: Playbook, alarm: Alarm, mode: str) -> None:
-        self._playbook, self._alarm, self._mode = playbook, alarm, mode
+    def __init__(self, versions: Versions, alarm: Alarm, mode: str) -> None:
+        self._versions, self._alarm, self._mode = versions, alarm, mode
 
     def setup(self) -> None:
-        self._plan = load_offers(self._playbook, self._mode)
+        self._offers = load_all_offers(self._versions, self._mode)
 
     def process(
         self,
@@ -65,7 +66,12 @@ class _Decide(beam.DoFn):
             return
         parcels = list(waiting.read())
         upto = max(parcel.latest for parcel in parcels) if self._alarm.bounded else tick
-        decided = decide(self._plan, state.read(), [parcel.open() for parcel in parcels], upto)
+        triggers = [parcel.open() for parcel in parcels]
+        for plan, decided in self._offers.decide(state.read(), triggers, upto):
+            self._count(decided)
+            yield from decided.decisions.combine_chunks().to_batches()
+            for batch in offers_of(plan, decided.decisions).combine_chunks().to_batches():
+                yield beam.pvalue.TaggedOutput("offers", batch)
         waiting.clear()
         for batch in decided.waiting:
             waiting.add(Parcel.of(batch, "tick"))
@@ -73,12 +79,12 @@ class _Decide(beam.DoFn):
             state.write(decided.state)
         if decided.wake is not None:
             self._alarm.at(decided.wake, wake, timer)
-        for name, counter in self.COUNTS.items():
-            if name != "pending" or self._alarm.bounded:
-                counter.inc(decided.counts[name])
-        yield from decided.decisions.combine_chunks().to_batches()
-        for batch in offers_of(self._plan, decided.decisions).combine_chunks().to_batches():
-            yield beam.pvalue.TaggedOutput("offers", batch)
+        if self._alarm.bounded:
+            self.COUNTS["pending"].inc(decided.counts["pending"])
+
+    def _count(self, decided: Decided) -> None:
+        for name in self.COUNTS.keys() - {"pending"}:
+            self.COUNTS[name].inc(decided.counts[name])
 
 
 @dataclass(eq=False, kw_only=True)
@@ -93,12 +99,14 @@ class DecideOffers(beam.PTransform):
 
     Attributes:
         playbook: Its offers and policy.
+        later: The versions of it that take over, in their order.
         bounded: Whether the input ends.
         mode: What the offers are for, one of `MODES`.
         backlog: History that an unbounded run catches up with; the same as of `TrackContexts`.
     """
 
     playbook: Playbook
+    later: tuple[Playbook, ...] = ()
     bounded: bool
     mode: str = "live"
     backlog: Backlog | None = None
@@ -110,7 +118,8 @@ class DecideOffers(beam.PTransform):
 
     def expand(self, triggers: beam.PCollection[ShardParcel]) -> Any:
         """Return the two outputs by name."""
-        answer = _Decide(self.playbook, Alarm("decide_offers", self.bounded, self.backlog), self.mode)
+        alarm = Alarm("decide_offers", self.bounded, self.backlog)
+        answer = _Decide(Versions((self.playbook, *self.later)), alarm, self.mode)
         decision = beam.ParDo(answer).with_output_types(pa.RecordBatch, offers=pa.RecordBatch)
         made = triggers | "Decide" >> decision.with_outputs("offers", main="decisions")
         return {name: made[name] for name in OUTPUTS}

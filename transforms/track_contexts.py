@@ -17,14 +17,15 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.playbook import GROUPS, Playbook
-from transforms.context.advance_levels import AdvancedLevels, advance_levels
+from schemas.versions import Versions
+from transforms.context.advance_levels import AdvancedLevels
 from transforms.context.feature_plan import SUBSCRIBER
-from transforms.context.plan import load_plans
 from transforms.hashing import shard_of
 from transforms.parcel import Parcel, ParcelCoder, ShardParcel
 from transforms.parsing.batches import by_shard
 from transforms.parsing.raw import Rejection, rejected_batch
 from transforms.ticking import STAGES, Alarm, Backlog
+from transforms.versions import load_contexts
 
 END = b"@end"
 """Name of the batch that tells a shard of a bounded run its last tick."""
@@ -92,13 +93,13 @@ class _Shell:
     }
 
     def __init__(self, track: "TrackContexts", alarm: Alarm) -> None:
-        self._playbook, self._levels, self._shards = track.playbook, track.levels, track.shards
+        self._versions, self._levels = Versions((track.playbook, *track.later)), track.levels
+        self._shards = track.shards
         self._alarm, self._complete_from = alarm, track.complete_from
 
     def setup(self) -> None:
-        plans = load_plans(self._playbook)
-        self._plans = [plans[level] for level in self._levels if level in plans]
-        self._tick = self._playbook.tick
+        self._contexts = load_contexts(self._versions)
+        self._tick = self._versions.first.tick
 
     def hold(self, parcel: Parcel, waiting: Any, closed: Any, wake: Any, timer: Any) -> None:
         """Keep a parcel until its first tick is due."""
@@ -110,9 +111,8 @@ class _Shell:
         """Advance to the tick, or to the end of the input where that was told; state is written last."""
         signals, end = split_end(parcel.open() for parcel in waiting.read())
         upto, bounded = tick if end is None else end, self._alarm.bounded
-        advanced = advance_levels(
-            self._plans, state.read(), signals, upto, complete_from=self._complete_from, final=bounded
-        )
+        options: dict[str, Any] = {"complete_from": self._complete_from, "final": bounded}
+        advanced = self._contexts.advance(self._levels, state.read(), closed.read(), signals, upto, **options)
         elements = [*_elements(advanced, self._shards)]
         left = [Parcel.of(batch) for batch in advanced.waiting]
         waiting.clear()
@@ -130,9 +130,10 @@ class _Shell:
 
     def _count(self, advanced: AdvancedLevels) -> None:
         """Count what became of signals; what waits is pending only where nothing follows."""
-        for name, counter in self.COUNTS.items():
-            if name != "pending" or self._alarm.bounded:
-                counter.inc(sum(one.counts["rejected" if name == "too_late" else name] for one in advanced.every))
+        for name in self.COUNTS.keys() - {"pending"}:
+            self.COUNTS[name].inc(sum(one.counts["rejected" if name == "too_late" else name] for one in advanced.every))
+        if self._alarm.bounded:
+            self.COUNTS["pending"].inc(sum(batch.num_rows for batch in advanced.waiting))
 
 
 class _TrackSubscribers(_Shell, beam.DoFn):
@@ -230,6 +231,7 @@ class TrackContexts(beam.PTransform):
 
     Attributes:
         playbook: What to track.
+        later: The versions of it that take over, in their order.
         bounded: Whether the input ends.
         shards: Number of shards, the same in all stages.
         groups: Whether to track households and SMEs, not subscribers.
@@ -238,6 +240,7 @@ class TrackContexts(beam.PTransform):
     """
 
     playbook: Playbook
+    later: tuple[Playbook, ...] = ()
     bounded: bool
     shards: int
     groups: bool = False

@@ -30,14 +30,14 @@ def play_bounded(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
 
 
 def _write_playbook(story: Story, folder: Path) -> str:
-    """Return the file of a story's playbook, written if the story holds it; contracts stay where they are."""
-    if story.inline is None:
-        return story.playbook.file
-    beside = Path(story.source.file).parent.absolute()
-    signals = [{name: str(beside / file)} if file else name for name, file in story.playbook.signals.items()]
-    text = json.dumps({"playbook": "story", **story.inline, "signals": signals})  # JSON is YAML
-    (folder / "playbook.yaml").write_text(text, "utf-8")
-    return str(folder / "playbook.yaml")
+    """Return where a story's playbook is, written if the story holds it; contracts stay where they are."""
+    beside, directory = Path(story.source.file).parent.absolute(), folder / "playbook"
+    directory.mkdir()
+    for data, book in zip(story.inline, story.versions.playbooks, strict=False):
+        signals = [{name: str(beside / file)} if file else name for name, file in book.signals.items()]
+        text = json.dumps({**data, "signals": signals})  # JSON is YAML
+        (directory / f"v{book.version}.yaml").write_text(text, "utf-8")
+    return str(directory) if story.inline else story.playbook.file
 
 
 def _write_signals(story: Story, folder: Path) -> tuple[tuple[str, str], ...]:

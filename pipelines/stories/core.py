@@ -10,13 +10,9 @@ from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
 from schemas.playbook import GROUPS
 from transforms.context.advance import Advanced
-from transforms.context.advance_levels import advance_levels
-from transforms.context.definitions import ContextPlan
 from transforms.context.feature_plan import SUBSCRIBER
-from transforms.context.plan import load_plans
-from transforms.decision.decide import decide
 from transforms.decision.offers import offers_of
-from transforms.decision.plan import load_offers
+from transforms.versions import ContextPlans, load_all_offers, load_contexts
 
 
 def play_core(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
@@ -39,49 +35,51 @@ class _Core:
 
     def __init__(self, story: Story) -> None:
         self.story, self.counts = story, Counter[str]()
-        plans, self.offers = load_plans(story.playbook), load_offers(story.playbook)
-        self.subscribers = _Level([plans[SUBSCRIBER]])
-        self.groups = _Level([plan for level, plan in plans.items() if level in GROUPS])
+        self.offers = load_all_offers(story.versions)
+        self.subscribers, self.groups = (_Levels(load_contexts(story.versions), of) for of in ((SUBSCRIBER,), GROUPS))
         self.ledger: bytes | None = None
 
     def advance(self, signals: Sequence[Signal], time: int, told: Told) -> None:
         """Advance to the last tick that a watermark closes, and add what comes of it."""
         upto = time // self.story.playbook.tick * self.story.playbook.tick
-        given = batches(self.story.playbook, signals)
+        given = batches(self.story.versions, signals)
         subscribers = self.subscribers.advance([one for one in given if not _of_group(one)], upto)
         passed_on = [batch for one in subscribers for batch in one.told]
         groups = self.groups.advance([*passed_on, *filter(_of_group, given)], upto)
         every = [*subscribers, *groups]
-        decided = decide(
-            self.offers, self.ledger, [batch for one in every for batch in (one.outputs.triggers, *one.facts)], upto
-        )
-        self.ledger = decided.state
-        self._count(every)
-        tables = (
-            [one.outputs.transitions for one in every],
-            [decided.decisions],
-            [offers_of(self.offers, decided.decisions)],
-        )
-        for output, mine in zip(told.sentences, tables, strict=True):
-            told.add(output, self.story.sentences(output, [row for table in mine for row in table.to_pylist()]))
-
-    def _count(self, every: Sequence[Advanced]) -> None:
-        self.counts["pending"] = 0
         for one in every:
-            self.counts.update(one.counts)
+            self._tell(told, "transitions", one.outputs.transitions)
+            self.counts.update({name: number for name, number in one.counts.items() if name != "pending"})
+        self.counts["pending"] = self.subscribers.pending + self.groups.pending
+        addressed = [batch for one in every for batch in (one.outputs.triggers, *one.facts)]
+        for offers, decided in self.offers.decide(self.ledger, addressed, upto):
+            self._tell(told, "decisions", decided.decisions)
+            self._tell(told, "offers", offers_of(offers, decided.decisions))
+        self.ledger = decided.state
+
+    def _tell(self, told: Told, output: str, table: pa.Table) -> None:
+        told.add(output, self.story.sentences(output, table.to_pylist()))
 
 
-class _Level:
+class _Levels:
     """The contexts of some levels with their state, and the signals that wait."""
 
-    def __init__(self, plans: Sequence[ContextPlan]) -> None:
-        self._plans = plans
+    def __init__(self, plans: ContextPlans, levels: Sequence[str]) -> None:
+        self._plans, self._levels = plans, levels
         self._state: bytes | None = None
+        self._closed: int | None = None
         self._waiting: list[pa.RecordBatch] = []
 
+    @property
+    def pending(self) -> int:
+        """How many signals wait."""
+        return sum(batch.num_rows for batch in self._waiting)
+
     def advance(self, signals: Sequence[pa.RecordBatch], upto: int) -> list[Advanced]:
-        advanced = advance_levels(self._plans, self._state, [*self._waiting, *signals], upto)
-        self._state, self._waiting = advanced.state, advanced.waiting
+        """Advance to a tick."""
+        given = [*self._waiting, *signals]
+        advanced = self._plans.advance(self._levels, self._state, self._closed, given, upto)
+        self._state, self._waiting, self._closed = advanced.state, advanced.waiting, upto
         return advanced.every
 
 

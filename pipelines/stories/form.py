@@ -42,6 +42,8 @@ class StoryForm(BaseModel):
     Attributes:
         story: A sentence or two for the reader.
         playbook: A file beside the story, or a small playbook.
+        then: Versions that follow: when each is effective, and what it says otherwise than the one before (null: that
+            is taken out).
         day: The UTC day of times without a date.
         engines: On which it plays, by default on all.
         events: In the order in which they happen.
@@ -51,6 +53,7 @@ class StoryForm(BaseModel):
 
     story: str = ""
     playbook: str | dict[str, Any]
+    then: list[dict[str, Any]] = []
     day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] = "2026-01-05"
     engines: list[Literal["core", "bounded", "stream"]] = ["core", "bounded", "stream"]
     events: Annotated[list[Event], Field(min_length=1)]

@@ -1,6 +1,6 @@
 """Story files: found, read and checked, every mistake with its line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -13,11 +13,10 @@ from pipelines.stories.story import ENGINES, OUTPUTS, Arrival, Expect, Signal, S
 from schemas.contracts import Contract, Field
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
-from schemas.playbook import Playbook
 from schemas.playbook_file import check_playbook, load_playbook
+from schemas.versions import Versions
 from schemas.yaml_source import KeyPath, YamlSource, read_yaml
-from transforms.context.plan import contracts
-from transforms.decision.plan import load_offers
+from transforms.versions import contracts_of, load_all_offers
 
 _ENVELOPE = ("at", "id", "source", "subject_kind")
 _FITS: dict[pa.DataType, tuple[type, ...]] = {
@@ -50,24 +49,41 @@ def read_story(path: Path) -> Story:
     """
     source = read_yaml(path)
     form = checked(source)
-    playbook = _playbook(source, form, path.parent)
-    load_offers(playbook)
-    reader = _Events(source, form.day, contracts(playbook))
+    inline = tuple(_inline(form))
+    versions = _versions(source, inline) if inline else Versions((load_playbook(path.parent / str(form.playbook)),))
+    load_all_offers(versions)
+    reader = _Events(source, form.day, contracts_of(versions))
     events = tuple(reader.event(event, number) for number, event in enumerate(form.events))
     if not any(isinstance(event, Watermark) for event in events):
         reader.wrong(("events",), "no `watermark` moves: nothing would be told")
     if reader.errors:
         raise LoadErrors(reader.errors)
-    inline = form.playbook if isinstance(form.playbook, dict) else None
     engines = tuple(name for name in ENGINES if name in form.engines)
-    return Story(path.stem, source, playbook, inline, engines, events, form.day)
+    return Story(path.stem, source, versions, inline, engines, events, form.day)
 
 
-def _playbook(source: YamlSource, form: StoryForm, beside: Path) -> Playbook:
-    """Return the playbook that a story names or holds."""
-    if isinstance(form.playbook, str):
-        return load_playbook(beside / form.playbook)
-    return check_playbook(source.part("playbook", {"playbook": "story", **form.playbook}))
+def _inline(form: StoryForm) -> Iterator[dict[str, Any]]:
+    """Yield the data of each version of a playbook that stands in the story; times are of its day."""
+    if isinstance(form.playbook, dict):
+        said: dict[str, Any] = {"playbook": "story", **form.playbook}
+        yield said
+        for number, change in enumerate(form.then, 2):
+            start = {"effective_from": f"{form.day}T{change['effective_from']}Z"} if "effective_from" in change else {}
+            said = _changed(said, {"version": number, **change, **start})
+            yield said
+
+
+def _changed(said: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return data with some of it replaced, added, or (null) taken out."""
+    found = dict(said)
+    for key, value in change.items():
+        both = isinstance(value, dict) and isinstance(said.get(key), dict)
+        found[key] = _changed(said[key], value) if both else value
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _versions(source: YamlSource, inline: Sequence[dict[str, Any]]) -> Versions:
+    return Versions.of(check_playbook(source.part("playbook", data)) for data in inline)
 
 
 class _Events:

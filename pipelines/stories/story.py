@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.playbook import Playbook
+from schemas.versions import Versions
 from schemas.yaml_source import KeyPath, YamlSource
 
 ENGINES = ("core", "bounded", "stream")
@@ -74,8 +75,8 @@ class Story:
     Attributes:
         name: The file's name, without its ending.
         source: The file.
-        playbook: Whose story it is.
-        inline: The playbook's data where it stands in the story itself, else None.
+        versions: Whose story it is.
+        inline: The data of each version where they stand in the story itself, else nothing.
         engines: On which of `ENGINES` it plays; stories about lateness leave out `bounded`.
         events: In the order in which they happen.
         day: The UTC day of times without a date.
@@ -83,11 +84,16 @@ class Story:
 
     name: str
     source: YamlSource
-    playbook: Playbook
-    inline: Mapping[str, Any] | None
+    versions: Versions
+    inline: tuple[Mapping[str, Any], ...]
     engines: tuple[str, ...]
     events: tuple[Arrival | Watermark | Expect, ...]
     day: str
+
+    @property
+    def playbook(self) -> Playbook:
+        """The version at the beginning."""
+        return self.versions.first
 
     @property
     def signals(self) -> tuple[Signal, ...]:

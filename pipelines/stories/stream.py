@@ -30,19 +30,20 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     file, told, until = story.source.file, Told(), instant(story.until)
     for output in OUTPUTS:
         _HEARD[file, output].clear()
+    books: dict[str, Any] = {"playbook": story.playbook, "later": story.versions.playbooks[1:]}
     with beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
         signals = pipeline | "Signals" >> _stream(story)
         subscribers = signals | "Subscribers" >> beam.Filter(_of_subscribers)
-        stages = [subscribers | "TrackContexts" >> TrackContexts(playbook=story.playbook, bounded=False, shards=1)]
+        stages = [subscribers | "TrackContexts" >> TrackContexts(**books, bounded=False, shards=1)]
         if len(story.playbook.levels) > 1:
             about_groups = signals | "AboutGroups" >> beam.Filter(_of_groups)
             both = (about_groups, stages[0]["told"]) | "Groups" >> beam.Flatten()
-            track = TrackContexts(playbook=story.playbook, bounded=False, shards=1, groups=True)
+            track = TrackContexts(**books, bounded=False, shards=1, groups=True)
             stages.append(both | "TrackGroups" >> track)
         triggers, transitions = (
             [stage[name] for stage in stages] | name.title() >> beam.Flatten() for name in ("triggers", "transitions")
         )
-        decided = triggers | "DecideOffers" >> DecideOffers(playbook=story.playbook, bounded=False)
+        decided = triggers | "DecideOffers" >> DecideOffers(**books, bounded=False)
         for output, batch in {"transitions": transitions, **decided}.items():
             batch | f"Hear {output}" >> beam.Map(_hear, (file, output))
     for output, time in zip(OUTPUTS, ("tick", "tick", "time"), strict=True):
@@ -60,7 +61,7 @@ def _stream(story: Story) -> TestStream:
     now = min(signal.time for signal in story.signals)
     for event in story.events:
         if isinstance(event, Arrival):
-            elements = [(0, Parcel.of(one)) for one in batches(story.playbook, event.signals)]
+            elements = [(0, Parcel.of(one)) for one in batches(story.versions, event.signals)]
             stream.add_elements(TimestampedValue(one, _timestamp(one[1].earliest)) for one in elements)
         elif isinstance(event, Watermark):
             for watermark in (*range(now + step, event.time, step), event.time):

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.preview import funnel, preview_of, samples
-from schemas.playbook_file import load_playbook
+from pipelines.published import load_versions
 from tests.pipelines.small import write_small
 
 
@@ -55,7 +55,7 @@ def test_samples_are_ten_spread_over_all() -> None:
 
 
 def test_a_preview_of_a_run(small_out: Path, tmp_path: Path) -> None:
-    playbook = load_playbook(write_small(tmp_path)["playbook"])
+    playbook = load_versions(write_small(tmp_path)["playbook"])
     text = preview_of(playbook, str(small_out))
     assert "  running_out: ann (2026-03-02 09:01), ben (2026-03-02 08:01)" in text
     assert _rows(text[text.index("triggers for") :]) == {

@@ -31,24 +31,31 @@ Change = tuple[str, str, str, str | None]
 
 
 @dataclass
-class _Membership:
+class Membership:
+    """A subject's relation to one segment."""
+
     entered: int | None = None
     last_true: int = 0
     enter_was: bool = False
 
 
 @dataclass
-class _Pulse:
+class Pulse:
+    """A subject's relation to one moment."""
+
     edge: int | None = None
     fired: int | None = None
 
 
 @dataclass
-class _Subject:
+class Subject:
+    """What is known of a subject; `gone` are the segments that a version took away from under it."""
+
     observed: dict[str, list[Observation]] = field(default_factory=lambda: defaultdict(list))
     profiles: list[Signal] = field(default_factory=list)
-    memberships: dict[str, _Membership] = field(default_factory=lambda: defaultdict(_Membership))
-    pulses: dict[str, _Pulse] = field(default_factory=lambda: defaultdict(_Pulse))
+    memberships: dict[str, Membership] = field(default_factory=lambda: defaultdict(Membership))
+    pulses: dict[str, Pulse] = field(default_factory=lambda: defaultdict(Pulse))
+    gone: list[str] = field(default_factory=list)
 
 
 class Reference:
@@ -76,11 +83,10 @@ class Reference:
         self.contexts: dict[tuple[str, int], Context] = {}
         self.written: set[tuple[str, int]] = set()
         self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
-        self._subjects: dict[str, _Subject] = defaultdict(_Subject)
+        self._subjects: dict[str, Subject] = defaultdict(Subject)
         self._applied: dict[tuple[str, str, str, str], int] = {}
-        self._order = _in_order(playbook)
-        self._profile = {name for text in _texts(playbook) for name in names(text, playbook.let) if "profile." in name}
-        self._nobody = self._lasting(self._advanced(_Subject(), 0)[0])
+        self._order = in_order(playbook)
+        self._profile = {name for text in texts(playbook) for name in names(text, playbook.let) if "profile." in name}
         self._last_written: dict[str, Context] = {}
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
@@ -135,11 +141,14 @@ class Reference:
         self.transitions += found
         self.evidence |= {one: self._evidence(one, context) for one in found}
         self.triggers += [Trigger(tick, name, self._name(one), late, context) for one in found if self._triggers(one)]
-        lasting = self._lasting(context)
-        due = tick % self.playbook.contexts_every == 0 and lasting != self._last_written.get(name, self._nobody)
-        if found or due:
+        whole = tick % self.playbook.contexts_every == 0
+        if not found and not whole:
+            return
+        lasting, nobody = self._lasting(context), self._lasting(self._advanced(Subject(), tick)[0])
+        if found or lasting != self._last_written.get(name, nobody):
             self.written.add((name, tick))
-            self._last_written[name] = lasting
+            self._last_written.pop(name, None)
+            self._last_written |= {} if lasting == nobody else {name: lasting}
 
     def _evidence(self, one: Transition, context: Context) -> Mapping[str, Value] | None:
         """Return the values of all names that the condition behind a transition reads."""
@@ -148,7 +157,7 @@ class Reference:
         if one.kind == "moment":
             read = names(self.level.moments[one.name].when, self.playbook.let)
         elif one.reason == "superseded":
-            read = _before(self.playbook, self.level.segments[one.name])
+            read = before_in_set(self.playbook, self.level.segments[one.name])
         else:
             segment = self.level.segments[one.name]
             text = segment.exit if one.event == "exited" and segment.exit else segment.enter
@@ -162,12 +171,10 @@ class Reference:
         values = {name: value is None if name in drifting else value for name, value in context.values.items()}
         return Context(values, context.segments)
 
-    def _advanced(self, subject: _Subject, tick: int) -> tuple[Context, list[Change]]:
+    def _advanced(self, subject: Subject, tick: int) -> tuple[Context, list[Change]]:
         """Return the context of a subject at a tick, and what changed there."""
         level, changes = self.level, []
-        values: dict[str, Value] = {
-            key: feature_at(feature, subject.observed[key], tick, self.grid) for key, feature in level.features.items()
-        }
+        values = {key: self._feature(key, subject, tick) for key in level.features}
         values |= profile_at(subject.profiles, self._profile, tick)
         for key in self._order:
             if key in level.derived:
@@ -185,9 +192,11 @@ class Reference:
         named = {key: value for key, value in values.items() if key not in level.segments}
         return Context(named, tuple(sorted(key for key in level.segments if values[key]))), changes
 
-    def _segment(
-        self, name: str, member: _Membership, values: Mapping[str, Value], tick: int
-    ) -> tuple[str, str | None]:
+    def _feature(self, name: str, subject: Subject, tick: int) -> Value:
+        """Return one feature of a subject at one tick."""
+        return feature_at(self.level.features[name], subject.observed[name], tick, self.grid)
+
+    def _segment(self, name: str, member: Membership, values: Mapping[str, Value], tick: int) -> tuple[str, str | None]:
         """Return the event of one segment at one tick ('' where there is none) and the reason of an exit."""
         segment = self.level.segments[name]
         enter = is_true(segment.enter, values, self.playbook.let)
@@ -215,9 +224,9 @@ class Reference:
 
     def _superseded(self, segment: Segment, values: Mapping[str, Value]) -> bool:
         """Return whether the subject is, now, in a segment of the same set that goes before."""
-        return any(values[key] is True for key in _before(self.playbook, segment))
+        return any(values[key] is True for key in before_in_set(self.playbook, segment))
 
-    def _fires(self, moment: Moment, pulse: _Pulse, values: Mapping[str, Value], tick: int) -> bool:
+    def _fires(self, moment: Moment, pulse: Pulse, values: Mapping[str, Value], tick: int) -> bool:
         """Return whether a moment fires at one tick."""
         if not is_true(moment.when, values, self.playbook.let):
             pulse.edge = None
@@ -243,21 +252,21 @@ class Reference:
         return -(-duration // self.playbook.tick) * self.playbook.tick
 
 
-def _in_order(playbook: Playbook) -> list[str]:
+def in_order(playbook: Playbook) -> list[str]:
     """Return the derived values and segments so that each follows what it reads."""
     level = playbook.subscriber
     texts = {key: [one.expr] for key, one in level.derived.items()}
     texts |= {key: [text for text in (one.enter, one.exit) if text] for key, one in level.segments.items()}
     reads = {key: {name for text in texts[key] for name in names(text, playbook.let)} & texts.keys() for key in texts}
     for key, segment in level.segments.items():
-        reads[key] |= _before(playbook, segment)
+        reads[key] |= before_in_set(playbook, segment)
     done: list[str] = []
     while len(done) < len(texts):
         done.append(next(key for key in texts if key not in done and reads[key] <= set(done)))
     return done
 
 
-def _texts(playbook: Playbook) -> Iterator[str]:
+def texts(playbook: Playbook) -> Iterator[str]:
     """Yield every expression over contexts."""
     level = playbook.subscriber
     yield from (derived.expr for derived in level.derived.values())
@@ -267,7 +276,7 @@ def _texts(playbook: Playbook) -> Iterator[str]:
         yield from (offer.eligible, offer.value, offer.cost, offer.p_accept or "0", *offer.params.values())
 
 
-def _before(playbook: Playbook, segment: Segment) -> set[str]:
+def before_in_set(playbook: Playbook, segment: Segment) -> set[str]:
     """Return the segments of a segment's exclusive set that have a smaller priority number."""
     every = playbook.subscriber.segments.items() if segment.exclusive else ()
     return {key for key, one in every if one.exclusive == segment.exclusive and one.priority < segment.priority}

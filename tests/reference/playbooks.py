@@ -18,7 +18,7 @@ SMALL_REACHES: Reaches = ((1, 1, 8), (1, 1, 8), (2, 10, 16), (4, 20, 28))
 LARGE_REACHES: Reaches = ((5, 5, 120), (5, 125, 600), (60, 2_940, 4_320))
 """For the design's own grid at a tick of five minutes."""
 
-_WHERES = {
+WHERES = {
     "usage": [
         "kind = 'data'",
         "NOT kind = 'data'",
@@ -105,7 +105,7 @@ def _feature(draw: Draw, name: str, names: _Names, reaches: Reaches) -> str:
     kind = names.texts if column in _TEXT[signal] and aggregate in ("first", "last") else names.numbers
     (names.seconds if aggregate == "seconds_since_last" else kind).append(name)
     names.empty[name] = 0 if aggregate in ("count", "sum", "distinct") else None
-    where = f', where: "{draw(st.sampled_from(_WHERES[signal]))}"' if draw(st.booleans()) else ""
+    where = f', where: "{draw(st.sampled_from(WHERES[signal]))}"' if draw(st.booleans()) else ""
     return f"{name}: {{{aggregate}: {column}, from: {signal}{where}{_window(draw, aggregate, reaches)}}}"
 
 

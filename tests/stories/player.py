@@ -6,13 +6,13 @@ from dataclasses import asdict
 
 from pipelines.stories.story import Arrival, Expect, Story, Watermark
 from pipelines.stories.told import Told
-from tests.reference.contexts import Reference
 from tests.reference.records import Grid, Signal
+from tests.reference.versions import Succession
 
 
 def play_reference(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     """Play a story as an engine does."""
-    reference, waiting, heard = Reference(story.playbook, Grid()), list[Signal](), 0
+    reference, waiting, heard = Succession(story.versions.playbooks, Grid()), list[Signal](), 0
     for event in story.events:
         if isinstance(event, Arrival):
             waiting += [Signal(s.signal, s.id, s.source, s.time, s.subject, s.payload) for s in event.signals]

@@ -8,8 +8,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.context import change as changing
 from transforms.context import contexts, moments, retention, segments
 from transforms.context import memory as memories
+from transforms.context.change import Change
 from transforms.context.company import Company, company_of
 from transforms.context.definitions import ContextPlan
 from transforms.context.features import Features, ready_at
@@ -69,7 +71,7 @@ def advance(
     call that closes its tick.
 
     Args:
-        plan: The level's plan.
+        plan: The level's plan. One with other definitions than the state's takes over at the first tick of the call.
         state: What the call before returned, None at first.
         signals: Signal batches, in any order.
         upto: A tick after those of the calls before.
@@ -85,36 +87,49 @@ def advance(
     if state is None:
         memory.complete_from = complete_from
     span = Span(plan.grid, memory.closed, upto)
+    change = changing.adopt(plan, memory, span)
     intake = take_in(plan, memory, signals, upto)
     retention.compact(plan, memory)
     company = company_of(plan, memory, intake)
     features = Features(plan, memory, company.leaves)
-    points, written, wake = _points(plan, memory, features, intake, span, company.asked)
-    changes, fired = _conditions(plan, memory, features, span, points, company)
+    points, written, wake = _points(plan, memory, features, intake, span, company.asked, change)
+    changes, fired = _conditions(plan, memory, features, span, points, company, change)
+    gone = changing.left(plan, memory, span)
     _store(memory, changes, fired)
     memory.closed = upto
     retention.prune(plan, memory)
     wake = min([wake, *(one.wake for one in fired.values()), *(changes[s.name].wake(s) for s in plan.segments)])
-    made = outputs(plan, memory, features, intake, span, changes, fired, written, final, company.address)
+    made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, final, company.address)
     facts = company.facts(changes, span)
     told = company.tell(features, changes, points)
     return Advanced(made, facts, told, intake.counts, None if wake >= NEVER else wake, intake.waiting, plan, memory)
 
 
 def _points(
-    plan: ContextPlan, memory: Memory, features: Features, intake: Intake, span: Span, asked: Ints
+    plan: ContextPlan,
+    memory: Memory,
+    features: Features,
+    intake: Intake,
+    span: Span,
+    asked: Ints,
+    change: Change | None,
 ) -> tuple[Points, Points, int]:
     """Return where conditions may change or are asked for, where changed contexts are due, and the next tick of any."""
     grid, wake = plan.grid, NEVER
     new, first_ticks = intake.new
+    since = np.zeros(memory.subjects.height, np.int64)
+    since[new] = first_ticks
+    known = np.flatnonzero(since < span.first) if change else new[:0]
     keys = [
+        keys_of(grid, known, np.full(len(known), span.first)),
         keys_of(grid, new, np.maximum(first_ticks, span.first)),
         keys_of(grid, intake.late, np.full(len(intake.late), span.first)),
         asked,
     ]
     due = Periodic(plan, memory, span)
+    due.changed(known, np.full(len(known), span.first))
     due.changed(intake.late, np.full(len(intake.late), span.first))
-    for codes, ticks, needed in _all_changes(plan, memory, features):
+    for codes, ticks, needed in _all_changes(plan, memory, features, since):
         within = (ticks >= span.first) & (ticks <= span.upto)
         due.changed(codes[within], ticks[within])
         if needed:
@@ -124,16 +139,28 @@ def _points(
     return points_of(grid, np.concatenate(keys)), written, min(wake, next_written)
 
 
-def _all_changes(plan: ContextPlan, memory: Memory, features: Features) -> Iterable[tuple[Ints, Ints, bool]]:
-    """Yield where rows change features, and where features become complete; and whether conditions read them."""
+def _all_changes(
+    plan: ContextPlan, memory: Memory, features: Features, since: Ints
+) -> Iterable[tuple[Ints, Ints, bool]]:
+    """Yield where rows change features, and where features become complete; and whether conditions read them.
+
+    `since` is the tick from which on each subject is known.
+    """
     yield from features.changes()
     ready = {plan.grid.at_least(at) for f in plan.features if (at := ready_at(memory, f)) is not None}
-    codes = np.arange(memory.subjects.height)
-    yield from ((codes, np.full(len(codes), tick), True) for tick in ready)
+    for tick in ready:
+        codes = np.flatnonzero(since <= tick)
+        yield codes, np.full(len(codes), tick), True
 
 
 def _conditions(
-    plan: ContextPlan, memory: Memory, features: Features, span: Span, points: Points, company: Company
+    plan: ContextPlan,
+    memory: Memory,
+    features: Features,
+    span: Span,
+    points: Points,
+    company: Company,
+    change: Change | None,
 ) -> tuple[dict[str, Changes], dict[str, Fired]]:
     """Run all segments and moments, stratum by stratum."""
     changes: dict[str, Changes] = {}
@@ -145,10 +172,12 @@ def _conditions(
         for segment in stratum.segments:
             mine = memory.members.filter(pl.col("segment") == segment.name)
             decide = segments.Levels(*(level[f"{what} {segment.name}"] for what in segments.Levels._fields))
-            changes[segment.name] = segments.run(segment, span, points, decide, mine)
+            made = segments.run(segment, span, points, decide, mine)
+            changes[segment.name] = change.marked(segment.name, made) if change else made
         for moment in stratum.moments:
             mine = memory.moments.filter(pl.col("moment") == moment.name)
-            fired[moment.name] = moments.run(moment, span, points, level[f"when {moment.name}"], mine)
+            silent = change.silent(moment) if change else None
+            fired[moment.name] = moments.run(moment, span, points, level[f"when {moment.name}"], mine, silent)
     return changes, fired
 
 

@@ -24,10 +24,12 @@ class AdvancedLevels:
     Attributes:
         made: In the order of ticks, of each level one or more.
         upto: The last tick.
+        next_version: The tick at which another version of the playbook takes over, None for never.
     """
 
     made: Sequence[Sequence[Advanced]]
     upto: int
+    next_version: int | None = None
 
     @property
     def every(self) -> list[Advanced]:
@@ -42,7 +44,8 @@ class AdvancedLevels:
     @property
     def wake(self) -> int | None:
         """The next tick at which something can change without new signals."""
-        return min((wake for level in self.made if (wake := level[-1].wake) is not None), default=None)
+        ticks = [self.next_version, *(level[-1].wake for level in self.made)]
+        return min((tick for tick in ticks if tick is not None), default=None)
 
     @cached_property
     def state(self) -> bytes:

@@ -71,10 +71,8 @@ def part_at(
 
 def records(plan: ContextPlan, context: pl.DataFrame) -> pl.DataFrame:
     """Return columns `segments` (sorted names) and `context` (struct of profile, features and derived values)."""
-    fields = {
-        name: pl.col(name) if name in context.columns else pl.lit(None, dtype)
-        for name, dtype in plan.record.context.items()
-    }
+    mine = {feature.name for feature in plan.features} | {derived.name for derived in plan.derived}
+    fields = {name: pl.col(name) if name in mine else pl.lit(None, of) for name, of in plan.record.context.items()}
     members = [
         pl.when(segment.name).then(pl.lit(segment.name)) for segment in sorted(plan.segments, key=lambda one: one.name)
     ]

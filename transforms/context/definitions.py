@@ -73,7 +73,7 @@ class Feature:
         """How far back it looks, milliseconds; None is for ever."""
         return None if self.window is None else self.window + self.offset
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of the definition, whatever its name: what stays the same when a playbook changes keeps its history."""
         said = "\0".join([self.measure.key, self.aggregate, str(self.window), str(self.offset)])
@@ -109,7 +109,8 @@ class Segment:
     """A living condition. `hold` and `expire` are whole ticks, milliseconds.
 
     `above` are the segments of its exclusive set that go before it. `triggers` holds the transitions that a live offer
-    names: `entered`, `exited`.
+    names: `entered`, `exited`. `on_start`: whether those are triggers too that come of the first tick of a version in
+    which it is new or changed.
     """
 
     name: Name
@@ -120,11 +121,15 @@ class Segment:
     above: tuple[Name, ...]
     triggers: frozenset[str]
     late_triggers: bool
+    on_start: bool = False
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A rising edge, repeated every `repeat` while true, at most one in `again_after` (milliseconds)."""
+    """A rising edge, repeated every `repeat` while true, at most one in `again_after` (milliseconds).
+
+    `on_start`: whether it fires where it is true at the first tick of a version in which it is new or changed.
+    """
 
     name: Name
     when: Expression
@@ -132,6 +137,7 @@ class Moment:
     again_after: int | None
     triggers: bool
     late_triggers: bool
+    on_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,6 +249,8 @@ class ContextPlan:
         roles: By trigger of a group, the order of roles in which a recipient is looked for.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
         forwards: What goes to groups, one for each kind that the playbook is about; subscribers' only.
+        effective_from: When its version takes over from another, milliseconds; None if it does not say.
+        keys: Hash of each definition, by name; see `keys.definition_keys`.
     """
 
     level: str
@@ -261,6 +269,8 @@ class ContextPlan:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contacts_matter: int = 0
     forwards: tuple[Forward, ...] = ()
+    effective_from: int | None = None
+    keys: Mapping[Name, str] = field(default_factory=dict)
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from transforms.context.change import DEFINITION_CHANGED
 from transforms.context.definitions import ContextPlan
 from transforms.context.ticks import Ints
 
@@ -40,9 +41,13 @@ def _told(context: pl.DataFrame, at: Ints, names: frozenset[str], mine: pl.DataF
 
 def _read(plan: ContextPlan) -> Mapping[Transition, frozenset[str]]:
     """Return the names that were read where each kind of transition was decided."""
-    found: dict[Transition, frozenset[str]] = {(one.name, "fired", None): one.when.columns for one in plan.moments}
+    found: dict[Transition, frozenset[str]] = {
+        (one.name, "fired", reason): one.when.columns for one in plan.moments for reason in (None, DEFINITION_CHANGED)
+    }
     for segment in plan.segments:
         found |= {(segment.name, event, None): segment.enter.columns for event in ("entered", "refreshed")}
-        found[segment.name, "exited", "condition_false"] = (segment.exit or segment.enter).columns
+        found[segment.name, "entered", DEFINITION_CHANGED] = segment.enter.columns
+        for reason in ("condition_false", DEFINITION_CHANGED):
+            found[segment.name, "exited", reason] = (segment.exit or segment.enter).columns
         found[segment.name, "exited", "superseded"] = frozenset(segment.above)
     return found

@@ -94,7 +94,13 @@ def signal_plan(level: str, name: str, features: Iterable[Feature]) -> SignalPla
 
 
 def measure_of(
-    signal: str, column: str | None, where: Expression | None, scale: int, dtype: pl.DataType, zone: str
+    signal: str,
+    column: str | None,
+    where: Expression | None,
+    scale: int,
+    dtype: pl.DataType,
+    zone: str,
+    ever: str = "",
 ) -> Measure:
     """Return a measure; its key is a hash of all that it means.
 
@@ -104,9 +110,13 @@ def measure_of(
         where: Which rows count, None for all.
         scale: Decimals of the column that the state keeps.
         dtype: Type of the column.
-        zone: Time zone of the local times that `where` may read.
+        zone: Time zone of the local times that it may read.
+        ever: The aggregate of a feature without a window: it has a measure of its own, so that one that a later
+            version brings does not see what others had kept for as long as they needed it.
     """
-    text = "\0".join([signal, column or "", where.canonical if where else "", str(scale), zone])
+    read = {column, *(where.columns if where else ())}
+    local = zone if read & LOCAL.keys() else ""
+    text = "\0".join([signal, column or "", where.canonical if where else "", str(scale), local, ever])
     key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
     return Measure(key, column, where, scale, pl.Int64() if scale else dtype)
 
@@ -154,4 +164,5 @@ def _measure(
         compiling.fail((*path, book.aggregate), message, "use count, distinct, first or last")
         return None
     scale = scales.get(column, 0) if column else 0
-    return measure_of(book.from_, column, where, scale, dtype, compiling.playbook.time_zone)
+    ever = book.aggregate if book.window is None else ""
+    return measure_of(book.from_, column, where, scale, dtype, compiling.playbook.time_zone, ever)

@@ -121,9 +121,8 @@ def empty_rows(signal: SignalPlan) -> pl.DataFrame:
 
 def ready_at(memory: Memory, feature: Feature) -> int | None:
     """Return the first time at which the feature's window is complete; None where it always is."""
-    if memory.complete_from is None or feature.reach is None:
-        return None
-    return memory.complete_from + feature.reach
+    starts = [at for at in (memory.complete_from, memory.since.get(feature.key)) if at is not None]
+    return feature.complete_at(max(starts)) if starts and feature.reach is not None else None
 
 
 def _following(rows: pl.DataFrame) -> Ints:

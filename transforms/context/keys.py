@@ -27,8 +27,8 @@ def definition_keys(plan: ContextPlan) -> dict[str, str]:
 
 
 def _exit(segment: Segment) -> str:
-    """Return what else decides about an exit that is not written down."""
-    return "lasts" if segment.exit is None and segment.expire else ""
+    """Return what decides about exits and is not written down as a condition."""
+    return " ".join(["lasts" if segment.exit is None and segment.expire else "", *sorted(segment.above)])
 
 
 def _add(

@@ -10,6 +10,7 @@ from schemas.playbook import GROUPS, MEMBERS, Playbook
 from transforms.context.definitions import ContextPlan, Forward, Measure, Record, SignalPlan
 from transforms.context.expressions import Expression
 from transforms.context.feature_plan import MEMBERSHIP, SUBSCRIBER
+from transforms.context.keys import definition_keys
 from transforms.context.references import references, texts_of
 from transforms.context.strata import behind
 
@@ -31,7 +32,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
     plans = {kind: _hearing(plan) for kind, plan in plans.items()}
     signals = {name: _passing(name, signal, forwards) for name, signal in subscriber.signals.items()}
     every = {**plans, SUBSCRIBER: replace(subscriber, forwards=forwards, needed=needed, signals=signals)}
-    return {
+    made = {
         kind: replace(
             plan,
             record=record,
@@ -42,6 +43,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
         )
         for kind, plan in every.items()
     }
+    return {kind: replace(plan, keys=definition_keys(plan)) for kind, plan in made.items()}
 
 
 def columns_read(plans: Mapping[str, ContextPlan]) -> dict[str, tuple[str, ...]]:

@@ -24,6 +24,8 @@ MOMENTS = {"code": pl.Int64, "moment": pl.String, "since": pl.Int64, "fired": pl
 
 Tables = dict[str, pl.DataFrame]
 
+_HEADER = ("closed", "complete_from", "definitions", "since")
+
 
 @dataclass
 class Memory:
@@ -32,6 +34,8 @@ class Memory:
     Attributes:
         closed: The last tick that was advanced to, None before the first.
         complete_from: Since when the input is complete, None for ever.
+        definitions: Hash of each definition of the plan that made the state, by name.
+        since: Since when the input of a feature is complete that a later version brought, by its key.
         subjects: Column `subject`, the ids, sorted; column `changed`, since its context was last written.
         rows: Per signal: code, time, measures; with source and id where ties matter; sorted by code and time.
         panes: Per "signal pane": compacted rows; see `parts.compact`.
@@ -45,6 +49,8 @@ class Memory:
 
     closed: int | None = None
     complete_from: int | None = None
+    definitions: dict[str, str] = field(default_factory=dict)
+    since: dict[str, int] = field(default_factory=dict)
     subjects: pl.DataFrame = field(default_factory=lambda: _empty({"subject": pl.String, "changed": pl.Boolean}))
     rows: Tables = field(default_factory=dict)
     panes: Tables = field(default_factory=dict)
@@ -119,7 +125,7 @@ class Memory:
 
 def dump(memory: Memory) -> bytes:
     """Return the blob of a state."""
-    header = {"closed": memory.closed, "complete_from": memory.complete_from}
+    header = {name: getattr(memory, name) for name in _HEADER}
     tables = {f"{kind} {name}": table for kind, group in memory.named().items() for name, table in group.items()}
     singles = {"subjects": memory.subjects, "seen": memory.seen, "members": memory.members, "moments": memory.moments}
     return state_blob.dump(header, {name: _to_arrow(table) for name, table in (tables | singles).items()})
@@ -130,7 +136,7 @@ def load(blob: bytes | None) -> Memory:
     if blob is None:
         return Memory()
     header, stored = state_blob.load(blob)
-    memory = Memory(header["closed"], header["complete_from"])
+    memory = Memory(**{name: header[name] for name in _HEADER})
     for name, table in stored.items():
         kind, _, key = name.partition(" ")
         frame = _from_arrow(table)

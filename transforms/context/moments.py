@@ -21,7 +21,9 @@ class Fired:
     wake: int
 
 
-def run(moment: Moment, span: Span, points: Points, true: Bools, memory: pl.DataFrame) -> Fired:
+def run(
+    moment: Moment, span: Span, points: Points, true: Bools, memory: pl.DataFrame, silent: int | None = None
+) -> Fired:
     """Advance one moment over a span.
 
     Args:
@@ -30,10 +32,12 @@ def run(moment: Moment, span: Span, points: Points, true: Bools, memory: pl.Data
         points: Where the condition was evaluated; it does not change elsewhere.
         true: Its level at each point.
         memory: The moment's rows of `memory.MOMENTS`, sorted by code.
+        silent: The tick at which its level is taken without an edge, None for none.
     """
     codes, starts, ends = _runs(span, points, true, memory)
     fired = _fires(moment, span, codes, starts, ends)
-    last = memory.filter(pl.col("fired").is_not_null()).select("code", "fired")
+    fired = fired.at(np.flatnonzero(fired.ticks != silent))
+    last = memory.filter(pl.col("fired").is_not_null() & bool(moment.again_after)).select("code", "fired")
     if moment.again_after:
         fired = _spaced(span, fired, last, moment.again_after)
         last = _last(last, fired).filter(pl.col("fired") + moment.again_after > span.end)

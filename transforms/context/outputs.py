@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from schemas.records import TRANSITION
 from transforms.context import contexts, retention
+from transforms.context.change import DEFINITION_CHANGED, Change, reason_of
 from transforms.context.definitions import ContextPlan
 from transforms.context.dotted import struct_of
 from transforms.context.evidence import evidence
@@ -68,11 +69,13 @@ def outputs(
     changes: Mapping[str, Changes],
     fired: Mapping[str, Fired],
     written: Points,
+    gone: pl.DataFrame,
+    change: Change | None,
     final: bool,
     address: Address,
 ) -> Outputs:
     """Build the outputs; the memory holds what ticks after the span can see."""
-    happened = _happened(plan, span, intake, changes, fired)
+    happened = _happened(plan, span, intake, changes, fired, gone, change)
     causes = {
         "end": keys_of(plan.grid, *_at_end(memory, span, final)),
         "periodic": written.keys(plan.grid),
@@ -97,17 +100,26 @@ def outputs(
 
 
 def _happened(
-    plan: ContextPlan, span: Span, intake: Intake, changes: Mapping[str, Changes], fired: Mapping[str, Fired]
+    plan: ContextPlan,
+    span: Span,
+    intake: Intake,
+    changes: Mapping[str, Changes],
+    fired: Mapping[str, Fired],
+    gone: pl.DataFrame,
+    change: Change | None,
 ) -> pl.DataFrame:
     """Return all transitions: code, tick, kind, name, event, reason, late, trigger (null where no offer follows)."""
-    tables = [pl.DataFrame(schema=HAPPENED)]
+    none = {"kind": pl.lit("segment"), "trigger": pl.lit(None, pl.String), "late_triggers": pl.lit(False)}
+    tables = [gone.with_columns(**none).select(HAPPENED.keys())]
     for segment in plan.segments:
         name = f"{plan.level}.{segment.name}"
         trigger = {event: name if event == "entered" else f"{name}.{event}" for event in segment.triggers}
         events = changes[segment.name].events.with_columns(
             kind=pl.lit("segment"),
             name=pl.lit(segment.name),
-            trigger=pl.col("event").replace_strict(trigger, default=None, return_dtype=pl.String),
+            trigger=pl.when(pl.col("reason").ne_missing(DEFINITION_CHANGED) | segment.on_start).then(
+                pl.col("event").replace_strict(trigger, default=None, return_dtype=pl.String)
+            ),
             late_triggers=pl.lit(segment.late_triggers),
         )
         tables.append(events.select(HAPPENED.keys()))
@@ -115,7 +127,7 @@ def _happened(
         points = fired[moment.name].points
         events = pl.DataFrame({"code": points.codes, "tick": points.ticks}).with_columns(
             event=pl.lit("fired"),
-            reason=pl.lit(None, pl.String),
+            reason=reason_of(moment.name, change),
             kind=pl.lit("moment"),
             name=pl.lit(moment.name),
             trigger=pl.lit(f"{plan.level}.{moment.name}" if moment.triggers else None, pl.String),

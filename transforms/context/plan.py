@@ -142,6 +142,7 @@ class _Compiler:
             strata=strata_of(order, derived, segments, moments),
             derived=derived,
             needed=read_by_conditions(derived, segments, moments) & {feature.name for feature in features},
+            effective_from=book.effective_from,
         )
 
     def _check_lets(self) -> None:
@@ -213,12 +214,14 @@ class _Compiler:
             above=self._level.above(name),
             triggers=frozenset(event for event, trigger in triggers.items() if trigger in named),
             late_triggers=book.on_late == "trigger",
+            on_start=book.on_start == "trigger",
         )
 
     def _moment(self, name: str, book: books.Moment) -> Moment:
         when = self._compiling.condition(("moments", name, "when"), book.when, self._scope)
         named = self._full(name) in self._named_by_offers()
-        return Moment(name, when, book.repeat, book.again_after, named, book.on_late == "trigger")
+        late, start = book.on_late == "trigger", book.on_start == "trigger"
+        return Moment(name, when, book.repeat, book.again_after, named, late, start)
 
     def _named_by_offers(self) -> set[str]:
         return {trigger for offer in self._playbook.offers.values() for trigger in offer.for_}

@@ -30,7 +30,7 @@ def _latest(name: str, contract: Contract, zone: str) -> Feature:
         name=name,
         signal=PROFILE,
         aggregate="latest",
-        measure=measure_of(PROFILE, field.name, None, field.scale, DTYPES[field.type], zone),
+        measure=measure_of(PROFILE, field.name, None, field.scale, DTYPES[field.type], zone, "latest"),
         window=None,
         offset=0,
         pane=EVER,

@@ -132,6 +132,7 @@ class _Machine:
         member, lasts = self.member[subjects], spell.start < spell.end
         by_condition = np.where(spell.exit, np.maximum(spell.start, self.entered[subjects] + self._segment.hold), NEVER)
         expiry = np.where(spell.enter, NEVER, self.last_true[subjects] + (self._segment.expire or NEVER))
+        expiry = np.maximum(expiry, spell.start)  # a version of the playbook may have shortened `expire`
         superseded = np.where(spell.above, spell.start, NEVER)
         leave = np.minimum(np.minimum(by_condition, expiry), superseded)
         leaves = member & (leave < spell.end)

@@ -119,6 +119,7 @@ class OfferPlan:
         offers: The offers, by name in ascending order.
         limits: Cooldowns in the order of the offers, then the caps as written.
         triggers: Schema of the trigger batches.
+        keep: Milliseconds for which a reservation matters to other versions.
     """
 
     playbook: str
@@ -131,6 +132,7 @@ class OfferPlan:
     offers: tuple[Offer, ...]
     limits: tuple[Limit, ...]
     triggers: pa.Schema
+    keep: int = 0
 
     @cached_property
     def contacts(self) -> tuple[Contact, ...]:
@@ -145,4 +147,4 @@ class OfferPlan:
     @cached_property
     def memory(self) -> int:
         """Milliseconds for which a reservation matters."""
-        return max((limit.reach for limit in self.limits), default=0)
+        return max(self.keep, *(limit.reach for limit in self.limits), 0)

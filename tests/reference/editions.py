@@ -1,0 +1,183 @@
+"""Hypothesis strategies of playbooks that change: a random one, and what somebody makes of it for the next version."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from schemas.errors import LoadErrors
+from schemas.playbook import Playbook
+from schemas.playbook_file import parse_playbook
+from schemas.versions import Versions
+from schemas.yaml_source import parse_yaml
+from tests.reference.playbooks import SMALL_REACHES, WHERES, playbooks
+from tests.reference.records import MINUTE, Grid
+from tests.reference.strategies import START
+from transforms.context import ticks
+from transforms.versions import load_contexts
+
+Draw = Callable[[st.SearchStrategy], Any]
+Data = dict[str, Any]
+
+
+@st.composite
+def versions(draw: Draw, grid: Grid, most: int = 2) -> Versions:
+    """Return up to `most` further versions after a random one.
+
+    Conditions hold for subjects only that have signals in their longest window: whether somebody else is known or
+    forgotten when a condition of silence is new is not for the reference to say.
+    """
+    data = parse_yaml(draw(playbooks()), "v1.yaml").data
+    level = data["subscriber"]
+    level["features"]["present"] = {"count": "any", "from": "usage", "window": "28m"}
+    books, start = [_guarded(data, 1, None)], START
+    for version in range(2, 2 + draw(st.integers(1, most))):
+        start += draw(st.integers(1, 24)) * MINUTE + draw(st.sampled_from([0, 0, 30_000]))
+        data = json.loads(json.dumps(data))
+        for _ in range(draw(st.integers(1, 4))):
+            draw(st.sampled_from(EDITS))(draw, data)
+        books.append(_guarded(data, version, start))
+    try:
+        found = Versions.of([parse_playbook(text, f"v{number}.yaml") for number, text in enumerate(books, 1)])
+        load_contexts(found, grid=kernel_grid(grid, found.first))
+    except LoadErrors:
+        assume(False)
+    return found
+
+
+def kernel_grid(grid: Grid, book: Playbook) -> ticks.Grid:
+    """Return the grid as the kernel has it."""
+    return ticks.Grid(book.tick, grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span)
+
+
+def _guarded(data: Data, version: int, start: int | None) -> str:
+    """Return the text of one version; JSON is YAML."""
+    data = json.loads(json.dumps(data)) | {"version": version}
+    for section, key in (("segments", "enter"), ("moments", "when")):
+        for one in data["subscriber"].get(section, {}).values():
+            one[key] = f"({one[key]}) AND present > 0"
+    if start is not None:
+        data["effective_from"] = instant(start)
+    return json.dumps(data, indent=1)
+
+
+def _features(draw: Draw, data: Data) -> None:
+    """Another window, or rows."""
+    features = data["subscriber"]["features"]
+    one = features[draw(st.sampled_from(sorted(features.keys() - {"present"})))]
+    if "window" in one and draw(st.booleans()):
+        unit, least, most = draw(st.sampled_from(SMALL_REACHES))
+        reach = draw(st.integers(-(-least // unit), most // unit)) * unit
+        window = draw(st.integers(1, reach // unit)) * unit
+        one |= {"window": f"{window}m", "offset": f"{reach - window}m"}
+    elif "where" in one:
+        del one["where"]
+    else:
+        one["where"] = draw(st.sampled_from(WHERES[one["from"]]))
+
+
+def _renamed(draw: Draw, data: Data) -> None:
+    """A feature once more, under a name of its own."""
+    features = data["subscriber"]["features"]
+    features["again"] = features[draw(st.sampled_from(sorted(features)))]
+
+
+def _fresh(draw: Draw, data: Data) -> None:
+    """Another feature of columns that may be kept already."""
+    aggregate = draw(
+        st.sampled_from(["count", "sum", "max", "mean", "distinct", "last", "first", "seconds_since_last"])
+    )
+    window = (
+        {} if aggregate == "last" and draw(st.booleans()) else {"window": draw(st.sampled_from(["3m", "12m", "24m"]))}
+    )
+    column = draw(st.sampled_from(["mb", "bytes"]))
+    data["subscriber"]["features"]["fresh"] = {aggregate: column, "from": "usage"} | window
+    limit = draw(st.sampled_from([0, 1, 2.5, 60]))
+    data["subscriber"].setdefault("moments", {})["is_fresh"] = {"when": f"fresh > {limit}"}
+
+
+def _conditions(draw: Draw, data: Data) -> None:
+    """Another condition."""
+    one, key = _condition(draw, data)
+    more = draw(st.sampled_from([" OR n > 1", " AND n < 3", " OR present = 2", " AND profile.tariff = 'flex'"]))
+    if one is not None:
+        one[key] = f"({one[key]}){more}"
+
+
+def _lengths(draw: Draw, data: Data) -> None:
+    """The same condition, held, expiring or repeated otherwise."""
+    one, key = _condition(draw, data)
+    if one is not None:
+        names = ("hold", "expire") if key == "enter" else ("repeat", "again_after")
+        name = draw(st.sampled_from(names))
+        one.pop(name, None)
+        if name == "repeat" or draw(st.booleans()):
+            one[name] = f"{draw(st.sampled_from([2, 5, 10]))}m"
+
+
+def _on_start(draw: Draw, data: Data) -> None:
+    """Triggers at the start of the version."""
+    one, _ = _condition(draw, data)
+    if one is not None:
+        one["on_start"] = "trigger"
+
+
+def _condition(draw: Draw, data: Data) -> tuple[Data | None, str]:
+    """Return a segment or a moment, and the key of its condition."""
+    level = data["subscriber"]
+    found = [(one, "enter") for one in level.get("segments", {}).values()]
+    found += [(one, "when") for one in level.get("moments", {}).values()]
+    return draw(st.sampled_from(found)) if found else (None, "")
+
+
+def _removed(draw: Draw, data: Data) -> None:
+    """One segment or moment less."""
+    level = data["subscriber"]
+    names = [(section, name) for section in ("segments", "moments") for name in level.get(section, {})]
+    if names:
+        section, name = draw(st.sampled_from(names))
+        del level[section][name]
+        for offer in data.get("offers", {}).values():
+            offer["for"] = [one for one in offer["for"] if one.split(".")[1] != name]
+        data["offers"] = {key: one for key, one in data.get("offers", {}).items() if one["for"]}
+
+
+def _added(draw: Draw, data: Data) -> None:
+    """One segment more."""
+    names = [f"f{index}" for index in range(4) if f"f{index}" in data["subscriber"]["features"]]
+    enter = f"{draw(st.sampled_from(names))} IS NOT NULL"
+    data["subscriber"].setdefault("segments", {})["added"] = {"enter": enter, "hold": "3m"}
+
+
+def _lets(draw: Draw, data: Data) -> None:
+    """What names stand for."""
+    data["let"] |= draw(st.sampled_from([{"little": 1}, {"busy": "n > 2"}]))
+
+
+def _zones(draw: Draw, data: Data) -> None:
+    """Another time zone."""
+    data["time_zone"] = "America/New_York"
+
+
+EDITS = [
+    _features,
+    _features,
+    _renamed,
+    _fresh,
+    _conditions,
+    _conditions,
+    _lengths,
+    _on_start,
+    _removed,
+    _added,
+    _lets,
+    _zones,
+]
+
+
+def instant(time: int) -> str:
+    """Return milliseconds since the epoch as a file says it."""
+    return datetime.fromtimestamp(time / 1000, UTC).isoformat()

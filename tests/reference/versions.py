@@ -1,0 +1,141 @@
+"""Contexts by definition where one version of a playbook follows another; read literally, as in `contexts`.
+
+- At the first tick that is not before its `effective_from` a version takes over.
+- A feature is the same if it says the same, whatever its name; a condition, if it and all that it reads do. How long a
+  membership holds, when it expires and how often a moment fires may change without the condition being another.
+- What is new or changed has no edge at that tick. Who enters or leaves then, for whatever reason, does so with the
+  reason `definition_changed`; so do the members of a segment that is no more.
+- A new feature has seen no row that entered before, and is NULL while its window looks back past `effective_from`.
+- What decided who leaves a segment for that reason is what `exit` read, or `enter`; nothing, if the segment is gone.
+- A profile is not a feature: it was known all along.
+- A moment remembers when it last fired as long as the version that fired it would have.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from schemas.playbook import Moment, Playbook
+from tests.reference.contexts import Change, Membership, Pulse, Reference, Subject, before_in_set, in_order, texts
+from tests.reference.expressions import Value, is_true, names
+from tests.reference.records import Context, Grid, Transition
+
+CHANGED = "definition_changed"
+
+
+class Succession(Reference):
+    """Every subject's context under versions that follow one another."""
+
+    def __init__(self, versions: Sequence[Playbook], grid: Grid) -> None:
+        """Start under the first version."""
+        super().__init__(versions[0], grid)
+        self._profile = {name for book in versions for text in texts(book) for name in names(text, book.let)}
+        self._profile = {name for name in self._profile if name.startswith("profile.")}
+        self._later = [*versions[1:]]
+        self._since: dict[str, int] = {}
+        self._started = -1
+        self._anew: set[str] = set()
+
+    def _close(self, tick: int) -> None:
+        while self._later and self._first_tick(self._later[0]) <= tick:
+            self._take_over(self._later.pop(0))
+        super()._close(tick)
+
+    def _first_tick(self, playbook: Playbook) -> int:
+        return self._whole(playbook.effective_from or 0)
+
+    def _take_over(self, playbook: Playbook) -> None:
+        before, after, old = meanings(self.playbook), meanings(playbook), self.level
+        self._started = self._first_tick(playbook)
+        self._anew = {name for name in after if before.get(name) != after[name]}
+        was = {before[name]: name for name in old.features}
+        kept = {name: was[after[name]] for name in playbook.subscriber.features if after[name] in was}
+        new = playbook.subscriber.features.keys() - kept.keys()
+        self._since = {name: self._since[other] for name, other in kept.items() if other in self._since}
+        self._since |= dict.fromkeys(new, playbook.effective_from or 0)
+        for subject in self._subjects.values():
+            subject.observed = defaultdict(list, {name: [*subject.observed[other]] for name, other in kept.items()})
+            gone = [name for name in subject.memberships if name not in playbook.subscriber.segments]
+            subject.gone = [name for name in gone if subject.memberships.pop(name).entered is not None]
+            subject.pulses = defaultdict(Pulse, {
+                name: self._pulse(name, pulse, old.moments[name]) for name, pulse in subject.pulses.items()
+                if name in playbook.subscriber.moments
+            })  # fmt: skip
+        self.playbook, self.level = playbook, playbook.subscriber
+        self._order = in_order(playbook)
+
+    def _pulse(self, name: str, pulse: Pulse, old: Moment) -> Pulse:
+        """Return what a moment remembers under the next version."""
+        lasts = old.again_after and pulse.fired is not None and pulse.fired + old.again_after > self._started
+        return Pulse(None if name in self._anew else pulse.edge, pulse.fired if lasts else None)
+
+    def _starts(self, name: str, tick: int) -> bool:
+        return tick == self._started and name in self._anew
+
+    def _feature(self, name: str, subject: Subject, tick: int) -> Value:
+        feature = self.level.features[name]
+        tail = self.grid.edges(tick, feature.window, feature.offset)[0] if feature.window else None
+        if tail is not None and name in self._since and tail < self._since[name]:
+            return None
+        return super()._feature(name, subject, tick)
+
+    def _advanced(self, subject: Subject, tick: int) -> tuple[Context, list[Change]]:
+        context, changes = super()._advanced(subject, tick)
+        told = [
+            (kind, name, event, CHANGED if event == "fired" and self._starts(name, tick) else reason)
+            for kind, name, event, reason in changes
+        ]
+        gone, subject.gone = subject.gone, []
+        return context, told + [("segment", name, "exited", CHANGED) for name in gone]
+
+    def _segment(self, name: str, member: Membership, values: Mapping[str, Value], tick: int) -> tuple[str, str | None]:
+        event, reason = super()._segment(name, member, values, tick)
+        if not self._starts(name, tick):
+            return event, reason
+        return (event, CHANGED) if event in ("entered", "exited") else ("", None)
+
+    def _fires(self, moment: Moment, pulse: Pulse, values: Mapping[str, Value], tick: int) -> bool:
+        name = next(name for name, one in self.level.moments.items() if one is moment)
+        if self._starts(name, tick) and moment.on_start != "trigger":
+            pulse.edge = tick if is_true(moment.when, values, self.playbook.let) else None
+            return False
+        return super()._fires(moment, pulse, values, tick)
+
+    def _evidence(self, one: Transition, context: Context) -> Mapping[str, Value] | None:
+        if one.reason == CHANGED and one.kind == "segment" and one.name not in self.level.segments:
+            return None
+        return super()._evidence(one, context)
+
+    def _triggers(self, transition: Transition) -> bool:
+        if transition.reason == CHANGED:
+            condition = self.level.segments.get(transition.name) or self.level.moments.get(transition.name)
+            if condition is None or condition.on_start != "trigger":
+                return False
+        return super()._triggers(transition)
+
+
+def meanings(playbook: Playbook) -> dict[str, object]:
+    """Return what each name of a playbook means: what it says, with what everything that it reads means."""
+    level, found = playbook.subscriber, dict[str, object]()
+
+    def says(text: str | None) -> object:
+        read = sorted(names(text, playbook.let)) if text else []
+        return text, [(name, playbook.let[name] if name in playbook.let else of(name)) for name in read]
+
+    def of(name: str) -> object:
+        if name not in found and name in level.features:
+            one = level.features[name]
+            local = any("local_" in text for text in (repr(says(one.where)), one.column))
+            where = [one.from_, one.aggregate, one.column, one.window, one.offset, playbook.time_zone if local else ""]
+            found[name] = (says(one.where), where)
+        elif name not in found and name in level.derived:
+            found[name] = (says(level.derived[name].expr), level.derived[name].bounds)
+        elif name not in found and name in level.segments:
+            one = level.segments[name]
+            above = sorted(before_in_set(playbook, one))
+            rest = "lasts" if one.expire and not one.exit else ""
+            found[name] = (says(one.enter), says(one.exit), rest, [(key, of(key)) for key in above])
+        elif name not in found and name in level.moments:
+            found[name] = says(level.moments[name].when)
+        return repr(found.get(name, name))
+
+    return {name: of(name) for name in (*level.features, *level.derived, *level.segments, *level.moments)}

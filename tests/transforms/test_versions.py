@@ -1,0 +1,92 @@
+"""Versions that follow one another: what goes on, what begins anew, and that nothing else changes."""
+
+from dataclasses import replace
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.playbook_file import parse_playbook
+from schemas.versions import Versions
+from tests.reference.editions import instant, kernel_grid, versions
+from tests.reference.kernel import Kernel, batches
+from tests.reference.playbooks import SMALL, playbooks
+from tests.reference.records import MINUTE, Context, Signal
+from tests.reference.strategies import START, dealt, ends, signals
+from tests.reference.versions import Succession
+from tests.transforms.context.test_advance import assert_same, examples, played
+from transforms.context.feature_plan import SUBSCRIBER
+from transforms.versions import ContextPlans, load_contexts
+
+
+class Successive(Kernel):
+    """One shard, advanced by the kernel through versions."""
+
+    def __init__(self, plans: ContextPlans) -> None:
+        """Start without state."""
+        super().__init__(plans.plans[0][SUBSCRIBER])
+        self.plans, self.closed, self.shard = plans, None, None
+
+    def advance(self, signals: list[Signal], upto: int, *, final: bool = False) -> None:
+        """Advance over one span, each version to its last tick."""
+        state, waiting = (self.shard.state, self.shard.waiting) if self.shard else (None, [])
+        new = [*waiting, *_batches(self.plans, signals)]
+        self.shard = self.plans.advance((SUBSCRIBER,), state, self.closed, new, upto, final=final)
+        for made in self.shard.every:
+            self.take(made)
+        self.closed = upto
+
+
+def _batches(plans: ContextPlans, rows: list[Signal]) -> list[pa.RecordBatch]:
+    """Return batches with the columns that some version reads."""
+    plan = plans.plans[0][SUBSCRIBER]
+    wide = {name: replace(signal, columns=plans.columns[name]) for name, signal in plan.signals.items()}
+    return batches(replace(plan, signals=wide), rows)
+
+
+def _plans(books: Versions) -> ContextPlans:
+    return load_contexts(books, grid=kernel_grid(SMALL, books.first))
+
+
+def _only_its_own(kernel: Kernel, truth: Succession) -> None:
+    """Drop from contexts what other versions know and this one leaves NULL."""
+    for where, context in kernel.contexts.items():
+        own = truth.contexts[where].values
+        values = {name: value for name, value in context.values.items() if name in own or value is not None}
+        kernel.contexts[where] = Context(values, context.segments)
+    kernel.triggers = [replace(one, context=kernel.contexts[one.subject, one.tick]) for one in kernel.triggers]
+
+
+@examples(250)
+@given(versions(SMALL), signals(), ends(), st.data())
+def test_agrees_with_the_reference(books: Versions, rows: list[Signal], spans: list[int], data: st.DataObject) -> None:
+    shifts = [data.draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
+    calls = dealt(rows, spans, shifts)
+    truth = played(Succession(books.playbooks, SMALL), calls)
+    kernel = played(Successive(_plans(books)), calls)
+    _only_its_own(kernel, truth)
+    assert_same([kernel], truth)
+
+
+@examples(50)
+@given(versions(SMALL), signals(), ends())
+def test_spans_may_be_cut_anywhere(books: Versions, rows: list[Signal], spans: list[int]) -> None:
+    shifts = [0] * len(rows)
+    cut = played(Successive(_plans(books)), dealt(rows, spans, shifts))
+    whole = played(Successive(_plans(books)), dealt(rows, spans[-1:], shifts))
+    assert (cut.transitions, cut.triggers) == (whole.transitions, whole.triggers)
+    assert cut.contexts == whole.contexts
+    assert cut.shard.state == whole.shard.state
+
+
+@examples(50)
+@given(playbooks(), signals(), ends(), st.integers(0, 40))
+def test_a_new_number_changes_nothing(text: str, rows: list[Signal], spans: list[int], minute: int) -> None:
+    book = parse_playbook(text)
+    again = parse_playbook(f"version: 2\neffective_from: {instant(START + minute * MINUTE)}\n{text}", "v2.yaml")
+    calls = dealt(rows, spans, [0] * len(rows))
+    one = played(Successive(_plans(Versions((book,)))), calls)
+    two = played(Successive(_plans(Versions.of([book, again]))), calls)
+    assert (two.transitions, two.triggers, two.counts) == (one.transitions, one.triggers, one.counts)
+    assert two.contexts == one.contexts
+    assert two.shard.state == one.shard.state

@@ -1,0 +1,197 @@
+"""The plans of a playbook in all its versions, and how a shard passes from one to the next."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.contracts import Contract
+from schemas.errors import LoadError, LoadErrors
+from schemas.playbook import Playbook
+from schemas.versions import Versions
+from transforms.context.advance import advance
+from transforms.context.advance_levels import AdvancedLevels, advance_levels
+from transforms.context.definitions import ContextPlan, Record
+from transforms.context.feature_plan import SUBSCRIBER, signal_plan
+from transforms.context.keys import definition_keys
+from transforms.context.levels import columns_read
+from transforms.context.plan import contracts, load_plans, scope_of
+from transforms.context.profile_plan import PROFILE
+from transforms.context.ticks import Grid
+from transforms.decision import memory as memories
+from transforms.decision.decide import Decided, decide
+from transforms.decision.definitions import OfferPlan
+from transforms.decision.plan import compile_offers
+
+
+@dataclass(frozen=True)
+class ContextPlans:
+    """The levels of a playbook in all its versions.
+
+    Attributes:
+        versions: The playbooks.
+        plans: The plans by level, for each version; all take the same signals and give the same columns.
+    """
+
+    versions: Versions
+    plans: tuple[Mapping[str, ContextPlan], ...]
+
+    @property
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The payload columns of each signal that some version reads."""
+        read: dict[str, set[str]] = {}
+        for plans in self.plans:
+            for signal, columns in columns_read(plans).items():
+                read.setdefault(signal, set()).update(columns)
+        return {signal: tuple(sorted(columns)) for signal, columns in read.items()}
+
+    def advance(
+        self,
+        levels: Sequence[str],
+        state: bytes | None,
+        closed: int | None,
+        batches: Sequence[pa.RecordBatch],
+        upto: int,
+        *,
+        complete_from: int | None = None,
+        final: bool = False,
+    ) -> AdvancedLevels:
+        """Advance some levels of a shard to the tick `upto`, each version to its last tick; see `advance_levels`.
+
+        Args:
+            levels: Those of them that the playbook has are advanced.
+            state: What the last call gave.
+            closed: The tick to which that went; None at first.
+            batches: Signal batches, in any order.
+            upto: A tick after `closed`.
+            complete_from: For a first call: since when the input is complete, None for ever.
+            final: Whether this ends the run.
+        """
+        made: list[AdvancedLevels] = []
+        for number, end in self.versions.spans(closed, upto):
+            plans = [self.plans[number][level] for level in levels if level in self.plans[number]]
+            if made:
+                state, batches = made[-1].state, made[-1].waiting
+            ends = final and end == upto
+            made.append(advance_levels(plans, state, batches, end, complete_from=complete_from, final=ends))
+        every = [[one for part in level for one in part] for level in zip(*(one.made for one in made), strict=True)]
+        return AdvancedLevels(every, upto, self.versions.next_start(upto))
+
+
+@dataclass(frozen=True)
+class OfferPlans:
+    """The offers of a playbook in all its versions.
+
+    Attributes:
+        versions: The playbooks.
+        plans: One a version; all take the same triggers and give the same columns.
+    """
+
+    versions: Versions
+    plans: tuple[OfferPlan, ...]
+
+    def decide(
+        self, state: bytes | None, batches: Sequence[pa.RecordBatch], upto: int
+    ) -> Iterator[tuple[OfferPlan, Decided]]:
+        """Answer the triggers of every tick up to `upto`, each under the version of its tick; see `decide`.
+
+        Yields:
+            The plan of each version and what it decided, at least one; the last has the state and what waits.
+        """
+        closed = memories.load(state).closed if len(self.plans) > 1 else None
+        for number, end in self.versions.spans(closed, upto):
+            decided = decide(self.plans[number], state, batches, end)
+            yield self.plans[number], decided
+            state, batches = decided.state, decided.waiting
+
+
+@lru_cache(maxsize=16)
+def load_contexts(versions: Versions, grid: Grid | None = None) -> ContextPlans:
+    """Compile the levels of all versions, once a process.
+
+    Args:
+        versions: The checked playbooks.
+        grid: Panes other than the usual ones, for tests.
+
+    Raises:
+        LoadErrors: mistakes in a version, a name that means values of another type than in the version before, groups
+            in a playbook that has several versions.
+    """
+    plans = [load_plans(book, grid) for book in versions.playbooks]
+    if len(plans) == 1:
+        return ContextPlans(versions, tuple(plans))
+    record = _record(versions, plans)
+    level = [of_version[SUBSCRIBER] for of_version in plans]
+    return ContextPlans(versions, tuple({SUBSCRIBER: _joined(plan, level, record)} for plan in level))
+
+
+@lru_cache(maxsize=16)
+def load_all_offers(versions: Versions, mode: str = "live") -> OfferPlans:
+    """Compile the offers of all versions over the contexts that they define, once a process.
+
+    Raises:
+        LoadErrors: as `load_contexts`; mistakes in the expressions of offers.
+    """
+    first = load_contexts(versions).plans[0][SUBSCRIBER]
+    triggers = advance(first, None, [], versions.first.tick).outputs.triggers.schema
+    plans = []
+    for book in versions.playbooks:
+        scopes = {level: scope_of(plan) for level, plan in load_plans(book).items()}
+        plans.append(compile_offers(book, scopes, triggers, mode))
+    keep = max(plan.memory for plan in plans)
+    return OfferPlans(versions, tuple(replace(plan, keep=keep) for plan in plans))
+
+
+def contracts_of(versions: Versions) -> dict[str, Contract]:
+    """Return the contracts of the signals that some version reads.
+
+    Raises:
+        LoadErrors: unknown signal types, unreadable contracts, one that is another in a later version.
+    """
+    found: dict[str, Contract] = {}
+    errors = []
+    for book in versions.playbooks:
+        for name, mine in contracts(book).items():
+            if found.setdefault(name, mine) != mine:
+                told = f"the contract of `{name}` is not that of an earlier version"
+                errors.append(book.error(("signals",), told, hint="give the signal type another name"))
+    if errors:
+        raise LoadErrors(errors)
+    return found
+
+
+def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> ContextPlan:
+    """Return a plan that takes the signals of all versions, and keeps the profile that any of them reads."""
+    signals = {name: signal_plan(plan.level, name, ()) for other in plans for name in other.signals} | {**plan.signals}
+    if PROFILE in signals:
+        fields = {f.name: f for other in plans for f in other.features if f.aggregate == "latest"}
+        mine = {feature.name: feature for feature in signals[PROFILE].features}
+        signals[PROFILE] = signal_plan(plan.level, PROFILE, (fields | mine).values())
+    made = replace(plan, signals=signals, record=record)
+    return replace(made, keys=definition_keys(made))
+
+
+def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> Record:
+    """Return the columns of records of all versions."""
+    context: dict[str, pl.DataType] = {}
+    evidence: dict[str, pl.DataType] = {}
+    errors: list[LoadError] = []
+    for book, of_version in zip(versions.playbooks, plans, strict=True):
+        errors += [_no_groups(book, level) for level in of_version if level != SUBSCRIBER]
+        mine = of_version[SUBSCRIBER].record
+        for known, new in ((context, mine.context), (evidence, mine.evidence)):
+            for name in (name for name, dtype in new.items() if known.get(name, dtype) != dtype):
+                told = f"`{name}` is {new[name]}, and {known[name]} in an earlier version"
+                errors.append(book.error((), told, hint="give it another name: outputs have one column for it"))
+        context.update(mine.context)
+        evidence.update(mine.evidence)
+    if errors:
+        raise LoadErrors([*dict.fromkeys(errors)])
+    return Record(context, evidence)
+
+
+def _no_groups(book: Playbook, level: str) -> LoadError:
+    told = f"`{level}`: versions of a playbook about groups cannot follow one another in one run"
+    return book.error((level,), told, hint="run the versions one after the other, each over its own time")
