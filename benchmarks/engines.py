@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from benchmarks import measure
 from benchmarks.yardstick import Size
 
@@ -23,16 +25,19 @@ class Engine:
         program: The command before these flags.
         sizes: The sizes that it is measured on.
         once: Names of the sizes that it runs once, because it takes minutes.
+        grouped: Whether it is told who lives together, by `--households FILE.parquet`.
     """
 
     name: str
     program: Sequence[str]
     sizes: Sequence[str] = ("tiny", "small", "half", "main")
     once: Sequence[str] = ()
+    grouped: bool = False
 
     def command(self, size: Size, output: Path) -> list[str]:
         """Return the whole command for one size."""
-        return [sys.executable, *self.program, "--input", str(data(size)), "--output", str(output)]
+        grouped = ["--households", str(households(size))] if self.grouped else []
+        return [sys.executable, *self.program, "--input", str(data(size)), "--output", str(output), *grouped]
 
 
 def _shared(program: str) -> str:
@@ -52,6 +57,8 @@ def engines() -> tuple[Engine, ...]:
     return (
         Engine("ours, batch", ours),
         Engine("ours, stream", (*ours, "--mode", "stream"), three),
+        Engine("ours, stream, tick by tick", (*ours, "--mode", "stream", "--span", "5m"), ("main",)),
+        Engine("ours, batch, households", ours, ("main",), grouped=True),
         Engine("polars, 1 thread", (_shared("ref_polars.py"), "--workers", "1")),
         Engine("DuckDB, 1 thread", (_shared("ref_duckdb.py"), "--workers", "1")),
         Engine("ordinary Beam", ("-m", "benchmarks.beam_per_element"), ("tiny", "small"), ("small",)),
@@ -63,11 +70,20 @@ def data(size: Size) -> Path:
     return DATA / f"{size.name}.parquet"
 
 
+def households(size: Size) -> Path:
+    """Return the file that says who lives together in a size."""
+    return DATA / f"{size.name}-households.parquet"
+
+
 def make_data(size: Size) -> None:
-    """Make the file of a size, if it is not there."""
+    """Make the files of a size, if they are not there."""
     if not data(size).exists():
         part = DATA / f"part-{size.name}"
         counts = ("--events", str(size.events), "--subscribers", str(size.subscribers))
         flags = (*counts, "--formats", "parquet", "--out", str(part))
         measure.run([sys.executable, _shared("gen.py"), *flags])
         part.with_suffix(".parquet").rename(data(size))
+    pairs = pl.scan_parquet(data(size)).select(subject="subscriber_id", group="household_id").unique().sort("subject")
+    said = {"time": 0, "source": "yardstick", "group_kind": "household", "state": "joined"}
+    members = pairs.with_columns(id="subject", **{name: pl.lit(value) for name, value in said.items()})
+    members.collect().write_parquet(households(size))

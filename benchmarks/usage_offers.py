@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--mode", choices=SHARDS, default="batch")
     parser.add_argument("--shards", type=int)
     parser.add_argument("--span", default="30m", help="of the stream's backlog; 5m is tick by tick")
+    parser.add_argument("--households", help="a file of membership signals: three features of each household besides")
     args = parser.parse_args()
     keep_little_memory()
     collect_rarely()
@@ -28,7 +29,7 @@ def main() -> None:
 
     shards = args.shards or SHARDS[args.mode]
     with tempfile.TemporaryDirectory() as out:
-        settings = yardstick_runs.settings(args.input, out, shards)
+        settings = yardstick_runs.settings(args.input, out, shards, args.households)
         if args.mode == "stream":
             Path(args.output).write_text("")
             yardstick_runs.stream(settings, args.input, args.output, parse_duration(args.span))

@@ -67,14 +67,6 @@ def settings(path: str, out: str, shards: int, households: str | None = None) ->
     )
 
 
-def households_of(path: str, out: str) -> str:
-    """Write the file of memberships that a yardstick file implies; all hold since ever."""
-    pairs = pl.scan_parquet(path).select(subject="subscriber_id", group="household_id").unique().sort("subject")
-    said = {"time": 0, "source": "yardstick", "group_kind": "household", "state": "joined"}
-    pairs.with_columns(**{name: pl.lit(value) for name, value in said.items()}, id="subject").sink_parquet(out)
-    return out
-
-
 def batch(settings: RunSettings) -> list[str]:
     """Run the bounded pipeline on the file; return the result rows."""
     run(settings)
