@@ -15,7 +15,7 @@ from transforms.context.features import Features
 from transforms.context.identity import Identity, identify
 from transforms.context.intake import Intake
 from transforms.context.memory import Memory
-from transforms.context.people import PEOPLE, keep_people, leaves_of, sizes_at, take_people
+from transforms.context.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
 from transforms.context.segments import Changes, Span
 from transforms.context.ticks import Bools, Ints
 from transforms.context.timeline import Points, keys_of
@@ -89,7 +89,7 @@ class _Group(Company):
     people: pl.DataFrame
 
     def ignores(self, points: Points) -> Bools:
-        return sizes_at(self.plan.grid, self.people, points) > self.plan.max_members
+        return too_large_at(self.plan.grid, self.people, points, self.plan.max_members)
 
     def address(self, triggers: pl.DataFrame) -> pl.DataFrame:
         return recipients.of_groups(self.plan, self.people, triggers)

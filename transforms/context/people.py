@@ -9,7 +9,7 @@ from transforms.context.epochs import keep_rest
 from transforms.context.member_values import keep_last
 from transforms.context.memory import Memory
 from transforms.context.segments import NEVER
-from transforms.context.ticks import Grid, Ints
+from transforms.context.ticks import Bools, Grid, Ints
 from transforms.context.timeline import Points, keys_of
 from transforms.hashing import finalise, fnv1a64
 
@@ -76,7 +76,8 @@ def leaves_of(people: pl.DataFrame) -> pl.DataFrame:
 
 def presences_of(people: pl.DataFrame) -> pl.DataFrame:
     """Return what is known of members with the ticks between which it holds, `since` and `until`."""
-    until = pl.col("tick").shift(-1).over("code", "member").fill_null(NEVER)
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in ("code", "member"))
+    until = pl.when(same).then(pl.col("tick").shift(-1)).otherwise(NEVER)
     return people.with_columns(until=until).filter("joined").rename({"tick": "since"})
 
 
@@ -91,8 +92,10 @@ def present_at(people: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     return pairs.filter((pl.col("since") <= pl.col("tick")) & (pl.col("tick") < pl.col("until")))
 
 
-def sizes_at(grid: Grid, people: pl.DataFrame, points: Points) -> Ints:
-    """Return how many members a group has at each pair."""
+def too_large_at(grid: Grid, people: pl.DataFrame, points: Points, most: int) -> Bools:
+    """Tell at which pairs a group has more than so many members."""
+    if np.bincount(people["code"].to_numpy()).max(initial=0) <= most:
+        return np.zeros(len(points), bool)
     there, keys = presences_of(people), points.keys(grid)
 
     def passed(edge: str) -> Ints:
@@ -100,4 +103,4 @@ def sizes_at(grid: Grid, people: pl.DataFrame, points: Points) -> Ints:
         at = np.sort(keys_of(grid, ended["code"].to_numpy(), ended[edge].to_numpy()))
         return np.searchsorted(at, keys, "right") - np.searchsorted(at, points.codes << 40)
 
-    return passed("since") - passed("until")
+    return passed("since") - passed("until") > most

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from transforms.context.memory import Memory
-from transforms.context.people import KEPT, keep_people, leaves_of, present_at, sizes_at, take_people
+from transforms.context.people import KEPT, keep_people, leaves_of, present_at, take_people, too_large_at
 from transforms.context.ticks import Grid
 from transforms.context.timeline import Points
 
@@ -32,8 +32,9 @@ def test_members_are_there_from_the_tick_after_they_joined_to_that_after_they_le
         (0, 30, "ben"),
         (1, 30, "cat"),
     ]
-    sizes = sizes_at(GRID, PEOPLE, Points(points["code"].to_numpy(), points["tick"].to_numpy()))
-    assert sizes.tolist() == [0, 1, 2, 1, 1]
+    asked = Points(points["code"].to_numpy(), points["tick"].to_numpy())
+    for most, too_large in ((0, [1, 2, 3, 4]), (1, [2]), (2, []), (3, [])):
+        assert np.flatnonzero(too_large_at(GRID, PEOPLE, asked, most)).tolist() == too_large
 
 
 def test_who_leaves_and_comes_back_within_a_tick_never_left() -> None:
