@@ -223,9 +223,9 @@ def _caps(playbook: Playbook) -> Iterator[Mistake]:
     families = {offer.family for offer in playbook.offers.values()}
     channels = {channel for offer in playbook.offers.values() for channel in offer.send}
     for n, cap in enumerate(playbook.policy.caps):
-        if cap.per in GROUPS and "membership" not in playbook.signals:
-            told = f"`per: {cap.per}` counts nothing: who is in one is told by `membership`"
-            yield Mistake(("policy", "caps", n, "per"), told, "add it to `signals`")
+        if cap.per in GROUPS and not playbook.levels.keys() & set(GROUPS):
+            told = f"`per: {cap.per}` counts nothing: the playbook has neither households nor SMEs"
+            yield Mistake(("policy", "caps", n, "per"), told, f"add `{cap.per}: {{}}`, and `membership` to `signals`")
         for key, name, known in (("family", cap.family, families), ("channel", cap.channel, channels)):
             if name is not None and name not in known:
                 yield Mistake(("policy", "caps", n, key), f"no offer has the {key} `{name}`", near_miss(name, known))

@@ -220,7 +220,7 @@ def _with(change: tuple[str, str]) -> str:
         (("per: subscriber", "per: street"), "`policy.caps.0.per`: must be 'subscriber', 'household' or 'sme'"),
         (
             ("per: subscriber", "per: household"),
-            "`policy.caps.0.per`: `per: household` counts nothing: who is in one is told by `membership`",
+            "`policy.caps.0.per`: `per: household` counts nothing: the playbook has neither households nor SMEs",
         ),
         (
             ("\noffers:", "\nhousehold: {segments: {left_mb: {enter: mb_2h > 1}}}\noffers:"),
