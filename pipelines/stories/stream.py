@@ -64,10 +64,11 @@ def _stream(story: Story) -> TestStream:
             elements = [(0, Parcel.of(one)) for one in batches(story.versions, event.signals)]
             stream.add_elements(TimestampedValue(one, _timestamp(one[1].earliest)) for one in elements)
         elif isinstance(event, Watermark):
-            for watermark in (*range(now + step, event.time, step), event.time):
-                for later in range(len(STAGES) + 1):  # each stage wakes a little later, when the one before is done
-                    stream.advance_watermark_to(_timestamp(watermark + later))
-            now = max(now, event.time)
+            halves = (*range(now // step * step, event.time, step), event.time)
+            steps = {time + later for time in halves for later in range(len(STAGES) + 1)}  # each wakes a little later
+            for watermark in sorted(time for time in steps if time > now):
+                stream.advance_watermark_to(_timestamp(watermark))
+            now = max(now, *steps)
     return stream.advance_watermark_to_infinity()
 
 
