@@ -108,14 +108,17 @@ def _read(plan: ContextPlan) -> dict[str, dict[str, list[str]]]:
 
 
 def _ready(old: ContextPlan, new: ContextPlan, start: int) -> dict[str, int]:
-    """Return from when on each definition is complete: when the last of the new features behind it is."""
+    """Return from when on each definition is complete: when the last of the new features and sequences behind it is."""
     kept = {feature.key for feature in old.features}
+    going = {one.sequence.key for one in old.moments if one.sequence}
+    waits = {one.name: one.sequence for one in new.moments if one.sequence and one.sequence.key not in going}
     found = {one.name: start if one.key in kept else one.complete_at(start) for one in new.features}
     reads = {name: columns for names in _read(new).values() for name, columns in names.items()}
 
     def at(name: str) -> int:
         if name not in found:
             found[name] = max((at(column) for column in reads.get(name, [])), default=start)
+            found[name] = max(found[name], start + waits[name].within if name in waits else start)
         return found[name]
 
     return {name: at(name) for name in reads}

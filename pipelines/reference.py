@@ -15,7 +15,7 @@ version: 1
 time_zone: Europe/Helsinki
 let:
   low_mb: 500
-signals: [usage, balance]
+signals: [usage, balance, order]
 
 subscriber:
   features:
@@ -34,6 +34,11 @@ subscriber:
       hold: 3d
   moments:
     running_out: {when: left_mb < low_mb AND hours_left < 6, again_after: 1d}
+    abandoned_order:
+      after: {order: state = 'started'}
+      without: {order: "state IN ('completed', 'cancelled')"}
+      same: order_id
+      within: 30m
 
 offers:
   topup_5gb: {for: subscriber.running_out, family: data, owner: consumer, eligible: NOT subscriber.churn_risk,
@@ -41,6 +46,8 @@ offers:
               params: {left_mb: left_mb}}
   stay:      {for: subscriber.churn_risk, message: care, family: retention, owner: care, priority: 1,
               value: 90, cost: 6, send: call_centre, valid_for: 3d, cooldown: 30d}
+  finish_order: {for: subscriber.abandoned_order, message: service, family: order, owner: consumer,
+                 value: 30, p_accept: 0.3, send: app, valid_for: 1d, params: {order: trigger.order_id}}
 
 policy:
   caps:
@@ -85,7 +92,7 @@ One language everywhere: SQL over the values of one customer at one tick, or of 
 
 | where | can read |
 |---|---|
-| `where` | the signal's columns, `source`, and of its time `local_hour`, `local_weekday` (Monday is 1), `local_date` |
+| `where`, steps | the signal's columns, `source`; of its time `local_hour`, `local_weekday` (Monday: 1), `local_date` |
 | `expr`, `enter`, `exit`, `when` | features, derived values, segments (TRUE while a member), `profile.COLUMN` |
 | `eligible`, `value`, `cost`, `p_accept`, `params` | the same, as at the trigger; `LEVEL.SEGMENT` of all levels |
 
@@ -95,6 +102,9 @@ replaces the one before as a whole, and what it leaves out is NULL. `profile` mu
 `LEVEL.SEGMENT` at another level than the trigger's is about the recipient at that tick: `household.SEGMENT` and
 `sme.SEGMENT` about those it is in, `subscriber.SEGMENT` about itself. An offer for triggers of several levels reads
 what all of them have.
+
+An offer for a moment that is a sequence also reads `trigger.COLUMN`: the column of the `then` signal that completed it,
+or else of the `after` signal that started it. For the offer's other triggers it is NULL.
 
 `let` names stand for expressions everywhere; `--set name=value` sets one for a try.
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
-from schemas.playbook import Cap, Offer, Playbook
+from schemas.playbook import STEPS, Cap, Moment, Offer, Playbook
 from schemas.playbook_file import PlaybookErrors, load_playbook, not_about
 from transforms.context.definitions import ContextPlan
 from transforms.context.plan import PlanErrors, load_plan, load_plans, scope_of
@@ -63,15 +63,19 @@ def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tup
 def ready_after(plan: ContextPlan) -> dict[str, int]:
     """Return how long after a cold start each segment and moment is complete, milliseconds.
 
-    It is the furthest that a feature looks back, among those that it reads, through derived values and segments too.
+    It is the furthest that a feature looks back, among those that it reads, through derived values and segments too;
+    of a sequence at least how long it can take.
     """
     reach = {feature.name: feature.reach or 0 for feature in plan.features}
     for derived in plan.derived:
         reach[derived.name] = _furthest(reach, derived.expression.columns)
     for segment in plan.segments:
         reach[segment.name] = _furthest(reach, read_by_segment(segment))
-    moments = {moment.name: _furthest(reach, moment.when.columns) for moment in plan.moments}
-    return {segment.name: reach[segment.name] for segment in plan.segments} | moments
+    for moment in plan.moments:
+        length = moment.sequence.within if moment.sequence else 0
+        reach[moment.name] = max(_furthest(reach, moment.when.columns), length)
+    names = [*(segment.name for segment in plan.segments), *(moment.name for moment in plan.moments)]
+    return {name: reach[name] for name in names}
 
 
 def _furthest(reach: Mapping[str, int], columns: frozenset[str]) -> int:
@@ -90,8 +94,15 @@ def _level(playbook: Playbook, plan: ContextPlan) -> Iterator[str]:
     yield f"{plan.level}: {_many(len(level.features), 'feature')}, {_many(len(level.derived), 'derived value')}"
     for name, segment in level.segments.items():
         yield f"  segment {name}: {_ready(ready[name])}{f' ({segment.describe})' if segment.describe else ''}"
-    for name in level.moments:
-        yield f"  moment {name}: {_ready(ready[name])}"
+    for name, moment in level.moments.items():
+        yield f"  moment {name}: {_ready(ready[name])}{_sequence(moment)}"
+
+
+def _sequence(moment: Moment) -> str:
+    """Return what a moment that is a sequence waits for."""
+    steps = [f"{part} {' or '.join(step)}" for part in STEPS if (step := getattr(moment, part))]
+    same = f", same {', '.join(moment.same)}" if moment.same else ""
+    return f" ({', '.join(steps)} within {format_duration(moment.within)}{same})" if moment.within else ""
 
 
 def _ready(after: int) -> str:

@@ -54,6 +54,8 @@ Expression = Annotated[
     BeforeValidator(_expression, json_schema_input_type=str | int | float | bool),
 ]
 """SQL text; `transforms.context.expressions` knows what it may say."""
+Step = Annotated[dict[Name, Expression], Field(min_length=1)]
+"""Signal type to which of its signals count: an expression over their columns, or `any`."""
 Names = Annotated[
     tuple[Name, ...],
     Field(min_length=1, strict=False),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from schemas.durations import DAY, HOUR, MINUTE, Duration, Instant
 from schemas.errors import LoadError
-from schemas.fields import Column, Expression, Name, Names, Period, Share, SignalFiles, Triggers
+from schemas.fields import Column, Expression, Name, Names, Period, Share, SignalFiles, Step, Triggers
 from schemas.yaml_source import KeyPath, YamlSource
 
 GROUPS = ("household", "sme")
@@ -21,6 +21,7 @@ MEMBERS = "members"
 """What a group's feature reads `from` that aggregates its members' contexts instead of signals."""
 
 AGGREGATES = ("count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last")
+STEPS = ("after", "then", "without")
 OnLate = Literal["record", "trigger"]
 OnStart = Literal["record", "trigger"]
 
@@ -140,11 +141,24 @@ class Segment(_Part):
 
 
 class Moment(_Part):
-    """A point in time at which something becomes true."""
+    """A point in time: a condition becomes true (`when`), or a sequence of signals completes (`after`).
 
-    when: Expression = Field(description="Fires when it becomes true.")
+    Each signal of `after` starts a sequence. It ends with the first later signal of `then` or `without`, or `within`
+    after its start. A signal of `then` completes it; if there is no `then`, the end of `within` does: an absence.
+    """
+
+    when: Expression | None = Field(
+        None, description="Fires when it becomes true; with `after`: must hold at the tick at which that is complete."
+    )
     repeat: Duration | None = Field(
         None, gt=0, description="Fires again each time so long has passed while it stays true; a multiple of `tick`."
+    )
+    after: Step | None = Field(None, description="Signal type to condition (`any`: every one): what starts a sequence.")
+    then: Step | None = Field(None, description="Likewise: what completes it, later than its start.")
+    without: Step | None = Field(None, description="Likewise: what ends it before it is complete.")
+    within: Duration | None = Field(None, gt=0, description="How long it can take; needed with `after`.")
+    same: Names | None = Field(
+        None, description="Columns that all signals of a sequence have in common; NULL is common to none."
     )
     again_after: Duration | None = Field(None, gt=0, description="Fires at most once in this time.")
     on_late: OnLate = Field("record", description="`trigger`: late ones make offers too.")

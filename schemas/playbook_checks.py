@@ -9,7 +9,7 @@ from typing import cast
 
 from schemas.durations import DAY, format_duration
 from schemas.near_miss import near_miss
-from schemas.playbook import GROUPS, MEMBERS, Feature, Level, Playbook
+from schemas.playbook import GROUPS, MEMBERS, STEPS, Feature, Level, Moment, Playbook
 from schemas.yaml_source import KeyPath
 
 _WORDS = """
@@ -21,7 +21,7 @@ _WORDS = """
 RESERVED_WORDS = frozenset(_WORDS.split())
 """Words that SQL reads, at least in places, as something else than a name."""
 
-PREFIXES = ("profile",)
+PREFIXES = ("profile", "trigger")
 """What names with a dot begin with in expressions."""
 
 _SECTIONS = ("features", "derived", "segments", "moments")
@@ -180,6 +180,7 @@ def _level(playbook: Playbook, path: KeyPath, level: Level) -> Iterator[Mistake]
             told = f"{format_duration(segment.expire)} is shorter than `hold` {format_duration(segment.hold)}"
             yield Mistake((*path, "segments", name, "expire"), f"`expire` {told}")
     for name, moment in level.moments.items():
+        yield from _moment(playbook, (*path, "moments", name), moment)
         if moment.repeat is not None and moment.repeat % playbook.tick:
             told = f"{format_duration(moment.repeat)} is not a multiple of the tick of {format_duration(playbook.tick)}"
             yield Mistake((*path, "moments", name, "repeat"), f"`repeat` {told}")
@@ -199,6 +200,28 @@ def _sets(path: KeyPath, level: Level) -> Iterator[Mistake]:
         if len(sets[name]) == 1:
             where = (*path, "segments", sets[name][0], "exclusive")
             yield Mistake(where, f"no other segment is in the set `{name}`", near_miss(name, named - {name}))
+
+
+def _moment(playbook: Playbook, path: KeyPath, moment: Moment) -> Iterator[Mistake]:
+    """A moment is an edge or a sequence."""
+    steps = {key: step for key in STEPS if (step := getattr(moment, key)) is not None}
+    if moment.after is None:
+        if not moment.when:
+            yield Mistake(path, "needs `when`, or `after` with `then` or `without`")
+        for key in ("then", "without", "within", "same"):
+            if getattr(moment, key) is not None:
+                yield Mistake((*path, key), f"`{key}` needs `after`")
+    else:
+        if moment.within is None:
+            yield Mistake(path, "`after` needs `within`", "say how long it may take, as `within: 30m`")
+        if len(steps) == 1:
+            yield Mistake(path, "`after` needs `then`, `without` or both")
+        if moment.repeat is not None:
+            yield Mistake((*path, "repeat"), "`repeat` goes with `when` alone, not with `after`")
+    for key, step in steps.items():
+        for signal in step.keys() - playbook.signals.keys():
+            message = f"`{signal}` is not one of the playbook's `signals`"
+            yield Mistake((*path, key, signal), message, near_miss(signal, playbook.signals))
 
 
 def _offers(playbook: Playbook) -> Iterator[Mistake]:

@@ -25,6 +25,7 @@ from schemas.playbook import Moment, Playbook, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
 from tests.reference.features import Observation, feature_at, observed, profile_at
 from tests.reference.records import Context, Grid, Signal, Transition, Trigger
+from tests.reference.sequences import Made, Threads, completed, made_by, see, told
 
 Change = tuple[str, str, str, str | None]
 """Kind, name, event and reason of a transition."""
@@ -56,6 +57,8 @@ class Subject:
     memberships: dict[str, Membership] = field(default_factory=lambda: defaultdict(Membership))
     pulses: dict[str, Pulse] = field(default_factory=lambda: defaultdict(Pulse))
     gone: list[str] = field(default_factory=list)
+    threads: dict[str, Threads] = field(default_factory=lambda: defaultdict(Threads))
+    made: dict[str, Made] = field(default_factory=dict)
 
 
 class Reference:
@@ -132,6 +135,8 @@ class Reference:
         subject.profiles += [row] if row.signal == "profile" else []
         for name, feature in self.level.features.items():
             subject.observed[name] += observed(feature, row, self.playbook)
+        for name, moment in self.level.moments.items():
+            see(moment, subject.threads[name], row, self.playbook)
 
     def _evaluate(self, name: str, tick: int, late: bool) -> None:
         """Advance one subject by one tick."""
@@ -139,8 +144,13 @@ class Reference:
         self.contexts[name, tick] = context
         found = [Transition(tick, name, *change, late) for change in changes]
         self.transitions += found
-        self.evidence |= {one: self._evidence(one, context) for one in found}
-        self.triggers += [Trigger(tick, name, self._name(one), late, context) for one in found if self._triggers(one)]
+        made = self._subjects[name].made
+        self.evidence |= {one: self._evidence(one, context, made.get(one.name, {})) for one in found}
+        self.triggers += [
+            Trigger(tick, name, self._name(one), late, context, made.get(one.name, {}))
+            for one in found
+            if self._triggers(one)
+        ]
         whole = tick % self.playbook.contexts_every == 0
         if not found and not whole:
             return
@@ -150,12 +160,15 @@ class Reference:
             self._last_written.pop(name, None)
             self._last_written |= {} if lasting == nobody else {name: lasting}
 
-    def _evidence(self, one: Transition, context: Context) -> Mapping[str, Value] | None:
-        """Return the values of all names that the condition behind a transition reads."""
+    def _evidence(self, one: Transition, context: Context, made: Made) -> Mapping[str, Value] | None:
+        """Return the values of what the condition behind a transition reads, and of the signals that made it."""
+        seen: dict[str, Value] = {}
         if one.reason == "expired":
             return None
         if one.kind == "moment":
-            read = names(self.level.moments[one.name].when, self.playbook.let)
+            moment = self.level.moments[one.name]
+            seen = {f"trigger.{column}": made.get(column) for column in told(one.name, moment, self.playbook)}
+            read = names(moment.when or "TRUE", self.playbook.let)
         elif one.reason == "superseded":
             read = before_in_set(self.playbook, self.level.segments[one.name])
         else:
@@ -163,7 +176,7 @@ class Reference:
             text = segment.exit if one.event == "exited" and segment.exit else segment.enter
             read = names(text, self.playbook.let)
         values = context.values | {key: key in context.segments for key in self.level.segments}
-        return {name: values[name] for name in read - self.playbook.let.keys()}
+        return {name: values[name] for name in read - self.playbook.let.keys()} | seen
 
     def _lasting(self, context: Context) -> Context:
         """Return a context without what drifts with time alone: of `seconds_since_last`, whether there is one."""
@@ -186,9 +199,7 @@ class Reference:
             values[key] = member.entered is not None
             changes += [("segment", key, event, reason)] if event else []
         for key, moment in level.moments.items():
-            changes += (
-                [("moment", key, "fired", None)] if self._fires(moment, subject.pulses[key], values, tick) else []
-            )
+            changes += [("moment", key, "fired", None)] if self._fires(key, moment, subject, values, tick) else []
         named = {key: value for key, value in values.items() if key not in level.segments}
         return Context(named, tuple(sorted(key for key in level.segments if values[key]))), changes
 
@@ -226,17 +237,24 @@ class Reference:
         """Return whether the subject is, now, in a segment of the same set that goes before."""
         return any(values[key] is True for key in before_in_set(self.playbook, segment))
 
-    def _fires(self, moment: Moment, pulse: Pulse, values: Mapping[str, Value], tick: int) -> bool:
+    def _fires(self, name: str, moment: Moment, subject: Subject, values: Mapping[str, Value], tick: int) -> bool:
         """Return whether a moment fires at one tick."""
-        if not is_true(moment.when, values, self.playbook.let):
-            pulse.edge = None
-            return False
-        edge, pulse.edge = pulse.edge is None, tick if pulse.edge is None else pulse.edge
-        due = edge or bool(moment.repeat and (tick - pulse.edge) % moment.repeat == 0)
+        pulse, true = subject.pulses[name], is_true(moment.when or "TRUE", values, self.playbook.let)
+        due = self._edge(moment, pulse, true, tick) if moment.after is None else False
+        if moment.after and (pair := completed(moment, subject.threads[name], tick)):
+            subject.made[name], due = made_by(pair, told(name, moment, self.playbook)), true
         if not due or (pulse.fired is not None and tick < pulse.fired + (moment.again_after or 0)):
             return False
         pulse.fired = tick
         return True
+
+    def _edge(self, moment: Moment, pulse: Pulse, true: bool, tick: int) -> bool:
+        """Return whether a condition becomes true at one tick, or is due to repeat."""
+        if not true:
+            pulse.edge = None
+            return False
+        edge, pulse.edge = pulse.edge is None, tick if pulse.edge is None else pulse.edge
+        return edge or bool(moment.repeat and (tick - pulse.edge) % moment.repeat == 0)
 
     def _name(self, transition: Transition) -> str:
         return f"subscriber.{transition.name}" + (".exited" if transition.event == "exited" else "")
@@ -271,7 +289,7 @@ def texts(playbook: Playbook) -> Iterator[str]:
     level = playbook.subscriber
     yield from (derived.expr for derived in level.derived.values())
     yield from (text for one in level.segments.values() for text in (one.enter, one.exit) if text)
-    yield from (moment.when for moment in level.moments.values())
+    yield from (moment.when for moment in level.moments.values() if moment.when)
     for offer in playbook.offers.values():
         yield from (offer.eligible, offer.value, offer.cost, offer.p_accept or "0", *offer.params.values())
 

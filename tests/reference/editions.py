@@ -57,7 +57,7 @@ def _guarded(data: Data, version: int, start: int | None) -> str:
     """Return the text of one version; JSON is YAML."""
     data = json.loads(json.dumps(data)) | {"version": version}
     for section, key in (("segments", "enter"), ("moments", "when")):
-        for one in data["subscriber"].get(section, {}).values():
+        for one in (one for one in data["subscriber"].get(section, {}).values() if key in one):
             one[key] = f"({one[key]}) AND present > 0"
     if start is not None:
         data["effective_from"] = instant(start)
@@ -129,8 +129,16 @@ def _condition(draw: Draw, data: Data) -> tuple[Data | None, str]:
     """Return a segment or a moment, and the key of its condition."""
     level = data["subscriber"]
     found = [(one, "enter") for one in level.get("segments", {}).values()]
-    found += [(one, "when") for one in level.get("moments", {}).values()]
+    found += [(one, "when") for one in level.get("moments", {}).values() if "after" not in one]
     return draw(st.sampled_from(found)) if found else (None, "")
+
+
+def _sequences(draw: Draw, data: Data) -> None:
+    """What a sequence waits for, or only what must hold in the end."""
+    found = [one for one in data["subscriber"].get("moments", {}).values() if "after" in one]
+    changes = [{"within": "4m"}, {"same": "product"}, {"when": "n < 3"}, {"again_after": "3m"}, {"on_start": "trigger"}]
+    if found:
+        draw(st.sampled_from(found)).update(draw(st.sampled_from(changes)))
 
 
 def _removed(draw: Draw, data: Data) -> None:
@@ -171,6 +179,8 @@ EDITS = [
     _conditions,
     _lengths,
     _on_start,
+    _sequences,
+    _sequences,
     _removed,
     _added,
     _lets,

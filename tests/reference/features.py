@@ -24,7 +24,7 @@ class Observation:
 
 def observed(feature: Feature, row: Signal, playbook: Playbook) -> list[Observation]:
     """Return what a row adds to a feature: nothing where `where` is not TRUE or the column is NULL."""
-    scope = _scope(row, playbook.time_zone)
+    scope = row_scope(row, playbook.time_zone)
     if row.signal != feature.from_ or (feature.where and not is_true(feature.where, scope, playbook.let)):
         return []
     value = True if feature.column == "any" else _scaled(scope[feature.column], _scale(feature))
@@ -51,7 +51,7 @@ def profile_at(rows: Iterable[Signal], wanted: Iterable[str], tick: int) -> dict
     return {name: latest and latest.payload.get(name.removeprefix("profile.")) for name in wanted}
 
 
-def _scope(row: Signal, zone: str) -> dict[str, Value]:
+def row_scope(row: Signal, zone: str) -> dict[str, Value]:
     """Return what a `where` can see of a row: the columns of its contract and the local time of the row."""
     local = datetime.datetime.fromtimestamp(row.time / 1000, ZoneInfo(zone))
     absent = {column.name: None for column in contract(row.signal).fields}

@@ -76,7 +76,8 @@ def transition(row: Mapping[str, object]) -> Transition:
 
 
 def _trigger(row: Mapping[str, object]) -> Trigger:
-    return Trigger(ms(row["tick"]), row["subject"], row["trigger"], row["late"], _context(row))
+    made = {key: value for key, value in (row["evidence"].get("trigger") or {}).items() if value is not None}
+    return Trigger(ms(row["tick"]), row["subject"], row["trigger"], row["late"], _context(row), made)
 
 
 def _context(row: Mapping[str, object]) -> Context:

@@ -30,6 +30,7 @@ WHERES = {
     "order": ["state IN ('completed')", "quantity * amount > 2", "NOT (amount > 0 AND state = 'started')"],
 }
 _NUMERIC = {"usage": ["mb", "bytes"], "balance": ["remaining_mb"], "order": ["amount", "quantity"]}
+_SAME = {"usage": ["product", "kind", "bytes"], "balance": ["product", "bucket"], "order": ["product", "state"]}
 _TEXT = {"usage": ["kind", "peer"], "balance": ["bucket"], "order": ["state"]}
 
 _PROFILE = ("profile.employees", "profile.tariff", "profile.has_fixed")
@@ -47,7 +48,7 @@ class _Names:
 
 
 @st.composite
-def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least: int = 0) -> str:
+def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least: int = 0, sequences: int = 0) -> str:
     """Return the text of a valid playbook.
 
     Args:
@@ -55,6 +56,7 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least
         tick: The tick in minutes; every duration but those of windows is a small number of them.
         reaches: Windows that fit the grid.
         least: How many segments there are at least.
+        sequences: How many sequences there are at least; an offer names each of these.
     """
     names = _Names(["n", "profile.employees"], [], [], [], {"n": 0, **dict.fromkeys(_PROFILE)})
     features = [f"n: {{count: any, from: usage, window: {3 * tick}m}}"]
@@ -67,6 +69,7 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least
             segments.append(_segment(draw, f"s{index}", names, tick))
     segments = draw(st.permutations(_in_sets(draw, segments)))
     moments = [_moment(draw, f"m{index}", names, tick) for index in range(draw(st.integers(0, 2)))]
+    moments += [_sequence(draw, f"q{index}", names, tick) for index in range(draw(st.integers(sequences, 2)))]
     level = {"features": features, "derived": derived, "segments": segments, "moments": moments}
     triggers = [f"subscriber.{line.split(':')[0]}" for line in segments + moments]
     triggers += [f"subscriber.{line.split(':')[0]}.exited" for line in segments]
@@ -83,10 +86,13 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least
     ]
     for section, entries in level.items():
         lines += [f"  {section}:", *(f"    {entry}" for entry in entries)] if entries else []
-    if triggers and (named := draw(st.lists(st.sampled_from(triggers), unique=True, max_size=4))):
+    named = draw(st.lists(st.sampled_from(triggers), unique=True, max_size=4)) if triggers else []
+    if named := list(dict.fromkeys([*named, *(f"subscriber.q{index}" for index in range(sequences))])):
         offer = (
             f"for: [{', '.join(named)}], family: any, owner: us, value: 1, p_accept: 0.5, send: [app], valid_for: 1h"
         )
+        read = [column for line in moments if f"subscriber.{line.split(':')[0]}" in named for column in _readable(line)]
+        offer += f", params: {{{', '.join(f'{name}: trigger.{name}' for name in sorted({*read}))}}}" if read else ""
         lines += ["offers:", f"  offer: {{{offer}}}"]
     return "\n".join(lines) + "\n"
 
@@ -163,6 +169,38 @@ def _moment(draw: Draw, name: str, names: _Names, tick: int) -> str:
     parts += [f"again_after: {again_after * tick}s"] if again_after else []
     parts += ["on_late: trigger"] if draw(st.booleans()) else []
     return f"{name}: {{{', '.join(parts)}}}"
+
+
+def _sequence(draw: Draw, name: str, names: _Names, tick: int) -> str:
+    """Return the line of a moment that is a sequence."""
+    parts = ["after", *draw(st.sampled_from([["then"], ["without"], ["then", "without"]]))]
+    signals = draw(st.lists(st.sampled_from(sorted(_SAME)), min_size=1, max_size=2, unique=True))
+    steps = {part: [_step(draw, signal) for signal in _some(draw, signals)] for part in parts}
+    lines = [f"{part}: {{{', '.join(found)}}}" for part, found in steps.items()]
+    common = set.intersection(*(set(_SAME[signal]) for signal in signals))
+    if same := draw(st.lists(st.sampled_from(sorted(common)), max_size=2, unique=True)):
+        lines.append(f"same: [{', '.join(same)}]")
+    lines.append(f"within: {draw(st.sampled_from([1, 30, 60, 150, 300, 480, 900])) * tick}s")
+    lines += [f'when: "{_condition(draw, names)}"'] if draw(st.integers(0, 2)) == 0 else []
+    again_after = draw(st.sampled_from([None, None, 150, 420]))
+    lines += [f"again_after: {again_after * tick}s"] if again_after else []
+    lines += ["on_late: trigger"] if draw(st.booleans()) else []
+    return f"{name}: {{{', '.join(lines)}}}"
+
+
+def _some(draw: Draw, signals: list[str]) -> list[str]:
+    return draw(st.lists(st.sampled_from(signals), min_size=1, unique=True))
+
+
+def _step(draw: Draw, signal: str) -> str:
+    return f'{signal}: "{draw(st.just("any") | st.sampled_from(WHERES[signal]))}"'
+
+
+def _readable(line: str) -> list[str]:
+    """Return some columns that an offer may read of the signals of a moment."""
+    columns = {"usage": ["mb", "kind"], "balance": ["bucket"], "order": ["amount"]}
+    after = line.partition("after: {")[2].partition("}")[0]
+    return [column for signal, mine in columns.items() if f"{signal}: " in after for column in mine]
 
 
 def _condition(draw: Draw, names: _Names) -> str:

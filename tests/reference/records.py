@@ -80,10 +80,11 @@ class Context:
 
 @dataclass(frozen=True)
 class Trigger:
-    """One question to the offers."""
+    """One question to the offers; `made` is what is known of the columns of the signals that made it."""
 
     tick: int
     subject: str
     trigger: str
     late: bool
     context: Context
+    made: Mapping[str, Value]

@@ -13,18 +13,22 @@ Call = tuple[list[Signal], int]
 
 START = 1_767_563_400_000  # 2026-01-04T21:50:00Z, ten minutes before midnight in Helsinki
 
+_PRODUCT = st.sampled_from([None, "p", "q"])
 COLUMNS: dict[str, dict[str, st.SearchStrategy]] = {
     "usage": {
+        "product": _PRODUCT,
         "mb": st.sampled_from([None, 0.0, 0.1, 0.25, 1.0, 1.5, 3.0078125, 40.0]),
         "bytes": st.sampled_from([None, 0, 1, 2, 5, 900]),
         "kind": st.sampled_from([None, "data", "voice"]),
         "peer": st.sampled_from([None, "p", "q", "r", "ö"]),
     },
     "balance": {
+        "product": _PRODUCT,
         "remaining_mb": st.sampled_from([None, 0.0, 0.5, 2.0, 10.0]),
         "bucket": st.sampled_from([None, "data", "sms"]),
     },
     "order": {
+        "product": _PRODUCT,
         "amount": st.sampled_from([None, -2.0, 0.015625, 5.0, 19.99]),
         "quantity": st.sampled_from([None, 1.0, 2.0, 3.0]),
         "state": st.sampled_from([None, "started", "completed"]),
@@ -104,8 +108,10 @@ def in_time(rows: list[Signal], spans: list[int]) -> list[Call]:
 
 
 @st.composite
-def cases(draw: Draw, tick: int = 1, ticks: int = 40, reaches: Reaches = SMALL_REACHES, least: int = 0) -> Case:
+def cases(
+    draw: Draw, tick: int = 1, ticks: int = 40, reaches: Reaches = SMALL_REACHES, least: int = 0, sequences: int = 0
+) -> Case:
     """Return a playbook and calls with rows on time, early (they wait), late and too late."""
     rows, spans = draw(signals(tick, ticks)), draw(ends(tick, ticks))
     shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
-    return Case(draw(playbooks(tick, reaches, least)), dealt(draw(st.permutations(rows)), spans, shifts))
+    return Case(draw(playbooks(tick, reaches, least, sequences)), dealt(draw(st.permutations(rows)), spans, shifts))

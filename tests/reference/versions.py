@@ -8,6 +8,7 @@
 - A new feature has seen no row that entered before, and is NULL while its window looks back past `effective_from`.
 - What decided who leaves a segment for that reason is what `exit` read, or `enter`; nothing, if the segment is gone.
 - A profile is not a feature: it was known all along.
+- What a sequence waits for stays as it is if its steps, `within` and `same` do; else only rows that enter count.
 - A moment remembers when it last fired as long as the version that fired it would have.
 """
 
@@ -18,6 +19,7 @@ from schemas.playbook import Moment, Playbook
 from tests.reference.contexts import Change, Membership, Pulse, Reference, Subject, before_in_set, in_order, texts
 from tests.reference.expressions import Value, is_true, names
 from tests.reference.records import Context, Grid, Transition
+from tests.reference.sequences import Threads, completed, waits_for
 
 CHANGED = "definition_changed"
 
@@ -60,6 +62,8 @@ class Succession(Reference):
                 name: self._pulse(name, pulse, old.moments[name]) for name, pulse in subject.pulses.items()
                 if name in playbook.subscriber.moments
             })  # fmt: skip
+            same = [name for name in old.moments if waits_for(name, self.playbook) == waits_for(name, playbook)]
+            subject.threads = defaultdict(Threads, {name: subject.threads[name] for name in same})
         self.playbook, self.level = playbook, playbook.subscriber
         self._order = in_order(playbook)
 
@@ -93,12 +97,12 @@ class Succession(Reference):
             return event, reason
         return (event, CHANGED) if event in ("entered", "exited") else ("", None)
 
-    def _fires(self, moment: Moment, pulse: Pulse, values: Mapping[str, Value], tick: int) -> bool:
-        name = next(name for name, one in self.level.moments.items() if one is moment)
+    def _fires(self, name: str, moment: Moment, subject: Subject, values: Mapping[str, Value], tick: int) -> bool:
         if self._starts(name, tick) and moment.on_start != "trigger":
-            pulse.edge = tick if is_true(moment.when, values, self.playbook.let) else None
+            completed(moment, subject.threads[name], tick)
+            subject.pulses[name].edge = tick if is_true(moment.when or "TRUE", values, self.playbook.let) else None
             return False
-        return super()._fires(moment, pulse, values, tick)
+        return super()._fires(name, moment, subject, values, tick)
 
     def _evidence(self, one: Transition, context: Context) -> Mapping[str, Value] | None:
         if one.reason == CHANGED and one.kind == "segment" and one.name not in self.level.segments:
@@ -135,7 +139,7 @@ def meanings(playbook: Playbook) -> dict[str, object]:
             rest = "lasts" if one.expire and not one.exit else ""
             found[name] = (says(one.enter), says(one.exit), rest, [(key, of(key)) for key in above])
         elif name not in found and name in level.moments:
-            found[name] = says(level.moments[name].when)
+            found[name] = (says(level.moments[name].when), waits_for(name, playbook))
         return repr(found.get(name, name))
 
     return {name: of(name) for name in (*level.features, *level.derived, *level.segments, *level.moments)}

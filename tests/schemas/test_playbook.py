@@ -23,7 +23,7 @@ tick: 1m
 let:
   low_mb: 500
   weekend: local_weekday > 5
-signals: [usage, balance, {meter: meter.avsc}]
+signals: [usage, balance, {meter: meter.avsc}, order]
 subscriber:
   features:
     left_mb:     {last: remaining_mb, from: balance, where: bucket = 'data'}
@@ -44,6 +44,7 @@ subscriber:
   moments:
     running_out: {when: left_mb < low_mb, again_after: 1d}
     heavy_hour:  {when: mb_2h > 2000, repeat: 1h}
+    abandoned:   {after: {order: state = 'started'}, without: {order: any, usage: any}, same: order_id, within: 30m}
 offers:
   topup: {for: subscriber.running_out, family: data, owner: consumer, value: 4, cost: 0.02, p_accept: 0.22, priority: 1,
           eligible: true, send: [app, sms], valid_for: 6h, cooldown: 3d, params: {left_mb: left_mb}}
@@ -62,7 +63,7 @@ def test_a_whole_playbook_is_understood() -> None:
     features, offers = book.subscriber.features, book.offers
     assert (book.tick, book.grace, book.allowed_lateness) == (MINUTE, 2 * MINUTE, DAY)
     assert book.effective_from == 1_796_076_000_000
-    assert book.signals == {"usage": None, "balance": None, "meter": "meter.avsc"}
+    assert book.signals == {"usage": None, "balance": None, "meter": "meter.avsc", "order": None}
     assert book.let == {"low_mb": "500", "weekend": "local_weekday > 5"}
     assert [(f.aggregate, f.column, f.from_) for f in features.values()][:2] == [
         ("last", "remaining_mb", "balance"),
@@ -71,6 +72,10 @@ def test_a_whole_playbook_is_understood() -> None:
     assert book.subscriber.derived["hours_left"].bounds == (0.0, 100.0)
     assert book.subscriber.segments["churn_risk"].hold == 3 * DAY
     assert book.subscriber.moments["heavy_hour"].repeat == HOUR
+    abandoned = book.subscriber.moments["abandoned"]
+    assert (abandoned.after, abandoned.then) == ({"order": "state = 'started'"}, None)
+    assert (abandoned.without, abandoned.same) == ({"order": "any", "usage": "any"}, ("order_id",))
+    assert (abandoned.within, abandoned.when) == (30 * MINUTE, None)
     assert (offers["topup"].value, offers["topup"].cost, offers["topup"].eligible) == ("4", "0.02", "TRUE")
     assert offers["stay"].for_ == ("subscriber.churn_risk", "subscriber.churn_risk.exited")
     assert (offers["stay"].send, offers["stay"].priority) == (("app",), 5)
@@ -140,8 +145,11 @@ def _with(change: tuple[str, str]) -> str:
         (("  low_mb: 500", "  low_mb: [500]"), "8: `let.low_mb`: must be text, not a list"),
         (("  weekend:", "  mb_2h:"), "14: `subscriber.features.mb_2h`: the name `mb_2h` is taken by `let.mb_2h`"),
         (("[usage, balance,", "[usage, usage, balance,"), "10: `signals`: names `usage` twice"),
-        (("[usage, balance, {meter: meter.avsc}]", "usage"), "10: `signals`: must be a list of signal types"),
-        (("[usage, balance, {meter: meter.avsc}]", "[[usage]]"), "10: `signals`: must hold names of signal types, or"),
+        (("[usage, balance, {meter: meter.avsc}, order]", "usage"), "10: `signals`: must be a list of signal types"),
+        (
+            ("[usage, balance, {meter: meter.avsc}, order]", "[[usage]]"),
+            "10: `signals`: must hold names of signal types",
+        ),
         (("from: balance", "from: balances"), "13: `subscriber.features.left_mb.from`: `from: balances` is not one of"),
         (("from: balance", "from: balances"), "did you mean `balance`?"),
         (
@@ -202,8 +210,26 @@ def _with(change: tuple[str, str]) -> str:
         (("    running_out:", "    mb_2h:"), "the name `mb_2h` is taken by `subscriber.features.mb_2h`"),
         (("repeat: 1h", "repeat: 90s"), "`repeat` 90s is not a multiple of the tick of 1m"),
         (
+            ("{when: mb_2h > 2000, ", "{"),
+            "30: `subscriber.moments.heavy_hour`: needs `when`, or `after` with",
+        ),
+        (("repeat: 1h", "within: 1h"), "30: `subscriber.moments.heavy_hour.within`: `within` needs `after`"),
+        (("repeat: 1h", "then: {usage: any}"), "30: `subscriber.moments.heavy_hour.then`: `then` needs `after`"),
+        ((", within: 30m", ""), "31: `subscriber.moments.abandoned`: `after` needs `within`"),
+        (("within: 30m", "within: 0s"), "31: `subscriber.moments.abandoned.within`: must be greater than 0"),
+        (("without: {order: any, usage: any}, ", ""), "abandoned`: `after` needs `then`, `without` or both"),
+        (("within: 30m", "within: 30m, repeat: 1h"), "31: `subscriber.moments.abandoned.repeat`: `repeat` goes with"),
+        (("{order: any", "{oder: any"), "31: `subscriber.moments.abandoned.without.oder`: `oder` is not one of"),
+        (("{order: any", "{oder: any"), "did you mean `order`?"),
+        (("{order: any, usage: any}", "{}"), "31: `subscriber.moments.abandoned.without`: has too few items"),
+        (("{order: any, usage: any}", "order"), "`subscriber.moments.abandoned.without`: must be a mapping, as"),
+        (
+            ("    abandoned:", "    trigger:"),
+            "31: `subscriber.moments.trigger`: `trigger` is what `trigger.COLUMN`",
+        ),
+        (
             ("for: subscriber.running_out", "for: subscriber.runing_out"),
-            "32: `offers.topup.for.0`: `for: subscriber.runing_out`",
+            "33: `offers.topup.for.0`: `for: subscriber.runing_out`",
         ),
         (("for: subscriber.running_out", "for: subscriber.runing_out"), "did you mean `subscriber.running_out`?"),
         (("for: subscriber.running_out", "for: subscriber.running_out.exited"), "is no segment or moment"),
@@ -212,10 +238,10 @@ def _with(change: tuple[str, str]) -> str:
         (("priority: 1", "priority: 0"), "`offers.topup.priority`: must be greater than or equal to 1, not `0`"),
         (("valid_for: 6h, ", ""), "`offers.topup`: `valid_for` is missing"),
         (("cooldown: 3d", "goal: x"), "`offers.topup.goal`: unknown key"),
-        (("priors: {retention: 0.1}", ""), "34: `offers.stay`: no `p_accept`, and its family `retention` has no prior"),
+        (("priors: {retention: 0.1}", ""), "35: `offers.stay`: no `p_accept`, and its family `retention` has no prior"),
         (("retention: 0.1", "retention: 1.1"), "`priors.retention`: must be less than or equal to 1, not `1.1`"),
-        (("retention: 0.1", "retention: 0.1, dat: 0.1"), "40: `priors.dat`: no offer has the family `dat`"),
-        (("family: data}", "family: date}"), "38: `policy.caps.0.family`: no offer has the family `date`"),
+        (("retention: 0.1", "retention: 0.1, dat: 0.1"), "41: `priors.dat`: no offer has the family `dat`"),
+        (("family: data}", "family: date}"), "39: `policy.caps.0.family`: no offer has the family `date`"),
         (("channel: sms", "channel: email"), "`policy.caps.1.channel`: no offer has the channel `email`"),
         (("per: subscriber", "per: street"), "`policy.caps.0.per`: must be 'subscriber', 'household' or 'sme'"),
         (
@@ -289,7 +315,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     text = WHOLE.replace("version:", "versoin:").replace("window: 2h", "window: 2 h").replace("app, sms", "app, app")
     with pytest.raises(PlaybookErrors) as caught:
         parse_playbook(text.replace("repeat: 1h", "repeat: 90s"))
-    assert [error.line for error in caught.value.errors] == [3, 14, 30, 33]
+    assert [error.line for error in caught.value.errors] == [3, 14, 30, 34]
 
 
 @pytest.mark.parametrize(
@@ -300,8 +326,8 @@ def test_all_mistakes_are_told_at_once() -> None:
         ([("hold: 3d", "hold: 30d"), ("tick: 1m", "tikc: 1m")], [6, 26], {"tikc", "churn_risk"}),
         ([("tick: 1m", "tick: 1 m"), ("repeat: 1h", "repeat: 90s")], [6], {"tick"}),
         ([("hold: 3d", "hold: 3 d"), ("when: left_mb < low_mb, ", "")], [25, 29], {"churn_risk", "running_out"}),
-        ([("valid_for: 6h", "goal: 6h")], [32, 33], {"topup", "goal"}),
-        ([("per: subscriber", "per: subscriber, who: me")], [38], {"who"}),
+        ([("valid_for: 6h", "goal: 6h")], [33, 34], {"topup", "goal"}),
+        ([("per: subscriber", "per: subscriber, who: me")], [39], {"who"}),
     ],
 )
 def test_what_is_understood_can_be_looked_into_further(

@@ -18,12 +18,12 @@ def tells(play: Play, story: Story) -> None:
         assert differences(told, expects) == []
 
 
-def on(name: str) -> pytest.MarkDecorator:
-    mine = [story for story in STORIES if name in story.engines]
+def on(name: str, *, groups: bool = True) -> pytest.MarkDecorator:
+    mine = [story for story in STORIES if name in story.engines and (groups or len(story.playbook.levels) == 1)]
     return pytest.mark.parametrize("story", mine, ids=lambda story: story.name)
 
 
-@on("core")
+@on("core", groups=False)
 def test_reference_tells_the_story(story: Story) -> None:
     tells(play_reference, story)
 

@@ -1,6 +1,6 @@
 """Advance a shard's contexts over every tick of a span at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.context import change as changing
-from transforms.context import contexts, moments, retention, segments
+from transforms.context import contexts, moments, retention, segments, sequences
 from transforms.context import memory as memories
 from transforms.context.change import Change
 from transforms.context.company import Company, company_of
@@ -21,6 +21,7 @@ from transforms.context.moments import Fired
 from transforms.context.outputs import Outputs, outputs
 from transforms.context.periodic import Periodic
 from transforms.context.segments import NEVER, Changes, Span
+from transforms.context.sequences import Completed
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of, without_repeats
 
@@ -92,8 +93,10 @@ def advance(
     retention.compact(plan, memory)
     company = company_of(plan, memory, intake)
     features = Features(plan, memory, company.leaves)
-    points, written, wake = _points(plan, memory, features, intake, span, company.asked, change)
-    changes, fired = _conditions(plan, memory, features, span, points, company, change)
+    done = _sequences(plan, memory, intake, span)
+    asked = np.concatenate([company.asked, *(one.points.keys(plan.grid) for one in done.values())])
+    points, written, wake = _points(plan, memory, features, intake, span, asked, change)
+    changes, fired = _conditions(plan, memory, features, span, points, company, change, done)
     gone = changing.left(plan, memory, span)
     _store(memory, changes, fired)
     memory.closed = upto
@@ -103,6 +106,18 @@ def advance(
     facts = company.facts(changes, span)
     told = company.tell(features, changes, points)
     return Advanced(made, facts, told, intake.counts, None if wake >= NEVER else wake, intake.waiting, plan, memory)
+
+
+def _sequences(plan: ContextPlan, memory: Memory, intake: Intake, span: Span) -> dict[str, Completed]:
+    """Run the sequences of all moments that have one; the tables of others are gone."""
+    before, memory.steps = memory.steps, {}
+    done = {}
+    for moment in plan.moments:
+        if moment.sequence:
+            made = sequences.run(moment.sequence, span, plan.allowed_lateness, before, intake.steps)
+            done[moment.name] = made
+            memory.steps |= made.tables
+    return done
 
 
 def _points(
@@ -161,6 +176,7 @@ def _conditions(
     points: Points,
     company: Company,
     change: Change | None,
+    done: Mapping[str, Completed],
 ) -> tuple[dict[str, Changes], dict[str, Fired]]:
     """Run all segments and moments, stratum by stratum."""
     changes: dict[str, Changes] = {}
@@ -176,8 +192,11 @@ def _conditions(
             changes[segment.name] = change.marked(segment.name, made) if change else made
         for moment in stratum.moments:
             mine = memory.moments.filter(pl.col("moment") == moment.name)
-            silent = change.silent(moment) if change else None
-            fired[moment.name] = moments.run(moment, span, points, level[f"when {moment.name}"], mine, silent)
+            true, silent = level[f"when {moment.name}"], change.silent(moment) if change else None
+            if moment.name in done:
+                fired[moment.name] = moments.complete(moment, span, points, true, mine, done[moment.name], silent)
+            else:
+                fired[moment.name] = moments.run(moment, span, points, true, mine, silent)
     return changes, fired
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import polars as pl
 
 from transforms.context.expressions import Expression
+from transforms.context.steps import MADE, WITHOUT, Sequence, Step
 from transforms.context.ticks import EVER, Grid
 
 Name = str
@@ -126,13 +127,15 @@ class Segment:
 
 @dataclass(frozen=True)
 class Moment:
-    """A rising edge, repeated every `repeat` while true, at most one in `again_after` (milliseconds).
+    """A rising edge, repeated every `repeat` while true, or a sequence; at most one in `again_after` (milliseconds).
 
-    `on_start`: whether it fires where it is true at the first tick of a version in which it is new or changed.
+    `when` of a sequence must hold where that is complete. `on_start`: whether it fires where it is true at the first
+    tick of a version in which it is new or changed.
     """
 
     name: Name
     when: Expression
+    sequence: Sequence | None
     repeat: int | None
     again_after: int | None
     triggers: bool
@@ -161,6 +164,7 @@ class SignalPlan:
         passed: The columns that are told to groups, or that a group is told, with `source` and `id` where they matter;
             None if nobody is told of the rows.
         by_member: Whether the state keeps rows of a group apart by the member that they are of.
+        steps: Its parts in sequences, each with the key of its sequence.
     """
 
     signal: str
@@ -168,6 +172,7 @@ class SignalPlan:
     measures: tuple[Measure, ...]
     features: tuple[Feature, ...]
     ordered: bool
+    steps: tuple[tuple[str, Step], ...] = ()
     passed: frozenset[str] | None = None
     by_member: bool = False
 
@@ -177,15 +182,21 @@ class SignalPlan:
         return ("source", "id") if self.ordered else ()
 
     @property
+    def told_apart(self) -> tuple[str, ...]:
+        """`source` and `id`, if features or sequences tell rows of one time apart by them."""
+        return ("source", "id") if self.ordered or any(step.part != WITHOUT for _, step in self.steps) else ()
+
+    @property
     def whose(self) -> tuple[str, ...]:
         """The columns, beside the subject's, by which rows are kept apart."""
         return ("member",) if self.by_member else ()
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """The columns that the measures read, local times and source included."""
-        where = [m.where.columns for m in self.measures if m.where]
-        return frozenset(m.column for m in self.measures if m.column).union(*where)
+        """The columns that measures and steps read, local times and source included."""
+        steps = [step for _, step in self.steps]
+        where = [one.columns for one in (*(m.where for m in self.measures), *(s.where for s in steps)) if one]
+        return frozenset(m.column for m in self.measures if m.column).union(*where, *(s.columns for s in steps))
 
     @cached_property
     def every_row(self) -> bool:
@@ -276,6 +287,13 @@ class ContextPlan:
     def features(self) -> tuple[Feature, ...]:
         """All features, in the order of the signals."""
         return tuple(feature for signal in self.signals.values() for feature in signal.features)
+
+    @cached_property
+    def trigger_columns(self) -> dict[str, pl.DataType]:
+        """What triggers tell of the signals that made them: `trigger.X`, in order."""
+        kept = [moment.sequence.columns for moment in self.moments if moment.sequence]
+        named = {f"{MADE}{name}": dtype for columns in kept for name, dtype in columns.items()}
+        return dict(sorted(named.items()))
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:

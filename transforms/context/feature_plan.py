@@ -15,6 +15,7 @@ from schemas.yaml_source import KeyPath
 from transforms.context.compiling import Compiling, Scope
 from transforms.context.definitions import Feature, Measure, SignalPlan
 from transforms.context.expressions import Expression, ScopeColumn
+from transforms.context.steps import Sequence
 from transforms.context.ticks import EVER, Grid
 
 SUBSCRIBER = LEVELS[0]
@@ -42,7 +43,7 @@ def compile_features(compiling: Compiling, contracts: Mapping[str, Contract], me
         contracts: Of the playbook's signals.
         members: What a group sees of its members' contexts.
     """
-    scopes = {name: _signal_scope(contract, compiling.name) for name, contract in contracts.items()}
+    scopes = {name: signal_scope(contract, compiling.name) for name, contract in contracts.items()}
     scopes[MEMBERS] = members | {"role": ScopeColumn(pl.String(), True)}
     made = []
     for name, book in compiling.level.features.items():
@@ -51,7 +52,7 @@ def compile_features(compiling: Compiling, contracts: Mapping[str, Contract], me
     return [feature for feature in made if feature]
 
 
-def _signal_scope(contract: Contract, level: str) -> Scope:
+def signal_scope(contract: Contract, level: str) -> Scope:
     """Return what `where` and the aggregates see of a signal; a group also sees of whom it is."""
     scope = {f.name: ScopeColumn(DTYPES[f.type], not f.required) for f in contract.fields if f.name not in ENVELOPE}
     scope |= {name: ScopeColumn(dtype, False) for name, dtype in LOCAL.items()}
@@ -78,7 +79,7 @@ def with_thresholds(compiling: Compiling, feature: Feature) -> Feature:
     return replace(feature, thresholds=tuple(sorted(literals)))
 
 
-def signal_plan(level: str, name: str, features: Iterable[Feature]) -> SignalPlan:
+def signal_plan(level: str, name: str, features: Iterable[Feature], sequences: Iterable[Sequence] = ()) -> SignalPlan:
     """Return what a level takes from one signal type."""
     mine = [feature for feature in features if feature.signal == name]
     plan = SignalPlan(
@@ -87,6 +88,7 @@ def signal_plan(level: str, name: str, features: Iterable[Feature]) -> SignalPla
         measures=tuple({feature.measure.key: feature.measure for feature in mine}.values()),
         features=tuple(mine),
         ordered=any(feature.aggregate in ORDERED for feature in mine),
+        steps=tuple((sequence.key, step) for sequence in sequences for step in sequence.steps if step.signal == name),
         passed=frozenset(PEOPLE) if level in GROUPS and name == MEMBERSHIP else None,
         by_member=level in GROUPS,
     )

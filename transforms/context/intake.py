@@ -12,6 +12,7 @@ from transforms.context.dedup import duplicates, signal_hash
 from transforms.context.definitions import ContextPlan, Measure, SignalPlan
 from transforms.context.memory import Memory
 from transforms.context.people import member_of
+from transforms.context.sequences import rows_of
 from transforms.context.ticks import Bools, Ints
 
 COUNTED = ("applied", "late", "contradictory", "duplicates", "rejected", "pending")
@@ -28,6 +29,7 @@ class Intake:
         late: Codes of the subjects of which a late row was applied.
         new: Code and first tick of each subject that was unknown.
         applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
+        steps: Rows that play a part in sequences, by the name of their table.
         counts: Rows applied, of these late and contradictory; duplicates; rejected; pending.
     """
 
@@ -36,6 +38,7 @@ class Intake:
     late: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     new: tuple[Ints, Ints] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64)))
     applied: dict[str, pl.DataFrame] = field(default_factory=dict)
+    steps: dict[str, pl.DataFrame] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
 
 
@@ -119,7 +122,7 @@ def _apply(
         *signal.columns,
         *signal.reads,
         *(signal.passed or ()),
-        *signal.ties,
+        *signal.told_apart,
         *(["subscriber"] if signal.by_member else []),
     }
     frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)
@@ -128,7 +131,11 @@ def _apply(
         intake.counts["duplicates"] += int(copies.sum())
         if copies.any():
             frame, codes, times = frame.filter(~copies), codes[~copies], times[~copies]
-    _remember(plan, signal, memory, frame)
+    frame = local_time(plan, signal, frame)
+    _remember(signal, memory, frame)
+    for key, step in signal.steps:
+        name = f"{key} {step.part}"
+        intake.steps[name] = pl.concat([intake.steps.get(name, pl.DataFrame()), rows_of(step, frame)], how="diagonal")
     late = np.zeros(len(times), bool) if memory.closed is None else plan.grid.after(times) <= memory.closed
     if signal.passed is not None:
         intake.applied[signal.signal] = frame.select("code", "time", *sorted(signal.passed), late=pl.Series(late))
@@ -152,11 +159,10 @@ def _recognise(plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.
     return copies
 
 
-def _remember(plan: ContextPlan, signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
+def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
     """Add the measures of new rows to the rows of the signal."""
     if not signal.measures:
         return
-    frame = local_time(plan, signal, frame)
     ties = signal.ties
     if signal.by_member:
         of = frame.get_column("subscriber", default=pl.Series([None], dtype=pl.String))
@@ -179,7 +185,7 @@ def measured(measure: Measure) -> pl.Expr:
 
 
 def local_time(plan: ContextPlan, signal: SignalPlan, frame: pl.DataFrame) -> pl.DataFrame:
-    """Add local_hour, local_weekday (Monday = 1) and local_date where the signal's measures read them."""
+    """Add local_hour, local_weekday (Monday = 1) and local_date where measures or steps read them."""
     local = pl.from_epoch("time", "ms").dt.replace_time_zone("UTC").dt.convert_time_zone(plan.zone)
     made = {
         "local_hour": local.dt.hour().cast(pl.Int64),

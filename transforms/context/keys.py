@@ -16,7 +16,7 @@ def definition_keys(plan: ContextPlan) -> dict[str, str]:
     """
     found = {feature.name: feature.key for feature in plan.features}
     said = {one.name: [str(one.bounds), one.expression.canonical] for one in plan.derived}
-    said |= {one.name: ["", one.when.canonical] for one in plan.moments}
+    said |= {one.name: [one.sequence.key if one.sequence else "", one.when.canonical] for one in plan.moments}
     said |= {one.name: [_exit(one), *(each.canonical for each in conditions(one))] for one in plan.segments}
     read = {one.name: one.expression.columns for one in plan.derived}
     read |= {one.name: one.when.columns for one in plan.moments}

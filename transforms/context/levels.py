@@ -82,14 +82,15 @@ def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:
     for kind, plan in plans.items():
         mine = {feature.name: feature.dtype for feature in plan.features}
         mine |= {derived.name: derived.dtype for derived in plan.derived}
-        for name in mine.keys() & context.keys():
-            if mine[name] != context[name]:
-                told = f"`{name}` is {mine[name]} here and {context[name]} at another level"
+        made, known = plan.trigger_columns, context | evidence
+        for name, dtype in (mine | made).items():
+            if known.get(name, dtype) != dtype:
+                told = f"`{name}` is {dtype} here and {known[name]} at another level"
                 errors.append(playbook.error((kind,), told, hint="give one of them another name"))
         context |= mine
         segments = {segment.name: pl.Boolean() for segment in plan.segments}
         read = {name for _, condition in triggering(plan) for name in condition.columns}
-        evidence |= {name: dtype for name, dtype in (mine | segments).items() if name in read}
+        evidence |= {name: dtype for name, dtype in (mine | segments).items() if name in read} | made
     evidence = evidence or dict(list(context.items())[:1])
     if errors:
         raise LoadErrors(errors)
@@ -99,9 +100,9 @@ def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:
 def _forward(plan: ContextPlan) -> Forward:
     """Return what a group's level takes from subscribers."""
     signals = {
-        name: (*signal.columns, *signal.ties)
+        name: (*signal.columns, *signal.told_apart)
         for name, signal in plan.signals.items()
-        if signal.measures and name != MEMBERS
+        if (signal.measures or signal.steps) and name != MEMBERS
     }
     members = plan.signals[MEMBERS].measures if MEMBERS in plan.signals else ()
     return Forward(plan.level, signals, members)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from transforms import state_blob
 from transforms.context.ticks import Bools, Ints
+from transforms.context.ties import in_order
 
 SEEN = {"code": pl.Int64, "hash": pl.UInt64, "time": pl.Int64}
 MEMBERS = {
@@ -44,6 +45,7 @@ class Memory:
         members: One row a membership: since when, the last tick at which `enter` was true before it
             became false, and the present levels of both conditions.
         moments: Where a moment's condition is true, since when; when it last fired.
+        steps: Per "sequence part": code, time and columns of the rows that may still complete or end a sequence.
         groups: What is known of who is in which group; see `identity.KEPT` and `people.KEPT`.
     """
 
@@ -58,6 +60,7 @@ class Memory:
     seen: pl.DataFrame = field(default_factory=lambda: _empty(SEEN))
     members: pl.DataFrame = field(default_factory=lambda: _empty(MEMBERS))
     moments: pl.DataFrame = field(default_factory=lambda: _empty(MOMENTS))
+    steps: Tables = field(default_factory=dict)
     groups: Tables = field(default_factory=dict)
 
     def coded(self) -> list[pl.DataFrame]:
@@ -111,11 +114,13 @@ class Memory:
         for name, table in self.rows.items():
             if table.select(tied.any()).item():
                 self.rows[name] = table.sort(pl.all())
+        self.steps = {name: in_order(table, "code", "time") for name, table in self.steps.items()}
         self.seen = self.seen.sort("code", "time", "hash")
 
     def named(self) -> dict[str, Tables]:
         """Return the tables that there are several of, by kind and name."""
-        return {"rows": self.rows, "panes": self.panes, "values": self.values, "groups": self.groups}
+        tables = {"rows": self.rows, "panes": self.panes, "values": self.values}
+        return {**tables, "steps": self.steps, "groups": self.groups}
 
     def _map(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         for tables in self.named().values():

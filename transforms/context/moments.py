@@ -1,4 +1,4 @@
-"""Moments: rising edges of a condition, repeated while it stays true, at most one in a given time."""
+"""Moments: rising edges of a condition, repeated while it stays true, or sequences; at most one in a given time."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,26 @@ import polars as pl
 from transforms.context.definitions import Moment
 from transforms.context.memory import MOMENTS
 from transforms.context.segments import NEVER, Span
+from transforms.context.sequences import Completed
 from transforms.context.ticks import Bools, Ints
 from transforms.context.timeline import Points, keys_of
+
+_SINCE = {name: MOMENTS[name] for name in ("code", "since")}
 
 
 @dataclass
 class Fired:
-    """What happened to one moment: when it fired (sorted), its memory, and the next tick at which it may."""
+    """What happened to one moment.
+
+    Attributes:
+        points: When it fired, sorted.
+        rows: At each, code, tick and the columns of the signals that made it; empty for an edge.
+        memory: Its rows of `memory.MOMENTS`.
+        wake: The next tick at which it may fire if nothing changes, or `NEVER`.
+    """
 
     points: Points
+    rows: pl.DataFrame
     memory: pl.DataFrame
     wake: int
 
@@ -24,7 +35,7 @@ class Fired:
 def run(
     moment: Moment, span: Span, points: Points, true: Bools, memory: pl.DataFrame, silent: int | None = None
 ) -> Fired:
-    """Advance one moment over a span.
+    """Advance one moment that is an edge over a span.
 
     Args:
         moment: The definition.
@@ -35,20 +46,40 @@ def run(
         silent: The tick at which its level is taken without an edge, None for none.
     """
     codes, starts, ends = _runs(span, points, true, memory)
-    fired = _fires(moment, span, codes, starts, ends)
-    fired = fired.at(np.flatnonzero(fired.ticks != silent))
-    last = memory.filter(pl.col("fired").is_not_null() & bool(moment.again_after)).select("code", "fired")
-    if moment.again_after:
-        fired = _spaced(span, fired, last, moment.again_after)
-        last = _last(last, fired).filter(pl.col("fired") + moment.again_after > span.end)
+    fired, last = _at_most(moment, span, _fires(moment, span, codes, starts, ends), memory, silent)
     going = ends == span.end
     since = pl.DataFrame({"code": codes[going], "since": starts[going]})
-    after = since.join(last, "code", "full", coalesce=True).with_columns(moment=pl.lit(moment.name))
     wake = NEVER
     if moment.repeat and going.any():
         missed = (span.upto - starts[going]) // moment.repeat + 1
         wake = int((starts[going] + missed * moment.repeat).min())
-    return Fired(fired, after.select(MOMENTS.keys()).sort("code"), wake)
+    return Fired(fired, pl.DataFrame(), _memory(moment, since, last), wake)
+
+
+def complete(
+    moment: Moment,
+    span: Span,
+    points: Points,
+    true: Bools,
+    memory: pl.DataFrame,
+    done: Completed,
+    silent: int | None = None,
+) -> Fired:
+    """Advance one moment that is a sequence over a span.
+
+    Args:
+        moment: The definition.
+        span: The ticks of the call.
+        points: Where the condition was evaluated, all completions among them.
+        true: Its level at each point.
+        memory: The moment's rows of `memory.MOMENTS`, sorted by code.
+        done: Where its sequence completed.
+        silent: The tick at which it does not fire, None for none.
+    """
+    at = np.searchsorted(points.keys(span.grid), done.points.keys(span.grid))
+    fired, last = _at_most(moment, span, done.points.at(np.flatnonzero(true[at])), memory, silent)
+    told = np.searchsorted(done.points.keys(span.grid), fired.keys(span.grid))
+    return Fired(fired, done.rows[told], _memory(moment, pl.DataFrame(schema=_SINCE), last), done.wake)
 
 
 def _runs(span: Span, points: Points, true: Bools, memory: pl.DataFrame) -> tuple[Ints, Ints, Ints]:
@@ -77,6 +108,24 @@ def _fires(moment: Moment, span: Span, codes: Ints, starts: Ints, ends: Ints) ->
     run_of = np.repeat(np.arange(len(codes)), count)
     number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     return Points(codes[run_of], starts[run_of] + (skipped[run_of] + number) * moment.repeat)
+
+
+def _at_most(
+    moment: Moment, span: Span, fires: Points, memory: pl.DataFrame, silent: int | None
+) -> tuple[Points, pl.DataFrame]:
+    """Return which firings `silent` and `again_after` allow, and the last that may still forbid another, by subject."""
+    fires = fires.at(np.flatnonzero(fires.ticks != silent))
+    if not moment.again_after:
+        return fires, memory.clear().select("code", "fired")
+    last = memory.filter(pl.col("fired").is_not_null()).select("code", "fired")
+    fired = _spaced(span, fires, last, moment.again_after)
+    return fired, _last(last, fired).filter(pl.col("fired") + moment.again_after > span.end)
+
+
+def _memory(moment: Moment, since: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of `memory.MOMENTS` of one moment."""
+    both = since.join(last, "code", "full", coalesce=True).with_columns(moment=pl.lit(moment.name))
+    return both.select(MOMENTS.keys()).sort("code")
 
 
 def _spaced(span: Span, fires: Points, last: pl.DataFrame, again_after: int) -> Points:

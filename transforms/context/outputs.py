@@ -21,6 +21,7 @@ from transforms.context.moments import Fired
 from transforms.context.plain_arrow import plain
 from transforms.context.recipients import ADDRESS
 from transforms.context.segments import Changes, Span
+from transforms.context.steps import MADE
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of
 
@@ -47,8 +48,9 @@ class Outputs:
     Attributes:
         triggers: subject, trigger, tick (int64), late; root_kind, root (the contact root), recipient (a subscriber,
             null: nobody), household, sme (those the recipient is in, or null), moved_until (the recipient changed its
-            contact root and is left alone before this tick, or null); evidence (struct: what the condition read),
-            segments (list of names), context (struct of features and derived values).
+            contact root and is left alone before this tick, or null); evidence (struct: what the condition read, and
+            where there are sequences a struct `trigger` of columns of the signals that made it), segments (list of
+            names), context (struct of features and derived values).
         transitions: See `schemas.records.TRANSITION`.
         contexts: subject_kind, subject, tick, cause (trigger, transition, periodic, end), segments, context.
         too_late: Rows beyond the allowed lateness, per signal.
@@ -95,7 +97,8 @@ def outputs(
     )
     triggers = _triggers(plan, happened, keys, context, rows, address)
     at = np.searchsorted(keys, _keys(plan, happened))
-    told = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, context, at))
+    seen = context[at].hstack(happened.select(plan.trigger_columns.keys()))
+    told = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, seen))
     return Outputs(triggers, _transitions(plan, told), _contexts(plan, rows), intake.too_late)
 
 
@@ -108,7 +111,10 @@ def _happened(
     gone: pl.DataFrame,
     change: Change | None,
 ) -> pl.DataFrame:
-    """Return all transitions: code, tick, kind, name, event, reason, late, trigger (null where no offer follows)."""
+    """Return all transitions: code, tick, kind, name, event, reason, late, trigger (null where no offer follows).
+
+    Columns `trigger.X` tell of the signals that made them.
+    """
     none = {"kind": pl.lit("segment"), "trigger": pl.lit(None, pl.String), "late_triggers": pl.lit(False)}
     tables = [gone.with_columns(**none).select(HAPPENED.keys())]
     for segment in plan.segments:
@@ -133,9 +139,10 @@ def _happened(
             trigger=pl.lit(f"{plan.level}.{moment.name}" if moment.triggers else None, pl.String),
             late_triggers=pl.lit(moment.late_triggers),
         )
-        tables.append(events.select(HAPPENED.keys()))
+        made = fired[moment.name].rows.select(pl.exclude("code", "tick").name.prefix(MADE))
+        tables.append(events.select(HAPPENED.keys()).with_columns(made.get_columns()))
     late = pl.col("code").is_in(intake.late) & (pl.col("tick") == span.first)
-    both = pl.concat(tables).with_columns(late=late)
+    both = pl.concat(tables, how="diagonal").with_columns(late=late)
     silent = pl.col("late") & ~pl.col("late_triggers")
     return both.with_columns(trigger=pl.when(~silent).then("trigger")).drop("late_triggers")
 
@@ -159,7 +166,8 @@ def _triggers(
     at = np.searchsorted(keys, _keys(plan, named))
     table = named.select("code", "trigger", "late").hstack(rows[at])
     table = table.hstack(address(table.select("code", "tick", "subject", "trigger")))
-    table = table.with_columns(evidence=_evidence(plan, table["trigger"], context[at]))
+    made = named.select(plan.trigger_columns.keys())
+    table = table.with_columns(evidence=_evidence(plan, table["trigger"], context[at].hstack(made)))
     ordered = table.select("subject", "trigger", "tick", "late", *ADDRESS, "evidence", "segments", "context")
     arrow = plain(ordered.sort("tick", "subject", "trigger"))
     metadata = {b"signal": b"trigger", b"subject_kind": plan.level.encode()}
@@ -168,15 +176,16 @@ def _triggers(
 
 
 def _evidence(plan: ContextPlan, trigger: pl.Series, context: pl.DataFrame) -> pl.Series:
-    """Return a struct of the columns that conditions read; NULL where the trigger's own did not."""
+    """Return a struct of the columns that conditions read, NULL where the trigger's own did not, and of `trigger`."""
     read: dict[str, list[str]] = {}
     for name, expression in triggering(plan):
         for column in expression.columns:
             read.setdefault(column, []).append(name)
-    fields = {
+    fields: dict[str, pl.Expr] = {
         name: pl.when(pl.lit(trigger).is_in(read[name])).then(name) if name in read else pl.lit(None, dtype)
         for name, dtype in plan.record.evidence.items()
     }
+    fields |= {name: pl.col(name) for name in plan.trigger_columns}
     return context.with_columns(evidence=struct_of(fields))["evidence"]
 
 

@@ -19,7 +19,9 @@ from transforms.context.feature_plan import SUBSCRIBER, compile_features, scope_
 from transforms.context.levels import joined
 from transforms.context.profile_plan import PROFILE, profile_features, profile_scope
 from transforms.context.references import read_of_contexts, references
+from transforms.context.sequence_plan import compile_sequences
 from transforms.context.sql.parse import parse
+from transforms.context.steps import Sequence
 from transforms.context.strata import read_by_conditions, strata_of
 from transforms.context.ticks import Grid
 
@@ -123,7 +125,8 @@ class _Compiler:
         made = [self._derived(name) for name in order if name in self._level.derived]
         derived = tuple(one for one in made if one)
         segments = [self._segment(name) for name in order if name in self._level.segments]
-        moments = [self._moment(name, moment) for name, moment in self._level.moments.items()]
+        sequences = compile_sequences(self._compiling, known)
+        moments = [self._moment(name, moment, sequences.get(name)) for name, moment in self._level.moments.items()]
         self._stop_if_wrong()
         features = [with_thresholds(self._compiling, feature) for feature in features]
         self._stop_if_wrong()
@@ -136,7 +139,7 @@ class _Compiler:
             contexts_every=book.contexts_every,
             zone=book.time_zone,
             signals={
-                name: signal_plan(kind, name, features)
+                name: signal_plan(kind, name, features, sequences.values())
                 for name in (*book.signals, *([MEMBERS] if kind in GROUPS else []))
             },
             strata=strata_of(order, derived, segments, moments),
@@ -217,11 +220,11 @@ class _Compiler:
             on_start=book.on_start == "trigger",
         )
 
-    def _moment(self, name: str, book: books.Moment) -> Moment:
-        when = self._compiling.condition(("moments", name, "when"), book.when, self._scope)
+    def _moment(self, name: str, book: books.Moment, sequence: Sequence | None) -> Moment:
+        when = self._compiling.condition(("moments", name, "when"), book.when or "TRUE", self._scope)
         named = self._full(name) in self._named_by_offers()
         late, start = book.on_late == "trigger", book.on_start == "trigger"
-        return Moment(name, when, book.repeat, book.again_after, named, late, start)
+        return Moment(name, when, sequence, book.repeat, book.again_after, named, late, start)
 
     def _named_by_offers(self) -> set[str]:
         return {trigger for offer in self._playbook.offers.values() for trigger in offer.for_}

@@ -26,7 +26,7 @@ def _texts(playbook: Playbook, level: Level) -> Iterator[str]:
     yield from (derived.expr for derived in level.derived.values())
     for segment in level.segments.values():
         yield from filter(None, (segment.enter, segment.exit))
-    yield from (moment.when for moment in level.moments.values())
+    yield from (moment.when for moment in level.moments.values() if moment.when)
     for offer in playbook.offers.values():
         yield from texts_of(offer)
 

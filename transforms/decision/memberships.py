@@ -8,9 +8,11 @@ import pyarrow as pa
 
 from schemas.records import FACT
 from transforms.context.dotted import columns_of
+from transforms.context.steps import MADE
 from transforms.decision.definitions import OfferPlan
 from transforms.decision.memory import MEMBERSHIP
 
+_RECORDED = ("context", "evidence")
 _WHO = ("root_kind", "root", "subject")
 _KEY = ("segment", *_WHO)
 _TABLE = (*_KEY, "tick", "member")
@@ -46,7 +48,7 @@ def that_hold(taken: pl.DataFrame) -> pa.Table:
 
 
 def scope_of(plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame) -> pl.DataFrame:
-    """Return what expressions see of each trigger: its context, and memberships.
+    """Return what expressions see of each trigger: its context, the signals that made it, and memberships.
 
     SEGMENT and LEVEL.SEGMENT of the trigger's own level are as recorded with the trigger. Those of other levels are of
     the recipient at the tick: its own segments, and those of the household and the SME it is in.
@@ -56,10 +58,11 @@ def scope_of(plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame) -> pl.Dat
         triggers: As `plan.triggers`, with subject_kind.
         taken: What `take_facts` gives.
     """
-    context = _frame(pa.Table.from_struct_array(triggers["context"]))
+    context, evidence = (columns_of(_frame(pa.Table.from_struct_array(triggers[name]))) for name in _RECORDED)
+    made = evidence.select(name for name in evidence.columns if name.startswith(MADE))
     names = ["subject_kind", "tick", "root_kind", "root", "recipient", "household", "sme", "segments"]
     asked = _frame(triggers.select(names)).rename({"recipient": "subscriber"}).with_row_index("row")
-    return columns_of(context).with_columns(_member(asked, taken, name).alias(name) for name in plan.segments)
+    return context.hstack(made).with_columns(_member(asked, taken, name).alias(name) for name in plan.segments)
 
 
 def _member(asked: pl.DataFrame, taken: pl.DataFrame, name: str) -> pl.Series:

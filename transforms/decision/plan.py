@@ -14,8 +14,9 @@ from schemas.yaml_source import KeyPath
 from transforms.context.advance import advance
 from transforms.context.compiling import Scope
 from transforms.context.expressions import ExpressionError, ScopeColumn, compile_expression
-from transforms.context.plan import load_plans
+from transforms.context.plan import contracts, load_plans
 from transforms.context.plan import scope_of as context_scope
+from transforms.context.sequence_plan import trigger_scopes
 from transforms.decision.definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
 
 TRUTH = (pl.Boolean(),)
@@ -40,7 +41,8 @@ def compile_offers(
     Args:
         playbook: The checked playbook.
         scopes: What an expression over a context may read, by level, segments under their own names included. An
-            offer sees what all levels of its triggers have, and the segments of every level as `LEVEL.SEGMENT`.
+            offer sees what all levels of its triggers have, the segments of every level as `LEVEL.SEGMENT`, and as
+            `trigger.X` the columns of signals that made one of its triggers.
         triggers: Schema of the trigger batches.
         mode: What the offers are for: live, backfill, shadow or simulated.
 
@@ -56,6 +58,7 @@ class _Compiler:
     def __init__(self, playbook: Playbook, scopes: Mapping[str, Scope]) -> None:
         self._playbook = playbook
         self._scopes = scopes
+        self._made = trigger_scopes(playbook, contracts(playbook))
         self._segments = {f"{kind}.{name}" for kind, level in playbook.levels.items() for name in level.segments}
         self._own = {name for level in playbook.levels.values() for name in level.segments}
         self._errors: list[LoadError] = []
@@ -103,7 +106,7 @@ class _Compiler:
         )
 
     def _scope(self, book: books.Offer) -> Scope:
-        """Return what an offer sees: what all levels of its triggers have, and the segments of every level."""
+        """Return what an offer sees: what all levels of its triggers have, all segments, and what made its triggers."""
         levels = {trigger.partition(".")[0] for trigger in book.for_}
         first, *others = [scope for level, scope in self._scopes.items() if level in levels] or [{}]
         shared = {
@@ -111,7 +114,8 @@ class _Compiler:
             for name, column in first.items()
             if all(name in scope for scope in others)
         }
-        return shared | dict.fromkeys(self._segments, ScopeColumn(pl.Boolean(), nullable=False))
+        made = {name: column for trigger in book.for_ for name, column in self._made.get(trigger, {}).items()}
+        return shared | made | dict.fromkeys(self._segments, ScopeColumn(pl.Boolean(), nullable=False))
 
     def _p_accept(self, path: KeyPath, book: books.Offer, compiled: Callable[..., pl.Expr]) -> pl.Expr:
         if book.p_accept is None:

@@ -70,7 +70,9 @@ def assert_same(kernels: Sequence[Kernel], truth: Reference) -> None:
     assert told.keys() >= truth.written
     for where, context in told.items():
         assert_alike(context, truth.contexts[where])
+    made = {(one.tick, one.subject, one.trigger): one.made for one in truth.triggers}
     for trigger in (one for shard in kernels for one in shard.triggers):
+        assert trigger.made == made[trigger.tick, trigger.subject, trigger.trigger]
         assert_alike(trigger.context, truth.contexts[trigger.subject, trigger.tick])
 
 
@@ -100,6 +102,12 @@ def test_agrees_with_the_reference(case: Case) -> None:
 @examples(200)
 @given(cases(least=3))
 def test_exclusive_sets_agree_with_the_reference(case: Case) -> None:
+    assert_same([kernel(case)], reference(case))
+
+
+@examples(200)
+@given(cases(ticks=15, sequences=2))
+def test_sequences_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 

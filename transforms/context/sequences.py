@@ -1,0 +1,135 @@
+"""Sequences of signals, absence included: what each `after` row starts, and what ends it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms.context.memory import Tables
+from transforms.context.segments import NEVER, Span
+from transforms.context.steps import AFTER, THEN, WITHOUT, Sequence, Step
+from transforms.context.ticks import Ints
+from transforms.context.ties import in_order
+from transforms.context.timeline import Points
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Where one sequence completed.
+
+    Attributes:
+        points: Subjects and ticks.
+        rows: At each, code, tick and the columns of the signals that made it.
+        wake: The next tick at which one completes if nothing else happens, or `NEVER`.
+        tables: Its tables of `memory.steps`: `after` rows that have not ended, and those of the others that are as late
+            as another `after` row may come.
+    """
+
+    points: Points
+    rows: pl.DataFrame
+    wake: int
+    tables: Tables
+
+
+def rows_of(step: Step, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a signal that play a part: code, time, the step's columns, source and id if they are told."""
+    rows = frame if step.where is None else frame.filter(step.where.expr)
+    told = () if step.part == WITHOUT else ("source", "id")
+    return rows.select("code", "time", *told, *step.columns).drop_nulls(step.same)
+
+
+def run(sequence: Sequence, span: Span, lateness: int, before: Tables, new: Tables) -> Completed:
+    """Advance one sequence over a span.
+
+    Each `after` row starts one. It ends with what comes first: a `then` or `without` row that is later and has the
+    same values, or `within` after its time; of a tie, `then` is first and the end of `within` is last. It completes if
+    that is a `then` row or, where none is awaited, the end of `within`; at the first tick later than that, or at the
+    span's first where late rows made it so. What has ended stays so. Of several that complete at one tick, the one
+    whose `after` row is last by (time, source, id) is told.
+
+    Args:
+        sequence: The definition.
+        span: The ticks of the call.
+        lateness: How late a row may be, milliseconds.
+        before: The tables of `memory.steps`.
+        new: The rows that the call brought, likewise.
+    """
+    late = _rows(sequence, AFTER, new).filter(pl.col("time") < (span.closed or 0)).select("code")
+    old = {part: _rows(sequence, part, before) for part in (AFTER, THEN, WITHOUT)}
+    fresh = {part: _rows(sequence, part, new) for part in old}
+    started = pl.concat([old[AFTER], fresh[AFTER]])
+    recent = {part: old[part].join(late, "code", "semi") for part in (THEN, WITHOUT)}
+    followed = {part: pl.concat([rows, fresh[part]]) for part, rows in recent.items()}
+    ended = _ended(sequence, span, _with_next(sequence, started, followed))
+    over = pl.col("tick") <= span.upto
+    going, kept = ended.filter(~over), pl.col("time") > span.upto - lateness
+    tables = {f"{sequence.key} {AFTER}": going.select(started.columns)}
+    tables |= {f"{sequence.key} {part}": pl.concat([old[part], fresh[part]]).filter(kept) for part in followed}
+    wake = NEVER if sequence.awaits else int(going["tick"].to_numpy().min(initial=NEVER))
+    return Completed(*_completed(sequence, ended.filter(over, "completes")), wake, tables)
+
+
+def _rows(sequence: Sequence, part: str, tables: Tables) -> pl.DataFrame:
+    """Return the rows of one part; a column that was not kept before is NULL."""
+    same = {name: sequence.columns[name] for name in sequence.same}
+    told = {"source": pl.String(), "id": pl.String(), **sequence.columns}
+    schema = {"code": pl.Int64(), "time": pl.Int64(), **(same if part == WITHOUT else told)}
+    rows = tables.get(f"{sequence.key} {part}")
+    if rows is None:
+        return pl.DataFrame(schema=schema)
+    return rows.select(
+        pl.col(name) if name in rows.columns else pl.lit(None, dtype).alias(name) for name, dtype in schema.items()
+    )
+
+
+def _with_next(sequence: Sequence, started: pl.DataFrame, followed: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Add to each start, under names that end with the part, the first later row of each part of its thread."""
+    thread, *threads = _threads(sequence, [started, *followed.values()])
+    found = started
+    for mine, (part, rows) in zip(threads, followed.items(), strict=True):
+        ordered = in_order(rows.select(pl.Series("thread", mine), pl.all()), "thread", "time")
+        at = _later(thread, started["time"].to_numpy(), ordered)
+        found = found.with_columns(ordered[name].gather(at).alias(f"{name} {part}") for name in rows.columns)
+    return found
+
+
+def _threads(sequence: Sequence, tables: list[pl.DataFrame]) -> list[Ints]:
+    """Return numbers for the rows of tables that are equal where subject and `same` are."""
+    rows = pl.concat([table.select("code", *sequence.same) for table in tables])
+    thread = rows["code"].to_numpy()
+    for name in sequence.same:
+        values = rows[name].to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
+        thread = np.unique(thread * (len(values.dictionary) + 1) + values.indices.to_numpy(), return_inverse=True)[1]
+    return np.split(thread, np.cumsum([len(table) for table in tables])[:-1])
+
+
+def _later(threads: Ints, times: Ints, rows: pl.DataFrame) -> pl.Series:
+    """Return the number of the first row of each thread that is later than the time, NULL where there is none."""
+    thread, time = rows["thread"].to_numpy(), rows["time"].to_numpy()
+    zero = min(times.min(initial=NEVER), time.min(initial=NEVER))
+    span = max(times.max(initial=zero), time.max(initial=zero)) - zero + 1
+    at = np.searchsorted(thread * span + (time - zero), threads * span + (times - zero), "right")
+    found = at < len(thread)
+    found[found] = thread[at[found]] == threads[found]
+    return pl.Series(pa.array(at, mask=~found))
+
+
+def _ended(sequence: Sequence, span: Span, rows: pl.DataFrame) -> pl.DataFrame:
+    """Add when each start ends or will end at the latest, and whether it then completes: tick, completes."""
+    then, gone = (pl.col(f"time {part}").fill_null(NEVER) for part in (THEN, WITHOUT))
+    timeout = pl.col("time") + sequence.within
+    end = pl.min_horizontal(then, gone, timeout)
+    tick = end - end % span.grid.tick + span.grid.tick
+    completes = then == end if sequence.awaits else gone > timeout
+    return rows.with_columns(tick=pl.max_horizontal(tick, span.first), completes=completes)
+
+
+def _completed(sequence: Sequence, rows: pl.DataFrame) -> tuple[Points, pl.DataFrame]:
+    """Return where sequences completed, and what is told of the last of each place."""
+    place = ["code", "tick"]
+    last = in_order(rows, *place, "time").unique(place, keep="last", maintain_order=True)
+    points = Points(*(last[name].to_numpy() for name in place))
+    later = {name: pl.coalesce(f"{name} {THEN}", name) for name in sequence.columns if name not in sequence.same}
+    return points, last.with_columns(**later).select(*place, *sequence.columns)
