@@ -19,7 +19,7 @@ from schemas.playbook import Moment, Playbook
 from tests.reference.contexts import Change, Membership, Pulse, Reference, Subject, before_in_set, in_order, texts
 from tests.reference.expressions import Value, is_true, names
 from tests.reference.records import Context, Grid, Transition
-from tests.reference.sequences import Threads, completed, waits_for
+from tests.reference.sequences import Made, Threads, completed, waits_for
 
 CHANGED = "definition_changed"
 
@@ -104,10 +104,10 @@ class Succession(Reference):
             return False
         return super()._fires(name, moment, subject, values, tick)
 
-    def _evidence(self, one: Transition, context: Context) -> Mapping[str, Value] | None:
+    def _evidence(self, one: Transition, context: Context, made: Made) -> Mapping[str, Value] | None:
         if one.reason == CHANGED and one.kind == "segment" and one.name not in self.level.segments:
             return None
-        return super()._evidence(one, context)
+        return super()._evidence(one, context, made)
 
     def _triggers(self, transition: Transition) -> bool:
         if transition.reason == CHANGED:
