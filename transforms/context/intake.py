@@ -165,8 +165,8 @@ def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
         return
     ties = signal.ties
     if signal.by_member:
-        of = frame.get_column("subscriber", default=pl.Series([None], dtype=pl.String))
-        frame = frame.with_columns(member=member_of(of))
+        own = "subscriber" not in frame.columns  # the group's own signals, of no member
+        frame = frame.with_columns(member=pl.lit(0, pl.Int64) if own else member_of(frame["subscriber"]))
     measures = (measured(measure) for measure in signal.measures)
     rows = frame.select("code", "time", *signal.whose, *ties, *measures)
     if not signal.every_row:
