@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from schemas.durations import DAY
 from schemas.durations import PATTERN as DURATION
 from schemas.fields import COLUMN, NAME
 from schemas.playbook_file import playbook_json_schema
+from transforms.context.sql.dates import days_until
 from transforms.context.sql.forms import FORMS
 from transforms.context.sql.functions import FUNCTIONS
 
@@ -98,6 +100,8 @@ One language everywhere: SQL over the values of one customer at one tick, or of 
 
 `profile.tariff` and the like are the fields of the latest `profile` signal of the customer, as of the tick: one
 replaces the one before as a whole, and what it leaves out is NULL. `profile` must be under `signals`.
+`days_until(profile.contract_end)` counts the days from the local date, as of the last `refresh`, to that date. It may
+stand everywhere but in `where`; in offers its `refresh` is a day.
 
 `LEVEL.SEGMENT` at another level than the trigger's is about the recipient at that tick: `household.SEGMENT` and
 `sme.SEGMENT` about those it is in, `subscriber.SEGMENT` about itself. An offer for triggers of several levels reads
@@ -168,6 +172,7 @@ def _kind_of_one(field: Mapping[str, Any]) -> str:
 
 def _functions() -> str:
     docs = [function.doc for function in FUNCTIONS.values()] + [form.doc for form in FORMS.values()]
+    docs.append(days_until("UTC", DAY).doc)
     rows = [(f"`{call}`", meaning) for call, meaning in sorted(doc.split(": ", 1) for doc in docs)]
     return "\n".join(["### Functions\n", *_table("function", "meaning", rows)])
 

@@ -97,6 +97,16 @@ class Feature(_Part):
         return 5 * MINUTE if reach <= 2 * DAY else HOUR
 
 
+Refresh = Annotated[
+    Duration | None,
+    Field(
+        gt=0,
+        description="How often what drifts by time alone (`days_until`) is looked at: at the multiples of this from "
+        "1970 UTC on. A multiple of `tick`; 1d where it is needed and not given.",
+    ),
+]
+
+
 class Derived(_Part):
     """A value computed from features and other derived values."""
 
@@ -104,6 +114,7 @@ class Derived(_Part):
     bounds: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
         None, description="[least, greatest]: values outside become these."
     )
+    refresh: Refresh = None
 
 
 class Segment(_Part):
@@ -118,6 +129,7 @@ class Segment(_Part):
     expire: Duration | None = Field(
         None, gt=0, description="Ends the membership so long after `enter` was last true, rounded up to a tick."
     )
+    refresh: Refresh = None
     exclusive: Name | None = Field(
         None, description="A set of segments; a subject is in one of a set at a time. Needs `priority`."
     )
@@ -161,6 +173,7 @@ class Moment(_Part):
         None, description="Columns that all signals of a sequence have in common; NULL is common to none."
     )
     again_after: Duration | None = Field(None, gt=0, description="Fires at most once in this time.")
+    refresh: Refresh = None
     on_late: OnLate = Field("record", description="`trigger`: late ones make offers too.")
     on_start: OnStart = Field(
         "record", description="`trigger`: fires where it is true when a version of the playbook that changed it starts."

@@ -181,9 +181,13 @@ def _level(playbook: Playbook, path: KeyPath, level: Level) -> Iterator[Mistake]
             yield Mistake((*path, "segments", name, "expire"), f"`expire` {told}")
     for name, moment in level.moments.items():
         yield from _moment(playbook, (*path, "moments", name), moment)
-        if moment.repeat is not None and moment.repeat % playbook.tick:
-            told = f"{format_duration(moment.repeat)} is not a multiple of the tick of {format_duration(playbook.tick)}"
-            yield Mistake((*path, "moments", name, "repeat"), f"`repeat` {told}")
+    lengths = [((*path, "moments", name, "repeat"), moment.repeat) for name, moment in level.moments.items()]
+    for section in ("derived", "segments", "moments"):
+        lengths += [((*path, section, name, "refresh"), one.refresh) for name, one in getattr(level, section).items()]
+    for where, length in lengths:
+        if length is not None and length % playbook.tick:
+            told = f"{format_duration(length)} is not a multiple of the tick of {format_duration(playbook.tick)}"
+            yield Mistake(where, f"`{where[-1]}` {told}")
 
 
 def _sets(path: KeyPath, level: Level) -> Iterator[Mistake]:

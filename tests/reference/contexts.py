@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 
 from schemas.playbook import Moment, Playbook, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
-from tests.reference.features import Observation, feature_at, observed, profile_at
-from tests.reference.records import Context, Grid, Signal, Transition, Trigger
+from tests.reference.features import Observation, days_until, feature_at, observed, profile_at
+from tests.reference.records import MINUTE, Context, Grid, Signal, Transition, Trigger
 from tests.reference.sequences import Made, Threads, completed, made_by, see, told
 
 Change = tuple[str, str, str, str | None]
@@ -192,7 +192,8 @@ class Reference:
         for key in self._order:
             if key in level.derived:
                 derived = level.derived[key]
-                values[key] = _bounded(evaluate(derived.expr, values, self.playbook.let), derived.bounds)
+                seen = self._seen(values, tick, derived.refresh)
+                values[key] = _bounded(evaluate(derived.expr, seen, self.playbook.let), derived.bounds)
                 continue
             member = subject.memberships[key]
             event, reason = self._segment(key, member, values, tick)
@@ -210,9 +211,10 @@ class Reference:
     def _segment(self, name: str, member: Membership, values: Mapping[str, Value], tick: int) -> tuple[str, str | None]:
         """Return the event of one segment at one tick ('' where there is none) and the reason of an exit."""
         segment = self.level.segments[name]
-        enter = is_true(segment.enter, values, self.playbook.let)
+        seen = self._seen(values, tick, segment.refresh)
+        enter = is_true(segment.enter, seen, self.playbook.let)
         if segment.exit is not None:
-            leave = is_true(segment.exit, values, self.playbook.let)
+            leave = is_true(segment.exit, seen, self.playbook.let)
         else:
             leave = not enter and segment.expire is None
         edge, member.enter_was = enter and not member.enter_was, enter
@@ -239,7 +241,8 @@ class Reference:
 
     def _fires(self, name: str, moment: Moment, subject: Subject, values: Mapping[str, Value], tick: int) -> bool:
         """Return whether a moment fires at one tick."""
-        pulse, true = subject.pulses[name], is_true(moment.when or "TRUE", values, self.playbook.let)
+        seen = self._seen(values, tick, moment.refresh)
+        pulse, true = subject.pulses[name], is_true(moment.when or "TRUE", seen, self.playbook.let)
         due = self._edge(moment, pulse, true, tick) if moment.after is None else False
         if moment.after and (pair := completed(moment, subject.threads[name], tick)):
             subject.made[name], due = made_by(pair, told(name, moment, self.playbook)), true
@@ -255,6 +258,11 @@ class Reference:
             return False
         edge, pulse.edge = pulse.edge is None, tick if pulse.edge is None else pulse.edge
         return edge or bool(moment.repeat and (tick - pulse.edge) % moment.repeat == 0)
+
+    def _seen(self, values: Mapping[str, Value], tick: int, refresh: int | None) -> dict[str, object]:
+        """Return what an expression sees at one tick: values, and dates as of the last multiple of `refresh`."""
+        zone = self.playbook.time_zone
+        return {**values, "days_until": lambda date: days_until(date, tick, refresh or 1440 * MINUTE, zone)}
 
     def _name(self, transition: Transition) -> str:
         return f"subscriber.{transition.name}" + (".exited" if transition.event == "exited" else "")

@@ -19,7 +19,7 @@ def evaluate(text: str, row: Mapping[str, Value], lets: Mapping[str, object]) ->
 
     Args:
         text: An expression as a playbook writes it.
-        row: The value of every column in scope; None is NULL.
+        row: The value of every column in scope, None is NULL; and what it may call, by name.
         lets: The playbook's `let` section: values, or expressions as text.
 
     Raises:
@@ -125,6 +125,8 @@ _MEANING: dict[type[exp.Expression], Callable[..., Value]] = {
 
 
 def _evaluate(node: exp.Expression, look: Look) -> Value:
+    if isinstance(node, exp.Anonymous):
+        return look(node.name)(*(_evaluate(one, look) for one in node.expressions))
     if isinstance(node, exp.Column):
         return look(".".join(part.name for part in node.parts))
     if type(node) not in _MEANING:

@@ -51,6 +51,15 @@ def profile_at(rows: Iterable[Signal], wanted: Iterable[str], tick: int) -> dict
     return {name: latest and latest.payload.get(name.removeprefix("profile.")) for name in wanted}
 
 
+def days_until(text: Value, tick: int, refresh: int, zone: str) -> Value:
+    """Return the days from the local date at the last multiple of `refresh` to a date; None where it is none."""
+    today = datetime.datetime.fromtimestamp(tick // refresh * refresh / 1000, ZoneInfo(zone)).date()
+    try:
+        return (datetime.datetime.strptime(text, "%Y-%m-%d").date() - today).days if text else None
+    except ValueError:
+        return None
+
+
 def row_scope(row: Signal, zone: str) -> dict[str, Value]:
     """Return what a `where` can see of a row: the columns of its contract and the local time of the row."""
     local = datetime.datetime.fromtimestamp(row.time / 1000, ZoneInfo(zone))

@@ -33,7 +33,7 @@ _NUMERIC = {"usage": ["mb", "bytes"], "balance": ["remaining_mb"], "order": ["am
 _SAME = {"usage": ["product", "kind", "bytes"], "balance": ["product", "bucket"], "order": ["product", "state"]}
 _TEXT = {"usage": ["kind", "peer"], "balance": ["bucket"], "order": ["state"]}
 
-_PROFILE = ("profile.employees", "profile.tariff", "profile.has_fixed")
+_PROFILE = ("profile.employees", "profile.tariff", "profile.has_fixed", "profile.contract_end")
 
 
 @dataclass
@@ -58,13 +58,15 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least
         least: How many segments there are at least.
         sequences: How many sequences there are at least; an offer names each of these.
     """
-    names = _Names(["n", "profile.employees"], [], [], [], {"n": 0, **dict.fromkeys(_PROFILE)})
+    names = _Names(
+        ["n", "profile.employees"], [], [], [], {"n": 0, "days_until": lambda date: None, **dict.fromkeys(_PROFILE)}
+    )
     features = [f"n: {{count: any, from: usage, window: {3 * tick}m}}"]
     features += [_feature(draw, f"f{index}", names, reaches) for index in range(draw(st.integers(1, 4)))]
     derived, segments = [], []
     for index in range(draw(st.integers(least, 4))):
         if index >= least and draw(st.booleans()):
-            derived.append(_derived(draw, f"d{index}", names))
+            derived.append(_derived(draw, f"d{index}", names, tick))
         else:
             segments.append(_segment(draw, f"s{index}", names, tick))
     segments = draw(st.permutations(_in_sets(draw, segments)))
@@ -125,16 +127,23 @@ def _window(draw: Draw, aggregate: str, reaches: Reaches) -> str:
     return f", window: {window}m" + (f", offset: {reach - window}m" if reach > window else "")
 
 
-def _derived(draw: Draw, name: str, names: _Names) -> str:
+def _derived(draw: Draw, name: str, names: _Names, tick: int) -> str:
     """Return a derived value's line and note it."""
     a, b = draw(st.sampled_from(names.numbers)), draw(st.sampled_from(names.numbers))
     member = draw(st.sampled_from(names.booleans)) if names.booleans else "TRUE"
-    texts = ["{a} + {b}", "{a} - {b} * 0.5", "{a} / {b}", "COALESCE({a}, 0) / 4", "CASE WHEN {m} THEN {a} ELSE {b} END"]
+    texts = [
+        "CASE WHEN days_until(profile.contract_end) < 1 THEN {a} ELSE {b} END",
+        "{a} + {b}",
+        "{a} - {b} * 0.5",
+        "{a} / {b}",
+        "COALESCE({a}, 0) / 4",
+        "CASE WHEN {m} THEN {a} ELSE {b} END",
+    ]
     text = draw(st.sampled_from(texts)).format(a=a, b=b, m=member)
     bounds = draw(st.sampled_from(["", "", ", bounds: [0, 1]", ", bounds: [0.5, 3]"]))
     names.numbers.append(name)
     names.empty[name] = 0 if "COALESCE" in text else None
-    return f'{name}: {{expr: "{text}"{bounds}}}'
+    return f'{name}: {{expr: "{text}"{bounds}{_refresh(draw, tick, text)}}}'
 
 
 def _segment(draw: Draw, name: str, names: _Names, tick: int) -> str:
@@ -148,6 +157,7 @@ def _segment(draw: Draw, name: str, names: _Names, tick: int) -> str:
     parts += [f'exit: "{_condition(draw, names)}"'] if draw(st.booleans()) else []
     parts += [f"expire: {expire * tick}s"] if expire else []
     parts += ["on_late: trigger"] if draw(st.booleans()) else []
+    parts[-1] += _refresh(draw, tick, "".join(parts))
     names.booleans.append(name)
     names.empty[name] = False
     return f"{name}: {{{', '.join(parts)}}}"
@@ -168,7 +178,14 @@ def _moment(draw: Draw, name: str, names: _Names, tick: int) -> str:
     parts += [f"repeat: {repeat * tick}m"] if repeat else []
     parts += [f"again_after: {again_after * tick}s"] if again_after else []
     parts += ["on_late: trigger"] if draw(st.booleans()) else []
+    parts[-1] += _refresh(draw, tick, parts[0])
     return f"{name}: {{{', '.join(parts)}}}"
+
+
+def _refresh(draw: Draw, tick: int, text: str) -> str:
+    """Return `refresh` where something drifts, given or not."""
+    given = draw(st.sampled_from([None, 1, 4])) if "days_until" in text else None
+    return f", refresh: {given * tick}m" if given else ""
 
 
 def _sequence(draw: Draw, name: str, names: _Names, tick: int) -> str:
@@ -218,5 +235,6 @@ def _atom(draw: Draw, names: _Names) -> str:
     choices += [f"{name} {compare} {draw(st.sampled_from([30, 60, 90.5, 180, 400]))}" for name in names.seconds]
     choices += [f"{name} = 'data'" for name in names.texts]
     choices += ["profile.tariff = 'flex'", "profile.has_fixed", "NOT profile.has_fixed"]
+    choices += [f"days_until(profile.contract_end) {compare} {draw(st.sampled_from([0, 1]))}"]
     choices += [draw(st.sampled_from(["", "NOT "])) + name for name in names.booleans]
     return draw(st.sampled_from(choices))

@@ -37,6 +37,7 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy]] = {
         "tariff": st.sampled_from([None, "flex", "basic"]),
         "employees": st.sampled_from([None, 0, 1, 2, 5]),
         "has_fixed": st.sampled_from([None, True, False]),
+        "contract_end": st.sampled_from([None, "2026-01-04", "2026-01-05", "2026-01-06", "2026-02-06", "soon"]),
     },
 }
 

@@ -1,6 +1,6 @@
 """Compiles the expressions of one level of a playbook, and collects what is wrong with them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -8,6 +8,7 @@ from schemas.errors import LoadError
 from schemas.playbook import Level, Playbook
 from schemas.yaml_source import KeyPath
 from transforms.context.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
+from transforms.context.sql.dates import days_until
 from transforms.context.ticks import Grid
 
 Scope = dict[str, ScopeColumn]
@@ -33,22 +34,35 @@ class Compiling:
     errors: list[LoadError] = field(default_factory=list)
     expressions: dict[KeyPath, Expression] = field(default_factory=dict)
 
-    def compile(self, path: KeyPath, text: str, scope: Scope, wanted: pl.DataType | None = None) -> Expression | None:
-        """Compile a text that stands at `path` in the level; None if it is wrong, which is noted."""
+    def compile(
+        self, path: KeyPath, text: str, scope: Scope, wanted: pl.DataType | None = None, refresh: int | None = None
+    ) -> Expression | None:
+        """Compile a text that stands at `path` in the level; None if it is wrong, which is noted.
+
+        Args:
+            path: Where the text stands.
+            text: An expression.
+            scope: What it may read.
+            wanted: The type that it must have, None for any.
+            refresh: On what grid it may take `days_until`, milliseconds; None if it may not.
+        """
+        functions = {"DAYS_UNTIL": days_until(self.playbook.time_zone, refresh)} if refresh else {}
         try:
-            expression = compile_expression(text, scope, self.playbook.let)
+            expression = compile_expression(text, scope, self.playbook.let, functions)
         except ExpressionError as error:
             self.fail(path, error.message, error.hint, text)
             return None
         if wanted is not None and expression.dtype != wanted:
             self.fail(path, f"must be true or false, and is {expression.dtype}", "compare it with something", text)
             return None
+        if expression.days_until and refresh:
+            expression = replace(expression, canonical=f"{expression.canonical} every {refresh}", refresh=refresh)
         self.expressions[path] = expression
         return expression
 
-    def condition(self, path: KeyPath, text: str, scope: Scope) -> Expression:
-        """Compile a condition; FALSE if it is wrong, which is noted."""
-        return self.compile(path, text, scope, pl.Boolean()) or compile_expression("FALSE", {}, {})
+    def condition(self, path: KeyPath, text: str, scope: Scope, refresh: int | None = None) -> Expression:
+        """Compile a condition, see `compile`; FALSE if it is wrong, which is noted."""
+        return self.compile(path, text, scope, pl.Boolean(), refresh) or compile_expression("FALSE", {}, {})
 
     def fail(self, path: KeyPath, message: str, hint: str = "", quoted: str = "") -> None:
         """Note a mistake at `path` in the level."""

@@ -1,6 +1,6 @@
 """Conditions and contexts at (subject, tick) pairs: features, derived values and memberships as columns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import polars as pl
@@ -9,6 +9,7 @@ from transforms.context.definitions import ContextPlan, Derived, Stratum
 from transforms.context.dotted import struct_of
 from transforms.context.features import Features
 from transforms.context.segments import Changes
+from transforms.context.sql.dates import TICK
 from transforms.context.strata import behind
 from transforms.context.ticks import Bools
 from transforms.context.timeline import Points
@@ -16,8 +17,7 @@ from transforms.context.timeline import Points
 
 def frame_at(plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points) -> pl.DataFrame:
     """Return what conditions read at each pair: needed features, and the segments of earlier strata."""
-    members = {name: pl.Series(change.member_at(plan.grid, points)) for name, change in changes.items()}
-    return features.at(points, plan.needed).with_columns(**members)
+    return _at(plan, features, changes, points, plan.needed)
 
 
 def derive(frame: pl.DataFrame, derived: tuple[Derived, ...]) -> pl.DataFrame:
@@ -55,8 +55,15 @@ def context_at(plan: ContextPlan, features: Features, changes: Mapping[str, Chan
     Returns:
         One column a feature, a derived value and a segment (its membership), in the order of the plan.
     """
+    return derive(_at(plan, features, changes, points, {f.name for f in plan.features}), plan.derived)
+
+
+def _at(
+    plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points, names: Collection[str]
+) -> pl.DataFrame:
+    """Return some features, the memberships and the tick at each pair."""
     members = {name: pl.Series(change.member_at(plan.grid, points)) for name, change in changes.items()}
-    return derive(features.at(points, {f.name for f in plan.features}).with_columns(**members), plan.derived)
+    return features.at(points, names).with_columns(pl.Series(TICK, points.ticks), **members)
 
 
 def part_at(
@@ -64,9 +71,9 @@ def part_at(
 ) -> pl.DataFrame:
     """Return the columns of `context_at` that the names are made of."""
     read = behind(plan.derived, names)
-    members = {name: pl.Series(changes[name].member_at(plan.grid, points)) for name in changes.keys() & read}
+    members = {name: change for name, change in changes.items() if name in read}
     derived = tuple(one for one in plan.derived if one.name in read)
-    return derive(features.at(points, read).with_columns(**members), derived)
+    return derive(_at(plan, features, members, points, read), derived)
 
 
 def records(plan: ContextPlan, context: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import polars as pl
 
@@ -33,6 +34,14 @@ class Measure:
     dtype: pl.DataType
 
 
+class Deadline(NamedTuple):
+    """So many days before a date in a time zone, noticed at the first multiple of `refresh` (milliseconds) after."""
+
+    days: int
+    refresh: int
+    zone: str
+
+
 @dataclass(frozen=True)
 class Feature:
     """A windowed aggregate of one measure.
@@ -48,6 +57,7 @@ class Feature:
         pane: 0 for an exact window, else the pane by which its tail moves.
         head_pane: The pane by which its head moves, 0 for an exact head.
         thresholds: Seconds that a seconds_since_last is compared with.
+        deadlines: Days before the date in it at which a condition may change.
     """
 
     name: Name
@@ -59,6 +69,7 @@ class Feature:
     pane: int
     head_pane: int
     thresholds: tuple[float, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
 
     @property
     def dtype(self) -> pl.DataType:

@@ -8,11 +8,12 @@ from polars.exceptions import PolarsError
 from sqlglot import exp
 
 from schemas.near_miss import near_miss
+from transforms.context.sql.dates import TICK
 from transforms.context.sql.forms import FORMS
 from transforms.context.sql.functions import FUNCTIONS, Function
 from transforms.context.sql.operators import MEANINGS
 from transforms.context.sql.parse import inlined, name_of, parse, shown
-from transforms.context.sql.thresholds import compared
+from transforms.context.sql.thresholds import compared, days_compared
 from transforms.context.sql.values import (
     BOOL,
     DOUBLE,
@@ -54,6 +55,9 @@ class Expression:
         nullable: Whether it can be NULL although nothing overflows.
         thresholds: Column to the numbers that it is compared with, sorted.
         compared_only: The columns that are only compared with numbers, or asked whether they are NULL.
+        days_until: Columns of dates that it counts the days to, and the numbers that it compares these with; None
+            where it does something else with them.
+        refresh: On what grid it counts them, milliseconds.
     """
 
     text: str
@@ -64,6 +68,8 @@ class Expression:
     nullable: bool
     thresholds: Mapping[str, tuple[float, ...]] = field(compare=False)
     compared_only: frozenset[str]
+    days_until: Mapping[str, tuple[float, ...] | None] = field(default_factory=dict, compare=False)
+    refresh: int = 0
 
 
 def compile_expression(
@@ -92,6 +98,7 @@ def compile_expression(
         compiler = _Compiler(scope, lets or {}, {**FUNCTIONS, **(functions or {})})
         value = finite(compiler.value(tree))
         thresholds, compared_only = compared(tree, compiler.value)
+        days = days_compared(tree, compiler.value)
     except RecursionError as error:
         raise ExpressionError("is nested too deeply", "name parts of it as derived values") from error
     if value.dtype not in gives:
@@ -100,7 +107,7 @@ def compile_expression(
     expr = pl.repeat(value.known, pl.len(), dtype=value.dtype) if value.constant else value.expr
     _try(expr, value.dtype, scope)
     columns = frozenset(name_of(column) for column in tree.find_all(exp.Column))
-    return Expression(text, shown(tree), expr, columns, value.dtype, value.nullable, thresholds, compared_only)
+    return Expression(text, shown(tree), expr, columns, value.dtype, value.nullable, thresholds, compared_only, days)
 
 
 class _Compiler:
@@ -118,7 +125,7 @@ class _Compiler:
         if isinstance(node, exp.Column):
             return self._column(node)
         value = self._call(node) if isinstance(node, exp.Anonymous) else self._meaning(node)
-        return value if value.constant or node.find(exp.Column) else _folded(value)
+        return value if value.constant or value.expr.meta.root_names() else _folded(value)
 
     def _column(self, node: exp.Column) -> Value:
         name = name_of(node)
@@ -159,7 +166,7 @@ def _folded(value: Value) -> Value:
 def _try(expr: pl.Expr, dtype: pl.DataType, scope: Mapping[str, ScopeColumn]) -> None:
     """Evaluate once on a row of values, a row of NULLs and no row at all."""
     samples = {INT: 1, DOUBLE: 1.0, TEXT: "a", BOOL: True}
-    columns = {"": BOOL, **{name: column.dtype for name, column in scope.items()}}  # a frame has rows by its columns
+    columns = {TICK: INT, **{name: column.dtype for name, column in scope.items()}}
     frame = pl.DataFrame({name: [samples[dtype], None] for name, dtype in columns.items()}, schema=columns)
     try:
         full, empty = (part.select(expr.alias("value")) for part in (frame, frame.clear()))

@@ -1,6 +1,7 @@
 """From the features that a playbook defines to measures, windows and panes."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from schemas.near_miss import near_miss
 from schemas.playbook import GROUPS, LEVELS, MEMBERS
 from schemas.yaml_source import KeyPath
 from transforms.context.compiling import Compiling, Scope
-from transforms.context.definitions import Feature, Measure, SignalPlan
+from transforms.context.definitions import Deadline, Feature, Measure, SignalPlan
 from transforms.context.expressions import Expression, ScopeColumn
 from transforms.context.steps import Sequence
 from transforms.context.ticks import EVER, Grid
@@ -66,7 +67,9 @@ def scope_column(feature: Feature) -> ScopeColumn:
 
 
 def with_thresholds(compiling: Compiling, feature: Feature) -> Feature:
-    """Collect what a seconds_since_last is compared with; refuse any other use of it."""
+    """Collect what a seconds_since_last, or the days until a date, is compared with; refuse any other use of it."""
+    if feature.aggregate == "latest":
+        return replace(feature, deadlines=tuple(sorted(_deadlines(compiling, feature))))
     if feature.aggregate != "seconds_since_last":
         return feature
     literals: set[float] = set()
@@ -77,6 +80,20 @@ def with_thresholds(compiling: Compiling, feature: Feature) -> Feature:
                 compiling.fail(path, message, f"write `{feature.name} > 3600`", expression.text)
             literals.update(expression.thresholds.get(feature.name, ()))
     return replace(feature, thresholds=tuple(sorted(literals)))
+
+
+def _deadlines(compiling: Compiling, feature: Feature) -> set[Deadline]:
+    """Return when the days until the date in a feature come down to, or below, what they are compared with."""
+    found = set()
+    for path, expression in compiling.expressions.items():
+        if feature.name in expression.days_until:
+            numbers = expression.days_until[feature.name]
+            if numbers is None:
+                message = f"`days_until({feature.name})` may only be compared with numbers: it changes with time alone"
+                compiling.fail(path, message, f"write `days_until({feature.name}) <= 30`", expression.text)
+            ends = {end for number in numbers or () for end in (math.floor(number), math.ceil(number) - 1)}
+            found |= {Deadline(days, expression.refresh, compiling.playbook.time_zone) for days in ends}
+    return found
 
 
 def signal_plan(level: str, name: str, features: Iterable[Feature], sequences: Iterable[Sequence] = ()) -> SignalPlan:

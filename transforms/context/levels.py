@@ -11,6 +11,7 @@ from transforms.context.definitions import ContextPlan, Forward, Measure, Record
 from transforms.context.expressions import Expression
 from transforms.context.feature_plan import MEMBERSHIP, SUBSCRIBER
 from transforms.context.keys import definition_keys
+from transforms.context.profile_plan import PROFILE
 from transforms.context.references import references, texts_of
 from transforms.context.strata import behind
 
@@ -98,11 +99,11 @@ def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:
 
 
 def _forward(plan: ContextPlan) -> Forward:
-    """Return what a group's level takes from subscribers."""
+    """Return what a group's level takes from subscribers: not their profiles, a group has one of its own."""
     signals = {
         name: (*signal.columns, *signal.told_apart)
         for name, signal in plan.signals.items()
-        if (signal.measures or signal.steps) and name != MEMBERS
+        if (signal.measures or signal.steps) and name not in (MEMBERS, PROFILE)
     }
     members = plan.signals[MEMBERS].measures if MEMBERS in plan.signals else ()
     return Forward(plan.level, signals, members)

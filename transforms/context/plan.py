@@ -9,12 +9,14 @@ import polars as pl
 
 from schemas import playbook as books
 from schemas.contracts import Contract, contract, read_contract
+from schemas.durations import DAY
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import GROUPS, MEMBERS, Playbook
 from schemas.playbook_file import not_about
+from schemas.yaml_source import KeyPath
 from transforms.context.compiling import Compiling, Scope
 from transforms.context.definitions import ContextPlan, Derived, Moment, Segment
-from transforms.context.expressions import ExpressionError, ScopeColumn
+from transforms.context.expressions import Expression, ExpressionError, ScopeColumn
 from transforms.context.feature_plan import SUBSCRIBER, compile_features, scope_column, signal_plan, with_thresholds
 from transforms.context.levels import joined
 from transforms.context.profile_plan import PROFILE, profile_features, profile_scope
@@ -115,7 +117,7 @@ class _Compiler:
     def plan(self) -> ContextPlan:
         self._check_lets()
         known = contracts(self._playbook)
-        read = read_of_contexts(self._playbook, self._level)
+        read = read_of_contexts(self._playbook, self._compiling.name)
         self._check_profile(known, read)
         features = compile_features(self._compiling, known, self._members)
         features += profile_features(known, self._playbook.time_zone, read)
@@ -193,25 +195,30 @@ class _Compiler:
 
     def _derived(self, name: str) -> Derived | None:
         book = self._level.derived[name]
-        expression = self._compiling.compile(("derived", name, "expr"), book.expr, self._scope)
+        path = ("derived", name)
+        expression = self._compiling.compile((*path, "expr"), book.expr, self._scope, refresh=book.refresh or DAY)
         if expression is None:
             self._scope[name] = ScopeColumn(pl.Float64(), True)
             return None
+        self._check_refresh(path, book.refresh, expression)
         if book.bounds and not expression.dtype.is_numeric():
-            told = f"`bounds` need a number, and `{name}` is {expression.dtype}"
-            self._compiling.fail(("derived", name, "bounds"), told)
+            self._compiling.fail((*path, "bounds"), f"`bounds` need a number, and `{name}` is {expression.dtype}")
         derived = Derived(name, expression, book.bounds)
         self._scope[name] = ScopeColumn(derived.dtype, True)
         return derived
 
     def _segment(self, name: str) -> Segment:
         book, path, grid = self._level.segments[name], ("segments", name), self._compiling.grid
+        refresh = book.refresh or DAY
+        enter = self._compiling.condition((*path, "enter"), book.enter, self._scope, refresh)
+        exit_ = self._compiling.condition((*path, "exit"), book.exit, self._scope, refresh) if book.exit else None
+        self._check_refresh(path, book.refresh, *filter(None, [enter, exit_]))
         triggers = {"entered": self._full(name), "exited": f"{self._full(name)}.exited"}
         named = self._named_by_offers()
         return Segment(
             name=name,
-            enter=self._compiling.condition((*path, "enter"), book.enter, self._scope),
-            exit=self._compiling.condition((*path, "exit"), book.exit, self._scope) if book.exit else None,
+            enter=enter,
+            exit=exit_,
             hold=grid.at_least(book.hold),
             expire=None if book.expire is None else grid.at_least(book.expire),
             above=self._level.above(name),
@@ -221,10 +228,18 @@ class _Compiler:
         )
 
     def _moment(self, name: str, book: books.Moment, sequence: Sequence | None) -> Moment:
-        when = self._compiling.condition(("moments", name, "when"), book.when or "TRUE", self._scope)
+        path = ("moments", name)
+        when = self._compiling.condition((*path, "when"), book.when or "TRUE", self._scope, book.refresh or DAY)
+        self._check_refresh(path, book.refresh, when)
         named = self._full(name) in self._named_by_offers()
         late, start = book.on_late == "trigger", book.on_start == "trigger"
         return Moment(name, when, sequence, book.repeat, book.again_after, named, late, start)
+
+    def _check_refresh(self, path: KeyPath, given: int | None, *expressions: Expression) -> None:
+        """Refuse a grid where nothing drifts."""
+        drifts = any(expression.days_until for expression in expressions)
+        if given is not None and not drifts and not self._compiling.errors:
+            self._compiling.fail((*path, "refresh"), "nothing here changes with time alone", "leave `refresh` out")
 
     def _named_by_offers(self) -> set[str]:
         return {trigger for offer in self._playbook.offers.values() for trigger in offer.for_}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
-from schemas.playbook import Level, Offer, Playbook
+from schemas.playbook import Offer, Playbook
 from transforms.context.expressions import ExpressionError
 from transforms.context.sql.parse import inlined, name_of, parse
 
@@ -17,18 +17,20 @@ def references(text: str, lets: Mapping[str, str]) -> set[str]:
         return set()
 
 
-def read_of_contexts(playbook: Playbook, level: Level) -> set[str]:
-    """Return every name that an expression over contexts of a level reads, those of offers included."""
-    return set().union(*(references(text, playbook.let) for text in _texts(playbook, level)))
+def read_of_contexts(playbook: Playbook, kind: str) -> set[str]:
+    """Return every name that an expression over contexts of a level reads, those of its offers included."""
+    return set().union(*(references(text, playbook.let) for text in _texts(playbook, kind)))
 
 
-def _texts(playbook: Playbook, level: Level) -> Iterator[str]:
+def _texts(playbook: Playbook, kind: str) -> Iterator[str]:
+    level = playbook.levels[kind]
     yield from (derived.expr for derived in level.derived.values())
     for segment in level.segments.values():
         yield from filter(None, (segment.enter, segment.exit))
     yield from (moment.when for moment in level.moments.values() if moment.when)
     for offer in playbook.offers.values():
-        yield from texts_of(offer)
+        if any(trigger.startswith(f"{kind}.") for trigger in offer.for_):
+            yield from texts_of(offer)
 
 
 def texts_of(offer: Offer) -> Iterator[str]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from transforms.context.definitions import Feature
+from transforms.context.definitions import Deadline, Feature
+from transforms.context.sql.dates import date_of, first_instant
 from transforms.context.ticks import Grid, Ints, floor
 
 BEFORE_ALL = -(2**62)
@@ -113,11 +114,28 @@ class Shift(NamedTuple):
         return grid.after(times - 1) if self.reached or self.pane else grid.after(times)
 
 
-def shifts(feature: Feature) -> Iterator[Shift]:
-    """Yield when a row enters the feature's window, when it leaves, and when its age passes a threshold."""
+class Passing(NamedTuple):
+    """When the date that a row brought comes as near as a deadline says."""
+
+    latest: str
+    deadline: Deadline
+
+    def ticks(self, grid: Grid, timeline: Timeline) -> Ints:
+        """Return the tick of each row; one before all where it has no date, or had come that near when it came."""
+        days, refresh, zone = self.deadline
+        date = date_of(pl.col(f"{self.latest}.latest")) - pl.duration(days=days)
+        begins = timeline.rows.select(first_instant(date, zone).fill_null(BEFORE_ALL)).to_series().to_numpy()
+        ticks = -(-begins // refresh) * refresh
+        return np.where(ticks > grid.after(timeline.times), ticks, BEFORE_ALL)
+
+
+def shifts(feature: Feature) -> Iterator[Shift | Passing]:
+    """Yield when a row enters the feature's window, when it leaves, and when its age or date passes a threshold."""
     yield Shift(feature.offset, feature.head_pane)
     if feature.window is not None:
         yield Shift(feature.offset + feature.window, feature.pane)
     for seconds in feature.thresholds:
         yield Shift(int(np.ceil(seconds * 1000)), reached=True, last=feature.measure.key)
         yield Shift(int(np.floor(seconds * 1000)), last=feature.measure.key)
+    for deadline in feature.deadlines:
+        yield Passing(feature.measure.key, deadline)

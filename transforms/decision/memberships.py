@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from schemas.records import FACT
 from transforms.context.dotted import columns_of
+from transforms.context.sql.dates import TICK
 from transforms.context.steps import MADE
 from transforms.decision.definitions import OfferPlan
 from transforms.decision.memory import MEMBERSHIP
@@ -62,7 +63,8 @@ def scope_of(plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame) -> pl.Dat
     made = evidence.select(name for name in evidence.columns if name.startswith(MADE))
     names = ["subject_kind", "tick", "root_kind", "root", "recipient", "household", "sme", "segments"]
     asked = _frame(triggers.select(names)).rename({"recipient": "subscriber"}).with_row_index("row")
-    return context.hstack(made).with_columns(_member(asked, taken, name).alias(name) for name in plan.segments)
+    members = (_member(asked, taken, name).alias(name) for name in plan.segments)
+    return context.hstack(made).with_columns(pl.Series(TICK, triggers["tick"]), *members)
 
 
 def _member(asked: pl.DataFrame, taken: pl.DataFrame, name: str) -> pl.Series:

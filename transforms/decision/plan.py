@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas import playbook as books
-from schemas.durations import format_duration
+from schemas.durations import DAY, format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import LEVELS, Playbook
 from schemas.yaml_source import KeyPath
@@ -17,6 +17,7 @@ from transforms.context.expressions import ExpressionError, ScopeColumn, compile
 from transforms.context.plan import contracts, load_plans
 from transforms.context.plan import scope_of as context_scope
 from transforms.context.sequence_plan import trigger_scopes
+from transforms.context.sql.dates import days_until
 from transforms.decision.definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
 
 TRUTH = (pl.Boolean(),)
@@ -59,6 +60,7 @@ class _Compiler:
         self._playbook = playbook
         self._scopes = scopes
         self._made = trigger_scopes(playbook, contracts(playbook))
+        self._functions = {"DAYS_UNTIL": days_until(playbook.time_zone, DAY)}
         self._segments = {f"{kind}.{name}" for kind, level in playbook.levels.items() for name in level.segments}
         self._own = {name for level in playbook.levels.values() for name in level.segments}
         self._errors: list[LoadError] = []
@@ -128,7 +130,7 @@ class _Compiler:
 
     def _compile(self, scope: Scope, path: KeyPath, text: str, gives: Collection[pl.DataType]) -> pl.Expr:
         try:
-            expression = compile_expression(text, scope, self._playbook.let, gives=gives)
+            expression = compile_expression(text, scope, self._playbook.let, self._functions, gives)
         except ExpressionError as error:
             self._fail(path, error.message, text, error.hint)
             return pl.lit(None)

@@ -31,9 +31,20 @@ def compared(tree: exp.Expr, of: Callable[[exp.Expr], Value]) -> tuple[Mapping[s
     return found, frozenset(numbers.keys() - elsewhere)
 
 
-def _numbers_beside(column: exp.Column, of: Callable[[exp.Expr], Value]) -> list[float] | None:
-    """Return the numbers that a column is compared with in one place, None for another use."""
-    node: exp.Expr = column
+def days_compared(tree: exp.Expr, of: Callable[[exp.Expr], Value]) -> Mapping[str, tuple[float, ...] | None]:
+    """Return the numbers that each column's `DAYS_UNTIL` is compared with, sorted; None if it is used in other ways."""
+    found: dict[str, set[float] | None] = {}
+    for call in tree.find_all(exp.Anonymous):
+        if call.name.upper() == "DAYS_UNTIL":
+            numbers, name = _numbers_beside(call, of), name_of(call.expressions[0])
+            before = found.get(name, set())
+            found[name] = None if numbers is None or before is None else before.union(numbers)
+    return {name: None if numbers is None else tuple(sorted(numbers)) for name, numbers in found.items()}
+
+
+def _numbers_beside(part: exp.Expr, of: Callable[[exp.Expr], Value]) -> list[float] | None:
+    """Return the numbers that a column or a call is compared with in one place, None for another use."""
+    node = part
     while isinstance(node.parent, exp.Paren):
         node = node.parent
     others = _others(node)

@@ -1,0 +1,88 @@
+"""Days until a date: which texts are dates, and as of which local day."""
+
+from datetime import datetime
+
+import polars as pl
+import pytest
+
+from schemas.durations import DAY, HOUR
+from schemas.errors import LoadErrors
+from schemas.playbook_file import parse_playbook
+from transforms.context.expressions import ExpressionError, ScopeColumn, compile_expression
+from transforms.context.plan import load_plan
+from transforms.context.sql.dates import TICK, days_until
+
+SCOPE = {"profile.contract_end": ScopeColumn(pl.String()), "n": ScopeColumn(pl.String())}
+
+
+def left(text: str | None, at: str, refresh: int = DAY, zone: str = "UTC") -> int | None:
+    functions = {"DAYS_UNTIL": days_until(zone, refresh)}
+    expression = compile_expression("days_until(profile.contract_end)", SCOPE, {}, functions)
+    tick = round(datetime.fromisoformat(f"{at}+00:00").timestamp() * 1000)
+    frame = pl.DataFrame(
+        {"profile.contract_end": [text], TICK: [tick]}, schema_overrides={"profile.contract_end": pl.String}
+    )
+    return frame.select(expression.expr).item()
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("2026-03-01", 0),
+        ("2026-03-31", 30),
+        ("2026-02-28", -1),
+        ("2028-02-29", 730),
+        ("2026-02-29", None),
+        ("2026-3-31", None),
+        ("2026-03-31T00:00:00", None),
+        (" 2026-03-31", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_what_is_a_date(text: str | None, days: int | None) -> None:
+    assert left(text, "2026-03-01 12:00") == days
+
+
+@pytest.mark.parametrize(
+    ("at", "refresh", "days"),
+    [
+        ("2026-03-01 21:59", HOUR, 30),
+        ("2026-03-01 22:00", HOUR, 29),  # midnight in Helsinki
+        ("2026-03-01 23:59", DAY, 30),
+        ("2026-03-02 00:00", DAY, 29),
+        ("2026-03-02 23:59", DAY, 29),
+        ("2026-03-29 21:00", HOUR, 1),  # summer time
+    ],
+)
+def test_the_day_is_local_and_of_the_last_refresh(at: str, refresh: int, days: int) -> None:
+    assert left("2026-03-31", at, refresh, "Europe/Helsinki") == days
+
+
+@pytest.mark.parametrize(
+    "text", ["days_until(n)", "days_until('2026-12-24')", "days_until(LOWER(profile.contract_end))"]
+)
+def test_only_dates_of_the_profile_drift(text: str) -> None:
+    with pytest.raises(ExpressionError, match="takes a date of the profile"):
+        compile_expression(text, SCOPE, {}, {"DAYS_UNTIL": days_until("UTC", DAY)})
+
+
+@pytest.mark.parametrize(
+    ("level", "told"),
+    [
+        (
+            "{features: {n: {count: any, from: profile, where: days_until(contract_end) > 1, window: 1h}}}",
+            "no function",
+        ),
+        ("{features: &f {n: {last: tariff, from: profile}}, moments: {m: {when: n = 'a', refresh: 1h}}}", "time alone"),
+        (
+            "{features: {n: {last: tariff, from: profile}}, "
+            "moments: {m: {when: days_until(profile.contract_end) < 2, refresh: 90s}}}",
+            "`refresh` 90s is not a multiple of the tick of 1m",
+        ),
+    ],
+)
+def test_where_it_has_no_place(level: str, told: str) -> None:
+    with pytest.raises(LoadErrors, match=told):
+        load_plan(parse_playbook(f"playbook: p\nsignals: [profile]\nsubscriber: {level}\n"))
