@@ -13,7 +13,7 @@ from pipelines.summary import summary
 from schemas.playbook_file import load_playbook
 
 PLAYBOOK = Path(__file__).parent / "simulation" / "playbook.yaml"
-"""The town's, of `examples/town`: a part of the package."""
+"""The town's, of `examples/fibre_town`: a part of the package."""
 
 
 def demo(

@@ -48,7 +48,7 @@ def test_what_is_installed_has_the_playbook_of_the_demo(tmp_path: Path) -> None:
         capture_output=True,
     )
     installed = tmp_path / "lib" / "pipelines" / "simulation" / "playbook.yaml"
-    assert installed.read_bytes() == (ROOT / "examples" / "town" / "playbook.yaml").read_bytes()
+    assert installed.read_bytes() == (ROOT / "examples" / "fibre_town" / "playbook.yaml").read_bytes()
 
 
 def test_setup_py_holds_the_only_metadata() -> None:

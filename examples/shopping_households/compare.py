@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from examples.shopping.prepare import table
+from examples.shopping_households.prepare import table
 
 SOON = timedelta(days=28)
 
