@@ -101,8 +101,8 @@ Refresh = Annotated[
     Duration | None,
     Field(
         gt=0,
-        description="How often what drifts by time alone (`days_until`) is looked at: at the multiples of this from "
-        "1970 UTC on. A multiple of `tick`; 1d where it is needed and not given.",
+        description="How often what drifts by time alone (`days_until`, `half_life`) is looked at: at the multiples of "
+        "this from 1970 UTC on. A multiple of `tick`; 1d where it is needed and not given.",
     ),
 ]
 
@@ -113,6 +113,12 @@ class Derived(_Part):
     expr: Expression = Field(description="An expression over the level's own names.")
     bounds: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
         None, description="[least, greatest]: values outside become these."
+    )
+    half_life: Duration | None = Field(
+        None,
+        gt=0,
+        description="Where `expr` falls, the value does not fall with it but fades, by half in this time, until it is "
+        "down at `expr` or below 0.001.",
     )
     refresh: Refresh = None
 

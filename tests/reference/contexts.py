@@ -7,6 +7,8 @@ Where the design leaves room, the reference reads it literally:
 - Dedup is as of the tick T at which a row enters: it is a duplicate while T - tick <= time of the applied + horizon.
   So one long span forgets keys as many short ones do; a duplicate does not prolong the key of the copy it lost to.
 - A profile row replaces the one before, its NULL fields included; the latest by (time, source, id) holds.
+- A value with a `half_life` is its expression or, if that is more, the most that is left of what it was at any tick:
+  whole micros, and nothing below a thousandth. It falls at the multiples of `refresh`.
 - Aggregates ignore NULL, as SQL's do: `last` is the latest value that is known, `count: column` counts values and
   `count: any` rows.
 - The default exit is "`enter` is not TRUE" (SQL's `NOT enter` would be NULL where `enter` is).
@@ -17,11 +19,12 @@ Where the design leaves room, the reference reads it literally:
 - Who was known stays known, and `again_after` is remembered: that a subject is forgotten must not be observable.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from schemas.playbook import Moment, Playbook, Segment
+from schemas.playbook import Derived, Moment, Playbook, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
 from tests.reference.features import Observation, days_until, feature_at, observed, profile_at
 from tests.reference.records import MINUTE, Context, Grid, Signal, Transition, Trigger
@@ -54,6 +57,7 @@ class Subject:
 
     observed: dict[str, list[Observation]] = field(default_factory=lambda: defaultdict(list))
     profiles: list[Signal] = field(default_factory=list)
+    worths: dict[str, int | None] = field(default_factory=dict)
     memberships: dict[str, Membership] = field(default_factory=lambda: defaultdict(Membership))
     pulses: dict[str, Pulse] = field(default_factory=lambda: defaultdict(Pulse))
     gone: list[str] = field(default_factory=list)
@@ -194,6 +198,8 @@ class Reference:
                 derived = level.derived[key]
                 seen = self._seen(values, tick, derived.refresh)
                 values[key] = _bounded(evaluate(derived.expr, seen, self.playbook.let), derived.bounds)
+                if derived.half_life:
+                    values[key], subject.worths[key] = faded(derived, values[key], subject.worths.get(key), tick)
                 continue
             member = subject.memberships[key]
             event, reason = self._segment(key, member, values, tick)
@@ -306,6 +312,22 @@ def before_in_set(playbook: Playbook, segment: Segment) -> set[str]:
     """Return the segments of a segment's exclusive set that have a smaller priority number."""
     every = playbook.subscriber.segments.items() if segment.exclusive else ()
     return {key for key, one in every if one.exclusive == segment.exclusive and one.priority < segment.priority}
+
+
+def faded(derived: Derived, level: Value, worth: int | None, tick: int) -> tuple[Value, int | None]:
+    """Return a fading value at one tick, and what all of its levels so far are worth at the most.
+
+    A level c at a tick is worth the microsecond at which, halved in every half-life from the last refresh on, it is 1.
+    """
+    instant, half_life = tick // (derived.refresh or 1440 * MINUTE), 1000 * derived.half_life
+    instant *= 1000 * (derived.refresh or 1440 * MINUTE)
+    own = instant + round(half_life * math.log2(level)) if level is not None and level > 0 else None
+    if worth is None or (own is not None and own >= worth):
+        return level, own
+    left = 2 ** ((worth - instant) / half_life)
+    if left < 0.001:
+        return level, worth
+    return max(round(left * 1e6) / 1e6, -math.inf if level is None else level), worth
 
 
 def _bounded(value: Value, bounds: tuple[float, float] | None) -> Value:

@@ -143,7 +143,9 @@ def _derived(draw: Draw, name: str, names: _Names, tick: int) -> str:
     bounds = draw(st.sampled_from(["", "", ", bounds: [0, 1]", ", bounds: [0.5, 3]"]))
     names.numbers.append(name)
     names.empty[name] = 0 if "COALESCE" in text else None
-    return f'{name}: {{expr: "{text}"{bounds}{_refresh(draw, tick, text)}}}'
+    half_life = draw(st.sampled_from([None, None, 1, 3, 10]))
+    fading = f", half_life: {half_life * tick}m" if half_life else ""
+    return f'{name}: {{expr: "{text}"{bounds}{fading}{_refresh(draw, tick, text + fading)}}}'
 
 
 def _segment(draw: Draw, name: str, names: _Names, tick: int) -> str:
@@ -184,7 +186,7 @@ def _moment(draw: Draw, name: str, names: _Names, tick: int) -> str:
 
 def _refresh(draw: Draw, tick: int, text: str) -> str:
     """Return `refresh` where something drifts, given or not."""
-    given = draw(st.sampled_from([None, 1, 4])) if "days_until" in text else None
+    given = draw(st.sampled_from([None, 1, 4])) if "days_until" in text or "half_life" in text else None
     return f", refresh: {given * tick}m" if given else ""
 
 

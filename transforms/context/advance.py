@@ -9,11 +9,11 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.context import change as changing
-from transforms.context import contexts, moments, retention, segments, sequences
+from transforms.context import contexts, fading, moments, retention, segments, sequences
 from transforms.context import memory as memories
 from transforms.context.change import Change
 from transforms.context.company import Company, company_of
-from transforms.context.definitions import ContextPlan
+from transforms.context.definitions import ContextPlan, Stratum
 from transforms.context.features import Features, ready_at
 from transforms.context.intake import Intake, take_in
 from transforms.context.memory import Memory
@@ -95,13 +95,19 @@ def advance(
     features = Features(plan, memory, company.leaves)
     done = _sequences(plan, memory, intake, span)
     asked = np.concatenate([company.asked, *(one.points.keys(plan.grid) for one in done.values())])
-    points, written, wake = _points(plan, memory, features, intake, span, asked, change)
-    changes, fired = _conditions(plan, memory, features, span, points, company, change, done)
+    due = Periodic(plan, memory, span)
+    points, wake = _points(plan, memory, features, intake, span, asked, change, due)
+    changes, fired, points = _conditions(plan, memory, features, span, points, company, change, done)
+    for one in features.faded.values():
+        due.changed(one.falls.codes, one.falls.ticks)
+    written, next_written = due.close()
     gone = changing.left(plan, memory, span)
     _store(memory, changes, fired)
+    memory.fading = {plan.keys[name]: one.kept for name, one in features.faded.items()}
     memory.closed = upto
     retention.prune(plan, memory)
-    wake = min([wake, *(one.wake for one in fired.values()), *(changes[s.name].wake(s) for s in plan.segments)])
+    wakes = [*(one.wake for one in fired.values()), *(one.wake for one in features.faded.values())]
+    wake = min([wake, next_written, *wakes, *(changes[segment.name].wake(segment) for segment in plan.segments)])
     made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, final, company.address)
     facts = company.facts(changes, span)
     told = company.tell(features, changes, points)
@@ -128,8 +134,9 @@ def _points(
     span: Span,
     asked: Ints,
     change: Change | None,
-) -> tuple[Points, Points, int]:
-    """Return where conditions may change or are asked for, where changed contexts are due, and the next tick of any."""
+    due: Periodic,
+) -> tuple[Points, int]:
+    """Return where conditions may change or are asked for, and the next tick of either; note where contexts change."""
     grid, wake = plan.grid, NEVER
     new, first_ticks = intake.new
     since = np.zeros(memory.subjects.height, np.int64)
@@ -141,7 +148,6 @@ def _points(
         keys_of(grid, intake.late, np.full(len(intake.late), span.first)),
         asked,
     ]
-    due = Periodic(plan, memory, span)
     due.changed(known, np.full(len(known), span.first))
     due.changed(intake.late, np.full(len(intake.late), span.first))
     for codes, ticks, needed in _all_changes(plan, memory, features, since):
@@ -150,8 +156,7 @@ def _points(
         if needed:
             keys.append(without_repeats(keys_of(grid, codes[within], ticks[within])))
         wake = min(wake, int(ticks[ticks > span.upto].min(initial=NEVER)))
-    written, next_written = due.close()
-    return points_of(grid, np.concatenate(keys)), written, min(wake, next_written)
+    return points_of(grid, np.concatenate(keys)), wake
 
 
 def _all_changes(
@@ -177,13 +182,15 @@ def _conditions(
     company: Company,
     change: Change | None,
     done: Mapping[str, Completed],
-) -> tuple[dict[str, Changes], dict[str, Fired]]:
-    """Run all segments and moments, stratum by stratum."""
+) -> tuple[dict[str, Changes], dict[str, Fired], Points]:
+    """Run all values that fade, segments and moments, stratum by stratum; return where anything was evaluated, too."""
     changes: dict[str, Changes] = {}
     fired: dict[str, Fired] = {}
     for stratum in plan.strata:
         points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *_turns(plan, changes)]))
-        frame = contexts.derive(contexts.frame_at(plan, features, changes, points), stratum.derived)
+        points = _fade(plan, memory, features, span, points, changes, stratum)
+        frame = contexts.frame_at(plan, features, changes, points)
+        frame = contexts.derive(frame, stratum.derived, features.faded, points)
         level = contexts.levels(frame, stratum, company.ignores(points))
         for segment in stratum.segments:
             mine = memory.members.filter(pl.col("segment") == segment.name)
@@ -197,7 +204,27 @@ def _conditions(
                 fired[moment.name] = moments.complete(moment, span, points, true, mine, done[moment.name], silent)
             else:
                 fired[moment.name] = moments.run(moment, span, points, true, mine, silent)
-    return changes, fired
+    return changes, fired, points
+
+
+def _fade(
+    plan: ContextPlan,
+    memory: Memory,
+    features: Features,
+    span: Span,
+    points: Points,
+    changes: Mapping[str, Changes],
+    stratum: Stratum,
+) -> Points:
+    """Run the values of a stratum that fade; return the pairs and where they fall."""
+    for one in stratum.derived:
+        if one.fading and one.name not in features.faded:
+            level = contexts.part_at(plan, features, changes, points, [one.name])[one.name]
+            kept = memory.fading.get(plan.keys[one.name], pl.DataFrame(schema=fading.KEPT))
+            features.faded[one.name] = fading.run(one.fading, span, points, level, kept)
+            falls = features.faded[one.name].falls.keys(plan.grid)
+            points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), falls]))
+    return points
 
 
 def _turns(plan: ContextPlan, changes: dict[str, Changes]) -> list[Ints]:

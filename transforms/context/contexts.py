@@ -7,6 +7,7 @@ import polars as pl
 
 from transforms.context.definitions import ContextPlan, Derived, Stratum
 from transforms.context.dotted import struct_of
+from transforms.context.fading import Faded
 from transforms.context.features import Features
 from transforms.context.segments import Changes
 from transforms.context.sql.dates import TICK
@@ -20,10 +21,12 @@ def frame_at(plan: ContextPlan, features: Features, changes: Mapping[str, Change
     return _at(plan, features, changes, points, plan.needed)
 
 
-def derive(frame: pl.DataFrame, derived: tuple[Derived, ...]) -> pl.DataFrame:
-    """Add derived values, each of which may read those before it."""
+def derive(frame: pl.DataFrame, derived: Iterable[Derived], faded: Mapping[str, Faded], points: Points) -> pl.DataFrame:
+    """Add derived values at each pair, each of which may read those before it."""
     for one in derived:
         frame = frame.with_columns(one.column)
+        if one.name in faded:
+            frame = frame.with_columns(faded[one.name].at(points, frame[one.name]).alias(one.name))
     return frame
 
 
@@ -55,7 +58,8 @@ def context_at(plan: ContextPlan, features: Features, changes: Mapping[str, Chan
     Returns:
         One column a feature, a derived value and a segment (its membership), in the order of the plan.
     """
-    return derive(_at(plan, features, changes, points, {f.name for f in plan.features}), plan.derived)
+    frame = _at(plan, features, changes, points, {f.name for f in plan.features})
+    return derive(frame, plan.derived, features.faded, points)
 
 
 def _at(
@@ -72,8 +76,8 @@ def part_at(
     """Return the columns of `context_at` that the names are made of."""
     read = behind(plan.derived, names)
     members = {name: change for name, change in changes.items() if name in read}
-    derived = tuple(one for one in plan.derived if one.name in read)
-    return derive(_at(plan, features, members, points, read), derived)
+    derived = (one for one in plan.derived if one.name in read)
+    return derive(_at(plan, features, members, points, read), derived, features.faded, points)
 
 
 def records(plan: ContextPlan, context: pl.DataFrame) -> pl.DataFrame:

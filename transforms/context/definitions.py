@@ -96,24 +96,32 @@ class Feature:
         return (-(-since // self.pane) * self.pane if self.pane > 0 else since) + (self.reach or 0)
 
 
+class Fading(NamedTuple):
+    """How a value that is not held up fades: by half in every `half_life`, each `refresh`; milliseconds."""
+
+    half_life: int
+    refresh: int
+
+
 @dataclass(frozen=True)
 class Derived:
-    """An expression over features; one with `bounds` is clipped to them and a double."""
+    """An expression over features; one with `bounds` is clipped to them and a double, as is one that fades."""
 
     name: Name
     expression: Expression
     bounds: tuple[float, float] | None
+    fading: Fading | None = None
 
     @property
     def column(self) -> pl.Expr:
-        """The derived value as a polars expression."""
-        expr = self.expression.expr
-        return (expr.cast(pl.Float64).clip(*self.bounds) if self.bounds else expr).alias(self.name)
+        """The derived value as a polars expression; of one that fades what holds it up."""
+        expr = self.expression.expr.cast(self.dtype)
+        return (expr.clip(*self.bounds) if self.bounds else expr).alias(self.name)
 
     @property
     def dtype(self) -> pl.DataType:
         """Type of the value in expressions and contexts."""
-        return pl.Float64() if self.bounds else self.expression.dtype
+        return pl.Float64() if self.bounds or self.fading else self.expression.dtype
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from transforms.context import parts, ranges
 from transforms.context.aggregates import Ranges, aggregate, null_where
 from transforms.context.definitions import ContextPlan, Feature, SignalPlan
 from transforms.context.epochs import Epochs
+from transforms.context.fading import Faded
 from transforms.context.member_values import MemberValues
 from transforms.context.memory import Memory
 from transforms.context.ticks import Ints
@@ -18,7 +19,11 @@ from transforms.context.timeline import Points, Timeline, shifts
 
 
 class Features:
-    """The features of a level over the rows that are in memory when this is made."""
+    """The features of a level over the rows that are in memory when this is made.
+
+    Attributes:
+        faded: Derived values that fade, by name, as far as they have been run.
+    """
 
     def __init__(self, plan: ContextPlan, memory: Memory, leaves: pl.DataFrame) -> None:
         """Keep hold of the rows; the memory may drop them afterwards.
@@ -31,6 +36,7 @@ class Features:
         self._plan, self._epochs = plan, Epochs(plan.grid, leaves)
         self._members = MemberValues(plan, memory, leaves) if MEMBERS in plan.signals else None
         self._memory = replace(memory, rows={**memory.rows}, panes={**memory.panes}, values={**memory.values})
+        self.faded: dict[str, Faded] = {}
         self._timelines: dict[tuple[str, int], Timeline] = {}
         self._values: dict[tuple[str, int, str], Timeline] = {}
 

@@ -15,7 +15,7 @@ def definition_keys(plan: ContextPlan) -> dict[str, str]:
     may change while the condition stays the same.
     """
     found = {feature.name: feature.key for feature in plan.features}
-    said = {one.name: [str(one.bounds), one.expression.canonical] for one in plan.derived}
+    said = {one.name: [str(one.bounds), str(one.fading), one.expression.canonical] for one in plan.derived}
     said |= {one.name: [one.sequence.key if one.sequence else "", one.when.canonical] for one in plan.moments}
     said |= {one.name: [_exit(one), *(each.canonical for each in conditions(one))] for one in plan.segments}
     read = {one.name: one.expression.columns for one in plan.derived}

@@ -46,6 +46,7 @@ class Memory:
             became false, and the present levels of both conditions.
         moments: Where a moment's condition is true, since when; when it last fired.
         steps: Per "sequence part": code, time and columns of the rows that may still complete or end a sequence.
+        fading: Per hash of a derived value's definition, what is left of it; see `fading.KEPT`.
         groups: What is known of who is in which group; see `identity.KEPT` and `people.KEPT`.
     """
 
@@ -61,6 +62,7 @@ class Memory:
     members: pl.DataFrame = field(default_factory=lambda: _empty(MEMBERS))
     moments: pl.DataFrame = field(default_factory=lambda: _empty(MOMENTS))
     steps: Tables = field(default_factory=dict)
+    fading: Tables = field(default_factory=dict)
     groups: Tables = field(default_factory=dict)
 
     def coded(self) -> list[pl.DataFrame]:
@@ -120,7 +122,7 @@ class Memory:
     def named(self) -> dict[str, Tables]:
         """Return the tables that there are several of, by kind and name."""
         tables = {"rows": self.rows, "panes": self.panes, "values": self.values}
-        return {**tables, "steps": self.steps, "groups": self.groups}
+        return {**tables, "steps": self.steps, "fading": self.fading, "groups": self.groups}
 
     def _map(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         for tables in self.named().values():

@@ -15,7 +15,7 @@ from schemas.playbook import GROUPS, MEMBERS, Playbook
 from schemas.playbook_file import not_about
 from schemas.yaml_source import KeyPath
 from transforms.context.compiling import Compiling, Scope
-from transforms.context.definitions import ContextPlan, Derived, Moment, Segment
+from transforms.context.definitions import ContextPlan, Derived, Fading, Moment, Segment
 from transforms.context.expressions import Expression, ExpressionError, ScopeColumn
 from transforms.context.feature_plan import SUBSCRIBER, compile_features, scope_column, signal_plan, with_thresholds
 from transforms.context.levels import joined
@@ -200,10 +200,13 @@ class _Compiler:
         if expression is None:
             self._scope[name] = ScopeColumn(pl.Float64(), True)
             return None
-        self._check_refresh(path, book.refresh, expression)
-        if book.bounds and not expression.dtype.is_numeric():
-            self._compiling.fail((*path, "bounds"), f"`bounds` need a number, and `{name}` is {expression.dtype}")
-        derived = Derived(name, expression, book.bounds)
+        for key in ("bounds", "half_life"):
+            if getattr(book, key) and not expression.dtype.is_numeric():
+                self._compiling.fail((*path, key), f"`{key}` needs a number, and `{name}` is {expression.dtype}")
+        if book.half_life is None:
+            self._check_refresh(path, book.refresh, expression)
+        fading = Fading(book.half_life, book.refresh or DAY) if book.half_life else None
+        derived = Derived(name, expression, book.bounds, fading)
         self._scope[name] = ScopeColumn(derived.dtype, True)
         return derived
 

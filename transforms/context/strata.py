@@ -24,7 +24,8 @@ def strata_of(
         before = max((depth[other] for other in above.get(name, ())), default=0)
         depth[name] = max(_deepest(depth, read[name]), before) + (name in above)
     used = read_by_conditions(derived, segments, moments)
-    last = max([depth[one.name] - 1 for one in segments] + [_deepest(depth, [one.when]) for one in moments], default=-1)
+    depths = [depth[one.name] - 1 for one in segments] + [_deepest(depth, [one.when]) for one in moments]
+    last = max(depths + [depth[one.name] for one in derived if one.fading], default=-1)
     return tuple(
         Stratum(
             derived=tuple(one for one in derived if one.name in used and depth[one.name] <= n),
@@ -38,9 +39,10 @@ def strata_of(
 def read_by_conditions(
     derived: Sequence[Derived], segments: Sequence[Segment], moments: Sequence[Moment]
 ) -> frozenset[str]:
-    """Return every name that conditions read, directly or through derived values."""
+    """Return every name that conditions, and values that fade, read directly or through derived values."""
     read = [moment.when for moment in moments] + [each for segment in segments for each in conditions(segment)]
-    return behind(derived, {name for expression in read for name in expression.columns})
+    fading = {one.name for one in derived if one.fading}
+    return behind(derived, fading.union(*(expression.columns for expression in read)))
 
 
 def behind(derived: Sequence[Derived], names: Iterable[str]) -> frozenset[str]:
