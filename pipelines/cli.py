@@ -212,6 +212,26 @@ def explain(
 
 
 @app.command()
+def segments(
+    out: Annotated[str, typer.Argument(help="The outputs of a run.")],
+    level: Annotated[Literal["subscriber", "household", "sme"] | None, typer.Option(help="Only of these.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Tell who the members of each segment are: how many, since when, what sets them apart, who came and went.
+
+    segone segments out
+
+    segone segments out --level household --json | jq '.[].pulse'
+    """
+    from pipelines.segments import text_of, who
+
+    with failures_told():
+        found = who(out, level)
+        told = json.dumps([one.record() for one in found], indent=2, default=str) + "\n"
+        typer.echo(told if as_json else text_of(found), nl=False)
+
+
+@app.command()
 def simulate(
     out: Out,
     seed: Seed = 1,

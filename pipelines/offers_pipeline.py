@@ -12,7 +12,7 @@ from schemas.contracts import SIGNALS, contract
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from schemas.offer import OFFER
-from schemas.records import INSTANT, REJECTED, TRANSITION
+from schemas.records import INSTANT, PORTRAIT, PULSE, REJECTED, TRANSITION
 from schemas.sources import Source, read_sources
 from schemas.versions import Versions
 from transforms import encoding
@@ -21,6 +21,7 @@ from transforms.decide_offers import DecideOffers
 from transforms.decision.definitions import OfferPlan
 from transforms.decision.offers import write_event_container, write_event_lines
 from transforms.decision.records import decision_schema
+from transforms.describe_segments import DescribeSegments
 from transforms.end_input import EndInput
 from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
@@ -41,6 +42,8 @@ SORT_BY = {
     "offers": ("time", "subject", "id"),
     "contexts": ("tick", "subject_kind", "subject"),
     "transitions": ("tick", "subject_kind", "subject", "kind", "name"),
+    "pulse": ("subject_kind", "segment", "window", "end"),
+    "portraits": ("subject_kind", "segment", "end", "feature", "value"),
     "rejected": ("source", "position", "stage"),
 }
 """The outputs of a run, and what their rows are sorted by."""
@@ -68,7 +71,8 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     grouped = [*of_groups] if len(plans) > 1 else []
     ends = (*signals, *grouped) | "Every" >> beam.Flatten() | "EndInput" >> end
     books: dict[str, Any] = {"playbook": versions.first, "later": versions.playbooks[1:]}
-    track = partial(TrackContexts, **books, bounded=True, shards=settings.shards)
+    segmented = any(plan.segments for plans in contexts.plans for plan in plans.values())
+    track = partial(TrackContexts, **books, bounded=True, shards=settings.shards, pulse=segmented)
     stages = [(*signals, ends) | "Gather" >> beam.Flatten() | "TrackContexts" >> track()]
     if len(plans) > 1:
         told = (stages[0]["told"], *grouped, ends) | "GatherGroups" >> beam.Flatten()
@@ -77,7 +81,11 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     triggers = tracked.pop("triggers") | "Triggers" >> beam.Flatten()
     decided = triggers | "DecideOffers" >> DecideOffers(**books, bounded=True, mode=settings.mode)
     tracked["rejected"] = (*rejected, *tracked["rejected"])
+    parts = tracked.pop("pulse")
     records = {name: parts | name.title() >> beam.Flatten() for name, parts in tracked.items()} | decided
+    if segmented:
+        describe = DescribeSegments(**books, bounded=True)
+        records |= parts | "Pulse" >> beam.Flatten() | "DescribeSegments" >> describe
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 
@@ -156,5 +164,7 @@ def schemas_of(offers: OfferPlan) -> dict[str, pa.Schema]:
         "offers": OFFER,
         "contexts": pa.schema(context),
         "transitions": TRANSITION,
+        "pulse": PULSE,
+        "portraits": PORTRAIT,
         "rejected": REJECTED,
     }

@@ -69,6 +69,7 @@ class Feature(_Part):
         "tail of longer ones moves by a pane of 5m (up to 2d) or 1h, which must divide `window` and `offset`.",
     )
     offset: Duration = Field(0, description="Shifts the window back by so much.")
+    describe: str = Field("", description="What it measures, for people who read about segments.")
 
     @model_validator(mode="after")
     def _has_one_aggregate(self) -> Self:
@@ -121,6 +122,7 @@ class Derived(_Part):
         "down at `expr` or below 0.001.",
     )
     refresh: Refresh = None
+    describe: str = Field("", description="What it measures, for people who read about segments.")
 
 
 class Segment(_Part):

@@ -47,3 +47,45 @@ FACT = pa.schema(
     metadata={b"signal": b"fact"},
 )
 """What a contact root is told of one membership in a segment, a row; it travels from contexts to decisions."""
+
+PULSE = pa.schema(
+    [
+        pa.field("subject_kind", pa.string(), nullable=False),
+        pa.field("segment", pa.string(), nullable=False),
+        pa.field("words", pa.string(), nullable=False),  # what it means
+        pa.field("window", pa.string(), nullable=False),  # hour | day
+        pa.field("end", INSTANT, nullable=False),  # the window has the ticks in (end - window, end]
+        pa.field("size", pa.int64(), nullable=False),  # members at the end
+        pa.field("base", pa.int64(), nullable=False),  # known subjects at the end
+        pa.field("share", pa.float64()),  # size / base
+        pa.field("entered", pa.int64(), nullable=False),
+        pa.field("exited", pa.int64(), nullable=False),
+        pa.field("dwell_median", pa.int64()),  # milliseconds, of memberships that ended in the window
+        pa.field("dwell_mean", pa.int64()),  # milliseconds
+        pa.field("overlap", pa.list_(pa.struct([("segment", pa.string()), ("members", pa.int64())])), nullable=False),
+        pa.field("drift", pa.float64()),  # change of the share since the end of the window before
+    ]
+)
+"""One segment in one window of event time a row."""
+
+PORTRAIT = pa.schema(
+    [
+        pa.field("subject_kind", pa.string(), nullable=False),
+        pa.field("segment", pa.string(), nullable=False),
+        pa.field("end", INSTANT, nullable=False),  # of the day
+        pa.field("feature", pa.string(), nullable=False),
+        pa.field("value", pa.string()),  # of a text or a boolean; null for a number
+        pa.field("words", pa.string(), nullable=False),  # what it measures; `{}` stands for the value
+        pa.field("members_n", pa.int64(), nullable=False),  # members who have the feature
+        pa.field("members_mean", pa.float64()),  # its mean, or the share of the value
+        pa.field("members_sd", pa.float64()),
+        pa.field("others_n", pa.int64(), nullable=False),  # others who are known and have the feature
+        pa.field("others_mean", pa.float64()),
+        pa.field("others_sd", pa.float64()),
+        pa.field("effect", pa.float64()),  # members against others, in standard deviations: Cohen's d, of shares h
+        pa.field("low", pa.float64()),  # of the 95 % interval of the effect
+        pa.field("high", pa.float64()),
+        pa.field("drift", pa.float64()),  # members against those of the day before, likewise
+    ]
+)
+"""How the members of one segment differ from the others in one feature, or one value of it, a row."""

@@ -121,7 +121,15 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "groups": True,
                 "complete_from": 5,
                 "backlog": Backlog(60_000, 60_000),
+                "pulse": True,
             },
+        ),
+        "DescribeSegments": Example(
+            {"playbook": BOOK, "bounded": True},
+            pa.RecordBatch,
+            {"ByLevel", "Gather all", "Describe all", "Unwindow all pulse", "Unwindow all portraits"}
+            | {"Flatten pulse", "Flatten portraits"},
+            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False},
         ),
         "DecideOffers": Example(
             {"playbook": BOOK, "bounded": True},

@@ -16,6 +16,7 @@ from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
+from schemas.durations import DAY, HOUR
 from schemas.playbook import GROUPS, Playbook
 from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels
@@ -30,7 +31,10 @@ from transforms.versions import load_contexts
 END = b"@end"
 """Name of the batch that tells a shard of a bounded run its last tick."""
 
-OUTPUTS = ("transitions", "contexts", "rejected")
+OUTPUTS = ("transitions", "contexts", "pulse", "rejected")
+
+PULSE_WINDOWS = (HOUR, DAY)
+"""In which segments are told of, milliseconds."""
 
 
 def end_batch(tick: int) -> pa.RecordBatch:
@@ -96,6 +100,7 @@ class _Shell:
         self._versions, self._levels = Versions((track.playbook, *track.later)), track.levels
         self._shards = track.shards
         self._alarm, self._complete_from = alarm, track.complete_from
+        self._windows = PULSE_WINDOWS if track.pulse else ()
 
     def setup(self) -> None:
         self._contexts = load_contexts(self._versions)
@@ -111,7 +116,7 @@ class _Shell:
         """Advance to the tick, or to the end of the input where that was told; state is written last."""
         signals, end = split_end(parcel.open() for parcel in waiting.read())
         upto, bounded = tick if end is None else end, self._alarm.bounded
-        options: dict[str, Any] = {"complete_from": self._complete_from, "final": bounded}
+        options: dict[str, Any] = {"complete_from": self._complete_from, "final": bounded, "pulse": self._windows}
         advanced = self._contexts.advance(self._levels, state.read(), closed.read(), signals, upto, **options)
         elements = [*_elements(advanced, self._shards)]
         left = [Parcel.of(batch) for batch in advanced.waiting]
@@ -212,7 +217,7 @@ def _elements(advanced: AdvancedLevels, shards: int) -> Iterator[Any]:
         for told in one.told:
             yield from (TaggedOutput("told", (shard, Parcel.of(batch))) for shard, batch in by_shard(told, shards))
         records = [("rejected", reject_too_late(name, rows)) for name, rows in sorted(made.too_late.items())]
-        for name, table in (("transitions", made.transitions), ("contexts", made.contexts)):
+        for name, table in (("transitions", made.transitions), ("contexts", made.contexts), ("pulse", made.pulse)):
             records += [(name, batch) for batch in table.combine_chunks().to_batches()]
         yield from (TaggedOutput(name, batch) for name, batch in records if batch.num_rows)
 
@@ -225,9 +230,10 @@ class TrackContexts(beam.PTransform):
     run also brings each shard one `end_batch`.
 
     Out: `triggers` (shard of the contact root, parcel of triggers or of facts), `told` (shard of the group, parcel of
-    signals; what subscribers tell their groups), and under `transitions`, `contexts` and `rejected` record batches as
-    in `schemas.records`. Signals later than the allowed lateness are rejected; late ones correct their windows and
-    trigger nothing unless the playbook says so. Any error of our own fails the bundle.
+    signals; what subscribers tell their groups), under `transitions`, `contexts` and `rejected` record batches as in
+    `schemas.records`, and under `pulse` what `DescribeSegments` takes. Signals later than the allowed lateness are
+    rejected; late ones correct their windows and trigger nothing unless the playbook says so. Any error of our own
+    fails the bundle.
 
     Attributes:
         playbook: What to track.
@@ -237,6 +243,7 @@ class TrackContexts(beam.PTransform):
         groups: Whether to track households and SMEs, not subscribers.
         complete_from: Since when a run without state has all signals (milliseconds), None for ever.
         backlog: History that an unbounded run catches up with.
+        pulse: Whether to tell what `DescribeSegments` takes.
     """
 
     playbook: Playbook
@@ -246,6 +253,7 @@ class TrackContexts(beam.PTransform):
     groups: bool = False
     complete_from: int | None = None
     backlog: Backlog | None = None
+    pulse: bool = False
 
     @property
     def levels(self) -> tuple[str, ...]:

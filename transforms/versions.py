@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -57,6 +58,7 @@ class ContextPlans:
         *,
         complete_from: int | None = None,
         final: bool = False,
+        pulse: Sequence[int] = (),
     ) -> AdvancedLevels:
         """Advance some levels of a shard to the tick `upto`, each version to its last tick; see `advance_levels`.
 
@@ -68,6 +70,7 @@ class ContextPlans:
             upto: A tick after `closed`.
             complete_from: For a first call: since when the input is complete, None for ever.
             final: Whether this ends the run.
+            pulse: Widths of the windows in which to tell of segments.
         """
         made: list[AdvancedLevels] = []
         for number, end in self.versions.spans(closed, upto):
@@ -75,7 +78,8 @@ class ContextPlans:
             if made:
                 state, batches = made[-1].state, made[-1].waiting
             ends = final and end == upto
-            made.append(advance_levels(plans, state, batches, end, complete_from=complete_from, final=ends))
+            options: dict[str, Any] = {"complete_from": complete_from, "final": ends, "pulse": pulse}
+            made.append(advance_levels(plans, state, batches, end, **options))
         every = [[one for part in level for one in part] for level in zip(*(one.made for one in made), strict=True)]
         return AdvancedLevels(every, upto, self.versions.next_start(upto))
 

@@ -20,6 +20,7 @@ from transforms.context.memory import Memory
 from transforms.context.moments import Fired
 from transforms.context.outputs import Outputs, outputs
 from transforms.context.periodic import Periodic
+from transforms.context.pulse import Pulse
 from transforms.context.segments import NEVER, Changes, Span
 from transforms.context.sequences import Completed
 from transforms.context.ticks import Ints
@@ -65,6 +66,7 @@ def advance(
     *,
     complete_from: int | None = None,
     final: bool = False,
+    pulse: Sequence[int] = (),
 ) -> Advanced:
     """Advance the contexts of a shard to the tick `upto`.
 
@@ -78,6 +80,7 @@ def advance(
         upto: A tick after those of the calls before.
         complete_from: For a first call: since when the input is complete, None for ever.
         final: Whether this ends the run: every known subject's context is written.
+        pulse: Widths of the windows in which to tell of segments, milliseconds, ascending; the last has portraits.
 
     Raises:
         ValueError: `upto` is no tick, or not after the closed one.
@@ -102,13 +105,16 @@ def advance(
         due.changed(one.falls.codes, one.falls.ticks)
     written, next_written = due.close()
     gone = changing.left(plan, memory, span)
+    turns = {name: one.events for name, one in changes.items()} | changing.by_segment(gone)
+    beat = Pulse(plan, features, span, turns, memory, pulse, final)
     _store(memory, changes, fired)
     memory.fading = {plan.keys[name]: one.kept for name, one in features.faded.items()}
     memory.closed = upto
     retention.prune(plan, memory)
-    wakes = [*(one.wake for one in fired.values()), *(one.wake for one in features.faded.values())]
+    wakes = [beat.wake, *(one.wake for one in fired.values()), *(one.wake for one in features.faded.values())]
     wake = min([wake, next_written, *wakes, *(changes[segment.name].wake(segment) for segment in plan.segments)])
-    made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, final, company.address)
+    address = company.address
+    made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, beat, final, address)
     facts = company.facts(changes, span)
     told = company.tell(features, changes, points)
     return Advanced(made, facts, told, intake.counts, None if wake >= NEVER else wake, intake.waiting, plan, memory)

@@ -61,6 +61,7 @@ def advance_levels(
     *,
     complete_from: int | None = None,
     final: bool = False,
+    pulse: Sequence[int] = (),
 ) -> AdvancedLevels:
     """Advance each level to a tick; see `advance`.
 
@@ -74,6 +75,7 @@ def advance_levels(
         upto: A tick after those of the calls before.
         complete_from: For a first call: since when the input is complete, None for ever.
         final: Whether this ends the run.
+        pulse: Widths of the windows in which to tell of segments.
     """
     before = None if state is None else msgspec.msgpack.decode(state, type=_State)
     made = []
@@ -84,9 +86,9 @@ def advance_levels(
         floor = max(floors, default=None)
         if floor is not None and (before is None or before.closed < floor) and floor < upto:
             due = [batch for batch in mine if FLOOR not in batch.schema.metadata]
-            level.append(advance(plan, blob, due, floor, complete_from=complete_from))
+            level.append(advance(plan, blob, due, floor, complete_from=complete_from, pulse=pulse))
             mine = [*level[-1].waiting, *(batch for batch in mine if FLOOR in batch.schema.metadata)]
             blob = level[-1].state
-        level.append(advance(plan, blob, mine, upto, complete_from=complete_from, final=final))
+        level.append(advance(plan, blob, mine, upto, complete_from=complete_from, final=final, pulse=pulse))
         made.append(level)
     return AdvancedLevels(made, upto)

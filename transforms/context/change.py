@@ -86,6 +86,11 @@ def left(plan: ContextPlan, memory: Memory, span: Span) -> pl.DataFrame:
     )
 
 
+def by_segment(events: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return events with column `name`, those of each segment apart."""
+    return {str(key[0]): mine for key, mine in events.partition_by("name", as_dict=True).items()}
+
+
 def _limited(key: str, old: set[str], since: Mapping[str, int]) -> bool:
     return key not in old or key in since
 

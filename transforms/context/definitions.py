@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from schemas.playbook import MEMBERS
 from transforms.context.expressions import Expression
 from transforms.context.steps import MADE, WITHOUT, Sequence, Step
 from transforms.context.ticks import EVER, Grid
@@ -219,9 +220,12 @@ class SignalPlan:
 
     @cached_property
     def every_row(self) -> bool:
-        """Whether a row counts although none of its measures has a value."""
+        """Whether a row counts although none of its measures has a value.
+
+        What a member tells replaces what it told before.
+        """
         whole = any(measure.column is None and measure.where is None for measure in self.measures)
-        return whole or any(feature.aggregate == "latest" for feature in self.features)
+        return whole or self.signal == MEMBERS or any(feature.aggregate == "latest" for feature in self.features)
 
     @cached_property
     def panes(self) -> tuple[int, ...]:

@@ -52,6 +52,17 @@ class Epochs:
         rows = np.flatnonzero(codes + self._passed(codes, ticks) == numbers)
         return codes[rows], ticks[rows]
 
+    def clip(self, numbers: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints, Ints]:
+        """Return code, start and end of what lasts in an epoch, as far as it is within it."""
+        if not len(self._bounds):
+            return numbers, start, end
+        passed = np.searchsorted(self._numbers, numbers, "right")
+        codes = numbers - passed
+        bounds = Points(np.append(self._bounds.codes, -1), np.append(self._bounds.ticks, 0))
+        begun, ended = bounds.at(passed - 1), bounds.at(passed)
+        start = np.where(begun.codes == codes, np.maximum(start, begun.ticks), start)
+        return codes, start, np.where(ended.codes == codes, np.minimum(end, ended.ticks), end)
+
     def edges(self) -> tuple[Ints, Ints]:
         """Return code and tick of where groups lose somebody."""
         return self._bounds.codes, self._bounds.ticks

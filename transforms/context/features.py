@@ -14,8 +14,9 @@ from transforms.context.epochs import Epochs
 from transforms.context.fading import Faded
 from transforms.context.member_values import MemberValues
 from transforms.context.memory import Memory
+from transforms.context.segments import NEVER
 from transforms.context.ticks import Ints
-from transforms.context.timeline import Points, Timeline, shifts
+from transforms.context.timeline import Points, Shift, Timeline, shifts
 
 
 class Features:
@@ -55,6 +56,22 @@ class Features:
                     timeline = self._timeline(feature)
                     ticks = shift.ticks(self._plan.grid, timeline)
                     yield *self._epochs.within(timeline.codes, ticks), feature.name in needed
+
+    def stays(self) -> Iterator[tuple[Ints, Ints, Ints]]:
+        """Yield code, first tick and end (exclusive) of where subjects have a row inside the longest window over it."""
+        if self._members is not None:
+            yield self._members.stays()
+        from_signals = (feature for feature in self._plan.features if feature.signal != MEMBERS)
+        longest = {(f.signal, f.pane): f for f in sorted(from_signals, key=lambda feature: feature.reach or 0)}
+        for feature in longest.values():
+            timeline = self._timeline(feature)
+            start = self._plan.grid.after(timeline.times)
+            shift = None if feature.reach is None else Shift(feature.reach, feature.pane)
+            end = np.full(len(start), NEVER) if shift is None else shift.ticks(self._plan.grid, timeline)
+            first = np.diff(timeline.codes, prepend=-1) != 0
+            first[1:] |= start[1:] > end[:-1]  # both grow with time
+            last = np.append(first[1:], True)[: len(first)]
+            yield self._epochs.clip(timeline.codes[first], start[first], end[last])
 
     def at(self, points: Points, names: Collection[str]) -> pl.DataFrame:
         """Return the named features at each pair, a column each, in the order of the plan."""

@@ -61,6 +61,8 @@ def take_in(plan: ContextPlan, memory: Memory, batches: Sequence[pa.RecordBatch]
         _apply(plan, plan.signals[name], memory, table, mine, intake)
         for (name, table), mine in zip(due, codes, strict=True)
     ]
+    greatest = (int(times.max()) for _, times in firsts if len(times))
+    memory.latest = max((memory.latest, *greatest) if memory.latest is not None else greatest, default=None)
     intake.late = np.unique(intake.late)
     intake.new = (new, plan.grid.after(_earliest(memory, firsts)[new]))
     return intake

@@ -37,6 +37,11 @@ class MemberValues:
         """Return code and tick of where values may change."""
         return self._keys >> 40, (self._keys & (2**40 - 1)) * self._grid.tick
 
+    def stays(self) -> tuple[Ints, Ints, Ints]:
+        """Return code, first tick and end (exclusive) of where what a member told holds."""
+        columns = (self._spells[name].to_numpy() for name in ("code", "start", "end"))
+        return next(columns), next(columns), next(columns)
+
     def at(self, feature: Feature, points: Points) -> pl.Series:
         """Return the feature at each pair."""
         none = 0 if feature.aggregate in NONE_IS_ZERO else None

@@ -25,7 +25,7 @@ MOMENTS = {"code": pl.Int64, "moment": pl.String, "since": pl.Int64, "fired": pl
 
 Tables = dict[str, pl.DataFrame]
 
-_HEADER = ("closed", "complete_from", "definitions", "since")
+_HEADER = ("closed", "complete_from", "latest", "definitions", "since")
 
 
 @dataclass
@@ -35,6 +35,7 @@ class Memory:
     Attributes:
         closed: The last tick that was advanced to, None before the first.
         complete_from: Since when the input is complete, None for ever.
+        latest: The greatest time of all rows that were applied, None before the first.
         definitions: Hash of each definition of the plan that made the state, by name.
         since: Since when the input of a feature is complete that a later version brought, by its key.
         subjects: Column `subject`, the ids, sorted; column `changed`, since its context was last written.
@@ -52,6 +53,7 @@ class Memory:
 
     closed: int | None = None
     complete_from: int | None = None
+    latest: int | None = None
     definitions: dict[str, str] = field(default_factory=dict)
     since: dict[str, int] = field(default_factory=dict)
     subjects: pl.DataFrame = field(default_factory=lambda: _empty({"subject": pl.String, "changed": pl.Boolean}))

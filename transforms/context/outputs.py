@@ -19,6 +19,7 @@ from transforms.context.levels import triggering
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
 from transforms.context.plain_arrow import plain
+from transforms.context.pulse import Pulse
 from transforms.context.recipients import ADDRESS
 from transforms.context.segments import Changes, Span
 from transforms.context.steps import MADE
@@ -53,12 +54,14 @@ class Outputs:
             names), context (struct of features and derived values).
         transitions: See `schemas.records.TRANSITION`.
         contexts: subject_kind, subject, tick, cause (trigger, transition, periodic, end), segments, context.
+        pulse: What the span tells of segments, see `pulse.PARTS`.
         too_late: Rows beyond the allowed lateness, per signal.
     """
 
     triggers: pa.RecordBatch
     transitions: pa.Table
     contexts: pa.Table
+    pulse: pa.Table
     too_late: Mapping[str, pa.Table]
 
 
@@ -73,6 +76,7 @@ def outputs(
     written: Points,
     gone: pl.DataFrame,
     change: Change | None,
+    pulse: Pulse,
     final: bool,
     address: Address,
 ) -> Outputs:
@@ -85,7 +89,7 @@ def outputs(
         "trigger": _keys(plan, happened.filter(pl.col("trigger").is_not_null())),
     }
     points = points_of(plan.grid, np.concatenate(list(causes.values())))
-    context = contexts.context_at(plan, features, changes, points)
+    context, portrayed = _contexts_at(plan, features, changes, points, pulse.points)
     cause = np.full(len(points), "transition", dtype=object)
     keys = points.keys(plan.grid)
     for name, where in causes.items():
@@ -99,7 +103,7 @@ def outputs(
     at = np.searchsorted(keys, _keys(plan, happened))
     seen = context[at].hstack(happened.select(plan.trigger_columns.keys()))
     told = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, seen))
-    return Outputs(triggers, _transitions(plan, told), _contexts(plan, rows), intake.too_late)
+    return Outputs(triggers, _transitions(plan, told), _contexts(plan, rows), pulse.parts(portrayed), intake.too_late)
 
 
 def _happened(
@@ -145,6 +149,20 @@ def _happened(
     both = pl.concat(tables, how="diagonal").with_columns(late=late)
     silent = pl.col("late") & ~pl.col("late_triggers")
     return both.with_columns(trigger=pl.when(~silent).then("trigger")).drop("late_triggers")
+
+
+def _contexts_at(
+    plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points, portrayed: Points
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the contexts at pairs of two kinds, most of which are the same."""
+    if not len(portrayed):
+        context = contexts.context_at(plan, features, changes, points)
+        return context, context.clear()
+    keys = [points.keys(plan.grid), portrayed.keys(plan.grid)]
+    every = points_of(plan.grid, np.concatenate(keys))
+    context = contexts.context_at(plan, features, changes, every)
+    written, seen = (context[np.searchsorted(every.keys(plan.grid), each)] for each in keys)
+    return written, seen
 
 
 def _at_end(memory: Memory, span: Span, final: bool) -> tuple[Ints, Ints]:

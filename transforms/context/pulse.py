@@ -1,0 +1,184 @@
+"""What a span tells of segments: parts that add up over spans and shards, for each hour and day of event time."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import permutations
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.durations import WEEK
+from transforms.context import stays
+from transforms.context.definitions import ContextPlan
+from transforms.context.features import Features
+from transforms.context.memory import Memory
+from transforms.context.segments import NEVER, Span
+from transforms.context.ticks import Ints
+from transforms.context.timeline import Points, keys_of, points_of
+
+STEP = 1e-4
+"""Numbers are added up as whole multiples of it, so that the sum is the same in any order."""
+
+MOST = 10**15
+"""Numbers further from 0 than so many steps count as that."""
+
+PATIENCE = WEEK
+"""A shard without a row for so long does not wake for windows alone: a job that is drained must come to an end."""
+
+KEYS: dict[str, pl.DataType] = {
+    "width": pl.Int64(),
+    "end": pl.Int64(),
+    "segment": pl.String(),
+    "measure": pl.String(),
+    "name": pl.String(),
+    "value": pl.String(),
+}
+SUMS: dict[str, pl.DataType] = {"n": pl.Int64(), "total": pl.Decimal(38, 0), "squares": pl.Decimal(38, 0)}
+PARTS = pl.DataFrame(schema=KEYS | SUMS).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+"""A part: window (width and end, milliseconds), segment (null: everybody known), what was measured, and its sums.
+
+`measure` is one of: known, members, also (`name`: the other segment), entered, exited, dwell (`value`: milliseconds),
+with a count in `n`; `number` (`name`: the feature) with count, sum and sum of squares of its multiples of `STEP`;
+`value` (`name`: the feature, `value`) with a count. Parts with the same keys add up.
+"""
+
+
+class Pulse:
+    """The segments of one span.
+
+    Ticks in (end - width, end] belong to the window that ends at `end`: a tick closes what was before it. The last
+    window of a run that ends within it is told as of the last tick.
+    """
+
+    def __init__(
+        self,
+        plan: ContextPlan,
+        features: Features,
+        span: Span,
+        turns: Mapping[str, pl.DataFrame],
+        memory: Memory,
+        widths: Sequence[int],
+        final: bool,
+    ) -> None:
+        """Take what happened in the span.
+
+        Args:
+            plan: The level's plan.
+            features: Over the rows of the span.
+            span: Its ticks.
+            turns: What happened to the memberships, by segment; also of segments that are no more.
+            memory: Of the shard, the memberships as at the start of the span.
+            widths: Of the windows, milliseconds, ascending; those that are no multiple of the tick are left out. At the
+                ends of the widest all contexts are looked at.
+            final: Whether the run ends with it.
+        """
+        members, self._latest = memory.members, memory.latest
+        self._plan, self._features, self._span, self._turns, self._final = plan, features, span, turns, final
+        self._widths = [width for width in widths if width % plan.grid.tick == 0] if turns else []
+        self._members = {
+            name: stays.of_members(events, members.filter(pl.col("segment") == name)) for name, events in turns.items()
+        }
+
+    @cached_property
+    def points(self) -> Points:
+        """Where contexts are needed: everybody known, at the ends of the widest windows."""
+        ends = self._ends(self._widths[-1]) if self._widths else np.empty(0, np.int64)
+        ticks = np.minimum(ends, self._span.upto)
+        codes, nth = stays.pairs_at(self._known, ticks) if len(ticks) else (ticks, ticks)
+        return points_of(self._plan.grid, keys_of(self._plan.grid, codes, ticks[nth]))
+
+    @property
+    def wake(self) -> int:
+        """The next tick at which a window ends; `NEVER` where no row came for long."""
+        if not self._widths or self._latest is None or self._latest <= self._span.upto - PATIENCE:
+            return NEVER
+        return min(-(-self._span.end // width) * width for width in self._widths)
+
+    def parts(self, context: pl.DataFrame) -> pa.Table:
+        """Return the parts; `context` holds the contexts at `points`, in their order."""
+        found = [pl.DataFrame(schema=KEYS | SUMS)]
+        for width in self._widths:
+            tables = [*self._levels(width), *self._flows(width)]
+            tables += self._portraits(context) if width == self._widths[-1] else []
+            found += [table.with_columns(width=pl.lit(width, pl.Int64)) for table in tables]
+        both = pl.concat(found, how="diagonal_relaxed").select(*KEYS, *SUMS).sort(*KEYS)
+        made = both.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(PARTS)
+        return made.replace_schema_metadata({b"subject_kind": self._plan.level.encode()})
+
+    @cached_property
+    def _known(self) -> pl.DataFrame:
+        of_rows = stays.of_rows(self._features, self._span)
+        members = (stay.with_columns(pl.col("start").clip(self._span.first)) for stay in self._members.values())
+        return stays.union([of_rows, *members])
+
+    def _ends(self, width: int) -> Ints:
+        """Return the windows' ends in the span: all at whose ends somebody may be known."""
+        first, upto = self._known["start"].min(), self._span.upto
+        if first is None:
+            return np.empty(0, np.int64)
+        assert isinstance(first, int)
+        last = upto if self._final else upto - width + 1  # of the starts of windows
+        return np.arange(-(-first // width), -(-last // width) + 1) * width
+
+    def _levels(self, width: int) -> Iterator[pl.DataFrame]:
+        """Count who is known, a member, and a member of another segment too."""
+        ends = self._ends(width)
+        if not len(ends):
+            return
+        ticks = np.minimum(ends, self._span.upto)
+        yield _counts(ends, "known", stays.count_at(self._known, ticks))
+        for segment, stay in self._members.items():
+            yield _counts(ends, "members", stays.count_at(stay, ticks), segment)
+        for one, other in permutations(self._members, 2):
+            both = stays.intersection(self._members[one], self._members[other])
+            yield _counts(ends, "also", stays.count_at(both, ticks), one, other)
+
+    def _flows(self, width: int) -> Iterator[pl.DataFrame]:
+        """Count who entered, who left, and how long they had stayed."""
+        end = (-(-pl.col("tick") // width) * width).alias("end")
+        for segment, events in self._turns.items():
+            turns = events.filter(pl.col("event").is_in(["entered", "exited"])).with_columns(end)
+            mine = turns.group_by("end", pl.col("event").alias("measure")).agg(n=pl.len().cast(pl.Int64))
+            yield mine.with_columns(segment=pl.lit(segment))
+            left = self._members[segment].filter(pl.col("end") <= self._span.upto)
+            stayed = left.select((-(-pl.col("end") // width) * width), value=(pl.col("end") - pl.col("start")))
+            dwell = stayed.group_by("end", pl.col("value").cast(pl.String)).agg(n=pl.len().cast(pl.Int64))
+            yield dwell.with_columns(segment=pl.lit(segment), measure=pl.lit("dwell"))
+
+    def _portraits(self, context: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Add up the features of everybody known, and of the members of each segment."""
+        end = -(-pl.Series(self.points.ticks) // self._widths[-1]) * self._widths[-1]
+        names = [feature.name for feature in self._plan.features] + [derived.name for derived in self._plan.derived]
+        frame = context.with_columns(end.alias("end"))
+        for segment in (None, *(segment.name for segment in self._plan.segments)):
+            mine = frame if segment is None else frame.filter(segment)
+            for table in _sums(mine.select("end", *names)):
+                yield table.with_columns(segment=pl.lit(segment, pl.String))
+
+
+def _counts(ends: Ints, measure: str, n: Ints, segment: str | None = None, name: str | None = None) -> pl.DataFrame:
+    told = pl.DataFrame({"end": ends, "n": n}).filter(pl.col("n") > 0)
+    texts = {"segment": segment, "measure": measure, "name": name}
+    return told.with_columns(pl.lit(text, pl.String).alias(key) for key, text in texts.items())
+
+
+def _sums(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
+    """Add up each column by `end`: numbers with their squares, other values by how many have them."""
+    features = frame.drop("end")
+    numbers = [name for name, dtype in features.schema.items() if dtype.is_numeric()]
+    if numbers:
+        sums = frame.group_by("end").agg(_moments(name) for name in numbers)
+        told = sums.unpivot(index="end", variable_name="name", value_name="sums").unnest("sums")
+        yield told.filter(pl.col("n") > 0).with_columns(measure=pl.lit("number"))
+    for name in (name for name in features.columns if name not in numbers):
+        values = frame.select("end", value=pl.col(name).cast(pl.String)).drop_nulls().group_by("end", "value")
+        told = values.agg(n=pl.len().cast(pl.Int64))
+        yield told.with_columns(name=pl.lit(name), measure=pl.lit("value"))
+
+
+def _moments(name: str) -> pl.Expr:
+    steps = (pl.col(name).cast(pl.Float64) / STEP).round(0, mode="half_to_even").clip(-MOST, MOST)
+    whole = steps.cast(pl.Int128)
+    sums = {"n": whole.count(), "total": whole.sum(), "squares": (whole * whole).sum()}
+    return pl.struct(sums[key].cast(dtype).alias(key) for key, dtype in SUMS.items()).alias(name)

@@ -1,0 +1,121 @@
+"""Describe the segments of every level: their pulse by the hour and the day, and a portrait each day."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
+from apache_beam.transforms.window import GlobalWindows, IntervalWindow, SlidingWindows, TimestampedValue
+from apache_beam.utils.timestamp import Duration, Timestamp
+
+from schemas.playbook import Playbook
+from schemas.records import INSTANT
+from schemas.versions import Versions
+from transforms.pulse.portraits import portraits
+from transforms.pulse.pulses import WINDOWS, merged, pulses
+from transforms.pulse.words import words_of
+
+LevelParts = tuple[str, pa.RecordBatch]
+
+OUTPUTS = ("pulse", "portraits")
+
+
+def described(versions: Versions, level: str, parts: Iterable[pa.RecordBatch]) -> dict[str, pa.Table]:
+    """Return the rows of both outputs, for all windows that the parts are of; in the words of the last version."""
+    sums, segments, words = merged(parts), dict[str, str](), dict[str, str]()
+    for book in (playbook.levels[level] for playbook in versions.playbooks if level in playbook.levels):
+        segments |= {name: segment.describe for name, segment in book.segments.items()}
+        words |= words_of(book)
+    return {"pulse": pulses(sums, level, segments), "portraits": portraits(sums, level, words)}
+
+
+def split(batch: pa.RecordBatch, width: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the end of each window of one width, and its parts."""
+    mine = batch.filter(pc.field("width") == width)
+    for end in sorted(mine["end"].unique().to_pylist()):
+        yield end, mine.filter(pc.field("end") == end)
+
+
+def _by_level(batch: pa.RecordBatch) -> LevelParts:
+    return batch.schema.metadata[b"subject_kind"].decode(), batch
+
+
+def _by_window(element: LevelParts, width: int) -> Iterator[TimestampedValue]:
+    level, batch = element
+    for end, parts in split(batch, width):
+        yield TimestampedValue((level, parts), Timestamp(micros=1000 * end))
+
+
+class _Describe(beam.DoFn):
+    """Describes the windows in a group of parts: all of a bounded run, else the later of two."""
+
+    def __init__(self, versions: Versions, bounded: bool) -> None:
+        self._versions, self._bounded = versions, bounded
+
+    def process(
+        self, element: tuple[str, Iterable[pa.RecordBatch]], window: Any = beam.DoFn.WindowParam
+    ) -> Iterator[Any]:
+        level, parts = element
+        for name, table in described(self._versions, level, parts).items():
+            rows = table if self._bounded else table.filter(pc.field("end") == self._end(window))
+            yield from (TaggedOutput(name, batch) for batch in rows.combine_chunks().to_batches() if batch.num_rows)
+
+    def _end(self, window: IntervalWindow) -> pa.Scalar:
+        """Return the end of the later window: Beam's close a tick after it."""
+        return pa.scalar(window.end.micros // 1000 - self._versions.first.tick).cast(INSTANT)
+
+
+@dataclass(eq=False, kw_only=True)
+class DescribeSegments(beam.PTransform):
+    """Merge what the shards tell of segments, window by window.
+
+    In: `pulse` of `TrackContexts`: batches as `context.pulse.PARTS`, the level in their metadata, in the global window.
+    Out: `pulse` and `portraits`: batches as in `schemas.records`, in the global window.
+
+    A stream has Beam's windows of event time on the UTC epoch, of two hours or two days, so that each hour and day is
+    told against the one before; they close one tick after it ends, when the stage before has made all of it. Parts that
+    come later, as from a backlog, make their window be told again, up to `allowed_lateness` after it: of rows with
+    equal keys the last holds. In a bounded run all windows come in one pane, as columns.
+
+    Attributes:
+        playbook: Whose segments.
+        later: The versions of it that take over, in their order.
+        bounded: Whether the input ends.
+    """
+
+    playbook: Playbook
+    later: tuple[Playbook, ...] = ()
+    bounded: bool
+
+    def expand(self, parts: beam.PCollection[pa.RecordBatch]) -> Any:
+        """Return the outputs by name."""
+        by_level = parts | "ByLevel" >> beam.Map(_by_level).with_output_types(LevelParts)
+        windows = {"all": by_level}
+        if not self.bounded:
+            windows = {name: self._windows(by_level, name, width) for width, name in WINDOWS.items()}
+        told = [self._told(feed, name) for name, feed in windows.items()]
+        return {name: [each[name] for each in told] | f"Flatten {name}" >> beam.Flatten() for name in OUTPUTS}
+
+    def _windows(self, parts: beam.PCollection[LevelParts], name: str, width: int) -> beam.PCollection[LevelParts]:
+        """Put the parts of each window of a width into Beam's."""
+        tick = Timestamp(micros=1000 * self.playbook.tick)
+        windows = beam.WindowInto(
+            SlidingWindows(Duration(micros=2000 * width), Duration(micros=1000 * width), tick),
+            trigger=AfterWatermark(late=AfterCount(1)),
+            accumulation_mode=AccumulationMode.ACCUMULATING,
+            allowed_lateness=Duration(micros=1000 * self.playbook.allowed_lateness),
+        )
+        by_window = beam.FlatMap(_by_window, width).with_output_types(LevelParts)
+        return parts | f"Split {name}" >> by_window | f"Window {name}" >> windows
+
+    def _told(self, parts: beam.PCollection[LevelParts], name: str) -> dict[str, Any]:
+        """Describe each group of parts."""
+        tell = beam.ParDo(_Describe(Versions((self.playbook, *self.later)), self.bounded))
+        tell = tell.with_output_types(pa.RecordBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
+        tell = tell.with_outputs(*OUTPUTS)
+        made = parts | f"Gather {name}" >> beam.GroupByKey() | f"Describe {name}" >> tell
+        return {one: made[one] | f"Unwindow {name} {one}" >> beam.WindowInto(GlobalWindows()) for one in OUTPUTS}
