@@ -120,8 +120,8 @@ def load_contexts(versions: Versions, grid: Grid | None = None) -> ContextPlans:
         grid: Panes other than the usual ones, for tests.
 
     Raises:
-        LoadErrors: mistakes in a version, a name that means values of another type than in the version before, groups
-            in a playbook that has several versions.
+        LoadErrors: mistakes in a version, a name that means values of another type than in the version before, groups,
+            or values that change with time alone, in a playbook that has several versions.
     """
     plans = [load_plans(book, grid) for book in versions.playbooks]
     if len(plans) == 1:
@@ -184,6 +184,7 @@ def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> R
     errors: list[LoadError] = []
     for book, of_version in zip(versions.playbooks, plans, strict=True):
         errors += [_no_groups(book, level) for level in of_version if level != SUBSCRIBER]
+        errors += [_no_drift(book, name) for name in _drifting(of_version[SUBSCRIBER])]
         mine = of_version[SUBSCRIBER].record
         for known, new in ((context, mine.context), (evidence, mine.evidence)):
             for name in (name for name, dtype in new.items() if known.get(name, dtype) != dtype):
@@ -194,6 +195,17 @@ def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> R
     if errors:
         raise LoadErrors([*dict.fromkeys(errors)])
     return Record(context, evidence)
+
+
+def _drifting(plan: ContextPlan) -> list[str]:
+    """Return the names of what changes with time alone."""
+    fading = [derived.name for derived in plan.derived if derived.fading]
+    return fading + [feature.name for feature in plan.features if feature.deadlines]
+
+
+def _no_drift(book: Playbook, name: str) -> LoadError:
+    told = f"`{name}` changes with time alone: versions that do so cannot follow one another in one run"
+    return book.error((), told, hint="run the versions one after the other, each over its own time")
 
 
 def _no_groups(book: Playbook, level: str) -> LoadError:

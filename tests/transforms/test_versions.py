@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
 from schemas.versions import Versions
 from tests.reference.editions import instant, kernel_grid, versions
@@ -90,3 +92,22 @@ def test_a_new_number_changes_nothing(text: str, rows: list[Signal], spans: list
     assert (two.transitions, two.triggers, two.counts) == (one.transitions, one.triggers, one.counts)
     assert two.contexts == one.contexts
     assert two.shard.state == one.shard.state
+
+
+def test_what_changes_with_time_alone_is_refused() -> None:
+    text = """
+playbook: p
+version: {version}
+{start}
+signals: [usage]
+subscriber:
+  features: {{n: {{count: any, from: usage, window: 5m}}}}
+  derived: {{warm: {{expr: n, half_life: 1h, refresh: 5m}}}}
+  segments: {{busy: {{enter: warm > 1}}}}
+"""
+    books = [
+        parse_playbook(text.format(version=version, start=start), f"v{version}.yaml")
+        for version, start in ((1, ""), (2, "effective_from: 2026-01-05T12:00:00Z"))
+    ]
+    with pytest.raises(LoadErrors, match="`warm` changes with time alone"):
+        load_contexts(Versions.of(books))
