@@ -59,7 +59,7 @@ def _only_its_own(kernel: Kernel, truth: Succession) -> None:
     kernel.triggers = [replace(one, context=kernel.contexts[one.subject, one.tick]) for one in kernel.triggers]
 
 
-@examples(250)
+@examples(60)
 @given(versions(SMALL), signals(), ends(), st.data())
 def test_agrees_with_the_reference(books: Versions, rows: list[Signal], spans: list[int], data: st.DataObject) -> None:
     shifts = [data.draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
