@@ -93,19 +93,19 @@ def assert_all_alike(told: object, truth: object, name: object = None) -> None:
         assert same, f"{name}: {told} is not {truth}"
 
 
-@examples(300)
+@examples(200)
 @given(cases())
 def test_agrees_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
-@examples(200)
+@examples(60)
 @given(cases(least=3))
 def test_exclusive_sets_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
-@examples(200)
+@examples(100)
 @given(cases(ticks=15, sequences=2))
 def test_sequences_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
@@ -117,7 +117,7 @@ def test_agrees_with_the_reference_on_the_grid_of_the_design(case: Case) -> None
     assert_same([kernel(case, records.Grid())], reference(case, records.Grid()))
 
 
-@examples(80)
+@examples(50)
 @given(playbooks(), signals(), ends())
 def test_spans_may_be_cut_anywhere(playbook: str, rows: list[Signal], spans: list[int]) -> None:
     cut, whole = Case(playbook, in_time(rows, spans)), Case(playbook, in_time(rows, spans[-1:]))
