@@ -23,6 +23,11 @@ Draw = Callable[[st.SearchStrategy], Any]
 Data = dict[str, Any]
 
 
+def steady_playbooks() -> st.SearchStrategy[str]:
+    """Return random playbooks in which nothing changes with time alone."""
+    return playbooks().filter(lambda text: "days_until" not in text and "half_life" not in text)
+
+
 @st.composite
 def versions(draw: Draw, grid: Grid, most: int = 2) -> Versions:
     """Return up to `most` further versions after a random one.
@@ -30,8 +35,7 @@ def versions(draw: Draw, grid: Grid, most: int = 2) -> Versions:
     Conditions hold for subjects only that have signals in their longest window: whether somebody else is known or
     forgotten when a condition of silence is new is not for the reference to say. Nothing changes with time alone.
     """
-    steady = playbooks().filter(lambda text: "days_until" not in text and "half_life" not in text)
-    data = parse_yaml(draw(steady), "v1.yaml").data
+    data = parse_yaml(draw(steady_playbooks()), "v1.yaml").data
     level = data["subscriber"]
     level["features"]["present"] = {"count": "any", "from": "usage", "window": "28m"}
     books, start = [_guarded(data, 1, None)], START

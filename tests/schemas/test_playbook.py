@@ -190,7 +190,7 @@ def _with(change: tuple[str, str]) -> str:
             ("bounds: [0, 100]", "bounds: [9, 1]"),
             "19: `subscriber.derived.hours_left.bounds`: `bounds` are the wrong way round: 9 is above 1",
         ),
-        (("bounds: [0, 100]", "half_life: 3d"), "19: `subscriber.derived.hours_left.half_life`: unknown key"),
+        (("bounds: [0, 100]", "mirror: 3d"), "19: `subscriber.derived.hours_left.mirror`: unknown key"),
         (("      enter:", "      entr:"), "21: `subscriber.segments.churn_risk`: `enter` is missing"),
         (
             ("expire: 14d", "expire: 1d"),

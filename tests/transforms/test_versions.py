@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
 from schemas.versions import Versions
-from tests.reference.editions import instant, kernel_grid, versions
+from tests.reference.editions import instant, kernel_grid, steady_playbooks, versions
 from tests.reference.kernel import Kernel, batches
-from tests.reference.playbooks import SMALL, playbooks
+from tests.reference.playbooks import SMALL
 from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.strategies import START, dealt, ends, signals
 from tests.reference.versions import Succession
@@ -82,7 +82,7 @@ def test_spans_may_be_cut_anywhere(books: Versions, rows: list[Signal], spans: l
 
 
 @examples(50)
-@given(playbooks(), signals(), ends(), st.integers(0, 40))
+@given(steady_playbooks(), signals(), ends(), st.integers(0, 40))
 def test_a_new_number_changes_nothing(text: str, rows: list[Signal], spans: list[int], minute: int) -> None:
     book = parse_playbook(text)
     again = parse_playbook(f"version: 2\neffective_from: {instant(START + minute * MINUTE)}\n{text}", "v2.yaml")
