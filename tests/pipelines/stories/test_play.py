@@ -64,4 +64,4 @@ def test_the_command(write_story: WriteStory) -> None:
 
 
 def test_the_stories_of_the_town() -> None:
-    assert play_all(REPOSITORY / "examples" / "fibre_town" / "stories", ENGINES).failed == 0
+    assert play_all(REPOSITORY / "examples" / "fibre_town" / "stories", ("core", "bounded")).failed == 0
