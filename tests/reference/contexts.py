@@ -21,17 +21,20 @@ Where the design leaves room, the reference reads it literally:
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from schemas.playbook import Derived, Moment, Playbook, Segment
+from schemas.playbook import MEMBERS, Derived, Level, Moment, Playbook, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
-from tests.reference.features import Observation, days_until, feature_at, observed, profile_at
-from tests.reference.records import MINUTE, Context, Grid, Signal, Transition, Trigger
+from tests.reference.features import Observation, days_until, feature_at, observed, of_members, profile_at
+from tests.reference.records import MINUTE, Address, Context, Grid, Signal, Transition, Trigger
 from tests.reference.sequences import Made, Threads, completed, made_by, see, told
 
 Change = tuple[str, str, str, str | None]
 """Kind, name, event and reason of a transition."""
+
+Addressing = Callable[[str, str, int], Address]
+"""Addresses a trigger: subject, name and tick."""
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Subject:
     """What is known of a subject; `gone` are the segments that a version took away from under it."""
 
     observed: dict[str, list[Observation]] = field(default_factory=lambda: defaultdict(list))
+    members: list[Mapping[str, Value]] = field(default_factory=list)
     profiles: list[Signal] = field(default_factory=list)
     worths: dict[str, int | None] = field(default_factory=dict)
     memberships: dict[str, Membership] = field(default_factory=lambda: defaultdict(Membership))
@@ -64,9 +68,19 @@ class Subject:
     threads: dict[str, Threads] = field(default_factory=lambda: defaultdict(Threads))
     made: dict[str, Made] = field(default_factory=dict)
 
+    def lose(self, members: set[str]) -> None:
+        """Drop all that came of these members."""
+        for name, rows in self.observed.items():
+            self.observed[name] = [row for row in rows if row.member not in members]
+
+
+def alone(subject: str, trigger: str, tick: int) -> Address:
+    """Address the trigger of a subscriber who is in no group."""
+    return Address("subscriber", subject, subject)
+
 
 class Reference:
-    """Every subject's context, advanced by definition.
+    """The context of every subject of one level, advanced by definition.
 
     Attributes:
         transitions: Every transition so far.
@@ -77,12 +91,18 @@ class Reference:
             (not as an unknown subject's, where it never was).
         counts: applied, duplicates, late (of the applied) and rejected so far.
         waiting: The rows whose tick is not closed yet.
+        late: The subjects of which a late row entered at the tick that closes.
+        subjects: All that is known of them.
     """
 
-    def __init__(self, playbook: Playbook, grid: Grid) -> None:
+    def __init__(
+        self, playbook: Playbook, grid: Grid, kind: str = "subscriber", addressing: Addressing = alone
+    ) -> None:
         """Start with no subject known and no tick closed."""
-        self.playbook, self.level, self.grid = playbook, playbook.subscriber, grid
+        self.playbook, self.level, self.grid = playbook, playbook.levels[kind], grid
+        self.kind, self.addressing, self.late = kind, addressing, set[str]()
         self.closed: int | None = None
+        self.subjects: dict[str, Subject] = defaultdict(Subject)
         self.waiting: list[Signal] = []
         self.transitions: list[Transition] = []
         self.triggers: list[Trigger] = []
@@ -90,71 +110,88 @@ class Reference:
         self.contexts: dict[tuple[str, int], Context] = {}
         self.written: set[tuple[str, int]] = set()
         self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
-        self._subjects: dict[str, Subject] = defaultdict(Subject)
         self._applied: dict[tuple[str, str, str, str], int] = {}
-        self._order = in_order(playbook)
-        self._profile = {name for text in texts(playbook) for name in names(text, playbook.let) if "profile." in name}
+        self._order = in_order(self.level, playbook.let)
+        read = {name for text in texts(playbook, self.level) for name in names(text, playbook.let)}
+        self._profile = {name for name in read if "profile." in name}
         self._last_written: dict[str, Context] = {}
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
         """Take signals in, then close every tick up to and including `upto`."""
+        self.take(signals)
+        first = min(map(self.own_tick, self.waiting), default=upto)
+        for tick in self.open(first, upto):
+            self._close(tick)
+        self.closed = upto
+
+    def _close(self, tick: int) -> None:
+        self.enter(tick)
+        self.evaluate(tick)
+
+    def open(self, first: int, upto: int) -> Iterable[int]:
+        """Return the ticks to be closed, the first one where none is closed yet."""
+        return range(first if self.closed is None else self.closed + self.playbook.tick, upto + 1, self.playbook.tick)
+
+    def take(self, signals: Iterable[Signal]) -> None:
+        """Let rows wait, but those that are too late."""
         for row in signals:
             if self.closed is not None and row.time < self.closed - self.playbook.allowed_lateness:
                 self.counts["rejected"] += 1
             else:
                 self.waiting.append(row)
-        if self.closed is not None:
-            first = self.closed + self.playbook.tick
-        else:
-            first = min(map(self._own_tick, self.waiting), default=upto)
-        for tick in range(first, upto + 1, self.playbook.tick):
-            self._close(tick)
-        self.closed = upto if self.closed is None else max(upto, self.closed)
 
-    def _own_tick(self, row: Signal) -> int:
+    def own_tick(self, row: Signal) -> int:
+        """Return the first tick after the time of a row."""
         return (row.time // self.playbook.tick + 1) * self.playbook.tick
 
-    def _close(self, tick: int) -> None:
-        """Let the rows of one tick enter, then evaluate every known subject."""
-        entering = [row for row in self.waiting if self._own_tick(row) <= tick]
-        self.waiting = [row for row in self.waiting if self._own_tick(row) > tick]
-        late = set()
+    def enter(self, tick: int) -> list[Signal]:
+        """Let the rows of one tick enter; return those that are applied."""
+        entering = [row for row in self.waiting if self.own_tick(row) <= tick]
+        self.waiting = [row for row in self.waiting if self.own_tick(row) > tick]
+        self.late, applied = set(), []
         for row in sorted(entering, key=lambda row: row.content):
             known = self._applied.get(row.key)
             if known is not None and tick - self.playbook.tick <= known + self.playbook.dedup_horizon:
                 self.counts["duplicates"] += 1
                 continue
-            self._apply(row)
-            if self._own_tick(row) < tick:
-                self.counts["late"] += 1
-                late.add(row.subject)
-        for subject in self._subjects:
-            self._evaluate(subject, tick, subject in late)
+            self._applied[row.key] = row.time
+            self.counts["applied"] += 1
+            self.counts["late"] += self.own_tick(row) < tick
+            self.note(row, tick)
+            applied.append(row)
+        return applied
 
-    def _apply(self, row: Signal) -> None:
+    def note(self, row: Signal, tick: int) -> None:
         """Make a row part of its subject's history; its subject is known from now on."""
-        self.counts["applied"] += 1
-        self._applied[row.key] = row.time
-        subject = self._subjects[row.subject]
+        subject = self.subjects[row.subject]
+        self.late |= {row.subject} if self.own_tick(row) < tick else set()
         subject.profiles += [row] if row.signal == "profile" else []
         for name, feature in self.level.features.items():
             subject.observed[name] += observed(feature, row, self.playbook)
         for name, moment in self.level.moments.items():
             see(moment, subject.threads[name], row, self.playbook)
 
+    def know(self, name: str) -> None:
+        """Make a subject known from now on."""
+        self.subjects[name] = self.subjects[name]
+
+    def evaluate(self, tick: int) -> None:
+        """Advance every known subject by one tick."""
+        for subject in self.subjects:
+            self._evaluate(subject, tick, subject in self.late)
+
     def _evaluate(self, name: str, tick: int, late: bool) -> None:
         """Advance one subject by one tick."""
-        context, changes = self._advanced(self._subjects[name], tick)
+        context, changes = self._advanced(self.subjects[name], tick)
         self.contexts[name, tick] = context
         found = [Transition(tick, name, *change, late) for change in changes]
         self.transitions += found
-        made = self._subjects[name].made
+        made = self.subjects[name].made
         self.evidence |= {one: self._evidence(one, context, made.get(one.name, {})) for one in found}
-        self.triggers += [
-            Trigger(tick, name, self._name(one), late, context, made.get(one.name, {}))
-            for one in found
-            if self._triggers(one)
-        ]
+        for one in filter(self._triggers, found):
+            address = self.addressing(name, self._name(one), tick)
+            trigger = Trigger(tick, name, self._name(one), late, context, made.get(one.name, {}), address)
+            self.triggers.append(trigger)
         whole = tick % self.playbook.contexts_every == 0
         if not found and not whole:
             return
@@ -174,7 +211,7 @@ class Reference:
             seen = {f"trigger.{column}": made.get(column) for column in told(one.name, moment, self.playbook)}
             read = names(moment.when or "TRUE", self.playbook.let)
         elif one.reason == "superseded":
-            read = before_in_set(self.playbook, self.level.segments[one.name])
+            read = before_in_set(self.level, self.level.segments[one.name])
         else:
             segment = self.level.segments[one.name]
             text = segment.exit if one.event == "exited" and segment.exit else segment.enter
@@ -212,6 +249,8 @@ class Reference:
 
     def _feature(self, name: str, subject: Subject, tick: int) -> Value:
         """Return one feature of a subject at one tick."""
+        if self.level.features[name].from_ == MEMBERS:
+            return of_members(self.level.features[name], subject.members, self.playbook.let)
         return feature_at(self.level.features[name], subject.observed[name], tick, self.grid)
 
     def _segment(self, name: str, member: Membership, values: Mapping[str, Value], tick: int) -> tuple[str, str | None]:
@@ -243,7 +282,7 @@ class Reference:
 
     def _superseded(self, segment: Segment, values: Mapping[str, Value]) -> bool:
         """Return whether the subject is, now, in a segment of the same set that goes before."""
-        return any(values[key] is True for key in before_in_set(self.playbook, segment))
+        return any(values[key] is True for key in before_in_set(self.level, segment))
 
     def _fires(self, name: str, moment: Moment, subject: Subject, values: Mapping[str, Value], tick: int) -> bool:
         """Return whether a moment fires at one tick."""
@@ -271,7 +310,7 @@ class Reference:
         return {**values, "days_until": lambda date: days_until(date, tick, refresh or 1440 * MINUTE, zone)}
 
     def _name(self, transition: Transition) -> str:
-        return f"subscriber.{transition.name}" + (".exited" if transition.event == "exited" else "")
+        return f"{self.kind}.{transition.name}" + (".exited" if transition.event == "exited" else "")
 
     def _triggers(self, transition: Transition) -> bool:
         """Return whether a transition is a trigger: an offer names it and it is not late, or may be."""
@@ -284,23 +323,21 @@ class Reference:
         return -(-duration // self.playbook.tick) * self.playbook.tick
 
 
-def in_order(playbook: Playbook) -> list[str]:
+def in_order(level: Level, lets: Mapping[str, object]) -> list[str]:
     """Return the derived values and segments so that each follows what it reads."""
-    level = playbook.subscriber
     texts = {key: [one.expr] for key, one in level.derived.items()}
     texts |= {key: [text for text in (one.enter, one.exit) if text] for key, one in level.segments.items()}
-    reads = {key: {name for text in texts[key] for name in names(text, playbook.let)} & texts.keys() for key in texts}
+    reads = {key: {name for text in texts[key] for name in names(text, lets)} & texts.keys() for key in texts}
     for key, segment in level.segments.items():
-        reads[key] |= before_in_set(playbook, segment)
+        reads[key] |= before_in_set(level, segment)
     done: list[str] = []
     while len(done) < len(texts):
         done.append(next(key for key in texts if key not in done and reads[key] <= set(done)))
     return done
 
 
-def texts(playbook: Playbook) -> Iterator[str]:
-    """Yield every expression over contexts."""
-    level = playbook.subscriber
+def texts(playbook: Playbook, level: Level) -> Iterator[str]:
+    """Yield every expression over a level's contexts."""
     yield from (derived.expr for derived in level.derived.values())
     yield from (text for one in level.segments.values() for text in (one.enter, one.exit) if text)
     yield from (moment.when for moment in level.moments.values() if moment.when)
@@ -308,9 +345,9 @@ def texts(playbook: Playbook) -> Iterator[str]:
         yield from (offer.eligible, offer.value, offer.cost, offer.p_accept or "0", *offer.params.values())
 
 
-def before_in_set(playbook: Playbook, segment: Segment) -> set[str]:
+def before_in_set(level: Level, segment: Segment) -> set[str]:
     """Return the segments of a segment's exclusive set that have a smaller priority number."""
-    every = playbook.subscriber.segments.items() if segment.exclusive else ()
+    every = level.segments.items() if segment.exclusive else ()
     return {key for key, one in every if one.exclusive == segment.exclusive and one.priority < segment.priority}
 
 

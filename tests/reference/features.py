@@ -1,7 +1,7 @@
 """Features by definition: one value from the raw rows of one subject."""
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from zoneinfo import ZoneInfo
@@ -14,11 +14,15 @@ from tests.reference.records import Grid, Signal
 
 @dataclass(frozen=True, order=True)
 class Observation:
-    """What one row adds to one feature; the order is the one of `first` and `last`."""
+    """What one row adds to one feature; the order is the one of `first` and `last`.
+
+    `member` is whose row it is where the subject is a group, empty for its own.
+    """
 
     time: int
     source: str
     id: str
+    member: str
     value: Value
 
 
@@ -28,7 +32,7 @@ def observed(feature: Feature, row: Signal, playbook: Playbook) -> list[Observat
     if row.signal != feature.from_ or (feature.where and not is_true(feature.where, scope, playbook.let)):
         return []
     value = True if feature.column == "any" else _scaled(scope[feature.column], _scale(feature))
-    return [] if value is None else [Observation(row.time, row.source, row.id, value)]
+    return [] if value is None else [Observation(row.time, row.source, row.id, row.subscriber or "", value)]
 
 
 def feature_at(feature: Feature, observations: Sequence[Observation], tick: int, grid: Grid) -> Value:
@@ -43,6 +47,16 @@ def feature_at(feature: Feature, observations: Sequence[Observation], tick: int,
     if feature.aggregate == "seconds_since_last":
         return (tick - inside[-1].time) / 1000
     return _OF_SOME[feature.aggregate](values, scale)
+
+
+def of_members(feature: Feature, members: Iterable[Mapping[str, Value]], lets: Mapping[str, object]) -> Value:
+    """Return one feature from the contexts of a group's members, one row each."""
+    counted = [row for row in members if feature.where is None or is_true(feature.where, row, lets)]
+    values = [True if feature.column == "any" else row[feature.column] for row in counted]
+    known = [value for value in values if value is not None]
+    if feature.aggregate in _OF_ANY:
+        return _OF_ANY[feature.aggregate](known, 0)
+    return _OF_SOME[feature.aggregate](known, 0) if known else None
 
 
 def profile_at(rows: Iterable[Signal], wanted: Iterable[str], tick: int) -> dict[str, Value]:
@@ -65,7 +79,7 @@ def row_scope(row: Signal, zone: str) -> dict[str, Value]:
     local = datetime.datetime.fromtimestamp(row.time / 1000, ZoneInfo(zone))
     absent = {column.name: None for column in contract(row.signal).fields}
     clock = {"local_hour": local.hour, "local_weekday": local.isoweekday(), "local_date": local.date()}
-    return absent | dict(row.payload) | clock
+    return absent | dict(row.payload) | clock | {"subscriber": row.subscriber}
 
 
 def _scale(feature: Feature) -> int:

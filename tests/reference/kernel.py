@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 
 from schemas.contracts import contract
-from tests.reference.records import Context, Signal, Transition, Trigger, ms
+from tests.reference.records import Address, Context, Signal, Transition, Trigger, ms
 from transforms.context.advance import Advanced, advance
 from transforms.context.definitions import ContextPlan
+from transforms.context.recipients import ADDRESS
 
 
 class Kernel:
@@ -52,16 +53,17 @@ def batches(plan: ContextPlan, signals: Iterable[Signal]) -> list[pa.RecordBatch
     by_type: dict[str, list[Signal]] = defaultdict(list)
     for row in signals:
         by_type[row.signal].append(row)
-    return [_batch(name, plan.signals[name].columns, rows) for name, rows in by_type.items()]
+    return [batch(name, plan.level, plan.signals[name].columns, rows) for name, rows in by_type.items()]
 
 
-def _batch(name: str, payload: Iterable[str], rows: list[Signal]) -> pa.RecordBatch:
+def batch(name: str, kind: str, payload: Iterable[str], rows: list[Signal]) -> pa.RecordBatch:
+    """Return signals of one type, about subjects of one kind."""
     fields = [pa.field(key, pa.string()) for key in ("id", "source")]
     fields += [pa.field("time", pa.int64()), pa.field("subject", pa.string())]
     fields += [pa.field(column, contract(name).by_name[column].type) for column in payload]
     envelope = ("id", "source", "time", "subject")
     table = [{key: getattr(row, key) for key in envelope} | _present(row, payload) for row in rows]
-    schema = pa.schema(fields, {b"signal": name.encode(), b"subject_kind": b"subscriber"})
+    schema = pa.schema(fields, {b"signal": name.encode(), b"subject_kind": kind.encode()})
     return pa.RecordBatch.from_pylist(table, schema)
 
 
@@ -77,7 +79,8 @@ def transition(row: Mapping[str, object]) -> Transition:
 
 def _trigger(row: Mapping[str, object]) -> Trigger:
     made = {key: value for key, value in (row["evidence"].get("trigger") or {}).items() if value is not None}
-    return Trigger(ms(row["tick"]), row["subject"], row["trigger"], row["late"], _context(row), made)
+    address = Address(**{key: row[key] for key in ADDRESS})
+    return Trigger(ms(row["tick"]), row["subject"], row["trigger"], row["late"], _context(row), made, address)
 
 
 def _context(row: Mapping[str, object]) -> Context:

@@ -1,6 +1,6 @@
 """Hypothesis strategies of playbooks: all aggregates, windows and conditions, mixed at random."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -11,6 +11,9 @@ from tests.reference.records import MINUTE, Grid
 Draw = Callable[[st.SearchStrategy], object]
 Reaches = tuple[tuple[int, int, int], ...]
 """Kinds of windows: the unit of W and offset, the least and the greatest W + offset, all in minutes."""
+
+Sections = dict[str, list[str]]
+"""The lines of each section of a level."""
 
 SMALL = Grid(exact_limit=8 * MINUTE, short_pane=2 * MINUTE, long_pane=4 * MINUTE, short_span=16 * MINUTE)
 """A grid on which sawtooth windows of both panes fit into an hour."""
@@ -37,7 +40,7 @@ _PROFILE = ("profile.employees", "profile.tariff", "profile.has_fixed", "profile
 
 
 @dataclass
-class _Names:
+class Names:
     """What an expression may read so far, and what it is for a subject without rows."""
 
     numbers: list[str]
@@ -58,23 +61,63 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least
         least: How many segments there are at least.
         sequences: How many sequences there are at least; an offer names each of these.
     """
-    names = _Names(
-        ["n", "profile.employees"], [], [], [], {"n": 0, "days_until": lambda date: None, **dict.fromkeys(_PROFILE)}
-    )
+    sections = subscribers(draw, nobody(), tick, reaches, least, sequences)
+    names = triggers({"subscriber": sections})
+    named = draw(st.lists(st.sampled_from(names), max_size=4)) if names else []
+    named += [f"subscriber.q{index}" for index in range(sequences)]
+    offers = [f"offer: {{{offer(named, sections['moments'])}}}"] if named else []
+    return text_of({"subscriber": sections}, tick, "usage, balance, order, profile", offers)
+
+
+def nobody() -> Names:
+    """Return what a subject is known for before its features."""
+    empty = {"n": 0, "days_until": lambda date: None, **dict.fromkeys(_PROFILE)}
+    return Names(["n", "profile.employees"], [], [], [], empty)
+
+
+def subscribers(draw: Draw, names: Names, tick: int, reaches: Reaches, least: int = 0, sequences: int = 0) -> Sections:
+    """Return the sections of subscribers and note their names."""
     features = [f"n: {{count: any, from: usage, window: {3 * tick}m}}"]
-    features += [_feature(draw, f"f{index}", names, reaches) for index in range(draw(st.integers(1, 4)))]
+    features += [feature(draw, f"f{index}", names, reaches) for index in range(draw(st.integers(1, 4)))]
+    return {"features": features, **conditions(draw, names, tick, least, (sequences, 2))}
+
+
+def conditions(
+    draw: Draw, names: Names, tick: int, least: int, sequences: tuple[int, int], prefix: str = ""
+) -> Sections:
+    """Return what is made of features: derived values, segments and moments, their names with a prefix."""
     derived, segments = [], []
     for index in range(draw(st.integers(least, 4))):
         if index >= least and draw(st.booleans()):
-            derived.append(_derived(draw, f"d{index}", names, tick))
+            derived.append(_derived(draw, f"{prefix}d{index}", names, tick))
         else:
-            segments.append(_segment(draw, f"s{index}", names, tick))
+            segments.append(_segment(draw, f"{prefix}s{index}", names, tick))
     segments = draw(st.permutations(_in_sets(draw, segments)))
-    moments = [_moment(draw, f"m{index}", names, tick) for index in range(draw(st.integers(0, 2)))]
-    moments += [_sequence(draw, f"q{index}", names, tick) for index in range(draw(st.integers(sequences, 2)))]
-    level = {"features": features, "derived": derived, "segments": segments, "moments": moments}
-    triggers = [f"subscriber.{line.split(':')[0]}" for line in segments + moments]
-    triggers += [f"subscriber.{line.split(':')[0]}.exited" for line in segments]
+    moments = [_moment(draw, f"{prefix}m{index}", names, tick) for index in range(draw(st.integers(0, 2)))]
+    moments += [_sequence(draw, f"{prefix}q{index}", names, tick) for index in range(draw(st.integers(*sequences)))]
+    return {"derived": derived, "segments": segments, "moments": moments}
+
+
+def triggers(levels: Mapping[str, Sections]) -> list[str]:
+    """Return every name that an offer can be for."""
+    found = []
+    for kind, sections in levels.items():
+        segments = [f"{kind}.{line.split(':')[0]}" for line in sections["segments"]]
+        found += [f"{kind}.{line.split(':')[0]}" for line in sections["moments"]]
+        found += segments + [f"{name}.exited" for name in segments]
+    return found
+
+
+def offer(named: Iterable[str], moments: Iterable[str] = ()) -> str:
+    """Return an offer for these triggers, which reads what it can of those that are sequences of subscribers."""
+    names = list(dict.fromkeys(named))
+    text = f"for: [{', '.join(names)}], family: any, owner: us, value: 1, p_accept: 0.5, send: [app], valid_for: 1h"
+    read = {column for line in moments if f"subscriber.{line.split(':')[0]}" in names for column in _readable(line)}
+    return text + (f", params: {{{', '.join(f'{name}: trigger.{name}' for name in sorted(read))}}}" if read else "")
+
+
+def text_of(levels: Mapping[str, Sections], tick: int, signals: str, offers: Iterable[str]) -> str:
+    """Return the text of a playbook."""
     lines = [
         "playbook: random",
         "time_zone: Europe/Helsinki",
@@ -83,23 +126,17 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least
         f"dedup_horizon: {12 * tick}m",
         f"contexts_every: {10 * tick}m",
         "let: {little: 2, busy: n > 1}",
-        "signals: [usage, balance, order, profile]",
-        "subscriber:",
+        f"signals: [{signals}]",
     ]
-    for section, entries in level.items():
-        lines += [f"  {section}:", *(f"    {entry}" for entry in entries)] if entries else []
-    named = draw(st.lists(st.sampled_from(triggers), unique=True, max_size=4)) if triggers else []
-    if named := list(dict.fromkeys([*named, *(f"subscriber.q{index}" for index in range(sequences))])):
-        offer = (
-            f"for: [{', '.join(named)}], family: any, owner: us, value: 1, p_accept: 0.5, send: [app], valid_for: 1h"
-        )
-        read = [column for line in moments if f"subscriber.{line.split(':')[0]}" in named for column in _readable(line)]
-        offer += f", params: {{{', '.join(f'{name}: trigger.{name}' for name in sorted({*read}))}}}" if read else ""
-        lines += ["offers:", f"  offer: {{{offer}}}"]
+    for kind, sections in levels.items():
+        lines.append(f"{kind}:")
+        for section, entries in sections.items():
+            lines += [f"  {section}:", *(f"    {entry}" for entry in entries)] if entries else []
+    lines += ["offers:", *(f"  {one}" for one in offers)] if offers else []
     return "\n".join(lines) + "\n"
 
 
-def _feature(draw: Draw, name: str, names: _Names, reaches: Reaches) -> str:
+def feature(draw: Draw, name: str, names: Names, reaches: Reaches) -> str:
     """Return a feature's line and note what it is."""
     signal = draw(st.sampled_from(sorted(_NUMERIC)))
     aggregates = ["count", "sum", "min", "max", "mean", "distinct", "first", "last", "seconds_since_last"]
@@ -127,7 +164,7 @@ def _window(draw: Draw, aggregate: str, reaches: Reaches) -> str:
     return f", window: {window}m" + (f", offset: {reach - window}m" if reach > window else "")
 
 
-def _derived(draw: Draw, name: str, names: _Names, tick: int) -> str:
+def _derived(draw: Draw, name: str, names: Names, tick: int) -> str:
     """Return a derived value's line and note it."""
     a, b = draw(st.sampled_from(names.numbers)), draw(st.sampled_from(names.numbers))
     member = draw(st.sampled_from(names.booleans)) if names.booleans else "TRUE"
@@ -148,15 +185,15 @@ def _derived(draw: Draw, name: str, names: _Names, tick: int) -> str:
     return f'{name}: {{expr: "{text}"{bounds}{fading}{_refresh(draw, tick, text + fading)}}}'
 
 
-def _segment(draw: Draw, name: str, names: _Names, tick: int) -> str:
+def _segment(draw: Draw, name: str, names: Names, tick: int) -> str:
     """Return a segment's line, one that a subject without rows is not in, and note it."""
-    enter = draw(st.sampled_from([_condition(draw, names), "n > 0", "n > 1", "n = 1"]))
+    enter = draw(st.sampled_from([condition(draw, names), "n > 0", "n > 1", "n = 1"]))
     if is_true(enter, names.empty, {"little": 2, "busy": "n > 1"}):
         enter = f"({enter}) AND n > 0"
     hold = draw(st.sampled_from([0, 0, 60, 90, 240]))
     expire = draw(st.sampled_from([None, None, 300, 400, 600]))
     parts = [f'enter: "{enter}"', f"hold: {hold * tick}s"]
-    parts += [f'exit: "{_condition(draw, names)}"'] if draw(st.booleans()) else []
+    parts += [f'exit: "{condition(draw, names)}"'] if draw(st.booleans()) else []
     parts += [f"expire: {expire * tick}s"] if expire else []
     parts += ["on_late: trigger"] if draw(st.booleans()) else []
     parts[-1] += _refresh(draw, tick, "".join(parts))
@@ -173,10 +210,10 @@ def _in_sets(draw: Draw, segments: list[str]) -> list[str]:
     return [line[:-1] + f", exclusive: {name}, priority: {rank}}}" if name else line for rank, (line, name) in ranked]
 
 
-def _moment(draw: Draw, name: str, names: _Names, tick: int) -> str:
+def _moment(draw: Draw, name: str, names: Names, tick: int) -> str:
     """Return a moment's line."""
     repeat, again_after = draw(st.sampled_from([None, 1, 3])), draw(st.sampled_from([None, 30, 150, 420]))
-    parts = [f'when: "{_condition(draw, names)}"']
+    parts = [f'when: "{condition(draw, names)}"']
     parts += [f"repeat: {repeat * tick}m"] if repeat else []
     parts += [f"again_after: {again_after * tick}s"] if again_after else []
     parts += ["on_late: trigger"] if draw(st.booleans()) else []
@@ -190,7 +227,7 @@ def _refresh(draw: Draw, tick: int, text: str) -> str:
     return f", refresh: {given * tick}m" if given else ""
 
 
-def _sequence(draw: Draw, name: str, names: _Names, tick: int) -> str:
+def _sequence(draw: Draw, name: str, names: Names, tick: int) -> str:
     """Return the line of a moment that is a sequence."""
     parts = ["after", *draw(st.sampled_from([["then"], ["without"], ["then", "without"]]))]
     signals = draw(st.lists(st.sampled_from(sorted(_SAME)), min_size=1, max_size=2, unique=True))
@@ -200,7 +237,7 @@ def _sequence(draw: Draw, name: str, names: _Names, tick: int) -> str:
     if same := draw(st.lists(st.sampled_from(sorted(common)), max_size=2, unique=True)):
         lines.append(f"same: [{', '.join(same)}]")
     lines.append(f"within: {draw(st.sampled_from([1, 30, 60, 150, 300, 480, 900])) * tick}s")
-    lines += [f'when: "{_condition(draw, names)}"'] if draw(st.integers(0, 2)) == 0 else []
+    lines += [f'when: "{condition(draw, names)}"'] if draw(st.integers(0, 2)) == 0 else []
     again_after = draw(st.sampled_from([None, None, 150, 420]))
     lines += [f"again_after: {again_after * tick}s"] if again_after else []
     lines += ["on_late: trigger"] if draw(st.booleans()) else []
@@ -222,14 +259,14 @@ def _readable(line: str) -> list[str]:
     return [column for signal, mine in columns.items() if f"{signal}: " in after for column in mine]
 
 
-def _condition(draw: Draw, names: _Names) -> str:
+def condition(draw: Draw, names: Names) -> str:
     """Return a condition over one or two atoms."""
     atoms = [_atom(draw, names) for _ in range(draw(st.integers(1, 2)))]
     text = draw(st.sampled_from([" AND ", " OR "])).join(atoms)
     return f"NOT ({text})" if draw(st.integers(0, 5)) == 0 else text
 
 
-def _atom(draw: Draw, names: _Names) -> str:
+def _atom(draw: Draw, names: Names) -> str:
     """Return one comparison, or one name that is TRUE or FALSE."""
     number = f"{draw(st.sampled_from(names.numbers))} "
     compare, limit = draw(st.sampled_from([">", ">=", "<", "<=", "=", "<>"])), draw(st.sampled_from([0, 1, 2, 2.5, 5]))

@@ -17,7 +17,10 @@ def ms(instant: int | datetime.datetime) -> int:
 
 @dataclass(frozen=True)
 class Signal:
-    """One signal; `time` in ms of the epoch, `payload` by column, None is NULL."""
+    """One signal; `time` in ms of the epoch, `payload` by column, None is NULL.
+
+    `subscriber` is the member whose signal it is where the subject is its group.
+    """
 
     signal: str
     id: str
@@ -25,6 +28,8 @@ class Signal:
     time: int
     subject: str
     payload: Mapping[str, Value]
+    subject_kind: str = "subscriber"
+    subscriber: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -79,6 +84,18 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Address:
+    """Whose ledger decides about a trigger, and who would be contacted; as `transforms` call it."""
+
+    root_kind: str
+    root: str
+    recipient: str | None
+    household: str | None = None
+    sme: str | None = None
+    moved_until: int | None = None
+
+
+@dataclass(frozen=True)
 class Trigger:
     """One question to the offers; `made` is what is known of the columns of the signals that made it."""
 
@@ -88,3 +105,4 @@ class Trigger:
     late: bool
     context: Context
     made: Mapping[str, Value]
+    address: Address

@@ -30,7 +30,7 @@ class Succession(Reference):
     def __init__(self, versions: Sequence[Playbook], grid: Grid) -> None:
         """Start under the first version."""
         super().__init__(versions[0], grid)
-        self._profile = {name for book in versions for text in texts(book) for name in names(text, book.let)}
+        self._profile = {name for book in versions for text in texts(book, book.subscriber) for name in names(text, book.let)}
         self._profile = {name for name in self._profile if name.startswith("profile.")}
         self._later = [*versions[1:]]
         self._since: dict[str, int] = {}
@@ -54,7 +54,7 @@ class Succession(Reference):
         new = playbook.subscriber.features.keys() - kept.keys()
         self._since = {name: self._since[other] for name, other in kept.items() if other in self._since}
         self._since |= dict.fromkeys(new, playbook.effective_from or 0)
-        for subject in self._subjects.values():
+        for subject in self.subjects.values():
             subject.observed = defaultdict(list, {name: [*subject.observed[other]] for name, other in kept.items()})
             gone = [name for name in subject.memberships if name not in playbook.subscriber.segments]
             subject.gone = [name for name in gone if subject.memberships.pop(name).entered is not None]
@@ -65,7 +65,7 @@ class Succession(Reference):
             same = [name for name in old.moments if waits_for(name, self.playbook) == waits_for(name, playbook)]
             subject.threads = defaultdict(Threads, {name: subject.threads[name] for name in same})
         self.playbook, self.level = playbook, playbook.subscriber
-        self._order = in_order(playbook)
+        self._order = in_order(playbook.subscriber, playbook.let)
 
     def _pulse(self, name: str, pulse: Pulse, old: Moment) -> Pulse:
         """Return what a moment remembers under the next version."""
@@ -135,7 +135,7 @@ def meanings(playbook: Playbook) -> dict[str, object]:
             found[name] = (says(level.derived[name].expr), level.derived[name].bounds)
         elif name not in found and name in level.segments:
             one = level.segments[name]
-            above = sorted(before_in_set(playbook, one))
+            above = sorted(before_in_set(playbook.subscriber, one))
             rest = "lasts" if one.expire and not one.exit else ""
             found[name] = (says(one.enter), says(one.exit), rest, [(key, of(key)) for key in above])
         elif name not in found and name in level.moments:

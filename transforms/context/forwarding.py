@@ -96,7 +96,7 @@ def _members_of(
     if "role" in read:
         roles = pl.Series([None], dtype=pl.String).append(stays.table["role"])
         values = values.with_columns(role=roles.gather(stay + 1))
-    now = values.select(measured(measure) for measure in forward.members).with_columns(
+    now = values.with_columns(measured(measure) for measure in forward.members).select(keys).with_columns(
         code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay)
     )
     cell = f"told {forward.kind}"

@@ -167,8 +167,9 @@ def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
         return
     ties = signal.ties
     if signal.by_member:
-        own = "subscriber" not in frame.columns  # the group's own signals, of no member
-        frame = frame.with_columns(member=pl.lit(0, pl.Int64) if own else member_of(frame["subscriber"]))
+        if "subscriber" not in frame.columns:  # the group's own signals, of no member
+            frame = frame.with_columns(subscriber=pl.lit(None, pl.String))
+        frame = frame.with_columns(member=member_of(frame["subscriber"]))
     measures = (measured(measure) for measure in signal.measures)
     rows = frame.select("code", "time", *signal.whose, *ties, *measures)
     if not signal.every_row:

@@ -61,8 +61,9 @@ def assert_same(kernels: Sequence[Kernel], truth: Reference) -> None:
     """Compare all that shards told with the reference; float means may differ in the last bit."""
     assert sorted(one for shard in kernels for one in shard.transitions) == sorted(truth.transitions)
     assert_all_alike({one: told for shard in kernels for one, told in shard.evidence.items()}, truth.evidence)
-    named = {(one.tick, one.subject, one.trigger, one.late) for one in truth.triggers}
-    assert {(one.tick, one.subject, one.trigger, one.late) for shard in kernels for one in shard.triggers} == named
+    named = {(one.tick, one.subject, one.trigger, one.late, one.address) for one in truth.triggers}
+    told = {(one.tick, one.subject, one.trigger, one.late, one.address) for shard in kernels for one in shard.triggers}
+    assert told == named
     assert sum(len(shard.triggers) for shard in kernels) == len(truth.triggers)
     counts = truth.counts | {"pending": len(truth.waiting)}
     assert {key: sum(shard.counts[key] for shard in kernels) for key in counts} == counts

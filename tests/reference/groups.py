@@ -1,0 +1,130 @@
+"""Contexts of subscribers and of their groups by definition: each tick, first those, then these.
+
+What `contexts` says holds here too. Besides:
+
+- A membership that is told late acts from the closed tick on, as one that begins or ends there: it makes late only what
+  happens to the subscriber.
+- A group is known from the first tick after somebody was in it, or after its first own signal.
+- Who is in a group at a tick was in it just before. A group knows through a member only what the member told while it
+  was in it at every tick since: not the late row of one who left, or left and came back.
+- A group is late where a late row of a type that its features read enters, whatever their `where`.
+- Profile rows are about their own subject: those of members tell nothing about the group.
+- A subscriber had a trigger *in that time* before it moved at t: at a tick in (t - time, t], whoever its root was then.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+
+from schemas.playbook import GROUPS, Playbook
+from tests.reference.contexts import Reference
+from tests.reference.identity import Identity
+from tests.reference.records import Address, Grid, Signal
+
+ROLES = ("primary", "owner", "member", "employee")
+
+
+class World:
+    """Subscribers, households and SMEs, advanced by definition.
+
+    Attributes:
+        levels: The contexts of each kind.
+    """
+
+    def __init__(self, playbook: Playbook, grid: Grid) -> None:
+        """Start with nobody known and no tick closed."""
+        self.playbook, self.identity = playbook, Identity()
+        addressing = {kind: partial(self._of_group, kind) for kind in GROUPS} | {"subscriber": self._of_subscriber}
+        self.levels = {kind: Reference(playbook, grid, kind, addressing[kind]) for kind in playbook.levels}
+        self._subscribers = self.levels["subscriber"]
+        self._closed: list[int] = []
+
+    def advance(self, signals: Iterable[Signal], upto: int) -> None:
+        """Take signals in, then close every tick up to and including `upto`."""
+        signals = [*signals]
+        for kind, level in self.levels.items():
+            level.take(row for row in signals if row.subject_kind == kind)
+        first = min((level.own_tick(row) for level in self.levels.values() for row in level.waiting), default=upto)
+        for tick in self._subscribers.open(first, upto):
+            self._close(tick)
+        for level in self.levels.values():
+            level.closed = upto
+
+    def _close(self, tick: int) -> None:
+        applied = self._subscribers.enter(tick)
+        for row in applied:
+            if row.signal == "membership":
+                self.identity.hear(row, tick, self.playbook.tick)
+        self._subscribers.evaluate(tick)
+        for kind in self.levels.keys() - {"subscriber"}:
+            self._close_groups(kind, applied, tick)
+        self._closed.append(tick)
+
+    def _close_groups(self, kind: str, applied: Iterable[Signal], tick: int) -> None:
+        level = self.levels[kind]
+        level.enter(tick)
+        for group in self._begun(kind, tick):
+            level.know(group)
+        read = {feature.from_ for feature in level.level.features.values()} - {"profile"}
+        for row in applied:
+            group = self.identity.group(row.subject, kind, row.time)
+            if group is not None and row.signal in read and self._stayed(row, kind, group):
+                level.note(replace(row, subject=group, subscriber=row.subject), tick)
+        for group, subject in level.subjects.items():
+            there = self._members(kind, group, tick)
+            subject.lose({row.member for rows in subject.observed.values() for row in rows} - {"", *there})
+            subject.members = [self._as_member(name, kind, tick) for name in there]
+        level.evaluate(tick)
+
+    def _begun(self, kind: str, tick: int) -> set[str]:
+        """Return the groups that somebody came to be in since the tick before."""
+        turns = [(name, t) for name in self.identity.subscribers() for t in self.identity.turns(name)]
+        found = {self.identity.group(name, kind, t) for name, t in turns if tick - self.playbook.tick <= t < tick}
+        return {group for group in found if group is not None}
+
+    def _stayed(self, row: Signal, kind: str, group: str) -> bool:
+        """Return whether, at every closed tick since its signal, a subscriber was in the group."""
+        since = (tick for tick in self._closed if row.time < tick)
+        return all(self.identity.group(row.subject, kind, tick - 1) == group for tick in since)
+
+    def _members(self, kind: str, group: str, tick: int) -> list[str]:
+        everybody = self.identity.subscribers()
+        return [name for name in everybody if self.identity.group(name, kind, tick - 1) == group]
+
+    def _as_member(self, name: str, kind: str, tick: int) -> dict[str, object]:
+        context, place = self._subscribers.contexts[name, tick], self.identity.place(name, kind, tick - 1)
+        segments = {segment: segment in context.segments for segment in self.playbook.subscriber.segments}
+        return {**context.values, **segments, "role": place and place.role}
+
+    def _of_subscriber(self, subject: str, trigger: str, tick: int) -> Address:
+        """Address the trigger of a subscriber: to itself, by its contact root just before the tick."""
+        root_kind, root = self.identity.root(subject, tick - 1)
+        groups = {kind: self.identity.group(subject, kind, tick - 1) for kind in GROUPS}
+        return Address(root_kind, root, subject, **groups, moved_until=self._moved_until(subject, tick))
+
+    def _of_group(self, kind: str, group: str, trigger: str, tick: int) -> Address:
+        """Address the trigger of a group to a member, in the order of roles, then of ids."""
+        named = [offer.to for offer in self.playbook.offers.values() if trigger in offer.for_ and offer.to]
+        order = list(dict.fromkeys([*named, *ROLES]))
+
+        def rank(name: str) -> tuple[int, str]:
+            role = self.identity.place(name, kind, tick - 1).role
+            return order.index(role) if role in order else len(order), name
+
+        there = self._members(kind, group, tick)
+        if not there:
+            return Address(kind, group, None)
+        own = self._of_subscriber(min(there, key=rank), trigger, tick)
+        return own if kind == "household" or own.household else replace(own, root_kind=kind, root=group)
+
+    def _moved_until(self, subject: str, tick: int) -> int | None:
+        """Return until when a subscriber is left alone because contacts of an old root may matter."""
+        matter, until = self.playbook.contacts_matter, []
+        triggers = [one.tick for one in self._subscribers.triggers if one.subject == subject]
+        for time in self.identity.turns(subject):
+            before, after = self.identity.root(subject, time - 1), self.identity.root(subject, time)
+            idle = before == ("subscriber", subject) and not any(time - matter < one <= time for one in triggers)
+            if time < tick and before != after and not idle:
+                until.append(time + matter)
+        latest = max(until, default=tick)
+        return latest if latest > tick else None

@@ -1,0 +1,74 @@
+"""Both stages of contexts by the kernel, each in shards, in the words of the reference."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import pyarrow as pa
+
+from schemas.playbook import GROUPS
+from tests.reference.kernel import Kernel, batch
+from tests.reference.records import Signal
+from transforms.context.advance_levels import AdvancedLevels, advance_levels
+from transforms.context.definitions import ContextPlan
+from transforms.context.levels import columns_read
+from transforms.parsing.batches import by_shard
+
+
+class Stages:
+    """Subscribers, and the groups that they tell, advanced by the kernel.
+
+    Attributes:
+        shards: What each shard of either stage told, by kind of subject.
+    """
+
+    def __init__(self, plans: Mapping[str, ContextPlan], subscribers: int = 1, groups: int = 1) -> None:
+        """Start without state.
+
+        Args:
+            plans: The levels.
+            subscribers: Number of shards of the first stage.
+            groups: Number of shards of the second.
+        """
+        self._columns = columns_read(plans)
+        self._first = [_Shard([plans["subscriber"]]) for _ in range(subscribers)]
+        self._second = [_Shard([plan for kind, plan in plans.items() if kind in GROUPS]) for _ in range(groups)]
+        self.shards = {kind: [s.told[kind] for s in (*self._first, *self._second) if kind in s.told] for kind in plans}
+
+    def advance(self, signals: Iterable[Signal], upto: int, *, groups_rest: bool = False) -> None:
+        """Advance over one span; where groups rest, what they are told waits for a later call."""
+        by_type: dict[tuple[str, str], list[Signal]] = defaultdict(list)
+        for row in signals:
+            by_type[row.signal, row.subject_kind].append(row)
+        for (name, kind), rows in by_type.items():
+            stage = self._second if kind in GROUPS else self._first
+            _deal(batch(name, kind, self._columns[name], rows), stage)
+        for shard in self._first:
+            for advanced in shard.advance(upto).every:
+                for told in advanced.told:
+                    _deal(told, self._second)
+        if not groups_rest:
+            for shard in self._second:
+                shard.advance(upto)
+
+
+class _Shard:
+    """One shard of a stage, with its state and what waits."""
+
+    def __init__(self, plans: Sequence[ContextPlan]) -> None:
+        self._plans, self._state = plans, None
+        self.waiting: list[pa.RecordBatch] = []
+        self.told = {plan.level: Kernel(plan) for plan in plans}
+
+    def advance(self, upto: int) -> AdvancedLevels:
+        advanced = advance_levels(self._plans, self._state, self.waiting, upto)
+        self._state, self.waiting = advanced.state, advanced.waiting
+        for plan, made in zip(self._plans, advanced.made, strict=True):
+            for one in made:
+                self.told[plan.level].take(one)
+        return advanced
+
+
+def _deal(rows: pa.RecordBatch, stage: Sequence[_Shard]) -> None:
+    """Let rows wait where they belong."""
+    for shard, mine in by_shard(rows, len(stage)):
+        stage[shard].waiting.append(mine)
