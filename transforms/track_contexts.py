@@ -126,7 +126,7 @@ class _Shell:
         if not bounded:
             state.write(advanced.state)
             closed.write(upto)
-            ticks = [end_tick(self._tick, parcel.earliest) for parcel in left]
+            ticks = [max(end_tick(self._tick, parcel.earliest), upto + self._tick) for parcel in left]
             ticks += [] if advanced.wake is None else [advanced.wake]
             if ticks:
                 self._alarm.at(min(ticks), wake, timer)

@@ -81,7 +81,7 @@ class ContextPlans:
             options: dict[str, Any] = {"complete_from": complete_from, "final": ends, "pulse": pulse}
             made.append(advance_levels(plans, state, batches, end, **options))
         every = [[one for part in level for one in part] for level in zip(*(one.made for one in made), strict=True)]
-        return AdvancedLevels(every, upto, self.versions.next_start(upto))
+        return AdvancedLevels(every, upto, self.versions.next_start(upto), made[-1].held)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tests.reference.playbooks import (
     triggers,
 )
 from tests.reference.records import MINUTE, Signal
-from tests.reference.strategies import COLUMNS, START, Case, dealt, ends, signals
+from tests.reference.strategies import START, Case, dealt, ends, signals
 
 ROLES = (None, "primary", "owner", "member", "employee", "child")
 GROUPS = {"household": ("h1", "h2", "h3"), "sme": ("c1", "c2")}

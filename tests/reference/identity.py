@@ -1,7 +1,7 @@
 """Who is in which group by definition: what was told of one subscriber, replayed."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.reference.records import Signal
 
@@ -19,9 +19,9 @@ class Change:
     time: int
     source: str
     id: str
-    joined: bool
-    group: str
-    role: str | None
+    joined: bool = field(compare=False)
+    group: str = field(compare=False)
+    role: str | None = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ class Identity:
     def place(self, subscriber: str, kind: str, time: int) -> Place | None:
         """Return where a subscriber is at a time: who joins a group leaves the one before."""
         here = None
-        for change in sorted(self._changes[subscriber, kind], key=lambda one: (one.since, one.time, one.source, one.id)):
+        for change in sorted(
+            self._changes[subscriber, kind], key=lambda one: (one.since, one.time, one.source, one.id)
+        ):
             if change.since > time:
                 break
             if change.joined:

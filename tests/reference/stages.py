@@ -8,7 +8,8 @@ import pyarrow as pa
 from schemas.playbook import GROUPS
 from tests.reference.kernel import Kernel, batch
 from tests.reference.records import Signal
-from transforms.context.advance_levels import AdvancedLevels, advance_levels
+from transforms.context.advance import Advanced
+from transforms.context.advance_levels import advance_levels
 from transforms.context.definitions import ContextPlan
 from transforms.context.levels import columns_read
 from transforms.parsing.batches import by_shard
@@ -34,38 +35,44 @@ class Stages:
         self._second = [_Shard([plan for kind, plan in plans.items() if kind in GROUPS]) for _ in range(groups)]
         self.shards = {kind: [s.told[kind] for s in (*self._first, *self._second) if kind in s.told] for kind in plans}
 
-    def advance(self, signals: Iterable[Signal], upto: int, *, groups_rest: bool = False) -> None:
-        """Advance over one span; where groups rest, what they are told waits for a later call."""
+    def advance(self, signals: Iterable[Signal], upto: int, groups_upto: int | None = None) -> list[Advanced]:
+        """Advance over one span, groups as far as said: what they are told of later ticks waits.
+
+        Returns:
+            What came of it.
+        """
         by_type: dict[tuple[str, str], list[Signal]] = defaultdict(list)
         for row in signals:
             by_type[row.signal, row.subject_kind].append(row)
         for (name, kind), rows in by_type.items():
             stage = self._second if kind in GROUPS else self._first
             _deal(batch(name, kind, self._columns[name], rows), stage)
-        for shard in self._first:
-            for advanced in shard.advance(upto).every:
-                for told in advanced.told:
-                    _deal(told, self._second)
-        if not groups_rest:
-            for shard in self._second:
-                shard.advance(upto)
+        made = [advanced for shard in self._first for advanced in shard.advance(upto)]
+        for told in (told for advanced in made for told in advanced.told):
+            _deal(told, self._second)
+        ends = upto if groups_upto is None else groups_upto
+        return made + [advanced for shard in self._second for advanced in shard.advance(ends)]
 
 
 class _Shard:
     """One shard of a stage, with its state and what waits."""
 
     def __init__(self, plans: Sequence[ContextPlan]) -> None:
-        self._plans, self._state = plans, None
+        self._plans, self._state, self._closed = plans, None, None
         self.waiting: list[pa.RecordBatch] = []
         self.told = {plan.level: Kernel(plan) for plan in plans}
 
-    def advance(self, upto: int) -> AdvancedLevels:
+    def advance(self, upto: int) -> Sequence[Advanced]:
+        """Advance to a tick, unless it is closed already."""
+        if self._closed is not None and upto <= self._closed:
+            return []
+        self._closed = upto
         advanced = advance_levels(self._plans, self._state, self.waiting, upto)
         self._state, self.waiting = advanced.state, advanced.waiting
         for plan, made in zip(self._plans, advanced.made, strict=True):
             for one in made:
                 self.told[plan.level].take(one)
-        return advanced
+        return advanced.every
 
 
 def _deal(rows: pa.RecordBatch, stage: Sequence[_Shard]) -> None:

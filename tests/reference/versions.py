@@ -30,7 +30,9 @@ class Succession(Reference):
     def __init__(self, versions: Sequence[Playbook], grid: Grid) -> None:
         """Start under the first version."""
         super().__init__(versions[0], grid)
-        self._profile = {name for book in versions for text in texts(book, book.subscriber) for name in names(text, book.let)}
+        self._profile = {
+            name for book in versions for text in texts(book, book.subscriber) for name in names(text, book.let)
+        }
         self._profile = {name for name in self._profile if name.startswith("profile.")}
         self._later = [*versions[1:]]
         self._since: dict[str, int] = {}

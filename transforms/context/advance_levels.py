@@ -25,11 +25,13 @@ class AdvancedLevels:
         made: In the order of ticks, of each level one or more.
         upto: The last tick.
         next_version: The tick at which another version of the playbook takes over, None for never.
+        held: Late rows from where a later tick was closed already.
     """
 
     made: Sequence[Sequence[Advanced]]
     upto: int
     next_version: int | None = None
+    held: Sequence[pa.RecordBatch] = ()
 
     @property
     def every(self) -> list[Advanced]:
@@ -39,7 +41,7 @@ class AdvancedLevels:
     @property
     def waiting(self) -> list[pa.RecordBatch]:
         """Rows of later ticks, to be given again."""
-        return [batch for level in self.made for batch in level[-1].waiting]
+        return [*self.held, *(batch for level in self.made for batch in level[-1].waiting)]
 
     @property
     def wake(self) -> int | None:
@@ -78,17 +80,23 @@ def advance_levels(
         pulse: Widths of the windows in which to tell of segments.
     """
     before = None if state is None else msgspec.msgpack.decode(state, type=_State)
+    blobs = [None] * len(plans) if before is None else before.levels
     made = []
-    for n, plan in enumerate(plans):
+    for plan, blob in zip(plans, blobs, strict=True):
         mine = [batch for batch in batches if batch.schema.metadata[b"subject_kind"] == plan.level.encode()]
-        floors = [int(batch.schema.metadata[FLOOR]) for batch in mine if FLOOR in batch.schema.metadata]
-        level, blob = [], None if before is None else before.levels[n]
-        floor = max(floors, default=None)
-        if floor is not None and (before is None or before.closed < floor) and floor < upto:
-            due = [batch for batch in mine if FLOOR not in batch.schema.metadata]
-            level.append(advance(plan, blob, due, floor, complete_from=complete_from, pulse=pulse))
-            mine = [*level[-1].waiting, *(batch for batch in mine if FLOOR in batch.schema.metadata)]
-            blob = level[-1].state
-        level.append(advance(plan, blob, mine, upto, complete_from=complete_from, final=final, pulse=pulse))
+        floors = {_floor(batch) for batch in mine}
+        ends = sorted(floor for floor in floors if (-1 if before is None else before.closed) < floor < upto)
+        level: list[Advanced] = []
+        for end in (*ends, upto):
+            due = [batch for batch in mine if _floor(batch) < end]
+            state = level[-1].state if level else blob
+            ends_run = final and end == upto
+            level.append(advance(plan, state, due, end, complete_from=complete_from, final=ends_run, pulse=pulse))
+            mine = [*level[-1].waiting, *(batch for batch in mine if _floor(batch) >= end)]
         made.append(level)
-    return AdvancedLevels(made, upto)
+    return AdvancedLevels(made, upto, held=[batch for batch in batches if _floor(batch) >= upto])
+
+
+def _floor(batch: pa.RecordBatch) -> int:
+    """Return the tick that was closed where late rows came from; -1 for others."""
+    return int(batch.schema.metadata.get(FLOOR, -1))

@@ -34,22 +34,23 @@ def joins(plan: ContextPlan, identity: Identity) -> Ints:
 def signals_to_groups(
     plan: ContextPlan, memory: Memory, identity: Identity, intake: Intake
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the signals of members that their groups' features read, late ones apart."""
+    """Yield the signals of members that their groups' features read, late ones apart; none of who has left since."""
     for forward in plan.forwards:
         stays = identity.stays[forward.kind]
+        there = np.append(stays.gone_at(plan.grid) > identity.since, False)
         for name, columns in forward.signals.items():
             rows = intake.applied.get(name)
             if rows is None:
                 continue
             found = stays.at(rows["code"].to_numpy(), rows["time"].to_numpy())
-            at = np.flatnonzero(found >= 0)
+            at = np.flatnonzero(there[found])
             mine = rows[at].with_columns(
                 subject=stays.table["group"][found[at]],
                 subscriber=memory.subjects["subject"][rows["code"].to_numpy()[at]],
             )
             for late in (False, True):
                 part = mine.filter(pl.col("late") == late).select("subject", "subscriber", "time", *columns)
-                yield from _batches(part, name, forward.kind, memory.closed if late else None)
+                yield from _batches(part, name, forward.kind, identity.since if late else None)
 
 
 def members_to_groups(
@@ -96,8 +97,10 @@ def _members_of(
     if "role" in read:
         roles = pl.Series([None], dtype=pl.String).append(stays.table["role"])
         values = values.with_columns(role=roles.gather(stay + 1))
-    now = values.with_columns(measured(measure) for measure in forward.members).select(keys).with_columns(
-        code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay)
+    now = (
+        values.with_columns(measured(measure) for measure in forward.members)
+        .select(keys)
+        .with_columns(code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay))
     )
     cell = f"told {forward.kind}"
     before = memory.groups.get(cell, now.clear().select("code", *keys))

@@ -9,7 +9,7 @@ import polars as pl
 from schemas.playbook import GROUPS
 from transforms.context.memory import Memory
 from transforms.context.segments import NEVER
-from transforms.context.ticks import Ints
+from transforms.context.ticks import Grid, Ints
 
 EVENTS = {
     "code": pl.Int64,
@@ -94,6 +94,17 @@ class Stays:
             (rows >= 0) & (self.table["code"].to_numpy()[rows] == codes) & (times < self.table["end"].to_numpy()[rows])
         )
         return np.where(found, rows, -1)
+
+    def gone_at(self, grid: Grid) -> Ints:
+        """Return of each stay the first tick at which its subject is no longer in the group.
+
+        Who comes back within the tick never left.
+        """
+        gone = self.table.select("code", "group", "start", tick=pl.Series(grid.after(self.table["end"].to_numpy())))
+        gone = gone.with_row_index("row").sort("code", "group", "start")
+        back = (pl.col("start").shift(-1).over("code", "group") < pl.col("tick")).fill_null(False)
+        spell = (~back).shift(fill_value=False).cum_sum()
+        return gone.select("row", pl.col("tick").last().over(spell)).sort("row")["tick"].to_numpy()
 
 
 def of_kind(stays: pl.DataFrame, kind: str) -> Stays:

@@ -83,10 +83,10 @@ def root_changes(stays: Mapping[str, Stays], subjects: pl.Series, since: int) ->
 
 
 def barred_until(moves: pl.DataFrame, codes: Ints, times: Ints) -> pl.Series:
-    """Return until when each subscriber is barred as of a time, NULL where it is not."""
+    """Return until when each subscriber is barred at ticks after a time, NULL where it is not."""
     asked = pl.DataFrame({"code": codes, "time": times}).with_row_index("row").sort("code", "time")
     found = asked.join_asof(moves, on="time", by="code", check_sortedness=False).sort("row")
-    return found.select(pl.when(pl.col("until") > pl.col("time")).then("until")).to_series()
+    return found.select(pl.when(pl.col("until") > pl.col("time") + 1).then("until")).to_series()
 
 
 def _triggered(triggers: pl.DataFrame, codes: Ints, times: Ints, within: int) -> Bools:

@@ -2,17 +2,19 @@
 
 from functools import lru_cache
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
+from tests.reference.expressions import Value
 from tests.reference.group_playbooks import group_cases
 from tests.reference.groups import World
 from tests.reference.kernel import Kernel
 from tests.reference.playbooks import SMALL
-from tests.reference.records import Context
+from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.stages import Stages
-from tests.reference.strategies import Case
+from tests.reference.strategies import START, Case, in_time
 from tests.transforms.context.test_advance import assert_same
 from transforms.context.definitions import ContextPlan
 from transforms.context.plan import load_plans
@@ -37,13 +39,14 @@ def reference(case: Case) -> World:
     return world
 
 
-def kernel(case: Case, subscribers: int = 1, groups: int = 1, rests: frozenset[int] = frozenset()) -> Stages:
-    """Play a case; in calls that are among `rests`, groups wait."""
+def kernel(case: Case, subscribers: int = 1, groups: int = 1, behind: frozenset[int] = frozenset()) -> Stages:
+    """Play a case; after the calls numbered in `behind`, groups are one call behind."""
     plans = plans_of(case.playbook)
-    stages = Stages(plans, subscribers, groups)
+    stages, before, last = Stages(plans, subscribers, groups), None, len(case.calls) - 1
     for n, (rows, upto) in enumerate(case.calls):
         mine = [row for row in rows if row.subject_kind in plans]
-        stages.advance(mine, upto, groups_rest=n in rests and n < len(case.calls) - 1)
+        stages.advance(mine, upto, before if n in behind and n < last else None)
+        before = upto
     return stages
 
 
@@ -67,7 +70,85 @@ def _less(context: Context, known: set[str]) -> Context:
     return Context({name: value for name, value in context.values.items() if name in known}, context.segments)
 
 
-@examples(80)
+def told(minute: float, subject: str, signal: str = "usage", kind: str = "subscriber", **payload: Value) -> Signal:
+    """Return a signal some minutes after the start."""
+    return Signal(signal, f"{signal}{minute}", "net", START + round(minute * MINUTE), subject, payload, kind)
+
+
+def joined(minute: float, subject: str, group: str = "h1", state: str = "joined") -> Signal:
+    place = {"group_kind": "household", "group": group, "state": state, "role": None}
+    return told(minute, subject, "membership", **place)
+
+
+HEAD = "playbook: p\nallowed_lateness: 1h\nsignals: [usage, membership]\n"
+LINES = "household: {features: {n: {%s, from: usage, window: 8m}}, moments: {busy: {when: n > 0, repeat: 1m}}}\n"
+CASES = {
+    "a group's own signals are of no member": (
+        HEAD + LINES % "distinct: subscriber",
+        [([joined(0, "a"), told(1, "a"), told(1.5, "h1", kind="household")], 9)],
+    ),
+    "what members tell becomes NULL": (
+        HEAD
+        + "subscriber: {features: {most: {max: mb, from: usage, window: 3m}}}\n"
+        + "household: {features: {x: {max: most, from: members}}, moments: {none: {when: x IS NULL}}}\n",
+        [([joined(0, "a"), told(1, "a", mb=1.0)], 9)],
+    ),
+    "a shard without rows": (
+        HEAD + "household: {features: {size: {count: any, from: members}}, moments: {one: {when: size = 1}}}\n",
+        [([joined(0, "a")], 3), ([joined(4, "a", "h2")], 9)],
+    ),
+    "a late signal of one who has left": (
+        HEAD + LINES % "count: any",
+        [([joined(0, "a"), joined(4.5, "a", "h2")], 5), ([told(3, "a")], 12)],
+    ),
+    "a late signal of one who left and came back within the tick": (
+        HEAD + LINES % "count: any",
+        [([joined(0, "a"), joined(4.2, "a", state="left"), joined(4.5, "a")], 5), ([told(3, "a")], 12)],
+    ),
+    "a late signal of one who left and came back later": (
+        HEAD + LINES % "count: any",
+        [([joined(0, "a"), joined(4.2, "a", state="left"), joined(5.5, "a")], 6), ([told(3, "a")], 12)],
+    ),
+    "a bar that ends at the tick": (
+        HEAD
+        + "subscriber: {features: {n: {count: any, from: usage, window: 9m}},"
+        + " moments: {busy: {when: n > 0, repeat: 1m}}}\n"
+        + "household: {features: {n: {count: any, from: usage, window: 9m}}}\n"
+        + "offers: {gift: {for: subscriber.busy, family: f, owner: us, value: 1, p_accept: 1, send: app, valid_for: 1h,"
+        + " cooldown: 4m}}\n",
+        [([told(1, "a"), joined(3, "a")], 12)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_agrees_where_it_did_not(name: str) -> None:
+    text, calls = CASES[name]
+    case = Case(text, [(rows, START + minute * MINUTE) for rows, minute in calls])
+    behind = frozenset(range(len(calls)))
+    truth = reference(case)
+    assert truth.levels["household"].contexts
+    for shards in (1, 3):
+        assert_alike(kernel(case, shards, shards), truth)
+        if not any(row.subject_kind == "household" for rows, _ in case.calls for row in rows):
+            assert_alike(kernel(case, shards, shards, behind), truth)
+
+
+@examples(60)
 @given(group_cases(), st.integers(1, 3), st.integers(1, 3))
 def test_agrees_with_the_reference(case: Case, subscribers: int, groups: int) -> None:
     assert_alike(kernel(case, subscribers, groups), reference(case))
+
+
+@examples(25)
+@given(group_cases(), st.frozensets(st.integers(0, 5), min_size=1))
+def test_groups_may_be_behind(case: Case, behind: frozenset[int]) -> None:
+    """What a group is told waits for its tick; only its own signals come when they come."""
+    own = [row for rows, _ in case.calls for row in rows if row.subject_kind != "subscriber"]
+    in_order = in_time(own, [upto for _, upto in case.calls])
+    calls = [
+        ([row for row in rows if row.subject_kind == "subscriber"] + mine, upto)
+        for (rows, upto), (mine, _) in zip(case.calls, in_order, strict=True)
+    ]
+    case = Case(case.playbook, calls)
+    assert_alike(kernel(case, behind=behind), reference(case))

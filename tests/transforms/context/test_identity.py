@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from transforms.context.identity import EVENTS, ORDER, identify, memorable, of_kind, stays_of
 from transforms.context.memory import Memory
 from transforms.context.segments import NEVER
+from transforms.context.ticks import Grid
 
 Event = tuple[int, str, str, bool, int]
 """Code, kind of group, group, whether it joined, time."""
@@ -123,3 +124,21 @@ def test_a_late_change_acts_from_the_closed_tick_and_contradictions_are_counted(
     stays = identity.stays["household"].table
     assert stays.select("group", "start", "end").rows() == [("h1", 100, 120), ("h2", 120, NEVER)]
     assert identity.contradictory == 2
+
+
+def test_who_comes_back_within_a_tick_is_not_gone() -> None:
+    rows = [
+        (0, "household", "h1", True, 5),
+        (0, "household", "h1", False, 12),
+        (0, "household", "h2", True, 13),
+        (0, "household", "h1", True, 19),
+        (0, "household", "h1", False, 30),
+        (1, "household", "h1", True, 5),
+        (1, "household", "h1", False, 12),
+        (1, "household", "h1", True, 20),
+    ]
+    stays = of_kind(stays_of(events_of(rows)), "household")
+    found = dict(zip(stays.table.select("code", "group", "start").rows(), stays.gone_at(Grid(10)), strict=True))
+    ever = found.pop((1, "h1", 20))
+    assert found == {(0, "h1", 5): 40, (0, "h2", 13): 20, (0, "h1", 19): 40, (1, "h1", 5): 20}
+    assert ever >= NEVER
