@@ -123,8 +123,9 @@ def _groups(playbook: Playbook) -> Iterator[Mistake]:
 
 def _feature(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mistake]:
     if feature.from_ == MEMBERS and path[0] in GROUPS:
-        yield from _of_members(path, feature)
+        yield from _of_members(playbook, path, feature)
         return
+    yield from _not_of_memberships((*path, "from"), feature.from_)
     if feature.from_ not in playbook.signals:
         message = f"`from: {feature.from_}` is not one of the playbook's `signals`"
         yield Mistake((*path, "from"), message, near_miss(feature.from_, playbook.signals))
@@ -139,7 +140,20 @@ def _feature(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mi
         yield from _grid(playbook, path, feature)
 
 
-def _of_members(path: KeyPath, feature: Feature) -> Iterator[Mistake]:
+def _not_of_memberships(path: KeyPath, signal: str) -> Iterator[Mistake]:
+    if signal == "membership" and path[0] in GROUPS:
+        yield Mistake(
+            path, "`membership` signals are about subscribers", f"a {path[0]} sees those it has `from: members`"
+        )
+
+
+def _of_members(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mistake]:
+    of_member = playbook.subscriber.features.get(feature.column)
+    if of_member is not None and of_member.aggregate == "seconds_since_last":
+        told = f"`{feature.column}` of members changes with time alone"
+        yield Mistake(
+            (*path, feature.aggregate), told, f"count members by a derived value, as `{feature.column} > 3600`"
+        )
     if feature.aggregate not in OF_MEMBERS:
         told = f"`{feature.aggregate}` of members is not known; they have no order"
         yield Mistake((*path, feature.aggregate), told, f"use one of {', '.join(OF_MEMBERS)}")
@@ -223,9 +237,15 @@ def _moment(playbook: Playbook, path: KeyPath, moment: Moment) -> Iterator[Mista
         if moment.repeat is not None:
             yield Mistake((*path, "repeat"), "`repeat` goes with `when` alone, not with `after`")
     for key, step in steps.items():
-        for signal in step.keys() - playbook.signals.keys():
+        yield from _step(playbook, (*path, key), step)
+
+
+def _step(playbook: Playbook, path: KeyPath, step: Iterable[str]) -> Iterator[Mistake]:
+    for signal in step:
+        yield from _not_of_memberships((*path, signal), signal)
+        if signal not in playbook.signals:
             message = f"`{signal}` is not one of the playbook's `signals`"
-            yield Mistake((*path, key, signal), message, near_miss(signal, playbook.signals))
+            yield Mistake((*path, signal), message, near_miss(signal, playbook.signals))
 
 
 def _offers(playbook: Playbook) -> Iterator[Mistake]:

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -302,6 +303,26 @@ def test_mistakes_in_sets(change: tuple[str, str], told: str) -> None:
     with pytest.raises(LoadErrors) as caught:
         parse_playbook(_with(("\n  moments:", f"{SETS.replace(*change)}  moments:")))
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("features", "told"),
+    [
+        ("joins: {count: any, from: membership, window: 1h}", "`membership` signals are about subscribers"),
+        ("ago: {min: idle, from: members}", "`idle` of members changes with time alone"),
+        ("ago: {last: n, from: members}", "`last` of members is not known; they have no order"),
+        ("ago: {max: n, from: members, window: 1h}", "members are taken as they are now"),
+    ],
+)
+def test_mistakes_about_members(features: str, told: str) -> None:
+    text = (
+        "playbook: p\nsignals: [usage, membership]\n"
+        "subscriber: {features: {n: {count: any, from: usage, window: 1h},"
+        " idle: {seconds_since_last: any, from: usage, window: 1h}}}\n"
+        f"household: {{features: {{{features}}}}}\n"
+    )
+    with pytest.raises(PlaybookErrors, match=re.escape(told)):
+        parse_playbook(text)
 
 
 @pytest.mark.parametrize("text", ["5", "[1]", "on", "{}", "playbook: p"])

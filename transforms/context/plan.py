@@ -52,7 +52,7 @@ def load_plans(playbook: Playbook, grid: Grid | None = None) -> dict[str, Contex
             wrong = PlanErrors([*wrong.errors, *errors.errors], wrong.scopes | errors.scopes, wrong.lost | errors.lost)
             scope = errors.scopes[kind]
         wrong.scopes[kind] = scope
-        members = scope if kind == SUBSCRIBER else members
+        members = _lasting(level, scope) if kind == SUBSCRIBER else members
     if wrong.errors:
         raise wrong
     return joined(playbook, plans)
@@ -88,6 +88,12 @@ def scope_of(plan: ContextPlan) -> Scope:
     scope = {feature.name: scope_column(feature) for feature in plan.features}
     scope |= {derived.name: ScopeColumn(derived.dtype, True) for derived in plan.derived}
     return scope | {segment.name: ScopeColumn(pl.Boolean(), False) for segment in plan.segments}
+
+
+def _lasting(level: books.Level, scope: Scope) -> Scope:
+    """Return what groups see of their members: not how long ago something was, which nobody tells them each tick."""
+    drifting = {name for name, feature in level.features.items() if feature.aggregate == "seconds_since_last"}
+    return {name: column for name, column in scope.items() if name not in drifting}
 
 
 class PlanErrors(LoadErrors):

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.contracts import Contract
+from schemas.playbook import GROUPS
 from schemas.sources import Source
 from transforms.hashing import shard_of
 from transforms.parsing.checks import check_field, check_time
@@ -93,17 +94,19 @@ def by_shard(batch: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.Recor
 
 
 def _kinds(given: pa.Array, intent: Intent, problems: Problems) -> dict[str, Bools | None]:
-    """Return the kinds of subjects with their rows, None for all rows; others are `no_section`."""
+    """Return the kinds of subjects with their rows, None for all rows; others are `no_section`, or `nested_group`."""
     default = intent.source.contract.subject_kind_default
     everywhere = given.null_count == len(given)
     names = [default] if everywhere else sorted(pc.unique(given.fill_null(default)).to_pylist())
     found: dict[str, Bools | None] = {}
     for name in names:
         rows = None if everywhere else mask_of(pc.equal(given.fill_null(default), name))
-        if name in intent.kinds:
+        bad = np.ones(len(given), np.bool_) if rows is None else rows
+        if name in GROUPS and intent.source.contract.name == "membership":
+            problems.add(bad, "nested_group", f"only subscribers are in groups, and this is about a {name}")
+        elif name in intent.kinds:
             found[name] = rows
         else:
-            bad = np.ones(len(given), np.bool_) if rows is None else rows
             problems.add(bad, "no_section", f"the playbook has no section for the kind of subject `{name[:40]}`")
     return found
 

@@ -104,6 +104,14 @@ def test_a_contracts_own_kind_needs_a_section() -> None:
     assert (batches, [item.reason for item in rejected]) == ([], ["no_section"])
 
 
+def test_groups_are_in_no_group() -> None:
+    place = {"group_kind": "sme", "group": "c1", "state": "joined"}
+    rows = [{"id": kind, "time": 5, "subject": "x", "subject_kind": kind, **place} for kind in ("subscriber", "sme")]
+    batches, rejected = _parse(rows, "membership")
+    assert [name for batch in batches for name in batch["id"].to_pylist()] == ["subscriber"]
+    assert [(item.position, item.reason) for item in rejected] == [("row 1", "nested_group")]
+
+
 def test_required_payload_is_asked_for_though_no_feature_reads_it() -> None:
     _, rejected = _parse(
         [{"id": "1", "time": 5, "subject": "a", "topic": "hiring"}, {"id": "1", "time": 5, "subject": "a"}], "news"
