@@ -19,6 +19,7 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_file import load_playbook, parse_playbook
 from schemas.versions import misfits, no_start
+from schemas.yaml_source import KeyPath
 
 
 def publish(path: str, directory: str, stamps: Mapping[str, int | str], now: int) -> Path:
@@ -85,10 +86,12 @@ def _refusals(book: Playbook, before: Sequence[Playbook], directory: Path, now: 
         told = f"`effective_from` is past: it is {instant(now)} now"
         hint = "closed ticks are never reopened; give a later time, or `--effective-from`"
         yield book.error(("effective_from",), told, hint=hint)
-    for name, file in book.signals.items():
-        if file and not _same(Path(book.file).parent / file, directory / file):
-            hint = f"copy it to {directory / file}; a contract is the same in all versions"
-            yield book.error(("signals",), f"the contract of `{name}` does not stand beside the versions", hint=hint)
+    files: dict[KeyPath, list[str]] = {("signals",): [file for file in book.signals.values() if file]}
+    files |= {("tables", name): [table.file] for name, table in book.tables.items()}
+    for path, file in ((path, file) for path, those in files.items() for file in those):
+        if not _same(Path(book.file).parent / file, directory / file):
+            hint = f"copy it to {directory / file}; what is published is the same for ever"
+            yield book.error(path, f"`{file}` does not stand beside the versions", hint=hint)
 
 
 def _same(one: Path, other: Path) -> bool:

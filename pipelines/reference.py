@@ -60,6 +60,7 @@ priors: {retention: 0.3}
 
 SECTIONS = {
     "Playbook": "The file",
+    "Table": "`tables.NAME`",
     "Level": "`subscriber`",
     "Feature": "`subscriber.features.NAME`",
     "Derived": "`subscriber.derived.NAME`",
@@ -95,7 +96,7 @@ One language everywhere: SQL over the values of one customer at one tick, or of 
 | where | can read |
 |---|---|
 | `where`, steps | the signal's columns, `source`; of its time `local_hour`, `local_weekday` (Monday: 1), `local_date` |
-| `expr`, `enter`, `exit`, `when` | features, derived values, segments (TRUE while a member), `profile.COLUMN` |
+| `expr`, `enter`, `exit`, `when` | features, derived values, segments (TRUE inside), `profile.FIELD`, `TABLE.COLUMN` |
 | `eligible`, `value`, `cost`, `p_accept`, `params` | the same, as at the trigger; `LEVEL.SEGMENT` of all levels |
 
 `profile.tariff` and the like are the fields of the latest `profile` signal of the customer, as of the tick: one

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from time import monotonic, time
+from typing import Any
 
 import apache_beam as beam
 import structlog
@@ -71,7 +72,8 @@ def _report(
 ) -> Report:
     counts, end = _metrics(result)
     last = books.playbooks[0 if end is None else books.at(end)]
-    book = {"name": last.playbook, "version": last.version, "hash": last.content_hash}
+    book: dict[str, Any] = {"name": last.playbook, "version": last.version, "hash": last.content_hash}
+    book["tables"] = {name: table.version for name, table in last.contents.items()}
     return Report(
         playbook={"file": settings.playbook, **book},
         settings=settings.shown(),

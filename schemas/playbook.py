@@ -4,13 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from schemas.durations import DAY, HOUR, MINUTE, Duration, Instant
-from schemas.errors import LoadError
-from schemas.fields import Column, Expression, Name, Names, Period, Share, SignalFiles, Step, Triggers
+from schemas.errors import LoadError, LoadErrors
+from schemas.fields import Column, Expression, Name, Names, Period, ProfileField, Share, SignalFiles, Step, Triggers
+from schemas.tables import ReferenceTable, read_table
 from schemas.yaml_source import KeyPath, YamlSource
 
 GROUPS = ("household", "sme")
@@ -188,6 +190,17 @@ class Moment(_Part):
     )
 
 
+class Table(_Part):
+    """A small reference table."""
+
+    key: ProfileField = Field(description="The field of the profile that it is looked up by: `profile.tariff`.")
+    file: str = Field(
+        min_length=1,
+        description="CSV with a header, beside the playbook. The column of the key is named as the field (`tariff`), "
+        "each value once. The content is part of the playbook's hash.",
+    )
+
+
 class Level(_Part):
     """One kind of customer: what is known of it and when that matters."""
 
@@ -277,6 +290,7 @@ class Playbook(_Part):
     signals: SignalFiles = Field(
         min_length=1, description="Signal types it reads; `{name: file.avsc}` for one of your own."
     )
+    tables: dict[Name, Table] = Field({}, description="Tables that expressions read as `TABLE.COLUMN`.")
     max_members: int = Field(1_000, ge=1, description="In a larger group no condition holds, so it gets no offers.")
     subscriber: Level = Field(Level(), description="The user of one line or login.")
     household: Level | None = Field(None, description="People under one roof, by their `membership`.")
@@ -286,6 +300,7 @@ class Playbook(_Part):
     priors: dict[Name, Share] = Field({}, description="Assumed probability of acceptance of each offer family.")
 
     _source: YamlSource = PrivateAttr()
+    _contents: dict[str, ReferenceTable] = PrivateAttr({})
 
     @classmethod
     def of(cls, source: YamlSource) -> Self:
@@ -297,6 +312,22 @@ class Playbook(_Part):
         playbook = cls.model_validate(source.data)
         playbook._source = source
         return playbook
+
+    def read_tables(self) -> list[LoadError]:
+        """Read the tables, once, before anything is asked about the content; return what is wrong with them."""
+        errors: list[LoadError] = []
+        for name, table in self.tables.items():
+            try:
+                column = table.key.partition(".")[2]
+                self._contents[name] = read_table(Path(self.file).parent / table.file, column)
+            except LoadErrors as wrong:
+                errors += wrong.errors
+        return errors
+
+    @property
+    def contents(self) -> Mapping[str, ReferenceTable]:
+        """The tables that could be read, by name."""
+        return self._contents
 
     @property
     def file(self) -> str:
@@ -334,8 +365,9 @@ class Playbook(_Part):
 
     @cached_property
     def content_hash(self) -> str:
-        """BLAKE2b-128, hex, of what the file says: comments and the order of keys do not matter."""
+        """BLAKE2b-128, hex, of what the file and its tables say: comments and the order of keys do not matter."""
         canonical = json.dumps(self._source.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        canonical += "".join(f"\0{name} {table.version}" for name, table in sorted(self._contents.items()))
         return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 
     def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:

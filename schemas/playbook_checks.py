@@ -9,7 +9,7 @@ from typing import cast
 
 from schemas.durations import DAY, format_duration
 from schemas.near_miss import near_miss
-from schemas.playbook import GROUPS, MEMBERS, STEPS, Feature, Level, Moment, Playbook
+from schemas.playbook import GROUPS, LEVELS, MEMBERS, STEPS, Feature, Level, Moment, Playbook
 from schemas.yaml_source import KeyPath
 
 _WORDS = """
@@ -48,6 +48,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
     """
     yield from _times(playbook)
     yield from _names(playbook)
+    yield from _tables(playbook)
     for kind, level in playbook.levels.items():
         for name, feature in level.features.items():
             yield from _feature(playbook, (kind, "features", name), feature)
@@ -79,7 +80,7 @@ def _names(playbook: Playbook) -> Iterator[Mistake]:
     levels = [[(kind, section) for section in _SECTIONS] for kind in playbook.levels]
     for path in (lets, *chain(*levels)):
         for name in _at(playbook, path):
-            if name in PREFIXES:
+            if name in PREFIXES or name in playbook.tables:
                 yield Mistake((*path, name), f"`{name}` is what `{name}.COLUMN` begins with", "give it another name")
             if name in RESERVED_WORDS:
                 yield Mistake((*path, name), f"`{name}` is a word of SQL and cannot be a name", f"try `{name}_`")
@@ -102,6 +103,12 @@ def _segments_and_values(playbook: Playbook) -> Iterator[Mistake]:
             if values.get(name, kind) != kind:
                 told = f"the name `{name}` is that of a value at `{values[name]}`"
                 yield Mistake((kind, "segments", name), told, "give it another name")
+
+
+def _tables(playbook: Playbook) -> Iterator[Mistake]:
+    for name in playbook.tables:
+        if name in (*PREFIXES, *LEVELS) or name in RESERVED_WORDS:
+            yield Mistake(("tables", name), f"`{name}` means something else in expressions", "give it another name")
 
 
 def _at(playbook: Playbook, path: KeyPath) -> Iterable[str]:

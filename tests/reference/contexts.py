@@ -112,8 +112,7 @@ class Reference:
         self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
         self._applied: dict[tuple[str, str, str, str], int] = {}
         self._order = in_order(self.level, playbook.let)
-        read = {name for text in texts(playbook, self.level) for name in names(text, playbook.let)}
-        self._profile = {name for name in read if "profile." in name}
+        self._tabled, self._profile = tabled_of(playbook, self.level), profile_of(playbook, self.level)
         self._last_written: dict[str, Context] = {}
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
@@ -230,6 +229,7 @@ class Reference:
         level, changes = self.level, []
         values = {key: self._feature(key, subject, tick) for key in level.features}
         values |= profile_at(subject.profiles, self._profile, tick)
+        values |= {name: self._looked_up(name, values) for name in self._tabled}
         for key in self._order:
             if key in level.derived:
                 derived = level.derived[key]
@@ -304,6 +304,12 @@ class Reference:
         edge, pulse.edge = pulse.edge is None, tick if pulse.edge is None else pulse.edge
         return edge or bool(moment.repeat and (tick - pulse.edge) % moment.repeat == 0)
 
+    def _looked_up(self, name: str, values: Mapping[str, Value]) -> Value:
+        """Return a column of a table for the key in the profile; None where the table does not know it."""
+        table, _, column = name.partition(".")
+        rows = dict(zip(self.playbook.contents[table].keys, self.playbook.contents[table].columns[column], strict=True))
+        return rows.get(values[self.playbook.tables[table].key])
+
     def _seen(self, values: Mapping[str, Value], tick: int, refresh: int | None) -> dict[str, object]:
         """Return what an expression sees at one tick: values, and dates as of the last multiple of `refresh`."""
         zone = self.playbook.time_zone
@@ -365,6 +371,18 @@ def faded(derived: Derived, level: Value, worth: int | None, tick: int) -> tuple
     if left < 0.001:
         return level, worth
     return max(round(left * 1e6) / 1e6, -math.inf if level is None else level), worth
+
+
+def tabled_of(playbook: Playbook, level: Level) -> set[str]:
+    """Return the columns of tables that expressions over a level's contexts read."""
+    read = {name for text in texts(playbook, level) for name in names(text, playbook.let)}
+    return {name for name in read if name.partition(".")[0] in playbook.tables}
+
+
+def profile_of(playbook: Playbook, level: Level) -> set[str]:
+    """Return the fields of the profile that expressions over a level's contexts read, through tables too."""
+    read = {name for text in texts(playbook, level) for name in names(text, playbook.let) if "profile." in name}
+    return read | {playbook.tables[name.partition(".")[0]].key for name in tabled_of(playbook, level)}
 
 
 def _bounded(value: Value, bounds: tuple[float, float] | None) -> Value:

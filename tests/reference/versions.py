@@ -15,8 +15,19 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from schemas.durations import DAY
 from schemas.playbook import Moment, Playbook
-from tests.reference.contexts import Change, Membership, Pulse, Reference, Subject, before_in_set, in_order, texts
+from tests.reference.contexts import (
+    Change,
+    Membership,
+    Pulse,
+    Reference,
+    Subject,
+    before_in_set,
+    in_order,
+    profile_of,
+    tabled_of,
+)
 from tests.reference.expressions import Value, is_true, names
 from tests.reference.records import Context, Grid, Transition
 from tests.reference.sequences import Made, Threads, completed, waits_for
@@ -30,10 +41,7 @@ class Succession(Reference):
     def __init__(self, versions: Sequence[Playbook], grid: Grid) -> None:
         """Start under the first version."""
         super().__init__(versions[0], grid)
-        self._profile = {
-            name for book in versions for text in texts(book, book.subscriber) for name in names(text, book.let)
-        }
-        self._profile = {name for name in self._profile if name.startswith("profile.")}
+        self._profile = {name for book in versions for name in profile_of(book, book.subscriber)}
         self._later = [*versions[1:]]
         self._since: dict[str, int] = {}
         self._started = -1
@@ -52,6 +60,7 @@ class Succession(Reference):
         self._started = self._first_tick(playbook)
         self._anew = {name for name in after if before.get(name) != after[name]}
         was = {before[name]: name for name in old.features}
+        faded = {before[name]: name for name in old.derived}
         kept = {name: was[after[name]] for name in playbook.subscriber.features if after[name] in was}
         new = playbook.subscriber.features.keys() - kept.keys()
         self._since = {name: self._since[other] for name, other in kept.items() if other in self._since}
@@ -64,10 +73,16 @@ class Succession(Reference):
                 name: self._pulse(name, pulse, old.moments[name]) for name, pulse in subject.pulses.items()
                 if name in playbook.subscriber.moments
             })  # fmt: skip
+            subject.worths = {
+                name: subject.worths[faded[after[name]]]
+                for name in playbook.subscriber.derived
+                if faded.get(after[name]) in subject.worths
+            }
             same = [name for name in old.moments if waits_for(name, self.playbook) == waits_for(name, playbook)]
             subject.threads = defaultdict(Threads, {name: subject.threads[name] for name in same})
         self.playbook, self.level = playbook, playbook.subscriber
-        self._order = in_order(playbook.subscriber, playbook.let)
+        self._tabled = tabled_of(playbook, self.level)
+        self._order = in_order(self.level, playbook.let)
 
     def _pulse(self, name: str, pulse: Pulse, old: Moment) -> Pulse:
         """Return what a moment remembers under the next version."""
@@ -102,7 +117,8 @@ class Succession(Reference):
     def _fires(self, name: str, moment: Moment, subject: Subject, values: Mapping[str, Value], tick: int) -> bool:
         if self._starts(name, tick) and moment.on_start != "trigger":
             completed(moment, subject.threads[name], tick)
-            subject.pulses[name].edge = tick if is_true(moment.when or "TRUE", values, self.playbook.let) else None
+            seen = self._seen(values, tick, moment.refresh)
+            subject.pulses[name].edge = tick if is_true(moment.when or "TRUE", seen, self.playbook.let) else None
             return False
         return super()._fires(name, moment, subject, values, tick)
 
@@ -127,6 +143,9 @@ def meanings(playbook: Playbook) -> dict[str, object]:
         read = sorted(names(text, playbook.let)) if text else []
         return text, [(name, playbook.let[name] if name in playbook.let else of(name)) for name in read]
 
+    def drift(refresh: int | None, text: str | None) -> object:
+        return (refresh or DAY, playbook.time_zone) if "days_until" in repr(says(text)) else None
+
     def of(name: str) -> object:
         if name not in found and name in level.features:
             one = level.features[name]
@@ -134,14 +153,18 @@ def meanings(playbook: Playbook) -> dict[str, object]:
             where = [one.from_, one.aggregate, one.column, one.window, one.offset, playbook.time_zone if local else ""]
             found[name] = (says(one.where), where)
         elif name not in found and name in level.derived:
-            found[name] = (says(level.derived[name].expr), level.derived[name].bounds)
+            one = level.derived[name]
+            fading = (one.half_life, one.refresh or DAY) if one.half_life else None
+            found[name] = (says(one.expr), one.bounds, fading, drift(one.refresh, one.expr))
         elif name not in found and name in level.segments:
             one = level.segments[name]
             above = sorted(before_in_set(playbook.subscriber, one))
             rest = "lasts" if one.expire and not one.exit else ""
-            found[name] = (says(one.enter), says(one.exit), rest, [(key, of(key)) for key in above])
+            drifts = drift(one.refresh, one.enter), drift(one.refresh, one.exit)
+            found[name] = (says(one.enter), says(one.exit), rest, drifts, [(key, of(key)) for key in above])
         elif name not in found and name in level.moments:
-            found[name] = (says(level.moments[name].when), waits_for(name, playbook))
+            one = level.moments[name]
+            found[name] = (says(one.when), waits_for(name, playbook), drift(one.refresh, one.when))
         return repr(found.get(name, name))
 
     return {name: of(name) for name in (*level.features, *level.derived, *level.segments, *level.moments)}

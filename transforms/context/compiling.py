@@ -56,7 +56,8 @@ class Compiling:
             self.fail(path, f"must be true or false, and is {expression.dtype}", "compare it with something", text)
             return None
         if expression.days_until and refresh:
-            expression = replace(expression, canonical=f"{expression.canonical} every {refresh}", refresh=refresh)
+            grid = f"every {refresh} in {self.playbook.time_zone}"
+            expression = replace(expression, canonical=f"{expression.canonical} {grid}", refresh=refresh)
         self.expressions[path] = expression
         return expression
 

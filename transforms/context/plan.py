@@ -25,6 +25,7 @@ from transforms.context.sequence_plan import compile_sequences
 from transforms.context.sql.parse import parse
 from transforms.context.steps import Sequence
 from transforms.context.strata import read_by_conditions, strata_of
+from transforms.context.table_plan import keys_of_tables, table_scope, table_values
 from transforms.context.ticks import Grid
 
 
@@ -124,14 +125,17 @@ class _Compiler:
         self._check_lets()
         known = contracts(self._playbook)
         read = read_of_contexts(self._playbook, self._compiling.name)
+        read |= keys_of_tables(self._playbook, read)
         self._check_profile(known, read)
         features = compile_features(self._compiling, known, self._members)
         features += profile_features(known, self._playbook.time_zone, read)
-        self._scope = profile_scope(known) | {feature.name: scope_column(feature) for feature in features}
+        self._scope = profile_scope(known) | table_scope(self._playbook)
+        self._scope |= {feature.name: scope_column(feature) for feature in features}
         self._scope |= {name: ScopeColumn(pl.Boolean(), False) for name in self._level.segments}
-        order = self._order()
+        tables = [*table_values(self._compiling, self._scope, read)]
+        order = [*(one.name for one in tables), *self._order()]
         made = [self._derived(name) for name in order if name in self._level.derived]
-        derived = tuple(one for one in made if one)
+        derived = (*tables, *(one for one in made if one))
         segments = [self._segment(name) for name in order if name in self._level.segments]
         sequences = compile_sequences(self._compiling, known)
         moments = [self._moment(name, moment, sequences.get(name)) for name, moment in self._level.moments.items()]

@@ -1,0 +1,114 @@
+"""Reference tables: small CSV files beside a playbook, looked up by a field of the profile."""
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import LoadError, LoadErrors
+
+MAX_BYTES = 4 * 1024 * 1024
+
+Cell = str | int | float | bool | None
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_TRUTH = {"true": True, "false": False}
+_TYPES: tuple[tuple[str, re.Pattern[str], Callable[[str], Cell]], ...] = (
+    ("boolean", re.compile("true|false", re.IGNORECASE), lambda text: _TRUTH[text.lower()]),
+    ("long", re.compile(r"-?(0|[1-9][0-9]{0,17})"), int),
+    ("double", re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?"), float),
+    ("string", re.compile(r".*", re.DOTALL), str),
+)
+"""Types of columns, the narrowest first: name as in contracts, what all values look like, what they are."""
+
+
+@dataclass(frozen=True)
+class ReferenceTable:
+    """The content of a table.
+
+    Attributes:
+        keys: The column that is looked up, as text; no value is there twice.
+        columns: The other columns, in the order of the file; an empty cell is None.
+        types: Type of each of them: boolean, long, double or string.
+        version: Hash of the content.
+    """
+
+    keys: tuple[str, ...]
+    columns: Mapping[str, tuple[Cell, ...]]
+    types: Mapping[str, str]
+    version: str
+
+
+def read_table(path: Path, key: str) -> ReferenceTable:
+    """Read a table from CSV with a header, in UTF-8; a column is of the narrowest type that fits all its values.
+
+    Args:
+        path: The file.
+        key: The column that is looked up.
+
+    Raises:
+        LoadErrors: all mistakes: the file cannot be read or is too large, columns without a proper name or there twice,
+            no column `key`, rows of another length, keys that are empty or there twice.
+    """
+    reader = csv.reader(_text(path).splitlines(keepends=True), strict=True)
+    try:
+        lines = [(reader.line_num, row) for row in reader if row]
+    except csv.Error as error:
+        raise LoadErrors([LoadError(str(path), reader.line_num, f"is not CSV: {error}")]) from error
+    header = lines[0][1] if lines else []
+    if errors := [LoadError(str(path), *mistake) for mistake in _mistakes(header, lines[1:], key)]:
+        raise LoadErrors(errors)
+    cells = dict(zip(header, zip(*(row for _, row in lines[1:]), strict=True), strict=False))
+    keys = cells.pop(key, ())
+    typed = {name: _typed(cells.get(name, ())) for name in header if name != key}
+    content = json.dumps([keys, {name: values for name, (_, values) in typed.items()}])
+    return ReferenceTable(
+        keys=keys,
+        columns={name: values for name, (_, values) in typed.items()},
+        types={name: type_ for name, (type_, _) in typed.items()},
+        version=hashlib.blake2b(content.encode(), digest_size=8).hexdigest(),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise LoadErrors([LoadError(str(path), None, f"is larger than {MAX_BYTES:,} bytes: no small table")])
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise LoadErrors([LoadError(str(path), None, f"cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        raise LoadErrors([LoadError(str(path), None, "is not UTF-8")]) from error
+
+
+def _mistakes(header: list[str], rows: list[tuple[int, list[str]]], key: str) -> Iterator[tuple[int, str, str, str]]:
+    """Yield line, message, quoted text and hint of each mistake."""
+    shown, seen = ",".join(header), dict[str, int]()
+    for name in dict.fromkeys(header):
+        if not _NAME.fullmatch(name) or name == "version":
+            hint = "use small letters, digits and `_`; `version` is the version of the table"
+            yield 1, f"`{name}` cannot be the name of a column", shown, hint
+        if header.count(name) > 1:
+            yield 1, f"column `{name}` is there twice", shown, ""
+    if key not in header:
+        yield 1, f"has no column `{key}`, its key", shown, f"name one `{key}`, after the field of the profile"
+        return
+    for line, row in rows:
+        if len(row) != len(header):
+            yield line, f"has {len(row)} values for {len(header)} columns", ",".join(row), ""
+            continue
+        value = row[header.index(key)]
+        if not value or value in seen:
+            told = f"`{value}` is in line {seen[value]} already" if value else "is empty"
+            yield line, f"the key {told}", ",".join(row), "give each value one row"
+        seen.setdefault(value, line)
+
+
+def _typed(texts: tuple[str, ...]) -> tuple[str, tuple[Cell, ...]]:
+    """Return the type of a column and its values."""
+    known = [text for text in texts if text]
+    name, _, value = next(one for one in _TYPES if known or one[0] == "string" if all(map(one[1].fullmatch, known)))
+    return name, tuple(value(text) if text else None for text in texts)
