@@ -12,7 +12,7 @@ from schemas.contracts import SIGNALS, contract
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from schemas.offer import OFFER
-from schemas.records import INSTANT, PORTRAIT, PULSE, REJECTED, TRANSITION
+from schemas.records import ALERT, INSTANT, PORTRAIT, PULSE, REJECTED, TRANSITION
 from schemas.sources import Source, read_sources
 from schemas.versions import Versions
 from transforms import encoding
@@ -44,6 +44,7 @@ SORT_BY = {
     "transitions": ("tick", "subject_kind", "subject", "kind", "name"),
     "pulse": ("subject_kind", "segment", "window", "end"),
     "portraits": ("subject_kind", "segment", "end", "feature", "value"),
+    "alerts": ("subject_kind", "segment", "end"),
     "rejected": ("source", "position", "stage"),
 }
 """The outputs of a run, and what their rows are sorted by."""
@@ -166,5 +167,6 @@ def schemas_of(offers: OfferPlan) -> dict[str, pa.Schema]:
         "transitions": TRANSITION,
         "pulse": PULSE,
         "portraits": PORTRAIT,
+        "alerts": ALERT,
         "rejected": REJECTED,
     }

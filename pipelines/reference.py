@@ -34,6 +34,7 @@ subscriber:
       enter: fading >= 0.6 AND before >= 10
       exit: fading < 0.3
       hold: 3d
+      expect: 1%..5%
   moments:
     running_out: {when: left_mb < low_mb AND hours_left < 6, again_after: 1d}
     abandoned_order:

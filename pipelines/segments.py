@@ -37,6 +37,7 @@ class Who:
         sizes: Its size at the end of each day.
         pulse: Its row of `pulse` for the last day.
         portrait: Its rows of `portraits` for that day, those that surely set it apart most first.
+        alert: What the alert of that day says; None if the size is as expected, or nothing is.
     """
 
     segment: str
@@ -47,6 +48,7 @@ class Who:
     sizes: Sequence[int]
     pulse: Row
     portrait: Sequence[Row]
+    alert: str | None
 
     def record(self) -> dict[str, Any]:
         """Return it as values that JSON knows but for instants."""
@@ -65,6 +67,8 @@ class Who:
         day = self.pulse["end"] - timedelta(days=1)
         since = f"; the first came by {self.since:%Y-%m-%d %H:%M}" if self.since else "; nobody ever was"
         yield f"  {size:,} of {base:,} {PEOPLE[kind]} ({_percent(size, base)}) at the end of {day:%Y-%m-%d}{since}"
+        if self.alert:
+            yield f"  not as expected: {self.alert}"
         stayed = f"; who left had stayed {_length(self.dwell_mean)} on average" if self.dwell_mean is not None else ""
         yield f"  last 7 days: {self.entered_lately:,} entered, {self.exited_lately:,} left{stayed}"
         every = 1 if len(self.sizes) <= MOST_DAYS else 7
@@ -105,12 +109,13 @@ def who(out: str, level: str | None = None) -> list[Who]:
     Raises:
         FileNotFoundError: the run's Parquet outputs are not there.
     """
-    pulse, portraits = (pl.read_parquet(Path(out) / f"{name}.parquet") for name in ("pulse", "portraits"))
+    outputs = ("pulse", "portraits", "alerts")
+    pulse, portraits, alerts = (pl.read_parquet(Path(out) / f"{name}.parquet") for name in outputs)
     wanted = pl.lit(True) if level is None else pl.col("subject_kind") == level
     found = []
     for (kind, segment), rows in pulse.filter(wanted).group_by("subject_kind", "segment", maintain_order=True):
-        mine = portraits.filter(subject_kind=kind, segment=segment)
-        found.append(_who(f"{kind}.{segment}", rows.sort("end"), mine))
+        mine = (table.filter(subject_kind=kind, segment=segment) for table in (portraits, alerts))
+        found.append(_who(f"{kind}.{segment}", rows.sort("end"), *mine))
     return sorted(found, key=lambda one: (-one.pulse["size"], one.segment))
 
 
@@ -125,7 +130,7 @@ def sure(row: Row) -> float:
     return 0.0 if low is None or low <= 0 <= high else float(min(abs(low), abs(high)))
 
 
-def _who(name: str, pulse: pl.DataFrame, portraits: pl.DataFrame) -> Who:
+def _who(name: str, pulse: pl.DataFrame, portraits: pl.DataFrame, alerts: pl.DataFrame) -> Who:
     days = pulse.filter(pl.col("window") == "day").to_dicts()
     last, since = days[-1], pulse.filter(pl.col("entered") > 0)["end"].to_list()
     lately = [day for day in days if day["end"] > last["end"] - LATELY]
@@ -140,6 +145,7 @@ def _who(name: str, pulse: pl.DataFrame, portraits: pl.DataFrame) -> Who:
         sizes=[day["size"] for day in days],
         pulse=last,
         portrait=sorted(portraits.filter(pl.col("end") == last["end"]).to_dicts(), key=sure, reverse=True),
+        alert=next(iter(alerts.filter(pl.col("end") == last["end"])["message"]), None),
     )
 
 

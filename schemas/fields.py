@@ -1,5 +1,7 @@
 """Types of the fields in files that people write."""
 
+import re
+from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, StringConstraints
@@ -8,6 +10,7 @@ from schemas.durations import parse_duration
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 COLUMN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+_SHARES = re.compile(r"(\d+(?:\.\d+)?)%\.\.(\d+(?:\.\d+)?)%")
 Calendar = Literal["day", "week", "month"]
 
 
@@ -28,6 +31,15 @@ def _period(value: Any) -> Any:
     if parse_duration(value) == 0:
         raise ValueError("must be `day`, `week`, `month` or more than 0s")
     return parse_duration(value)
+
+
+def _shares(value: Any) -> Any:
+    """Turn `1%..5%` into shares; they are the nearest floats, as any share of whole numbers is."""
+    found = _SHARES.fullmatch(value) if isinstance(value, str) else None
+    least, most = map(Decimal, found.groups()) if found else (Decimal(1), Decimal(0))
+    if not 0 <= least <= most <= 100:
+        raise ValueError(f"must be the least and the greatest share, as `1%..5%`, not `{value}`")
+    return float(least / 100), float(most / 100)
 
 
 def _signal_files(value: Any) -> Any:
@@ -69,6 +81,8 @@ Triggers = Annotated[
     BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]),
 ]
 """One dotted name or a list of them."""
+Shares = Annotated[tuple[float, float], BeforeValidator(_shares, json_schema_input_type=str)]
+"""The least and the greatest share, of 1."""
 Period = Annotated[Calendar | int, BeforeValidator(_period, json_schema_input_type=str)]
 """Rolling milliseconds, or a calendar period."""
 SignalFiles = Annotated[

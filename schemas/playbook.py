@@ -11,7 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from schemas.durations import DAY, HOUR, MINUTE, Duration, Instant
 from schemas.errors import LoadError, LoadErrors
-from schemas.fields import Column, Expression, Name, Names, Period, ProfileField, Share, SignalFiles, Step, Triggers
+from schemas.fields import (
+    Column,
+    Expression,
+    Name,
+    Names,
+    Period,
+    ProfileField,
+    Share,
+    Shares,
+    SignalFiles,
+    Step,
+    Triggers,
+)
 from schemas.tables import ReferenceTable, read_table
 from schemas.yaml_source import KeyPath, YamlSource
 
@@ -153,6 +165,12 @@ class Segment(_Part):
     on_start: OnStart = Field(
         "record",
         description="`trigger`: who enters or leaves because a version of the playbook changed this gets offers too.",
+    )
+
+    expect: Shares | None = Field(
+        None,
+        description="The share of all known subjects that you believe in, as `1%..5%`. At the end of each day (UTC) on "
+        "which it is another, an alert is written.",
     )
 
     @model_validator(mode="after")

@@ -89,3 +89,18 @@ PORTRAIT = pa.schema(
     ]
 )
 """How the members of one segment differ from the others in one feature, or one value of it, a row."""
+
+ALERT = pa.schema(
+    [
+        pa.field("subject_kind", pa.string(), nullable=False),
+        pa.field("segment", pa.string(), nullable=False),
+        pa.field("end", INSTANT, nullable=False),  # of the day, UTC
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("base", pa.int64(), nullable=False),
+        pa.field("share", pa.float64(), nullable=False),
+        pa.field("least", pa.float64(), nullable=False),  # of the share that the playbook expects
+        pa.field("most", pa.float64(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+    ]
+)
+"""One day on which a segment is larger or smaller than expected a row."""

@@ -1,4 +1,4 @@
-"""Describe the segments of every level: their pulse by the hour and the day, and a portrait each day."""
+"""Describe the segments of every level: their pulse by the hour and the day; a portrait and alerts each day."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,22 +15,25 @@ from apache_beam.utils.timestamp import Duration, Timestamp
 from schemas.playbook import Playbook
 from schemas.records import INSTANT
 from schemas.versions import Versions
+from transforms.pulse.alerts import alerts, posters
 from transforms.pulse.portraits import portraits
 from transforms.pulse.pulses import WINDOWS, merged, pulses
 from transforms.pulse.words import words_of
 
 LevelParts = tuple[str, pa.RecordBatch]
 
-OUTPUTS = ("pulse", "portraits")
+OUTPUTS = ("pulse", "portraits", "alerts")
 
 
 def described(versions: Versions, level: str, parts: Iterable[pa.RecordBatch]) -> dict[str, pa.Table]:
-    """Return the rows of both outputs, for all windows that the parts are of; in the words of the last version."""
+    """Return the rows of all outputs, for all windows that the parts are of; in the words of the last version."""
     sums, segments, words = merged(parts), dict[str, str](), dict[str, str]()
     for book in (playbook.levels[level] for playbook in versions.playbooks if level in playbook.levels):
         segments |= {name: segment.describe for name, segment in book.segments.items()}
         words |= words_of(book)
-    return {"pulse": pulses(sums, level, segments), "portraits": portraits(sums, level, words)}
+    pulse = pulses(sums, level, segments)
+    told = alerts(pulse, [*posters(versions, level)])
+    return {"pulse": pulse, "portraits": portraits(sums, level, words), "alerts": told}
 
 
 def split(batch: pa.RecordBatch, width: int) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -74,7 +77,7 @@ class DescribeSegments(beam.PTransform):
     """Merge what the shards tell of segments, window by window.
 
     In: `pulse` of `TrackContexts`: batches as `context.pulse.PARTS`, the level in their metadata, in the global window.
-    Out: `pulse` and `portraits`: batches as in `schemas.records`, in the global window.
+    Out: `pulse`, `portraits` and `alerts`: batches as in `schemas.records`, in the global window.
 
     A stream has Beam's windows of event time on the UTC epoch, of two hours or two days, so that each hour and day is
     told against the one before; they close one tick after it ends, when the stage before has made all of it. Parts that

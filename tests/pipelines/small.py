@@ -17,7 +17,7 @@ subscriber:
     left_mb: {last: remaining_mb, from: balance}
     mb_1h:   {sum: mb, from: usage, window: 1h}
   segments:
-    heavy: {describe: Uses much, enter: mb_1h > 1000, exit: mb_1h < 100}
+    heavy: {describe: Uses much, enter: mb_1h > 1000, exit: mb_1h < 100, expect: 10%..60%}
   moments:
     running_out: {when: left_mb < low_mb}
 offers:

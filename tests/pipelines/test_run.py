@@ -17,7 +17,7 @@ from schemas.durations import parse_instant
 from schemas.errors import LoadErrors
 from tests.pipelines.small import small_settings, write_small
 
-RECORDS = ("offers", "decisions", "contexts", "transitions", "pulse", "portraits", "rejected")
+RECORDS = ("offers", "decisions", "contexts", "transitions", "pulse", "portraits", "alerts", "rejected")
 REJECTED = ("rejected.parquet", "rejected.jsonl")  # they name the file
 FILES = {f"{name}.{ending}" for name in RECORDS for ending in ("parquet", "jsonl")} | {"offers.avro", "run.json"}
 
@@ -53,6 +53,17 @@ def test_json_lines_and_parquet_have_the_same_rows(small_out: Path) -> None:
 def test_params_are_objects_in_json(small_out: Path) -> None:
     decisions = [json.loads(line) for line in (small_out / "decisions.jsonl").read_text().splitlines()]
     assert [row["params"] for row in decisions if row["offer"] == "topup"] == [{"left_mb": 50.0}, {"left_mb": 400.0}]
+
+
+def test_evidence_is_an_object_in_json(small_out: Path) -> None:
+    transitions = [json.loads(line) for line in (small_out / "transitions.jsonl").read_text().splitlines()]
+    assert next(row["evidence"] for row in transitions if row["name"] == "heavy") == {"mb_1h": 1300.0}
+
+
+def test_a_segment_that_is_not_as_large_as_expected_is_told(small_out: Path) -> None:
+    (alert,) = pl.read_parquet(small_out / "alerts.parquet").to_dicts()
+    assert alert["message"] == "0 of 3 are in `subscriber.heavy`: 0.0%, not 10.0% to 60.0%"
+    assert (alert["end"].isoformat(), alert["size"], alert["base"]) == ("2026-03-03T00:00:00+00:00", 0, 3)
 
 
 @pytest.mark.parametrize("shards", [1, 5])

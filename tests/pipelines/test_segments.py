@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.segments import Who, sure, text_of, who
-from schemas.records import PORTRAIT, PULSE
+from schemas.records import ALERT, PORTRAIT, PULSE
 
 END = datetime(2026, 3, 9, tzinfo=UTC)
 
@@ -28,7 +28,13 @@ def row(feature: str, effect: float | None, margin: float = 0.1, **others: Any) 
 def someone(*portrait: dict[str, Any], **others: Any) -> Who:
     pulse = {"subject_kind": "household", "words": "Earns at home", "size": 40, "base": 1000, "end": END, "overlap": []}
     told: dict[str, Any] = {"since": datetime(2026, 3, 2, 7, tzinfo=UTC), "entered_lately": 3, "exited_lately": 1}
-    told |= {"dwell_mean": 36 * 3_600_000.0, "sizes": [0, 20, 40], "pulse": pulse | others, "portrait": portrait}
+    told |= {
+        "dwell_mean": 36 * 3_600_000.0,
+        "sizes": [0, 20, 40],
+        "pulse": pulse | others,
+        "portrait": portrait,
+        "alert": "too many",
+    }
     return Who(segment="household.homeworker", **told)
 
 
@@ -42,6 +48,7 @@ def test_a_segment_is_told_as_a_paragraph() -> None:
     assert text_of([someone(*portrait, overlap=overlap)]) == (
         "household.homeworker: Earns at home\n"
         "  40 of 1,000 households (4.0%) at the end of 2026-03-08; the first came by 2026-03-02 07:00\n"
+        "  not as expected: too many\n"
         "  last 7 days: 3 entered, 1 left; who left had stayed 36.0 hours on average\n"
         "  size by day  ▄█\n"
         "  what sets them apart, in standard deviations with 95 % interval\n"
@@ -85,6 +92,7 @@ def test_the_small_run_is_told(small_out: Path) -> None:
     )
     assert (heavy.entered_lately, heavy.exited_lately, heavy.sizes) == (2, 2, [0])
     assert heavy.dwell_mean == 3_600_000
+    assert heavy.alert == "0 of 3 are in `subscriber.heavy`: 0.0%, not 10.0% to 60.0%"
     assert who(str(small_out), "household") == []
     assert text_of([]) == "no segment had a member\n"
 
@@ -98,7 +106,8 @@ def test_the_largest_come_first(tmp_path: Path) -> None:
         for kind, name, size in [("sme", "small", 1), ("household", "large", 5), ("household", "small", 1)]
     ]
     pl.DataFrame(rows, schema=pl.DataFrame(PULSE.empty_table()).schema).write_parquet(tmp_path / "pulse.parquet")
-    pl.DataFrame(PORTRAIT.empty_table()).write_parquet(tmp_path / "portraits.parquet")
+    for name, schema in (("portraits", PORTRAIT), ("alerts", ALERT)):
+        pl.DataFrame(schema.empty_table()).write_parquet(tmp_path / f"{name}.parquet")
     assert [one.segment for one in who(str(tmp_path))] == ["household.large", "household.small", "sme.small"]
     assert [one.segment for one in who(str(tmp_path), "sme")] == ["sme.small"]
 

@@ -265,6 +265,20 @@ def test_mistakes_say_where_and_what(change: tuple[str, str], told: str) -> None
     assert lines.startswith("p.yaml:")
 
 
+@pytest.mark.parametrize(
+    ("written", "shares"), [("1%..5%", (0.01, 0.05)), ("0%..0.3%", (0.0, 0.003)), ("7%..100%", (0.07, 1.0))]
+)
+def test_an_expected_share(written: str, shares: tuple[float, float]) -> None:
+    book = parse_playbook(_with(("on_late: trigger", f"expect: {written}")))
+    assert book.subscriber.segments["churn_risk"].expect == shares
+
+
+@pytest.mark.parametrize("written", ["5%..1%", "1%..101%", "1..5%", "5%", "0.05", "-1%..5%", "[1, 5]", "1%...5%"])
+def test_what_is_no_expected_share(written: str) -> None:
+    with pytest.raises(LoadErrors, match=r"must be the least and the greatest share, as `1%..5%`, not"):
+        parse_playbook(_with(("on_late: trigger", f"expect: {written}")))
+
+
 SETS = """
     a: {enter: mb_2h > 1, exclusive: mood, priority: 1}
     b: {enter: mb_2h > 2, exclusive: mood, priority: 20}

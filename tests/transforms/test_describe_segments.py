@@ -32,7 +32,7 @@ subscriber:
     kind: {last: kind, from: usage}
     left: {last: remaining_mb, from: balance}
   segments:
-    busy: {describe: Much to do, enter: n >= 2}
+    busy: {describe: Much to do, enter: n >= 2, expect: 40%..100%}
     poor: {enter: left < 5, hold: 2h}
 """)
 PLAN = load_plan(BOOK)
@@ -58,7 +58,7 @@ _HEARD: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
 
 def told(engine: str, shards: int) -> dict[str, list[dict[str, Any]]]:
-    """Return the sorted rows of transitions, pulse and portraits of a run on an engine."""
+    """Return the sorted rows of transitions, pulse, portraits and alerts of a run on an engine."""
     _HEARD.clear()
     bounded = engine == "bounded"
     runner, flags = (FnApiRunner(), []) if bounded else (BundleBasedDirectRunner(), ["--streaming"])
@@ -114,7 +114,8 @@ def test_engines_and_shards_tell_the_same(bounded: dict[str, Any], engine: str, 
     found = told(engine, shards)
     assert whole(bounded["pulse"])
     assert whole(bounded["portraits"])
-    for name in ("pulse", "portraits"):
+    assert whole(bounded["alerts"])
+    for name in ("pulse", "portraits", "alerts"):
         assert whole(found[name]) == whole(bounded[name])
 
 

@@ -27,9 +27,11 @@ def pulses(parts: pl.DataFrame, level: str, segments: Mapping[str, str]) -> pa.T
         segments: All segments of the level, and what they mean.
 
     Returns:
-        Rows as in `schemas.records.PULSE`. Windows in which no segment had a member are left out.
+        Rows as in `schemas.records.PULSE`. Hours in which no segment had a member are left out, and days in which
+        moreover nobody was known.
     """
-    lived = parts.filter(pl.col("segment").is_not_null()).select("width", "end").unique()
+    known = (pl.col("measure") == "known") & (pl.col("width") == DAY)
+    lived = parts.filter(pl.col("segment").is_not_null() | known).select("width", "end").unique()
     windows = lived.join(_sizes(parts, "known", "base").drop("segment"), on=["width", "end"], how="left")
     rows = windows.join(
         pl.DataFrame(
