@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     parser.add_argument("--mode", choices=SHARDS, default="batch")
     parser.add_argument("--shards", type=int)
-    parser.add_argument("--span", default="30m", help="of the stream's backlog; 5m is tick by tick")
+    parser.add_argument("--span", default="25m", help="of the stream's backlog; 5m is tick by tick")
     parser.add_argument("--households", help="a file of membership signals: three features of each household besides")
     args = parser.parse_args()
     keep_little_memory()

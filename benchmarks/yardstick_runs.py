@@ -37,7 +37,6 @@ PLAYBOOK = str(HERE / "usage_offers.yaml")
 HOUSEHOLDS = str(HERE / "usage_households.yaml")
 SOURCES = str(HERE / "usage_offers.sources.yaml")
 FEATURES = ("n", "sum_bytes", "max_bytes", "sum_seconds", "n_apps", "prev_bytes")
-STEP_MS = 240_000
 GRACE_MS = 120_000
 
 
@@ -73,14 +72,14 @@ def batch(settings: RunSettings) -> list[str]:
     return offer_lines(pq.read_table(f"{settings.out}/decisions.parquet"))
 
 
-def arrivals(path: str) -> Iterator[Arrival]:
-    """Cut a file into slices that advance the watermark by less than a tick."""
+def arrivals(path: str, step: int) -> Iterator[Arrival]:
+    """Cut a file into slices, each of which advances the watermark by less than `step` milliseconds."""
     file, latest = pq.ParquetFile(path), 0
     for group in range(file.num_row_groups):
         times = file.read_row_group(group, columns=["event_time"])["event_time"].to_numpy()
         reached = np.maximum(np.maximum.accumulate(times), latest)
         latest = int(reached[-1])
-        cuts = np.flatnonzero(np.diff(reached // STEP_MS)) + 1
+        cuts = np.flatnonzero(np.diff(reached // step)) + 1
         for first, stop in pairwise([0, *cuts.tolist(), len(times)]):
             yield Arrival(group, first, stop - first, int(times[first:stop].min()), int(reached[stop - 1]) - GRACE_MS)
 
@@ -129,7 +128,7 @@ def stream(settings: RunSettings, path: str, output: str, span: int) -> None:
     playbook: Playbook = load_playbook(settings.playbook)
     plan, source = load_plan(playbook), sources_of(Versions((playbook,)), settings)["usage"]
     events = TestStream()
-    for arrival in arrivals(path):
+    for arrival in arrivals(path, span * 4 // 5):
         events = events.add_elements([TimestampedValue(arrival, arrival.earliest / 1000)])
         events = events.advance_watermark_to(arrival.watermark / 1000)
     parse = ParseSignals(
