@@ -40,7 +40,9 @@ def finalise(hashes: Hashes) -> Hashes:
 
 
 def subject_hash(kind: str, ids: pa.Array) -> Hashes:
-    """Hash the pair (kind, id), the kind ended by a zero byte, finalised."""
+    """Hash the pair (kind, id), the kind ended by a zero byte, finalised; ids may be dictionary-encoded."""
+    if isinstance(ids, pa.DictionaryArray):
+        return cast(Hashes, subject_hash(kind, ids.dictionary)[ids.indices.to_numpy()])
     prefix = fnv1a64(pa.array([f"{kind}\0"]))[0]
     return finalise(fnv1a64(ids, prefix))
 

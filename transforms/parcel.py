@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from apache_beam import coders
 
 from transforms.arrow_coder import from_ipc, to_ipc
+from transforms.context.plain_arrow import used
 
 _BOUNDS = struct.Struct("<qq")
 
@@ -34,7 +35,7 @@ class Parcel:
             times: Its int64 column of milliseconds.
         """
         bounds = pc.min_max(batch[times])
-        return cls(to_ipc(batch, _BOUNDS.pack(bounds["min"].as_py(), bounds["max"].as_py())))
+        return cls(to_ipc(_lean(batch), _BOUNDS.pack(bounds["min"].as_py(), bounds["max"].as_py())))
 
     @property
     def earliest(self) -> int:
@@ -49,6 +50,14 @@ class Parcel:
     def open(self) -> pa.RecordBatch:
         """Return the batch."""
         return from_ipc(self.packed, _BOUNDS.size)
+
+
+def _lean(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with dictionaries that hold no more than its rows have."""
+    for n, field in enumerate(batch.schema):
+        if pa.types.is_dictionary(field.type):
+            batch = batch.set_column(n, field.name, used(batch.column(n)))
+    return batch
 
 
 class ParcelCoder(coders.Coder):

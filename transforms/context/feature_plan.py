@@ -20,8 +20,11 @@ from transforms.context.steps import Sequence
 from transforms.context.ticks import EVER, Grid
 
 SUBSCRIBER = LEVELS[0]
+MEMBER = "member"
+"""The column of rows that groups are told: of which member they are, see `people.member_of`."""
+
 MEMBERSHIP = "membership"
-PEOPLE = ("subscriber", "joined", "role", "household", "sme", "moved_until")
+PEOPLE = ("member", "subscriber", "joined", "role", "household", "sme", "moved_until")
 """What groups are told of their members."""
 
 LOCAL = {"local_hour": pl.Int64(), "local_weekday": pl.Int64(), "local_date": pl.String()}
@@ -32,6 +35,9 @@ DTYPES: Mapping[pa.DataType, pl.DataType] = {
     pa.bool_(): pl.Boolean(),
 }
 NEVER_NULL = ("count", "sum", "distinct")
+TELLING_APART = ("count", "distinct", "seconds_since_last")
+"""Aggregates for which a member's number is as good as its id."""
+
 NUMBERS_ONLY = ("sum", "mean", "min", "max")
 ORDERED = ("first", "last", "latest")
 
@@ -109,7 +115,7 @@ def signal_plan(level: str, name: str, features: Iterable[Feature], sequences: I
         passed=frozenset(PEOPLE) if level in GROUPS and name == MEMBERSHIP else None,
         by_member=level in GROUPS,
     )
-    return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source", SUBSCRIBER})))
+    return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source", SUBSCRIBER, MEMBER})))
 
 
 def measure_of(
@@ -182,6 +188,8 @@ def _measure(
         message = f"`{book.aggregate}` needs a number, and `{column}` of `{book.from_}` is {dtype}"
         compiling.fail((*path, book.aggregate), message, "use count, distinct, first or last")
         return None
+    if column == SUBSCRIBER and book.aggregate in TELLING_APART:
+        column, dtype = MEMBER, pl.Int64()
     scale = scales.get(column, 0) if column else 0
     ever = book.aggregate if book.window is None else ""
     return measure_of(book.from_, column, where, scale, dtype, compiling.playbook.time_zone, ever)

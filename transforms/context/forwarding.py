@@ -9,12 +9,13 @@ import pyarrow as pa
 from schemas.playbook import GROUPS, MEMBERS
 from transforms.context import contexts, roots
 from transforms.context.definitions import ContextPlan, Forward
-from transforms.context.feature_plan import MEMBERSHIP
+from transforms.context.feature_plan import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
 from transforms.context.features import Features
 from transforms.context.identity import Identity
 from transforms.context.intake import Intake, measured
 from transforms.context.levels import columns_of
 from transforms.context.memory import Memory
+from transforms.context.people import member_of
 from transforms.context.plain_arrow import plain
 from transforms.context.segments import Changes
 from transforms.context.ticks import Ints
@@ -35,6 +36,7 @@ def signals_to_groups(
     plan: ContextPlan, memory: Memory, identity: Identity, intake: Intake
 ) -> Iterator[pa.RecordBatch]:
     """Yield the signals of members that their groups' features read, late ones apart; none of who has left since."""
+    subscribers = memory.subjects.select(pl.col("subject").alias(SUBSCRIBER), member_of(memory.subjects["subject"]))
     for forward in plan.forwards:
         stays = identity.stays[forward.kind]
         there = np.append(stays.gone_at(plan.grid) > identity.since, False)
@@ -43,14 +45,13 @@ def signals_to_groups(
             if rows is None:
                 continue
             found = stays.at(rows["code"].to_numpy(), rows["time"].to_numpy())
-            at = np.flatnonzero(there[found])
-            mine = rows[at].with_columns(
-                subject=stays.table["group"][found[at]],
-                subscriber=memory.subjects["subject"][rows["code"].to_numpy()[at]],
-            )
             for late in (False, True):
-                part = mine.filter(pl.col("late") == late).select("subject", "subscriber", "time", *columns)
-                yield from _batches(part, name, forward.kind, identity.since if late else None)
+                at = np.flatnonzero(there[found] & (rows["late"].to_numpy() == late))
+                mine = rows[at]
+                whose = subscribers.select(MEMBER, *({SUBSCRIBER} & {*columns}))[mine["code"]]
+                part = pl.concat([mine, whose], how="horizontal").select(MEMBER, "time", *columns)
+                groups = pa.DictionaryArray.from_arrays(stays.groups.indices.take(found[at]), stays.groups.dictionary)
+                yield from _batches(part, name, forward.kind, identity.since if late else None, groups)
 
 
 def members_to_groups(
@@ -112,7 +113,7 @@ def _members_of(
     new = both.filter(~pl.all_horizontal(follows, *alike).fill_null(False) & (pl.col("stay") >= 0))
     rows = new.select(
         pl.Series("subject", stays.table["group"].gather(new["stay"])),
-        pl.Series("subscriber", memory.subjects["subject"].gather(new["code"])),
+        member_of(memory.subjects["subject"]).gather(new["code"]),
         (pl.col("tick") - 1).alias("time"),
         *keys,
     )
@@ -133,10 +134,11 @@ def people_to_groups(
     before, now = (roots.groups_at(identity.stays, codes, at) for at in (times - 1, times))
     told = now.with_columns(
         turns["time"],
+        member_of(memory.subjects["subject"])[codes],
         subscriber=memory.subjects["subject"][codes],
         moved_until=roots.barred_until(moves, codes, times),
     )
-    columns = ("subject", "subscriber", "time", "joined", "role", "household", "sme", "moved_until")
+    columns = ("subject", "time", *PEOPLE)
     for forward in plan.forwards:
         there = told.with_columns(subject=now[forward.kind], joined=True, role=now[f"{forward.kind}_role"])
         gone = told.with_columns(subject=before[forward.kind], joined=False, role=pl.lit(None, pl.String))
@@ -145,9 +147,11 @@ def people_to_groups(
         yield from _batches(people, MEMBERSHIP, forward.kind)
 
 
-def _batches(rows: pl.DataFrame, signal: str, kind: str, floor: int | None = None) -> Iterator[pa.RecordBatch]:
-    """Yield the rows as a signal batch about groups, if there are any."""
+def _batches(
+    rows: pl.DataFrame, signal: str, kind: str, floor: int | None = None, subjects: pa.DictionaryArray | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows as a signal batch about groups, if there are any; `subjects` become their first column."""
     metadata = {b"signal": signal.encode(), b"subject_kind": kind.encode()}
     metadata |= {} if floor is None else {FLOOR: str(floor).encode()}
-    table = plain(rows).replace_schema_metadata(metadata).combine_chunks()
-    yield from table.to_batches()
+    table = plain(rows) if subjects is None else plain(rows).add_column(0, "subject", subjects)
+    yield from table.replace_schema_metadata(metadata).combine_chunks().to_batches()

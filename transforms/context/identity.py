@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from schemas.playbook import GROUPS
 from transforms.context.memory import Memory
@@ -83,28 +85,36 @@ class Stays:
 
     def at(self, codes: Ints, times: Ints) -> Ints:
         """Return the row of the stay in which each subject is at a time, -1 for none."""
-        starts = self.table["start"].to_numpy()
-        known = np.unique(starts)
-        width = len(known) + 1
-        keys = self.table["code"].to_numpy() * width + np.searchsorted(known, starts, "right")
-        rows = np.searchsorted(keys, codes * width + np.searchsorted(known, times, "right"), "right") - 1
-        if not len(keys):
-            return rows
-        found = (
-            (rows >= 0) & (self.table["code"].to_numpy()[rows] == codes) & (times < self.table["end"].to_numpy()[rows])
-        )
-        return np.where(found, rows, -1)
+        starts, ends = self.table["start"].to_numpy(), np.append(self.table["end"].to_numpy(), 0)
+        bounds = np.searchsorted(self.table["code"].to_numpy(), np.arange(codes.max(initial=-1) + 2))
+        following, last = bounds[codes], bounds[codes + 1]
+        found = np.full(len(codes), -1)
+        asking = np.flatnonzero(following < last)
+        while len(asking):  # as often as there are stays of one subject
+            asking = asking[starts[following[asking]] <= times[asking]]
+            found[asking] = following[asking]
+            following[asking] += 1
+            asking = asking[following[asking] < last[asking]]
+        return np.where(times < ends[found], found, -1)
+
+    @cached_property
+    def groups(self) -> pa.DictionaryArray:
+        """The group of each stay."""
+        return self.table["group"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string()).dictionary_encode()
 
     def gone_at(self, grid: Grid) -> Ints:
         """Return of each stay the first tick at which its subject is no longer in the group.
 
         Who comes back within the tick never left.
         """
-        gone = self.table.select("code", "group", "start", tick=pl.Series(grid.after(self.table["end"].to_numpy())))
-        gone = gone.with_row_index("row").sort("code", "group", "start")
-        back = (pl.col("start").shift(-1).over("code", "group") < pl.col("tick")).fill_null(False)
-        spell = (~back).shift(fill_value=False).cum_sum()
-        return gone.select("row", pl.col("tick").last().over(spell)).sort("row")["tick"].to_numpy()
+        codes, starts = self.table["code"].to_numpy(), self.table["start"].to_numpy()
+        groups, gone = self.groups.indices.to_numpy(), grid.after(self.table["end"].to_numpy())
+        order = np.lexsort((starts, groups, codes))
+        same = (np.diff(codes[order]) == 0) & (np.diff(groups[order]) == 0)
+        final = np.append(~(same & (starts[order[1:]] < gone[order[:-1]])), True)[: len(order)]
+        spell = np.cumsum(final) - final
+        gone[order] = gone[order[final]][spell]
+        return gone
 
 
 def of_kind(stays: pl.DataFrame, kind: str) -> Stays:

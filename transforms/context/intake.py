@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from transforms.context.dedup import duplicates, signal_hash
 from transforms.context.definitions import ContextPlan, Measure, SignalPlan
+from transforms.context.feature_plan import MEMBER, SUBSCRIBER
 from transforms.context.memory import Memory
-from transforms.context.people import member_of
+from transforms.context.plain_arrow import used
 from transforms.context.sequences import rows_of
 from transforms.context.ticks import Bools, Ints
 
@@ -84,7 +85,7 @@ def _bare(batch: pa.RecordBatch) -> pa.Table:
 
 def _passed_on(rows: pa.Table | pa.RecordBatch) -> bool:
     """Tell whether members passed rows on to a group; they were applied before, by the member."""
-    return "subscriber" in rows.schema.names
+    return MEMBER in rows.schema.names
 
 
 def _due(plan: ContextPlan, memory: Memory, name: str, table: pa.Table, upto: int, intake: Intake) -> pa.Table:
@@ -104,7 +105,7 @@ def _due(plan: ContextPlan, memory: Memory, name: str, table: pa.Table, upto: in
 
 def _codes(memory: Memory, due: Sequence[pa.Table]) -> tuple[list[Ints], Ints]:
     """Make all subjects known; return the codes of each table's rows, and those of new subjects, sorted."""
-    encoded = [table["subject"].combine_chunks().dictionary_encode() for table in due]
+    encoded = [used(table["subject"].combine_chunks().dictionary_encode()) for table in due]
     subjects = pc.unique(pa.chunked_array([each.dictionary for each in encoded], pa.string()))
     codes, new = memory.know(subjects)
     rows = [
@@ -125,7 +126,7 @@ def _apply(
         *signal.reads,
         *(signal.passed or ()),
         *signal.told_apart,
-        *(["subscriber"] if signal.by_member else []),
+        *signal.whose,
     }
     frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)
     if not _passed_on(table):
@@ -166,12 +167,10 @@ def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
     if not signal.measures:
         return
     ties = signal.ties
-    if signal.by_member:
-        if "subscriber" not in frame.columns:  # the group's own signals, of no member
-            frame = frame.with_columns(subscriber=pl.lit(None, pl.String))
-        frame = frame.with_columns(member=member_of(frame["subscriber"]))
+    none = {MEMBER: pl.Int64(), SUBSCRIBER: pl.String()} if signal.by_member else {}  # the group's own signals
+    frame = frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in none.items() if name not in frame)
     measures = (measured(measure) for measure in signal.measures)
-    rows = frame.select("code", "time", *signal.whose, *ties, *measures)
+    rows = frame.select("code", "time", *(pl.col(name).fill_null(0) for name in signal.whose), *ties, *measures)
     if not signal.every_row:
         rows = rows.filter(pl.any_horizontal(pl.col(m.key).is_not_null() for m in signal.measures))
     old = memory.rows.get(signal.signal)

@@ -101,7 +101,7 @@ def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:
 def _forward(plan: ContextPlan) -> Forward:
     """Return what a group's level takes from subscribers: not their profiles, a group has one of its own."""
     signals = {
-        name: (*signal.columns, *signal.told_apart)
+        name: (*signal.columns, *signal.told_apart, *({SUBSCRIBER} & signal.reads))
         for name, signal in plan.signals.items()
         if (signal.measures or signal.steps) and name not in (MEMBERS, PROFILE)
     }
@@ -116,7 +116,7 @@ def _passing(name: str, signal: SignalPlan, forwards: Sequence[Forward]) -> Sign
         told.append(("group_kind", "group", "state", "role", "source", "id"))
     if not told:
         return signal
-    passed = frozenset(column for columns in told for column in columns)
+    passed = frozenset(column for columns in told for column in columns) - {SUBSCRIBER}
     columns = sorted({*signal.columns, *passed} - {"source", "id"})
     return replace(signal, columns=tuple(columns), passed=passed)
 

@@ -30,10 +30,9 @@ PEOPLE = {
 
 
 def member_of(subscribers: pl.Series) -> pl.Series:
-    """Return the number of each member: a hash of its id, 0 for a row that is of no member."""
+    """Return the number of each subscriber among the members of a group: a hash of its id, column `member`."""
     strings = subscribers.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
-    hashes = pl.Series(finalise(fnv1a64(strings)).view(np.int64))
-    return hashes.set(subscribers.is_null(), 0) if subscribers.null_count() else hashes
+    return pl.Series("member", finalise(fnv1a64(strings)).view(np.int64))
 
 
 def take_people(grid: Grid, memory: Memory, told: pl.DataFrame | None) -> pl.DataFrame:
@@ -51,7 +50,7 @@ def take_people(grid: Grid, memory: Memory, told: pl.DataFrame | None) -> pl.Dat
     if told is not None and len(told):
         floor = 0 if memory.closed is None else memory.closed
         ticks = np.maximum(grid.after(told["time"].to_numpy()), floor + grid.tick)
-        new = told.with_columns(member=member_of(told["subscriber"]), tick=pl.Series(ticks))
+        new = told.with_columns(tick=pl.Series(ticks))
         people = pl.concat([people, new.sort("time").select(PEOPLE.keys())])
         people = people.unique(["code", "member", "tick"], keep="last", maintain_order=True)
         people = people.sort("code", "member", "tick")

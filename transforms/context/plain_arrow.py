@@ -1,5 +1,6 @@
 """Arrow tables with plain strings and lists, as contracts and other engines know them."""
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -10,6 +11,18 @@ def plain(table: pl.DataFrame) -> pa.Table:
     """Return a table without large or view types; timestamps are milliseconds UTC."""
     made = table.to_arrow(compat_level=pl.CompatLevel.oldest())
     return made.cast(pa.schema([pa.field(f.name, _plain(f.type)) for f in made.schema]))
+
+
+def used(encoded: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return the same values with a dictionary that holds no others, in the order of the dictionary."""
+    indices = encoded.indices.to_numpy()
+    there = np.zeros(len(encoded.dictionary), bool)
+    there[indices] = True
+    if there.all():
+        return encoded
+    return pa.DictionaryArray.from_arrays(
+        pa.array((np.cumsum(there) - 1)[indices].astype(np.int32)), encoded.dictionary.filter(pa.array(there))
+    )
 
 
 def _plain(type_: pa.DataType) -> pa.DataType:

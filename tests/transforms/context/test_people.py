@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from transforms.context.memory import Memory
-from transforms.context.people import KEPT, keep_people, leaves_of, present_at, take_people, too_large_at
+from transforms.context.people import KEPT, keep_people, leaves_of, member_of, present_at, take_people, too_large_at
 from transforms.context.ticks import Grid
 from transforms.context.timeline import Points
 
@@ -15,7 +15,7 @@ def told(*rows: tuple[int, int, str, bool]) -> pl.DataFrame:
     """Return what members told: code, time, subscriber, joined."""
     table = pl.DataFrame(rows, schema=["code", "time", "subscriber", "joined"], orient="row")
     nothing = {name: pl.lit(None, pl.String) for name in ("role", "household", "sme")}
-    return table.with_columns(**nothing, moved_until=pl.lit(None, pl.Int64))
+    return table.with_columns(member_of(table["subscriber"]), **nothing, moved_until=pl.lit(None, pl.Int64))
 
 
 PEOPLE = take_people(
