@@ -127,8 +127,8 @@ def _examples(directory: Path) -> dict[str, Example]:
         "DescribeSegments": Example(
             {"playbook": BOOK, "bounded": True},
             pa.RecordBatch,
-            {"ByLevel", "Gather all", "Describe all", "Unwindow all pulse", "Unwindow all portraits"}
-            | {"Flatten pulse", "Flatten portraits"},
+            {"ByLevel", "Gather all", "Describe all"}
+            | {f"{step} {name}" for step in ("Unwindow all", "Flatten") for name in ("pulse", "portraits", "alerts")},
             {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False},
         ),
         "DecideOffers": Example(
