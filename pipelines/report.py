@@ -26,7 +26,7 @@ class Report:
     """The record of one run.
 
     Attributes:
-        playbook: Its file, name, version and content hash, and the versions of its tables.
+        playbook: Its file, name, version and content hash, and the versions of its tables and models.
         settings: What was asked for, as far as it can change the outputs.
         as_of: The time by which signals from the future were told, RFC 3339.
         end_tick: The last tick, RFC 3339; None if there was no signal.

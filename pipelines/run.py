@@ -74,6 +74,7 @@ def _report(
     last = books.playbooks[0 if end is None else books.at(end)]
     book: dict[str, Any] = {"name": last.playbook, "version": last.version, "hash": last.content_hash}
     book["tables"] = {name: table.version for name, table in last.contents.items()}
+    book["models"] = {name: model.version for name, model in last.model_files.items()}
     return Report(
         playbook={"file": settings.playbook, **book},
         settings=settings.shown(),

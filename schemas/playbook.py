@@ -24,6 +24,7 @@ from schemas.fields import (
     Step,
     Triggers,
 )
+from schemas.models import ModelFile, read_model
 from schemas.tables import ReferenceTable, read_table
 from schemas.yaml_source import KeyPath, YamlSource
 
@@ -219,6 +220,23 @@ class Table(_Part):
     )
 
 
+class Model(_Part):
+    """A model that makes a score of numbers: a function in expressions."""
+
+    file: str = Field(
+        min_length=1, description="ONNX, beside the playbook, weights included. It is part of the playbook's hash."
+    )
+    inputs: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        min_length=1,
+        description="Names of the arguments, in their order: those of the model's inputs; where it has one input, of "
+        "the columns of that.",
+    )
+    output: str | None = Field(
+        None, min_length=1, description="The output that is the score; needed if there are several."
+    )
+    column: int | None = Field(None, ge=0, description="Which column of the output, from 0; needed if it has several.")
+
+
 class Level(_Part):
     """One kind of customer: what is known of it and when that matters."""
 
@@ -309,6 +327,7 @@ class Playbook(_Part):
         min_length=1, description="Signal types it reads; `{name: file.avsc}` for one of your own."
     )
     tables: dict[Name, Table] = Field({}, description="Tables that expressions read as `TABLE.COLUMN`.")
+    models: dict[Name, Model] = Field({}, description="Models that expressions call as `MODEL(value, …)`.")
     max_members: int = Field(1_000, ge=1, description="In a larger group no condition holds, so it gets no offers.")
     subscriber: Level = Field(Level(), description="The user of one line or login.")
     household: Level | None = Field(None, description="People under one roof, by their `membership`.")
@@ -319,6 +338,7 @@ class Playbook(_Part):
 
     _source: YamlSource = PrivateAttr()
     _contents: dict[str, ReferenceTable] = PrivateAttr({})
+    _model_files: dict[str, ModelFile] = PrivateAttr({})
 
     @classmethod
     def of(cls, source: YamlSource) -> Self:
@@ -331,8 +351,8 @@ class Playbook(_Part):
         playbook._source = source
         return playbook
 
-    def read_tables(self) -> list[LoadError]:
-        """Read the tables, once, before anything is asked about the content; return what is wrong with them."""
+    def read_files(self) -> list[LoadError]:
+        """Read tables and models, once, before anything is asked about the content; return what is wrong with them."""
         errors: list[LoadError] = []
         for name, table in self.tables.items():
             try:
@@ -340,7 +360,20 @@ class Playbook(_Part):
                 self._contents[name] = read_table(Path(self.file).parent / table.file, column)
             except LoadErrors as wrong:
                 errors += wrong.errors
+        for name, model in self.models.items():
+            path: KeyPath = ("models", name, "file")
+            try:
+                self._model_files[name] = read_model(Path(self.file).parent / model.file)
+            except OSError as wrong:
+                errors.append(self.error(path, f"`{model.file}` cannot be read: {wrong.strerror}"))
+            except ValueError as wrong:
+                errors.append(self.error(path, f"`{model.file}` {wrong}"))
         return errors
+
+    @property
+    def model_files(self) -> Mapping[str, ModelFile]:
+        """The models that could be read, by name."""
+        return self._model_files
 
     @property
     def contents(self) -> Mapping[str, ReferenceTable]:
@@ -383,9 +416,10 @@ class Playbook(_Part):
 
     @cached_property
     def content_hash(self) -> str:
-        """BLAKE2b-128, hex, of what the file and its tables say: comments and the order of keys do not matter."""
+        """BLAKE2b-128, hex, of what file, tables and models say: comments and the order of keys do not matter."""
         canonical = json.dumps(self._source.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         canonical += "".join(f"\0{name} {table.version}" for name, table in sorted(self._contents.items()))
+        canonical += "".join(f"\0models.{name} {model.version}" for name, model in sorted(self._model_files.items()))
         return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 
     def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:

@@ -21,7 +21,7 @@ _WORDS = """
 RESERVED_WORDS = frozenset(_WORDS.split())
 """Words that SQL reads, at least in places, as something else than a name."""
 
-PREFIXES = ("profile", "trigger")
+PREFIXES = ("models", "profile", "trigger")
 """What names with a dot begin with in expressions."""
 
 _SECTIONS = ("features", "derived", "segments", "moments")
@@ -48,7 +48,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
     """
     yield from _times(playbook)
     yield from _names(playbook)
-    yield from _tables(playbook)
+    yield from _beside(playbook)
     for kind, level in playbook.levels.items():
         for name, feature in level.features.items():
             yield from _feature(playbook, (kind, "features", name), feature)
@@ -105,10 +105,16 @@ def _segments_and_values(playbook: Playbook) -> Iterator[Mistake]:
                 yield Mistake((kind, "segments", name), told, "give it another name")
 
 
-def _tables(playbook: Playbook) -> Iterator[Mistake]:
+def _beside(playbook: Playbook) -> Iterator[Mistake]:
+    """Names of tables and models are their own."""
     for name in playbook.tables:
         if name in (*PREFIXES, *LEVELS) or name in RESERVED_WORDS:
             yield Mistake(("tables", name), f"`{name}` means something else in expressions", "give it another name")
+    for name, model in playbook.models.items():
+        if name in RESERVED_WORDS:
+            yield Mistake(("models", name), f"`{name}` is a word of SQL and cannot be a name", f"try `{name}_`")
+        if twice := next((one for one in model.inputs if model.inputs.count(one) > 1), None):
+            yield Mistake(("models", name, "inputs"), f"`{twice}` is there twice", "name each argument once")
 
 
 def _at(playbook: Playbook, path: KeyPath) -> Iterable[str]:

@@ -36,7 +36,7 @@ class PlaybookErrors(LoadErrors):
 
 def not_about(names: Collection[str], errors: Iterable[LoadError]) -> list[LoadError]:
     """Return the errors without those that only miss one of the names, which is wrong itself."""
-    missing = re.compile(rf"(no `|`for: )(\w+\.)?({'|'.join(map(re.escape, names))})(\.\w+)?`")
+    missing = re.compile(rf"(no `|no function `|`for: )(\w+\.)?({'|'.join(map(re.escape, names))})(\.\w+)?`")
     return [error for error in errors if not names or not missing.search(error.message)]
 
 
@@ -79,13 +79,14 @@ def check_playbook(source: YamlSource, lets: Mapping[str, str] | None = None) ->
         fit = [(mistake, _told(source, mistake)) for mistake in mistakes(playbook, whole=not parts)]
         told = not_about(_names(parts), [error for _, error in fit])
         parts |= {_part_of(mistake) for mistake, error in fit if error in told}
-        errors += [*told, *playbook.read_tables()]
+        errors += [*told, *playbook.read_files()]
         parts |= {("tables", name) for name in playbook.tables.keys() - playbook.contents.keys()}
+        parts |= {("models", name) for name in playbook.models.keys() - playbook.model_files.keys()}
     if playbook is not None and not errors:
         return playbook
     rest = _understood(dataclasses.replace(source, data=_without(source.data, parts)))[0]
     if rest is not None:
-        rest.read_tables()
+        rest.read_files()
     raise PlaybookErrors(errors, rest, _names(parts))
 
 
@@ -106,7 +107,7 @@ def _understood(source: YamlSource) -> tuple[Playbook | None, list[Mistake], set
 
 def _part_of(mistake: Mistake) -> KeyPath:
     """Return what to leave out for a mistake: an unknown key itself, else the named part around it; () is all."""
-    depth = {**dict.fromkeys(LEVELS, 3), "offers": 2, "let": 2, "tables": 2, "priors": 2, "policy": 2}
+    depth = {**dict.fromkeys(LEVELS, 3), "offers": 2, "let": 2, "tables": 2, "models": 2, "priors": 2, "policy": 2}
     path = mistake.path
     return path if mistake.message == UNKNOWN_KEY or not path else path[: depth.get(str(path[0]), 1)]
 

@@ -24,7 +24,6 @@ from schemas.contracts import contract
 from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
-from transforms.context.plan import load_plan
 from transforms.parcel import ShardParcel
 from transforms.ticking import Backlog
 from transforms.write_outputs import Output
@@ -42,7 +41,6 @@ OTHER_BOOK = parse_playbook(PLAYBOOK.replace("500", "600").replace("cooldown: 1d
 LATER = parse_playbook(
     PLAYBOOK.replace("version: 3", "version: 4\neffective_from: 2030-01-01T00:00:00Z").replace("500", "700")
 )
-COARSE_BOOK = parse_playbook(PLAYBOOK.replace("tick: 1m", "tick: 5m"))
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
 
@@ -104,10 +102,10 @@ def _examples(directory: Path) -> dict[str, Example]:
         ),
         "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardParcel, {"Sample"}, {"share": Fraction(1, 3)}),
         "EndInput": Example(
-            {"plan": load_plan(BOOK), "shards": 4},
+            {"tick": 60_000, "shards": 4},
             ShardParcel,
             {"Times", "NoTime", "All", "Gather", "Tell"},
-            {"plan": load_plan(COARSE_BOOK), "shards": 5, "until": 60_000},
+            {"tick": 30_000, "shards": 5, "until": 60_000},
         ),
         "TrackContexts": Example(
             {"playbook": BOOK, "bounded": True, "shards": 2},

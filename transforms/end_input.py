@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from transforms.context.definitions import ContextPlan
 from transforms.parcel import Parcel, ShardParcel
 from transforms.track_contexts import end_batch, end_tick
 
@@ -22,11 +21,11 @@ class _Tell(beam.DoFn):
     """Makes the batches that end the input of all shards."""
 
     def __init__(self, end: "EndInput") -> None:
-        self._plan, self._shards, self._until = end.plan, end.shards, end.until
+        self._tick, self._shards, self._until = end.tick, end.shards, end.until
 
     def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardParcel]:
         greatest = max((time for time in element[1] if time is not None), default=None)
-        tick = end_tick(self._plan.grid.tick, greatest) if self._until is None else self._until
+        tick = end_tick(self._tick, greatest) if self._until is None else self._until
         Metrics.distribution("signals", "end_tick").update(tick)
         end = Parcel.of(end_batch(tick))
         yield from ((shard, end) for shard in range(self._shards))
@@ -40,12 +39,12 @@ class EndInput(beam.PTransform):
     `end_batch`), one a shard, also for shards without signals. Counts the tick as `signals/end_tick`.
 
     Attributes:
-        plan: Has the grid.
+        tick: That of the playbook, milliseconds.
         shards: Number of shards.
         until: The last tick, milliseconds; by default the first after the greatest event time of all signals.
     """
 
-    plan: ContextPlan
+    tick: int
     shards: int
     until: int | None = None
 
@@ -56,8 +55,8 @@ class EndInput(beam.PTransform):
             ValueError: it is not.
         """
         super().__init__()
-        if self.until is not None and self.until % self.plan.grid.tick:
-            raise ValueError(f"--until: not a tick of the playbook, which has one every {self.plan.grid.tick} ms")
+        if self.until is not None and self.until % self.tick:
+            raise ValueError(f"--until: not a tick of the playbook, which has one every {self.tick} ms")
 
     def expand(self, signals: beam.PCollection[ShardParcel]) -> beam.PCollection[ShardParcel]:
         """Gather the greatest time of each batch, and tell all; also where there is none."""

@@ -30,13 +30,14 @@ def play_bounded(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
 
 
 def _write_playbook(story: Story, folder: Path) -> str:
-    """Return where a story's playbook is, written if the story holds it; contracts and tables stay where they are."""
+    """Return where a story's playbook is, written if the story holds it; what stands beside it stays there."""
     beside, directory = Path(story.source.file).parent.absolute(), folder / "playbook"
     directory.mkdir()
     for data, book in zip(story.inline, story.versions.playbooks, strict=False):
         signals = [{name: str(beside / file)} if file else name for name, file in book.signals.items()]
         tables = {name: {"key": one.key, "file": str(beside / one.file)} for name, one in book.tables.items()}
-        text = json.dumps({**data, "signals": signals, "tables": tables})  # JSON is YAML
+        models = {name: {**data["models"][name], "file": str(beside / one.file)} for name, one in book.models.items()}
+        text = json.dumps({**data, "signals": signals, "tables": tables, "models": models})  # JSON is YAML
         (directory / f"v{book.version}.yaml").write_text(text, "utf-8")
     return str(directory) if story.inline else story.playbook.file
 

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from schemas.playbook import MEMBERS, Derived, Level, Moment, Playbook, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
 from tests.reference.features import Observation, days_until, feature_at, observed, of_members, profile_at
+from tests.reference.models import models_of
 from tests.reference.records import MINUTE, Address, Context, Grid, Signal, Transition, Trigger
 from tests.reference.sequences import Made, Threads, completed, made_by, see, told
 
@@ -113,6 +114,7 @@ class Reference:
         self._applied: dict[tuple[str, str, str, str], int] = {}
         self._order = in_order(self.level, playbook.let)
         self._tabled, self._profile = tabled_of(playbook, self.level), profile_of(playbook, self.level)
+        self._models = models_of(playbook)
         self._last_written: dict[str, Context] = {}
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
@@ -230,6 +232,8 @@ class Reference:
         values = {key: self._feature(key, subject, tick) for key in level.features}
         values |= profile_at(subject.profiles, self._profile, tick)
         values |= {name: self._looked_up(name, values) for name in self._tabled}
+        called = {name: file for name, file in self.playbook.model_files.items() if self._calls(name)}
+        values |= {f"models.{name}": file.version for name, file in called.items()}
         for key in self._order:
             if key in level.derived:
                 derived = level.derived[key]
@@ -304,6 +308,11 @@ class Reference:
         edge, pulse.edge = pulse.edge is None, tick if pulse.edge is None else pulse.edge
         return edge or bool(moment.repeat and (tick - pulse.edge) % moment.repeat == 0)
 
+    def _calls(self, model: str) -> bool:
+        """Return whether anything at this level calls a model."""
+        every = [*texts(self.playbook, self.level), *map(str, self.playbook.let.values())]
+        return any(f"{model}(" in text for text in every)
+
     def _looked_up(self, name: str, values: Mapping[str, Value]) -> Value:
         """Return a column of a table for the key in the profile; None where the table does not know it."""
         table, _, column = name.partition(".")
@@ -312,8 +321,8 @@ class Reference:
 
     def _seen(self, values: Mapping[str, Value], tick: int, refresh: int | None) -> dict[str, object]:
         """Return what an expression sees at one tick: values, and dates as of the last multiple of `refresh`."""
-        zone = self.playbook.time_zone
-        return {**values, "days_until": lambda date: days_until(date, tick, refresh or 1440 * MINUTE, zone)}
+        every, zone = refresh or 1440 * MINUTE, self.playbook.time_zone
+        return {**values, **self._models, "days_until": lambda date: days_until(date, tick, every, zone)}
 
     def _name(self, transition: Transition) -> str:
         return f"{self.kind}.{transition.name}" + (".exited" if transition.event == "exited" else "")

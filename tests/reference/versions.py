@@ -29,6 +29,7 @@ from tests.reference.contexts import (
     tabled_of,
 )
 from tests.reference.expressions import Value, is_true, names
+from tests.reference.models import models_of
 from tests.reference.records import Context, Grid, Transition
 from tests.reference.sequences import Made, Threads, completed, waits_for
 
@@ -81,7 +82,7 @@ class Succession(Reference):
             same = [name for name in old.moments if waits_for(name, self.playbook) == waits_for(name, playbook)]
             subject.threads = defaultdict(Threads, {name: subject.threads[name] for name in same})
         self.playbook, self.level = playbook, playbook.subscriber
-        self._tabled = tabled_of(playbook, self.level)
+        self._tabled, self._models = tabled_of(playbook, self.level), models_of(playbook)
         self._order = in_order(self.level, playbook.let)
 
     def _pulse(self, name: str, pulse: Pulse, old: Moment) -> Pulse:

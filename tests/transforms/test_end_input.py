@@ -8,14 +8,9 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from schemas.playbook_file import parse_playbook
-from tests.pipelines.small import PLAYBOOK
-from transforms.context.plan import load_plan
 from transforms.end_input import EndInput
 from transforms.parcel import Parcel, ShardParcel
 from transforms.track_contexts import split_end
-
-PLAN = load_plan(parse_playbook(PLAYBOOK))
 
 
 def _ends(*times: int, **options: Any) -> None:
@@ -27,7 +22,7 @@ def _ends(*times: int, **options: Any) -> None:
         signals = pipeline | beam.Create(batches).with_output_types(ShardParcel)
         told = (
             signals
-            | EndInput(plan=PLAN, shards=2, **options)
+            | EndInput(tick=60_000, shards=2, **options)
             | beam.MapTuple(lambda shard, end: (shard, split_end([end.open()])))
         )
         assert_that(told, equal_to([(shard, ([], tick)) for shard in range(2)]))
@@ -49,4 +44,4 @@ def test_an_end_may_be_given(times: tuple[int, ...]) -> None:
 
 def test_an_end_must_be_a_tick() -> None:
     with pytest.raises(ValueError, match="not a tick of the playbook"):
-        EndInput(plan=PLAN, shards=2, until=61_000)
+        EndInput(tick=60_000, shards=2, until=61_000)

@@ -9,6 +9,7 @@ from schemas.playbook import Level, Playbook
 from schemas.yaml_source import KeyPath
 from transforms.context.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
 from transforms.context.sql.dates import days_until
+from transforms.context.sql.functions import Function
 from transforms.context.ticks import Grid
 
 Scope = dict[str, ScopeColumn]
@@ -25,6 +26,7 @@ class Compiling:
         grid: Ticks and panes.
         errors: The mistakes found so far.
         expressions: What was compiled, by its path in the playbook.
+        models: The functions that are models, by name in capitals.
     """
 
     playbook: Playbook
@@ -33,6 +35,7 @@ class Compiling:
     grid: Grid
     errors: list[LoadError] = field(default_factory=list)
     expressions: dict[KeyPath, Expression] = field(default_factory=dict)
+    models: dict[str, Function] = field(default_factory=dict)
 
     def compile(
         self, path: KeyPath, text: str, scope: Scope, wanted: pl.DataType | None = None, refresh: int | None = None
@@ -44,9 +47,9 @@ class Compiling:
             text: An expression.
             scope: What it may read.
             wanted: The type that it must have, None for any.
-            refresh: On what grid it may take `days_until`, milliseconds; None if it may not.
+            refresh: On what grid it may take `days_until`, milliseconds; None if it may not, nor call models.
         """
-        functions = {"DAYS_UNTIL": days_until(self.playbook.time_zone, refresh)} if refresh else {}
+        functions = self.models | {"DAYS_UNTIL": days_until(self.playbook.time_zone, refresh)} if refresh else {}
         try:
             expression = compile_expression(text, scope, self.playbook.let, functions)
         except ExpressionError as error:
@@ -56,8 +59,7 @@ class Compiling:
             self.fail(path, f"must be true or false, and is {expression.dtype}", "compare it with something", text)
             return None
         if expression.days_until and refresh:
-            grid = f"every {refresh} in {self.playbook.time_zone}"
-            expression = replace(expression, canonical=f"{expression.canonical} {grid}", refresh=refresh)
+            expression = replace(expression, refresh=refresh)
         self.expressions[path] = expression
         return expression
 

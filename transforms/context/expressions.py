@@ -1,6 +1,6 @@
 """Expressions of playbooks and sources: SQL text, checked and compiled to polars."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -107,7 +107,14 @@ def compile_expression(
     expr = pl.repeat(value.known, pl.len(), dtype=value.dtype) if value.constant else value.expr
     _try(expr, value.dtype, scope)
     columns = frozenset(name_of(column) for column in tree.find_all(exp.Column))
-    return Expression(text, shown(tree), expr, columns, value.dtype, value.nullable, thresholds, compared_only, days)
+    canonical = " ".join([shown(tree), *_meanings(tree, functions or {})])
+    return Expression(text, canonical, expr, columns, value.dtype, value.nullable, thresholds, compared_only, days)
+
+
+def _meanings(tree: exp.Expr, functions: Mapping[str, Function]) -> Iterator[str]:
+    """Yield what functions that are not built in mean where they are called."""
+    called = {call.name.upper() for call in tree.find_all(exp.Anonymous)}
+    yield from (functions[name].meaning for name in sorted(called & functions.keys()))
 
 
 class _Compiler:

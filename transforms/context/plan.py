@@ -19,8 +19,9 @@ from transforms.context.definitions import ContextPlan, Derived, Fading, Moment,
 from transforms.context.expressions import Expression, ExpressionError, ScopeColumn
 from transforms.context.feature_plan import SUBSCRIBER, compile_features, scope_column, signal_plan, with_thresholds
 from transforms.context.levels import joined
+from transforms.context.model_plan import model_functions, model_versions
 from transforms.context.profile_plan import PROFILE, profile_features, profile_scope
-from transforms.context.references import read_of_contexts, references
+from transforms.context.references import called_by_contexts, read_of_contexts, references
 from transforms.context.sequence_plan import compile_sequences
 from transforms.context.sql.parse import parse
 from transforms.context.steps import Sequence
@@ -126,16 +127,19 @@ class _Compiler:
         known = contracts(self._playbook)
         read = read_of_contexts(self._playbook, self._compiling.name)
         read |= keys_of_tables(self._playbook, read)
+        self._compiling.models |= model_functions(self._compiling)
+        self._lost |= {name for name in self._playbook.models if name.upper() not in self._compiling.models}
         self._check_profile(known, read)
         features = compile_features(self._compiling, known, self._members)
         features += profile_features(known, self._playbook.time_zone, read)
         self._scope = profile_scope(known) | table_scope(self._playbook)
         self._scope |= {feature.name: scope_column(feature) for feature in features}
         self._scope |= {name: ScopeColumn(pl.Boolean(), False) for name in self._level.segments}
-        tables = [*table_values(self._compiling, self._scope, read)]
-        order = [*(one.name for one in tables), *self._order()]
+        beside = [*table_values(self._compiling, self._scope, read)]
+        beside += model_versions(self._playbook, called_by_contexts(self._playbook, self._compiling.name))
+        order = [*(one.name for one in beside), *self._order()]
         made = [self._derived(name) for name in order if name in self._level.derived]
-        derived = (*tables, *(one for one in made if one))
+        derived = (*beside, *(one for one in made if one))
         segments = [self._segment(name) for name in order if name in self._level.segments]
         sequences = compile_sequences(self._compiling, known)
         moments = [self._moment(name, moment, sequences.get(name)) for name, moment in self._level.moments.items()]

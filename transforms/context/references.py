@@ -17,6 +17,19 @@ def references(text: str, lets: Mapping[str, str]) -> set[str]:
         return set()
 
 
+def calls(text: str, lets: Mapping[str, str]) -> set[str]:
+    """Return the functions that an expression calls, in small letters; none if it is no expression."""
+    try:
+        return {call.name.lower() for call in inlined(parse(text), lets, ()).find_all(exp.Anonymous)}
+    except (ExpressionError, RecursionError):
+        return set()
+
+
+def called_by_contexts(playbook: Playbook, kind: str) -> set[str]:
+    """Return every function that an expression over contexts of a level calls, in small letters."""
+    return set().union(*(calls(text, playbook.let) for text in _texts(playbook, kind)))
+
+
 def read_of_contexts(playbook: Playbook, kind: str) -> set[str]:
     """Return every name that an expression over contexts of a level reads, those of its offers included."""
     return set().union(*(references(text, playbook.let) for text in _texts(playbook, kind)))

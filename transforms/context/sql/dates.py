@@ -25,7 +25,7 @@ def days_until(zone: str, refresh: int) -> Function:
         return (date_of(column) - instant.dt.convert_time_zone(zone).dt.date()).dt.total_days()
 
     doc = "DAYS_UNTIL(profile.COLUMN): days to the date there, as `2026-12-24`; see `refresh`."
-    return Function(("text",), INT, build, doc, partial=True)
+    return Function(("text",), INT, build, doc, partial=True, meaning=f"every {refresh} in {zone}")
 
 
 def date_of(text: pl.Expr) -> pl.Expr:

@@ -26,6 +26,8 @@ class Function:
         doc: What it means, for people.
         optional: How many of the last arguments may be left out.
         partial: Whether it may be NULL, infinite or NaN for arguments that are not.
+        finite: Whether it is NULL where it would be infinite or NaN.
+        meaning: What it means beyond its name, for comparison with another of that name.
     """
 
     takes: tuple[Takes, ...]
@@ -34,6 +36,8 @@ class Function:
     doc: str
     optional: int = 0
     partial: bool = False
+    finite: bool = False
+    meaning: str = ""
 
     def __call__(self, name: str, arguments: list[Value]) -> Value:
         """Apply it to compiled arguments.
@@ -49,7 +53,7 @@ class Function:
         passed = [_argument(name, *pair) for pair in zip(self.takes, arguments, strict=False)]
         dtype = arguments[0].dtype if self.gives == "same" else self.gives
         nullable = self.partial or any(argument.nullable for argument in arguments)
-        return Value(self.build(*passed), dtype, nullable, finite=not (self.partial and dtype == DOUBLE))
+        return Value(self.build(*passed), dtype, nullable, finite=self.finite or not (self.partial and dtype == DOUBLE))
 
 
 def _argument(name: str, takes: Takes, value: Value) -> Any:
