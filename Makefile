@@ -25,7 +25,7 @@ check: $(READY)  ## formatting, lint, types, layers, packaging
 	$(BIN)/pytest --quiet tests/test_packaging.py
 
 test: $(READY)  ## every test, warnings are errors, coverage shown
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered
 
 run: $(READY)  ## a simulated town, from its signals to its offers, into out/demo
 	$(BIN)/segone demo --out out/demo

@@ -35,6 +35,7 @@ setup(
             "pip-tools>=7.5",
             "pytest>=9",
             "pytest-cov>=7",
+            "pytest-xdist>=3.8",
             "ruff>=0.14",
         ],
     },

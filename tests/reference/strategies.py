@@ -1,7 +1,7 @@
 """Hypothesis strategies of histories: signals with all that goes wrong with them, spans, and calls of both."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
@@ -76,14 +76,19 @@ def signals(draw: Draw, tick: int = 1, ticks: int = 40, most: int = 30) -> list[
 
 
 def _copies(draw: Draw, rows: list[Signal], tick: int) -> list[Signal]:
-    """Return at most two more rows, equal to one another, that share their id with an earlier one."""
+    """Return at most two more rows, equal to one another, that share their id with an earlier one.
+
+    Of one time they are equal to that one: which of several contents holds depends on the columns that travel.
+    """
     if draw(st.integers(0, 4)):
         return []
     one = draw(st.sampled_from(rows))
     source = draw(st.sampled_from([one.source, one.source, "other"]))
     moved = one.time + draw(st.sampled_from([0, 0, 1, 3 * tick * MINUTE, 12 * tick * MINUTE]))
     fresh = {column: draw(COLUMNS[one.signal][column]) for column in one.payload}
-    copy = Signal(one.signal, one.id, source, moved, one.subject, one.payload if moved == one.time else fresh)
+    copy = Signal(one.signal, one.id, source, moved, one.subject, fresh)
+    known = {(row.key, row.time): row.payload for row in (*rows, one)}
+    copy = replace(copy, payload=known.get((copy.key, copy.time), fresh))
     return [copy] * draw(st.integers(1, 2))
 
 
