@@ -7,7 +7,7 @@ import argparse
 
 from rich.console import Console
 
-from benchmarks import compare, kernel, results, state
+from benchmarks import compare, kernel, results, state, state_of_households
 from benchmarks.engines import HERE
 from benchmarks.yardstick import SIZES
 
@@ -23,9 +23,10 @@ def main() -> None:
     rows = compare.compare(sizes, args.times, console)
     kernels = kernel.compare(sizes[-1], args.times)
     states = [state.cost(density) for density in state.DENSITIES]
-    text = results.markdown(rows, kernels, states)
+    stages = state_of_households.cost()
+    text = results.markdown(rows, kernels, states, stages)
     (HERE / "results.md").write_text(text, encoding="utf-8")
-    results.show(rows, results.bars(rows, kernels, states), console)
+    results.show(rows, results.bars(rows, kernels, states, stages), console)
 
 
 if __name__ == "__main__":

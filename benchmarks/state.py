@@ -86,8 +86,8 @@ class StateCost:
         return self.seconds * SUBSCRIBERS / self.shard
 
 
-def plan() -> ContextPlan:
-    """Return the plan of the 20 features and a moment that reads some."""
+def level() -> str:
+    """Return a playbook's section of the 20 features and a moment that reads some."""
     features = {
         f"{name}_{window}": f"{{{aggregate}, from: usage, window: {window}}}"
         for window in WINDOWS
@@ -95,8 +95,12 @@ def plan() -> ContextPlan:
     }
     lines = "".join(f"    {name}: {feature}\n" for name, feature in features.items())
     moment = "    surge: {when: sum_bytes_5m > 40000000 AND sum_bytes_5m > sum_bytes_24h / 2}\n"
-    text = f"playbook: state\nsignals: [usage]\nsubscriber:\n  features:\n{lines}  moments:\n{moment}"
-    return load_plan(parse_playbook(text))
+    return f"subscriber:\n  features:\n{lines}  moments:\n{moment}"
+
+
+def plan() -> ContextPlan:
+    """Return the plan of the subscribers alone."""
+    return load_plan(parse_playbook(f"playbook: state\nsignals: [usage]\n{level()}"))
 
 
 def signals(density: Density, seed: int = 7) -> pa.RecordBatch:
