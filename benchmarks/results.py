@@ -62,7 +62,8 @@ def markdown(rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCos
             [_state(cost) for cost in states],
         ),
         f"With three features of each household besides, {stages.subscribers:,} subscribers in "
-        f"{stages.households:,} households, 20 signals in 6 h: {stages.bytes_each:,.0f} B a subscriber over all stages ("
+        f"{stages.households:,} households, 20 signals in 6 h: {stages.bytes_each:,.0f} B a subscriber over all "
+        "stages ("
         + ", ".join(f"{name} {size:,.0f}" for name, size in stages.stages.items())
         + f"), {stages.gigabytes:.2f} GB for 1 M.",
         (HERE / "notes.md").read_text(encoding="utf-8").strip(),
