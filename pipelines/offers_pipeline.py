@@ -1,19 +1,17 @@
 """The whole path as a graph: signals in files, contexts, decisions, outputs in files."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 
+from pipelines.feeds import feeds_of
 from pipelines.settings import RunSettings
-from schemas.contracts import SIGNALS, contract
 from schemas.errors import LoadError, LoadErrors
-from schemas.near_miss import near_miss
 from schemas.offer import OFFER
 from schemas.records import ALERT, INSTANT, PORTRAIT, PULSE, REJECTED, TRANSITION
-from schemas.sources import Source, read_sources
 from schemas.versions import Versions
 from transforms import encoding
 from transforms.decide_offers import DecideOffers
@@ -26,7 +24,7 @@ from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
 from transforms.sample_subjects import SampleSubjects
 from transforms.track_contexts import OUTPUTS, TrackContexts
-from transforms.versions import ContextPlans, contracts_of, load_all_offers, load_contexts
+from transforms.versions import ContextPlans, load_all_offers, load_contexts
 from transforms.write_outputs import FORMATS, Output, WriteOutputs, Writer
 
 WRITERS: dict[str, Mapping[str, Writer]] = {
@@ -72,7 +70,8 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     ends = (*signals, *grouped) | "Every" >> beam.Flatten() | "EndInput" >> end
     books: dict[str, Any] = {"playbook": versions.first, "later": versions.playbooks[1:]}
     segmented = any(plan.segments for plans in contexts.plans for plan in plans.values())
-    track = partial(TrackContexts, **books, bounded=True, shards=settings.shards, pulse=segmented)
+    options: dict[str, Any] = {"shards": settings.shards, "complete_from": settings.complete_from, "pulse": segmented}
+    track = partial(TrackContexts, **books, **options, bounded=True)
     stages = [(*signals, ends) | "Gather" >> beam.Flatten() | "TrackContexts" >> track()]
     if len(plans) > 1:
         told = (stages[0]["told"], *grouped, ends) | "GatherGroups" >> beam.Flatten()
@@ -96,10 +95,11 @@ def _signals(
     assert settings.as_of is not None, "the core reads no clock: the launch says what is now"
     signals, groups, rejected = [], [], []
     columns = contexts.columns
-    for feed, source in sources_of(contexts.versions, settings).items():
-        payload = columns[source.contract.name]
-        read = pipeline | f"Read {feed}" >> ReadSignals(source=source, patterns=settings.globs()[feed], payload=payload)
-        parsed = read.blocks | f"Parse {feed}" >> ParseSignals(
+    for feed in feeds_of(contexts.versions, settings):
+        source, payload = feed.source, columns[feed.source.contract.name]
+        reading = ReadSignals(source=source, patterns=feed.patterns, payload=payload)
+        read = pipeline | f"Read {feed.label}" >> reading
+        parsed = read.blocks | f"Parse {feed.label}" >> ParseSignals(
             sources={source.contract.name: source},
             payloads={source.contract.name: payload},
             kinds=frozenset(contexts.plans[0]),
@@ -113,31 +113,6 @@ def _signals(
     if settings.sample < 1:
         signals = [signals | "Signals" >> beam.Flatten() | "SampleSubjects" >> SampleSubjects(share=settings.sample)]
     return signals, groups, rejected
-
-
-def sources_of(versions: Versions, settings: RunSettings) -> dict[str, Source]:
-    """Return where each feed that is given comes from.
-
-    Raises:
-        LoadErrors: mistakes in sources.yaml, feeds that are not there or give what the playbook does not read.
-    """
-    known, file = contracts_of(versions), versions.last.file
-    every = {name: contract(name) for name in SIGNALS} | known
-    mapped = read_sources(settings.sources, every) if settings.sources else {}
-    found = {name: Source(contract) for name, contract in known.items()} | mapped
-    errors = []
-    for feed in settings.globs():
-        if feed not in found:
-            errors.append(_unknown(feed, f"{file} does not read `{feed}`", [*known, *mapped]))
-        elif (signal := found[feed].contract.name) not in known:
-            errors.append(_unknown(feed, f"{file} does not read `{signal}`, which it gives", known))
-    if errors:
-        raise LoadErrors(errors)
-    return {feed: found[feed] for feed in settings.globs()}
-
-
-def _unknown(feed: str, message: str, known: Iterable[str]) -> LoadError:
-    return LoadError(f"--signals {feed}", None, message, hint=near_miss(feed, known))
 
 
 def outputs_of(offers: OfferPlan, formats: Collection[str]) -> dict[str, Output]:

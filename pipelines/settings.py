@@ -1,6 +1,6 @@
 """What one run is asked to do; the flags of the command line and their help are made from this."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from typing import Any
@@ -101,6 +101,29 @@ class RunSettings:
     )
     out: str = option("--out", "Directory for the outputs; those of an earlier run there are replaced.", metavar="DIR")
     sources: str | None = option("--sources", "How raw columns become signals (YAML).", default=None, metavar="FILE")
+    seeds: tuple[tuple[str, str], ...] = option(
+        "--seed",
+        "Files of what holds when the run begins: profile, membership or consent, a row a fact, without ids and times; "
+        "or of an entry in --sources. Again for more.",
+        default=(),
+        parse=pair,
+        metavar="NAME=GLOB",
+    )
+    seed_as_of: int | None = option(
+        "--seed-as-of",
+        "The time at which all rows of --seed became true. By default just before --complete-from.",
+        default=None,
+        parse=parse_instant,
+        metavar="INSTANT",
+    )
+    complete_from: int | None = option(
+        "--complete-from",
+        "Since when all signals are there: a feature is NULL until its window has nothing before it. By default the "
+        "signals are all that ever was.",
+        default=None,
+        parse=parse_instant,
+        metavar="INSTANT",
+    )
     until: int | None = option(
         "--until",
         "Last tick, with its offset from UTC: 2026-12-01T00:00:00+02:00. By default the first tick after the last "
@@ -183,20 +206,40 @@ class RunSettings:
             f"--format: {', '.join(self.formats)} is none of {', '.join(FORMATS)}": {*self.formats} <= {*FORMATS},
             f"--shards: {self.shards} is not between 1 and 65,536": 1 <= self.shards <= 65_536,
             "--sample: takes nobody; give more than 0%": self.sample > 0,
+            "--seed: say when that was true, with --seed-as-of": not self.seeds or self._seed_time is not None,
         }
         if wrong := [message for message, holds in checks.items() if not holds]:
             raise ValueError("; ".join(wrong))
         beam_arguments(self.runner, self.beam_options)
 
+    @property
+    def _seed_time(self) -> int | None:
+        before = None if self.complete_from is None else self.complete_from - 1
+        return before if self.seed_as_of is None else self.seed_as_of
+
+    @property
+    def seeded_at(self) -> int:
+        """The time of all seeds."""
+        assert self._seed_time is not None, "checked where there are seeds"
+        return self._seed_time
+
     def globs(self) -> dict[str, tuple[str, ...]]:
         """Return the files of each name, in the order given."""
-        names = dict.fromkeys(name for name, _ in self.signals)
-        return {name: tuple(glob for other, glob in self.signals if other == name) for name in names}
+        return _by_name(self.signals)
+
+    def seed_globs(self) -> dict[str, tuple[str, ...]]:
+        """Return the files of each seed, in the order given."""
+        return _by_name(self.seeds)
 
     def shown(self) -> dict[str, Any]:
         """Return the settings by flag, for the report; what was not given is left out."""
         given = {each.metadata["flag"]: getattr(self, each.name) for each in fields(self)}
         return {flag: _shown(value) for flag, value in given.items() if value not in (None, ())}
+
+
+def _by_name(pairs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    names = dict.fromkeys(name for name, _ in pairs)
+    return {name: tuple(glob for other, glob in pairs if other == name) for name in names}
 
 
 def _shown(value: Any) -> Any:

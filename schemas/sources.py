@@ -1,6 +1,6 @@
 """Model of sources.yaml: how the raw columns of each source become a signal's contract."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as with_default
 from pathlib import Path
@@ -15,6 +15,9 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.fields import Expression, Names
 from schemas.near_miss import near_miss
 from schemas.yaml_source import KeyPath, YamlSource, read_yaml
+
+SNAPSHOTS: Mapping[str, Mapping[str, str]] = {"consent": {}, "membership": {"state": "'joined'"}, "profile": {}}
+"""The signal types of which there are snapshots, with the fields that these need not say, and their values."""
 
 Format = Literal["parquet", "avro", "jsonl", "csv"]
 Text = Annotated[str, Field(min_length=1)]
@@ -60,12 +63,14 @@ class Source:
         config: How they get there.
         yaml: The file that says so, for the lines of errors; None without one.
         feed: The name of its entry; by default the signal type's.
+        given: Contract field to the expression that it is made of, whatever the map says.
     """
 
     contract: Contract
     config: SourceConfig = with_default(default_factory=SourceConfig)
     yaml: YamlSource | None = None
     feed: str = ""
+    given: Mapping[str, str] = with_default(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Name the feed."""
@@ -94,12 +99,28 @@ class Source:
         return self.yaml.error(where, f"`{'.'.join(map(str, where))}`: {message}", quoted, hint)
 
 
-def read_sources(path: str | Path, contracts: Mapping[str, Contract]) -> dict[str, Source]:
+def snapshot(source: Source, at: int) -> Source:
+    """Return how a file that tells what holds at one time, not when it came about, becomes signals.
+
+    Args:
+        source: Of one of `SNAPSHOTS`; its columns may leave out ids, times and what a snapshot need not say.
+        at: The time of all signals, milliseconds; equal rows are one.
+    """
+    mapped = source.config.map
+    kept = None if mapped is None else {name: text for name, text in mapped.items() if name != "id"}
+    config = source.config.model_copy(update={"map": kept, "without_id": "content"})
+    return replace(source, config=config, given={"time": str(at), **SNAPSHOTS[source.contract.name]})
+
+
+def read_sources(
+    path: str | Path, contracts: Mapping[str, Contract], snapshots: Collection[str] = ()
+) -> dict[str, Source]:
     """Read sources.yaml.
 
     Args:
         path: The file.
         contracts: The contracts of all signals that may occur, the playbook's own included.
+        snapshots: The feeds of which only what `snapshot` needs must be there.
 
     Returns:
         The source of each feed: the name of its entry.
@@ -107,10 +128,12 @@ def read_sources(path: str | Path, contracts: Mapping[str, Contract]) -> dict[st
     Raises:
         LoadErrors: everything that is wrong with the file, expressions excepted: their columns are known later.
     """
-    return parse_sources(read_yaml(path), contracts)
+    return parse_sources(read_yaml(path), contracts, snapshots)
 
 
-def parse_sources(yaml: YamlSource, contracts: Mapping[str, Contract]) -> dict[str, Source]:
+def parse_sources(
+    yaml: YamlSource, contracts: Mapping[str, Contract], snapshots: Collection[str] = ()
+) -> dict[str, Source]:
     """Return the sources of a file that is read already; raises as `read_sources` does."""
     if not isinstance(yaml.data, dict):
         raise LoadErrors([yaml.error((), "must hold an entry for each signal", hint="as `usage: {format: csv, ...}`")])
@@ -127,8 +150,8 @@ def parse_sources(yaml: YamlSource, contracts: Mapping[str, Contract]) -> dict[s
             path = (feed, "signal") if config.signal else (feed,)
             errors.append(yaml.error(path, f"no signal `{signal}`", hint=near_miss(signal, contracts)))
             continue
-        sources[feed] = Source(contracts[signal], config, yaml, feed)
-        errors += _misfits(sources[feed])
+        sources[feed] = source = Source(contracts[signal], config, yaml, feed)
+        errors += _misfits(snapshot(source, 0) if feed in snapshots and signal in SNAPSHOTS else source)
     if errors:
         raise LoadErrors(errors)
     return sources
@@ -167,7 +190,7 @@ def _missing(source: Source) -> list[LoadError]:
     if config.map is None:
         return []
     errors = []
-    made = {"source", "id"} if config.without_id else {"source"}
+    made = {"source", *source.given, *(["id"] if config.without_id else [])}
     for field_ in source.contract.fields:
         if field_.required and field_.name not in made and config.map.get(field_.name) is None:
             hint = "or write `without_id: content`: equal rows are then one signal" if field_.name == "id" else ""

@@ -36,7 +36,7 @@ def test_the_report_proves_what_became_of_every_signal(small_out: Path) -> None:
     assert report["decisions"] == {"offer": 3, "no_offer": 2, "outranked": 0, "pending": 0}
     assert report["end_tick"] == "2026-03-02T11:01:00.000Z"
     assert report["outputs"]["decisions"] == 5
-    assert report["playbook"].keys() == {"file", "name", "version", "hash", "tables"}
+    assert report["playbook"].keys() == {"file", "name", "version", "hash", "tables", "models"}
     assert {"python", "apache-beam", "polars", "pyarrow"} <= report["versions"].keys()
 
 

@@ -34,6 +34,7 @@ def made_fields(source: Source, needed: Iterable[str]) -> tuple[str, ...]:
 def field_texts(source: Source, fields: Iterable[str]) -> dict[str, str]:
     """Return the expression of each field that has one; without a map it is the field's own name."""
     texts = {name: name for name in fields} if source.config.map is None else source.config.map
+    texts = {**texts, **source.given}
     return {name: text for name in fields if (text := texts.get(name)) is not None}
 
 
