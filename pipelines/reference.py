@@ -70,6 +70,7 @@ SECTIONS = {
     "Moment": "`subscriber.moments.NAME`",
     "Offer": "`offers.NAME`",
     "Policy": "`policy`",
+    "Consent": "`policy.consent`",
     "Cap": "`policy.caps`, each",
 }
 """The models, in the order of a file, and where they stand in it."""

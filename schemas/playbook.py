@@ -39,6 +39,7 @@ AGGREGATES = ("count", "sum", "min", "max", "mean", "distinct", "first", "last",
 STEPS = ("after", "then", "without")
 OnLate = Literal["record", "trigger"]
 OnStart = Literal["record", "trigger"]
+Basis = Literal["opt_in", "opt_out", "contract"]
 
 LONGEST = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}
 """Of calendar periods, with a change of clocks, milliseconds."""
@@ -84,6 +85,11 @@ class Feature(_Part):
         "tail of longer ones moves by a pane of 5m (up to 2d) or 1h, which must divide `window` and `offset`.",
     )
     offset: Duration = Field(0, description="Shifts the window back by so much.")
+    inferred: bool = Field(
+        False,
+        description="It is inferred from traffic: it needs the consent to profiling that `policy.consent` asks for. "
+        "Without it, it is NULL; a group counts the signals of those members who consent.",
+    )
     describe: str = Field("", description="What it measures, for people who read about segments.")
 
     @model_validator(mode="after")
@@ -302,9 +308,19 @@ class Cap(_Part):
         return LONGEST[self.in_] if isinstance(self.in_, str) else self.in_
 
 
+class Consent(_Part):
+    """What needs the consent of a customer."""
+
+    profiling: Basis = Field(
+        description="Basis of features that are `inferred`. `opt_in`: whoever consents, by a `consent` signal of the "
+        "purpose `profiling` that has not lapsed; `opt_out`: all who have not withdrawn it; `contract`: all."
+    )
+
+
 class Policy(_Part):
     """What all offers have to keep to."""
 
+    consent: Consent | None = Field(None, description="What needs consent.")
     caps: Annotated[tuple[Cap, ...], Field(strict=False)] = Field(default=(), description="All of them hold.")
 
 
@@ -333,7 +349,7 @@ class Playbook(_Part):
     household: Level | None = Field(None, description="People under one roof, by their `membership`.")
     sme: Level | None = Field(None, description="A small company, by the `membership` of its people.")
     offers: dict[Name, Offer] = Field({}, description="What may be sent.")
-    policy: Policy = Field(Policy(), description="Limits on contacts.")
+    policy: Policy = Field(Policy(consent=None), description="Limits on contacts, and what needs consent.")
     priors: dict[Name, Share] = Field({}, description="Assumed probability of acceptance of each offer family.")
 
     _source: YamlSource = PrivateAttr()
@@ -389,6 +405,12 @@ class Playbook(_Part):
     def levels(self) -> dict[str, Level]:
         """The kinds of subjects that it is about, subscribers first; they are always there, to be told apart."""
         return {name: level for name in LEVELS if (level := getattr(self, name)) is not None}
+
+    @property
+    def profiling_needs(self) -> str:
+        """The consent that inferred features need: `opt_in`, `opt_out`, or none, which is empty."""
+        basis = self.policy.consent.profiling if self.policy.consent else "contract"
+        return "" if basis == "contract" else basis
 
     @property
     def contacts_matter(self) -> int:

@@ -21,7 +21,7 @@ _WORDS = """
 RESERVED_WORDS = frozenset(_WORDS.split())
 """Words that SQL reads, at least in places, as something else than a name."""
 
-PREFIXES = ("models", "profile", "trigger")
+PREFIXES = ("consent", "models", "profile", "trigger")
 """What names with a dot begin with in expressions."""
 
 _SECTIONS = ("features", "derived", "segments", "moments")
@@ -58,6 +58,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
     if whole:
         yield from chain.from_iterable(_sets((kind,), level) for kind, level in playbook.levels.items())
         yield from _caps(playbook)
+        yield from _consent(playbook)
 
 
 def _times(playbook: Playbook) -> Iterator[Mistake]:
@@ -170,6 +171,9 @@ def _of_members(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator
     if feature.aggregate not in OF_MEMBERS:
         told = f"`{feature.aggregate}` of members is not known; they have no order"
         yield Mistake((*path, feature.aggregate), told, f"use one of {', '.join(OF_MEMBERS)}")
+    if feature.inferred:
+        told = "`inferred` is said of features from signals: members' own are NULL without their consent"
+        yield Mistake((*path, "inferred"), told, "leave it out")
     for key in ("window", "offset"):
         if getattr(feature, key):
             yield Mistake((*path, key), "members are taken as they are now", f"leave out `{key}`")
@@ -291,6 +295,19 @@ def _caps(playbook: Playbook) -> Iterator[Mistake]:
                 yield Mistake(("policy", "caps", n, key), f"no offer has the {key} `{name}`", near_miss(name, known))
     for family in playbook.priors.keys() - families:
         yield Mistake(("priors", family), f"no offer has the family `{family}`", near_miss(family, families))
+
+
+def _consent(playbook: Playbook) -> Iterator[Mistake]:
+    """What is inferred says on what basis, and who consents is told by signals."""
+    features = ((kind, *each) for kind, level in playbook.levels.items() for each in level.features.items())
+    inferred = [(kind, "features", name, "inferred") for kind, name, feature in features if feature.inferred]
+    if not inferred:
+        return
+    if playbook.policy.consent is None:
+        hint = "say `policy: {consent: {profiling: opt_in}}`, or opt_out, or contract"
+        yield Mistake(inferred[0], "`inferred` needs a basis, and `policy.consent` names none", hint)
+    if playbook.profiling_needs and "consent" not in playbook.signals:
+        yield Mistake(("policy", "consent"), "who consents is told by `consent`", "add it to `signals`")
 
 
 def _dotted(path: KeyPath) -> str:

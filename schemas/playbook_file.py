@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -211,5 +212,5 @@ def _model_in(annotation: Any) -> tuple[type[BaseModel], bool]:
     """Return the model in an annotation, and whether a container holds it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
-    inner = next(part for part in reversed(get_args(annotation)) if part is not Ellipsis)
+    inner = next(part for part in reversed(get_args(annotation)) if part not in (Ellipsis, NoneType))
     return _model_in(inner)[0], get_origin(annotation) in (dict, tuple)

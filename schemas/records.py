@@ -27,7 +27,9 @@ TRANSITION = pa.schema(
         pa.field("kind", pa.string(), nullable=False),  # segment | moment
         pa.field("name", pa.string(), nullable=False),
         pa.field("event", pa.string(), nullable=False),  # entered | refreshed | exited | fired
-        pa.field("reason", pa.string()),  # of an exit: condition_false | expired | superseded; definition_changed
+        pa.field(
+            "reason", pa.string()
+        ),  # of an exit: consent_withdrawn | condition_false | expired | superseded; definition_changed
         pa.field("late", pa.bool_(), nullable=False),
         pa.field("evidence", pa.string()),  # JSON: the values that the deciding condition read; null of `expired`
     ]

@@ -14,6 +14,7 @@ from schemas.playbook import Playbook
 from schemas.versions import Versions
 from transforms.context.advance import advance
 from transforms.context.advance_levels import AdvancedLevels, advance_levels
+from transforms.context.consent_plan import CONSENT
 from transforms.context.definitions import ContextPlan, Record
 from transforms.context.feature_plan import SUBSCRIBER, signal_plan
 from transforms.context.keys import definition_keys
@@ -167,12 +168,12 @@ def contracts_of(versions: Versions) -> dict[str, Contract]:
 
 
 def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> ContextPlan:
-    """Return a plan that takes the signals of all versions, and keeps the profile that any of them reads."""
+    """Return a plan that takes the signals of all versions, and keeps the profile and consent that any reads."""
     signals = {name: signal_plan(plan.level, name, ()) for other in plans for name in other.signals} | {**plan.signals}
-    if PROFILE in signals:
-        fields = {f.name: f for other in plans for f in other.features if f.aggregate == "latest"}
-        mine = {feature.name: feature for feature in signals[PROFILE].features}
-        signals[PROFILE] = signal_plan(plan.level, PROFILE, (fields | mine).values())
+    for name in signals.keys() & {PROFILE, CONSENT}:
+        fields = {f.name: f for other in plans for f in other.features if f.name.startswith(f"{name}.")}
+        mine = {feature.name: feature for feature in signals[name].features}
+        signals[name] = signal_plan(plan.level, name, (fields | mine).values())
     made = replace(plan, signals=signals, record=record)
     return replace(made, keys=definition_keys(made))
 

@@ -16,6 +16,8 @@ Where the design leaves room, the reference reads it literally:
 - A membership that ends by itself at the tick at which it would be superseded tells its own reason.
 - `repeat` counts from the edge, whether or not `again_after` let the edge fire; a firing that is late is a firing.
 - A context that differs from the last written one only in how long ago something was has not changed.
+- Consent is as of the tick: without it an inferred feature of a subscriber is NULL there, whatever came before or comes
+  after; nothing is left of a fading value that reads one; a segment that reads one ends, first of all reasons.
 - Who was known stays known, and `again_after` is remembered: that a subject is forgotten must not be observable.
 """
 
@@ -26,13 +28,15 @@ from dataclasses import dataclass, field
 
 from schemas.playbook import MEMBERS, Derived, Level, Moment, Playbook, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
-from tests.reference.features import Observation, days_until, feature_at, observed, of_members, profile_at
+from tests.reference.features import Observation, consents_at, days_until, feature_at, observed, of_members, profile_at
 from tests.reference.models import models_of
 from tests.reference.records import MINUTE, Address, Context, Grid, Signal, Transition, Trigger
 from tests.reference.sequences import Made, Threads, completed, made_by, see, told
 
 Change = tuple[str, str, str, str | None]
 """Kind, name, event and reason of a transition."""
+
+PROFILING = "consent.profiling"
 
 Addressing = Callable[[str, str, int], Address]
 """Addresses a trigger: subject, name and tick."""
@@ -45,6 +49,7 @@ class Membership:
     entered: int | None = None
     last_true: int = 0
     enter_was: bool = False
+    barred: bool = False
 
 
 @dataclass
@@ -62,6 +67,8 @@ class Subject:
     observed: dict[str, list[Observation]] = field(default_factory=lambda: defaultdict(list))
     members: list[Mapping[str, Value]] = field(default_factory=list)
     profiles: list[Signal] = field(default_factory=list)
+    consents: list[Signal] = field(default_factory=list)
+    consenting: set[str] = field(default_factory=set)
     worths: dict[str, int | None] = field(default_factory=dict)
     memberships: dict[str, Membership] = field(default_factory=lambda: defaultdict(Membership))
     pulses: dict[str, Pulse] = field(default_factory=lambda: defaultdict(Pulse))
@@ -115,6 +122,8 @@ class Reference:
         self._order = in_order(self.level, playbook.let)
         self._tabled, self._profile = tabled_of(playbook, self.level), profile_of(playbook, self.level)
         self._models = models_of(playbook)
+        self._inferred = inferred(playbook, self.level) if kind == "subscriber" else set[str]()
+        self._asked = kind == "subscriber" and any(inferred(playbook, level) for level in playbook.levels.values())
         self._last_written: dict[str, Context] = {}
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
@@ -167,6 +176,7 @@ class Reference:
         subject = self.subjects[row.subject]
         self.late |= {row.subject} if self.own_tick(row) < tick else set()
         subject.profiles += [row] if row.signal == "profile" else []
+        subject.consents += [row] if row.signal == "consent" and row.payload["purpose"] == "profiling" else []
         for name, feature in self.level.features.items():
             subject.observed[name] += observed(feature, row, self.playbook)
         for name, moment in self.level.moments.items():
@@ -213,6 +223,8 @@ class Reference:
             read = names(moment.when or "TRUE", self.playbook.let)
         elif one.reason == "superseded":
             read = before_in_set(self.level, self.level.segments[one.name])
+        elif one.reason == "consent_withdrawn":
+            read = {PROFILING}
         else:
             segment = self.level.segments[one.name]
             text = segment.exit if one.event == "exited" and segment.exit else segment.enter
@@ -229,7 +241,10 @@ class Reference:
     def _advanced(self, subject: Subject, tick: int) -> tuple[Context, list[Change]]:
         """Return the context of a subject at a tick, and what changed there."""
         level, changes = self.level, []
-        values = {key: self._feature(key, subject, tick) for key in level.features}
+        consents = not self._asked or consents_at(subject.consents, self.playbook.policy.consent.profiling, tick)
+        values = {PROFILING: consents} if self._asked else {}
+        values |= {key: self._feature(key, subject, tick) for key in level.features}
+        values |= dict.fromkeys(level.features.keys() & self._inferred) if not consents else {}
         values |= profile_at(subject.profiles, self._profile, tick)
         values |= {name: self._looked_up(name, values) for name in self._tabled}
         called = {name: file for name, file in self.playbook.model_files.items() if self._calls(name)}
@@ -239,10 +254,13 @@ class Reference:
                 derived = level.derived[key]
                 seen = self._seen(values, tick, derived.refresh)
                 values[key] = _bounded(evaluate(derived.expr, seen, self.playbook.let), derived.bounds)
-                if derived.half_life:
+                if derived.half_life and key in self._inferred and not consents:
+                    subject.worths[key] = None
+                elif derived.half_life:
                     values[key], subject.worths[key] = faded(derived, values[key], subject.worths.get(key), tick)
                 continue
             member = subject.memberships[key]
+            member.barred = key in self._inferred and not consents
             event, reason = self._segment(key, member, values, tick)
             values[key] = member.entered is not None
             changes += [("segment", key, event, reason)] if event else []
@@ -255,7 +273,10 @@ class Reference:
         """Return one feature of a subject at one tick."""
         if self.level.features[name].from_ == MEMBERS:
             return of_members(self.level.features[name], subject.members, self.playbook.let)
-        return feature_at(self.level.features[name], subject.observed[name], tick, self.grid)
+        feature, rows = self.level.features[name], subject.observed[name]
+        if feature.inferred and self.kind != "subscriber" and self.playbook.profiling_needs:
+            rows = [row for row in rows if not row.member or row.member in subject.consenting]
+        return feature_at(feature, rows, tick, self.grid)
 
     def _segment(self, name: str, member: Membership, values: Mapping[str, Value], tick: int) -> tuple[str, str | None]:
         """Return the event of one segment at one tick ('' where there is none) and the reason of an exit."""
@@ -269,20 +290,21 @@ class Reference:
         edge, member.enter_was = enter and not member.enter_was, enter
         member.last_true = tick if enter else member.last_true
         if member.entered is None:
-            if not enter or leave or self._superseded(segment, values):
+            if not enter or leave or member.barred or self._superseded(segment, values):
                 return "", None
             member.entered = tick
             return "entered", None
-        if leave and tick >= member.entered + self._whole(segment.hold or 0):
-            member.entered = None
-            return "exited", "condition_false"
-        if segment.expire is not None and tick >= member.last_true + self._whole(segment.expire):
-            member.entered = None
-            return "exited", "expired"
-        if self._superseded(segment, values):
-            member.entered = None
-            return "exited", "superseded"
-        return "refreshed" if edge else "", None
+        ends = {
+            "consent_withdrawn": member.barred,
+            "condition_false": leave and tick >= member.entered + self._whole(segment.hold or 0),
+            "expired": segment.expire is not None and tick >= member.last_true + self._whole(segment.expire),
+            "superseded": self._superseded(segment, values),
+        }
+        reason = next((reason for reason, holds in ends.items() if holds), None)
+        if reason is None:
+            return "refreshed" if edge else "", None
+        member.entered = None
+        return "exited", reason
 
     def _superseded(self, segment: Segment, values: Mapping[str, Value]) -> bool:
         """Return whether the subject is, now, in a segment of the same set that goes before."""
@@ -331,7 +353,8 @@ class Reference:
         """Return whether a transition is a trigger: an offer names it and it is not late, or may be."""
         condition = self.level.segments.get(transition.name) or self.level.moments[transition.name]
         named = any(self._name(transition) in offer.for_ for offer in self.playbook.offers.values())
-        return transition.event != "refreshed" and named and (not transition.late or condition.on_late == "trigger")
+        silent = transition.event == "refreshed" or transition.reason == "consent_withdrawn"
+        return named and not silent and (not transition.late or condition.on_late == "trigger")
 
     def _whole(self, duration: int) -> int:
         """Return a duration rounded up to whole ticks."""
@@ -358,6 +381,17 @@ def texts(playbook: Playbook, level: Level) -> Iterator[str]:
     yield from (moment.when for moment in level.moments.values() if moment.when)
     for offer in playbook.offers.values():
         yield from (offer.eligible, offer.value, offer.cost, offer.p_accept or "0", *offer.params.values())
+
+
+def inferred(playbook: Playbook, level: Level) -> set[str]:
+    """Return what needs consent: inferred features, and what reads any of that."""
+    found = {name for name, feature in level.features.items() if feature.inferred and playbook.profiling_needs}
+    for name in in_order(level, playbook.let):
+        one = level.derived.get(name) or level.segments[name]
+        read = [getattr(one, key, None) for key in ("expr", "enter", "exit")]
+        if found & {each for text in read if text for each in names(text, playbook.let)}:
+            found.add(name)
+    return found
 
 
 def before_in_set(level: Level, segment: Segment) -> set[str]:

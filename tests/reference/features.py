@@ -65,6 +65,15 @@ def profile_at(rows: Iterable[Signal], wanted: Iterable[str], tick: int) -> dict
     return {name: latest and latest.payload.get(name.removeprefix("profile.")) for name in wanted}
 
 
+def consents_at(rows: Iterable[Signal], basis: str, tick: int) -> bool:
+    """Return whether somebody consents at one tick: what the latest row says, unless it has lapsed; else as `basis`."""
+    latest = max((row for row in rows if row.time < tick), key=lambda row: (row.time, row.source, row.id), default=None)
+    until = latest and latest.payload.get("valid_until")
+    if latest is None or (until is not None and until <= tick):
+        return basis == "opt_out"
+    return latest.payload["state"] == "granted"
+
+
 def days_until(text: Value, tick: int, refresh: int, zone: str) -> Value:
     """Return the days from the local date at the last multiple of `refresh` to a date; None where it is none."""
     today = datetime.datetime.fromtimestamp(tick // refresh * refresh / 1000, ZoneInfo(zone)).date()

@@ -12,6 +12,7 @@ from tests.reference.playbooks import (
     feature,
     nobody,
     offer,
+    policy,
     subscribers,
     text_of,
     triggers,
@@ -37,7 +38,7 @@ def group_playbooks(draw: Draw) -> str:
         to, cooldown = draw(st.sampled_from(ROLES)), draw(st.sampled_from([0, 4, 15]))
         more = (f", to: {to}" if to else "") + (f", cooldown: {cooldown}m" if cooldown else "")
         offers.append(f"offer{index}: {{{offer(named, levels['subscriber']['moments'])}{more}}}")
-    return text_of(levels, 1, "usage, balance, order, profile, membership", offers)
+    return text_of(levels, 1, "usage, balance, order, profile, membership, consent", draw(policy()), offers)
 
 
 def _group(draw: Draw, prefix: str, members: Names, subscriber: Sections) -> Sections:
@@ -58,9 +59,10 @@ def _of_subscribers(draw: Draw, name: str, names: Names) -> str:
     window = draw(st.sampled_from(["3m", "8m", "12m", "24m"]))
     told = draw(st.sampled_from(["distinct: subscriber", "count: subscriber", "count: any"]))
     where = ", where: \"subscriber IN ('a', 'c')\"" if told == "count: any" else ""
+    inferred = ", inferred: true" if draw(st.booleans()) else ""
     names.numbers.append(name)
     names.empty[name] = 0
-    return f"{name}: {{{told}, from: usage{where}, window: {window}}}"
+    return f"{name}: {{{told}, from: usage{where}, window: {window}{inferred}}}"
 
 
 def _of_members(draw: Draw, name: str, names: Names, members: Names, subscriber: Sections) -> str:

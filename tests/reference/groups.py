@@ -9,6 +9,7 @@ What `contexts` says holds here too. Besides:
   was in it at every tick since: not the late row of one who left, or left and came back.
 - A group is late where a late row of a type that its features read enters, whatever their `where`.
 - Profile rows are about their own subject: those of members tell nothing about the group.
+- An inferred feature counts, at a tick, the signals of those members who consent then; a group's own are nobody's.
 - A subscriber had a trigger *in that time* before it moved at t: at a tick in (t - time, t], whoever its root was then.
 """
 
@@ -74,6 +75,8 @@ class World:
             there = self._members(kind, group, tick)
             subject.lose({row.member for rows in subject.observed.values() for row in rows} - {"", *there})
             subject.members = [self._as_member(name, kind, tick) for name in there]
+            known = self._subscribers.contexts
+            subject.consenting = {name for name in there if known[name, tick].values.get("consent.profiling")}
         level.evaluate(tick)
 
     def _begun(self, kind: str, tick: int) -> set[str]:

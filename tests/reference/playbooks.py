@@ -66,7 +66,7 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least
     named = draw(st.lists(st.sampled_from(names), max_size=4)) if names else []
     named += [f"subscriber.q{index}" for index in range(sequences)]
     offers = [f"offer: {{{offer(named, sections['moments'])}}}"] if named else []
-    return text_of({"subscriber": sections}, tick, "usage, balance, order, profile", offers)
+    return text_of({"subscriber": sections}, tick, "usage, balance, order, profile, consent", draw(policy()), offers)
 
 
 def nobody() -> Names:
@@ -116,7 +116,14 @@ def offer(named: Iterable[str], moments: Iterable[str] = ()) -> str:
     return text + (f", params: {{{', '.join(f'{name}: trigger.{name}' for name in sorted(read))}}}" if read else "")
 
 
-def text_of(levels: Mapping[str, Sections], tick: int, signals: str, offers: Iterable[str]) -> str:
+def policy() -> st.SearchStrategy[str]:
+    """Return the basis of what is inferred."""
+    return st.sampled_from(["opt_in", "opt_in", "opt_out", "opt_out", "contract"]).map(
+        "{{consent: {{profiling: {}}}}}".format
+    )
+
+
+def text_of(levels: Mapping[str, Sections], tick: int, signals: str, policy: str, offers: Iterable[str]) -> str:
     """Return the text of a playbook."""
     lines = [
         "playbook: random",
@@ -127,6 +134,7 @@ def text_of(levels: Mapping[str, Sections], tick: int, signals: str, offers: Ite
         f"contexts_every: {10 * tick}m",
         "let: {little: 2, busy: n > 1}",
         f"signals: [{signals}]",
+        f"policy: {policy}",
     ]
     for kind, sections in levels.items():
         lines.append(f"{kind}:")
@@ -151,7 +159,8 @@ def feature(draw: Draw, name: str, names: Names, reaches: Reaches) -> str:
     (names.seconds if aggregate == "seconds_since_last" else kind).append(name)
     names.empty[name] = 0 if aggregate in ("count", "sum", "distinct") else None
     where = f', where: "{draw(st.sampled_from(WHERES[signal]))}"' if draw(st.booleans()) else ""
-    return f"{name}: {{{aggregate}: {column}, from: {signal}{where}{_window(draw, aggregate, reaches)}}}"
+    inferred = ", inferred: true" if draw(st.integers(0, 3)) == 0 else ""
+    return f"{name}: {{{aggregate}: {column}, from: {signal}{where}{_window(draw, aggregate, reaches)}{inferred}}}"
 
 
 def _window(draw: Draw, aggregate: str, reaches: Reaches) -> str:

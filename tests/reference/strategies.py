@@ -39,6 +39,13 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy]] = {
         "has_fixed": st.sampled_from([None, True, False]),
         "contract_end": st.sampled_from([None, "2026-01-04", "2026-01-05", "2026-01-06", "2026-02-06", "soon"]),
     },
+    "consent": {
+        "purpose": st.sampled_from(["profiling", "profiling", "profiling", "marketing"]),
+        "state": st.sampled_from(["granted", "granted", "withdrawn"]),
+        "valid_until": st.sampled_from(
+            [None, None, *(START + minute * MINUTE + 30_000 * (minute % 2) for minute in (3, 10, 21, 40))]
+        ),
+    },
 }
 
 
@@ -66,7 +73,7 @@ def signals(draw: Draw, tick: int = 1, ticks: int = 40, most: int = 30) -> list[
     """
     rows: list[Signal] = []
     for index in range(draw(st.integers(1, most))):
-        signal = draw(st.sampled_from(["usage", "usage", "balance", "order", "profile"]))
+        signal = draw(st.sampled_from(["usage", "usage", "balance", "order", "profile", "consent"]))
         payload = {column: draw(values) for column, values in COLUMNS[signal].items()}
         minute = draw(st.integers(0, ticks)) * tick
         time = START + minute * MINUTE + draw(st.sampled_from([0, 0, 1, 30_000, 59_999]))

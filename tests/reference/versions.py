@@ -7,7 +7,7 @@
   reason `definition_changed`; so do the members of a segment that is no more.
 - A new feature has seen no row that entered before, and is NULL while its window looks back past `effective_from`.
 - What decided who leaves a segment for that reason is what `exit` read, or `enter`; nothing, if the segment is gone.
-- A profile is not a feature: it was known all along.
+- A profile is not a feature, nor is a consent: they were known all along.
 - What a sequence waits for stays as it is if its steps, `within` and `same` do; else only rows that enter count.
 - A moment remembers when it last fired as long as the version that fired it would have.
 """
@@ -25,6 +25,7 @@ from tests.reference.contexts import (
     Subject,
     before_in_set,
     in_order,
+    inferred,
     profile_of,
     tabled_of,
 )
@@ -43,6 +44,7 @@ class Succession(Reference):
         """Start under the first version."""
         super().__init__(versions[0], grid)
         self._profile = {name for book in versions for name in profile_of(book, book.subscriber)}
+        self._asked = any(inferred(book, book.subscriber) for book in versions)
         self._later = [*versions[1:]]
         self._since: dict[str, int] = {}
         self._started = -1
@@ -84,6 +86,7 @@ class Succession(Reference):
         self.playbook, self.level = playbook, playbook.subscriber
         self._tabled, self._models = tabled_of(playbook, self.level), models_of(playbook)
         self._order = in_order(self.level, playbook.let)
+        self._inferred = inferred(playbook, playbook.subscriber)
 
     def _pulse(self, name: str, pulse: Pulse, old: Moment) -> Pulse:
         """Return what a moment remembers under the next version."""
@@ -151,7 +154,16 @@ def meanings(playbook: Playbook) -> dict[str, object]:
         if name not in found and name in level.features:
             one = level.features[name]
             local = any("local_" in text for text in (repr(says(one.where)), one.column))
-            where = [one.from_, one.aggregate, one.column, one.window, one.offset, playbook.time_zone if local else ""]
+            needs = playbook.profiling_needs if one.inferred else ""
+            where = [
+                needs,
+                one.from_,
+                one.aggregate,
+                one.column,
+                one.window,
+                one.offset,
+                playbook.time_zone if local else "",
+            ]
             found[name] = (says(one.where), where)
         elif name not in found and name in level.derived:
             one = level.derived[name]

@@ -253,6 +253,7 @@ def _with(change: tuple[str, str]) -> str:
             ("\noffers:", "\nhousehold: {segments: {left_mb: {enter: mb_2h > 1}}}\noffers:"),
             "`household.segments.left_mb`: the name `left_mb` is that of a value at `subscriber`",
         ),
+        (("  caps:", "  consent: {profilling: opt_in}\n  caps:"), "`policy.consent.profilling`: unknown key"),
         (("in: month", "in: fortnight"), "`policy.caps.1.in`: must be a number and a unit"),
         (("in: month", "in: 0s"), "`policy.caps.1.in`: must be `day`, `week`, `month` or more than 0s"),
     ],

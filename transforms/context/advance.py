@@ -227,7 +227,8 @@ def _fade(
         if one.fading and one.name not in features.faded:
             level = contexts.part_at(plan, features, changes, points, [one.name])[one.name]
             kept = memory.fading.get(plan.keys[one.name], pl.DataFrame(schema=fading.KEPT))
-            features.faded[one.name] = fading.run(one.fading, span, points, level, kept)
+            forget = ~features.consents(points) if one.consent else None
+            features.faded[one.name] = fading.run(one.fading, span, points, level, kept, forget)
             falls = features.faded[one.name].falls.keys(plan.grid)
             points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), falls]))
     return points

@@ -84,6 +84,14 @@ def _latest(feature: Feature, over: Ranges) -> pl.Series:
     return _unscaled(feature, _pick(values, np.where(over.hi > over.lo, over.hi - 1, -1)))
 
 
+def _opt_in(feature: Feature, over: Ranges) -> pl.Series:
+    return (_last(feature, over) > pl.Series(over.ticks)).fill_null(False)
+
+
+def _opt_out(feature: Feature, over: Ranges) -> pl.Series:
+    return ~(_last(feature, over) < -pl.Series(over.ticks)).fill_null(False)
+
+
 def _seconds_since_last(feature: Feature, over: Ranges) -> pl.Series:
     times = _part(feature, over, "time")
     last = _pick(times, ranges.last_valid(times.is_not_null().to_numpy(), over.lo, over.hi))
@@ -100,6 +108,8 @@ _AGGREGATES: dict[str, Callable[[Feature, Ranges], pl.Series]] = {
     "last": _last,
     "latest": _latest,
     "seconds_since_last": _seconds_since_last,
+    "opt_in": _opt_in,
+    "opt_out": _opt_out,
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 import polars as pl
 
+from transforms.context.consent_plan import PROFILING
 from transforms.context.definitions import ContextPlan, Derived, Stratum
 from transforms.context.dotted import struct_of
 from transforms.context.fading import Faded
@@ -31,7 +32,7 @@ def derive(frame: pl.DataFrame, derived: Iterable[Derived], faded: Mapping[str, 
 
 
 def levels(frame: pl.DataFrame, stratum: Stratum, ignored: Bools) -> dict[str, Bools]:
-    """Return the levels of a stratum's conditions, NULL as FALSE, named `enter X`, `exit X`, `above X` and `when X`.
+    """Return the levels of a stratum's conditions, NULL as FALSE, named as `segments.Levels` and `when X`.
 
     Where a group is ignored nothing holds but `exit`.
     """
@@ -44,6 +45,7 @@ def levels(frame: pl.DataFrame, stratum: Stratum, ignored: Bools) -> dict[str, B
         else:
             exprs[f"exit {segment.name}"] = pl.lit(False) if segment.expire else ~enter
         exprs[f"above {segment.name}"] = pl.any_horizontal(pl.lit(False), *segment.above)
+        exprs[f"withdrawn {segment.name}"] = ~pl.col(PROFILING) if segment.consent else pl.lit(False)
     exprs |= {f"when {moment.name}": moment.when.expr.fill_null(False) for moment in stratum.moments}
     found = frame.select(**exprs)
     made = {name: np.broadcast_to(found[name].to_numpy(), len(frame)) for name in exprs}

@@ -15,6 +15,12 @@ from transforms.context.ticks import EVER, Grid
 
 Name = str
 
+CONSENTS = ("opt_in", "opt_out")
+"""Aggregates that tell whether somebody consents: not unless it is granted, or unless it is withdrawn."""
+
+NO_END = 9_000_000_000_000_000
+"""Later than all times: until when a consent holds that does not lapse."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -26,6 +32,7 @@ class Measure:
         where: The condition, None for every row.
         scale: Decimals that the state keeps of a double; 0 for all other types.
         dtype: Type in the state.
+        value: What is measured instead of a column, None for that.
     """
 
     key: str
@@ -33,6 +40,13 @@ class Measure:
     where: Expression | None
     scale: int
     dtype: pl.DataType
+    value: Expression | None = None
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The columns that it reads."""
+        read = [one.columns for one in (self.where, self.value) if one]
+        return frozenset({self.column} if self.column else ()).union(*read)
 
 
 class Deadline(NamedTuple):
@@ -51,7 +65,7 @@ class Feature:
         name: Its column in expressions and contexts.
         signal: The signal type it reads.
         aggregate: count, sum, min, max, mean, distinct, first, last, seconds_since_last; or latest, the value of the
-            latest row, NULL included.
+            latest row, NULL included; or opt_in, opt_out, whether the last value means consent at the tick.
         measure: What it aggregates.
         window: W, milliseconds; None is all time.
         offset: How far the window lies back, milliseconds.
@@ -59,6 +73,7 @@ class Feature:
         head_pane: The pane by which its head moves, 0 for an exact head.
         thresholds: Seconds that a seconds_since_last is compared with.
         deadlines: Days before the date in it at which a condition may change.
+        consent: The consent without which it is not computed, opt_in or opt_out; empty if it needs none.
     """
 
     name: Name
@@ -71,12 +86,15 @@ class Feature:
     head_pane: int
     thresholds: tuple[float, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
+    consent: str = ""
 
     @property
     def dtype(self) -> pl.DataType:
         """Type of the feature in expressions and contexts."""
         if self.aggregate in ("count", "distinct"):
             return pl.Int64()
+        if self.aggregate in CONSENTS:
+            return pl.Boolean()
         if self.aggregate in ("mean", "seconds_since_last") or self.measure.scale:
             return pl.Float64()
         return self.measure.dtype
@@ -89,8 +107,8 @@ class Feature:
     @cached_property
     def key(self) -> str:
         """Hash of the definition, whatever its name: what stays the same when a playbook changes keeps its history."""
-        said = "\0".join([self.measure.key, self.aggregate, str(self.window), str(self.offset)])
-        return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
+        said = [self.measure.key, self.aggregate, str(self.window), str(self.offset), *filter(None, [self.consent])]
+        return hashlib.blake2b("\0".join(said).encode(), digest_size=6).hexdigest()
 
     def complete_at(self, since: int) -> int:
         """Return from when on its window has nothing before `since`, the pane of its tail included; milliseconds."""
@@ -106,12 +124,16 @@ class Fading(NamedTuple):
 
 @dataclass(frozen=True)
 class Derived:
-    """An expression over features; one with `bounds` is clipped to them and a double, as is one that fades."""
+    """An expression over features; one with `bounds` is clipped to them and a double, as is one that fades.
+
+    `consent`: whether anything that it reads is inferred, so that nothing is left of it without consent.
+    """
 
     name: Name
     expression: Expression
     bounds: tuple[float, float] | None
     fading: Fading | None = None
+    consent: bool = False
 
     @property
     def column(self) -> pl.Expr:
@@ -131,7 +153,7 @@ class Segment:
 
     `above` are the segments of its exclusive set that go before it. `triggers` holds the transitions that a live offer
     names: `entered`, `exited`. `on_start`: whether those are triggers too that come of the first tick of a version in
-    which it is new or changed.
+    which it is new or changed. `consent`: whether anything that decides about it is inferred, so that it needs consent.
     """
 
     name: Name
@@ -143,6 +165,7 @@ class Segment:
     triggers: frozenset[str]
     late_triggers: bool
     on_start: bool = False
+    consent: bool = False
 
 
 @dataclass(frozen=True)
@@ -215,8 +238,8 @@ class SignalPlan:
     def reads(self) -> frozenset[str]:
         """The columns that measures and steps read, local times and source included."""
         steps = [step for _, step in self.steps]
-        where = [one.columns for one in (*(m.where for m in self.measures), *(s.where for s in steps)) if one]
-        return frozenset(m.column for m in self.measures if m.column).union(*where, *(s.columns for s in steps))
+        where = [step.where.columns for step in steps if step.where]
+        return frozenset().union(*(m.reads for m in self.measures), *where, *(s.columns for s in steps))
 
     @cached_property
     def every_row(self) -> bool:
@@ -224,7 +247,7 @@ class SignalPlan:
 
         What a member tells replaces what it told before.
         """
-        whole = any(measure.column is None and measure.where is None for measure in self.measures)
+        whole = any(not measure.reads for measure in self.measures)
         return whole or self.signal == MEMBERS or any(feature.aggregate == "latest" for feature in self.features)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a group has lost: with a member that leaves, all that the group knows through it goes at that tick."""
+"""What a group may know: all that it knows through a member goes with it; what is inferred waits for its consent."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,25 +10,28 @@ from transforms.context.ticks import Grid, Ints
 from transforms.context.timeline import Points, keys_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Epochs:
-    """The times of each group between which nobody left; each epoch has a number of its own, in order of the groups.
+    """The times of each group in which its members are the same; each epoch has a number, in order of the groups.
 
     Windows are ranges of one subject's rows in time; so a group is laid out once for each of its epochs, without the
-    rows of those who have left.
+    rows of those who have left or, if it asks, do not consent.
 
     Attributes:
         grid: Ticks.
         leaves: Who left when: code, member, tick; within the span of a call.
+        consents: Whether members consent from a tick on, see `consents_of`; None if nobody asks.
     """
 
     grid: Grid
     leaves: pl.DataFrame
+    consents: pl.DataFrame | None = None
 
     @cached_property
     def _bounds(self) -> Points:
         """The first tick of each epoch but a group's first, sorted."""
-        bounds = self.leaves.select("code", "tick").unique().sort("code", "tick")
+        turns = [self.leaves] if self.consents is None else [self.leaves, self.consents.filter(pl.col("tick") > 0)]
+        bounds = pl.concat(turn.select("code", "tick") for turn in turns).unique().sort("code", "tick")
         return Points(bounds["code"].to_numpy(), bounds["tick"].to_numpy())
 
     @cached_property
@@ -64,24 +67,25 @@ class Epochs:
         return codes, start, np.where(ended.codes == codes, np.minimum(end, ended.ticks), end)
 
     def edges(self) -> tuple[Ints, Ints]:
-        """Return code and tick of where groups lose somebody."""
+        """Return code and tick of where epochs begin."""
         return self._bounds.codes, self._bounds.ticks
 
     def lay(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows of each epoch, its number for the code, without the rows of those who had left.
+        """Return the rows of each epoch, its number for the code, without the rows that it must not have.
 
         Args:
             rows: Columns code, time, member and others; sorted by code and time.
         """
+        begun = self._consented(rows.with_columns(start=pl.lit(0, pl.Int64))).drop("start")
         if not len(self._bounds):
-            return rows
-        codes = rows["code"].to_numpy()
+            return begun
+        codes = begun["code"].to_numpy()
         first = codes + np.searchsorted(self._bounds.codes, codes)
         epochs = pl.DataFrame({"code": self._bounds.codes, "number": self._numbers, "start": self._bounds.ticks})
         again = rows.with_row_index("row").join(epochs, "code", maintain_order="left")
-        alive = again.filter(~self._left(again)).drop("start")
+        alive = self._consented(again.filter(~self._left(again)))
         return pl.concat(
-            [rows.with_columns(code=pl.Series(first)), alive.with_columns(code="number").select(rows.columns)]
+            [begun.with_columns(code=pl.Series(first)), alive.with_columns(code="number").select(rows.columns)]
         ).sort("code", "time", maintain_order=True)
 
     def _left(self, rows: pl.DataFrame) -> pl.Series:
@@ -93,9 +97,34 @@ class Epochs:
         ).sort("n")
         return (last["tick"] > rows["time"]).fill_null(False)
 
+    def _consented(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows whose member consents at the start of the epoch; a group's own are of nobody who could."""
+        if self.consents is None:
+            return rows
+        asked = rows.select("code", "member", "start").with_row_index("n").sort("start")
+        last = asked.join_asof(
+            self.consents, left_on="start", right_on="tick", by=["code", "member"], check_sortedness=False
+        ).sort("n")
+        return rows.filter(last["consents"].fill_null(False) | (rows["member"] == 0))
+
     def _passed(self, codes: Ints, ticks: Ints) -> Ints:
         """Count the bounds that are not after each (code, tick), those of smaller codes included."""
         return np.searchsorted(self._bounds.keys(self.grid), keys_of(self.grid, codes, ticks), "right")
+
+
+def consents_of(grid: Grid, told: pl.DataFrame, closed: int) -> pl.DataFrame:
+    """Return whether members consent from a tick on, where that changes; tick 0 is for what was told before.
+
+    Args:
+        grid: Ticks.
+        told: What members told: code, member, time, consents.
+        closed: The tick before the span.
+    """
+    ticks = grid.after(told["time"].to_numpy())
+    said = told.select("code", "member", "consents", tick=pl.Series(np.where(ticks > closed, ticks, 0)))
+    said = said.sort("code", "member", "tick", maintain_order=True)
+    before = pl.col("consents").shift().over("code", "member").fill_null(False)
+    return said.filter(pl.col("consents") != before).sort("tick")
 
 
 def keep_rest(rows: pl.DataFrame, leaves: pl.DataFrame) -> pl.DataFrame:

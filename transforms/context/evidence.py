@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from transforms.context.change import DEFINITION_CHANGED
+from transforms.context.consent_plan import PROFILING
 from transforms.context.definitions import ContextPlan
+from transforms.context.segments import WITHDRAWN
 from transforms.context.steps import MADE
 
 Transition = tuple[str, str, str | None]
@@ -23,7 +25,8 @@ def evidence(plan: ContextPlan, happened: pl.DataFrame, seen: pl.DataFrame) -> p
     Returns:
         JSON objects with the names in order: what `enter` read where a membership began or was refreshed, what `exit`
         read (or `enter`, if there is none) where it became false, the memberships before it in its set where it is
-        superseded, what `when` read of a moment and the signals that made it. NULL where time alone decided.
+        superseded, the consent where that was withdrawn, what `when` read of a moment and the signals that made it.
+        NULL where time alone decided.
     """
     read = _read(plan)
     rows = happened.select("name", "event", "reason").with_row_index("row")
@@ -51,4 +54,5 @@ def _read(plan: ContextPlan) -> Mapping[Transition, frozenset[str]]:
         for reason in ("condition_false", DEFINITION_CHANGED):
             found[segment.name, "exited", reason] = (segment.exit or segment.enter).columns
         found[segment.name, "exited", "superseded"] = frozenset(segment.above)
+        found[segment.name, "exited", WITHDRAWN] = frozenset({PROFILING})
     return found

@@ -12,7 +12,7 @@ import polars as pl
 
 from transforms.context.definitions import Fading
 from transforms.context.segments import NEVER, Span
-from transforms.context.ticks import Doubles, Grid, Ints, floor
+from transforms.context.ticks import Bools, Doubles, Grid, Ints, floor
 from transforms.context.timeline import Points, keys_of
 
 GONE = 0.001
@@ -52,7 +52,9 @@ class Faded:
         return pl.Series(np.where(holds, np.fmax(rounded, own), own)).fill_nan(None)
 
 
-def run(fading: Fading, span: Span, points: Points, level: pl.Series, kept: pl.DataFrame) -> Faded:
+def run(
+    fading: Fading, span: Span, points: Points, level: pl.Series, kept: pl.DataFrame, forget: Bools | None = None
+) -> Faded:
     """Advance one fading value over a span.
 
     Args:
@@ -61,6 +63,7 @@ def run(fading: Fading, span: Span, points: Points, level: pl.Series, kept: pl.D
         points: Where its expression was evaluated; it does not change elsewhere.
         level: The value of the expression at each.
         kept: What is remembered, as `KEPT`.
+        forget: Where nothing is left of what was, and nothing will be of what is; None for nowhere.
     """
     tick = span.grid.tick
     code = np.concatenate([kept["code"].to_numpy(), points.codes])
@@ -68,11 +71,13 @@ def run(fading: Fading, span: Span, points: Points, level: pl.Series, kept: pl.D
     order = np.argsort(keys_of(span.grid, code, start), kind="stable")
     code, start = code[order], start[order]
     levels = np.concatenate([_numbers(kept["level"]), _numbers(level)])[order]
+    lost = np.concatenate([np.zeros(len(kept), bool), np.zeros(len(points), bool) if forget is None else forget])[order]
+    levels[lost] = np.nan
     old = np.concatenate([kept["worth"].to_numpy(), np.full(len(points), NOTHING)])[order]
     first, last = np.diff(code, prepend=-1) != 0, np.diff(code, append=-1) != 0
     end = np.where(last, span.end, np.roll(start, -1))
-    after = _greatest_so_far(code, np.maximum(old, _worth(fading, end - tick, levels)))
-    before = np.where(first, old, np.roll(after, 1))
+    after = _greatest_so_far(np.cumsum(first | lost), np.maximum(old, _worth(fading, end - tick, levels)))
+    before = np.where(first | lost, old, np.roll(after, 1))
     until = _last_fall(fading, before, levels)
     falls, wake = _falls(fading, span, code, start, np.where(last, until, np.minimum(until, end)))
     lives = last & (_left(fading, after, np.full(len(code), span.upto)) >= GONE)
@@ -123,9 +128,9 @@ def _falls(fading: Fading, span: Span, code: Ints, start: Ints, until: Ints) -> 
     return falls, int(following[following <= until].min(initial=NEVER))
 
 
-def _greatest_so_far(code: Ints, worth: Ints) -> Ints:
-    """Return the running maximum of each subject."""
+def _greatest_so_far(part: Ints, worth: Ints) -> Ints:
+    """Return the running maximum of each part."""
     order = np.argsort(worth, kind="stable")
     rank = np.empty(len(worth), np.int64)
     rank[order] = np.arange(len(worth))
-    return worth[order[np.maximum.accumulate(code * len(worth) + rank) % max(len(worth), 1)]]
+    return worth[order[np.maximum.accumulate(part * len(worth) + rank) % max(len(worth), 1)]]

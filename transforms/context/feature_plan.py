@@ -14,7 +14,7 @@ from schemas.near_miss import near_miss
 from schemas.playbook import GROUPS, LEVELS, MEMBERS
 from schemas.yaml_source import KeyPath
 from transforms.context.compiling import Compiling, Scope
-from transforms.context.definitions import Deadline, Feature, Measure, SignalPlan
+from transforms.context.definitions import CONSENTS, Deadline, Feature, Measure, SignalPlan
 from transforms.context.expressions import Expression, ScopeColumn
 from transforms.context.steps import Sequence
 from transforms.context.ticks import EVER, Grid
@@ -39,7 +39,7 @@ TELLING_APART = ("count", "distinct", "seconds_since_last")
 """Aggregates for which a member's number is as good as its id."""
 
 NUMBERS_ONLY = ("sum", "mean", "min", "max")
-ORDERED = ("first", "last", "latest")
+ORDERED = ("first", "last", "latest", *CONSENTS)
 
 
 def compile_features(compiling: Compiling, contracts: Mapping[str, Contract], members: Scope) -> list[Feature]:
@@ -102,13 +102,19 @@ def _deadlines(compiling: Compiling, feature: Feature) -> set[Deadline]:
     return found
 
 
-def signal_plan(level: str, name: str, features: Iterable[Feature], sequences: Iterable[Sequence] = ()) -> SignalPlan:
-    """Return what a level takes from one signal type."""
+def signal_plan(
+    level: str,
+    name: str,
+    features: Iterable[Feature],
+    sequences: Iterable[Sequence] = (),
+    measures: Iterable[Measure] = (),
+) -> SignalPlan:
+    """Return what a level takes from one signal type: the measures of its features, and others."""
     mine = [feature for feature in features if feature.signal == name]
     plan = SignalPlan(
         signal=name,
         columns=(),
-        measures=tuple({feature.measure.key: feature.measure for feature in mine}.values()),
+        measures=tuple({one.key: one for one in (*(feature.measure for feature in mine), *measures)}.values()),
         features=tuple(mine),
         ordered=any(feature.aggregate in ORDERED for feature in mine),
         steps=tuple((sequence.key, step) for sequence in sequences for step in sequence.steps if step.signal == name),
@@ -126,6 +132,7 @@ def measure_of(
     dtype: pl.DataType,
     zone: str,
     ever: str = "",
+    value: Expression | None = None,
 ) -> Measure:
     """Return a measure; its key is a hash of all that it means.
 
@@ -138,12 +145,13 @@ def measure_of(
         zone: Time zone of the local times that it may read.
         ever: The aggregate of a feature without a window: it has a measure of its own, so that one that a later
             version brings does not see what others had kept for as long as they needed it.
+        value: What is measured instead of a column.
     """
-    read = {column, *(where.columns if where else ())}
-    local = zone if read & LOCAL.keys() else ""
-    text = "\0".join([signal, column or "", where.canonical if where else "", str(scale), local, ever])
-    key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-    return Measure(key, column, where, scale, pl.Int64() if scale else dtype)
+    measure = Measure("", column, where, scale, pl.Int64() if scale else dtype, value)
+    local = zone if measure.reads & LOCAL.keys() else ""
+    text = [signal, column or "", where.canonical if where else "", str(scale), local, ever]
+    text += [value.canonical] if value else []
+    return replace(measure, key=hashlib.blake2b("\0".join(text).encode(), digest_size=6).hexdigest())
 
 
 def _feature(
@@ -163,6 +171,7 @@ def _feature(
         offset=book.offset,
         pane=_pane(compiling.grid, book),
         head_pane=grid.pane(reach) if book.offset > grid.exact_limit else 0,
+        consent=compiling.playbook.profiling_needs if book.inferred else "",
     )
 
 

@@ -9,13 +9,14 @@ import polars as pl
 from schemas.playbook import MEMBERS
 from transforms.context import parts, ranges
 from transforms.context.aggregates import Ranges, aggregate, null_where
+from transforms.context.consent_plan import PROFILING
 from transforms.context.definitions import ContextPlan, Feature, SignalPlan
-from transforms.context.epochs import Epochs
+from transforms.context.epochs import Epochs, consents_of
 from transforms.context.fading import Faded
 from transforms.context.member_values import MemberValues
 from transforms.context.memory import Memory
 from transforms.context.segments import NEVER
-from transforms.context.ticks import Ints
+from transforms.context.ticks import Bools, Ints
 from transforms.context.timeline import Points, Shift, Timeline, shifts
 
 
@@ -35,11 +36,13 @@ class Features:
             leaves: Which members leave groups in the span: code, member, tick.
         """
         self._plan, self._epochs = plan, Epochs(plan.grid, leaves)
+        consents = _consents(plan, memory)
+        self._consenting = self._epochs if consents is None else Epochs(plan.grid, leaves, consents)
         self._members = MemberValues(plan, memory, leaves) if MEMBERS in plan.signals else None
         self._memory = replace(memory, rows={**memory.rows}, panes={**memory.panes}, values={**memory.values})
         self.faded: dict[str, Faded] = {}
-        self._timelines: dict[tuple[str, int], Timeline] = {}
-        self._values: dict[tuple[str, int, str], Timeline] = {}
+        self._timelines: dict[tuple[str, int, Epochs], Timeline] = {}
+        self._values: dict[tuple[str, int, str, Epochs], Timeline] = {}
 
     def changes(self) -> Iterator[tuple[Ints, Ints, bool]]:
         """Yield codes and ticks at which rows may change features, and whether conditions read these."""
@@ -47,13 +50,13 @@ class Features:
         needed = self._plan.needed
         if self._members is not None:
             yield *self._members.changes(), True
-            yield *self._epochs.edges(), True
+            yield *self._consenting.edges(), True
         from_signals = [feature for feature in self._plan.features if feature.signal != MEMBERS]
         for feature in sorted(from_signals, key=lambda feature: feature.name not in needed):
             for shift in shifts(feature):
                 if (feature.signal, feature.pane, shift) not in done:
                     done.add((feature.signal, feature.pane, shift))
-                    timeline = self._timeline(feature)
+                    timeline = self._timeline(feature, self._epochs)
                     ticks = shift.ticks(self._plan.grid, timeline)
                     yield *self._epochs.within(timeline.codes, ticks), feature.name in needed
 
@@ -64,7 +67,7 @@ class Features:
         from_signals = (feature for feature in self._plan.features if feature.signal != MEMBERS)
         longest = {(f.signal, f.pane): f for f in sorted(from_signals, key=lambda feature: feature.reach or 0)}
         for feature in longest.values():
-            timeline = self._timeline(feature)
+            timeline = self._timeline(feature, self._epochs)
             start = self._plan.grid.after(timeline.times)
             shift = None if feature.reach is None else Shift(feature.reach, feature.pane)
             end = np.full(len(start), NEVER) if shift is None else shift.ticks(self._plan.grid, timeline)
@@ -75,13 +78,13 @@ class Features:
 
     def at(self, points: Points, names: Collection[str]) -> pl.DataFrame:
         """Return the named features at each pair, a column each, in the order of the plan."""
-        laid = self._epochs.of(points)
+        laid = {epochs: epochs.of(points) for epochs in (self._epochs, self._consenting)}
         found: dict[tuple[Timeline, int | None, int], Ints] = {}
 
-        def first_since(timeline: Timeline, ago: int | None, pane: int) -> Ints:
+        def first_since(timeline: Timeline, epochs: Epochs, ago: int | None, pane: int) -> Ints:
             """Look up once where one window ends and another starts."""
             if (timeline, ago, pane) not in found:
-                found[timeline, ago, pane] = timeline.first_since(laid, ago, pane)
+                found[timeline, ago, pane] = timeline.first_since(laid[epochs], ago, pane)
             return found[timeline, ago, pane]
 
         columns = {}
@@ -89,11 +92,21 @@ class Features:
             if self._members is not None and feature.signal == MEMBERS:
                 columns[feature.name] = self._members.at(feature, points)
                 continue
-            timeline = self._distinct(feature) if feature.aggregate == "distinct" else self._timeline(feature)
-            hi = first_since(timeline, feature.offset, feature.head_pane)
-            lo = first_since(timeline, feature.reach, feature.pane)
+            epochs = self._consenting if feature.consent else self._epochs
+            lay = self._distinct if feature.aggregate == "distinct" else self._timeline
+            timeline = lay(feature, epochs)
+            hi = first_since(timeline, epochs, feature.offset, feature.head_pane)
+            lo = first_since(timeline, epochs, feature.reach, feature.pane)
             columns[feature.name] = self._value(feature, timeline, points, lo, hi)
+        inferred = [feature.name for feature in self._plan.features if feature.consent and feature.name in names]
+        if inferred and self._members is None:
+            missing = ~self.consents(points)
+            columns |= {name: null_where(columns[name], missing) for name in inferred}
         return pl.DataFrame(columns) if columns else pl.DataFrame(height=len(points))
+
+    def consents(self, points: Points) -> Bools:
+        """Tell whether each subscriber consents at its tick to what is inferred; asked only where that is read."""
+        return self.at(points, {PROFILING})[PROFILING].to_numpy()
 
     def _value(self, feature: Feature, timeline: Timeline, points: Points, lo: Ints, hi: Ints) -> pl.Series:
         """Return the aggregate, NULL where its window looks back past the start of complete input."""
@@ -106,33 +119,44 @@ class Features:
         ready = ready_at(self._memory, feature)
         return value if ready is None else null_where(value, points.ticks < ready)
 
-    def _timeline(self, feature: Feature) -> Timeline:
+    def _timeline(self, feature: Feature, epochs: Epochs) -> Timeline:
         name, pane = feature.signal, feature.pane
-        if (name, pane) not in self._timelines:
+        if (name, pane, epochs) not in self._timelines:
             signal = self._plan.signals[name]
-            rows = parts.of_rows(signal, pane, self._rows(signal))
+            rows = parts.of_rows(signal, pane, self._rows(signal, epochs))
             panes = self._memory.panes.get(f"{name} {pane}")
             if panes is not None:
-                panes = parts.of_everybody(self._epochs.lay(panes)) if signal.by_member else panes
+                panes = parts.of_everybody(epochs.lay(panes)) if signal.by_member else panes
                 rows = pl.concat([parts.of_panes(signal, pane, panes), rows]).sort("code", "time", maintain_order=True)
-            self._timelines[name, pane] = Timeline(rows)
-        return self._timelines[name, pane]
+            self._timelines[name, pane, epochs] = Timeline(rows)
+        return self._timelines[name, pane, epochs]
 
-    def _distinct(self, feature: Feature) -> Timeline:
+    def _distinct(self, feature: Feature, epochs: Epochs) -> Timeline:
         """Return the timeline of a measure's values."""
-        where = (feature.signal, feature.pane, feature.measure.key)
+        where = (feature.signal, feature.pane, feature.measure.key, epochs)
         if where not in self._values:
-            rows = self._rows(self._plan.signals[feature.signal]).select("code", "time", value=feature.measure.key)
+            rows = self._rows(self._plan.signals[feature.signal], epochs).select(
+                "code", "time", value=feature.measure.key
+            )
             old = self._memory.values.get(f"{feature.signal} {feature.pane} {feature.measure.key}")
             rows = rows.drop_nulls("value")
             if old is not None:
-                old = self._epochs.lay(old).select(rows.columns)
+                old = epochs.lay(old).select(rows.columns)
                 rows = pl.concat([old, rows]).sort("code", "time", maintain_order=True)
             self._values[where] = Timeline(rows)
         return self._values[where]
 
-    def _rows(self, signal: SignalPlan) -> pl.DataFrame:
-        return self._epochs.lay(self._memory.rows.get(signal.signal, empty_rows(signal)))
+    def _rows(self, signal: SignalPlan, epochs: Epochs) -> pl.DataFrame:
+        return epochs.lay(self._memory.rows.get(signal.signal, empty_rows(signal)))
+
+
+def _consents(plan: ContextPlan, memory: Memory) -> pl.DataFrame | None:
+    """Return who of a group's members consents since when, see `Epochs`; None where no feature asks."""
+    members = plan.signals.get(MEMBERS)
+    if members is None or not any(measure.key == PROFILING for measure in members.measures):
+        return None
+    told = memory.rows.get(MEMBERS, empty_rows(members))
+    return consents_of(plan.grid, told.rename({PROFILING: "consents"}), memory.closed or 0)
 
 
 def empty_rows(signal: SignalPlan) -> pl.DataFrame:

@@ -13,7 +13,6 @@ from transforms.context.feature_plan import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIB
 from transforms.context.features import Features
 from transforms.context.identity import Identity
 from transforms.context.intake import Intake, measured
-from transforms.context.levels import columns_of
 from transforms.context.memory import Memory
 from transforms.context.people import member_of
 from transforms.context.plain_arrow import plain
@@ -93,7 +92,7 @@ def _members_of(
     known[stays.table["code"].to_numpy()] = True
     points = points.at(np.flatnonzero(known[points.codes]))
     stay = stays.at(points.codes, points.ticks - 1)
-    read = frozenset().union(*(columns_of(measure) for measure in forward.members))
+    read = frozenset().union(*(measure.reads for measure in forward.members))
     values = contexts.part_at(plan, features, changes, points, read)
     if "role" in read:
         roles = pl.Series([None], dtype=pl.String).append(stays.table["role"])

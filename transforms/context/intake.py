@@ -181,6 +181,7 @@ def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
 def measured(measure: Measure) -> pl.Expr:
     """Return the measure of each row: the scaled column, or TRUE for the row itself; NULL where it does not count."""
     value = pl.lit(True) if measure.column is None else pl.col(measure.column)
+    value = measure.value.expr if measure.value else value
     if measure.scale:
         value = (value * 10.0**measure.scale).round(0, mode="half_to_even").cast(pl.Int64, strict=False)
     return (value if measure.where is None else pl.when(measure.where.expr).then(value)).alias(measure.key)

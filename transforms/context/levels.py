@@ -28,7 +28,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
     record = _record(playbook, plans)
     subscriber = plans[SUBSCRIBER]
     forwards = tuple(_forward(plans[kind]) for kind in GROUPS if kind in plans)
-    read = {name for forward in forwards for one in forward.members for name in columns_of(one)}
+    read = {name for forward in forwards for one in forward.members for name in one.reads}
     needed = subscriber.needed | behind(subscriber.derived, read) & {feature.name for feature in subscriber.features}
     plans = {kind: _hearing(plan) for kind, plan in plans.items()}
     signals = {name: _passing(name, signal, forwards) for name, signal in subscriber.signals.items()}
@@ -68,12 +68,6 @@ def triggering(plan: ContextPlan) -> Iterator[tuple[str, Expression]]:
             yield name, segment.enter
         if "exited" in segment.triggers:
             yield f"{name}.exited", segment.exit or segment.enter
-
-
-def columns_of(measure: Measure) -> frozenset[str]:
-    """Return the columns that a measure reads."""
-    where = measure.where.columns if measure.where else frozenset()
-    return where | ({measure.column} if measure.column else frozenset())
 
 
 def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:

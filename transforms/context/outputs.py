@@ -21,7 +21,7 @@ from transforms.context.moments import Fired
 from transforms.context.plain_arrow import plain
 from transforms.context.pulse import Pulse
 from transforms.context.recipients import ADDRESS
-from transforms.context.segments import Changes, Span
+from transforms.context.segments import WITHDRAWN, Changes, Span
 from transforms.context.steps import MADE
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of
@@ -124,10 +124,11 @@ def _happened(
     for segment in plan.segments:
         name = f"{plan.level}.{segment.name}"
         trigger = {event: name if event == "entered" else f"{name}.{event}" for event in segment.triggers}
+        silent = [WITHDRAWN, *([] if segment.on_start else [DEFINITION_CHANGED])]
         events = changes[segment.name].events.with_columns(
             kind=pl.lit("segment"),
             name=pl.lit(segment.name),
-            trigger=pl.when(pl.col("reason").ne_missing(DEFINITION_CHANGED) | segment.on_start).then(
+            trigger=pl.when(~pl.col("reason").is_in(silent).fill_null(False)).then(
                 pl.col("event").replace_strict(trigger, default=None, return_dtype=pl.String)
             ),
             late_triggers=pl.lit(segment.late_triggers),
@@ -147,8 +148,8 @@ def _happened(
         tables.append(events.select(HAPPENED.keys()).with_columns(made.get_columns()))
     late = pl.col("code").is_in(intake.late) & (pl.col("tick") == span.first)
     both = pl.concat(tables, how="diagonal").with_columns(late=late)
-    silent = pl.col("late") & ~pl.col("late_triggers")
-    return both.with_columns(trigger=pl.when(~silent).then("trigger")).drop("late_triggers")
+    triggers = ~pl.col("late") | pl.col("late_triggers")
+    return both.with_columns(trigger=pl.when(triggers).then("trigger")).drop("late_triggers")
 
 
 def _contexts_at(

@@ -18,6 +18,8 @@ PARTS = {
     "latest": ("latest",),
     "seconds_since_last": ("time",),
     "distinct": (),
+    "opt_in": ("last",),
+    "opt_out": ("last",),
 }
 """The parts that each aggregate is made of; distinct values have rows of their own."""
 

@@ -1,6 +1,7 @@
 """From a playbook to the plan of a level: every expression compiled, every mistake told at once."""
 
 from collections.abc import Collection, Iterable, Mapping, Set
+from dataclasses import replace
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -15,6 +16,7 @@ from schemas.playbook import GROUPS, MEMBERS, Playbook
 from schemas.playbook_file import not_about
 from schemas.yaml_source import KeyPath
 from transforms.context.compiling import Compiling, Scope
+from transforms.context.consent_plan import PROFILING, consent_features, consent_of_members
 from transforms.context.definitions import ContextPlan, Derived, Fading, Moment, Segment
 from transforms.context.expressions import Expression, ExpressionError, ScopeColumn
 from transforms.context.feature_plan import SUBSCRIBER, compile_features, scope_column, signal_plan, with_thresholds
@@ -25,7 +27,7 @@ from transforms.context.references import called_by_contexts, read_of_contexts, 
 from transforms.context.sequence_plan import compile_sequences
 from transforms.context.sql.parse import parse
 from transforms.context.steps import Sequence
-from transforms.context.strata import read_by_conditions, strata_of
+from transforms.context.strata import read_by_conditions, reading, strata_of
 from transforms.context.table_plan import keys_of_tables, table_scope, table_values
 from transforms.context.ticks import Grid
 
@@ -87,7 +89,7 @@ def contracts(playbook: Playbook) -> dict[str, Contract]:
 
 def scope_of(plan: ContextPlan) -> Scope:
     """Return what expressions over a context may read: features, derived values, and segments as booleans."""
-    scope = {feature.name: scope_column(feature) for feature in plan.features}
+    scope = {feature.name: scope_column(feature) for feature in plan.features if feature.name != PROFILING}
     scope |= {derived.name: ScopeColumn(derived.dtype, True) for derived in plan.derived}
     return scope | {segment.name: ScopeColumn(pl.Boolean(), False) for segment in plan.segments}
 
@@ -132,6 +134,7 @@ class _Compiler:
         self._check_profile(known, read)
         features = compile_features(self._compiling, known, self._members)
         features += profile_features(known, self._playbook.time_zone, read)
+        consent = consent_features(self._compiling, known)
         self._scope = profile_scope(known) | table_scope(self._playbook)
         self._scope |= {feature.name: scope_column(feature) for feature in features}
         self._scope |= {name: ScopeColumn(pl.Boolean(), False) for name in self._level.segments}
@@ -144,9 +147,14 @@ class _Compiler:
         sequences = compile_sequences(self._compiling, known)
         moments = [self._moment(name, moment, sequences.get(name)) for name, moment in self._level.moments.items()]
         self._stop_if_wrong()
-        features = [with_thresholds(self._compiling, feature) for feature in features]
+        features = [with_thresholds(self._compiling, feature) for feature in features] + consent
         self._stop_if_wrong()
         book, kind = self._playbook, self._compiling.name
+        inferred = reading(order, derived, segments, {one.name for one in features if one.consent and consent})
+        derived = tuple(replace(one, consent=one.name in inferred) for one in derived)
+        segments = [replace(one, consent=one.name in inferred) for one in segments]
+        needed = read_by_conditions(derived, segments, moments)
+        told = consent_of_members(self._compiling) if kind in GROUPS else []
         return ContextPlan(
             level=kind,
             grid=self._compiling.grid,
@@ -155,12 +163,12 @@ class _Compiler:
             contexts_every=book.contexts_every,
             zone=book.time_zone,
             signals={
-                name: signal_plan(kind, name, features, sequences.values())
+                name: signal_plan(kind, name, features, sequences.values(), told if name == MEMBERS else ())
                 for name in (*book.signals, *([MEMBERS] if kind in GROUPS else []))
             },
             strata=strata_of(order, derived, segments, moments),
             derived=derived,
-            needed=read_by_conditions(derived, segments, moments) & {feature.name for feature in features},
+            needed=(needed if needed.isdisjoint(inferred) else needed | {PROFILING}) & {one.name for one in features},
             effective_from=book.effective_from,
         )
 

@@ -12,6 +12,9 @@ from transforms.context.memory import MEMBERS
 from transforms.context.ticks import Bools, Grid, Ints
 from transforms.context.timeline import Points, keys_of
 
+WITHDRAWN = "consent_withdrawn"
+"""The reason of an exit for want of consent."""
+
 NEVER = np.iinfo(np.int64).max // 2
 EVENTS = {"code": pl.Int64, "tick": pl.Int64, "event": pl.String, "reason": pl.String}
 
@@ -80,11 +83,18 @@ class Levels(NamedTuple):
         enter: Level of `enter`.
         exit: Level of `exit`.
         above: Whether the subject is a member of a segment that goes before in an exclusive set.
+        withdrawn: Whether it needs the subject's consent and has not got it.
     """
 
     enter: Bools
     exit: Bools
     above: Bools
+    withdrawn: Bools
+
+    @property
+    def bars(self) -> Bools:
+        """Whether something forbids to be a member."""
+        return self.exit | self.above | self.withdrawn
 
     def at(self, rows: Ints | Bools) -> "Levels":
         """Return some of the rows."""
@@ -94,9 +104,9 @@ class Levels(NamedTuple):
 def run(segment: Segment, span: Span, points: Points, levels: Levels, members: pl.DataFrame) -> Changes:
     """Advance one segment over a span.
 
-    A subject enters when `enter` holds and `exit` and `above` do not; it leaves at max(start of the exit run,
-    entered + hold), at the last tick at which `enter` was true + expire, or when `above` begins, whichever is first;
-    of a tie the reason is told that comes first here.
+    A subject enters when `enter` holds and nothing else does; it leaves when `withdrawn` begins, at max(start of the
+    exit run, entered + hold), at the last tick at which `enter` was true + expire, or when `above` begins, whichever is
+    first; of a tie the reason is told that comes first here.
 
     Args:
         segment: The definition; hold and expire are whole ticks.
@@ -109,7 +119,7 @@ def run(segment: Segment, span: Span, points: Points, levels: Levels, members: p
     codes, subject = np.unique(spells.code, return_inverse=True)
     machine = _Machine(segment, span.grid.tick, codes, members)
     happened = [machine.step(subject[rows], spells.at(rows)) for rows in _rounds(subject)]
-    still = spells.at(spells.last & machine.member[subject])
+    still = spells.levels.at(spells.last & machine.member[subject])
     after = {"code": codes, "entered": machine.entered, "last_true": machine.last_true}
     left = pl.DataFrame(after).filter(machine.member)
     left = left.with_columns(enter=pl.Series(still.enter), exit=pl.Series(still.exit), segment=pl.lit(segment.name))
@@ -129,20 +139,21 @@ class _Machine:
 
     def step(self, subjects: Ints, spell: "_Spells") -> pl.DataFrame:
         """Take the next interval of some subjects, with at most one beginning or end each; return what happened."""
-        member, lasts = self.member[subjects], spell.start < spell.end
-        by_condition = np.where(spell.exit, np.maximum(spell.start, self.entered[subjects] + self._segment.hold), NEVER)
-        expiry = np.where(spell.enter, NEVER, self.last_true[subjects] + (self._segment.expire or NEVER))
+        member, now, lasts = self.member[subjects], spell.levels, spell.start < spell.end
+        by_condition = np.where(now.exit, np.maximum(spell.start, self.entered[subjects] + self._segment.hold), NEVER)
+        expiry = np.where(now.enter, NEVER, self.last_true[subjects] + (self._segment.expire or NEVER))
         expiry = np.maximum(expiry, spell.start)  # a version of the playbook may have shortened `expire`
-        superseded = np.where(spell.above, spell.start, NEVER)
-        leave = np.minimum(np.minimum(by_condition, expiry), superseded)
+        superseded, withdrawn = (np.where(bars, spell.start, NEVER) for bars in (now.above, now.withdrawn))
+        leave = np.minimum.reduce([withdrawn, by_condition, expiry, superseded])
         leaves = member & (leave < spell.end)
-        enters = ~member & spell.enter & ~spell.exit & ~spell.above & lasts
+        enters = ~member & now.enter & ~now.bars & lasts
         refreshed = member & spell.rises & lasts & ~(leaves & (leave == spell.start))
         self.member[subjects] = (member & ~leaves) | enters
         self.entered[subjects] = np.where(enters, spell.start, self.entered[subjects])
-        self.last_true[subjects] = np.where(spell.enter & lasts, spell.end - self._tick, self.last_true[subjects])
+        self.last_true[subjects] = np.where(now.enter & lasts, spell.end - self._tick, self.last_true[subjects])
         codes = self._codes[subjects]
-        reasons = np.select([by_condition == leave, expiry == leave], ["condition_false", "expired"], "superseded")
+        ends = {WITHDRAWN: withdrawn, "condition_false": by_condition, "expired": expiry}
+        reasons = np.select([end == leave for end in ends.values()], [*ends], "superseded")
         return pl.concat(
             [
                 _events(codes[enters], spell.start[enters], "entered"),
@@ -154,15 +165,13 @@ class _Machine:
 
 @dataclass(frozen=True)
 class _Spells:
-    """Intervals `[start, end)` in which the conditions of a subject do not change, sorted by subject and start.
+    """Intervals `[start, end)` in which the levels of a subject do not change, sorted by subject and start.
 
     Attributes:
         code: The subject.
         start: The first tick.
         end: The tick after the last.
-        enter: Level of `enter`.
-        exit: Level of `exit`.
-        above: Whether the subject is in a segment that goes before.
+        levels: What decides.
         rises: Whether `enter` was false before.
         last: Whether it is the subject's last interval.
     """
@@ -170,45 +179,43 @@ class _Spells:
     code: Ints
     start: Ints
     end: Ints
-    enter: Bools
-    exit: Bools
-    above: Bools
+    levels: Levels
     rises: Bools
     last: Bools
 
     def at(self, rows: Ints | Bools) -> "_Spells":
-        return _Spells(**{name: column[rows] for name, column in vars(self).items()})
+        return _Spells(
+            code=self.code[rows],
+            start=self.start[rows],
+            end=self.end[rows],
+            levels=self.levels.at(rows),
+            rises=self.rises[rows],
+            last=self.last[rows],
+        )
 
 
 def _spells(span: Span, points: Points, levels: Levels, members: pl.DataFrame) -> _Spells:
     """Return the intervals of all subjects that are or may become members.
 
-    A member's first interval begins with the span, at the levels it had before: nothing was above it.
+    A member's first interval begins with the span, at the levels it had before: nothing barred it but `exit`.
     """
     old = members["code"].to_numpy()
     may = np.zeros(max(points.codes.max(initial=-1), old.max(initial=-1)) + 1, bool)
     may[old] = True
-    may[points.codes[levels.enter & ~levels.exit & ~levels.above]] = True
+    may[points.codes[levels.enter & ~levels.bars]] = True
     rows = np.flatnonzero(may[points.codes])
     code = np.concatenate([old, points.codes[rows]])
     start = np.concatenate([np.full(len(old), span.first), points.ticks[rows]])
-    before = Levels(members["enter"].to_numpy(), members["exit"].to_numpy(), np.zeros(len(old), bool))
+    nothing = np.zeros(len(old), bool)
+    before = Levels(members["enter"].to_numpy(), members["exit"].to_numpy(), nothing, nothing)
     now = Levels(*map(np.concatenate, zip(before, levels.at(rows), strict=True)))
     order = np.argsort(keys_of(span.grid, code, start), kind="stable")
     code, start, now = code[order], start[order], now.at(order)
     changed = (np.diff(code, prepend=-1) != 0) | np.any([np.diff(column, prepend=False) for column in now], axis=0)
     code, start, now = code[changed], start[changed], now.at(changed)
     first, last = np.diff(code, prepend=-1) != 0, np.diff(code, append=-1) != 0
-    return _Spells(
-        code=code,
-        start=start,
-        end=np.where(last, span.end, np.roll(start, -1)),
-        enter=now.enter,
-        exit=now.exit,
-        above=now.above,
-        rises=now.enter & np.where(first, ~np.isin(code, old), ~np.roll(now.enter, 1)),
-        last=last,
-    )
+    rises = now.enter & np.where(first, ~np.isin(code, old), ~np.roll(now.enter, 1))
+    return _Spells(code, start, np.where(last, span.end, np.roll(start, -1)), now, rises, last)
 
 
 def _rounds(subject: Ints) -> list[Ints]:

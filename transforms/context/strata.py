@@ -1,6 +1,6 @@
 """In which order conditions are evaluated: each after the segments that it reads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from transforms.context.definitions import Derived, Moment, Segment, Stratum
 from transforms.context.expressions import Expression
@@ -43,6 +43,25 @@ def read_by_conditions(
     read = [moment.when for moment in moments] + [each for segment in segments for each in conditions(segment)]
     fading = {one.name for one in derived if one.fading}
     return behind(derived, fading.union(*(expression.columns for expression in read)))
+
+
+def reading(
+    order: Sequence[str], derived: Sequence[Derived], segments: Sequence[Segment], names: Set[str]
+) -> frozenset[str]:
+    """Return the names, and the derived values and segments whose expressions read one of them, directly or not.
+
+    Args:
+        order: Names of derived values and segments, each after what it reads.
+        derived: All derived values.
+        segments: All segments.
+        names: What is read.
+    """
+    read = {one.name: one.expression.columns for one in derived}
+    read |= {one.name: frozenset().union(*(each.columns for each in conditions(one))) for one in segments}
+    found = {*names}
+    for name in order:
+        found |= {name} if read[name] & found else set()
+    return frozenset(found)
 
 
 def behind(derived: Sequence[Derived], names: Iterable[str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from transforms.context.definitions import Deadline, Feature
+from transforms.context.definitions import CONSENTS, NO_END, Deadline, Feature
 from transforms.context.sql.dates import date_of, first_instant
 from transforms.context.ticks import Grid, Ints, floor
 
@@ -129,8 +129,20 @@ class Passing(NamedTuple):
         return np.where(ticks > grid.after(timeline.times), ticks, BEFORE_ALL)
 
 
-def shifts(feature: Feature) -> Iterator[Shift | Passing]:
-    """Yield when a row enters the feature's window, when it leaves, and when its age or date passes a threshold."""
+class Lapsing(NamedTuple):
+    """When a consent that a row gave, or withdrew, lapses."""
+
+    measure: str
+
+    def ticks(self, grid: Grid, timeline: Timeline) -> Ints:
+        """Return the tick of each row; one before all where it has none, or had lapsed when it came."""
+        until = timeline.rows[f"{self.measure}.last"].abs().fill_null(0).to_numpy()
+        ticks = -(-until // grid.tick) * grid.tick
+        return np.where((ticks > grid.after(timeline.times)) & (ticks < NO_END), ticks, BEFORE_ALL)
+
+
+def shifts(feature: Feature) -> Iterator[Shift | Passing | Lapsing]:
+    """Yield when a row enters the feature's window, when it leaves, and when its age, date or consent passes."""
     yield Shift(feature.offset, feature.head_pane)
     if feature.window is not None:
         yield Shift(feature.offset + feature.window, feature.pane)
@@ -139,3 +151,5 @@ def shifts(feature: Feature) -> Iterator[Shift | Passing]:
         yield Shift(int(np.floor(seconds * 1000)), last=feature.measure.key)
     for deadline in feature.deadlines:
         yield Passing(feature.measure.key, deadline)
+    if feature.aggregate in CONSENTS:
+        yield Lapsing(feature.measure.key)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.context.epochs import Epochs, keep_rest
+from transforms.context.epochs import Epochs, consents_of, keep_rest
 from transforms.context.ticks import Grid
 from transforms.context.timeline import Points, points_of
 
@@ -13,6 +13,8 @@ TICK = 10
 CODES, MEMBERS = st.integers(0, 2), st.integers(1, 2)
 LEAVES = st.lists(st.tuples(CODES, MEMBERS, st.integers(1, 5).map(lambda n: n * TICK)), max_size=5, unique=True)
 ROWS = st.lists(st.tuples(CODES, st.integers(0, 59), MEMBERS), max_size=12)
+
+CONSENTS = st.dictionaries(st.tuples(CODES, MEMBERS, st.integers(0, 6).map(lambda n: n * TICK)), st.booleans())
 
 
 def frame(names: tuple[str, ...], rows: list[tuple[int, ...]]) -> pl.DataFrame:
@@ -37,6 +39,33 @@ def test_each_epoch_holds_the_rows_of_those_who_had_not_left(
                 if where == code and time < tick and not any(who == member and left > time for who, left in gone)
             ]
             assert sorted(seen) == sorted(there)
+
+
+@settings(deadline=None)
+@given(LEAVES, ROWS, CONSENTS, st.integers(0, 5).map(lambda n: n * TICK))
+def test_each_epoch_holds_the_rows_of_those_who_consent(
+    leaves: list[tuple[int, int, int]],
+    rows: list[tuple[int, int, int]],
+    told: dict[tuple[int, int, int], bool],
+    closed: int,
+) -> None:
+    said = frame(("code", "member", "time"), list(told)).with_columns(
+        consents=pl.Series([told[k] for k in sorted(told)])
+    )
+    leaves = [leave for leave in leaves if leave[2] > closed]
+    where = frame(("code", "member", "tick"), leaves)
+    every, asked = Epochs(Grid(TICK), where), Epochs(Grid(TICK), where, consents_of(Grid(TICK), said, closed))
+    mine = frame(("code", "time", "member"), rows + [(code, 5, 0) for code in range(3)])
+
+    def seen(epochs: Epochs, code: int, tick: int) -> list[tuple[int, int]]:
+        number = int(epochs.of(Points(np.array([code]), np.array([tick]))).codes[0])
+        return sorted(epochs.lay(mine).filter(pl.col("code") == number).select("time", "member").rows())
+
+    for code in range(3):
+        for tick in range(closed + TICK, 8 * TICK, TICK):
+            last = {who: told[c, who, time] for c, who, time in sorted(told) if c == code and time < tick}
+            there = [(time, who) for time, who in seen(every, code, tick) if who == 0 or last.get(who)]
+            assert seen(asked, code, tick) == there
 
 
 @given(LEAVES)

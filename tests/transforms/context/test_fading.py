@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -84,6 +85,13 @@ def test_what_is_gone_is_not_kept() -> None:
     assert (held.kept["level"].to_list(), held.wake) == ([1.0], NEVER)
     falling = run(HALF, Span(GRID, None, 6), points([1, 2]), pl.Series([1.0, 0.0]), NONE)
     assert (falling.kept.height, falling.wake) == (1, 8)
+
+
+def test_nothing_is_left_of_what_is_forgotten() -> None:
+    looked, level = points([1, 2, 3, 5]), pl.Series([1.0, 0.5, 0.0, 0.25])
+    made = run(HALF, Span(GRID, None, 8), looked, level, NONE, np.array([False, True, True, False]))
+    assert made.at(looked, level).to_list() == level.to_list()
+    assert made.kept.rows() == [(0, 1000 * -8, 0.25)]
 
 
 @settings(deadline=None)
