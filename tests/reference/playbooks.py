@@ -77,7 +77,7 @@ def nobody() -> Names:
 
 def subscribers(draw: Draw, names: Names, tick: int, reaches: Reaches, least: int = 0, sequences: int = 0) -> Sections:
     """Return the sections of subscribers and note their names."""
-    features = [f"n: {{count: any, from: usage, window: {3 * tick}m}}"]
+    features = [f"n: {{count: any, from: usage, window: {3 * tick}m{_inferred(draw)}}}"]
     features += [feature(draw, f"f{index}", names, reaches) for index in range(draw(st.integers(1, 4)))]
     return {"features": features, **conditions(draw, names, tick, least, (sequences, 2))}
 
@@ -159,8 +159,13 @@ def feature(draw: Draw, name: str, names: Names, reaches: Reaches) -> str:
     (names.seconds if aggregate == "seconds_since_last" else kind).append(name)
     names.empty[name] = 0 if aggregate in ("count", "sum", "distinct") else None
     where = f', where: "{draw(st.sampled_from(WHERES[signal]))}"' if draw(st.booleans()) else ""
-    inferred = ", inferred: true" if draw(st.integers(0, 3)) == 0 else ""
-    return f"{name}: {{{aggregate}: {column}, from: {signal}{where}{_window(draw, aggregate, reaches)}{inferred}}}"
+    window = _window(draw, aggregate, reaches)
+    return f"{name}: {{{aggregate}: {column}, from: {signal}{where}{window}{_inferred(draw)}}}"
+
+
+def _inferred(draw: Draw) -> str:
+    """Return that a feature needs consent, or nothing."""
+    return ", inferred: true" if draw(st.integers(0, 3)) == 0 else ""
 
 
 def _window(draw: Draw, aggregate: str, reaches: Reaches) -> str:

@@ -1,5 +1,6 @@
 """Hypothesis strategies of histories: signals with all that goes wrong with them, spans, and calls of both."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -41,7 +42,7 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy]] = {
     },
     "consent": {
         "purpose": st.sampled_from(["profiling", "profiling", "profiling", "marketing"]),
-        "state": st.sampled_from(["granted", "granted", "withdrawn"]),
+        "state": st.sampled_from(["granted", "withdrawn"]),
         "valid_until": st.sampled_from(
             [None, None, *(START + minute * MINUTE + 30_000 * (minute % 2) for minute in (3, 10, 21, 40))]
         ),
@@ -118,6 +119,27 @@ def dealt(rows: list[Signal], spans: list[int], shifts: list[int]) -> list[Call]
 def in_time(rows: list[Signal], spans: list[int]) -> list[Call]:
     """Return calls in which every row comes with the span that closes its tick."""
     return dealt(rows, spans, [0] * len(rows))
+
+
+@st.composite
+def consents(draw: Draw, ticks: int = 40) -> list[Signal]:
+    """Return many consents and withdrawals of up to three subjects."""
+    rows: list[Signal] = []
+    for index in range(draw(st.integers(6, 18))):
+        payload = {column: draw(values) for column, values in COLUMNS["consent"].items()}
+        time = START + draw(st.integers(0, ticks)) * MINUTE + draw(st.sampled_from([0, 1, 30_000, 59_999]))
+        rows.append(Signal("consent", f"c{index}", "crm", time, draw(st.sampled_from("abc")), payload))
+    return rows
+
+
+@st.composite
+def consent_cases(draw: Draw) -> Case:
+    """Return a playbook in which much is inferred, and calls with many consents."""
+    text = draw(playbooks(least=2).filter(lambda text: "profiling: contract" not in text))
+    text = re.sub(r"(from: usage[^}]*)}", r"\1, inferred: true}", text.replace(", inferred: true", ""))
+    rows, spans = draw(st.permutations(draw(signals()) + draw(consents()))), draw(ends())
+    shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
+    return Case(text, dealt(rows, spans, shifts))
 
 
 @st.composite

@@ -16,7 +16,7 @@ from tests.reference.contexts import Reference
 from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import LARGE_REACHES, SMALL, playbooks
 from tests.reference.records import MINUTE, Context, Signal
-from tests.reference.strategies import Call, Case, cases, ends, in_time, signals
+from tests.reference.strategies import Call, Case, cases, consent_cases, ends, in_time, signals
 from transforms.context.advance import advance
 from transforms.context.definitions import ContextPlan
 from transforms.context.plan import load_plan
@@ -103,6 +103,12 @@ def test_agrees_with_the_reference(case: Case) -> None:
 @examples(60)
 @given(cases(least=3))
 def test_exclusive_sets_agree_with_the_reference(case: Case) -> None:
+    assert_same([kernel(case)], reference(case))
+
+
+@examples(60)
+@given(consent_cases())
+def test_consents_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
