@@ -1,6 +1,6 @@
 """The consent to profiling as of a tick: the feature `consent.profiling`, without which none is that is inferred."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -49,6 +49,13 @@ def consent_of_members(compiling: Compiling) -> list[Measure]:
     """Return what a group takes from its members to know who of them consents, if its features ask."""
     asks = compiling.playbook.profiling_needs and _asks(compiling.level)
     return [Measure(PROFILING, PROFILING, None, 0, pl.Boolean())] if asks else []
+
+
+def features_behind(names: frozenset[str], features: Iterable[Feature]) -> frozenset[str]:
+    """Return the features among the names; and `consent.profiling`, if one of a subscriber's needs it."""
+    every = {feature.name: feature for feature in features}
+    asks = any(every[name].consent for name in names & every.keys())
+    return (names | ({PROFILING} if asks else set())) & every.keys()
 
 
 def _asks(level: Level) -> bool:

@@ -7,6 +7,7 @@ import polars as pl
 
 from schemas.errors import LoadErrors
 from schemas.playbook import GROUPS, MEMBERS, Playbook
+from transforms.context.consent_plan import features_behind
 from transforms.context.definitions import ContextPlan, Forward, Measure, Record, SignalPlan
 from transforms.context.expressions import Expression
 from transforms.context.feature_plan import MEMBERSHIP, SUBSCRIBER
@@ -29,7 +30,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
     subscriber = plans[SUBSCRIBER]
     forwards = tuple(_forward(plans[kind]) for kind in GROUPS if kind in plans)
     read = {name for forward in forwards for one in forward.members for name in one.reads}
-    needed = subscriber.needed | behind(subscriber.derived, read) & {feature.name for feature in subscriber.features}
+    needed = subscriber.needed | features_behind(behind(subscriber.derived, read), subscriber.features)
     plans = {kind: _hearing(plan) for kind, plan in plans.items()}
     signals = {name: _passing(name, signal, forwards) for name, signal in subscriber.signals.items()}
     every = {**plans, SUBSCRIBER: replace(subscriber, forwards=forwards, needed=needed, signals=signals)}

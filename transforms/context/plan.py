@@ -16,7 +16,7 @@ from schemas.playbook import GROUPS, MEMBERS, Playbook
 from schemas.playbook_file import not_about
 from schemas.yaml_source import KeyPath
 from transforms.context.compiling import Compiling, Scope
-from transforms.context.consent_plan import PROFILING, consent_features, consent_of_members
+from transforms.context.consent_plan import PROFILING, consent_features, consent_of_members, features_behind
 from transforms.context.definitions import ContextPlan, Derived, Fading, Moment, Segment
 from transforms.context.expressions import Expression, ExpressionError, ScopeColumn
 from transforms.context.feature_plan import SUBSCRIBER, compile_features, scope_column, signal_plan, with_thresholds
@@ -153,7 +153,6 @@ class _Compiler:
         inferred = reading(order, derived, segments, {one.name for one in features if one.consent and consent})
         derived = tuple(replace(one, consent=one.name in inferred) for one in derived)
         segments = [replace(one, consent=one.name in inferred) for one in segments]
-        needed = read_by_conditions(derived, segments, moments)
         told = consent_of_members(self._compiling) if kind in GROUPS else []
         return ContextPlan(
             level=kind,
@@ -168,7 +167,7 @@ class _Compiler:
             },
             strata=strata_of(order, derived, segments, moments),
             derived=derived,
-            needed=(needed if needed.isdisjoint(inferred) else needed | {PROFILING}) & {one.name for one in features},
+            needed=features_behind(read_by_conditions(derived, segments, moments), features),
             effective_from=book.effective_from,
         )
 

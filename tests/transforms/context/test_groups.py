@@ -80,12 +80,24 @@ def joined(minute: float, subject: str, group: str = "h1", state: str = "joined"
     return told(minute, subject, "membership", **place)
 
 
+def withdrawn(minute: float, subject: str, until: int) -> Signal:
+    said = {"purpose": "profiling", "state": "withdrawn", "valid_until": START + until * MINUTE}
+    return told(minute, subject, "consent", **said)
+
+
 HEAD = "playbook: p\nallowed_lateness: 1h\nsignals: [usage, membership]\n"
 LINES = "household: {features: {n: {%s, from: usage, window: 8m}}, moments: {busy: {when: n > 0, repeat: 1m}}}\n"
 CASES = {
     "a group's own signals are of no member": (
         HEAD + LINES % "distinct: subscriber",
         [([joined(0, "a"), told(1, "a"), told(1.5, "h1", kind="household")], 9)],
+    ),
+    "what is inferred of a member lapses and comes back": (
+        HEAD.replace("membership]", "membership, consent]")
+        + "policy: {consent: {profiling: opt_out}}\n"
+        + "subscriber: {features: {n: {count: any, from: usage, window: 1h, inferred: true}}}\n"
+        + "household: {features: {most: {max: n, from: members}}, segments: {some: {enter: most > 0}}}\n",
+        [([joined(0, "a"), told(1, "a"), withdrawn(3, "a", until=6)], 4), ([], 9)],
     ),
     "what members tell becomes NULL": (
         HEAD
