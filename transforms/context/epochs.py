@@ -76,14 +76,14 @@ class Epochs:
         Args:
             rows: Columns code, time, member and others; sorted by code and time.
         """
-        begun = self._consented(rows.with_columns(start=pl.lit(0, pl.Int64))).drop("start")
+        begun = self._consented(rows, pl.lit(0, pl.Int64))
         if not len(self._bounds):
             return begun
         codes = begun["code"].to_numpy()
         first = codes + np.searchsorted(self._bounds.codes, codes)
         epochs = pl.DataFrame({"code": self._bounds.codes, "number": self._numbers, "start": self._bounds.ticks})
         again = rows.with_row_index("row").join(epochs, "code", maintain_order="left")
-        alive = self._consented(again.filter(~self._left(again)))
+        alive = self._consented(again.filter(~self._left(again)), pl.col("start"))
         return pl.concat(
             [begun.with_columns(code=pl.Series(first)), alive.with_columns(code="number").select(rows.columns)]
         ).sort("code", "time", maintain_order=True)
@@ -97,11 +97,11 @@ class Epochs:
         ).sort("n")
         return (last["tick"] > rows["time"]).fill_null(False)
 
-    def _consented(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows whose member consents at the start of the epoch; a group's own are of nobody who could."""
+    def _consented(self, rows: pl.DataFrame, start: pl.Expr) -> pl.DataFrame:
+        """Return the rows whose member consents at the start of its epoch; a group's own are of nobody who could."""
         if self.consents is None:
             return rows
-        asked = rows.select("code", "member", "start").with_row_index("n").sort("start")
+        asked = rows.select("code", "member", start=start).with_row_index("n").sort("start")
         last = asked.join_asof(
             self.consents, left_on="start", right_on="tick", by=["code", "member"], check_sortedness=False
         ).sort("n")
