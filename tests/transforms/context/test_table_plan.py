@@ -3,9 +3,17 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipelines.validate import load_checked
 from schemas.errors import LoadErrors
+from schemas.playbook import Playbook
+from tests.reference.contexts import Reference
+from tests.reference.kernel import Kernel
+from tests.reference.playbooks import SMALL
+from tests.reference.records import Signal
+from tests.reference.strategies import dealt, ends, signals
 from transforms.context.plan import load_plan
 
 TARIFFS = "tariff,unlimited,monthly\nflex,false,19.90\nmax,true,39.90\n"
@@ -64,6 +72,32 @@ def test_mistakes_are_told(tmp_path: Path, change: tuple[str, str], told: str) -
         load_checked(written(tmp_path, change))
     assert told in str(caught.value)
     assert len(caught.value.errors) == 1
+
+
+OFTEN = ("n > 3 AND NOT tariffs.unlimited", "n > 0 AND tariffs.monthly > 20 OR tariffs.unlimited IS NULL")
+
+
+@pytest.fixture(scope="module")
+def often(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
+    path = written(tmp_path_factory.mktemp("town"), OFTEN)
+    (path.parent / "tariffs.csv").write_text(
+        "tariff,unlimited,monthly\nflex,,19.90\nmax,true,\nbasic,false,25\n", "utf-8"
+    )
+    return load_checked(path)[0]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rows=signals(), spans=ends(), data=st.data())
+def test_agrees_with_the_reference(often: Playbook, rows: list[Signal], spans: list[int], data: st.DataObject) -> None:
+    mine = [row for row in rows if row.signal in ("usage", "profile")]
+    truth, kernel = Reference(often, SMALL), Kernel(load_plan(often))
+    for signals_, upto in dealt(mine, spans, [data.draw(st.sampled_from([0, 0, 1, -1])) for _ in mine]):
+        truth.advance(signals_, upto)
+        kernel.advance(signals_, upto)
+    assert sorted(kernel.transitions) == sorted(truth.transitions)
+    version = {"tariffs.version": often.contents["tariffs"].version}
+    for where, context in kernel.contexts.items():
+        assert context.values == truth.contexts[where].values | version
 
 
 def test_a_key_is_a_text_of_the_profile(tmp_path: Path) -> None:
