@@ -149,7 +149,8 @@ class Pulse:
     def _portraits(self, context: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Add up the features of everybody known, and of the members of each segment."""
         end = -(-pl.Series(self.points.ticks) // self._widths[-1]) * self._widths[-1]
-        names = [feature.name for feature in self._plan.features] + [derived.name for derived in self._plan.derived]
+        names = [feature.name for feature in self._plan.features]
+        names += [derived.name for derived in self._plan.derived if derived.expression.columns]  # not what all have
         frame = context.with_columns(end.alias("end"))
         for segment in (None, *(segment.name for segment in self._plan.segments)):
             mine = frame if segment is None else frame.filter(segment)

@@ -142,6 +142,13 @@ def test_windows_that_are_no_multiple_of_the_tick_are_left_out() -> None:
     assert parts["width"].unique().to_list() == [9 * MINUTE]
 
 
+def test_what_everybody_has_sets_nobody_apart() -> None:
+    book = BOOK.replace("  segments", "  derived: {twice: {expr: 2 * n}, version: {expr: \"'x'\"}}\n  segments")
+    named = parts_of(book, [(ROWS, 28 * MINUTE)])["name"].drop_nulls().unique()
+    assert {"n", "twice"} <= {*named}
+    assert "version" not in named
+
+
 def test_without_segments_or_windows_nothing_is_told() -> None:
     bare = BOOK.partition("  segments")[0]
     assert parts_of(bare, [(ROWS, 28 * MINUTE)]).is_empty()
