@@ -337,6 +337,11 @@ class Playbook(_Part):
     grace: Duration = Field(2 * MINUTE, description="How far signals may come out of order and still be on time.")
     allowed_lateness: Duration = Field(DAY, description="How late a signal may come and still be applied.")
     dedup_horizon: Duration = Field(DAY, gt=0, description="How long ids are remembered.")
+    erased_for: Duration = Field(
+        30 * DAY,
+        gt=0,
+        description="How long nothing is taken in about a customer after its `erasure`; at least `allowed_lateness`.",
+    )
     contexts_every: Duration = Field(DAY, gt=0, description="How often changed contexts are written unasked.")
     let: dict[Name, Expression] = Field({}, description="Names for use in any expression.")
     signals: SignalFiles = Field(

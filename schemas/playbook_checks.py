@@ -73,6 +73,10 @@ def _times(playbook: Playbook) -> Iterator[Mistake]:
         told = f"{format_duration(playbook.allowed_lateness)} is longer than {format_duration(playbook.dedup_horizon)}"
         where = "allowed_lateness" if "allowed_lateness" in playbook.model_fields_set else "dedup_horizon"
         yield Mistake((where,), f"`allowed_lateness` of {told}, the `dedup_horizon`", "a copy could not be recognised")
+    if playbook.erased_for < playbook.allowed_lateness:
+        told = f"{format_duration(playbook.erased_for)} is shorter than {format_duration(playbook.allowed_lateness)}"
+        hint = "what was erased could come again, late"
+        yield Mistake(("erased_for",), f"`erased_for` of {told}, the `allowed_lateness`", hint)
 
 
 def _names(playbook: Playbook) -> Iterator[Mistake]:

@@ -29,7 +29,7 @@ TRANSITION = pa.schema(
         pa.field("event", pa.string(), nullable=False),  # entered | refreshed | exited | fired
         pa.field(
             "reason", pa.string()
-        ),  # of an exit: consent_withdrawn | condition_false | expired | superseded; definition_changed
+        ),  # of an exit: consent_withdrawn | condition_false | expired | superseded | erased; definition_changed
         pa.field("late", pa.bool_(), nullable=False),
         pa.field("evidence", pa.string()),  # JSON: the values that the deciding condition read; null of `expired`
     ]
@@ -49,6 +49,34 @@ FACT = pa.schema(
     metadata={b"signal": b"fact"},
 )
 """What a contact root is told of one membership in a segment, a row; it travels from contexts to decisions."""
+
+ERASED = pa.schema(
+    [
+        pa.field("root_kind", pa.string(), nullable=False),  # whom it erases, as a contact root
+        pa.field("root", pa.string(), nullable=False),
+        pa.field("subject_kind", pa.string(), nullable=False),
+        pa.field("subject", pa.string(), nullable=False),
+        pa.field("token", pa.string(), nullable=False),  # the subject's salted hash
+        pa.field("source", pa.string(), nullable=False),  # of the erasure, as its id
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("tick", pa.int64(), nullable=False),  # milliseconds
+    ],
+    metadata={b"signal": b"erasure"},
+)
+"""One erasure a row; it travels from contexts to decisions."""
+
+REMOVED = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),  # of the erasure, as its id
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("subject_kind", pa.string(), nullable=False),
+        pa.field("subject", pa.string(), nullable=False),  # its salted hash
+        pa.field("tick", pa.int64(), nullable=False),  # milliseconds
+        pa.field("table", pa.string()),  # what rows are of; null where the shard looked and may have found none
+        pa.field("rows", pa.int64(), nullable=False),
+    ]
+)
+"""What one shard of a stage removed for one erasure from one table, a row; these add up to receipts."""
 
 PULSE = pa.schema(
     [

@@ -60,6 +60,7 @@ class ContextPlans:
         complete_from: int | None = None,
         final: bool = False,
         pulse: Sequence[int] = (),
+        salt: bytes = b"",
     ) -> AdvancedLevels:
         """Advance some levels of a shard to the tick `upto`, each version to its last tick; see `advance_levels`.
 
@@ -72,6 +73,7 @@ class ContextPlans:
             complete_from: For a first call: since when the input is complete, None for ever.
             final: Whether this ends the run.
             pulse: Widths of the windows in which to tell of segments.
+            salt: Of what is kept of those who are erased; always the same, and needed where there are erasures.
         """
         made: list[AdvancedLevels] = []
         for number, end in self.versions.spans(closed, upto):
@@ -79,10 +81,12 @@ class ContextPlans:
             if made:
                 state, batches = made[-1].state, made[-1].waiting
             ends = final and end == upto
-            options: dict[str, Any] = {"complete_from": complete_from, "final": ends, "pulse": pulse}
+            options: dict[str, Any] = {"complete_from": complete_from, "final": ends, "pulse": pulse, "salt": salt}
             made.append(advance_levels(plans, state, batches, end, **options))
         every = [[one for part in level for one in part] for level in zip(*(one.made for one in made), strict=True)]
-        return AdvancedLevels(every, upto, self.versions.next_start(upto), made[-1].held)
+        erased = [each for one in made for each in one.erased]
+        last = made[-1]
+        return AdvancedLevels(every, upto, self.versions.next_start(upto), last.held, erased, last.tombstones)
 
 
 @dataclass(frozen=True)

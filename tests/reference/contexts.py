@@ -81,6 +81,14 @@ class Subject:
         for name, rows in self.observed.items():
             self.observed[name] = [row for row in rows if row.member not in members]
 
+    def erase_member(self, member: str) -> None:
+        """Drop all that came of a member, pending sequences too."""
+        self.lose({member})
+        for threads in self.threads.values():
+            threads.going = [row for row in threads.going if row.subscriber != member]
+            for part, rows in threads.rows.items():
+                threads.rows[part] = [row for row in rows if row.subscriber != member]
+
 
 def alone(subject: str, trigger: str, tick: int) -> Address:
     """Address the trigger of a subscriber who is in no group."""
@@ -117,7 +125,7 @@ class Reference:
         self.evidence: dict[Transition, Mapping[str, Value] | None] = {}
         self.contexts: dict[tuple[str, int], Context] = {}
         self.written: set[tuple[str, int]] = set()
-        self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
+        self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0, erased=0)
         self._applied: dict[tuple[str, str, str, str], int] = {}
         self._order = in_order(self.level, playbook.let)
         self._tabled, self._profile = tabled_of(playbook, self.level), profile_of(playbook, self.level)
@@ -143,9 +151,13 @@ class Reference:
         return range(first if self.closed is None else self.closed + self.playbook.tick, upto + 1, self.playbook.tick)
 
     def take(self, signals: Iterable[Signal]) -> None:
-        """Let rows wait, but those that are too late."""
+        """Let rows wait, but those that are too late; an erasure never is."""
         for row in signals:
-            if self.closed is not None and row.time < self.closed - self.playbook.allowed_lateness:
+            if (
+                row.signal != "erasure"
+                and self.closed is not None
+                and row.time < self.closed - self.playbook.allowed_lateness
+            ):
                 self.counts["rejected"] += 1
             else:
                 self.waiting.append(row)
@@ -181,6 +193,17 @@ class Reference:
             subject.observed[name] += observed(feature, row, self.playbook)
         for name, moment in self.level.moments.items():
             see(moment, subject.threads[name], row, self.playbook)
+
+    def erase(self, name: str, tick: int, late: bool) -> None:
+        """Forget a subject; its memberships end."""
+        gone = self.subjects.pop(name, Subject())
+        for segment, member in gone.memberships.items():
+            if member.entered is not None:
+                one = Transition(tick, name, "segment", segment, "exited", "erased", late)
+                self.transitions.append(one)
+                self.evidence[one] = None
+        self._applied = {key: time for key, time in self._applied.items() if key[0] != name}
+        self._last_written.pop(name, None)
 
     def know(self, name: str) -> None:
         """Make a subject known from now on."""

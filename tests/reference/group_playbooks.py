@@ -18,7 +18,7 @@ from tests.reference.playbooks import (
     triggers,
 )
 from tests.reference.records import MINUTE, Signal
-from tests.reference.strategies import START, Case, consents, dealt, ends, signals
+from tests.reference.strategies import START, Case, consents, dealt, ends, erased, signals
 
 ROLES = (None, "primary", "owner", "member", "employee", "child")
 GROUPS = {"household": ("h1", "h2", "h3"), "sme": ("c1", "c2")}
@@ -38,7 +38,7 @@ def group_playbooks(draw: Draw) -> str:
         to, cooldown = draw(st.sampled_from(ROLES)), draw(st.sampled_from([0, 4, 15]))
         more = (f", to: {to}" if to else "") + (f", cooldown: {cooldown}m" if cooldown else "")
         offers.append(f"offer{index}: {{{offer(named, levels['subscriber']['moments'])}{more}}}")
-    return text_of(levels, 1, "usage, balance, order, profile, membership, consent", draw(policy()), offers)
+    return text_of(levels, 1, "usage, balance, order, profile, membership, consent, erasure", draw(policy()), offers)
 
 
 def _group(draw: Draw, prefix: str, members: Names, subscriber: Sections) -> Sections:
@@ -101,6 +101,12 @@ def group_cases(draw: Draw) -> Case:
     spans = draw(ends())
     shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
     return Case(draw(group_playbooks()), dealt(rows, spans, shifts))
+
+
+@st.composite
+def erased_group_cases(draw: Draw) -> Case:
+    """Return the same with erasures of subscribers and groups."""
+    return erased(draw, draw(group_cases()), {"subscriber": ("a", "b", "c"), **GROUPS})
 
 
 @st.composite

@@ -10,6 +10,9 @@ What `contexts` says holds here too. Besides:
 - A group is late where a late row of a type that its features read enters, whatever their `where`.
 - Profile rows are about their own subject: those of members tell nothing about the group.
 - An inferred feature counts, at a tick, the signals of those members who consent then; a group's own are nobody's.
+- An erasure acts before all else at the first tick after its time, or at the first open one; from there on to the end
+  of its tombstone signals about the subject, or about a membership in it, are counted `erased`, whatever they would be.
+- Who was erased had no trigger before.
 - A subscriber had a trigger *in that time* before it moved at t: at a tick in (t - time, t], whoever its root was then.
 """
 
@@ -39,19 +42,72 @@ class World:
         self.levels = {kind: Reference(playbook, grid, kind, addressing[kind]) for kind in playbook.levels}
         self._subscribers = self.levels["subscriber"]
         self._closed: list[int] = []
+        self._erasures: dict[tuple[str, str, str, str], int] = {}
+        self._until: dict[tuple[str, str], int] = {}
+        self._since: dict[str, int] = {}
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
         """Take signals in, then close every tick up to and including `upto`."""
         signals = [*signals]
         for kind, level in self.levels.items():
-            level.take(row for row in signals if row.subject_kind == kind)
+            level.take(row for row in signals if row.subject_kind == kind and row.signal == "erasure")
+        if self._closed:
+            self._erase(self._closed[-1] + self.playbook.tick)
+        for kind, level in self.levels.items():
+            mine = [row for row in signals if row.subject_kind == kind and row.signal != "erasure"]
+            level.take(self._spared(mine))
         first = min((level.own_tick(row) for level in self.levels.values() for row in level.waiting), default=upto)
         for tick in self._subscribers.open(first, upto):
             self._close(tick)
         for level in self.levels.values():
             level.closed = upto
 
+    def _spared(self, rows: list[Signal]) -> list[Signal]:
+        """Return the rows that are not about anybody who is erased when they would act; count the others."""
+        kept = []
+        for row in rows:
+            level = self.levels[row.subject_kind]
+            acts = max(level.own_tick(row), (self._closed[-1] if self._closed else 0) + self.playbook.tick)
+            about = {(row.subject_kind, row.subject)}
+            if row.signal == "membership":
+                about.add((str(row.payload["group_kind"]), str(row.payload["group"])))
+            gone = row.signal != "erasure" and any(acts < self._until.get(one, 0) for one in about)
+            level.counts["erased"] += gone
+            kept += [] if gone else [row]
+        return kept
+
+    def _erase(self, tick: int) -> None:
+        """Let the erasures of a tick act."""
+        every = [row for level in self.levels.values() for row in level.waiting if row.signal == "erasure"]
+        due = [row for row in every if self._subscribers.own_tick(row) <= tick]
+        for row in sorted(due, key=lambda row: (row.time, row.source, row.id)):
+            level, late = self.levels[row.subject_kind], self._subscribers.own_tick(row) < tick
+            level.waiting.remove(row)
+            request = (row.subject_kind, row.subject, row.source, row.id)
+            if tick < self._erasures.get(request, 0):
+                level.counts["duplicates"] += 1
+                continue
+            level.counts.update(applied=1, late=late)
+            self._erasures[request] = tick + self.playbook.erased_for
+            self._until[row.subject_kind, row.subject] = tick + self.playbook.erased_for
+            level.erase(row.subject, tick, late)
+            self._lose(row, tick)
+        for level in self.levels.values() if due else ():
+            level.waiting = self._spared(level.waiting)
+
+    def _lose(self, row: Signal, tick: int) -> None:
+        """Take a subscriber out of its groups, or everybody out of a group."""
+        if row.subject_kind != "subscriber":
+            self.identity.dissolve(row.subject_kind, row.subject, tick - self.playbook.tick)
+            return
+        self.identity.forget(row.subject)
+        self._since[row.subject] = tick
+        for kind in self.levels.keys() - {"subscriber"}:
+            for group in self.levels[kind].subjects.values():
+                group.erase_member(row.subject)
+
     def _close(self, tick: int) -> None:
+        self._erase(tick)
         applied = self._subscribers.enter(tick)
         for row in applied:
             if row.signal == "membership":
@@ -123,7 +179,8 @@ class World:
     def _moved_until(self, subject: str, tick: int) -> int | None:
         """Return until when a subscriber is left alone because contacts of an old root may matter."""
         matter, until = self.playbook.contacts_matter, []
-        triggers = [one.tick for one in self._subscribers.triggers if one.subject == subject]
+        since = self._since.get(subject, 0)
+        triggers = [one.tick for one in self._subscribers.triggers if one.subject == subject and one.tick >= since]
         for time in self.identity.turns(subject):
             before, after = self.identity.root(subject, time - 1), self.identity.root(subject, time)
             idle = before == ("subscriber", subject) and not any(time - matter < one <= time for one in triggers)

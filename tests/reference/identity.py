@@ -53,6 +53,17 @@ class Identity:
         )
         self._changes[row.subject, str(told["group_kind"])].append(change)
 
+    def forget(self, subscriber: str) -> None:
+        """Forget all that was told of a subscriber."""
+        for kind in KINDS:
+            self._changes.pop((subscriber, kind), None)
+
+    def dissolve(self, kind: str, group: str, time: int) -> None:
+        """Let everybody leave a group at a time."""
+        for (_, of), changes in self._changes.items():
+            if of == kind and any(change.group == group for change in changes):
+                changes.append(Change(time, time, "", "", joined=False, group=group, role=None))
+
     def place(self, subscriber: str, kind: str, time: int) -> Place | None:
         """Return where a subscriber is at a time: who joins a group leaves the one before."""
         here = None

@@ -10,6 +10,7 @@ from schemas.contracts import contract
 from tests.reference.records import Address, Context, Signal, Transition, Trigger, ms
 from transforms.context.advance import Advanced, advance
 from transforms.context.definitions import ContextPlan
+from transforms.context.erasure import Erased
 from transforms.context.recipients import ADDRESS
 
 
@@ -28,7 +29,7 @@ class Kernel:
         self.triggers: list[Trigger] = []
         self.evidence: dict[Transition, Mapping[str, object] | None] = {}
         self.contexts: dict[tuple[str, int], Context] = {}
-        self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0)
+        self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0, erased=0)
 
     def advance(self, signals: Iterable[Signal], upto: int, *, final: bool = False) -> None:
         """Advance over one span; what waits is given again, as a shell does."""
@@ -46,6 +47,15 @@ class Kernel:
         self.triggers += map(_trigger, advanced.outputs.triggers.to_pylist())
         for row in advanced.outputs.contexts.to_pylist():
             self.contexts[row["subject"], ms(row["tick"])] = _context(row)
+
+    def take_erased(self, erased: Erased) -> None:
+        """Note what erasures came to."""
+        pending = self.counts["pending"] + erased.counts["pending"]
+        self.counts.update(erased.counts)
+        self.counts["pending"] = pending
+        for row in (row for table in erased.transitions for row in table.to_pylist()):
+            self.transitions.append(transition(row))
+            self.evidence[self.transitions[-1]] = None
 
 
 def batches(plan: ContextPlan, signals: Iterable[Signal]) -> list[pa.RecordBatch]:

@@ -66,7 +66,7 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least
     named = draw(st.lists(st.sampled_from(names), max_size=4)) if names else []
     named += [f"subscriber.q{index}" for index in range(sequences)]
     offers = [f"offer: {{{offer(named, sections['moments'])}}}"] if named else []
-    return text_of({"subscriber": sections}, tick, "usage, balance, order, profile, consent", draw(policy()), offers)
+    return text_of({"subscriber": sections}, tick, "usage, balance, order, profile, consent, erasure", draw(policy()), offers)
 
 
 def nobody() -> Names:
@@ -132,6 +132,7 @@ def text_of(levels: Mapping[str, Sections], tick: int, signals: str, policy: str
         f"allowed_lateness: {10 * tick}m",
         f"dedup_horizon: {12 * tick}m",
         f"contexts_every: {10 * tick}m",
+        f"erased_for: {12 * tick}m",
         "let: {little: 2, busy: n > 1}",
         f"signals: [{signals}]",
         f"policy: {policy}",

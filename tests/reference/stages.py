@@ -11,8 +11,11 @@ from tests.reference.records import Signal
 from transforms.context.advance import Advanced
 from transforms.context.advance_levels import advance_levels
 from transforms.context.definitions import ContextPlan
+from transforms.context.erasure import ERASURE, Erased
 from transforms.context.levels import columns_read
 from transforms.parsing.batches import by_shard
+
+SALT = b"a salt for tests"
 
 
 class Stages:
@@ -46,32 +49,42 @@ class Stages:
             by_type[row.signal, row.subject_kind].append(row)
         for (name, kind), rows in by_type.items():
             stage = self._second if kind in GROUPS else self._first
-            _deal(batch(name, kind, self._columns[name], rows), stage)
+            given = batch(name, kind, self._columns.get(name, ()), rows)
+            _deal(given, stage)
+            if name == ERASURE and kind in GROUPS:
+                _broadcast(given, self._first)
         made = [advanced for shard in self._first for advanced in shard.advance(upto)]
         for told in (told for advanced in made for told in advanced.told):
             _deal(told, self._second)
+        for told in (told for shard in self._first for one in shard.erased for told in one.told):
+            _broadcast(told, self._second)
         ends = upto if groups_upto is None else groups_upto
         return made + [advanced for shard in self._second for advanced in shard.advance(ends)]
 
 
 class _Shard:
-    """One shard of a stage, with its state and what waits."""
+    """One shard of a stage, with its state, what waits, and what was erased in the last call."""
 
     def __init__(self, plans: Sequence[ContextPlan]) -> None:
-        self._plans, self._state, self._closed = plans, None, None
+        self._plans, self._closed = plans, None
+        self.state: bytes | None = None
         self.waiting: list[pa.RecordBatch] = []
+        self.erased: Sequence[Erased] = ()
         self.told = {plan.level: Kernel(plan) for plan in plans}
 
     def advance(self, upto: int) -> Sequence[Advanced]:
         """Advance to a tick, unless it is closed already."""
+        self.erased = ()
         if self._closed is not None and upto <= self._closed:
             return []
         self._closed = upto
-        advanced = advance_levels(self._plans, self._state, self.waiting, upto)
-        self._state, self.waiting = advanced.state, advanced.waiting
+        advanced = advance_levels(self._plans, self.state, self.waiting, upto, salt=SALT)
+        self.state, self.waiting, self.erased = advanced.state, advanced.waiting, advanced.erased
         for plan, made in zip(self._plans, advanced.made, strict=True):
             for one in made:
                 self.told[plan.level].take(one)
+        for erased in advanced.erased:
+            self.told[erased.level].take_erased(erased)
         return advanced.every
 
 
@@ -79,3 +92,9 @@ def _deal(rows: pa.RecordBatch, stage: Sequence[_Shard]) -> None:
     """Let rows wait where they belong."""
     for shard, mine in by_shard(rows, len(stage)):
         stage[shard].waiting.append(mine)
+
+
+def _broadcast(rows: pa.RecordBatch, stage: Sequence[_Shard]) -> None:
+    """Let rows wait everywhere."""
+    for shard in stage:
+        shard.waiting.append(rows)

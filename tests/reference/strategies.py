@@ -1,7 +1,7 @@
 """Hypothesis strategies of histories: signals with all that goes wrong with them, spans, and calls of both."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
@@ -111,7 +111,7 @@ def dealt(rows: list[Signal], spans: list[int], shifts: list[int]) -> list[Call]
     """Return calls in which row i comes `shifts[i]` spans after the one that closes its tick (negative: before)."""
     calls: list[Call] = [([], end) for end in spans]
     for row, shift in zip(rows, shifts, strict=True):
-        due = next(index for index, end in enumerate(spans) if row.time < end)
+        due = next((index for index, end in enumerate(spans) if row.time < end), len(spans) - 1)
         calls[min(max(due + shift, 0), len(spans) - 1)][0].append(row)
     return calls
 
@@ -150,3 +150,23 @@ def cases(
     rows, spans = draw(signals(tick, ticks)), draw(ends(tick, ticks))
     shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
     return Case(draw(playbooks(tick, reaches, least, sequences)), dealt(draw(st.permutations(rows)), spans, shifts))
+
+
+def erased(draw: Draw, case: Case, subjects: Mapping[str, Sequence[str]], ticks: int = 40) -> Case:
+    """Return a case with erasures of subjects, by kind; on time, late, early, and twice."""
+    rows: list[Signal] = []
+    for index in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(sorted(subjects)))
+        minute = min(draw(st.integers(0, ticks)), draw(st.integers(0, ticks)))
+        time = START + minute * MINUTE + draw(st.sampled_from([0, 1, 30_000, 59_999]))
+        one = Signal("erasure", f"e{index}", "law", time, draw(st.sampled_from(subjects[kind])), {}, kind)
+        rows += [one] * draw(st.sampled_from([1, 1, 2]))
+    shifts = [draw(st.sampled_from([0, 0, 0, 1, 2, -1])) for _ in rows]
+    given = dealt(rows, [upto for _, upto in case.calls], shifts)
+    return Case(case.playbook, [(mine + more, upto) for (mine, upto), (more, _) in zip(case.calls, given, strict=True)])
+
+
+@st.composite
+def erased_cases(draw: Draw) -> Case:
+    """Return a case of subscribers with sequences and erasures."""
+    return erased(draw, draw(cases(ticks=20, sequences=1)), {"subscriber": ("a", "b", "c")}, ticks=20)

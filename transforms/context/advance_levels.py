@@ -3,18 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import msgspec
+import polars as pl
 import pyarrow as pa
 
+from transforms.context import erasure
 from transforms.context.advance import Advanced, advance
 from transforms.context.definitions import ContextPlan
+from transforms.context.erasure import Erased
 from transforms.context.forwarding import FLOOR
+from transforms.context.tombstones import Tombstone, spare
 
 
 class _State(msgspec.Struct, array_like=True):
     closed: int
     levels: list[bytes]
+    tombstones: list[list[Tombstone]]
 
 
 @dataclass(frozen=True)
@@ -25,23 +31,33 @@ class AdvancedLevels:
         made: In the order of ticks, of each level one or more.
         upto: The last tick.
         next_version: The tick at which another version of the playbook takes over, None for never.
-        held: Late rows from where a later tick was closed already.
+        held: Late rows from where a later tick was closed already, and erasures of later ticks.
+        erased: What erasures came to, of each level one or more.
+        tombstones: Of each level.
     """
 
     made: Sequence[Sequence[Advanced]]
     upto: int
     next_version: int | None = None
     held: Sequence[pa.RecordBatch] = ()
+    erased: Sequence[Erased] = ()
+    tombstones: Sequence[list[Tombstone]] = ()
 
     @property
     def every(self) -> list[Advanced]:
-        """All that came of the call."""
+        """All that came of the call, but for erasures."""
         return [advanced for level in self.made for advanced in level]
 
     @property
     def waiting(self) -> list[pa.RecordBatch]:
         """Rows of later ticks, to be given again."""
         return [*self.held, *(batch for level in self.made for batch in level[-1].waiting)]
+
+    @property
+    def pending(self) -> int:
+        """How many signals wait, erasures included."""
+        last = {one.level: one.counts["pending"] for one in self.erased}
+        return sum(level[-1].counts["pending"] for level in self.made) + sum(last.values())
 
     @property
     def wake(self) -> int | None:
@@ -52,7 +68,7 @@ class AdvancedLevels:
     @cached_property
     def state(self) -> bytes:
         """The shard's state for the next call."""
-        return msgspec.msgpack.encode(_State(self.upto, [level[-1].state for level in self.made]))
+        return msgspec.msgpack.encode(_State(self.upto, [level[-1].state for level in self.made], [*self.tombstones]))
 
 
 def advance_levels(
@@ -64,11 +80,12 @@ def advance_levels(
     complete_from: int | None = None,
     final: bool = False,
     pulse: Sequence[int] = (),
+    salt: bytes = b"",
 ) -> AdvancedLevels:
     """Advance each level to a tick; see `advance`.
 
     Rows that were late where they came from act at the tick after the one that was closed there, so what was due
-    until then comes first.
+    until then comes first. Erasures act before all else at the first tick after their time, or at the first open one.
 
     Args:
         plans: The levels, always in the same order.
@@ -78,23 +95,69 @@ def advance_levels(
         complete_from: For a first call: since when the input is complete, None for ever.
         final: Whether this ends the run.
         pulse: Widths of the windows in which to tell of segments.
+        salt: Of what is kept of those who are erased; always the same, and needed where there are erasures.
     """
     before = None if state is None else msgspec.msgpack.decode(state, type=_State)
-    blobs = [None] * len(plans) if before is None else before.levels
-    made = []
-    for plan, blob in zip(plans, blobs, strict=True):
-        mine = [batch for batch in batches if batch.schema.metadata[b"subject_kind"] == plan.level.encode()]
-        floors = {_floor(batch) for batch in mine}
-        ends = sorted(floor for floor in floors if (-1 if before is None else before.closed) < floor < upto)
-        level: list[Advanced] = []
-        for end in (*ends, upto):
+    lines = []
+    for n, plan in enumerate(plans):
+        blob, stones = (None, []) if before is None else (before.levels[n], before.tombstones[n])
+        line = _Line(plan, blob, None if before is None else before.closed, stones, salt)
+        line.advance(batches, upto, {"complete_from": complete_from, "final": final, "pulse": pulse})
+        lines.append(line)
+    held = [batch for batch in batches if _floor(batch) >= upto] + erasure.after(batches, upto)
+    return AdvancedLevels(
+        [line.made for line in lines],
+        upto,
+        held=held,
+        erased=[line.erased for line in lines],
+        tombstones=[line.tombstones for line in lines],
+    )
+
+
+class _Line:
+    """One level on its way to a tick, piece by piece: each ends where late rows, or erasures, come in."""
+
+    def __init__(
+        self, plan: ContextPlan, state: bytes | None, closed: int | None, tombstones: list[Tombstone], salt: bytes
+    ) -> None:
+        self.plan, self.tombstones, self.made = plan, tombstones, list[Advanced]()
+        self.erased = Erased(plan.level)
+        self._state, self._closed, self._salt = state, closed, salt
+
+    def advance(self, batches: Sequence[pa.RecordBatch], upto: int, options: dict[str, Any]) -> None:
+        """Advance to the last tick."""
+        requests, mine = erasure.asked(self.plan, batches, self._first, self._salt)
+        self.erased.wait(requests.filter(pl.col("tick") > upto))
+        ends = {_floor(batch) for batch in mine} | {tick - self.plan.grid.tick for tick in requests["tick"]}
+        for end in (*sorted(end for end in ends if self._first <= end < upto), upto):
+            mine = self._erase(requests.filter(pl.col("tick") == self._first), mine)
             due = [batch for batch in mine if _floor(batch) < end]
-            state = level[-1].state if level else blob
-            ends_run = final and end == upto
-            level.append(advance(plan, state, due, end, complete_from=complete_from, final=ends_run, pulse=pulse))
-            mine = [*level[-1].waiting, *(batch for batch in mine if _floor(batch) >= end)]
-        made.append(level)
-    return AdvancedLevels(made, upto, held=[batch for batch in batches if _floor(batch) >= upto])
+            ends_run = options["final"] and end == upto
+            self.made.append(advance(self.plan, self._state, due, end, **options | {"final": ends_run}))
+            mine = [*self.made[-1].waiting, *(batch for batch in mine if _floor(batch) >= end)]
+            self._closed = end
+            if end < upto:
+                self._state = self.made[-1].state
+
+    @property
+    def _first(self) -> int:
+        """The first open tick."""
+        return 0 if self._closed is None else self._closed + self.plan.grid.tick
+
+    def _erase(self, requests: pl.DataFrame, mine: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        """Let the erasures of the next tick act; return the signals that are left."""
+        self.tombstones = [one for one in self.tombstones if one.until > self._first]
+        new = erasure.news(requests, self.tombstones)
+        self.erased.count(new, requests)
+        if new.height:
+            assert self._state is not None, "no erasure acts before the first tick"
+            self._state = erasure.erase(self.plan, self._state, new, self.erased)
+            self.tombstones = [*self.tombstones, *erasure.tombstones_of(self.plan, new)]
+        mine, gone, signals = spare(self.plan.grid, self._first, mine, self.tombstones, self._salt)
+        self.erased.counts["erased"] += signals
+        if new.height:
+            self.erased.waited(new, gone)
+        return mine
 
 
 def _floor(batch: pa.RecordBatch) -> int:

@@ -306,6 +306,7 @@ class ContextPlan:
         roles: By trigger of a group, the order of roles in which a recipient is looked for.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
         forwards: What goes to groups, one for each kind that the playbook is about; subscribers' only.
+        erased_for: For how long nothing is taken in about a subject that was erased, milliseconds.
         effective_from: When its version takes over from another, milliseconds; None if it does not say.
         keys: Hash of each definition, by name; see `keys.definition_keys`.
     """
@@ -326,6 +327,7 @@ class ContextPlan:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contacts_matter: int = 0
     forwards: tuple[Forward, ...] = ()
+    erased_for: int = 0
     effective_from: int | None = None
     keys: Mapping[Name, str] = field(default_factory=dict)
 

@@ -24,7 +24,10 @@ EVENTS = {
     "source": pl.String,
     "id": pl.String,
 }
-"""Columns of what was told about memberships; `since` is when it acts: the time, or the closed tick if it was late."""
+"""Columns of what was told about memberships; `since` is when it acts: the time, or the closed tick if it was late.
+
+Nobody (`source` NULL) told of a stay that ends because its group is erased.
+"""
 
 ORDER = ("code", "group_kind", "since", "time", "source", "id")
 
@@ -47,7 +50,7 @@ def stays_of(events: pl.DataFrame) -> pl.DataFrame:
 
     A subject is in one group of a kind at most: joining another ends the stay before, joining the same one begins a
     new stay in it (with another role, say). A `left` ends the stay only in the group that it names; others say
-    nothing.
+    nothing. Who joined a group that is erased since (NULL) left the one before, and was nowhere.
 
     Args:
         events: As `EVENTS`, sorted by `ORDER`.
@@ -68,13 +71,14 @@ def stays_of(events: pl.DataFrame) -> pl.DataFrame:
     stay = np.searchsorted(begins, leaves) - 1
     own = (stay >= 0) & (subject[begins[stay]] == subject[leaves]) if len(begins) else np.zeros(len(leaves), bool)
     leaves, stay = leaves[own], stay[own]
-    named = (events["group"].gather(leaves) == events["group"].gather(begins[stay])).to_numpy()
+    named = (events["group"].gather(leaves) == events["group"].gather(begins[stay])).fill_null(False).to_numpy()
     np.minimum.at(left, stay[named], since[leaves[named]])
     stays = events[begins].select("code", "group_kind", "group", "role", start="since")
     moved = np.zeros(len(begins), bool)
     moved[again + 1] = left[again] == NEVER
     unlike = (pl.col("group") != pl.col("group").shift()).fill_null(False)
-    return stays.with_columns(end=pl.Series(np.minimum(left, following)), contradicts=pl.Series(moved) & unlike)
+    stays = stays.with_columns(end=pl.Series(np.minimum(left, following)), contradicts=pl.Series(moved) & unlike)
+    return stays.filter(pl.col("group").is_not_null()) if stays["group"].null_count() else stays
 
 
 @dataclass(frozen=True)
@@ -159,9 +163,9 @@ def identify(memory: Memory, told: pl.DataFrame | None, allowed_lateness: int) -
         joined = (pl.col("state") == "joined").fill_null(False)
         new = told.with_columns(joined=joined, since=pl.max_horizontal("time", pl.lit(floor)))
         events = pl.concat([events, new.select(EVENTS.keys()).cast(pl.Schema(EVENTS))]).sort(ORDER)
-    memory.groups[KEPT] = memorable(events, floor - allowed_lateness)
+    memory.groups[KEPT] = _unnamed(memorable(events, floor - allowed_lateness))
     stays = stays_of(events)
-    new = events.filter(pl.col("since") >= floor)
+    new = events.filter((pl.col("since") >= floor) & pl.col("source").is_not_null())
     ends = stays.select("code", "group_kind", "group", since="end")
     idle = new.filter(~pl.col("joined")).join(ends, ["code", "group_kind", "group", "since"], "anti")
     moves = stays.filter(pl.col("contradicts") & (pl.col("start") >= floor))
@@ -173,3 +177,14 @@ def memorable(events: pl.DataFrame, since: int) -> pl.DataFrame:
     subject = ["code", "group_kind"]
     last = pl.col("since").filter(pl.col("joined") & (pl.col("since") < since)).max().over(subject)
     return events.filter(pl.col("since") >= last.fill_null(-NEVER))
+
+
+def _unnamed(events: pl.DataFrame) -> pl.DataFrame:
+    """Return events without the names of the groups that are erased, and their roles."""
+    if not events["source"].null_count():
+        return events
+    group = ["code", "group_kind", "group"]
+    gone = events.filter(pl.col("source").is_null()).select(*group, erased=pl.lit(True))
+    told = events.filter(pl.col("source").is_not_null()).join(gone, group, "left", maintain_order="left")
+    names = (pl.when(pl.col("erased").is_null()).then(name).alias(name) for name in ("group", "role"))
+    return told.with_columns(names).select(events.columns)

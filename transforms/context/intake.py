@@ -134,7 +134,7 @@ def _apply(
         intake.counts["duplicates"] += int(copies.sum())
         if copies.any():
             frame, codes, times = frame.filter(~copies), codes[~copies], times[~copies]
-    frame = local_time(plan, signal, frame)
+    frame = _of_members(signal, local_time(plan, signal, frame))
     _remember(signal, memory, frame)
     for key, step in signal.steps:
         name = f"{key} {step.part}"
@@ -167,15 +167,22 @@ def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
     if not signal.measures:
         return
     ties = signal.ties
-    none = {MEMBER: pl.Int64(), SUBSCRIBER: pl.String()} if signal.by_member else {}  # the group's own signals
-    frame = frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in none.items() if name not in frame)
     measures = (measured(measure) for measure in signal.measures)
-    rows = frame.select("code", "time", *(pl.col(name).fill_null(0) for name in signal.whose), *ties, *measures)
+    rows = frame.select("code", "time", *signal.whose, *ties, *measures)
     if not signal.every_row:
         rows = rows.filter(pl.any_horizontal(pl.col(m.key).is_not_null() for m in signal.measures))
     old = memory.rows.get(signal.signal)
     both = rows if old is None else pl.concat([old, rows])
     memory.rows[signal.signal] = both.sort("code", "time", *ties) if ties else both[_order(both)]
+
+
+def _of_members(signal: SignalPlan, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add the member that rows of a group are of: nobody (0) of its own signals."""
+    if not signal.by_member:
+        return frame
+    none = {MEMBER: pl.Int64(), SUBSCRIBER: pl.String()}
+    frame = frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in none.items() if name not in frame)
+    return frame.with_columns(pl.col(MEMBER).fill_null(0))
 
 
 def measured(measure: Measure) -> pl.Expr:

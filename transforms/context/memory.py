@@ -69,8 +69,12 @@ class Memory:
 
     def coded(self) -> list[pl.DataFrame]:
         """Return every table that has a column `code`."""
-        named = [table for tables in self.named().values() for table in tables.values()]
-        return [*named, self.seen, self.members, self.moments]
+        return [table for _, table in self.tables()]
+
+    def tables(self) -> list[tuple[str, pl.DataFrame]]:
+        """Return every table that has a column `code`, with what it is of."""
+        named = [(kind, table) for kind, tables in self.named().items() for table in tables.values()]
+        return [*named, ("ids", self.seen), ("memberships", self.members), ("moments", self.moments)]
 
     def recode(self, codes: Ints) -> None:
         """Replace each code by `codes[code]` in every table; the new codes keep the order."""
@@ -78,7 +82,7 @@ class Memory:
         def recoded(table: pl.DataFrame) -> pl.DataFrame:
             return table.with_columns(code=pl.Series(codes[table["code"].to_numpy()], dtype=pl.Int64))
 
-        self._map(recoded)
+        self.change(recoded)
 
     def know(self, subjects: pa.Array) -> tuple[Ints, Bools]:
         """Add the subjects, each given once, that are not known yet.
@@ -126,7 +130,8 @@ class Memory:
         tables = {"rows": self.rows, "panes": self.panes, "values": self.values}
         return {**tables, "steps": self.steps, "fading": self.fading, "groups": self.groups}
 
-    def _map(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    def change(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        """Change every table that has a column `code`."""
         for tables in self.named().values():
             tables.update({name: change(table) for name, table in tables.items()})
         self.seen, self.members, self.moments = change(self.seen), change(self.members), change(self.moments)

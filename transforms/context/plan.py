@@ -168,6 +168,7 @@ class _Compiler:
             strata=strata_of(order, derived, segments, moments),
             derived=derived,
             needed=features_behind(read_by_conditions(derived, segments, moments), features),
+            erased_for=book.erased_for,
             effective_from=book.effective_from,
         )
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from schemas.contracts import Contract
 from schemas.near_miss import near_miss
-from schemas.playbook import STEPS, Moment, Playbook
+from schemas.playbook import GROUPS, STEPS, Moment, Playbook
 from transforms.context.compiling import Compiling, Scope
 from transforms.context.expressions import ScopeColumn
 from transforms.context.feature_plan import DTYPES, LOCAL, signal_scope
@@ -72,7 +72,8 @@ def _sequence(compiling: Compiling, contracts: Contracts, name: str, book: Momen
     local = any(step.where and step.where.columns & LOCAL.keys() for step in steps)
     definition = repr((name, read, same, book.within, compiling.playbook.time_zone if local else ""))
     key = hashlib.blake2b(definition.encode(), digest_size=6).hexdigest()
-    return Sequence(key, tuple(steps), book.then is not None, book.within or 0, same, columns)
+    by_member = compiling.name in GROUPS
+    return Sequence(key, tuple(steps), book.then is not None, book.within or 0, same, columns, by_member)
 
 
 def _conditions(book: Moment) -> Iterator[tuple[str, str, str]]:

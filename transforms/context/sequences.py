@@ -34,10 +34,14 @@ class Completed:
 
 
 def rows_of(step: Step, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of a signal that play a part: code, time, the step's columns, source and id if they are told."""
+    """Return the rows of a signal that play a part: code, time, the step's columns, source and id if they are told.
+
+    Those of a group have the member, too.
+    """
     rows = frame if step.where is None else frame.filter(step.where.expr)
     told = () if step.part == WITHOUT else ("source", "id")
-    return rows.select("code", "time", *told, *step.columns).drop_nulls(step.same)
+    whose = ("member",) if "member" in frame.columns else ()
+    return rows.select("code", *whose, "time", *told, *step.columns).drop_nulls(step.same)
 
 
 def run(sequence: Sequence, span: Span, lateness: int, before: Tables, new: Tables) -> Completed:
@@ -75,7 +79,8 @@ def _rows(sequence: Sequence, part: str, tables: Tables) -> pl.DataFrame:
     """Return the rows of one part; a column that was not kept before is NULL."""
     same = {name: sequence.columns[name] for name in sequence.same}
     told = {"source": pl.String(), "id": pl.String(), **sequence.columns}
-    schema = {"code": pl.Int64(), "time": pl.Int64(), **(same if part == WITHOUT else told)}
+    whose = {"member": pl.Int64()} if sequence.by_member else {}
+    schema = {"code": pl.Int64(), **whose, "time": pl.Int64(), **(same if part == WITHOUT else told)}
     rows = tables.get(f"{sequence.key} {part}")
     if rows is None:
         return pl.DataFrame(schema=schema)

@@ -44,6 +44,7 @@ class Sequence:
         within: How long it can take, milliseconds.
         same: The columns that its rows have in common.
         columns: What is kept of `after` and `then` rows, by name: `same`, and what offers read.
+        by_member: Whether rows are those of a group, which knows through which member.
     """
 
     key: str
@@ -52,3 +53,4 @@ class Sequence:
     within: int
     same: tuple[str, ...]
     columns: Mapping[str, pl.DataType]
+    by_member: bool = False
