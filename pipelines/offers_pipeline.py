@@ -11,7 +11,7 @@ from pipelines.feeds import feeds_of
 from pipelines.settings import RunSettings
 from schemas.errors import LoadError, LoadErrors
 from schemas.offer import OFFER
-from schemas.records import ALERT, INSTANT, PORTRAIT, PULSE, REJECTED, TRANSITION
+from schemas.records import ALERT, INSTANT, PORTRAIT, PULSE, RECEIPT, REJECTED, TRANSITION
 from schemas.versions import Versions
 from transforms import encoding
 from transforms.decide_offers import DecideOffers
@@ -23,6 +23,7 @@ from transforms.end_input import EndInput
 from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
 from transforms.sample_subjects import SampleSubjects
+from transforms.sum_receipts import SumReceipts
 from transforms.track_contexts import OUTPUTS, TrackContexts
 from transforms.versions import ContextPlans, load_all_offers, load_contexts
 from transforms.write_outputs import FORMATS, Output, WriteOutputs, Writer
@@ -42,6 +43,7 @@ SORT_BY = {
     "pulse": ("subject_kind", "segment", "window", "end"),
     "portraits": ("subject_kind", "segment", "end", "feature", "value"),
     "alerts": ("subject_kind", "segment", "end"),
+    "receipts": ("source", "id", "subject_kind", "subject", "stage"),
     "rejected": ("source", "position", "stage"),
 }
 """The outputs of a run, and what their rows are sorted by."""
@@ -79,9 +81,11 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     tracked = {name: tuple(stage[name] for stage in stages) for name in ("triggers", *OUTPUTS)}
     triggers = tracked.pop("triggers") | "Triggers" >> beam.Flatten()
     decided = triggers | "DecideOffers" >> DecideOffers(**books, bounded=True, mode=settings.mode)
+    removed = (*tracked.pop("receipts"), decided.pop("receipts")) | "Removed" >> beam.Flatten()
     tracked["rejected"] = (*rejected, *tracked["rejected"])
     parts = tracked.pop("pulse")
     records = {name: parts | name.title() >> beam.Flatten() for name, parts in tracked.items()} | decided
+    records["receipts"] = removed | "SumReceipts" >> SumReceipts(playbook=versions.first, bounded=True)
     if segmented:
         describe = DescribeSegments(**books, bounded=True)
         records |= parts | "Pulse" >> beam.Flatten() | "DescribeSegments" >> describe
@@ -142,5 +146,6 @@ def schemas_of(offers: OfferPlan) -> dict[str, pa.Schema]:
         "pulse": PULSE,
         "portraits": PORTRAIT,
         "alerts": ALERT,
+        "receipts": RECEIPT,
         "rejected": REJECTED,
     }

@@ -11,7 +11,7 @@ from typing import Any
 from pipelines.failures import SignalsLostError
 
 APPLIED = {"late": "late", "contradictory": "although they contradict memberships"}
-PARTS = ("applied", "duplicates", "too_late", "rejected", "not_sampled", "pending")
+PARTS = ("applied", "duplicates", "too_late", "rejected", "erased", "not_sampled", "pending")
 """Where signals end up; each is in exactly one of them. Of those applied some were late, and some contradict
 what was known of memberships."""
 

@@ -78,6 +78,22 @@ REMOVED = pa.schema(
 )
 """What one shard of a stage removed for one erasure from one table, a row; these add up to receipts."""
 
+RECEIPT = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),  # of the erasure, as its id
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),  # track_subscribers | track_groups | decide_offers
+        pa.field("subject_kind", pa.string(), nullable=False),
+        pa.field("subject", pa.string(), nullable=False),  # its salted hash
+        pa.field("tick", INSTANT, nullable=False),  # from which on nothing of it is left
+        # how many rows of what: features, ids, memberships, moments, sequences, fading, identity, waiting (signals of
+        # later ticks), reservations, names (in reservations that still count for others)
+        pa.field("removed", pa.list_(pa.struct([("table", pa.string()), ("rows", pa.int64())])), nullable=False),
+        pa.field("outputs", pa.list_(pa.string()), nullable=False),  # written before, in which it may be
+    ]
+)
+"""What one stage did about one erasure, a row."""
+
 PULSE = pa.schema(
     [
         pa.field("subject_kind", pa.string(), nullable=False),

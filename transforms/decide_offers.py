@@ -18,10 +18,11 @@ from schemas.versions import Versions
 from transforms.decision.decide import Decided
 from transforms.decision.offers import offers_of
 from transforms.parcel import Parcel, ParcelCoder, ShardParcel
+from transforms.sum_receipts import Removed
 from transforms.ticking import Alarm, Backlog
 from transforms.versions import load_all_offers
 
-OUTPUTS = ("decisions", "offers")
+OUTPUTS = ("decisions", "offers", "receipts")
 
 
 class _Decide(beam.DoFn):
@@ -67,11 +68,13 @@ class _Decide(beam.DoFn):
         parcels = list(waiting.read())
         upto = max(parcel.latest for parcel in parcels) if self._alarm.bounded else tick
         triggers = [parcel.open() for parcel in parcels]
-        for plan, decided in self._offers.decide(state.read(), triggers, upto):
+        for plan, decided, removed in self._offers.decide(state.read(), triggers, upto):
             self._count(decided)
             yield from decided.decisions.combine_chunks().to_batches()
             for batch in offers_of(plan, decided.decisions).combine_chunks().to_batches():
                 yield beam.pvalue.TaggedOutput("offers", batch)
+            for batch in removed.to_batches():
+                yield beam.pvalue.TaggedOutput("receipts", (self._alarm.stage, batch))
         waiting.clear()
         for batch in decided.waiting:
             waiting.add(Parcel.of(batch, "tick"))
@@ -91,11 +94,11 @@ class _Decide(beam.DoFn):
 class DecideOffers(beam.PTransform):
     """Answer every trigger of a contact root, a shard at a time.
 
-    In: (shard of the contact root, parcel of triggers of one level, or of facts), in the global window.
+    In: (shard of the contact root, parcel of triggers of one level, of facts, or of erasures), in the global window.
 
-    Out: `decisions`, record batches as `transforms.decision.records.decision_schema` says, one row a trigger; and
-    `offers`, those that send one, as `schemas.offer.OFFER` says. A trigger that comes after its tick was decided
-    is decided at the next and marked late. Any error of our own fails the bundle.
+    Out: `decisions`, record batches as `transforms.decision.records.decision_schema` says, one row a trigger;
+    `offers`, those that send one, as `schemas.offer.OFFER` says; and `receipts`, what `SumReceipts` takes. A trigger
+    that comes after its tick was decided is decided at the next and marked late. Any error of our own fails the bundle.
 
     Attributes:
         playbook: Its offers and policy.
@@ -117,9 +120,9 @@ class DecideOffers(beam.PTransform):
             raise ValueError(f"no mode {self.mode!r}; use one of {', '.join(MODES)}")
 
     def expand(self, triggers: beam.PCollection[ShardParcel]) -> Any:
-        """Return the two outputs by name."""
+        """Return the outputs by name."""
         alarm = Alarm("decide_offers", self.bounded, self.backlog)
         answer = _Decide(Versions((self.playbook, *self.later)), alarm, self.mode)
-        decision = beam.ParDo(answer).with_output_types(pa.RecordBatch, offers=pa.RecordBatch)
-        made = triggers | "Decide" >> decision.with_outputs("offers", main="decisions")
+        decision = beam.ParDo(answer).with_output_types(pa.RecordBatch, offers=pa.RecordBatch, receipts=Removed)
+        made = triggers | "Decide" >> decision.with_outputs(*OUTPUTS[1:], main=OUTPUTS[0])
         return {name: made[name] for name in OUTPUTS}

@@ -1,6 +1,7 @@
 """Record batches on their way between stages: packed once, opened where they are used."""
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -78,5 +79,12 @@ class ParcelCoder(coders.Coder):
 
 ShardParcel = tuple[int, Parcel]
 """What stages give each other: a shard, and rows of its subjects."""
+
+
+def to_all(batch: pa.RecordBatch, shards: int, times: str = "time") -> Iterator[ShardParcel]:
+    """Yield a batch for each shard; see `Parcel.of`."""
+    parcel = Parcel.of(batch, times)
+    yield from ((shard, parcel) for shard in range(shards))
+
 
 coders.registry.register_coder(Parcel, ParcelCoder)

@@ -1,6 +1,5 @@
 """Parses raw blocks into typed signal batches by shard."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,31 +9,15 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection, TaggedOutput
 
-from schemas.errors import LoadErrors
 from schemas.playbook import GROUPS
 from schemas.sources import Source
-from transforms.parcel import Parcel, ShardParcel
+from transforms.context.erasure import ERASURE
+from transforms.parcel import Parcel, ShardParcel, to_all
 from transforms.parsing.batches import Intent, by_shard, signal_batches
 from transforms.parsing.mapping import Mapper, compile_mapper
 from transforms.parsing.raw import POSITION, rejected_batch
 from transforms.parsing.raw_types import made_fields
-
-KEY_VARIABLE = "SEGONE_PSEUDONYM_KEY"
-
-
-def pseudonym_key(sources: Mapping[str, Source]) -> bytes:
-    """Return the key of the pseudonyms from the environment; empty if no source needs one.
-
-    Raises:
-        LoadErrors: it is needed and not set, or longer than BLAKE2b takes.
-    """
-    needing = [source for source in sources.values() if source.config.pseudonymise]
-    key = os.environ.get(KEY_VARIABLE, "").encode()
-    if needing and not 16 <= len(key) <= 64:
-        message = f"the environment variable {KEY_VARIABLE} must hold a key of 16 to 64 bytes"
-        hint = f"export {KEY_VARIABLE}=$(openssl rand -hex 32), and keep it: another key gives other pseudonyms"
-        raise LoadErrors([source.error(("pseudonymise",), message, hint=hint) for source in needing])
-    return key if needing else b""
+from transforms.pseudonym_key import pseudonym_key
 
 
 class _Parse(beam.DoFn):
@@ -56,6 +39,7 @@ class _Parse(beam.DoFn):
             parcels = ((shard, Parcel.of(rows)) for shard, rows in by_shard(batch, self._shards))
             if batch.schema.metadata[b"subject_kind"].decode() in GROUPS:
                 parcels = (TaggedOutput("groups", parcel) for parcel in parcels)
+                yield from to_all(batch, self._shards) if signal == ERASURE else ()
             yield from parcels
         counts = {"in": block.num_rows, "parsed": block.num_rows - len(rejections), "rejected": len(rejections)}
         for name, count in counts.items():
@@ -80,7 +64,8 @@ class ParseSignals(beam.PTransform):
 
     In: raw blocks as `ReadSignals` gives them, of any signals in `sources`. Out: `signals`, pairs of a shard and a
     packed signal batch (`id`, `source`, `time`, `subject`, payload; metadata `signal` and `subject_kind`; one batch a
-    block, kind and shard, never empty); `groups`, the same of households and SMEs; `rejected`, batches of
+    block, kind and shard, never empty), and erasures of groups for every shard: each may have members; `groups`, the
+    same of households and SMEs; `rejected`, batches of
     `schemas.records.REJECTED`, one row for each raw
     row that is no signal. Counts `signals/in`, `signals/parsed` and `signals/rejected`. Windows are passed on.
 

@@ -1,5 +1,6 @@
 """Track the context of every subject: features, memberships and moments at each tick."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -20,18 +21,21 @@ from schemas.durations import DAY, HOUR
 from schemas.playbook import GROUPS, Playbook
 from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels
+from transforms.context.erasure import Erased
 from transforms.context.feature_plan import SUBSCRIBER
 from transforms.hashing import shard_of
-from transforms.parcel import Parcel, ParcelCoder, ShardParcel
+from transforms.parcel import Parcel, ParcelCoder, ShardParcel, to_all
 from transforms.parsing.batches import by_shard
 from transforms.parsing.raw import Rejection, rejected_batch
+from transforms.pseudonym_key import key_in_environment
+from transforms.sum_receipts import Removed
 from transforms.ticking import STAGES, Alarm, Backlog
 from transforms.versions import load_contexts
 
 END = b"@end"
 """Name of the batch that tells a shard of a bounded run its last tick."""
 
-OUTPUTS = ("transitions", "contexts", "pulse", "rejected")
+OUTPUTS = ("transitions", "contexts", "pulse", "rejected", "receipts")
 
 PULSE_WINDOWS = (HOUR, DAY)
 """In which segments are told of, milliseconds."""
@@ -93,7 +97,7 @@ class _Shell:
 
     COUNTS: ClassVar = {
         name: Metrics.counter("signals", name)
-        for name in ("applied", "late", "contradictory", "duplicates", "too_late", "pending")
+        for name in ("applied", "late", "contradictory", "duplicates", "too_late", "erased", "pending")
     }
 
     def __init__(self, track: "TrackContexts", alarm: Alarm) -> None:
@@ -105,6 +109,7 @@ class _Shell:
     def setup(self) -> None:
         self._contexts = load_contexts(self._versions)
         self._tick = self._versions.first.tick
+        self._salt = key_in_environment()
 
     def hold(self, parcel: Parcel, waiting: Any, closed: Any, wake: Any, timer: Any) -> None:
         """Keep a parcel until its first tick is due."""
@@ -117,8 +122,9 @@ class _Shell:
         signals, end = split_end(parcel.open() for parcel in waiting.read())
         upto, bounded = tick if end is None else end, self._alarm.bounded
         options: dict[str, Any] = {"complete_from": self._complete_from, "final": bounded, "pulse": self._windows}
+        options["salt"] = self._salt
         advanced = self._contexts.advance(self._levels, state.read(), closed.read(), signals, upto, **options)
-        elements = [*_elements(advanced, self._shards)]
+        elements = [*_elements(advanced, self._shards), *_of_erasures(advanced.erased, self._alarm.stage, self._shards)]
         left = [Parcel.of(batch) for batch in advanced.waiting]
         waiting.clear()
         for parcel in left:
@@ -135,10 +141,12 @@ class _Shell:
 
     def _count(self, advanced: AdvancedLevels) -> None:
         """Count what became of signals; what waits is pending only where nothing follows."""
-        for name in self.COUNTS.keys() - {"pending"}:
-            self.COUNTS[name].inc(sum(one.counts["rejected" if name == "too_late" else name] for one in advanced.every))
-        if self._alarm.bounded:
-            self.COUNTS["pending"].inc(sum(batch.num_rows for batch in advanced.waiting))
+        counts = Counter[str]()
+        for told in (*(one.counts for one in advanced.every), *(one.counts for one in advanced.erased)):
+            counts.update(told)
+        counts["too_late"], counts["pending"] = counts["rejected"], advanced.pending if self._alarm.bounded else 0
+        for name, counter in self.COUNTS.items():
+            counter.inc(counts[name])
 
 
 class _TrackSubscribers(_Shell, beam.DoFn):
@@ -222,6 +230,20 @@ def _elements(advanced: AdvancedLevels, shards: int) -> Iterator[Any]:
         yield from (TaggedOutput(name, batch) for name, batch in records if batch.num_rows)
 
 
+def _of_erasures(erased: Iterable[Erased], stage: str, shards: int) -> Iterator[Any]:
+    for one in erased:
+        for told in one.told:
+            yield from (TaggedOutput("told", element) for element in to_all(told, shards))
+        for request in one.everywhere:
+            yield from to_all(request, shards, "tick")
+        for request in one.facts:
+            yield from ((shard, Parcel.of(rows, "tick")) for shard, rows in addressed(request, shards))
+        batches = [batch for table in one.transitions for batch in table.to_batches()]
+        yield from (TaggedOutput("transitions", batch) for batch in batches if batch.num_rows)
+        removed = [batch for table in one.removed for batch in table.to_batches()]
+        yield from (TaggedOutput("receipts", (stage, batch)) for batch in removed if batch.num_rows)
+
+
 @dataclass(eq=False, kw_only=True)
 class TrackContexts(beam.PTransform):
     """Advance the contexts of subscribers, or of groups, a shard at a time.
@@ -231,7 +253,9 @@ class TrackContexts(beam.PTransform):
 
     Out: `triggers` (shard of the contact root, parcel of triggers or of facts), `told` (shard of the group, parcel of
     signals; what subscribers tell their groups), under `transitions`, `contexts` and `rejected` record batches as in
-    `schemas.records`, and under `pulse` what `DescribeSegments` takes. Signals later than the allowed lateness are
+    `schemas.records`, under `pulse` what `DescribeSegments` takes, and under `receipts` what `SumReceipts` does.
+    Erasures of groups come to every shard of subscribers, too; those of subscribers are told to every shard of groups,
+    and all to every shard of decisions. Signals later than the allowed lateness are
     rejected; late ones correct their windows and trigger nothing unless the playbook says so. Any error of our own
     fails the bundle.
 
@@ -264,6 +288,6 @@ class TrackContexts(beam.PTransform):
         """Return the outputs by name."""
         stage, shell = (STAGES[1], _TrackGroups) if self.groups else (STAGES[0], _TrackSubscribers)
         track = beam.ParDo(shell(self, Alarm(stage, self.bounded, self.backlog)))
-        tags = {"told": ShardParcel, **dict.fromkeys(OUTPUTS, pa.RecordBatch)}
+        tags = {"told": ShardParcel, **dict.fromkeys(OUTPUTS, pa.RecordBatch), "receipts": Removed}
         made = signals | "Advance" >> track.with_output_types(ShardParcel, **tags).with_outputs(*tags, main="triggers")
         return {name: made[name] for name in ("triggers", *tags)}

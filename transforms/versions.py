@@ -23,8 +23,9 @@ from transforms.context.plan import contracts, load_plans, scope_of
 from transforms.context.profile_plan import PROFILE
 from transforms.context.ticks import Grid
 from transforms.decision import memory as memories
-from transforms.decision.decide import Decided, decide
+from transforms.decision.decide import Decided
 from transforms.decision.definitions import OfferPlan
+from transforms.decision.erasure import decide_and_erase
 from transforms.decision.plan import compile_offers
 
 
@@ -103,17 +104,18 @@ class OfferPlans:
 
     def decide(
         self, state: bytes | None, batches: Sequence[pa.RecordBatch], upto: int
-    ) -> Iterator[tuple[OfferPlan, Decided]]:
-        """Answer the triggers of every tick up to `upto`, each under the version of its tick; see `decide`.
+    ) -> Iterator[tuple[OfferPlan, Decided, pa.Table]]:
+        """Answer the triggers of every tick up to `upto`, each under the version of its tick; see `decide_and_erase`.
 
         Yields:
-            The plan of each version and what it decided, at least one; the last has the state and what waits.
+            The plan of each version, what it decided and what was then removed, at least once; the last has the state
+            and what waits.
         """
         closed = memories.load(state).closed if len(self.plans) > 1 else None
         for number, end in self.versions.spans(closed, upto):
-            decided = decide(self.plans[number], state, batches, end)
-            yield self.plans[number], decided
-            state, batches = decided.state, decided.waiting
+            for decided, removed in decide_and_erase(self.plans[number], state, batches, end):
+                yield self.plans[number], decided, removed
+                state, batches = decided.state, decided.waiting
 
 
 @lru_cache(maxsize=16)

@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 
 from pipelines.run import run
 from pipelines.settings import RunSettings
+from pipelines.stories.signals import salted
 from pipelines.stories.story import OUTPUTS, Expect, Story
 from pipelines.stories.told import Told
 
 
 def play_bounded(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     """Play a story as one run up to its last watermark; all its signals are there from the start."""
-    with TemporaryDirectory() as directory:
+    with salted(), TemporaryDirectory() as directory:
         folder, until = Path(directory), story.until
         playbook, feeds = _write_playbook(story, folder), _write_signals(story, folder)
         report = run(RunSettings(playbook=playbook, signals=feeds, out=directory, until=until, as_of=until))

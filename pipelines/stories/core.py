@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from pipelines.stories.signals import batches
+from pipelines.stories.signals import SALT, batches, erases, of_group
 from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
 from schemas.playbook import GROUPS
-from transforms.context.advance import Advanced
+from transforms.context.advance_levels import AdvancedLevels
 from transforms.context.feature_plan import SUBSCRIBER
 from transforms.decision.offers import offers_of
 from transforms.versions import ContextPlans, load_all_offers, load_contexts
@@ -43,16 +43,22 @@ class _Core:
         """Advance to the last tick that a watermark closes, and add what comes of it."""
         upto = time // self.story.playbook.tick * self.story.playbook.tick
         given = batches(self.story.versions, signals)
-        subscribers = self.subscribers.advance([one for one in given if not _of_group(one)], upto)
-        passed_on = [batch for one in subscribers for batch in one.told]
-        groups = self.groups.advance([*passed_on, *filter(_of_group, given)], upto)
-        every = [*subscribers, *groups]
-        for one in every:
-            self._tell(told, "transitions", one.outputs.transitions)
-            self.counts.update({name: number for name, number in one.counts.items() if name != "pending"})
-        self.counts["pending"] = self.subscribers.pending + self.groups.pending
+        subscribers = self.subscribers.advance([one for one in given if not of_group(one) or erases(one)], upto)
+        passed_on = [batch for one in subscribers.every for batch in one.told]
+        passed_on += [batch for one in subscribers.erased for batch in one.told]
+        groups = self.groups.advance([*passed_on, *filter(of_group, given)], upto)
+        every, erased = [*subscribers.every, *groups.every], [*subscribers.erased, *groups.erased]
+        transitions = [one.outputs.transitions for one in every] + [
+            table for one in erased for table in one.transitions
+        ]
+        for table in transitions:
+            self._tell(told, "transitions", table)
+        for counts in (*(one.counts for one in every), *(one.counts for one in erased)):
+            self.counts.update(counts)
+        self.counts["pending"] = subscribers.pending + groups.pending
         addressed = [batch for one in every for batch in (one.outputs.triggers, *one.facts)]
-        for offers, decided in self.offers.decide(self.ledger, addressed, upto):
+        addressed += [batch for one in erased for batch in (*one.everywhere, *one.facts)]
+        for offers, decided, _ in self.offers.decide(self.ledger, addressed, upto):
             self._tell(told, "decisions", decided.decisions)
             self._tell(told, "offers", offers_of(offers, decided.decisions))
         self.ledger = decided.state
@@ -70,18 +76,9 @@ class _Levels:
         self._closed: int | None = None
         self._waiting: list[pa.RecordBatch] = []
 
-    @property
-    def pending(self) -> int:
-        """How many signals wait."""
-        return sum(batch.num_rows for batch in self._waiting)
-
-    def advance(self, signals: Sequence[pa.RecordBatch], upto: int) -> list[Advanced]:
+    def advance(self, signals: Sequence[pa.RecordBatch], upto: int) -> AdvancedLevels:
         """Advance to a tick."""
         given = [*self._waiting, *signals]
-        advanced = self._plans.advance(self._levels, self._state, self._closed, given, upto)
+        advanced = self._plans.advance(self._levels, self._state, self._closed, given, upto, salt=SALT)
         self._state, self._waiting, self._closed = advanced.state, advanced.waiting, upto
-        return advanced.every
-
-
-def _of_group(batch: pa.RecordBatch) -> bool:
-    return batch.schema.metadata[b"subject_kind"].decode() in GROUPS
+        return advanced

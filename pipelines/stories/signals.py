@@ -1,15 +1,45 @@
 """Signals of stories as column batches."""
 
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 
 from pipelines.stories.story import Signal
 from schemas.contracts import Contract
+from schemas.playbook import GROUPS
 from schemas.versions import Versions
+from transforms.context.erasure import ERASURE
 from transforms.parsing.batches import signal_schema
+from transforms.pseudonym_key import KEY_VARIABLE
 from transforms.versions import contracts_of, load_contexts
+
+SALT = b"stories have no secrets"
+"""Of what is kept of those who are erased."""
+
+
+@contextmanager
+def salted() -> Iterator[None]:
+    """Let runs find a key in the environment; one that is set stays."""
+    own = KEY_VARIABLE not in os.environ
+    os.environ.setdefault(KEY_VARIABLE, SALT.decode())
+    try:
+        yield
+    finally:
+        if own:
+            del os.environ[KEY_VARIABLE]
+
+
+def of_group(batch: pa.RecordBatch) -> bool:
+    """Tell whether signals are about households or SMEs."""
+    return batch.schema.metadata[b"subject_kind"].decode() in GROUPS
+
+
+def erases(batch: pa.RecordBatch) -> bool:
+    """Tell whether signals are erasures."""
+    return batch.schema.metadata[b"signal"] == ERASURE.encode()
 
 
 def batches(versions: Versions, signals: Iterable[Signal]) -> list[pa.RecordBatch]:

@@ -12,10 +12,9 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from pipelines.runner_options import beam_arguments
-from pipelines.stories.signals import batches
+from pipelines.stories.signals import batches, erases, of_group, salted
 from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark, instant
 from pipelines.stories.told import Told
-from schemas.playbook import GROUPS
 from transforms.decide_offers import DecideOffers
 from transforms.parcel import Parcel, ShardParcel
 from transforms.ticking import STAGES
@@ -31,7 +30,7 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     for output in OUTPUTS:
         _HEARD[file, output].clear()
     books: dict[str, Any] = {"playbook": story.playbook, "later": story.versions.playbooks[1:]}
-    with beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
+    with salted(), beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
         signals = pipeline | "Signals" >> _stream(story)
         subscribers = signals | "Subscribers" >> beam.Filter(_of_subscribers)
         stages = [subscribers | "TrackContexts" >> TrackContexts(**books, bounded=False, shards=1)]
@@ -73,11 +72,11 @@ def _stream(story: Story) -> TestStream:
 
 
 def _of_groups(element: ShardParcel) -> bool:
-    return element[1].open().schema.metadata[b"subject_kind"].decode() in GROUPS
+    return of_group(element[1].open())
 
 
 def _of_subscribers(element: ShardParcel) -> bool:
-    return not _of_groups(element)
+    return not _of_groups(element) or erases(element[1].open())
 
 
 def _timestamp(time: int) -> Timestamp:

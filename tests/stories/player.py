@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from pipelines.stories.story import Arrival, Expect, Story, Watermark
 from pipelines.stories.told import Told
+from tests.reference.groups import World
 from tests.reference.records import Grid, Signal
 from tests.reference.versions import Succession
 
@@ -13,11 +14,15 @@ from tests.reference.versions import Succession
 def play_reference(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     """Play a story as an engine does."""
     reference, waiting, heard = Succession(story.versions.playbooks, Grid()), list[Signal](), 0
+    advance = reference.advance
+    if "erasure" in story.playbook.signals:
+        world = World(story.playbook, Grid())
+        reference, advance = world.levels["subscriber"], world.advance
     for event in story.events:
         if isinstance(event, Arrival):
             waiting += [Signal(s.signal, s.id, s.source, s.time, s.subject, s.payload) for s in event.signals]
         elif isinstance(event, Watermark):
-            reference.advance(waiting, event.time // story.playbook.tick * story.playbook.tick)
+            advance(waiting, event.time // story.playbook.tick * story.playbook.tick)
             waiting = []
         else:
             told = Told(counts=Counter(reference.counts, pending=len(reference.waiting)))

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from schemas.playbook import GROUPS
 from transforms.context.feature_plan import MEMBER, MEMBERSHIP
+from transforms.context.plain_arrow import used
 from transforms.context.ticks import Bools, Grid, Ints
 
 Who = tuple[str, str]
@@ -84,7 +85,8 @@ def _gone(
     for kind, subjects in _subjects(batch):
         if not any(kind == one for one, _ in ends):
             continue
-        coded = subjects.dictionary_encode()
+        encoded = isinstance(subjects, pa.DictionaryArray)
+        coded = used(subjects) if encoded else subjects.dictionary_encode()
         whom = [salted(salt, kind, name) for name in coded.dictionary.to_pylist()]
         until: Ints = np.array([*(ends.get((kind, one), 0) for one in whom), 0], np.int64)
         indices = coded.indices.fill_null(len(whom)).to_numpy()

@@ -1,0 +1,121 @@
+"""Erasures: at their tick, before all else, what a ledger holds about a subject goes; what others did still counts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import cast
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.playbook import LEVELS
+from schemas.records import ERASED, REMOVED
+from transforms.decision import memory as memories
+from transforms.decision.decide import Decided, decide
+from transforms.decision.definitions import OfferPlan
+from transforms.decision.memory import MEMBERSHIP, RESERVATION
+
+NOBODY = ""
+"""Stands for names in a reservation of somebody who was erased."""
+
+_WHO = ["subject_kind", "subject"]
+
+
+def decide_and_erase(
+    plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatch], upto: int
+) -> Iterator[tuple[Decided, pa.Table]]:
+    """Answer the triggers of every tick up to `upto`; see `decide`.
+
+    Args:
+        plan: The offers and limits.
+        state: What the call before returned, None at first.
+        batches: Triggers and facts as for `decide`, and erasures as `schemas.records.ERASED`; these act at their tick,
+            or at the first open one.
+        upto: A tick.
+
+    Yields:
+        What was decided up to each erasure and at last, and what was then removed as `schemas.records.REMOVED`; the
+        last has the state and what waits.
+    """
+    requests, rest = _part(batches)
+    closed = memories.load(state).closed if requests.height else None
+    first = pl.col("tick") if closed is None else pl.max_horizontal("tick", pl.lit(closed + plan.tick))
+    requests = requests.with_columns(first).sort(ERASED.names)
+    for (tick, *_), mine in requests.filter(pl.col("tick") <= upto).group_by("tick", maintain_order=True):
+        decided = decide(plan, state, rest, cast(int, tick) - plan.tick)
+        state, removed = erase(plan, decided.state, mine)
+        rest = decided.waiting
+        yield replace(decided, state=state), removed
+    decided = decide(plan, state, rest, upto)
+    later = requests.filter(pl.col("tick") > upto)
+    waiting = [*decided.waiting, *_table(later, ERASED).to_batches()]
+    ticks = [tick for tick in (decided.wake, later["tick"].min()) if tick is not None]
+    wake = min(cast(list[int], ticks), default=None)
+    yield replace(decided, waiting=waiting, wake=wake), REMOVED.empty_table()
+
+
+def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes, pa.Table]:
+    """Erase subjects from a state, and return it and what was removed.
+
+    Their own ledger and their memberships go. What was sent to them, or for them, under the ledger of another still
+    counts there, without their names.
+
+    Args:
+        plan: The offers and limits.
+        state: As of the tick before.
+        requests: Erasures of one tick as `ERASED`.
+    """
+    memory, who = memories.load(state), requests.select(*_WHO, "token").unique()
+    ledger, members = (_frame(table).with_row_index("row") for table in (memory.reservations, memory.memberships))
+    own = _hits(ledger, who, pl.col("root_kind"), "root")
+    subjects = _hits(ledger, who, pl.col("subject_kind"), "subject")
+    recipients = _hits(ledger, who, pl.lit(LEVELS[0]), "recipient")
+    level = pl.col("segment").str.split(".").list.first()
+    gone = pl.concat([_hits(members, who, pl.col("root_kind"), "root"), _hits(members, who, level, "subject")])
+    named = {"subject": subjects, "recipient": recipients, "decision_id": pl.concat([subjects, recipients])}
+    kept = ledger.with_columns(
+        pl.when(_among(hits)).then(pl.lit(NOBODY)).otherwise(name).alias(name) for name, hits in named.items()
+    ).filter(~_among(own))
+    assert memory.closed is not None, "no erasure acts before the first tick"
+    reservations, memberships = _table(kept, RESERVATION), _table(members.filter(~_among(gone)), MEMBERSHIP)
+    counted = {"reservations": own, "names": named["decision_id"], "memberships": gone}
+    return memories.dump(plan, memory.closed, reservations, memberships), _removed(requests, counted)
+
+
+def _part(batches: Sequence[pa.RecordBatch]) -> tuple[pl.DataFrame, list[pa.RecordBatch]]:
+    """Part erasures from triggers and facts."""
+    signal = ERASED.metadata[b"signal"]
+    found = [pa.table(batch) for batch in batches if batch.schema.metadata[b"signal"] == signal]
+    rest = [batch for batch in batches if batch.schema.metadata[b"signal"] != signal]
+    return _frame(pa.concat_tables([ERASED.empty_table(), *found])), rest
+
+
+def _hits(table: pl.DataFrame, who: pl.DataFrame, kind: pl.Expr, name: str) -> pl.DataFrame:
+    """Return which rows of a table name somebody in a column: row, token."""
+    return table.select("row", subject_kind=kind, subject=name).join(who, _WHO).select("row", "token")
+
+
+def _among(hits: pl.DataFrame) -> pl.Expr:
+    return pl.col("row").is_in(hits["row"].implode())
+
+
+def _removed(requests: pl.DataFrame, hits: dict[str, pl.DataFrame]) -> pa.Table:
+    """Return how many rows were found in which table, of each request one without a table first."""
+    none = requests.with_columns(table=pl.lit(None, pl.String), rows=pl.lit(0, pl.Int64))
+    counts = [
+        requests.join(mine.unique().group_by("token").agg(rows=pl.len().cast(pl.Int64)), "token").with_columns(
+            table=pl.lit(table)
+        )
+        for table, mine in hits.items()
+    ]
+    return _table(
+        pl.concat([none, *(each.select(none.columns) for each in counts)]).with_columns(subject="token"), REMOVED
+    )
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    return cast(pl.DataFrame, pl.from_arrow(table))
+
+
+def _table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    rows = frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
+    return rows.combine_chunks()
