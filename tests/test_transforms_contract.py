@@ -25,6 +25,7 @@ from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
 from transforms.parcel import ShardParcel
+from transforms.sum_receipts import Removed
 from transforms.ticking import Backlog
 from transforms.write_outputs import Output
 
@@ -128,6 +129,12 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"ByLevel", "Gather all", "Describe all"}
             | {f"{step} {name}" for step in ("Unwindow all", "Flatten") for name in ("pulse", "portraits", "alerts")},
             {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False},
+        ),
+        "SumReceipts": Example(
+            {"playbook": BOOK, "bounded": False},
+            Removed,
+            {"AtTick", "Window", "Gather", "Sum", "Unwindow"},
+            {"playbook": COARSE_BOOK, "bounded": True},
         ),
         "DecideOffers": Example(
             {"playbook": BOOK, "bounded": True},

@@ -43,8 +43,9 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
             [stage[name] for stage in stages] | name.title() >> beam.Flatten() for name in ("triggers", "transitions")
         )
         decided = triggers | "DecideOffers" >> DecideOffers(**books, bounded=False)
-        for output, batch in {"transitions": transitions, **decided}.items():
-            batch | f"Hear {output}" >> beam.Map(_hear, (file, output))
+        heard = {"transitions": transitions, **decided}
+        for output in OUTPUTS:
+            heard[output] | f"Hear {output}" >> beam.Map(_hear, (file, output))
     for output, time in zip(OUTPUTS, ("tick", "tick", "time"), strict=True):
         told.add(output, story.sentences(output, (row for row in _HEARD[file, output] if instant(row[time]) <= until)))
     yield told, story.expects

@@ -62,6 +62,22 @@ class Stages:
         return made + [advanced for shard in self._second for advanced in shard.advance(ends)]
 
 
+    @property
+    def erased(self) -> list[Erased]:
+        """What the erasures of the last call came to."""
+        return [one for shard in (*self._first, *self._second) for one in shard.erased]
+
+    @property
+    def states(self) -> list[bytes]:
+        """The states of all shards."""
+        return [shard.state for shard in (*self._first, *self._second) if shard.state is not None]
+
+    @property
+    def waiting(self) -> list[pa.RecordBatch]:
+        """What waits in all shards."""
+        return [batch for shard in (*self._first, *self._second) for batch in shard.waiting]
+
+
 class _Shard:
     """One shard of a stage, with its state, what waits, and what was erased in the last call."""
 

@@ -8,13 +8,13 @@ from tests.reference.strategies import Case, erased_cases
 from tests.transforms.context.test_groups import assert_alike, examples, kernel, reference
 
 
-@examples(100)
+@examples(40)
 @given(erased_cases())
 def test_erased_subscribers_agree_with_the_reference(case: Case) -> None:
     assert_alike(kernel(case), reference(case))
 
 
-@examples(100)
+@examples(30)
 @given(erased_group_cases(), st.integers(1, 2), st.integers(1, 2))
 def test_erased_groups_agree_with_the_reference(case: Case, subscribers: int, groups: int) -> None:
     assert_alike(kernel(case, subscribers, groups), reference(case))
