@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from pipelines.failures import UnknownSubjectError
 from pipelines.report import instant
+from transforms.context.tombstones import salted
+from transforms.pseudonym_key import key_in_environment
 
 OUTPUTS = ("contexts", "transitions", "decisions")
 
@@ -33,6 +35,7 @@ class Story:
         members: Segment to the tick at which the subject entered it.
         transitions: Rows of `transitions`, the evidence as a mapping.
         decisions: Rows of `decisions` about the subject, and of those about its groups that would have reached it.
+        erased: The tick of its last erasure, None for none; what was written before is still told.
     """
 
     subject: str
@@ -40,6 +43,7 @@ class Story:
     members: Mapping[str, str]
     transitions: Sequence[Row]
     decisions: Sequence[Row]
+    erased: str | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the story as values that JSON knows."""
@@ -48,7 +52,7 @@ class Story:
     def text(self) -> str:
         """Return the story as text: context, memberships, what happened, decisions, and why the last one."""
         parts = [
-            [self.subject],
+            [self.subject, *([f"erased at {self.erased}; what follows was written before"] if self.erased else [])],
             [*_context(self.context)] if self.context else ["no context was written yet"],
             ["segments", *(f"  {name}  since {since}" for name, since in self.members.items())] if self.members else [],
             ["lately", *map(_transition, self.transitions[-LATELY:])] if self.transitions else [],
@@ -81,7 +85,19 @@ def explain(out: str, subject: str, at: int | None = None) -> Story:
     until = LAST if at is None else instant(at)
     contexts, transitions, decisions = ([row for row in rows if row["tick"] <= until] for rows in everything)
     transitions = [{**row, "evidence": row["evidence"] and json.loads(row["evidence"])} for row in transitions]
-    return Story(f"{kind}/{name}", contexts[-1] if contexts else None, _members(transitions), transitions, decisions)
+    erased = _erased(out, kind, name, until)
+    context = contexts[-1] if contexts else None
+    return Story(f"{kind}/{name}", context, _members(transitions), transitions, decisions, erased)
+
+
+def _erased(out: str, kind: str, name: str, until: str) -> str | None:
+    """Return the tick of the last erasure up to a time; receipts are found with the key by which they were hashed."""
+    key = key_in_environment()
+    if not key:
+        return None
+    mine = (pc.field("subject_kind") == kind) & (pc.field("subject") == salted(key, kind, name))
+    ticks = (row["tick"] for row in _rows(f"{out}/receipts.parquet", mine))
+    return max((tick for tick in ticks if tick <= until), default=None)
 
 
 def _rows(path: str, filters: pc.Expression) -> list[Row]:

@@ -131,10 +131,10 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False},
         ),
         "SumReceipts": Example(
-            {"playbook": BOOK, "bounded": False},
+            {"bounded": False},
             Removed,
             {"AtTick", "Window", "Gather", "Sum", "Unwindow"},
-            {"playbook": COARSE_BOOK, "bounded": True},
+            {"bounded": True},
         ),
         "DecideOffers": Example(
             {"playbook": BOOK, "bounded": True},

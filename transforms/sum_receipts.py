@@ -10,7 +10,6 @@ import pyarrow as pa
 from apache_beam.transforms.window import FixedWindows, GlobalWindows, TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
-from schemas.playbook import Playbook
 from schemas.records import RECEIPT
 from transforms.ticking import STAGES
 
@@ -59,21 +58,19 @@ class SumReceipts(beam.PTransform):
     """Make one receipt a stage of each erasure.
 
     In: (name of the stage, batch as `schemas.records.REMOVED`), a batch of one tick, in the global window. Out:
-    batches as `schemas.records.RECEIPT`, in the global window. A stream sums what comes within a tick; where erasures
+    batches as `schemas.records.RECEIPT`, in the global window. A stream sums what is of one tick; where erasures
     came late, shards may act at different ticks, and there are several receipts, which add up.
 
     Attributes:
-        playbook: Has the tick.
         bounded: Whether the input ends; then there is one sum over all.
     """
 
-    playbook: Playbook
     bounded: bool
 
     def expand(self, removed: beam.PCollection[Removed]) -> beam.PCollection[pa.RecordBatch]:
         """Gather what the shards removed, by stage."""
         if not self.bounded:
-            windows: Any = FixedWindows(Duration(micros=1000 * self.playbook.tick))
+            windows: Any = FixedWindows(Duration(micros=1000))  # times are ticks: one each
             at_tick = beam.Map(_at_tick).with_output_types(Removed)
             removed = removed | "AtTick" >> at_tick | "Window" >> beam.WindowInto(windows)
         summed = removed | "Gather" >> beam.GroupByKey() | "Sum" >> beam.ParDo(_Sum()).with_output_types(pa.RecordBatch)

@@ -100,7 +100,7 @@ def test_what_would_have_gone_to_a_subscriber_is_told_of_it_too(tmp_path: Path) 
 
 def test_the_record_is_json(small_out: Path) -> None:
     record = json.loads(json.dumps(explain(str(small_out), "ann").record()))
-    assert record.keys() == {"subject", "context", "members", "transitions", "decisions"}
+    assert record.keys() == {"subject", "context", "members", "transitions", "decisions", "erased"}
 
 
 @pytest.mark.parametrize("subject", ["nobody", "sme/ann"])

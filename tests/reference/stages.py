@@ -61,7 +61,6 @@ class Stages:
         ends = upto if groups_upto is None else groups_upto
         return made + [advanced for shard in self._second for advanced in shard.advance(ends)]
 
-
     @property
     def erased(self) -> list[Erased]:
         """What the erasures of the last call came to."""

@@ -68,7 +68,7 @@ def kept(case: Case, shards: int) -> Iterator[bytes]:
         yield from (part for blob in levels for part in bytes_of(blob))
 
 
-@examples(60)
+@examples(15)
 @given(group_cases(), st.sampled_from([(kind, one) for kind, all_ in SUBJECTS.items() for one in all_]), st.data())
 def test_nothing_is_left_of_who_was_erased(case: Case, who: tuple[str, str], data: st.DataObject) -> None:
     erasure = Signal("erasure", "e", "law", START + data.draw(st.integers(0, 40)) * MINUTE, CANARY + who[1], {}, who[0])

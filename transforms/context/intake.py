@@ -168,7 +168,7 @@ def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
         return
     ties = signal.ties
     measures = (measured(measure) for measure in signal.measures)
-    rows = frame.select("code", "time", *signal.whose, *ties, *measures)
+    rows = frame.select("code", "time", *(pl.col(name).fill_null(0) for name in signal.whose), *ties, *measures)
     if not signal.every_row:
         rows = rows.filter(pl.any_horizontal(pl.col(m.key).is_not_null() for m in signal.measures))
     old = memory.rows.get(signal.signal)
@@ -177,12 +177,11 @@ def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
 
 
 def _of_members(signal: SignalPlan, frame: pl.DataFrame) -> pl.DataFrame:
-    """Add the member that rows of a group are of: nobody (0) of its own signals."""
+    """Add the member that rows of a group are of: NULL of its own signals."""
     if not signal.by_member:
         return frame
     none = {MEMBER: pl.Int64(), SUBSCRIBER: pl.String()}
-    frame = frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in none.items() if name not in frame)
-    return frame.with_columns(pl.col(MEMBER).fill_null(0))
+    return frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in none.items() if name not in frame)
 
 
 def measured(measure: Measure) -> pl.Expr:

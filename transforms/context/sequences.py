@@ -36,11 +36,11 @@ class Completed:
 def rows_of(step: Step, frame: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of a signal that play a part: code, time, the step's columns, source and id if they are told.
 
-    Those of a group have the member, too.
+    Those of a group have the member, too, 0 for none.
     """
     rows = frame if step.where is None else frame.filter(step.where.expr)
     told = () if step.part == WITHOUT else ("source", "id")
-    whose = ("member",) if "member" in frame.columns else ()
+    whose = [pl.col("member").fill_null(0)] if "member" in frame.columns else []
     return rows.select("code", *whose, "time", *told, *step.columns).drop_nulls(step.same)
 
 

@@ -39,7 +39,7 @@ def decide_and_erase(
     requests, rest = _part(batches)
     closed = memories.load(state).closed if requests.height else None
     first = pl.col("tick") if closed is None else pl.max_horizontal("tick", pl.lit(closed + plan.tick))
-    requests = requests.with_columns(first).sort(ERASED.names)
+    requests = requests.with_columns(first).unique().sort("tick", *ERASED.names)
     for (tick, *_), mine in requests.filter(pl.col("tick") <= upto).group_by("tick", maintain_order=True):
         decided = decide(plan, state, rest, cast(int, tick) - plan.tick)
         state, removed = erase(plan, decided.state, mine)
@@ -67,14 +67,15 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     memory, who = memories.load(state), requests.select(*_WHO, "token").unique()
     ledger, members = (_frame(table).with_row_index("row") for table in (memory.reservations, memory.memberships))
     own = _hits(ledger, who, pl.col("root_kind"), "root")
-    subjects = _hits(ledger, who, pl.col("subject_kind"), "subject")
-    recipients = _hits(ledger, who, pl.lit(LEVELS[0]), "recipient")
+    others = ledger.filter(~_among(own))
+    subjects = _hits(others, who, pl.col("subject_kind"), "subject")
+    recipients = _hits(others, who, pl.lit(LEVELS[0]), "recipient")
     level = pl.col("segment").str.split(".").list.first()
     gone = pl.concat([_hits(members, who, pl.col("root_kind"), "root"), _hits(members, who, level, "subject")])
     named = {"subject": subjects, "recipient": recipients, "decision_id": pl.concat([subjects, recipients])}
-    kept = ledger.with_columns(
+    kept = others.with_columns(
         pl.when(_among(hits)).then(pl.lit(NOBODY)).otherwise(name).alias(name) for name, hits in named.items()
-    ).filter(~_among(own))
+    )
     assert memory.closed is not None, "no erasure acts before the first tick"
     reservations, memberships = _table(kept, RESERVATION), _table(members.filter(~_among(gone)), MEMBERSHIP)
     counted = {"reservations": own, "names": named["decision_id"], "memberships": gone}

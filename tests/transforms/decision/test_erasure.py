@@ -1,0 +1,72 @@
+"""Erasures in the ledger: what goes, what still counts without names, and when."""
+
+import pyarrow as pa
+import pytest
+
+from schemas.records import ERASED
+from tests.transforms.decision.by_hand import HOUR, Cap, Choice, Fact, Policy, Trigger, batches_of, facts_of, plan_of
+from transforms.decision import memory
+from transforms.decision.erasure import decide_and_erase
+
+HOME = ("household", "h")
+PLAN = plan_of(Policy((Choice("a"),), (Cap(2, 9 * HOUR, per="household"), Cap(1, 9 * HOUR))))
+
+
+def at_home(who: str, tick: int, **more: str) -> Trigger:
+    return Trigger(who, tick=tick * HOUR, in_root=HOME, household="h", **more)
+
+
+def erasure(kind: str, who: str, tick: int) -> pa.RecordBatch:
+    row = {"root_kind": kind, "root": who, "subject_kind": kind, "subject": who, "token": f"#{who}"}
+    return pa.RecordBatch.from_pylist([{**row, "source": "law", "id": "e1", "tick": tick * HOUR}], schema=ERASED)
+
+
+def played(batches: list[pa.RecordBatch], *ends: int) -> tuple[dict[tuple[int, str], str], dict[str, int], bytes]:
+    """Return actions by hour and subject, rows removed by table, and the last state, of calls up to each hour."""
+    state, actions, removed = None, {}, {}
+    for end in ends:
+        for decided, gone in decide_and_erase(PLAN, state, batches, end * HOUR):
+            for row in decided.decisions.to_pylist():
+                actions[row["tick"].hour, row["subject"]] = row["action"]
+            for row in gone.to_pylist():
+                removed[str(row["table"])] = removed.get(str(row["table"]), 0) + row["rows"]
+            state, batches = decided.state, decided.waiting
+    assert state is not None
+    return actions, removed, state
+
+
+@pytest.mark.parametrize("ends", [(8,), (1, 2, 3, 8), (2, 8)])
+def test_contacts_of_others_still_count(ends: tuple[int, ...]) -> None:
+    triggers = batches_of([at_home("anna", 1), at_home("ben", 2), at_home("carl", 4)])
+    actions, removed, state = played([*triggers, erasure("subscriber", "anna", 3)], *ends)
+    assert actions == {(1, "anna"): "offer", (2, "ben"): "offer", (4, "carl"): "no_offer"}
+    assert removed == {"None": 0, "names": 1}
+    rows = memory.load(state).reservations.select(["subject", "recipient"]).to_pylist()
+    assert rows == [{"subject": "", "recipient": ""}, {"subject": "ben", "recipient": "ben"}]
+
+
+@pytest.mark.parametrize("ends", [(8,), (1, 2, 3, 8), (2, 8)])
+def test_the_ledger_of_who_is_erased_goes(ends: tuple[int, ...]) -> None:
+    triggers = batches_of([Trigger("anna", tick=HOUR), Trigger("anna", tick=2 * HOUR), Trigger("anna", tick=6 * HOUR)])
+    facts = facts_of([Fact(("subscriber", "anna"), "subscriber.g", "anna", True, HOUR)])
+    facts_at_home = facts_of([Fact(HOME, "subscriber.g", "anna", True, HOUR), Fact(HOME, "sme.g", "anna", True, HOUR)])
+    actions, removed, state = played([*triggers, facts, facts_at_home, erasure("subscriber", "anna", 3)], *ends)
+    assert actions == {(1, "anna"): "offer", (2, "anna"): "no_offer", (6, "anna"): "offer"}
+    assert removed == {"None": 0, "reservations": 1, "memberships": 2}
+    assert memory.load(state).memberships["segment"].to_pylist() == ["sme.g"]
+
+
+def test_an_erased_household_is_forgotten_and_one_that_is_late_acts_next() -> None:
+    batches = batches_of([at_home("anna", 1), Trigger("h", tick=2 * HOUR, kind="household", in_root=HOME, to="ben")])
+    _, before, state = played(batches, 4)
+    assert not before
+    made = [*decide_and_erase(PLAN, state, [erasure("household", "h", 3)], 5 * HOUR)]
+    assert memory.load(made[-1][0].state).reservations.num_rows == 0
+    assert {*made[0][1]["tick"].to_pylist()} == {5 * HOUR}
+
+
+def test_an_erasure_of_a_later_tick_waits() -> None:
+    (decided, _), *others = decide_and_erase(PLAN, None, [erasure("subscriber", "anna", 3)], HOUR)
+    assert not others
+    assert decided.wake == 3 * HOUR
+    assert [batch.schema.metadata for batch in decided.waiting] == [ERASED.metadata]
