@@ -66,7 +66,9 @@ def playbooks(draw: Draw, tick: int = 1, reaches: Reaches = SMALL_REACHES, least
     named = draw(st.lists(st.sampled_from(names), max_size=4)) if names else []
     named += [f"subscriber.q{index}" for index in range(sequences)]
     offers = [f"offer: {{{offer(named, sections['moments'])}}}"] if named else []
-    return text_of({"subscriber": sections}, tick, "usage, balance, order, profile, consent, erasure", draw(policy()), offers)
+    return text_of(
+        {"subscriber": sections}, tick, "usage, balance, order, profile, consent, erasure", draw(policy()), offers
+    )
 
 
 def nobody() -> Names:
