@@ -185,8 +185,6 @@ def _unnamed(events: pl.DataFrame) -> pl.DataFrame:
         return events
     group = ["code", "group_kind", "group"]
     gone = events.filter(pl.col("source").is_null()).select(*group, erased=pl.lit(True))
-    told = events.filter(pl.col("source").is_not_null()).join(gone, group, "left")
-    nowhere = {name: pl.lit(None, pl.String) for name in ("group", "role")}
-    unnamed = told.filter("erased").with_columns(**nowhere)  # new columns: a NULL over a name would still hold it
-    both = pl.concat([told.filter(pl.col("erased").is_null()), unnamed])
-    return both.select(events.columns).sort(ORDER)
+    told = events.filter(pl.col("source").is_not_null()).join(gone, group, "left", maintain_order="left")
+    names = (pl.when(pl.col("erased").is_null()).then(name).alias(name) for name in ("group", "role"))
+    return told.with_columns(names).select(events.columns)

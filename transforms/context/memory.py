@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms import state_blob
+from transforms.context.plain_arrow import unmasked
 from transforms.context.ticks import Bools, Ints
 from transforms.context.ties import in_order
 
@@ -163,10 +164,9 @@ def load(blob: bytes | None) -> Memory:
 
 def _to_arrow(table: pl.DataFrame) -> pa.Table:
     """Return the table with codes as differences: small numbers, which zstd halves."""
-    if "code" not in table.columns:
-        return table.to_arrow(compat_level=pl.CompatLevel.oldest())
-    packed = table.with_columns(pl.col("code").diff().fill_null(pl.col("code")))
-    return packed.to_arrow(compat_level=pl.CompatLevel.oldest())
+    if "code" in table.columns:
+        table = table.with_columns(pl.col("code").diff().fill_null(pl.col("code")))
+    return unmasked(table.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
 
 def _from_arrow(table: pa.Table) -> pl.DataFrame:

@@ -9,8 +9,18 @@ from schemas.records import INSTANT
 
 def plain(table: pl.DataFrame) -> pa.Table:
     """Return a table without large or view types; timestamps are milliseconds UTC."""
-    made = table.to_arrow(compat_level=pl.CompatLevel.oldest())
+    made = unmasked(table.to_arrow(compat_level=pl.CompatLevel.oldest()))
     return made.cast(pa.schema([pa.field(f.name, _plain(f.type)) for f in made.schema]))
+
+
+def unmasked(table: pa.Table) -> pa.Table:
+    """Return the same table with nothing under its NULLs: a text that was masked would travel on, and be kept."""
+    for n, field in enumerate(table.schema):
+        column = table.column(n)
+        if column.null_count and (pa.types.is_large_string(field.type) or pa.types.is_string(field.type)):
+            missing = column.is_null().to_numpy()
+            table = table.set_column(n, field, column.take(pa.array(np.arange(len(column)), mask=missing)))
+    return table
 
 
 def used(encoded: pa.DictionaryArray) -> pa.DictionaryArray:
