@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import apache_beam as beam
-import numpy as np
-import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from apache_beam.coders import BytesCoder, VarIntCoder
 from apache_beam.metrics import Metrics
-from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
@@ -21,12 +17,9 @@ from schemas.durations import DAY, HOUR
 from schemas.playbook import GROUPS, Playbook
 from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels
-from transforms.context.erasure import Erased
 from transforms.context.feature_plan import SUBSCRIBER
-from transforms.hashing import shard_of
-from transforms.parcel import Parcel, ParcelCoder, ShardParcel, to_all
-from transforms.parsing.batches import by_shard
-from transforms.parsing.raw import Rejection, rejected_batch
+from transforms.elements import elements_of, elements_of_erasures
+from transforms.parcel import Parcel, ParcelCoder, ShardParcel
 from transforms.pseudonym_key import key_in_environment
 from transforms.sum_receipts import Removed
 from transforms.ticking import STAGES, Alarm, Backlog
@@ -68,27 +61,6 @@ def split_end(batches: Iterable[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], 
     return signals, end
 
 
-def addressed(rows: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield the triggers, or facts, of each shard of contact roots, in their order."""
-    kinds = rows["root_kind"].dictionary_encode()
-    for n, kind in enumerate(kinds.dictionary.to_pylist()):
-        mine = rows.filter(pc.equal(kinds.indices, n))
-        of_row = shard_of(kind, mine["root"], shards)
-        for shard in np.unique(of_row).tolist():
-            yield shard, mine.filter(pa.array(of_row == shard))
-
-
-def reject_too_late(signal: str, rows: pa.Table) -> pa.RecordBatch:
-    """Return the rejections of signals that came after the allowed lateness, the payload as JSON."""
-    message = f"`{signal}` came later than `allowed_lateness`; replay it into a new run from before its time"
-    rejections = {}
-    for source, mine in pl.DataFrame(rows).partition_by("source", as_dict=True, maintain_order=True).items():
-        lines = mine.write_ndjson().encode().splitlines()
-        found = [Rejection.of(f"id {i}", "too_late", message, line) for i, line in zip(mine["id"], lines, strict=True)]
-        rejections[str(source[0])] = found
-    return pa.concat_batches([rejected_batch(name, "TrackContexts", found) for name, found in rejections.items()])
-
-
 class _Shell:
     """What the shells of subscribers and of groups share: they differ in the name of their timer.
 
@@ -124,7 +96,10 @@ class _Shell:
         options: dict[str, Any] = {"complete_from": self._complete_from, "final": bounded, "pulse": self._windows}
         options["salt"] = self._salt
         advanced = self._contexts.advance(self._levels, state.read(), closed.read(), signals, upto, **options)
-        elements = [*_elements(advanced, self._shards), *_of_erasures(advanced.erased, self._alarm.stage, self._shards)]
+        elements = [
+            *elements_of(advanced, self._shards),
+            *elements_of_erasures(advanced.erased, self._alarm.stage, self._shards),
+        ]
         left = [Parcel.of(batch) for batch in advanced.waiting]
         waiting.clear()
         for parcel in left:
@@ -215,33 +190,6 @@ class _TrackGroups(_Shell, beam.DoFn):
         tick = self._alarm.due(fired, wake)
         if tick is not None:
             yield from self.advance_to(tick, waiting, state, closed, wake, timer)
-
-
-def _elements(advanced: AdvancedLevels, shards: int) -> Iterator[Any]:
-    for one in advanced.every:
-        made = one.outputs
-        for batch in (made.triggers, *one.facts):
-            yield from ((shard, Parcel.of(rows, "tick")) for shard, rows in addressed(batch, shards))
-        for told in one.told:
-            yield from (TaggedOutput("told", (shard, Parcel.of(batch))) for shard, batch in by_shard(told, shards))
-        records = [("rejected", reject_too_late(name, rows)) for name, rows in sorted(made.too_late.items())]
-        for name, table in (("transitions", made.transitions), ("contexts", made.contexts), ("pulse", made.pulse)):
-            records += [(name, batch) for batch in table.combine_chunks().to_batches()]
-        yield from (TaggedOutput(name, batch) for name, batch in records if batch.num_rows)
-
-
-def _of_erasures(erased: Iterable[Erased], stage: str, shards: int) -> Iterator[Any]:
-    for one in erased:
-        for told in one.told:
-            yield from (TaggedOutput("told", element) for element in to_all(told, shards))
-        for request in one.everywhere:
-            yield from to_all(request, shards, "tick")
-        for request in one.facts:
-            yield from ((shard, Parcel.of(rows, "tick")) for shard, rows in addressed(request, shards))
-        batches = [batch for table in one.transitions for batch in table.to_batches()]
-        yield from (TaggedOutput("transitions", batch) for batch in batches if batch.num_rows)
-        removed = [batch for table in one.removed for batch in table.to_batches()]
-        yield from (TaggedOutput("receipts", (stage, batch)) for batch in removed if batch.num_rows)
 
 
 @dataclass(eq=False, kw_only=True)

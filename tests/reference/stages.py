@@ -11,7 +11,8 @@ from tests.reference.records import Signal
 from transforms.context.advance import Advanced
 from transforms.context.advance_levels import advance_levels
 from transforms.context.definitions import ContextPlan
-from transforms.context.erasure import ERASURE, Erased
+from transforms.context.erasure import Erased
+from transforms.context.erasure_requests import ERASURE
 from transforms.context.levels import columns_read
 from transforms.parsing.batches import by_shard
 

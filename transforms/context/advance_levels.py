@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
-from transforms.context import erasure
+from transforms.context import erasure, erasure_requests
 from transforms.context.advance import Advanced, advance
 from transforms.context.definitions import ContextPlan
 from transforms.context.erasure import Erased
@@ -104,7 +104,7 @@ def advance_levels(
         line = _Line(plan, blob, None if before is None else before.closed, stones, salt)
         line.advance(batches, upto, {"complete_from": complete_from, "final": final, "pulse": pulse})
         lines.append(line)
-    held = [batch for batch in batches if _floor(batch) >= upto] + erasure.after(batches, upto)
+    held = [batch for batch in batches if _floor(batch) >= upto] + erasure_requests.after(batches, upto)
     return AdvancedLevels(
         [line.made for line in lines],
         upto,
@@ -126,7 +126,7 @@ class _Line:
 
     def advance(self, batches: Sequence[pa.RecordBatch], upto: int, options: dict[str, Any]) -> None:
         """Advance to the last tick."""
-        requests, mine = erasure.asked(self.plan, batches, self._first, self._salt)
+        requests, mine = erasure_requests.asked(self.plan, batches, self._first, self._salt)
         self.erased.wait(requests.filter(pl.col("tick") > upto))
         ends = {_floor(batch) for batch in mine} | {tick - self.plan.grid.tick for tick in requests["tick"]}
         for end in (*sorted(end for end in ends if self._first <= end < upto), upto):
@@ -147,7 +147,7 @@ class _Line:
     def _erase(self, requests: pl.DataFrame, mine: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         """Let the erasures of the next tick act; return the signals that are left."""
         self.tombstones = [one for one in self.tombstones if one.until > self._first]
-        new = erasure.news(requests, self.tombstones)
+        new = erasure_requests.news(requests, self.tombstones)
         self.erased.count(new, requests)
         if new.height:
             assert self._state is not None, "no erasure acts before the first tick"

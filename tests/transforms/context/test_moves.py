@@ -18,7 +18,7 @@ from tests.transforms.context.test_groups import examples, kernel
 from transforms.context.plan import load_plans
 from transforms.decision.decide import decide
 from transforms.decision.plan import load_offers
-from transforms.track_contexts import addressed
+from transforms.elements import addressed
 
 
 @examples(25)
