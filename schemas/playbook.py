@@ -343,6 +343,11 @@ class Playbook(_Part):
         description="How long nothing is taken in about a customer after its `erasure`; at least `allowed_lateness`.",
     )
     contexts_every: Duration = Field(DAY, gt=0, description="How often changed contexts are written unasked.")
+    feed_timeout: dict[Name, Annotated[Duration, Field(gt=0)]] = Field(
+        {},
+        description="Signal type to how long a source of it may be silent, a multiple of `tick`: then it is down. An "
+        "absence (`without`) over its type waits until it is back, at the most `within`.",
+    )
     let: dict[Name, Expression] = Field({}, description="Names for use in any expression.")
     signals: SignalFiles = Field(
         min_length=1, description="Signal types it reads; `{name: file.avsc}` for one of your own."

@@ -47,6 +47,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
         whole: False where malformed parts were left out: then nobody can say what the others refer to.
     """
     yield from _times(playbook)
+    yield from _feeds(playbook)
     yield from _names(playbook)
     yield from _beside(playbook)
     for kind, level in playbook.levels.items():
@@ -77,6 +78,17 @@ def _times(playbook: Playbook) -> Iterator[Mistake]:
         told = f"{format_duration(playbook.erased_for)} is shorter than {format_duration(playbook.allowed_lateness)}"
         hint = "what was erased could come again, late"
         yield Mistake(("erased_for",), f"`erased_for` of {told}, the `allowed_lateness`", hint)
+
+
+def _feeds(playbook: Playbook) -> Iterator[Mistake]:
+    for signal, timeout in playbook.feed_timeout.items():
+        if signal not in playbook.signals:
+            message = f"`{signal}` is not one of the playbook's `signals`"
+            yield Mistake(("feed_timeout", signal), message, near_miss(signal, playbook.signals))
+        if timeout % playbook.tick:
+            tick = format_duration(playbook.tick)
+            told = f"{format_duration(timeout)} is not a multiple of the tick of {tick}"
+            yield Mistake(("feed_timeout", signal), f"`feed_timeout` {told}")
 
 
 def _names(playbook: Playbook) -> Iterator[Mistake]:

@@ -133,6 +133,7 @@ class Reference:
         self._inferred = inferred(playbook, self.level) if kind == "subscriber" else set[str]()
         self._asked = kind == "subscriber" and any(inferred(playbook, level) for level in playbook.levels.values())
         self._last_written: dict[str, Context] = {}
+        self.feeds: dict[tuple[str, str], int] = {}
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
         """Take signals in, then close every tick up to and including `upto`."""
@@ -143,6 +144,7 @@ class Reference:
         self.closed = upto
 
     def _close(self, tick: int) -> None:
+        self.listen(tick)
         self.enter(tick)
         self.evaluate(tick)
 
@@ -165,6 +167,19 @@ class Reference:
     def own_tick(self, row: Signal) -> int:
         """Return the first tick after the time of a row."""
         return (row.time // self.playbook.tick + 1) * self.playbook.tick
+
+    def listen(self, tick: int) -> None:
+        """Note when each feed was last heard of, copies included."""
+        for row in self.waiting:
+            if self.own_tick(row) <= tick:
+                feed = row.signal, row.source
+                self.feeds[feed] = max(row.time, self.feeds.get(feed, row.time))
+
+    def _waits(self, moment: Moment, tick: int) -> bool:
+        """Return whether a feed is down that could end a sequence."""
+        timeouts = self.playbook.feed_timeout
+        mine = {feed: time for feed, time in self.feeds.items() if feed[0] in (moment.without or {})}
+        return any(time < tick - timeouts[name] for (name, _), time in mine.items() if name in timeouts)
 
     def enter(self, tick: int) -> list[Signal]:
         """Let the rows of one tick enter; return those that are applied."""
@@ -338,12 +353,16 @@ class Reference:
         seen = self._seen(values, tick, moment.refresh)
         pulse, true = subject.pulses[name], is_true(moment.when or "TRUE", seen, self.playbook.let)
         due = self._edge(moment, pulse, true, tick) if moment.after is None else False
-        if moment.after and (pair := completed(moment, subject.threads[name], tick)):
+        if moment.after and (pair := self.completed(name, moment, subject, tick)):
             subject.made[name], due = made_by(pair, told(name, moment, self.playbook)), true
         if not due or (pulse.fired is not None and tick < pulse.fired + (moment.again_after or 0)):
             return False
         pulse.fired = tick
         return True
+
+    def completed(self, name: str, moment: Moment, subject: Subject, tick: int) -> list[Signal | None] | None:
+        """End the sequences of a moment that end at a tick; return what completed there, see `completed`."""
+        return completed(moment, subject.threads[name], tick, self._waits(moment, tick), self.playbook.tick)
 
     def _edge(self, moment: Moment, pulse: Pulse, true: bool, tick: int) -> bool:
         """Return whether a condition becomes true at one tick, or is due to repeat."""

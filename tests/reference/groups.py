@@ -45,6 +45,8 @@ class World:
         self._erasures: dict[tuple[str, str, str, str], int] = {}
         self._until: dict[tuple[str, str], int] = {}
         self._since: dict[str, int] = {}
+        for level in self.levels.values():
+            level.feeds = self._subscribers.feeds
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
         """Take signals in, then close every tick up to and including `upto`."""
@@ -108,6 +110,8 @@ class World:
 
     def _close(self, tick: int) -> None:
         self._erase(tick)
+        for level in self.levels.values():
+            level.listen(tick)
         applied = self._subscribers.enter(tick)
         for row in applied:
             if row.signal == "membership":

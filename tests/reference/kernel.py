@@ -31,10 +31,12 @@ class Kernel:
         self.contexts: dict[tuple[str, int], Context] = {}
         self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0, erased=0)
 
-    def advance(self, signals: Iterable[Signal], upto: int, *, final: bool = False) -> None:
+    def advance(
+        self, signals: Iterable[Signal], upto: int, *, final: bool = False, feeds: Iterable[pa.RecordBatch] = ()
+    ) -> None:
         """Advance over one span; what waits is given again, as a shell does."""
         state, waiting = (self.advanced.state, self.advanced.waiting) if self.advanced else (None, [])
-        self.take(advance(self.plan, state, [*waiting, *batches(self.plan, signals)], upto, final=final))
+        self.take(advance(self.plan, state, [*waiting, *feeds, *batches(self.plan, signals)], upto, final=final))
 
     def take(self, advanced: Advanced) -> None:
         """Note what came of a call."""

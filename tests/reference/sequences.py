@@ -42,13 +42,25 @@ def see(moment: Moment, threads: Threads, row: Signal, playbook: Playbook) -> No
             threads.going += [row] if part == "after" else []
 
 
-def completed(moment: Moment, threads: Threads, tick: int) -> list[Signal | None] | None:
-    """End what ends at a tick; return the start that completed there with its `then` row, None if none did."""
+def completed(
+    moment: Moment, threads: Threads, tick: int, down: bool = False, every: int = 1
+) -> list[Signal | None] | None:
+    """End what ends at a tick; return the start that completed there with its `then` row, None if none did.
+
+    While a feed is `down` that could have ended it, an absence waits, but no longer than `within` after its own tick,
+    the first after it was complete; ticks come `every` so many milliseconds.
+    """
     found = []
     for start in list(threads.going):
         time, what, row = min(_ends(moment, threads, start), key=lambda end: (*end[:2], _order(end[2] or start)))
         if time < tick:
+            absent = what == TIMEOUT and not moment.then
+            lapse = (time // every + 1) * every - -moment.within // every * every
+            if absent and down and tick < lapse:
+                continue
             threads.going.remove(start)
+            if absent and down:
+                continue
             if what == (THEN if moment.then else TIMEOUT):
                 found.append([start, row])
     return max(found, key=lambda pair: _order(pair[0]), default=None)

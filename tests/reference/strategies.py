@@ -143,6 +143,15 @@ def consent_cases(draw: Draw) -> Case:
 
 
 @st.composite
+def feed_cases(draw: Draw) -> Case:
+    """Return a playbook with absences whose feeds are down now and then, and calls."""
+    case = draw(cases(sequences=2))
+    timeouts = {name: draw(st.sampled_from([None, 2, 5, 9])) for name in ("usage", "balance", "order")}
+    said = ", ".join(f"{name}: {minutes}m" for name, minutes in timeouts.items() if minutes)
+    return replace(case, playbook=f"feed_timeout: {{{said}}}\n{case.playbook}")
+
+
+@st.composite
 def cases(
     draw: Draw, tick: int = 1, ticks: int = 40, reaches: Reaches = SMALL_REACHES, least: int = 0, sequences: int = 0
 ) -> Case:

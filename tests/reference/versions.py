@@ -32,7 +32,7 @@ from tests.reference.contexts import (
 from tests.reference.expressions import Value, is_true, names
 from tests.reference.models import models_of
 from tests.reference.records import Context, Grid, Transition
-from tests.reference.sequences import Made, Threads, completed, waits_for
+from tests.reference.sequences import Made, Threads, waits_for
 
 CHANGED = "definition_changed"
 
@@ -120,7 +120,7 @@ class Succession(Reference):
 
     def _fires(self, name: str, moment: Moment, subject: Subject, values: Mapping[str, Value], tick: int) -> bool:
         if self._starts(name, tick) and moment.on_start != "trigger":
-            completed(moment, subject.threads[name], tick)
+            self.completed(name, moment, subject, tick)
             seen = self._seen(values, tick, moment.refresh)
             subject.pulses[name].edge = tick if is_true(moment.when or "TRUE", seen, self.playbook.let) else None
             return False

@@ -15,6 +15,7 @@ from transforms.context.change import Change
 from transforms.context.company import Company, company_of
 from transforms.context.definitions import ContextPlan, Stratum
 from transforms.context.features import Features, ready_at
+from transforms.context.feeds import Feeds, take_feeds
 from transforms.context.intake import Intake, take_in
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
@@ -23,6 +24,7 @@ from transforms.context.periodic import Periodic
 from transforms.context.pulse import Pulse
 from transforms.context.segments import NEVER, Changes, Span
 from transforms.context.sequences import Completed
+from transforms.context.steps import WITHOUT
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of, without_repeats
 
@@ -92,11 +94,12 @@ def advance(
         memory.complete_from = complete_from
     span = Span(plan.grid, memory.closed, upto)
     change = changing.adopt(plan, memory, span)
+    feeds, signals = take_feeds(span, memory.down, signals)
     intake = take_in(plan, memory, signals, upto)
     retention.compact(plan, memory)
     company = company_of(plan, memory, intake)
     features = Features(plan, memory, company.leaves)
-    done = _sequences(plan, memory, intake, span)
+    done = _sequences(plan, memory, intake, span, feeds)
     asked = np.concatenate([company.asked, *(one.points.keys(plan.grid) for one in done.values())])
     due = Periodic(plan, memory, span)
     points, wake = _points(plan, memory, features, intake, span, asked, change, due)
@@ -109,24 +112,26 @@ def advance(
     beat = Pulse(plan, features, span, turns, memory, pulse, final)
     _store(memory, changes, fired)
     memory.fading = {plan.keys[name]: one.kept for name, one in features.faded.items()}
-    memory.closed = upto
+    memory.closed, memory.down = upto, feeds.after
     retention.prune(plan, memory)
     wakes = [beat.wake, *(one.wake for one in fired.values()), *(one.wake for one in features.faded.values())]
     wake = min([wake, next_written, *wakes, *(changes[segment.name].wake(segment) for segment in plan.segments)])
     address = company.address
     made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, beat, final, address)
     facts = company.facts(changes, span)
+    waiting = [*intake.waiting, *([] if final else feeds.waiting)]
     told = company.tell(features, changes, points)
-    return Advanced(made, facts, told, intake.counts, None if wake >= NEVER else wake, intake.waiting, plan, memory)
+    return Advanced(made, facts, told, intake.counts, None if wake >= NEVER else wake, waiting, plan, memory)
 
 
-def _sequences(plan: ContextPlan, memory: Memory, intake: Intake, span: Span) -> dict[str, Completed]:
+def _sequences(plan: ContextPlan, memory: Memory, intake: Intake, span: Span, feeds: Feeds) -> dict[str, Completed]:
     """Run the sequences of all moments that have one; the tables of others are gone."""
     before, memory.steps = memory.steps, {}
     done = {}
     for moment in plan.moments:
         if moment.sequence:
-            made = sequences.run(moment.sequence, span, plan.allowed_lateness, before, intake.steps)
+            gaps = feeds.gaps({step.signal for step in moment.sequence.steps if step.part == WITHOUT})
+            made = sequences.run(moment.sequence, span, plan.allowed_lateness, before, intake.steps, gaps)
             done[moment.name] = made
             memory.steps |= made.tables
     return done

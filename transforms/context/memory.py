@@ -22,6 +22,7 @@ MEMBERS = {
     "enter": pl.Boolean,
     "exit": pl.Boolean,
 }
+DOWN = {"signal": pl.String, "source": pl.String}
 MOMENTS = {"code": pl.Int64, "moment": pl.String, "since": pl.Int64, "fired": pl.Int64}
 
 Tables = dict[str, pl.DataFrame]
@@ -49,6 +50,7 @@ class Memory:
         moments: Where a moment's condition is true, since when; when it last fired.
         steps: Per "sequence part": code, time and columns of the rows that may still complete or end a sequence.
         fading: Per hash of a derived value's definition, what is left of it; see `fading.KEPT`.
+        down: The feeds that are down: type of signal and source.
         groups: What is known of who is in which group; see `identity.KEPT` and `people.KEPT`.
     """
 
@@ -64,6 +66,7 @@ class Memory:
     seen: pl.DataFrame = field(default_factory=lambda: _empty(SEEN))
     members: pl.DataFrame = field(default_factory=lambda: _empty(MEMBERS))
     moments: pl.DataFrame = field(default_factory=lambda: _empty(MOMENTS))
+    down: pl.DataFrame = field(default_factory=lambda: _empty(DOWN))
     steps: Tables = field(default_factory=dict)
     fading: Tables = field(default_factory=dict)
     groups: Tables = field(default_factory=dict)
@@ -142,7 +145,13 @@ def dump(memory: Memory) -> bytes:
     """Return the blob of a state."""
     header = {name: getattr(memory, name) for name in _HEADER}
     tables = {f"{kind} {name}": table for kind, group in memory.named().items() for name, table in group.items()}
-    singles = {"subjects": memory.subjects, "seen": memory.seen, "members": memory.members, "moments": memory.moments}
+    singles = {
+        "subjects": memory.subjects,
+        "seen": memory.seen,
+        "members": memory.members,
+        "moments": memory.moments,
+        "down": memory.down,
+    }
     return state_blob.dump(header, {name: _to_arrow(table) for name, table in (tables | singles).items()})
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.context.feeds import NO_GAPS, Gaps
 from transforms.context.memory import Tables
 from transforms.context.segments import NEVER, Span
 from transforms.context.steps import AFTER, THEN, WITHOUT, Sequence, Step
@@ -44,14 +45,15 @@ def rows_of(step: Step, frame: pl.DataFrame) -> pl.DataFrame:
     return rows.select("code", *whose, "time", *told, *step.columns).drop_nulls(step.same)
 
 
-def run(sequence: Sequence, span: Span, lateness: int, before: Tables, new: Tables) -> Completed:
+def run(sequence: Sequence, span: Span, lateness: int, before: Tables, new: Tables, gaps: Gaps = NO_GAPS) -> Completed:
     """Advance one sequence over a span.
 
     Each `after` row starts one. It ends with what comes first: a `then` or `without` row that is later and has the
     same values, or `within` after its time; of a tie, `then` is first and the end of `within` is last. It completes if
     that is a `then` row or, where none is awaited, the end of `within`; at the first tick later than that, or at the
-    span's first where late rows made it so. What has ended stays so. Of several that complete at one tick, the one
-    whose `after` row is last by (time, source, id) is told.
+    span's first where late rows made it so. Where a feed is down that could end it, an absence waits for the first
+    tick at which none is; it lapses `within` after its tick, if one still is. What has ended stays so. Of several
+    that complete at one tick, the one whose `after` row is last by (time, source, id) is told.
 
     Args:
         sequence: The definition.
@@ -59,6 +61,7 @@ def run(sequence: Sequence, span: Span, lateness: int, before: Tables, new: Tabl
         lateness: How late a row may be, milliseconds.
         before: The tables of `memory.steps`.
         new: The rows that the call brought, likewise.
+        gaps: When a feed of a `without` type is down.
     """
     late = _rows(sequence, AFTER, new).filter(pl.col("time") < (span.closed or 0)).select("code")
     old = {part: _rows(sequence, part, before) for part in (AFTER, THEN, WITHOUT)}
@@ -66,7 +69,7 @@ def run(sequence: Sequence, span: Span, lateness: int, before: Tables, new: Tabl
     started = pl.concat([old[AFTER], fresh[AFTER]])
     recent = {part: old[part].join(late, "code", "semi") for part in (THEN, WITHOUT)}
     followed = {part: pl.concat([rows, fresh[part]]) for part, rows in recent.items()}
-    ended = _ended(sequence, span, _with_next(sequence, started, followed))
+    ended = _ended(sequence, span, _with_next(sequence, started, followed), gaps)
     over = pl.col("tick") <= span.upto
     going, kept = ended.filter(~over), pl.col("time") > span.upto - lateness
     tables = {f"{sequence.key} {AFTER}": going.select(started.columns)}
@@ -121,14 +124,26 @@ def _later(threads: Ints, times: Ints, rows: pl.DataFrame) -> pl.Series:
     return pl.Series(pa.array(at, mask=~found))
 
 
-def _ended(sequence: Sequence, span: Span, rows: pl.DataFrame) -> pl.DataFrame:
+def _ended(sequence: Sequence, span: Span, rows: pl.DataFrame, gaps: Gaps) -> pl.DataFrame:
     """Add when each start ends or will end at the latest, and whether it then completes: tick, completes."""
     then, gone = (pl.col(f"time {part}").fill_null(NEVER) for part in (THEN, WITHOUT))
     timeout = pl.col("time") + sequence.within
     end = pl.min_horizontal(then, gone, timeout)
     tick = end - end % span.grid.tick + span.grid.tick
     completes = then == end if sequence.awaits else gone > timeout
-    return rows.with_columns(tick=pl.max_horizontal(tick, span.first), completes=completes)
+    ended = rows.with_columns(own=tick, tick=pl.max_horizontal(tick, span.first), completes=completes)
+    return (ended if sequence.awaits else _waiting(sequence, span, ended, gaps)).drop("own")
+
+
+def _waiting(sequence: Sequence, span: Span, ended: pl.DataFrame, gaps: Gaps) -> pl.DataFrame:
+    """Let what completes while a feed is down wait for it, or lapse."""
+    ticks = ended["tick"].to_numpy()
+    lapse = np.maximum(ended["own"].to_numpy() + span.grid.at_least(sequence.within), ticks)
+    over = gaps.over(ticks)
+    return ended.with_columns(
+        tick=pl.when("completes").then(pl.Series(np.minimum(over, lapse))).otherwise("tick"),
+        completes=pl.col("completes") & pl.Series(over <= lapse),
+    )
 
 
 def _completed(sequence: Sequence, rows: pl.DataFrame) -> tuple[Points, pl.DataFrame]:

@@ -1,0 +1,138 @@
+"""Feeds: from when to when a source of a signal type is silent, and so down; an absence over its type waits."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms.context.memory import DOWN
+from transforms.context.plain_arrow import plain
+from transforms.context.segments import NEVER, Span
+from transforms.context.ticks import Ints
+
+FEED = b"@feed"
+"""Name of the batches that tell which feeds go down and come back."""
+
+TURNS = {"tick": pl.Int64, **DOWN, "down": pl.Boolean}
+
+
+class Gaps(NamedTuple):
+    """The ticks `[start, end)` at which some feed of some types is down; sorted, and none touches another."""
+
+    starts: Ints
+    ends: Ints
+
+    def over(self, ticks: Ints) -> Ints:
+        """Return each tick, or the end of the gap in which it lies."""
+        if not len(self.starts):
+            return ticks
+        at = np.searchsorted(self.starts, ticks, "right") - 1
+        return np.where((at >= 0) & (ticks < self.ends[at]), self.ends[at], ticks)
+
+
+NO_GAPS = Gaps(np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+@dataclass(frozen=True)
+class Feeds:
+    """The feeds of one call.
+
+    Attributes:
+        span: The ticks of the call.
+        down: As `memory.DOWN`, at its start.
+        turns: As `TURNS`: at which tick of it a feed goes down or comes back.
+        waiting: Batches, or parts of them, of later ticks.
+    """
+
+    span: Span
+    down: pl.DataFrame
+    turns: pl.DataFrame
+    waiting: Sequence[pa.RecordBatch]
+
+    def gaps(self, signals: Collection[str]) -> Gaps:
+        """Return when a feed of these types is down; one that is at the end stays down until told otherwise."""
+        begun = self.down.select(pl.lit(self.span.first, pl.Int64).alias("tick"), "signal", n=pl.lit(1, pl.Int64))
+        turned = self.turns.select("tick", "signal", n=pl.when("down").then(1).otherwise(-1).cast(pl.Int64))
+        every = pl.concat([begun, turned]).filter(pl.col("signal").is_in([*signals]))
+        steps = every.group_by("tick").agg(pl.col("n").sum()).sort("tick")
+        down = steps["n"].cum_sum().to_numpy() > 0
+        edges = np.flatnonzero(np.diff(down, prepend=False))
+        ticks = np.append(steps["tick"].to_numpy()[edges], NEVER)
+        return Gaps(ticks[:-1][::2], ticks[1:][::2])
+
+    @property
+    def after(self) -> pl.DataFrame:
+        """The feeds that are down at the end, as `DOWN`."""
+        begun = self.down.select(pl.lit(0, pl.Int64).alias("tick"), *DOWN, down=pl.lit(True))
+        last = pl.concat([begun, self.turns]).sort("tick").group_by(*DOWN).last()
+        return last.filter("down").select(*DOWN).sort(*DOWN)
+
+
+def take_feeds(span: Span, down: pl.DataFrame, batches: Sequence[pa.RecordBatch]) -> tuple[Feeds, list[pa.RecordBatch]]:
+    """Tell what is said of feeds from signals.
+
+    Args:
+        span: The ticks of the call.
+        down: As `DOWN`, at its start.
+        batches: Signal batches, and those of `feed_batch`, of which none is for a tick before the span.
+
+    Returns:
+        What is said, and the signal batches.
+    """
+    signals = [batch for batch in batches if batch.schema.metadata[b"signal"] != FEED]
+    said = [batch for batch in batches if batch.schema.metadata[b"signal"] == FEED]
+    waiting = [batch for batch in said if batch["time"][0].as_py() >= span.upto]
+    due = [pl.DataFrame(batch) for batch in said if batch["time"][0].as_py() < span.upto]
+    turns = pl.concat([pl.DataFrame(schema=TURNS), *(one.select(*TURNS) for one in due)])
+    return Feeds(span, down, turns, waiting), signals
+
+
+def feed_batch(kind: str, turn: tuple[int, str, str, bool]) -> pa.RecordBatch:
+    """Return what shards of a kind of subjects are told of a feed: columns time and those of `TURNS`, one row.
+
+    Args:
+        kind: Of the subjects.
+        turn: Tick, signal type, source, and whether it goes down.
+    """
+    rows = pl.DataFrame([turn], schema=TURNS, orient="row").with_columns(time=pl.col("tick") - 1)
+    metadata = {b"signal": FEED, b"subject_kind": kind.encode()}
+    return plain(rows).replace_schema_metadata(metadata).combine_chunks().to_batches()[0]
+
+
+class Feed(NamedTuple):
+    """What is known of a feed: the last tick that closed over a signal of it, and whether it is down."""
+
+    last: int | None = None
+    down: bool = False
+
+
+def watch(feed: Feed, ticks: Ints, span: Span, timeout: int) -> tuple[list[tuple[int, bool]], Feed]:
+    """Tell at which ticks of a span a feed goes down and comes back.
+
+    It is down at a tick T if it had signals before T, and none in [T - timeout, T).
+
+    Args:
+        feed: At the start of the span.
+        ticks: The first tick after each of its signals that were not known before; ascending, different.
+        span: The ticks.
+        timeout: Milliseconds, a multiple of the tick.
+
+    Returns:
+        Pairs of a tick and whether it goes down there, in order; and the feed at the end.
+    """
+    late = ticks[ticks < span.first]
+    last = max([*late.tolist()[-1:], *([] if feed.last is None else [feed.last])], default=None)
+    back = feed.down and last is not None and span.first < last + timeout
+    turns, down = [(span.first, False)] if back else [], feed.down and not back
+    seen = np.array([*([] if last is None else [last]), *ticks[len(late) :].tolist()], np.int64)
+    for gap in np.flatnonzero(np.diff(seen) > timeout).tolist():
+        turns += [] if down else [(int(seen[gap]) + timeout, True)]
+        turns.append((int(seen[gap + 1]), False))
+        down = False
+    if len(seen) and not down and seen[-1] + timeout <= span.upto:
+        turns.append((int(seen[-1]) + timeout, True))
+        down = True
+    return turns, Feed(int(seen[-1]) if len(seen) else None, down)
