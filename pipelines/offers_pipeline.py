@@ -11,6 +11,7 @@ from pipelines.feeds import feeds_of
 from pipelines.settings import RunSettings
 from schemas.errors import LoadError, LoadErrors
 from schemas.offer import OFFER
+from schemas.playbook import Playbook
 from schemas.records import ALERT, INSTANT, PORTRAIT, PULSE, RECEIPT, REJECTED, TRANSITION
 from schemas.versions import Versions
 from transforms import encoding
@@ -26,6 +27,7 @@ from transforms.sample_subjects import SampleSubjects
 from transforms.sum_receipts import SumReceipts
 from transforms.track_contexts import OUTPUTS, TrackContexts
 from transforms.versions import ContextPlans, load_all_offers, load_contexts
+from transforms.watch_feeds import WatchFeeds
 from transforms.write_outputs import FORMATS, Output, WriteOutputs, Writer
 
 WRITERS: dict[str, Mapping[str, Writer]] = {
@@ -69,14 +71,16 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     signals, of_groups, rejected = _signals(pipeline, contexts, settings)
     end = EndInput(tick=versions.first.tick, shards=settings.shards, until=settings.until)
     grouped = [*of_groups] if len(plans) > 1 else []
+    feeds, group_feeds = _feeds(versions.first, settings, (*signals, *grouped))
+    signals = _sampled(signals, settings)
     ends = (*signals, *grouped) | "Every" >> beam.Flatten() | "EndInput" >> end
     books: dict[str, Any] = {"playbook": versions.first, "later": versions.playbooks[1:]}
     segmented = any(plan.segments for plans in contexts.plans for plan in plans.values())
     options: dict[str, Any] = {"shards": settings.shards, "complete_from": settings.complete_from, "pulse": segmented}
     track = partial(TrackContexts, **books, **options, bounded=True)
-    stages = [(*signals, ends) | "Gather" >> beam.Flatten() | "TrackContexts" >> track()]
+    stages = [(*signals, *feeds, ends) | "Gather" >> beam.Flatten() | "TrackContexts" >> track()]
     if len(plans) > 1:
-        told = (stages[0]["told"], *grouped, ends) | "GatherGroups" >> beam.Flatten()
+        told = (stages[0]["told"], *grouped, *group_feeds, ends) | "GatherGroups" >> beam.Flatten()
         stages.append(told | "TrackGroups" >> track(groups=True))
     tracked = {name: tuple(stage[name] for stage in stages) for name in ("triggers", *OUTPUTS)}
     triggers = tracked.pop("triggers") | "Triggers" >> beam.Flatten()
@@ -114,9 +118,22 @@ def _signals(
         signals.append(parsed.signals)
         groups.append(parsed.groups)
         rejected += [read.rejected, parsed.rejected]
-    if settings.sample < 1:
-        signals = [signals | "Signals" >> beam.Flatten() | "SampleSubjects" >> SampleSubjects(share=settings.sample)]
     return signals, groups, rejected
+
+
+def _sampled(signals: list[Any], settings: RunSettings) -> list[Any]:
+    if settings.sample == 1:
+        return signals
+    return [signals | "Signals" >> beam.Flatten() | "SampleSubjects" >> SampleSubjects(share=settings.sample)]
+
+
+def _feeds(playbook: Playbook, settings: RunSettings, signals: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
+    """Return what shards of subscribers and of groups are told of feeds that are down, of all signals."""
+    if not playbook.feed_timeout:
+        return [], []
+    watch = WatchFeeds(playbook=playbook, bounded=True, shards=settings.shards)
+    feeds = signals | "AllFeeds" >> beam.Flatten() | "WatchFeeds" >> watch
+    return [feeds.signals], [feeds.groups]
 
 
 def outputs_of(offers: OfferPlan, formats: Collection[str]) -> dict[str, Output]:

@@ -83,6 +83,11 @@ def misfits(before: Playbook, after: Playbook) -> Iterator[LoadError]:
     elif before.effective_from is not None and after.effective_from <= before.effective_from:
         told = f"`effective_from` is not after that of version {before.version} in {before.file}"
         yield after.error(("effective_from",), told, hint="a later version takes over later")
+    if after.feed_timeout != before.feed_timeout:
+        told = f"`feed_timeout` is not that of {before.file}"
+        yield after.error(
+            ("feed_timeout",), told, hint="it is the same in all versions: a feed is down for all or none"
+        )
     for key in ("tick", "grace"):
         was, is_ = getattr(before, key), getattr(after, key)
         if was != is_:

@@ -42,6 +42,7 @@ OTHER_BOOK = parse_playbook(PLAYBOOK.replace("500", "600").replace("cooldown: 1d
 LATER = parse_playbook(
     PLAYBOOK.replace("version: 3", "version: 4\neffective_from: 2030-01-01T00:00:00Z").replace("500", "700")
 )
+WATCHED = parse_playbook(PLAYBOOK + "feed_timeout: {usage: 1h}\n")
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
 
@@ -107,6 +108,12 @@ def _examples(directory: Path) -> dict[str, Example]:
             ShardParcel,
             {"Times", "NoTime", "All", "Gather", "Tell"},
             {"tick": 30_000, "shards": 5, "until": 60_000},
+        ),
+        "WatchFeeds": Example(
+            {"playbook": WATCHED, "bounded": True, "shards": 2},
+            ShardParcel,
+            {"Hear", "Watch"},
+            {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000)},
         ),
         "TrackContexts": Example(
             {"playbook": BOOK, "bounded": True, "shards": 2},

@@ -22,7 +22,7 @@ from transforms.elements import elements_of, elements_of_erasures
 from transforms.parcel import Parcel, ParcelCoder, ShardParcel
 from transforms.pseudonym_key import key_in_environment
 from transforms.sum_receipts import Removed
-from transforms.ticking import STAGES, Alarm, Backlog
+from transforms.ticking import Alarm, Backlog
 from transforms.versions import load_contexts
 
 END = b"@end"
@@ -131,7 +131,7 @@ class _TrackSubscribers(_Shell, beam.DoFn):
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     CLOSED = ReadModifyWriteStateSpec("closed", VarIntCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
-    TIMER = TimerSpec(STAGES[0], TimeDomain.WATERMARK)
+    TIMER = TimerSpec("track_subscribers", TimeDomain.WATERMARK)
 
     def process(
         self,
@@ -165,7 +165,7 @@ class _TrackGroups(_Shell, beam.DoFn):
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     CLOSED = ReadModifyWriteStateSpec("closed", VarIntCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
-    TIMER = TimerSpec(STAGES[1], TimeDomain.WATERMARK)
+    TIMER = TimerSpec("track_groups", TimeDomain.WATERMARK)
 
     def process(
         self,
@@ -234,7 +234,7 @@ class TrackContexts(beam.PTransform):
 
     def expand(self, signals: beam.PCollection[ShardParcel]) -> Any:
         """Return the outputs by name."""
-        stage, shell = (STAGES[1], _TrackGroups) if self.groups else (STAGES[0], _TrackSubscribers)
+        stage, shell = ("track_groups", _TrackGroups) if self.groups else ("track_subscribers", _TrackSubscribers)
         track = beam.ParDo(shell(self, Alarm(stage, self.bounded, self.backlog)))
         tags = {"told": ShardParcel, **dict.fromkeys(OUTPUTS, pa.RecordBatch), "receipts": Removed}
         made = signals | "Advance" >> track.with_output_types(ShardParcel, **tags).with_outputs(*tags, main="triggers")

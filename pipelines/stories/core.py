@@ -11,6 +11,8 @@ from pipelines.stories.told import Told
 from schemas.playbook import GROUPS
 from transforms.context.advance_levels import AdvancedLevels
 from transforms.context.feature_plan import SUBSCRIBER
+from transforms.context.feeds import Watch
+from transforms.context.ticks import Grid
 from transforms.decision.offers import offers_of
 from transforms.versions import ContextPlans, load_all_offers, load_contexts
 
@@ -37,12 +39,14 @@ class _Core:
         self.story, self.counts = story, Counter[str]()
         self.offers = load_all_offers(story.versions)
         self.subscribers, self.groups = (_Levels(load_contexts(story.versions), of) for of in ((SUBSCRIBER,), GROUPS))
+        self.feeds = Watch(story.playbook.feed_timeout, Grid(story.playbook.tick), [*story.playbook.levels])
         self.ledger: bytes | None = None
 
     def advance(self, signals: Sequence[Signal], time: int, told: Told) -> None:
         """Advance to the last tick that a watermark closes, and add what comes of it."""
         upto = time // self.story.playbook.tick * self.story.playbook.tick
         given = batches(self.story.versions, signals)
+        given += self.feeds.turns(given, upto)
         subscribers = self.subscribers.advance([one for one in given if not of_group(one) or erases(one)], upto)
         passed_on = [batch for one in subscribers.every for batch in one.told]
         passed_on += [batch for one in subscribers.erased for batch in one.told]

@@ -19,6 +19,7 @@ from transforms.decide_offers import DecideOffers
 from transforms.parcel import Parcel, ShardParcel
 from transforms.ticking import STAGES
 from transforms.track_contexts import TrackContexts
+from transforms.watch_feeds import WatchFeeds
 
 _HEARD: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
 """What streams told, by file of the story and output: the runner works in this process."""
@@ -32,6 +33,9 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     books: dict[str, Any] = {"playbook": story.playbook, "later": story.versions.playbooks[1:]}
     with salted(), beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
         signals = pipeline | "Signals" >> _stream(story)
+        if story.playbook.feed_timeout:
+            feeds = signals | "WatchFeeds" >> WatchFeeds(playbook=story.playbook, bounded=False, shards=1)
+            signals = (signals, feeds.signals, feeds.groups) | "AndFeeds" >> beam.Flatten()
         subscribers = signals | "Subscribers" >> beam.Filter(_of_subscribers)
         stages = [subscribers | "TrackContexts" >> TrackContexts(**books, bounded=False, shards=1)]
         if len(story.playbook.levels) > 1:

@@ -254,6 +254,12 @@ def _with(change: tuple[str, str]) -> str:
             ("\noffers:", "\nhousehold: {segments: {left_mb: {enter: mb_2h > 1}}}\noffers:"),
             "`household.segments.left_mb`: the name `left_mb` is that of a value at `subscriber`",
         ),
+        (("tick: 1m", "tick: 1m\nfeed_timeout: {usgae: 1h}"), "`usgae` is not one of the playbook's `signals`"),
+        (
+            ("tick: 1m", "tick: 1m\nfeed_timeout: {usage: 90s}"),
+            "`feed_timeout` 90s is not a multiple of the tick of 1m",
+        ),
+        (("tick: 1m", "tick: 1m\nfeed_timeout: {usage: 0s}"), "`feed_timeout.usage`: must be"),
         (("  caps:", "  consent: {profilling: opt_in}\n  caps:"), "`policy.consent.profilling`: unknown key"),
         (("in: month", "in: fortnight"), "`policy.caps.1.in`: must be a number and a unit"),
         (("in: month", "in: 0s"), "`policy.caps.1.in`: must be `day`, `week`, `month` or more than 0s"),

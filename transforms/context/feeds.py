@@ -1,6 +1,6 @@
 """Feeds: from when to when a source of a signal type is silent, and so down; an absence over its type waits."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from transforms.context.memory import DOWN
 from transforms.context.plain_arrow import plain
 from transforms.context.segments import NEVER, Span
-from transforms.context.ticks import Ints
+from transforms.context.ticks import Grid, Ints
 
 FEED = b"@feed"
 """Name of the batches that tell which feeds go down and come back."""
@@ -67,7 +67,7 @@ class Feeds:
     def after(self) -> pl.DataFrame:
         """The feeds that are down at the end, as `DOWN`."""
         begun = self.down.select(pl.lit(0, pl.Int64).alias("tick"), *DOWN, down=pl.lit(True))
-        last = pl.concat([begun, self.turns]).sort("tick").group_by(*DOWN).last()
+        last = pl.concat([begun, self.turns]).sort("tick", maintain_order=True).group_by(*DOWN).last()
         return last.filter("down").select(*DOWN).sort(*DOWN)
 
 
@@ -77,7 +77,7 @@ def take_feeds(span: Span, down: pl.DataFrame, batches: Sequence[pa.RecordBatch]
     Args:
         span: The ticks of the call.
         down: As `DOWN`, at its start.
-        batches: Signal batches, and those of `feed_batch`, of which none is for a tick before the span.
+        batches: Signal batches, and those of `feed_batch`; what is told late counts from the span's first tick on.
 
     Returns:
         What is said, and the signal batches.
@@ -87,6 +87,7 @@ def take_feeds(span: Span, down: pl.DataFrame, batches: Sequence[pa.RecordBatch]
     waiting = [batch for batch in said if batch["time"][0].as_py() >= span.upto]
     due = [pl.DataFrame(batch) for batch in said if batch["time"][0].as_py() < span.upto]
     turns = pl.concat([pl.DataFrame(schema=TURNS), *(one.select(*TURNS) for one in due)])
+    turns = turns.with_columns(pl.col("tick").clip(span.first)).sort("tick", maintain_order=True)
     return Feeds(span, down, turns, waiting), signals
 
 
@@ -100,6 +101,14 @@ def feed_batch(kind: str, turn: tuple[int, str, str, bool]) -> pa.RecordBatch:
     rows = pl.DataFrame([turn], schema=TURNS, orient="row").with_columns(time=pl.col("tick") - 1)
     metadata = {b"signal": FEED, b"subject_kind": kind.encode()}
     return plain(rows).replace_schema_metadata(metadata).combine_chunks().to_batches()[0]
+
+
+def heard(batch: pa.RecordBatch, tick: int) -> Iterator[tuple[str, Ints]]:
+    """Yield each source of a signal batch, with the first ticks after its signals, ascending and different."""
+    ticks = pl.col("time") - pl.col("time") % tick + tick
+    rows = pl.DataFrame(batch.select(["source", "time"])).select(pl.col("source").cast(pl.String), ticks)
+    for source, mine in rows.unique().sort("source", "time").partition_by("source", as_dict=True).items():
+        yield str(source[0]), mine["time"].to_numpy()
 
 
 class Feed(NamedTuple):
@@ -136,3 +145,35 @@ def watch(feed: Feed, ticks: Ints, span: Span, timeout: int) -> tuple[list[tuple
         turns.append((int(seen[-1]) + timeout, True))
         down = True
     return turns, Feed(int(seen[-1]) if len(seen) else None, down)
+
+
+class Watch:
+    """All feeds of a playbook, watched from call to call by one who sees all signals."""
+
+    def __init__(self, timeouts: Mapping[str, int], grid: Grid, kinds: Sequence[str]) -> None:
+        """Start without any signal.
+
+        Args:
+            timeouts: The playbook's `feed_timeout`.
+            grid: Its ticks.
+            kinds: The kinds of subjects that are told.
+        """
+        self._timeouts, self._grid, self._kinds = timeouts, grid, kinds
+        self._feeds: dict[tuple[str, str], Feed] = {}
+        self._ticks: dict[tuple[str, str], Ints] = {}
+        self._closed: int | None = None
+
+    def turns(self, batches: Iterable[pa.RecordBatch], upto: int) -> Iterator[pa.RecordBatch]:
+        """Take signal batches and yield what is told of the ticks up to `upto`; signals of later ticks wait."""
+        for batch in batches:
+            signal = batch.schema.metadata[b"signal"].decode()
+            for source, ticks in heard(batch, self._grid.tick) if signal in self._timeouts else ():
+                before = self._ticks.get((signal, source), ticks[:0])
+                self._ticks[signal, source] = np.union1d(before, ticks)
+        span = Span(self._grid, self._closed, upto)
+        for name, ticks in self._ticks.items():
+            self._ticks[name] = ticks[ticks > upto]
+            due = ticks[ticks <= upto]
+            turns, self._feeds[name] = watch(self._feeds.get(name, Feed()), due, span, self._timeouts[name[0]])
+            yield from (feed_batch(kind, (tick, *name, down)) for tick, down in turns for kind in self._kinds)
+        self._closed = upto

@@ -5,13 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.reference.feeds import Watched
-from tests.reference.kernel import Kernel
+from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import SMALL
-from tests.reference.records import MINUTE
 from tests.reference.strategies import Case, feed_cases
 from tests.transforms.context.test_advance import assert_same, examples, plan_of, playbook_of, reference
-from transforms.context.feeds import Feed, watch
+from transforms.context.feeds import Feed, Watch, watch
 from transforms.context.segments import Span
 from transforms.context.ticks import Grid
 
@@ -60,10 +58,10 @@ def test_a_late_signal_brings_a_feed_back_at_the_first_open_tick() -> None:
 @examples(100)
 @given(feed_cases())
 def test_absences_wait_as_the_reference_says(case: Case) -> None:
-    kernel, feeds = Kernel(plan_of(case.playbook, SMALL)), Watched(playbook_of(case.playbook))
-    closed = None
+    book, plan = playbook_of(case.playbook), plan_of(case.playbook, SMALL)
+    kernel, feeds, closed = Kernel(plan), Watch(book.feed_timeout, plan.grid, ["subscriber"]), None
     for rows, upto in case.calls:
-        due = [row for row in rows if closed is None or row.time >= closed - 10 * MINUTE]
-        kernel.advance(rows, upto, feeds=feeds.turns(due, upto))
+        known = [row for row in rows if closed is None or row.time >= closed - book.allowed_lateness]
+        kernel.advance(rows, upto, feeds=feeds.turns(batches(plan, known), upto))
         closed = upto
     assert_same([kernel], reference(case))

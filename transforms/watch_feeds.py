@@ -1,0 +1,137 @@
+"""Watches feeds: which sources of a signal type have gone silent, and which are back."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+import numpy as np
+from apache_beam.coders import BytesCoder, VarIntCoder
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
+
+from schemas.playbook import GROUPS, Playbook
+from transforms.context.feeds import Feed, feed_batch, heard, watch
+from transforms.context.segments import Span
+from transforms.context.ticks import Grid, Ints
+from transforms.parcel import Parcel, ShardParcel
+from transforms.ticking import Alarm, Backlog
+
+STAGE = "watch_feeds"
+_NONE = np.empty(0, np.int64)
+
+Heard = tuple[str, bytes]
+"""A feed, and the first ticks after some of its signals, int64."""
+
+
+class _Hear(beam.DoFn):
+    """Finds the feeds of a parcel of signals."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        self._tick, self._timeouts = playbook.tick, {**playbook.feed_timeout}
+
+    def process(self, element: ShardParcel) -> Iterator[Heard]:
+        batch = element[1].open()
+        signal = batch.schema.metadata[b"signal"].decode()
+        for source, ticks in heard(batch, self._tick) if signal in self._timeouts else ():
+            yield f"{signal} {source}", ticks.tobytes()
+
+
+class _Watch(beam.DoFn):
+    """Watches one feed a key, and tells every shard."""
+
+    WAITING = BagStateSpec("waiting", BytesCoder())
+    FEED = ReadModifyWriteStateSpec("feed", BytesCoder())
+    CLOSED = ReadModifyWriteStateSpec("closed", VarIntCoder())
+    WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
+    TIMER = TimerSpec(STAGE, TimeDomain.WATERMARK)
+
+    def __init__(self, feeds: "WatchFeeds") -> None:
+        self._grid, self._timeouts = Grid(feeds.playbook.tick), {**feeds.playbook.feed_timeout}
+        self._kinds, self._shards = (*feeds.playbook.levels,), feeds.shards
+        self._alarm = Alarm(STAGE, feeds.bounded, feeds.backlog)
+
+    def process(
+        self,
+        element: Heard,
+        key: Any = beam.DoFn.KeyParam,
+        waiting: Any = beam.DoFn.StateParam(WAITING),
+        closed: Any = beam.DoFn.StateParam(CLOSED),
+        wake: Any = beam.DoFn.StateParam(WAKE),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> None:
+        waiting.add(element[1])
+        first = int(np.frombuffer(element[1], np.int64)[0])
+        self._alarm.at(max(first, (closed.read() or 0) + self._grid.tick), wake, timer)
+
+    @on_timer(TIMER)
+    def tell(
+        self,
+        key: Any = beam.DoFn.KeyParam,
+        fired: Timestamp = beam.DoFn.TimestampParam,
+        waiting: Any = beam.DoFn.StateParam(WAITING),
+        feed: Any = beam.DoFn.StateParam(FEED),
+        closed: Any = beam.DoFn.StateParam(CLOSED),
+        wake: Any = beam.DoFn.StateParam(WAKE),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> Iterator[Any]:
+        tick = self._alarm.due(fired, wake)
+        if tick is None:
+            return
+        signal, _, source = key.partition(" ")
+        timeout, known = self._timeouts[signal], msgspec.msgpack.decode(feed.read() or b"\x92\xc0\xc2", type=Feed)
+        ticks: Ints = np.unique(np.concatenate([np.frombuffer(each, np.int64) for each in waiting.read()] or [_NONE]))
+        upto = int(ticks[-1]) + timeout if self._alarm.bounded else tick
+        turns, now = watch(known, ticks[ticks <= upto], Span(self._grid, closed.read(), upto), timeout)
+        later = ticks[ticks > upto]
+        waiting.clear()
+        if len(later):
+            waiting.add(later.tobytes())
+        feed.write(msgspec.msgpack.encode(now))
+        closed.write(upto)
+        if not self._alarm.bounded:
+            self._next(later, now, timeout, wake, timer)
+        yield from self._told(signal, source, turns)
+
+    def _next(self, later: Ints, feed: Feed, timeout: int, wake: Any, timer: Any) -> None:
+        """Wake for the next signal, or where the feed is down without one."""
+        ticks = later[:1].tolist() + ([] if feed.down or feed.last is None else [feed.last + timeout])
+        if ticks:
+            self._alarm.at(min(ticks), wake, timer)
+
+    def _told(self, signal: str, source: str, turns: Sequence[tuple[int, bool]]) -> Iterator[Any]:
+        for tick, down in turns:
+            for kind in self._kinds:
+                parcel = Parcel.of(feed_batch(kind, (tick, signal, source, down)))
+                parcels = ((shard, parcel) for shard in range(self._shards))
+                yield from (TaggedOutput("groups", one) for one in parcels) if kind in GROUPS else parcels
+
+
+@dataclass(eq=False, kw_only=True)
+class WatchFeeds(beam.PTransform):
+    """Tell every shard which sources of a signal type are down.
+
+    In: (shard, parcel of signals) of all subjects, in the global window. Out: (shard, parcel of a `feed_batch`),
+    `signals` for the shards of subscribers and `groups` for those of groups; they wake a little later. Late signals
+    count from the tick at which they are known.
+
+    Attributes:
+        playbook: Its `feed_timeout` says what is watched.
+        bounded: Whether the input ends.
+        shards: Number of shards.
+        backlog: History that an unbounded run catches up with.
+    """
+
+    playbook: Playbook
+    bounded: bool
+    shards: int
+    backlog: Backlog | None = None
+
+    def expand(self, signals: beam.PCollection[ShardParcel]) -> Any:
+        """Find the feeds, and watch each."""
+        feeds = signals | "Hear" >> beam.ParDo(_Hear(self.playbook)).with_output_types(Heard)
+        told = beam.ParDo(_Watch(self)).with_output_types(ShardParcel, groups=ShardParcel)
+        return feeds | "Watch" >> told.with_outputs("groups", main="signals")
