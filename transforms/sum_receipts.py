@@ -11,15 +11,14 @@ from apache_beam.transforms.window import FixedWindows, GlobalWindows, Timestamp
 from apache_beam.utils.timestamp import Duration, Timestamp
 
 from schemas.records import RECEIPT
-from transforms.ticking import STAGES
 
 Removed = tuple[str, pa.RecordBatch]
 """The name of a stage, and what one of its shards removed, as `schemas.records.REMOVED`."""
 
 OUTPUTS = {
-    STAGES[0]: ("contexts", "transitions", "rejected"),
-    STAGES[1]: ("contexts", "transitions", "rejected"),
-    STAGES[2]: ("decisions", "offers"),
+    "track_subscribers": ("contexts", "transitions", "rejected"),
+    "track_groups": ("contexts", "transitions", "rejected"),
+    "decide_offers": ("decisions", "offers"),
 }
 """The outputs of each stage that are about subjects: no stage takes back what it has written."""
 

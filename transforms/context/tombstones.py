@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from schemas.playbook import GROUPS
 from transforms.context.feature_plan import MEMBER, MEMBERSHIP
+from transforms.context.feeds import FEED
 from transforms.context.plain_arrow import used
 from transforms.context.ticks import Bools, Grid, Ints
 
@@ -98,8 +99,10 @@ def _gone(
 
 
 def _subjects(batch: pa.RecordBatch) -> list[tuple[str, pa.Array]]:
-    """Return whom rows are about, by kind; null where they are not about that kind."""
+    """Return whom rows are about, by kind; null where they are not about that kind. Feeds are about nobody."""
     metadata = batch.schema.metadata
+    if metadata[b"signal"] == FEED:
+        return []
     found = [(metadata[b"subject_kind"].decode(), batch["subject"])]
     if metadata[b"signal"] == MEMBERSHIP.encode() and "group" in batch.schema.names:
         groups, kinds, nobody = batch["group"], batch["group_kind"], pa.scalar(None, pa.string())
