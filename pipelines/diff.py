@@ -9,7 +9,6 @@ from pipelines.report import instant
 from pipelines.validate import load_checked
 from schemas.playbook import Playbook
 from transforms.context.definitions import ContextPlan
-from transforms.context.keys import definition_keys
 from transforms.context.strata import read_by_segment
 
 
@@ -82,7 +81,7 @@ def diff(old: str, new: str) -> Diff:
 
 def fates_of(old: ContextPlan, new: ContextPlan, effective_from: int | None) -> list[Fate]:
     """Return what becomes of each definition of a level when one plan follows another."""
-    was, now = definition_keys(old), definition_keys(new)
+    was, now = old.keys, new.keys
     ready = _ready(old, new, effective_from or 0)
     kept = {feature.key for feature in old.features}
     before, after = _read(old), _read(new)

@@ -17,7 +17,6 @@ from transforms.context.advance_levels import AdvancedLevels, advance_levels
 from transforms.context.consent_plan import CONSENT
 from transforms.context.definitions import ContextPlan, Record
 from transforms.context.feature_plan import SUBSCRIBER, signal_plan
-from transforms.context.keys import definition_keys
 from transforms.context.levels import columns_read
 from transforms.context.plan import contracts, load_plans, scope_of
 from transforms.context.profile_plan import PROFILE
@@ -127,15 +126,18 @@ def load_contexts(versions: Versions, grid: Grid | None = None) -> ContextPlans:
         grid: Panes other than the usual ones, for tests.
 
     Raises:
-        LoadErrors: mistakes in a version, a name that means values of another type than in the version before, groups,
-            or values that change with time alone, in a playbook that has several versions.
+        LoadErrors: mistakes in a version, a name that means values of another type than in the version before, levels
+            that are not those of the first, or values that change with time alone where there are several versions.
     """
     plans = [load_plans(book, grid) for book in versions.playbooks]
     if len(plans) == 1:
         return ContextPlans(versions, tuple(plans))
     record = _record(versions, plans)
-    level = [of_version[SUBSCRIBER] for of_version in plans]
-    return ContextPlans(versions, tuple({SUBSCRIBER: _joined(plan, level, record)} for plan in level))
+    joined = (
+        {level: _joined(plan, [other[level] for other in plans], record) for level, plan in of_version.items()}
+        for of_version in plans
+    )
+    return ContextPlans(versions, tuple(joined))
 
 
 @lru_cache(maxsize=16)
@@ -174,14 +176,17 @@ def contracts_of(versions: Versions) -> dict[str, Contract]:
 
 
 def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> ContextPlan:
-    """Return a plan that takes the signals of all versions, and keeps the profile and consent that any reads."""
+    """Return a plan that takes the signals of all versions, and keeps the profile and consent that any reads.
+
+    After a move it bars for as long as any version asks for.
+    """
     signals = {name: signal_plan(plan.level, name, ()) for other in plans for name in other.signals} | {**plan.signals}
     for name in signals.keys() & {PROFILE, CONSENT}:
         fields = {f.name: f for other in plans for f in other.features if f.name.startswith(f"{name}.")}
         mine = {feature.name: feature for feature in signals[name].features}
         signals[name] = signal_plan(plan.level, name, (fields | mine).values())
-    made = replace(plan, signals=signals, record=record)
-    return replace(made, keys=definition_keys(made))
+    contacts_matter = max(other.contacts_matter for other in plans)
+    return replace(plan, signals=signals, record=record, contacts_matter=contacts_matter)
 
 
 def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> Record:
@@ -190,8 +195,8 @@ def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> R
     evidence: dict[str, pl.DataType] = {}
     errors: list[LoadError] = []
     for book, of_version in zip(versions.playbooks, plans, strict=True):
-        errors += [_no_groups(book, level) for level in of_version if level != SUBSCRIBER]
-        errors += [_no_drift(book, name) for name in _drifting(of_version[SUBSCRIBER])]
+        errors += [_other_levels(book, level) for level in sorted(of_version.keys() ^ plans[0].keys())]
+        errors += [_no_drift(book, name) for plan in of_version.values() for name in _drifting(plan)]
         mine = of_version[SUBSCRIBER].record
         for known, new in ((context, mine.context), (evidence, mine.evidence)):
             for name in (name for name, dtype in new.items() if known.get(name, dtype) != dtype):
@@ -215,6 +220,6 @@ def _no_drift(book: Playbook, name: str) -> LoadError:
     return book.error((), told, hint="run the versions one after the other, each over its own time")
 
 
-def _no_groups(book: Playbook, level: str) -> LoadError:
-    told = f"`{level}`: versions of a playbook about groups cannot follow one another in one run"
-    return book.error((level,), told, hint="run the versions one after the other, each over its own time")
+def _other_levels(book: Playbook, level: str) -> LoadError:
+    told = f"`{level}`: one version has this section and another has not"
+    return book.error((), told, hint="who is in which group is kept from the beginning: give each version the section")

@@ -118,7 +118,7 @@ def advance(
     wake = min([wake, next_written, *wakes, *(changes[segment.name].wake(segment) for segment in plan.segments)])
     address = company.address
     made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, beat, final, address)
-    facts = company.facts(changes, span)
+    facts = company.facts(changes, span, change)
     waiting = [*intake.waiting, *([] if final else feeds.waiting)]
     told = company.tell(features, changes, points)
     return Advanced(made, facts, told, intake.counts, None if wake >= NEVER else wake, waiting, plan, memory)

@@ -8,6 +8,7 @@ import polars as pl
 from transforms.context import parts
 from transforms.context.definitions import ContextPlan, Moment, SignalPlan
 from transforms.context.features import empty_rows
+from transforms.context.keys import TOLD
 from transforms.context.memory import Memory
 from transforms.context.segments import Changes, Span
 
@@ -22,10 +23,12 @@ class Change:
     Attributes:
         tick: The first tick of the new plan.
         conditions: Names of its segments and moments that are new or changed.
+        told: Names of its segments that contact roots are told of, and were not before.
     """
 
     tick: int
     conditions: frozenset[str]
+    told: frozenset[str]
 
     def silent(self, moment: Moment) -> int | None:
         """Return the tick at which a moment does not fire although it is true, None for none."""
@@ -71,7 +74,8 @@ def adopt(plan: ContextPlan, memory: Memory, span: Span) -> Change | None:
     names = [*(segment.name for segment in plan.segments), *(moment.name for moment in plan.moments)]
     conditions = frozenset(name for name in names if before.get(name) != plan.keys[name])
     memory.moments = _moments(plan, memory.moments, conditions)
-    return Change(span.first, conditions)
+    told = frozenset(name for name in plan.told_segments if f"{TOLD}{name}" not in before)
+    return Change(span.first, conditions, told)
 
 
 def left(plan: ContextPlan, memory: Memory, span: Span) -> pl.DataFrame:

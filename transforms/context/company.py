@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from schemas.playbook import GROUPS
 from transforms.context import facts, forwarding, recipients
+from transforms.context.change import Change
 from transforms.context.definitions import ContextPlan
 from transforms.context.feature_plan import MEMBERSHIP
 from transforms.context.features import Features
@@ -47,8 +48,8 @@ class Company:
         """Return what is told to groups, after all triggers were addressed; forget what no later call needs."""
         return []
 
-    def facts(self, changes: Mapping[str, Changes], span: Span) -> list[pa.RecordBatch]:
-        """Return what contact roots are told, as `schemas.records.FACT`."""
+    def facts(self, changes: Mapping[str, Changes], span: Span, change: Change | None) -> list[pa.RecordBatch]:
+        """Return what contact roots are told, as `schemas.records.FACT`; of all that is new to them, if a plan is."""
         return []
 
 
@@ -76,8 +77,8 @@ class _Members(Company):
         self.memory.groups[recipients.MOVES] = self.moves.filter(pl.col("until") > self.memory.closed)
         return told
 
-    def facts(self, changes: Mapping[str, Changes], span: Span) -> list[pa.RecordBatch]:
-        return facts.of_subscribers(self.plan, self.memory, self.identity, changes)
+    def facts(self, changes: Mapping[str, Changes], span: Span, change: Change | None) -> list[pa.RecordBatch]:
+        return facts.of_subscribers(self.plan, self.memory, self.identity, changes, change)
 
 
 @dataclass
@@ -98,8 +99,8 @@ class _Group(Company):
         keep_people(self.people, self.memory, self.leaves)
         return []
 
-    def facts(self, changes: Mapping[str, Changes], span: Span) -> list[pa.RecordBatch]:
-        return facts.of_groups(self.plan, self.memory, self.people, changes, span)
+    def facts(self, changes: Mapping[str, Changes], span: Span, change: Change | None) -> list[pa.RecordBatch]:
+        return facts.of_groups(self.plan, self.memory, self.people, changes, span, change)
 
 
 def company_of(plan: ContextPlan, memory: Memory, intake: Intake) -> Company:

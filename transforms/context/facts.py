@@ -2,21 +2,24 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from schemas.records import FACT
+from transforms.context.change import Change
 from transforms.context.definitions import ContextPlan
 from transforms.context.identity import Identity
 from transforms.context.memory import Memory
 from transforms.context.people import present_at
 from transforms.context.roots import groups_at, root_changes, root_of
 from transforms.context.segments import Changes, Span
+from transforms.context.ticks import Ints
 from transforms.context.timeline import Points
 
 
 def of_subscribers(
-    plan: ContextPlan, memory: Memory, identity: Identity, changes: Mapping[str, Changes]
+    plan: ContextPlan, memory: Memory, identity: Identity, changes: Mapping[str, Changes], change: Change | None
 ) -> list[pa.RecordBatch]:
     """Tell the root of a subscriber of its segments; a new root of all of them, the old one that they are gone.
 
@@ -25,10 +28,12 @@ def of_subscribers(
         memory: Has the ids.
         identity: Who is in which group.
         changes: What happened to the segments.
+        change: What a new plan changed.
     """
     if not plan.told_segments:
         return []
     ids, events = memory.subjects["subject"], _events(plan, changes)
+    events = pl.concat([events, _news(plan, changes, change, np.arange(len(ids)))])
     codes, before = events["code"].to_numpy(), events["tick"].to_numpy() - 1
     turned = events.hstack(root_of(groups_at(identity.stays, codes, before), ids[codes]))
     moves = root_changes(identity.stays, ids, identity.since)
@@ -40,7 +45,12 @@ def of_subscribers(
 
 
 def of_groups(
-    plan: ContextPlan, memory: Memory, people: pl.DataFrame, changes: Mapping[str, Changes], span: Span
+    plan: ContextPlan,
+    memory: Memory,
+    people: pl.DataFrame,
+    changes: Mapping[str, Changes],
+    span: Span,
+    change: Change | None,
 ) -> list[pa.RecordBatch]:
     """Tell the roots of a group's members of its segments, and the root of a new member of all of them.
 
@@ -50,10 +60,12 @@ def of_groups(
         people: As `people.PEOPLE`.
         changes: What happened to the segments.
         span: The ticks of the call.
+        change: What a new plan changed.
     """
     if not plan.told_segments:
         return []
-    turned = present_at(people, _events(plan, changes))
+    news = _news(plan, changes, change, np.arange(memory.subjects.height))
+    turned = present_at(people, pl.concat([_events(plan, changes), news]))
     new = people.filter(pl.col("joined") & (pl.col("tick") >= span.first) & (pl.col("tick") <= span.upto))
     told = pl.concat(each.select(*EVENT, "household") for each in (turned, _all_segments(plan, changes, new)))
     elsewhere = pl.lit(plan.level != "household") & pl.col("household").is_not_null()
@@ -65,12 +77,12 @@ def of_groups(
     return _batch(plan, memory, rows)
 
 
-EVENT = ("code", "tick", "segment", "member")
+EVENT = {"code": pl.Int64, "tick": pl.Int64, "segment": pl.String, "member": pl.Boolean}
 
 
 def _events(plan: ContextPlan, changes: Mapping[str, Changes]) -> pl.DataFrame:
     """Return who entered and left the segments that roots are told of: the columns of `EVENT`."""
-    none = pl.DataFrame(schema=dict(zip(EVENT, (pl.Int64, pl.Int64, pl.String, pl.Boolean), strict=True)))
+    none = pl.DataFrame(schema=EVENT)
     turns = (
         changes[name]
         .events.filter(pl.col("event") != "refreshed")
@@ -78,6 +90,14 @@ def _events(plan: ContextPlan, changes: Mapping[str, Changes]) -> pl.DataFrame:
         for name in sorted(plan.told_segments)
     )
     return pl.concat([none, *turns])
+
+
+def _news(plan: ContextPlan, changes: Mapping[str, Changes], change: Change | None, codes: Ints) -> pl.DataFrame:
+    """Return who is in the segments that roots were not told of before, and who is not, at the first tick of a plan."""
+    if change is None or not change.told:
+        return pl.DataFrame(schema=EVENT)
+    who = pl.DataFrame({"code": codes}).with_columns(tick=pl.lit(change.tick, pl.Int64))
+    return _all_segments(plan, changes, who).filter(pl.col("segment").is_in(change.told)).select(*EVENT)
 
 
 def _all_segments(plan: ContextPlan, changes: Mapping[str, Changes], who: pl.DataFrame) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from transforms.context.feature_plan import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIB
 from transforms.context.features import Features
 from transforms.context.identity import Identity
 from transforms.context.intake import Intake, measured
+from transforms.context.keys import TOLD
 from transforms.context.memory import Memory
 from transforms.context.people import member_of
 from transforms.context.plain_arrow import plain
@@ -22,6 +23,11 @@ from transforms.context.timeline import Points, keys_of, points_of
 
 FLOOR = b"floor"
 """Metadata of late rows: the tick that was closed when they came; they act at the one after it."""
+
+
+def told_before(memory: Memory) -> set[str]:
+    """Return the names under which a memory keeps what groups of each kind were told of members."""
+    return {name for name in memory.groups if name.startswith(TOLD)}
 
 
 def joins(plan: ContextPlan, identity: Identity) -> Ints:
@@ -73,6 +79,8 @@ def members_to_groups(
     """
     turns = [keys_of(plan.grid, c.events["code"].to_numpy(), c.events["tick"].to_numpy()) for c in changes.values()]
     every = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *turns]))
+    for name in told_before(memory) - {f"{TOLD}{forward.kind}" for forward in plan.forwards if forward.members}:
+        del memory.groups[name]
     for forward in plan.forwards:
         if forward.members:
             yield from _members_of(plan, memory, features, identity, changes, every, forward)
@@ -102,8 +110,10 @@ def _members_of(
         .select(keys)
         .with_columns(code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay))
     )
-    cell = f"told {forward.kind}"
-    before = memory.groups.get(cell, now.clear().select("code", *keys))
+    cell = f"{TOLD}{forward.kind}"
+    before = memory.groups.get(cell)
+    if before is None or before.columns != ["code", *keys]:  # another version told something else
+        before = now.clear().select("code", *keys)
     told = before.with_columns(tick=pl.lit(-1, pl.Int64), stay=pl.lit(-1, pl.Int64)).select(now.columns)
     both = pl.concat([told, now]).sort("code", "tick") if told.height else now
     follows = pl.col("code") == pl.col("code").shift()

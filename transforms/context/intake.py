@@ -74,7 +74,7 @@ def _by_signal(batches: Sequence[pa.RecordBatch]) -> list[tuple[str, pa.Table]]:
     groups: dict[tuple[str, bool], list[pa.RecordBatch]] = {}
     for batch in batches:
         groups.setdefault((batch.schema.metadata[b"signal"].decode(), _passed_on(batch)), []).append(batch)
-    return [(key[0], pa.concat_tables(map(_bare, groups[key]))) for key in sorted(groups)]
+    return [(key[0], pa.concat_tables(map(_bare, groups[key]), promote_options="default")) for key in sorted(groups)]
 
 
 def _bare(batch: pa.RecordBatch) -> pa.Table:

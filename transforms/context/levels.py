@@ -45,7 +45,11 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
         )
         for kind, plan in every.items()
     }
-    return {kind: replace(plan, keys=definition_keys(plan)) for kind, plan in made.items()}
+    keys = definition_keys(made[SUBSCRIBER], {})
+    return {
+        kind: replace(plan, keys=keys if kind == SUBSCRIBER else definition_keys(plan, keys))
+        for kind, plan in made.items()
+    }
 
 
 def columns_read(plans: Mapping[str, ContextPlan]) -> dict[str, tuple[str, ...]]:
