@@ -57,7 +57,7 @@ def test_columns_of_all_versions_are_in_the_outputs(tmp_path: Path) -> None:
         (NEXT.replace("tick: 1m", "tick: 5m"), "`tick` is 5m, and 1m in"),
         (NEXT.replace("effective_from: 2026-03-02T10:30:00Z\n", ""), "`effective_from` is missing"),
         (NEXT.replace("{last: remaining_mb", "{window: 1h, count: remaining_mb"), "`left_mb` is Int64, and Float64"),
-        (f"{NEXT}{HOUSEHOLD}".replace("[balance,", "[membership, balance,"), "about groups"),
+        (f"{NEXT}{HOUSEHOLD}".replace("[balance,", "[membership, balance,"), "one version has this section"),
     ],
 )
 def test_versions_that_cannot_follow_are_told_at_the_start(tmp_path: Path, text: str, told: str) -> None:

@@ -1,6 +1,6 @@
 """Advance a shard's contexts over every tick of a span at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.context import change as changing
-from transforms.context import contexts, fading, moments, retention, segments, sequences
+from transforms.context import contexts, fading, moments, retention, segments, sequences, stays
 from transforms.context import memory as memories
 from transforms.context.change import Change
 from transforms.context.company import Company, company_of
@@ -106,6 +106,9 @@ def advance(
     changes, fired, points = _conditions(plan, memory, features, span, points, company, change, done)
     for one in features.faded.values():
         due.changed(one.falls.codes, one.falls.ticks)
+    for tick in (tick for tick in _ready(plan, memory) if span.first <= tick <= span.upto):
+        there = _there(plan, memory, features, span, changes, tick)
+        due.changed(there, np.full(len(there), tick))
     written, next_written = due.close()
     gone = changing.left(plan, memory, span)
     turns = {name: one.events for name, one in changes.items()} | changing.by_segment(gone)
@@ -161,27 +164,37 @@ def _points(
     ]
     due.changed(known, np.full(len(known), span.first))
     due.changed(intake.late, np.full(len(intake.late), span.first))
-    for codes, ticks, needed in _all_changes(plan, memory, features, since):
+    for codes, ticks, needed in features.changes():
         within = (ticks >= span.first) & (ticks <= span.upto)
         due.changed(codes[within], ticks[within])
         if needed:
             keys.append(without_repeats(keys_of(grid, codes[within], ticks[within])))
         wake = min(wake, int(ticks[ticks > span.upto].min(initial=NEVER)))
+    for tick in (tick for tick in _ready(plan, memory) if tick >= span.first):
+        codes = np.flatnonzero(since <= tick)
+        if tick <= span.upto:
+            keys.append(keys_of(grid, codes, np.full(len(codes), tick)))
+        elif len(codes):
+            wake = min(wake, tick)
     return points_of(grid, np.concatenate(keys)), wake
 
 
-def _all_changes(
-    plan: ContextPlan, memory: Memory, features: Features, since: Ints
-) -> Iterable[tuple[Ints, Ints, bool]]:
-    """Yield where rows change features, and where features become complete; and whether conditions read them.
+def _ready(plan: ContextPlan, memory: Memory) -> list[int]:
+    """Return the ticks at which features become complete."""
+    return sorted({plan.grid.at_least(at) for f in plan.features if (at := ready_at(memory, f)) is not None})
 
-    `since` is the tick from which on each subject is known.
-    """
-    yield from features.changes()
-    ready = {plan.grid.at_least(at) for f in plan.features if (at := ready_at(memory, f)) is not None}
-    for tick in ready:
-        codes = np.flatnonzero(since <= tick)
-        yield codes, np.full(len(codes), tick), True
+
+def _there(
+    plan: ContextPlan, memory: Memory, features: Features, span: Span, changes: Mapping[str, Changes], tick: int
+) -> Ints:
+    """Return who has a row in some window, or is in some segment, at a tick: others may have been forgotten."""
+    codes = np.arange(memory.subjects.height)
+    points = Points(codes, np.full(len(codes), tick))
+    there = np.zeros(len(codes), bool)
+    there[stays.pairs_at(stays.of_rows(features, span), np.array([tick]))[0]] = True
+    for change in changes.values():
+        there |= change.member_at(plan.grid, points)
+    return np.flatnonzero(there)
 
 
 def _conditions(
