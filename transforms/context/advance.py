@@ -55,6 +55,7 @@ class Advanced:
     def state(self) -> bytes:
         """The shard's state for the next call."""
         retention.compact(self._plan, self._memory)
+        retention.prune(self._plan, self._memory)
         self._memory.forget()
         self._memory.order()
         return memories.dump(self._memory)
