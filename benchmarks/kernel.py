@@ -20,7 +20,7 @@ from benchmarks.engines import HERE, data
 from benchmarks.yardstick import COLUMNS, SURGE_BYTES, WINDOW_MS, Size
 from schemas.playbook_file import load_playbook
 from transforms.context.advance import advance
-from transforms.context.plan import load_plan
+from transforms.context.plan.load import load_plan
 
 NAMES = {"event_id": "id", "subscriber_id": "subject", "event_time": "time", "app_category": "app"}
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 from benchmarks.yardstick import START_MS
 from schemas.playbook_file import parse_playbook
 from transforms.context.advance import advance
-from transforms.context.definitions import ContextPlan
-from transforms.context.plan import load_plan
+from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.load import load_plan
 
 HOUR, MINUTE = 3_600_000, 60_000
 SUBSCRIBERS = 1_000_000

@@ -13,7 +13,7 @@ from benchmarks.state import DENSITIES, HOUR, STEPS, SUBSCRIBERS, Density, level
 from benchmarks.yardstick import START_MS
 from schemas.playbook_file import parse_playbook
 from transforms.context.advance_levels import advance_levels
-from transforms.context.plan import load_plans
+from transforms.context.plan.load import load_plans
 from transforms.decision.decide import decide
 from transforms.decision.plan import load_offers
 

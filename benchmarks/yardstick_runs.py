@@ -25,7 +25,7 @@ from schemas.durations import DAY
 from schemas.playbook import Playbook
 from schemas.playbook_file import load_playbook
 from schemas.versions import Versions
-from transforms.context.plan import load_plan
+from transforms.context.plan.load import load_plan
 from transforms.decide_offers import DecideOffers
 from transforms.parse_signals import ParseSignals
 from transforms.parsing.raw import raw_block

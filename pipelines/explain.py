@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from pipelines.failures import UnknownSubjectError
 from pipelines.report import instant
-from transforms.context.tombstones import salted
+from transforms.context.erasures.tombstones import salted
 from transforms.pseudonym_key import key_in_environment
 
 OUTPUTS = ("contexts", "transitions", "decisions")

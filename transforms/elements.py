@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
 
 from transforms.context.advance_levels import AdvancedLevels
-from transforms.context.erasure import Erased
+from transforms.context.erasures.erase import Erased
 from transforms.hashing import shard_of
 from transforms.parcel import Parcel, to_all
 from transforms.parsing.batches import by_shard

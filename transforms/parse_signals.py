@@ -11,7 +11,7 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 
 from schemas.playbook import GROUPS
 from schemas.sources import Source
-from transforms.context.erasure_requests import ERASURE
+from transforms.context.erasures.requests import ERASURE
 from transforms.parcel import Parcel, ShardParcel, to_all
 from transforms.parsing.batches import Intent, by_shard, signal_batches
 from transforms.parsing.mapping import Mapper, compile_mapper

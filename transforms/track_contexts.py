@@ -17,7 +17,7 @@ from schemas.durations import DAY, HOUR
 from schemas.playbook import GROUPS, Playbook
 from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels
-from transforms.context.feature_plan import SUBSCRIBER
+from transforms.context.plan.features import SUBSCRIBER
 from transforms.elements import elements_of, elements_of_erasures
 from transforms.parcel import Parcel, ParcelCoder, ShardParcel
 from transforms.pseudonym_key import key_in_environment

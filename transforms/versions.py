@@ -14,12 +14,12 @@ from schemas.playbook import Playbook
 from schemas.versions import Versions
 from transforms.context.advance import advance
 from transforms.context.advance_levels import AdvancedLevels, advance_levels
-from transforms.context.consent_plan import CONSENT
-from transforms.context.definitions import ContextPlan, Record
-from transforms.context.feature_plan import SUBSCRIBER, signal_plan
-from transforms.context.levels import columns_read
-from transforms.context.plan import contracts, load_plans, scope_of
-from transforms.context.profile_plan import PROFILE
+from transforms.context.plan.consents import CONSENT
+from transforms.context.plan.definitions import ContextPlan, Record
+from transforms.context.plan.features import SUBSCRIBER, signal_plan
+from transforms.context.plan.levels import columns_read
+from transforms.context.plan.load import contracts, load_plans, scope_of
+from transforms.context.plan.profiles import PROFILE
 from transforms.context.ticks import Grid
 from transforms.decision import memory as memories
 from transforms.decision.decide import Decided

@@ -10,8 +10,8 @@ from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
 from schemas.playbook import GROUPS
 from transforms.context.advance_levels import AdvancedLevels
-from transforms.context.feature_plan import SUBSCRIBER
 from transforms.context.feeds import Watch
+from transforms.context.plan.features import SUBSCRIBER
 from transforms.context.ticks import Grid
 from transforms.decision.offers import offers_of
 from transforms.versions import ContextPlans, load_all_offers, load_contexts

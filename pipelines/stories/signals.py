@@ -11,7 +11,7 @@ from pipelines.stories.story import Signal
 from schemas.contracts import Contract
 from schemas.playbook import GROUPS
 from schemas.versions import Versions
-from transforms.context.erasure_requests import ERASURE
+from transforms.context.erasures.requests import ERASURE
 from transforms.parsing.batches import signal_schema
 from transforms.pseudonym_key import KEY_VARIABLE
 from transforms.versions import contracts_of, load_contexts

@@ -9,9 +9,9 @@ import pyarrow as pa
 from schemas.contracts import contract
 from tests.reference.records import Address, Context, Signal, Transition, Trigger, ms
 from transforms.context.advance import Advanced, advance
-from transforms.context.definitions import ContextPlan
-from transforms.context.erasure import Erased
-from transforms.context.recipients import ADDRESS
+from transforms.context.erasures.erase import Erased
+from transforms.context.groups.recipients import ADDRESS
+from transforms.context.plan.definitions import ContextPlan
 
 
 class Kernel:

@@ -10,10 +10,10 @@ from tests.reference.kernel import Kernel, batch
 from tests.reference.records import Signal
 from transforms.context.advance import Advanced
 from transforms.context.advance_levels import advance_levels
-from transforms.context.definitions import ContextPlan
-from transforms.context.erasure import Erased
-from transforms.context.erasure_requests import ERASURE
-from transforms.context.levels import columns_read
+from transforms.context.erasures.erase import Erased
+from transforms.context.erasures.requests import ERASURE
+from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.levels import columns_read
 from transforms.parsing.batches import by_shard
 
 SALT = b"a salt for tests"

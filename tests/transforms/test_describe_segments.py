@@ -17,7 +17,7 @@ from schemas.durations import DAY, HOUR
 from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import batches
 from tests.reference.records import Signal, ms
-from transforms.context.plan import load_plan
+from transforms.context.plan.load import load_plan
 from transforms.describe_segments import DescribeSegments
 from transforms.parcel import Parcel
 from transforms.track_contexts import TrackContexts, end_batch

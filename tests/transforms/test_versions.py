@@ -17,7 +17,7 @@ from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.strategies import START, dealt, ends, signals
 from tests.reference.versions import Succession
 from tests.transforms.context.test_advance import assert_same, examples, played
-from transforms.context.feature_plan import SUBSCRIBER
+from transforms.context.plan.features import SUBSCRIBER
 from transforms.versions import ContextPlans, load_contexts
 
 

@@ -12,19 +12,19 @@ from transforms.context import change as changing
 from transforms.context import contexts, fading, moments, retention, segments, sequences, stays
 from transforms.context import memory as memories
 from transforms.context.change import Change
-from transforms.context.company import Company, company_of
-from transforms.context.definitions import ContextPlan, Stratum
 from transforms.context.features import Features, ready_at
 from transforms.context.feeds import Feeds, take_feeds
+from transforms.context.groups.company import Company, company_of
 from transforms.context.intake import Intake, take_in
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
 from transforms.context.outputs import Outputs, outputs
 from transforms.context.periodic import Periodic
+from transforms.context.plan.definitions import ContextPlan, Stratum
+from transforms.context.plan.steps import WITHOUT
 from transforms.context.pulse import Pulse
 from transforms.context.segments import NEVER, Changes, Span
 from transforms.context.sequences import Completed
-from transforms.context.steps import WITHOUT
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of, without_repeats
 

@@ -9,12 +9,13 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
-from transforms.context import erasure, erasure_requests
 from transforms.context.advance import Advanced, advance
-from transforms.context.definitions import ContextPlan
-from transforms.context.erasure import Erased
-from transforms.context.forwarding import FLOOR
-from transforms.context.tombstones import Tombstone, spare
+from transforms.context.erasures import erase as erasure
+from transforms.context.erasures import requests as erasure_requests
+from transforms.context.erasures.erase import Erased
+from transforms.context.erasures.tombstones import Tombstone, spare
+from transforms.context.groups.forwarding import FLOOR
+from transforms.context.plan.definitions import ContextPlan
 
 
 class _State(msgspec.Struct, array_like=True):

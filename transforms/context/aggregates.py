@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from transforms.context import ranges
-from transforms.context.definitions import Feature
+from transforms.context.plan.definitions import Feature
 from transforms.context.ticks import Bools, Ints
 
 

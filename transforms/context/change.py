@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from transforms.context import parts
-from transforms.context.definitions import ContextPlan, Moment, SignalPlan
 from transforms.context.features import empty_rows
-from transforms.context.keys import TOLD
 from transforms.context.memory import Memory
+from transforms.context.plan.definitions import ContextPlan, Moment, SignalPlan
+from transforms.context.plan.keys import TOLD
 from transforms.context.segments import Changes, Span
 
 DEFINITION_CHANGED = "definition_changed"

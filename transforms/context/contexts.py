@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 import polars as pl
 
-from transforms.context.consent_plan import PROFILING
-from transforms.context.definitions import ContextPlan, Derived, Stratum
-from transforms.context.dotted import struct_of
 from transforms.context.fading import Faded
 from transforms.context.features import Features
+from transforms.context.plan.consents import PROFILING
+from transforms.context.plan.definitions import ContextPlan, Derived, Stratum
+from transforms.context.plan.dotted import struct_of
+from transforms.context.plan.sql.dates import TICK
+from transforms.context.plan.strata import behind
 from transforms.context.segments import Changes
-from transforms.context.sql.dates import TICK
-from transforms.context.strata import behind
 from transforms.context.ticks import Bools
 from transforms.context.timeline import Points
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import polars as pl
 
 from transforms.context.change import DEFINITION_CHANGED
-from transforms.context.consent_plan import PROFILING
-from transforms.context.definitions import ContextPlan
+from transforms.context.plan.consents import PROFILING
+from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.steps import MADE
 from transforms.context.segments import WITHDRAWN
-from transforms.context.steps import MADE
 
 Transition = tuple[str, str, str | None]
 """Name, event and reason."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.context.definitions import Fading
+from transforms.context.plan.definitions import Fading
 from transforms.context.segments import NEVER, Span
 from transforms.context.ticks import Bools, Doubles, Grid, Ints, floor
 from transforms.context.timeline import Points, keys_of

@@ -9,12 +9,12 @@ import polars as pl
 from schemas.playbook import MEMBERS
 from transforms.context import parts, ranges
 from transforms.context.aggregates import Ranges, aggregate, null_where
-from transforms.context.consent_plan import PROFILING
-from transforms.context.definitions import ContextPlan, Feature, SignalPlan
-from transforms.context.epochs import Epochs, consents_of
 from transforms.context.fading import Faded
-from transforms.context.member_values import MemberValues
+from transforms.context.groups.epochs import Epochs, consents_of
+from transforms.context.groups.member_values import MemberValues
 from transforms.context.memory import Memory
+from transforms.context.plan.consents import PROFILING
+from transforms.context.plan.definitions import ContextPlan, Feature, SignalPlan
 from transforms.context.segments import NEVER
 from transforms.context.ticks import Bools, Ints
 from transforms.context.timeline import Points, Shift, Timeline, shifts

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.context.dedup import duplicates, signal_hash
-from transforms.context.definitions import ContextPlan, Measure, SignalPlan
-from transforms.context.feature_plan import MEMBER, SUBSCRIBER
 from transforms.context.memory import Memory
 from transforms.context.plain_arrow import used
+from transforms.context.plan.definitions import ContextPlan, Measure, SignalPlan
+from transforms.context.plan.features import MEMBER, SUBSCRIBER
 from transforms.context.sequences import rows_of
 from transforms.context.ticks import Bools, Ints
 

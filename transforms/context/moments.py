@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from transforms.context.definitions import Moment
 from transforms.context.memory import MOMENTS
+from transforms.context.plan.definitions import Moment
 from transforms.context.segments import NEVER, Span
 from transforms.context.sequences import Completed
 from transforms.context.ticks import Bools, Ints

@@ -10,19 +10,19 @@ import pyarrow as pa
 from schemas.records import TRANSITION
 from transforms.context import contexts, retention
 from transforms.context.change import DEFINITION_CHANGED, Change, reason_of
-from transforms.context.definitions import ContextPlan
-from transforms.context.dotted import struct_of
 from transforms.context.evidence import evidence
 from transforms.context.features import Features
+from transforms.context.groups.recipients import ADDRESS
 from transforms.context.intake import Intake
-from transforms.context.levels import triggering
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
 from transforms.context.plain_arrow import plain
+from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.dotted import struct_of
+from transforms.context.plan.levels import triggering
+from transforms.context.plan.steps import MADE
 from transforms.context.pulse import Pulse
-from transforms.context.recipients import ADDRESS
 from transforms.context.segments import WITHDRAWN, Changes, Span
-from transforms.context.steps import MADE
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of
 

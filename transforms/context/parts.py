@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
-from transforms.context.definitions import Measure, SignalPlan
+from transforms.context.plan.definitions import Measure, SignalPlan
 from transforms.context.ticks import EVER
 
 PARTS = {

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from schemas.durations import WEEK
 from transforms.context import stays
-from transforms.context.definitions import ContextPlan
 from transforms.context.features import Features
 from transforms.context.memory import Memory
+from transforms.context.plan.definitions import ContextPlan
 from transforms.context.segments import NEVER, Span
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of

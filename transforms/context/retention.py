@@ -5,9 +5,9 @@ import polars as pl
 
 from schemas.playbook import MEMBERS
 from transforms.context import parts
-from transforms.context.definitions import ContextPlan, SignalPlan
 from transforms.context.features import empty_rows
 from transforms.context.memory import Memory
+from transforms.context.plan.definitions import ContextPlan, SignalPlan
 from transforms.context.ticks import EVER, Bools
 
 

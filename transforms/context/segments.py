@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from transforms.context.definitions import Segment
 from transforms.context.memory import MEMBERS
+from transforms.context.plan.definitions import Segment
 from transforms.context.ticks import Bools, Grid, Ints
 from transforms.context.timeline import Points, keys_of
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from transforms.context.feeds import NO_GAPS, Gaps
 from transforms.context.memory import Tables
+from transforms.context.plan.steps import AFTER, THEN, WITHOUT, Sequence, Step
 from transforms.context.segments import NEVER, Span
-from transforms.context.steps import AFTER, THEN, WITHOUT, Sequence, Step
 from transforms.context.ticks import Ints
 from transforms.context.ties import in_order
 from transforms.context.timeline import Points

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from transforms.context.definitions import CONSENTS, NO_END, Deadline, Feature
-from transforms.context.sql.dates import date_of, first_instant
+from transforms.context.plan.definitions import CONSENTS, NO_END, Deadline, Feature
+from transforms.context.plan.sql.dates import date_of, first_instant
 from transforms.context.ticks import Grid, Ints, floor
 
 BEFORE_ALL = -(2**62)

@@ -7,9 +7,9 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.records import FACT
-from transforms.context.dotted import columns_of
-from transforms.context.sql.dates import TICK
-from transforms.context.steps import MADE
+from transforms.context.plan.dotted import columns_of
+from transforms.context.plan.sql.dates import TICK
+from transforms.context.plan.steps import MADE
 from transforms.decision.definitions import OfferPlan
 from transforms.decision.memory import MEMBERSHIP
 

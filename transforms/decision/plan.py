@@ -12,12 +12,12 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import LEVELS, Playbook
 from schemas.yaml_source import KeyPath
 from transforms.context.advance import advance
-from transforms.context.compiling import Scope
-from transforms.context.expressions import ExpressionError, ScopeColumn, compile_expression
-from transforms.context.plan import contracts, load_plans
-from transforms.context.plan import scope_of as context_scope
-from transforms.context.sequence_plan import trigger_scopes
-from transforms.context.sql.dates import days_until
+from transforms.context.plan.compiling import Scope
+from transforms.context.plan.expressions import ExpressionError, ScopeColumn, compile_expression
+from transforms.context.plan.load import contracts, load_plans
+from transforms.context.plan.load import scope_of as context_scope
+from transforms.context.plan.sequences import trigger_scopes
+from transforms.context.plan.sql.dates import days_until
 from transforms.decision.definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
 
 TRUTH = (pl.Boolean(),)

@@ -5,9 +5,9 @@ from typing import Final
 
 import polars as pl
 
-from transforms.context.sql.functions import FUNCTIONS as PLAYBOOK_FUNCTIONS
-from transforms.context.sql.functions import Function
-from transforms.context.sql.values import INT
+from transforms.context.plan.sql.functions import FUNCTIONS as PLAYBOOK_FUNCTIONS
+from transforms.context.plan.sql.functions import Function
+from transforms.context.plan.sql.values import INT
 
 _OFFSET = r"(?:[Zz]|[+-]\d\d:?\d\d)$"
 

@@ -6,7 +6,7 @@ from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
-from transforms.context.plan import load_plan, load_plans
+from transforms.context.plan.load import load_plan, load_plans
 
 PLAYBOOK = """
 playbook: p

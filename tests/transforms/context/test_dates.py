@@ -8,9 +8,9 @@ import pytest
 from schemas.durations import DAY, HOUR
 from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
-from transforms.context.expressions import ExpressionError, ScopeColumn, compile_expression
-from transforms.context.plan import load_plan
-from transforms.context.sql.dates import TICK, days_until
+from transforms.context.plan.expressions import ExpressionError, ScopeColumn, compile_expression
+from transforms.context.plan.load import load_plan
+from transforms.context.plan.sql.dates import TICK, days_until
 
 SCOPE = {"profile.contract_end": ScopeColumn(pl.String()), "n": ScopeColumn(pl.String())}
 

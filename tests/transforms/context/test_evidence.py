@@ -3,7 +3,7 @@
 from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
-from transforms.context.plan import load_plan
+from transforms.context.plan.load import load_plan
 
 PLAYBOOK = """
 playbook: p

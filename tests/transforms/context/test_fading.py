@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
-from transforms.context.definitions import Fading
 from transforms.context.fading import KEPT, run
-from transforms.context.plan import load_plan
+from transforms.context.plan.definitions import Fading
+from transforms.context.plan.load import load_plan
 from transforms.context.segments import NEVER, Span
 from transforms.context.ticks import Grid
 from transforms.context.timeline import keys_of, points_of

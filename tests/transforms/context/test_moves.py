@@ -15,7 +15,7 @@ from tests.reference.records import MINUTE, Signal, ms
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Call, Case, dealt, ends
 from tests.transforms.context.test_groups import examples, kernel
-from transforms.context.plan import load_plans
+from transforms.context.plan.load import load_plans
 from transforms.decision.decide import decide
 from transforms.decision.plan import load_offers
 from transforms.elements import addressed

@@ -17,7 +17,7 @@ from tests.reference.strategies import Call, Case, cases, ends, in_time, signals
 from tests.transforms.context.test_advance import examples, plan_of, reference
 from transforms.context.advance import advance
 from transforms.context.advance_levels import advance_levels
-from transforms.context.plan import load_plans
+from transforms.context.plan.load import load_plans
 from transforms.pulse.pulses import merged
 
 WIDTHS = (4 * MINUTE, 12 * MINUTE)

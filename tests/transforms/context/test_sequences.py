@@ -6,9 +6,9 @@ from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
 from transforms.context import memory as memories
-from transforms.context.definitions import ContextPlan
 from transforms.context.memory import Memory
-from transforms.context.plan import load_plan
+from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.load import load_plan
 
 START = 29_460_000 * MINUTE
 HALF = 30_000

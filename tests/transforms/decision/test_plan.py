@@ -7,7 +7,7 @@ import pytest
 from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
 from tests.transforms.decision.by_hand import HOUR
-from transforms.context.expressions import ScopeColumn
+from transforms.context.plan.expressions import ScopeColumn
 from transforms.decision.definitions import CAPS, COOLDOWN, SUBJECT, Limit, OfferPlan
 from transforms.decision.plan import compile_offers
 

@@ -1,0 +1,1 @@
+"""Erasures: what goes, what is told, and what keeps a subject from coming back."""

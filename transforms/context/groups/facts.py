@@ -1,0 +1,121 @@
+"""What contact roots are told of memberships that their offers read: `household.homeworker` in an offer for a line."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.records import FACT
+from transforms.context.change import Change
+from transforms.context.groups.identity import Identity
+from transforms.context.groups.people import present_at
+from transforms.context.groups.roots import groups_at, root_changes, root_of
+from transforms.context.memory import Memory
+from transforms.context.plan.definitions import ContextPlan
+from transforms.context.segments import Changes, Span
+from transforms.context.ticks import Ints
+from transforms.context.timeline import Points
+
+
+def of_subscribers(
+    plan: ContextPlan, memory: Memory, identity: Identity, changes: Mapping[str, Changes], change: Change | None
+) -> list[pa.RecordBatch]:
+    """Tell the root of a subscriber of its segments; a new root of all of them, the old one that they are gone.
+
+    Args:
+        plan: The subscribers' plan; `told_segments` says which.
+        memory: Has the ids.
+        identity: Who is in which group.
+        changes: What happened to the segments.
+        change: What a new plan changed.
+    """
+    if not plan.told_segments:
+        return []
+    ids, events = memory.subjects["subject"], _events(plan, changes)
+    events = pl.concat([events, _news(plan, changes, change, np.arange(len(ids)))])
+    codes, before = events["code"].to_numpy(), events["tick"].to_numpy() - 1
+    turned = events.hstack(root_of(groups_at(identity.stays, codes, before), ids[codes]))
+    moves = root_changes(identity.stays, ids, identity.since)
+    ticks = plan.grid.after(moves["time"].to_numpy())
+    now = _all_segments(plan, changes, moves.with_columns(tick=pl.Series(ticks, dtype=pl.Int64)))
+    gone = now.with_columns(root_kind="old_kind", root="old_root", member=pl.lit(False))
+    rows = pl.concat(each.select(turned.columns) for each in (turned, now, gone))
+    return _batch(plan, memory, rows)
+
+
+def of_groups(
+    plan: ContextPlan,
+    memory: Memory,
+    people: pl.DataFrame,
+    changes: Mapping[str, Changes],
+    span: Span,
+    change: Change | None,
+) -> list[pa.RecordBatch]:
+    """Tell the roots of a group's members of its segments, and the root of a new member of all of them.
+
+    Args:
+        plan: The group's plan; `told_segments` says which.
+        memory: Has the ids.
+        people: As `people.PEOPLE`.
+        changes: What happened to the segments.
+        span: The ticks of the call.
+        change: What a new plan changed.
+    """
+    if not plan.told_segments:
+        return []
+    news = _news(plan, changes, change, np.arange(memory.subjects.height))
+    turned = present_at(people, pl.concat([_events(plan, changes), news]))
+    new = people.filter(pl.col("joined") & (pl.col("tick") >= span.first) & (pl.col("tick") <= span.upto))
+    told = pl.concat(each.select(*EVENT, "household") for each in (turned, _all_segments(plan, changes, new)))
+    elsewhere = pl.lit(plan.level != "household") & pl.col("household").is_not_null()
+    own = pl.Series("own", memory.subjects["subject"].gather(told["code"]))
+    rows = told.with_columns(own).with_columns(
+        root_kind=pl.when(elsewhere).then(pl.lit("household")).otherwise(pl.lit(plan.level)),
+        root=pl.when(elsewhere).then("household").otherwise("own"),
+    )
+    return _batch(plan, memory, rows)
+
+
+EVENT = {"code": pl.Int64, "tick": pl.Int64, "segment": pl.String, "member": pl.Boolean}
+
+
+def _events(plan: ContextPlan, changes: Mapping[str, Changes]) -> pl.DataFrame:
+    """Return who entered and left the segments that roots are told of: the columns of `EVENT`."""
+    none = pl.DataFrame(schema=EVENT)
+    turns = (
+        changes[name]
+        .events.filter(pl.col("event") != "refreshed")
+        .select("code", "tick", segment=pl.lit(name), member=pl.col("event") == "entered")
+        for name in sorted(plan.told_segments)
+    )
+    return pl.concat([none, *turns])
+
+
+def _news(plan: ContextPlan, changes: Mapping[str, Changes], change: Change | None, codes: Ints) -> pl.DataFrame:
+    """Return who is in the segments that roots were not told of before, and who is not, at the first tick of a plan."""
+    if change is None or not change.told:
+        return pl.DataFrame(schema=EVENT)
+    who = pl.DataFrame({"code": codes}).with_columns(tick=pl.lit(change.tick, pl.Int64))
+    return _all_segments(plan, changes, who).filter(pl.col("segment").is_in(change.told)).select(*EVENT)
+
+
+def _all_segments(plan: ContextPlan, changes: Mapping[str, Changes], who: pl.DataFrame) -> pl.DataFrame:
+    """Return for each (code, tick) whether it is a member of each segment that roots are told of."""
+    ordered = who.sort("code", "tick")
+    points = Points(ordered["code"].to_numpy(), ordered["tick"].to_numpy())
+    each = (
+        ordered.with_columns(segment=pl.lit(name), member=pl.Series(changes[name].member_at(plan.grid, points)))
+        for name in sorted(plan.told_segments)
+    )
+    return pl.concat(each)
+
+
+def _batch(plan: ContextPlan, memory: Memory, rows: pl.DataFrame) -> list[pa.RecordBatch]:
+    told = rows.with_columns(
+        pl.Series("subject", memory.subjects["subject"].gather(rows["code"]), dtype=pl.String),
+        subject_kind=pl.lit(plan.level),
+        segment=pl.format("{}.{}", pl.lit(plan.level), "segment"),
+    )
+    table = told.select(FACT.names).unique().sort(FACT.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return table.cast(FACT).combine_chunks().to_batches()

@@ -1,0 +1,167 @@
+"""What subscribers tell their groups: who is in them, signals as of event time, and members' contexts."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.playbook import GROUPS, MEMBERS
+from transforms.context import contexts
+from transforms.context.features import Features
+from transforms.context.groups import roots
+from transforms.context.groups.identity import Identity
+from transforms.context.groups.people import member_of
+from transforms.context.intake import Intake, measured
+from transforms.context.memory import Memory
+from transforms.context.plain_arrow import plain
+from transforms.context.plan.definitions import ContextPlan, Forward
+from transforms.context.plan.features import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
+from transforms.context.plan.keys import TOLD
+from transforms.context.segments import Changes
+from transforms.context.ticks import Ints
+from transforms.context.timeline import Points, keys_of, points_of
+
+FLOOR = b"floor"
+"""Metadata of late rows: the tick that was closed when they came; they act at the one after it."""
+
+
+def told_before(memory: Memory) -> set[str]:
+    """Return the names under which a memory keeps what groups of each kind were told of members."""
+    return {name for name in memory.groups if name.startswith(TOLD)}
+
+
+def joins(plan: ContextPlan, identity: Identity) -> Ints:
+    """Return the keys of subjects and ticks at which groups see a new member, and so ask for its context."""
+    kinds = [forward.kind for forward in plan.forwards if forward.members]
+    begun = [next(identity.edges(kind)) for kind in kinds]
+    return np.concatenate([np.empty(0, np.int64), *(keys_of(plan.grid, c, plan.grid.after(t)) for c, t in begun)])
+
+
+def signals_to_groups(
+    plan: ContextPlan, memory: Memory, identity: Identity, intake: Intake
+) -> Iterator[pa.RecordBatch]:
+    """Yield the signals of members that their groups' features read, late ones apart; none of who has left since."""
+    subscribers = memory.subjects.select(pl.col("subject").alias(SUBSCRIBER), member_of(memory.subjects["subject"]))
+    for forward in plan.forwards:
+        stays = identity.stays[forward.kind]
+        there = np.append(stays.gone_at(plan.grid) > identity.since, False)
+        for name, columns in forward.signals.items():
+            rows = intake.applied.get(name)
+            if rows is None:
+                continue
+            found = stays.at(rows["code"].to_numpy(), rows["time"].to_numpy())
+            for late in (False, True):
+                at = np.flatnonzero(there[found] & (rows["late"].to_numpy() == late))
+                mine = rows[at]
+                whose = subscribers.select(MEMBER, *({SUBSCRIBER} & {*columns}))[mine["code"]]
+                part = pl.concat([mine, whose], how="horizontal").select(MEMBER, "time", *columns)
+                groups = pa.DictionaryArray.from_arrays(stays.groups.indices.take(found[at]), stays.groups.dictionary)
+                yield from _batches(part, name, forward.kind, identity.since if late else None, groups)
+
+
+def members_to_groups(
+    plan: ContextPlan,
+    memory: Memory,
+    features: Features,
+    identity: Identity,
+    changes: Mapping[str, Changes],
+    points: Points,
+) -> Iterator[pa.RecordBatch]:
+    """Yield members' contexts where what their groups read of them changed, and where they joined.
+
+    Args:
+        plan: The subscribers' plan.
+        memory: What groups were told last is kept there.
+        features: Of the call.
+        identity: Who is in which group.
+        changes: What happened to the subscribers' segments.
+        points: Where their contexts may have changed, joins included.
+    """
+    turns = [keys_of(plan.grid, c.events["code"].to_numpy(), c.events["tick"].to_numpy()) for c in changes.values()]
+    every = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *turns]))
+    for name in told_before(memory) - {f"{TOLD}{forward.kind}" for forward in plan.forwards if forward.members}:
+        del memory.groups[name]
+    for forward in plan.forwards:
+        if forward.members:
+            yield from _members_of(plan, memory, features, identity, changes, every, forward)
+
+
+def _members_of(
+    plan: ContextPlan,
+    memory: Memory,
+    features: Features,
+    identity: Identity,
+    changes: Mapping[str, Changes],
+    points: Points,
+    forward: Forward,
+) -> Iterator[pa.RecordBatch]:
+    stays, keys = identity.stays[forward.kind], [measure.key for measure in forward.members]
+    known = np.zeros(memory.subjects.height, bool)
+    known[stays.table["code"].to_numpy()] = True
+    points = points.at(np.flatnonzero(known[points.codes]))
+    stay = stays.at(points.codes, points.ticks - 1)
+    read = frozenset().union(*(measure.reads for measure in forward.members))
+    values = contexts.part_at(plan, features, changes, points, read)
+    if "role" in read:
+        roles = pl.Series([None], dtype=pl.String).append(stays.table["role"])
+        values = values.with_columns(role=roles.gather(stay + 1))
+    now = (
+        values.with_columns(measured(measure) for measure in forward.members)
+        .select(keys)
+        .with_columns(code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay))
+    )
+    cell = f"{TOLD}{forward.kind}"
+    before = memory.groups.get(cell)
+    if before is None or before.columns != ["code", *keys]:  # another version told something else
+        before = now.clear().select("code", *keys)
+    told = before.with_columns(tick=pl.lit(-1, pl.Int64), stay=pl.lit(-1, pl.Int64)).select(now.columns)
+    both = pl.concat([told, now]).sort("code", "tick") if told.height else now
+    follows = pl.col("code") == pl.col("code").shift()
+    alike = [pl.col(key).eq_missing(pl.col(key).shift()) for key in (*keys, "stay")]
+    memory.groups[cell] = both.filter(~follows.shift(-1).fill_null(False)).select("code", *keys)
+    new = both.filter(~pl.all_horizontal(follows, *alike).fill_null(False) & (pl.col("stay") >= 0))
+    rows = new.select(
+        pl.Series("subject", stays.table["group"].gather(new["stay"])),
+        member_of(memory.subjects["subject"]).gather(new["code"]),
+        (pl.col("tick") - 1).alias("time"),
+        *keys,
+    )
+    yield from _batches(rows, MEMBERS, forward.kind)
+
+
+def people_to_groups(
+    plan: ContextPlan, memory: Memory, identity: Identity, moves: pl.DataFrame
+) -> Iterator[pa.RecordBatch]:
+    """Yield who joined and left groups, and what they know of a member as a recipient, whenever that changes."""
+    edges = [edge for kind in GROUPS for edge in identity.edges(kind)]
+    turns = (
+        pl.concat([pl.DataFrame({"code": codes, "time": times}) for codes, times in edges])
+        .unique()
+        .sort("code", "time")
+    )
+    codes, times = turns["code"].to_numpy(), turns["time"].to_numpy()
+    before, now = (roots.groups_at(identity.stays, codes, at) for at in (times - 1, times))
+    told = now.with_columns(
+        turns["time"],
+        member_of(memory.subjects["subject"])[codes],
+        subscriber=memory.subjects["subject"][codes],
+        moved_until=roots.barred_until(moves, codes, times),
+    )
+    columns = ("subject", "time", *PEOPLE)
+    for forward in plan.forwards:
+        there = told.with_columns(subject=now[forward.kind], joined=True, role=now[f"{forward.kind}_role"])
+        gone = told.with_columns(subject=before[forward.kind], joined=False, role=pl.lit(None, pl.String))
+        gone = gone.filter(before[forward.kind].ne_missing(now[forward.kind]))
+        people = pl.concat([gone.select(columns), there.select(columns)]).drop_nulls("subject")
+        yield from _batches(people, MEMBERSHIP, forward.kind)
+
+
+def _batches(
+    rows: pl.DataFrame, signal: str, kind: str, floor: int | None = None, subjects: pa.DictionaryArray | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows as a signal batch about groups, if there are any; `subjects` become their first column."""
+    metadata = {b"signal": signal.encode(), b"subject_kind": kind.encode()}
+    metadata |= {} if floor is None else {FLOOR: str(floor).encode()}
+    table = plain(rows) if subjects is None else plain(rows).add_column(0, "subject", subjects)
+    yield from table.replace_schema_metadata(metadata).combine_chunks().to_batches()

@@ -1,0 +1,101 @@
+"""To whom a trigger is addressed: the contact root whose ledger decides, and the subscriber who would be contacted."""
+
+import polars as pl
+
+from schemas.playbook import GROUPS
+from transforms.context.groups import roots
+from transforms.context.groups.identity import Identity
+from transforms.context.groups.people import present_at
+from transforms.context.memory import Memory
+from transforms.context.plan.definitions import ContextPlan
+
+ADDRESS = ("root_kind", "root", "recipient", "household", "sme", "moved_until")
+MOVES, TRIGGERED = "moves", "triggered"
+"""Names under which a memory keeps `roots.MOVES`, and the last trigger of each subscriber."""
+
+
+def of_lone_subscribers(triggers: pl.DataFrame) -> pl.DataFrame:
+    """Address triggers of subscribers where a playbook knows no groups: each is its own contact root.
+
+    Args:
+        triggers: Column subject.
+
+    Returns:
+        The columns of `ADDRESS`.
+    """
+    nothing = {kind: pl.lit(None, pl.String) for kind in GROUPS} | {"moved_until": pl.lit(None, pl.Int64)}
+    return triggers.select(root_kind=pl.lit(roots.SUBSCRIBER), root="subject", recipient="subject", **nothing)
+
+
+def moves_in(plan: ContextPlan, memory: Memory, identity: Identity, triggers: pl.DataFrame) -> pl.DataFrame:
+    """Return the changes of contact roots that bar a subscriber at some tick of the span, as `roots.MOVES`.
+
+    Args:
+        plan: The subscribers' plan.
+        memory: The last triggers are kept there.
+        identity: Who is in which group.
+        triggers: Columns code and tick, those of the span.
+    """
+    ticks = triggers.select("code", "tick")
+    every = pl.concat([memory.groups.get(TRIGGERED, ticks.clear()), ticks])
+    new = roots.moves_of(identity.stays, memory.subjects["subject"], every, identity.since, plan.contacts_matter)
+    last = every.group_by("code").agg(pl.col("tick").max()).sort("code")
+    assert memory.closed is not None
+    memory.groups[TRIGGERED] = last.filter(pl.col("tick") > memory.closed - plan.contacts_matter)
+    return pl.concat([memory.groups.get(MOVES, new.clear()), new]).sort("code", "time")
+
+
+def of_subscribers(identity: Identity, moves: pl.DataFrame, triggers: pl.DataFrame) -> pl.DataFrame:
+    """Address triggers of subscribers, by the groups that they are in just before the tick.
+
+    Args:
+        identity: Who is in which group.
+        moves: As `roots.MOVES`.
+        triggers: Columns code, tick, subject.
+
+    Returns:
+        The columns of `ADDRESS`.
+    """
+    codes, before = triggers["code"].to_numpy(), triggers["tick"].to_numpy() - 1
+    groups = roots.groups_at(identity.stays, codes, before)
+    return roots.root_of(groups, triggers["subject"]).with_columns(
+        triggers["subject"].alias("recipient"),
+        groups["household"],
+        groups["sme"],
+        roots.barred_until(moves, codes, before).alias("moved_until"),
+    )
+
+
+def of_groups(plan: ContextPlan, people: pl.DataFrame, triggers: pl.DataFrame) -> pl.DataFrame:
+    """Address triggers of groups: to the first of those present in the order of roles, then of ids.
+
+    Args:
+        plan: The group's plan.
+        people: As `people.PEOPLE`.
+        triggers: Columns code, tick, subject, trigger.
+
+    Returns:
+        The columns of `ADDRESS`; recipient NULL, and the group its own root, where nobody is there.
+    """
+    asked = triggers.with_row_index("row").select("row", "code", "tick", "trigger")
+    there = present_at(people, asked).with_columns(rank=_rank(plan))
+    first = there.sort("row", "rank", "subscriber").group_by("row", maintain_order=True).first()
+    found = asked.select("row").join(first, "row", "left", maintain_order="left")
+    at_home = pl.lit(plan.level != "household") & pl.col("household").is_not_null()
+    return found.with_columns(triggers["subject"]).select(
+        root_kind=pl.when(at_home).then(pl.lit("household")).otherwise(pl.lit(plan.level)),
+        root=pl.when(at_home).then("household").otherwise("subject"),
+        recipient="subscriber",
+        household="household",
+        sme="sme",
+        moved_until=pl.when(pl.col("moved_until") > pl.col("tick")).then("moved_until"),
+    )
+
+
+def _rank(plan: ContextPlan) -> pl.Expr:
+    """Return the place of a member's role in the order of the trigger."""
+    rank = pl.lit(0, pl.Int64)
+    for trigger, order in plan.roles.items():
+        mine = pl.col("role").replace_strict({role: n for n, role in enumerate(order)}, default=len(order))
+        rank = pl.when(pl.col("trigger") == trigger).then(mine.cast(pl.Int64)).otherwise(rank)
+    return rank

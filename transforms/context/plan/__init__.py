@@ -1,0 +1,1 @@
+"""From a playbook's levels to what the kernels read: expressions, features, conditions in order."""
