@@ -17,7 +17,7 @@ import pyarrow as pa
 from benchmarks.yardstick import START_MS
 from schemas.playbook_file import parse_playbook
 from transforms.context.advance import advance
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plan
 
 HOUR, MINUTE = 3_600_000, 60_000

@@ -8,7 +8,7 @@ from pipelines.differences import Difference, differences
 from pipelines.report import instant
 from pipelines.validate import load_checked
 from schemas.playbook import Playbook
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.strata import read_by_segment
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.playbook import Level, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import Level
 from schemas.yaml_source import KeyPath
 
 NAMED = ("let", "offers", "priors")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.playbook import LEVELS
+from schemas.playbook_levels import LEVELS
 
 BARS = " ▁▂▃▄▅▆▇█"
 MOST_DAYS = 70

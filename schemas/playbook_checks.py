@@ -3,13 +3,15 @@
 import zoneinfo
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import cast
 
 from schemas.durations import DAY, format_duration
+from schemas.feature_checks import feature_mistakes, of_unfit_signal
+from schemas.mistake import Mistake
 from schemas.near_miss import near_miss
-from schemas.playbook import GROUPS, LEVELS, MEMBERS, STEPS, Feature, Level, Moment, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import GROUPS, LEVELS, STEPS, Level, Moment
 from schemas.yaml_source import KeyPath
 
 _WORDS = """
@@ -26,18 +28,6 @@ PREFIXES = ("consent", "models", "profile", "trigger")
 
 _SECTIONS = ("features", "derived", "segments", "moments")
 
-OF_MEMBERS = ("count", "sum", "min", "max", "mean", "distinct")
-"""The aggregates that members, who have no order, can have."""
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One mistake, at a path of keys and indexes."""
-
-    path: KeyPath
-    message: str
-    hint: str = ""
-
 
 def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
     """Yield what does not fit together; expressions and columns are checked where contracts are known.
@@ -52,7 +42,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
     yield from _beside(playbook)
     for kind, level in playbook.levels.items():
         for name, feature in level.features.items():
-            yield from _feature(playbook, (kind, "features", name), feature)
+            yield from feature_mistakes(playbook, (kind, "features", name), feature)
         yield from _level(playbook, (kind,), level)
     yield from _groups(playbook)
     yield from _offers(playbook)
@@ -151,72 +141,6 @@ def _groups(playbook: Playbook) -> Iterator[Mistake]:
         yield Mistake(("subscriber",), "has no features, and no other level has any", "say what is to be known")
 
 
-def _feature(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mistake]:
-    if feature.from_ == MEMBERS and path[0] in GROUPS:
-        yield from _of_members(playbook, path, feature)
-        return
-    yield from _not_of_memberships((*path, "from"), feature.from_)
-    if feature.from_ not in playbook.signals:
-        message = f"`from: {feature.from_}` is not one of the playbook's `signals`"
-        yield Mistake((*path, "from"), message, near_miss(feature.from_, playbook.signals))
-    if feature.column == "any" and feature.aggregate not in ("count", "seconds_since_last"):
-        message = (
-            f"`{feature.aggregate}: any` has no column to work on; only `count` and `seconds_since_last` take `any`"
-        )
-        yield Mistake((*path, feature.aggregate), message)
-    if feature.window is None:
-        yield from _without_window(path, feature)
-    else:
-        yield from _grid(playbook, path, feature)
-
-
-def _not_of_memberships(path: KeyPath, signal: str) -> Iterator[Mistake]:
-    if signal == "membership" and path[0] in GROUPS:
-        yield Mistake(
-            path, "`membership` signals are about subscribers", f"a {path[0]} sees those it has `from: members`"
-        )
-
-
-def _of_members(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mistake]:
-    of_member = playbook.subscriber.features.get(feature.column)
-    if of_member is not None and of_member.aggregate == "seconds_since_last":
-        told = f"`{feature.column}` of members changes with time alone"
-        yield Mistake(
-            (*path, feature.aggregate), told, f"count members by a derived value, as `{feature.column} > 3600`"
-        )
-    if feature.aggregate not in OF_MEMBERS:
-        told = f"`{feature.aggregate}` of members is not known; they have no order"
-        yield Mistake((*path, feature.aggregate), told, f"use one of {', '.join(OF_MEMBERS)}")
-    if feature.inferred:
-        told = "`inferred` is said of features from signals: members' own are NULL without their consent"
-        yield Mistake((*path, "inferred"), told, "leave it out")
-    for key in ("window", "offset"):
-        if getattr(feature, key):
-            yield Mistake((*path, key), "members are taken as they are now", f"leave out `{key}`")
-
-
-def _without_window(path: KeyPath, feature: Feature) -> Iterator[Mistake]:
-    if feature.aggregate != "last":
-        yield Mistake(path, f"`{feature.aggregate}` needs a `window`", "only `last` may go without")
-    elif feature.offset:
-        yield Mistake((*path, "offset"), "`offset` needs a `window`")
-
-
-def _grid(playbook: Playbook, path: KeyPath, feature: Feature) -> Iterator[Mistake]:
-    """Tick divides pane, pane divides window and offset; an exact window has the tick for a pane."""
-    grid = feature.pane or playbook.tick
-    told = f"the {'pane' if feature.pane else 'tick'} of {format_duration(grid)}"
-    for key, length in (("window", feature.window), ("offset", feature.offset)):
-        if length and length % grid:
-            message = f"`{key}` {format_duration(length)} is not a multiple of {told}"
-            below = length // grid * grid
-            near = [format_duration(multiple) for multiple in (below, below + grid) if multiple]
-            yield Mistake((*path, key), message, f"use {' or '.join(near)}")
-    if grid % playbook.tick:
-        message = f"`tick` {format_duration(playbook.tick)} does not divide {told} that a window so long needs"
-        yield Mistake((*path, "window"), message, "choose a `tick` that does")
-
-
 def _level(playbook: Playbook, path: KeyPath, level: Level) -> Iterator[Mistake]:
     for name, derived in level.derived.items():
         if derived.bounds and derived.bounds[0] > derived.bounds[1]:
@@ -275,7 +199,7 @@ def _moment(playbook: Playbook, path: KeyPath, moment: Moment) -> Iterator[Mista
 
 def _step(playbook: Playbook, path: KeyPath, step: Iterable[str]) -> Iterator[Mistake]:
     for signal in step:
-        yield from _not_of_memberships((*path, signal), signal)
+        yield from of_unfit_signal((*path, signal), signal)
         if signal not in playbook.signals:
             message = f"`{signal}` is not one of the playbook's `signals`"
             yield Mistake((*path, signal), message, near_miss(signal, playbook.signals))

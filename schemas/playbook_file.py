@@ -12,9 +12,11 @@ from pydantic_core import ErrorDetails
 
 from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
+from schemas.mistake import Mistake
 from schemas.near_miss import near_miss
-from schemas.playbook import LEVELS, Playbook
-from schemas.playbook_checks import Mistake, mistakes
+from schemas.playbook import Playbook
+from schemas.playbook_checks import mistakes
+from schemas.playbook_levels import LEVELS
 from schemas.yaml_source import KeyPath, YamlSource, parse_yaml, plain_scalar, read_yaml
 
 UNKNOWN_KEY = "unknown key"

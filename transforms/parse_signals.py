@@ -9,7 +9,7 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection, TaggedOutput
 
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from schemas.sources import Source
 from transforms.context.erasures.requests import ERASURE
 from transforms.parcel import Parcel, ShardParcel, to_all

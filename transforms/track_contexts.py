@@ -14,7 +14,8 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.durations import DAY, HOUR
-from schemas.playbook import GROUPS, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import GROUPS
 from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels
 from transforms.context.plan.features import SUBSCRIBER

@@ -15,7 +15,7 @@ from schemas.versions import Versions
 from transforms.context.advance import advance
 from transforms.context.advance_levels import AdvancedLevels, advance_levels
 from transforms.context.plan.consents import CONSENT
-from transforms.context.plan.definitions import ContextPlan, Record
+from transforms.context.plan.context_plan import ContextPlan, Record
 from transforms.context.plan.features import SUBSCRIBER, signal_plan
 from transforms.context.plan.levels import columns_read
 from transforms.context.plan.load import contracts, load_plans, scope_of

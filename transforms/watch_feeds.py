@@ -13,7 +13,8 @@ from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.playbook import GROUPS, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import GROUPS
 from transforms.context.feeds import Feed, feed_batch, heard, watch
 from transforms.context.segments import Span
 from transforms.context.ticks import Grid, Ints

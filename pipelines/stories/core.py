@@ -8,7 +8,7 @@ import pyarrow as pa
 from pipelines.stories.signals import SALT, batches, erases, of_group
 from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from transforms.context.advance_levels import AdvancedLevels
 from transforms.context.feeds import Watch
 from transforms.context.plan.features import SUBSCRIBER

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipelines.stories.story import Signal
 from schemas.contracts import Contract
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from schemas.versions import Versions
 from transforms.context.erasures.requests import ERASURE
 from transforms.parsing.batches import signal_schema

@@ -26,7 +26,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from schemas.playbook import MEMBERS, Derived, Level, Moment, Playbook, Segment
+from schemas.playbook import Playbook
+from schemas.playbook_levels import MEMBERS, Derived, Level, Moment, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
 from tests.reference.features import Observation, consents_at, days_until, feature_at, observed, of_members, profile_at
 from tests.reference.models import models_of

@@ -7,7 +7,8 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from schemas.contracts import contract
-from schemas.playbook import Feature, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import Feature
 from tests.reference.expressions import Value, is_true
 from tests.reference.records import Grid, Signal
 

@@ -20,7 +20,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from schemas.playbook import GROUPS, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import GROUPS
 from tests.reference.contexts import Reference
 from tests.reference.identity import Identity
 from tests.reference.records import Address, Grid, Signal

@@ -11,7 +11,7 @@ from tests.reference.records import Address, Context, Signal, Transition, Trigge
 from transforms.context.advance import Advanced, advance
 from transforms.context.erasures.erase import Erased
 from transforms.context.groups.recipients import ADDRESS
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 
 
 class Kernel:

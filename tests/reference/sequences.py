@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from schemas.contracts import contract
-from schemas.playbook import STEPS, Moment, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import STEPS, Moment
 from tests.reference.expressions import Value, is_true, names
 from tests.reference.features import row_scope
 from tests.reference.records import Signal

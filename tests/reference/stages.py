@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from tests.reference.kernel import Kernel, batch
 from tests.reference.records import Signal
 from transforms.context.advance import Advanced
 from transforms.context.advance_levels import advance_levels
 from transforms.context.erasures.erase import Erased
 from transforms.context.erasures.requests import ERASURE
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.levels import columns_read
 from transforms.parsing.batches import by_shard
 

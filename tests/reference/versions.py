@@ -16,7 +16,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from schemas.durations import DAY
-from schemas.playbook import Moment, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import Moment
 from tests.reference.contexts import (
     Change,
     Membership,

@@ -331,6 +331,7 @@ def test_mistakes_in_sets(change: tuple[str, str], told: str) -> None:
     ("features", "told"),
     [
         ("joins: {count: any, from: membership, window: 1h}", "`membership` signals are about subscribers"),
+        ("gone: {count: any, from: erasure, window: 1h}", "nothing is computed from `erasure` signals"),
         ("ago: {min: idle, from: members}", "`idle` of members changes with time alone"),
         ("ago: {last: n, from: members}", "`last` of members is not known; they have no order"),
         ("ago: {max: n, from: members, window: 1h}", "members are taken as they are now"),

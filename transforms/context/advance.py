@@ -20,7 +20,8 @@ from transforms.context.memory import Memory
 from transforms.context.moments import Fired
 from transforms.context.outputs import Outputs, outputs
 from transforms.context.periodic import Periodic
-from transforms.context.plan.definitions import ContextPlan, Stratum
+from transforms.context.plan.context_plan import ContextPlan
+from transforms.context.plan.definitions import Stratum
 from transforms.context.plan.steps import WITHOUT
 from transforms.context.pulse import Pulse
 from transforms.context.segments import NEVER, Changes, Span

@@ -15,7 +15,7 @@ from transforms.context.erasures import requests as erasure_requests
 from transforms.context.erasures.erase import Erased
 from transforms.context.erasures.tombstones import Tombstone, spare
 from transforms.context.groups.forwarding import FLOOR
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 
 
 class _State(msgspec.Struct, array_like=True):

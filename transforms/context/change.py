@@ -8,7 +8,8 @@ import polars as pl
 from transforms.context import parts
 from transforms.context.features import empty_rows
 from transforms.context.memory import Memory
-from transforms.context.plan.definitions import ContextPlan, Moment, SignalPlan
+from transforms.context.plan.context_plan import ContextPlan, SignalPlan
+from transforms.context.plan.definitions import Moment
 from transforms.context.plan.keys import TOLD
 from transforms.context.segments import Changes, Span
 

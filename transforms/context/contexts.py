@@ -8,7 +8,8 @@ import polars as pl
 from transforms.context.fading import Faded
 from transforms.context.features import Features
 from transforms.context.plan.consents import PROFILING
-from transforms.context.plan.definitions import ContextPlan, Derived, Stratum
+from transforms.context.plan.context_plan import ContextPlan
+from transforms.context.plan.definitions import Derived, Stratum
 from transforms.context.plan.dotted import struct_of
 from transforms.context.plan.sql.dates import TICK
 from transforms.context.plan.strata import behind

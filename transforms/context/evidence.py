@@ -6,7 +6,7 @@ import polars as pl
 
 from transforms.context.change import DEFINITION_CHANGED
 from transforms.context.plan.consents import PROFILING
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.steps import MADE
 from transforms.context.segments import WITHDRAWN
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from schemas.playbook import MEMBERS
+from schemas.playbook_levels import MEMBERS
 from transforms.context import parts, ranges
 from transforms.context.aggregates import Ranges, aggregate, null_where
 from transforms.context.fading import Faded
@@ -14,7 +14,8 @@ from transforms.context.groups.epochs import Epochs, consents_of
 from transforms.context.groups.member_values import MemberValues
 from transforms.context.memory import Memory
 from transforms.context.plan.consents import PROFILING
-from transforms.context.plan.definitions import ContextPlan, Feature, SignalPlan
+from transforms.context.plan.context_plan import ContextPlan, SignalPlan
+from transforms.context.plan.definitions import Feature
 from transforms.context.segments import NEVER
 from transforms.context.ticks import Bools, Ints
 from transforms.context.timeline import Points, Shift, Timeline, shifts

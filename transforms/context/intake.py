@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from transforms.context.dedup import duplicates, signal_hash
 from transforms.context.memory import Memory
 from transforms.context.plain_arrow import used
-from transforms.context.plan.definitions import ContextPlan, Measure, SignalPlan
+from transforms.context.plan.context_plan import ContextPlan, SignalPlan
+from transforms.context.plan.definitions import Measure
 from transforms.context.plan.features import MEMBER, SUBSCRIBER
 from transforms.context.sequences import rows_of
 from transforms.context.ticks import Bools, Ints

@@ -17,7 +17,7 @@ from transforms.context.intake import Intake
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
 from transforms.context.plain_arrow import plain
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.dotted import struct_of
 from transforms.context.plan.levels import triggering
 from transforms.context.plan.steps import MADE

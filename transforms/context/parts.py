@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
-from transforms.context.plan.definitions import Measure, SignalPlan
+from transforms.context.plan.context_plan import SignalPlan
+from transforms.context.plan.definitions import Measure
 from transforms.context.ticks import EVER
 
 PARTS = {

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from transforms.context.memory import Memory
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.segments import NEVER, Span
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of, without_repeats

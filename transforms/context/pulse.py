@@ -12,7 +12,7 @@ from schemas.durations import WEEK
 from transforms.context import stays
 from transforms.context.features import Features
 from transforms.context.memory import Memory
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.segments import NEVER, Span
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of

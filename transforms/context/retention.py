@@ -3,11 +3,11 @@
 import numpy as np
 import polars as pl
 
-from schemas.playbook import MEMBERS
+from schemas.playbook_levels import MEMBERS
 from transforms.context import parts
 from transforms.context.features import empty_rows
 from transforms.context.memory import Memory
-from transforms.context.plan.definitions import ContextPlan, SignalPlan
+from transforms.context.plan.context_plan import ContextPlan, SignalPlan
 from transforms.context.ticks import EVER, Bools
 
 

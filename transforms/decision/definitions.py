@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook import LEVELS
+from schemas.playbook_levels import LEVELS
 
 MOVED, ELIGIBILITY, COOLDOWN, CAPS = range(4)
 GATES = ("moved", "eligibility", "cooldown", "caps")

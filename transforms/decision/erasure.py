@@ -7,7 +7,7 @@ from typing import cast
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook import LEVELS
+from schemas.playbook_levels import LEVELS
 from schemas.records import ERASED, REMOVED
 from transforms.decision import memory as memories
 from transforms.decision.decide import Decided, decide

@@ -6,10 +6,11 @@ from functools import lru_cache, partial
 import polars as pl
 import pyarrow as pa
 
-from schemas import playbook as books
+from schemas import playbook_offers as books
 from schemas.durations import DAY, format_duration
 from schemas.errors import LoadError, LoadErrors
-from schemas.playbook import LEVELS, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import LEVELS
 from schemas.yaml_source import KeyPath
 from transforms.context.advance import advance
 from transforms.context.plan.compiling import Scope

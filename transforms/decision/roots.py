@@ -5,7 +5,7 @@ from typing import cast
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 
 _ROOT = ("root_kind", "root")
 _WHO = (*_ROOT, "subject_kind", "subject", "recipient")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.contracts import Contract
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from schemas.sources import Source
 from transforms.hashing import shard_of
 from transforms.parsing.checks import check_field, check_time

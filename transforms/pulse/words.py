@@ -1,7 +1,7 @@
 """Features in words: a sentence about each, with `{}` where its value goes."""
 
 from schemas.durations import DAY, format_duration
-from schemas.playbook import Feature, Level
+from schemas.playbook_levels import Feature, Level
 
 
 def words_of(level: Level) -> dict[str, str]:

@@ -18,7 +18,7 @@ from tests.reference.playbooks import LARGE_REACHES, SMALL, playbooks
 from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.strategies import Call, Case, cases, consent_cases, ends, in_time, signals
 from transforms.context.advance import advance
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plan
 from transforms.context.ticks import Grid
 from transforms.hashing import shard_of

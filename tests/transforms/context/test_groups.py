@@ -16,7 +16,7 @@ from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Case, in_time
 from tests.transforms.context.test_advance import assert_same
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plans
 from transforms.context.ticks import Grid
 

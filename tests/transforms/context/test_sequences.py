@@ -7,7 +7,7 @@ from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
 from transforms.context import memory as memories
 from transforms.context.memory import Memory
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plan
 
 START = 29_460_000 * MINUTE

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from schemas.records import ERASED, REMOVED, TRANSITION
 from transforms.context import memory as memories
 from transforms.context.erasures.requests import ERASURE, KEY
@@ -15,7 +15,7 @@ from transforms.context.erasures.tombstones import Tombstone, Who
 from transforms.context.groups import identity, people
 from transforms.context.memory import Memory
 from transforms.context.plain_arrow import plain
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.features import SUBSCRIBER
 
 _TABLES = {"rows": "features", "panes": "features", "values": "features", "steps": "sequences", "groups": "identity"}

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.context.erasures.tombstones import Tombstone, salted
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.features import SUBSCRIBER
 
 ERASURE = "erasure"

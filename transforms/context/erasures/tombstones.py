@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from transforms.context.feeds import FEED
 from transforms.context.plain_arrow import used
 from transforms.context.plan.features import MEMBER, MEMBERSHIP

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from transforms.context.change import Change
 from transforms.context.features import Features
 from transforms.context.groups import facts, forwarding, recipients
@@ -15,7 +15,7 @@ from transforms.context.groups.identity import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
 from transforms.context.intake import Intake
 from transforms.context.memory import Memory
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.features import MEMBERSHIP
 from transforms.context.segments import Changes, Span
 from transforms.context.ticks import Bools, Ints

@@ -12,7 +12,7 @@ from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_changes, root_of
 from transforms.context.memory import Memory
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.segments import Changes, Span
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook import GROUPS, MEMBERS
+from schemas.playbook_levels import GROUPS, MEMBERS
 from transforms.context import contexts
 from transforms.context.features import Features
 from transforms.context.groups import roots
@@ -15,7 +15,7 @@ from transforms.context.groups.people import member_of
 from transforms.context.intake import Intake, measured
 from transforms.context.memory import Memory
 from transforms.context.plain_arrow import plain
-from transforms.context.plan.definitions import ContextPlan, Forward
+from transforms.context.plan.context_plan import ContextPlan, Forward
 from transforms.context.plan.features import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
 from transforms.context.plan.keys import TOLD
 from transforms.context.segments import Changes

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from transforms.context.memory import Memory
 from transforms.context.segments import NEVER
 from transforms.context.ticks import Grid, Ints

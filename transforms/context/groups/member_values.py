@@ -5,9 +5,10 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from schemas.playbook import MEMBERS
+from schemas.playbook_levels import MEMBERS
 from transforms.context.memory import Memory
-from transforms.context.plan.definitions import ContextPlan, Feature
+from transforms.context.plan.context_plan import ContextPlan
+from transforms.context.plan.definitions import Feature
 from transforms.context.segments import NEVER
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, without_repeats

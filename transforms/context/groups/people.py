@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook import MEMBERS
+from schemas.playbook_levels import MEMBERS
 from transforms.context.groups.epochs import keep_rest
 from transforms.context.groups.member_values import keep_last
 from transforms.context.memory import Memory

@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from transforms.context.groups import roots
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.memory import Memory
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 
 ADDRESS = ("root_kind", "root", "recipient", "household", "sme", "moved_until")
 MOVES, TRIGGERED = "moves", "triggered"

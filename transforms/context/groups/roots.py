@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from schemas.playbook import GROUPS
+from schemas.playbook_levels import GROUPS
 from transforms.context.groups.identity import Stays
 from transforms.context.segments import NEVER
 from transforms.context.ticks import Bools, Ints

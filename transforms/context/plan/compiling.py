@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from schemas.errors import LoadError
-from schemas.playbook import Level, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import Level
 from schemas.yaml_source import KeyPath
 from transforms.context.plan.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
 from transforms.context.plan.sql.dates import days_until

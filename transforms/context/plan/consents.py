@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from schemas.contracts import Contract
-from schemas.playbook import Level
+from schemas.playbook_levels import Level
 from transforms.context.plan.compiling import Compiling
 from transforms.context.plan.definitions import NO_END, Feature, Measure
 from transforms.context.plan.expressions import ExpressionError, compile_expression

@@ -8,13 +8,14 @@ from dataclasses import replace
 import polars as pl
 import pyarrow as pa
 
-from schemas import playbook as books
+from schemas import playbook_levels as books
 from schemas.contracts import ENVELOPE, Contract
 from schemas.near_miss import near_miss
-from schemas.playbook import GROUPS, LEVELS, MEMBERS
+from schemas.playbook_levels import GROUPS, LEVELS, MEMBERS
 from schemas.yaml_source import KeyPath
 from transforms.context.plan.compiling import Compiling, Scope
-from transforms.context.plan.definitions import CONSENTS, Deadline, Feature, Measure, SignalPlan
+from transforms.context.plan.context_plan import SignalPlan
+from transforms.context.plan.definitions import CONSENTS, Deadline, Feature, Measure
 from transforms.context.plan.expressions import Expression, ScopeColumn
 from transforms.context.plan.steps import Sequence
 from transforms.context.ticks import EVER, Grid

@@ -3,8 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from schemas.playbook import MEMBERS
-from transforms.context.plan.definitions import ContextPlan, Feature, Segment
+from schemas.playbook_levels import MEMBERS
+from transforms.context.plan.context_plan import ContextPlan
+from transforms.context.plan.definitions import Feature, Segment
 from transforms.context.plan.strata import conditions, read_by_segment
 
 TOLD = "told "

@@ -6,9 +6,11 @@ from dataclasses import replace
 import polars as pl
 
 from schemas.errors import LoadErrors
-from schemas.playbook import GROUPS, MEMBERS, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import GROUPS, MEMBERS
 from transforms.context.plan.consents import features_behind
-from transforms.context.plan.definitions import ContextPlan, Forward, Measure, Record, SignalPlan
+from transforms.context.plan.context_plan import ContextPlan, Forward, Record, SignalPlan
+from transforms.context.plan.definitions import Measure
 from transforms.context.plan.expressions import Expression
 from transforms.context.plan.features import MEMBERSHIP, SUBSCRIBER
 from transforms.context.plan.keys import definition_keys

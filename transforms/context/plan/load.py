@@ -8,16 +8,18 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas import playbook as books
+from schemas import playbook_levels as books
 from schemas.contracts import Contract, contract, read_contract
 from schemas.durations import DAY
 from schemas.errors import LoadError, LoadErrors
-from schemas.playbook import GROUPS, MEMBERS, Playbook
+from schemas.playbook import Playbook
 from schemas.playbook_file import not_about
+from schemas.playbook_levels import GROUPS, MEMBERS
 from schemas.yaml_source import KeyPath
 from transforms.context.plan.compiling import Compiling, Scope
 from transforms.context.plan.consents import PROFILING, consent_features, consent_of_members, features_behind
-from transforms.context.plan.definitions import ContextPlan, Derived, Fading, Moment, Segment
+from transforms.context.plan.context_plan import ContextPlan
+from transforms.context.plan.definitions import Derived, Fading, Moment, Segment
 from transforms.context.plan.expressions import Expression, ExpressionError, ScopeColumn
 from transforms.context.plan.features import SUBSCRIBER, compile_features, scope_column, signal_plan, with_thresholds
 from transforms.context.plan.levels import joined

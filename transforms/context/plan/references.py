@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
-from schemas.playbook import Offer, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_offers import Offer
 from transforms.context.plan.expressions import ExpressionError
 from transforms.context.plan.sql.parse import inlined, name_of, parse
 

@@ -8,7 +8,8 @@ import polars as pl
 
 from schemas.contracts import Contract
 from schemas.near_miss import near_miss
-from schemas.playbook import GROUPS, STEPS, Moment, Playbook
+from schemas.playbook import Playbook
+from schemas.playbook_levels import GROUPS, STEPS, Moment
 from transforms.context.plan.compiling import Compiling, Scope
 from transforms.context.plan.expressions import ScopeColumn
 from transforms.context.plan.features import DTYPES, LOCAL, signal_scope

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.playbook_file import parse_playbook
-from transforms.context.plan.definitions import ContextPlan
+from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import PlanErrors, load_plan
 
 BOOK = """
