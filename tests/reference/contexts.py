@@ -132,7 +132,7 @@ class Reference:
         self._tabled, self._profile = tabled_of(playbook, self.level), profile_of(playbook, self.level)
         self._models = models_of(playbook)
         self._inferred = inferred(playbook, self.level) if kind == "subscriber" else set[str]()
-        self._asked = kind == "subscriber" and any(inferred(playbook, level) for level in playbook.levels.values())
+        self._asked = asks(playbook, kind)
         self._last_written: dict[str, Context] = {}
         self.feeds: dict[tuple[str, str], int] = {}
 
@@ -424,6 +424,11 @@ def texts(playbook: Playbook, level: Level) -> Iterator[str]:
     yield from (moment.when for moment in level.moments.values() if moment.when)
     for offer in playbook.offers.values():
         yield from (offer.eligible, offer.value, offer.cost, offer.p_accept or "0", *offer.params.values())
+
+
+def asks(playbook: Playbook, kind: str) -> bool:
+    """Return whether somebody asks for the consent of subjects of a kind."""
+    return kind == "subscriber" and any(inferred(playbook, level) for level in playbook.levels.values())
 
 
 def inferred(playbook: Playbook, level: Level) -> set[str]:

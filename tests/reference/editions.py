@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from schemas.errors import LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_file import parse_playbook
+from schemas.playbook_levels import LEVELS
 from schemas.versions import Versions
 from schemas.yaml_source import parse_yaml
+from tests.reference.group_playbooks import group_playbooks
 from tests.reference.playbooks import SMALL_REACHES, WHERES, playbooks
 from tests.reference.records import MINUTE, Grid
 from tests.reference.strategies import START
@@ -25,7 +27,11 @@ Data = dict[str, Any]
 
 def steady_playbooks() -> st.SearchStrategy[str]:
     """Return random playbooks in which nothing changes with time alone."""
-    return playbooks().filter(lambda text: "days_until" not in text and "half_life" not in text)
+    return playbooks().filter(_steady)
+
+
+def _steady(text: str) -> bool:
+    return "days_until" not in text and "half_life" not in text
 
 
 @st.composite
@@ -35,15 +41,26 @@ def versions(draw: Draw, grid: Grid, most: int = 2) -> Versions:
     Conditions hold for subjects only that have signals in their longest window: whether somebody else is known or
     forgotten when a condition of silence is new is not for the reference to say. Nothing changes with time alone.
     """
-    data = parse_yaml(draw(steady_playbooks()), "v1.yaml").data
-    level = data["subscriber"]
-    level["features"]["present"] = {"count": "any", "from": "usage", "window": "28m"}
+    return _succession(draw, draw(steady_playbooks()), grid, most)
+
+
+@st.composite
+def group_versions(draw: Draw, grid: Grid, most: int = 2) -> Versions:
+    """Return the same of playbooks about groups."""
+    return _succession(draw, draw(group_playbooks().filter(_steady)), grid, most)
+
+
+def _succession(draw: Draw, text: str, grid: Grid, most: int) -> Versions:
+    data = parse_yaml(text, "v1.yaml").data
+    levels = [level for level in LEVELS if level in data]
+    for level in levels:
+        data[level]["features"]["present"] = {"count": "any", "from": "usage", "window": "28m"}
     books, start = [_guarded(data, 1, None)], START
     for version in range(2, 2 + draw(st.integers(1, most))):
         start += draw(st.integers(1, 24)) * MINUTE + draw(st.sampled_from([0, 0, 30_000]))
         data = json.loads(json.dumps(data))
         for _ in range(draw(st.integers(1, 4))):
-            draw(st.sampled_from(EDITS))(draw, data)
+            _edit(draw, data, draw(st.sampled_from(levels)))
         books.append(_guarded(data, version, start))
     try:
         found = Versions.of([parse_playbook(text, f"v{number}.yaml") for number, text in enumerate(books, 1)])
@@ -51,6 +68,13 @@ def versions(draw: Draw, grid: Grid, most: int = 2) -> Versions:
     except LoadErrors:
         assume(False)
     return found
+
+
+def _edit(draw: Draw, data: Data, level: str) -> None:
+    """Change a playbook at one of its levels; edits know only one, under the name of the first."""
+    view = data | {"subscriber": data[level]}
+    draw(st.sampled_from(EDITS))(draw, view)
+    data |= {key: value for key, value in view.items() if key != "subscriber"}
 
 
 def kernel_grid(grid: Grid, book: Playbook) -> ticks.Grid:
@@ -62,8 +86,9 @@ def _guarded(data: Data, version: int, start: int | None) -> str:
     """Return the text of one version; JSON is YAML."""
     data = json.loads(json.dumps(data)) | {"version": version}
     for section, key in (("segments", "enter"), ("moments", "when")):
-        for one in (one for one in data["subscriber"].get(section, {}).values() if key in one):
-            one[key] = f"({one[key]}) AND present > 0"
+        for level in (data[level] for level in LEVELS if level in data):
+            for one in (one for one in level.get(section, {}).values() if key in one):
+                one[key] = f"({one[key]}) AND present > 0"
     if start is not None:
         data["effective_from"] = instant(start)
     return json.dumps(data, indent=1)
@@ -160,9 +185,9 @@ def _removed(draw: Draw, data: Data) -> None:
 
 def _added(draw: Draw, data: Data) -> None:
     """One segment more."""
-    names = [f"f{index}" for index in range(4) if f"f{index}" in data["subscriber"]["features"]]
+    names = sorted(data["subscriber"]["features"].keys() - {"present"})
     enter = f"{draw(st.sampled_from(names))} IS NOT NULL"
-    data["subscriber"].setdefault("segments", {})["added"] = {"enter": enter, "hold": "3m"}
+    data["subscriber"].setdefault("segments", {})[f"added_{names[0]}"] = {"enter": enter, "hold": "3m"}
 
 
 def _lets(draw: Draw, data: Data) -> None:

@@ -18,7 +18,7 @@ from tests.reference.playbooks import (
     triggers,
 )
 from tests.reference.records import MINUTE, Signal
-from tests.reference.strategies import START, Case, consents, dealt, ends, erased, signals
+from tests.reference.strategies import START, Call, Case, consents, dealt, ends, erased, signals
 
 ROLES = (None, "primary", "owner", "member", "employee", "child")
 GROUPS = {"household": ("h1", "h2", "h3"), "sme": ("c1", "c2")}
@@ -95,12 +95,19 @@ def _plain(draw: Draw, scope: Names) -> str:
 
 @st.composite
 def group_cases(draw: Draw) -> Case:
-    """Return a playbook and calls with signals of subscribers who come and go, of groups, and rows late and early."""
+    """Return a playbook with groups, and calls."""
+    calls = draw(group_calls())
+    return Case(draw(group_playbooks()), calls)
+
+
+@st.composite
+def group_calls(draw: Draw) -> list[Call]:
+    """Return calls with signals of subscribers who come and go, of groups, and rows late and early."""
     rows = draw(signals()) + draw(moves()) + (draw(consents()) if draw(st.booleans()) else [])
     rows = draw(st.permutations([_of_a_group(draw, row) for row in rows]))
     spans = draw(ends())
     shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
-    return Case(draw(group_playbooks()), dealt(rows, spans, shifts))
+    return dealt(rows, spans, shifts)
 
 
 @st.composite

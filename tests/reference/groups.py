@@ -16,15 +16,15 @@ What `contexts` says holds here too. Besides:
 - A subscriber had a trigger *in that time* before it moved at t: at a tick in (t - time, t], whoever its root was then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
-from tests.reference.contexts import Reference
 from tests.reference.identity import Identity
 from tests.reference.records import Address, Grid, Signal
+from tests.reference.versions import Succession
 
 ROLES = ("primary", "owner", "member", "employee")
 
@@ -36,11 +36,12 @@ class World:
         levels: The contexts of each kind.
     """
 
-    def __init__(self, playbook: Playbook, grid: Grid) -> None:
-        """Start with nobody known and no tick closed."""
-        self.playbook, self.identity = playbook, Identity()
+    def __init__(self, versions: Sequence[Playbook], grid: Grid) -> None:
+        """Start under the first version with nobody known and no tick closed."""
+        self.playbook, self.identity = versions[0], Identity()
+        self._contacts_matter = max(book.contacts_matter for book in versions)
         addressing = {kind: partial(self._of_group, kind) for kind in GROUPS} | {"subscriber": self._of_subscriber}
-        self.levels = {kind: Reference(playbook, grid, kind, addressing[kind]) for kind in playbook.levels}
+        self.levels = {kind: Succession(versions, grid, kind, addressing[kind]) for kind in versions[0].levels}
         self._subscribers = self.levels["subscriber"]
         self._closed: list[int] = []
         self._erasures: dict[tuple[str, str, str, str], int] = {}
@@ -110,6 +111,9 @@ class World:
                 group.erase_member(row.subject)
 
     def _close(self, tick: int) -> None:
+        for level in self.levels.values():
+            level.turn(tick)
+        self.playbook = self._subscribers.playbook
         self._erase(tick)
         for level in self.levels.values():
             level.listen(tick)
@@ -183,7 +187,7 @@ class World:
 
     def _moved_until(self, subject: str, tick: int) -> int | None:
         """Return until when a subscriber is left alone because contacts of an old root may matter."""
-        matter, until = self.playbook.contacts_matter, []
+        matter, until = self._contacts_matter, []
         since = self._since.get(subject, 0)
         triggers = [one.tick for one in self._subscribers.triggers if one.subject == subject and one.tick >= since]
         for time in self.identity.turns(subject):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from schemas.contracts import contract
 from schemas.playbook import Playbook
-from schemas.playbook_levels import STEPS, Moment
+from schemas.playbook_levels import STEPS, Level, Moment
 from tests.reference.expressions import Value, is_true, names
 from tests.reference.features import row_scope
 from tests.reference.records import Signal
@@ -90,9 +90,9 @@ def _columns(signal: str) -> tuple[str, ...]:
     return contract(signal).payload
 
 
-def waits_for(name: str, playbook: Playbook) -> object:
-    """Return what the sequence of a moment means."""
-    moment = playbook.subscriber.moments.get(name)
+def waits_for(level: Level, name: str, playbook: Playbook) -> object:
+    """Return what the sequence of a moment of a level means."""
+    moment = level.moments.get(name)
     if moment is None or moment.after is None:
         return None
     texts = [(part, *step) for part in STEPS for step in (getattr(moment, part) or {}).items()]

@@ -1,7 +1,7 @@
 """Both stages of contexts by the kernel, each in shards, in the words of the reference."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
@@ -9,12 +9,10 @@ from schemas.playbook_levels import GROUPS
 from tests.reference.kernel import Kernel, batch
 from tests.reference.records import Signal
 from transforms.context.advance import Advanced
-from transforms.context.advance_levels import advance_levels
 from transforms.context.erasures.erase import Erased
 from transforms.context.erasures.requests import ERASURE
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.levels import columns_read
 from transforms.parsing.batches import by_shard
+from transforms.versions import ContextPlans
 
 SALT = b"a salt for tests"
 
@@ -26,18 +24,18 @@ class Stages:
         shards: What each shard of either stage told, by kind of subject.
     """
 
-    def __init__(self, plans: Mapping[str, ContextPlan], subscribers: int = 1, groups: int = 1) -> None:
+    def __init__(self, plans: ContextPlans, subscribers: int = 1, groups: int = 1) -> None:
         """Start without state.
 
         Args:
-            plans: The levels.
+            plans: The levels, in one version or several.
             subscribers: Number of shards of the first stage.
             groups: Number of shards of the second.
         """
-        self._columns = columns_read(plans)
-        self._first = [_Shard([plans["subscriber"]]) for _ in range(subscribers)]
-        self._second = [_Shard([plan for kind, plan in plans.items() if kind in GROUPS]) for _ in range(groups)]
-        self.shards = {kind: [s.told[kind] for s in (*self._first, *self._second) if kind in s.told] for kind in plans}
+        self._columns, kinds = plans.columns, [*plans.plans[0]]
+        self._first = [_Shard(plans, ["subscriber"]) for _ in range(subscribers)]
+        self._second = [_Shard(plans, [kind for kind in kinds if kind in GROUPS]) for _ in range(groups)]
+        self.shards = {kind: [s.told[kind] for s in (*self._first, *self._second) if kind in s.told] for kind in kinds}
 
     def advance(self, signals: Iterable[Signal], upto: int, groups_upto: int | None = None) -> list[Advanced]:
         """Advance over one span, groups as far as said: what they are told of later ticks waits.
@@ -81,24 +79,25 @@ class Stages:
 class _Shard:
     """One shard of a stage, with its state, what waits, and what was erased in the last call."""
 
-    def __init__(self, plans: Sequence[ContextPlan]) -> None:
-        self._plans, self._closed = plans, None
+    def __init__(self, plans: ContextPlans, levels: Sequence[str]) -> None:
+        self._plans, self._levels = plans, levels
+        self._closed: int | None = None
         self.state: bytes | None = None
         self.waiting: list[pa.RecordBatch] = []
         self.erased: Sequence[Erased] = ()
-        self.told = {plan.level: Kernel(plan) for plan in plans}
+        self.told = {level: Kernel(plans.plans[0][level]) for level in levels}
 
     def advance(self, upto: int) -> Sequence[Advanced]:
         """Advance to a tick, unless it is closed already."""
         self.erased = ()
         if self._closed is not None and upto <= self._closed:
             return []
-        self._closed = upto
-        advanced = advance_levels(self._plans, self.state, self.waiting, upto, salt=SALT)
+        closed, self._closed = self._closed, upto
+        advanced = self._plans.advance(self._levels, self.state, closed, self.waiting, upto, salt=SALT)
         self.state, self.waiting, self.erased = advanced.state, advanced.waiting, advanced.erased
-        for plan, made in zip(self._plans, advanced.made, strict=True):
+        for level, made in zip(self._levels, advanced.made, strict=True):
             for one in made:
-                self.told[plan.level].take(one)
+                self.told[level].take(one)
         for erased in advanced.erased:
             self.told[erased.level].take_erased(erased)
         return advanced.every

@@ -17,13 +17,16 @@ from collections.abc import Mapping, Sequence
 
 from schemas.durations import DAY
 from schemas.playbook import Playbook
-from schemas.playbook_levels import Moment
+from schemas.playbook_levels import MEMBERS, Moment
 from tests.reference.contexts import (
+    Addressing,
     Change,
     Membership,
     Pulse,
     Reference,
     Subject,
+    alone,
+    asks,
     before_in_set,
     in_order,
     inferred,
@@ -41,53 +44,63 @@ CHANGED = "definition_changed"
 class Succession(Reference):
     """Every subject's context under versions that follow one another."""
 
-    def __init__(self, versions: Sequence[Playbook], grid: Grid) -> None:
+    def __init__(
+        self, versions: Sequence[Playbook], grid: Grid, kind: str = "subscriber", addressing: Addressing = alone
+    ) -> None:
         """Start under the first version."""
-        super().__init__(versions[0], grid)
-        self._profile = {name for book in versions for name in profile_of(book, book.subscriber)}
-        self._asked = any(inferred(book, book.subscriber) for book in versions)
+        super().__init__(versions[0], grid, kind, addressing)
+        self._profile = {name for book in versions for name in profile_of(book, book.levels[kind])}
         self._later = [*versions[1:]]
         self._since: dict[str, int] = {}
         self._started = -1
         self._anew: set[str] = set()
 
     def _close(self, tick: int) -> None:
+        self.turn(tick)
+        super()._close(tick)
+
+    def turn(self, tick: int) -> None:
+        """Let the version take over that is in force at a tick."""
         while self._later and self._first_tick(self._later[0]) <= tick:
             self._take_over(self._later.pop(0))
-        super()._close(tick)
 
     def _first_tick(self, playbook: Playbook) -> int:
         return self._whole(playbook.effective_from or 0)
 
     def _take_over(self, playbook: Playbook) -> None:
-        before, after, old = meanings(self.playbook), meanings(playbook), self.level
+        before, after = meanings(self.playbook, self.kind), meanings(playbook, self.kind)
+        old, new_level = self.level, playbook.levels[self.kind]
         self._started = self._first_tick(playbook)
         self._anew = {name for name in after if before.get(name) != after[name]}
         was = {before[name]: name for name in old.features}
         faded = {before[name]: name for name in old.derived}
-        kept = {name: was[after[name]] for name in playbook.subscriber.features if after[name] in was}
-        new = playbook.subscriber.features.keys() - kept.keys()
+        kept = {name: was[after[name]] for name in new_level.features if after[name] in was}
+        new = new_level.features.keys() - kept.keys()
         self._since = {name: self._since[other] for name, other in kept.items() if other in self._since}
         self._since |= dict.fromkeys(new, playbook.effective_from or 0)
         for subject in self.subjects.values():
             subject.observed = defaultdict(list, {name: [*subject.observed[other]] for name, other in kept.items()})
-            gone = [name for name in subject.memberships if name not in playbook.subscriber.segments]
+            gone = [name for name in subject.memberships if name not in new_level.segments]
             subject.gone = [name for name in gone if subject.memberships.pop(name).entered is not None]
             subject.pulses = defaultdict(Pulse, {
                 name: self._pulse(name, pulse, old.moments[name]) for name, pulse in subject.pulses.items()
-                if name in playbook.subscriber.moments
+                if name in new_level.moments
             })  # fmt: skip
             subject.worths = {
                 name: subject.worths[faded[after[name]]]
-                for name in playbook.subscriber.derived
+                for name in new_level.derived
                 if faded.get(after[name]) in subject.worths
             }
-            same = [name for name in old.moments if waits_for(name, self.playbook) == waits_for(name, playbook)]
+            same = [
+                name
+                for name in old.moments
+                if waits_for(old, name, self.playbook) == waits_for(new_level, name, playbook)
+            ]
             subject.threads = defaultdict(Threads, {name: subject.threads[name] for name in same})
-        self.playbook, self.level = playbook, playbook.subscriber
+        self.playbook, self.level = playbook, new_level
         self._tabled, self._models = tabled_of(playbook, self.level), models_of(playbook)
         self._order = in_order(self.level, playbook.let)
-        self._inferred = inferred(playbook, playbook.subscriber)
+        self._inferred, self._asked = inferred(playbook, new_level), asks(playbook, self.kind)
 
     def _pulse(self, name: str, pulse: Pulse, old: Moment) -> Pulse:
         """Return what a moment remembers under the next version."""
@@ -140,9 +153,10 @@ class Succession(Reference):
         return super()._triggers(transition)
 
 
-def meanings(playbook: Playbook) -> dict[str, object]:
-    """Return what each name of a playbook means: what it says, with what everything that it reads means."""
-    level, found = playbook.subscriber, dict[str, object]()
+def meanings(playbook: Playbook, kind: str) -> dict[str, object]:
+    """Return what each name of a level means: what it says, with what everything that it reads means."""
+    level, found = playbook.levels[kind], dict[str, object]()
+    of_members = {} if kind == "subscriber" else meanings(playbook, "subscriber")
 
     def says(text: str | None) -> object:
         read = sorted(names(text, playbook.let)) if text else []
@@ -165,20 +179,24 @@ def meanings(playbook: Playbook) -> dict[str, object]:
                 one.offset,
                 playbook.time_zone if local else "",
             ]
-            found[name] = (says(one.where), where)
+            read = (names(one.where, playbook.let) if one.where else set()) | {one.column}
+            told = (
+                [(each, of_members[each]) for each in sorted(read & of_members.keys())] if one.from_ == MEMBERS else []
+            )
+            found[name] = (says(one.where), where, told)
         elif name not in found and name in level.derived:
             one = level.derived[name]
             fading = (one.half_life, one.refresh or DAY) if one.half_life else None
             found[name] = (says(one.expr), one.bounds, fading, drift(one.refresh, one.expr))
         elif name not in found and name in level.segments:
             one = level.segments[name]
-            above = sorted(before_in_set(playbook.subscriber, one))
+            above = sorted(before_in_set(level, one))
             rest = "lasts" if one.expire and not one.exit else ""
             drifts = drift(one.refresh, one.enter), drift(one.refresh, one.exit)
             found[name] = (says(one.enter), says(one.exit), rest, drifts, [(key, of(key)) for key in above])
         elif name not in found and name in level.moments:
             one = level.moments[name]
-            found[name] = (says(one.when), waits_for(name, playbook), drift(one.refresh, one.when))
+            found[name] = (says(one.when), waits_for(level, name, playbook), drift(one.refresh, one.when))
         return repr(found.get(name, name))
 
     return {name: of(name) for name in (*level.features, *level.derived, *level.segments, *level.moments)}

@@ -16,7 +16,7 @@ def play_reference(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     reference, waiting, heard = Succession(story.versions.playbooks, Grid()), list[Signal](), 0
     advance = reference.advance
     if "erasure" in story.playbook.signals:
-        world = World(story.playbook, Grid())
+        world = World(story.versions.playbooks, Grid())
         reference, advance = world.levels["subscriber"], world.advance
     for event in story.events:
         if isinstance(event, Arrival):

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
 from schemas.versions import Versions
-from tests.reference.editions import instant, kernel_grid, steady_playbooks, versions
+from tests.reference.editions import group_versions, instant, kernel_grid, steady_playbooks, versions
+from tests.reference.group_playbooks import group_calls
+from tests.reference.groups import World
 from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import SMALL
 from tests.reference.records import MINUTE, Context, Signal
-from tests.reference.strategies import START, dealt, ends, signals
+from tests.reference.stages import Stages
+from tests.reference.strategies import START, Call, dealt, ends, signals
 from tests.reference.versions import Succession
 from tests.transforms.context.test_advance import assert_same, examples, played
 from transforms.context.plan.features import SUBSCRIBER
@@ -68,6 +71,20 @@ def test_agrees_with_the_reference(books: Versions, rows: list[Signal], spans: l
     kernel = played(Successive(_plans(books)), calls)
     _only_its_own(kernel, truth)
     assert_same([kernel], truth)
+
+
+@examples(40)
+@given(group_versions(SMALL), group_calls(), st.integers(1, 2))
+def test_groups_agree_with_the_reference(books: Versions, calls: list[Call], shards: int) -> None:
+    truth, stages = World(books.playbooks, SMALL), Stages(_plans(books), shards, shards)
+    for rows, upto in calls:
+        mine = [row for row in rows if row.subject_kind in truth.levels]
+        truth.advance(mine, upto)
+        stages.advance(mine, upto)
+    for kind, level in truth.levels.items():
+        for shard in stages.shards[kind]:
+            _only_its_own(shard, level)
+        assert_same(stages.shards[kind], level)
 
 
 @examples(50)

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
+from schemas.versions import Versions
+from tests.reference.editions import kernel_grid
 from tests.reference.expressions import Value
 from tests.reference.group_playbooks import group_cases
 from tests.reference.groups import World
@@ -16,9 +18,7 @@ from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Case, in_time
 from tests.transforms.context.test_advance import assert_same
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.load import load_plans
-from transforms.context.ticks import Grid
+from transforms.versions import ContextPlans, load_contexts
 
 
 def examples(number: int) -> settings:
@@ -26,14 +26,13 @@ def examples(number: int) -> settings:
 
 
 @lru_cache(maxsize=1)
-def plans_of(text: str) -> dict[str, ContextPlan]:
+def plans_of(text: str) -> ContextPlans:
     playbook = parse_playbook(text)
-    grid = Grid(playbook.tick, SMALL.exact_limit, SMALL.short_pane, SMALL.long_pane, SMALL.short_span)
-    return load_plans(playbook, grid)
+    return load_contexts(Versions((playbook,)), kernel_grid(SMALL, playbook))
 
 
 def reference(case: Case) -> World:
-    world = World(parse_playbook(case.playbook), SMALL)
+    world = World([parse_playbook(case.playbook)], SMALL)
     for rows, upto in case.calls:
         world.advance([row for row in rows if row.subject_kind in world.levels], upto)
     return world
@@ -41,10 +40,10 @@ def reference(case: Case) -> World:
 
 def kernel(case: Case, subscribers: int = 1, groups: int = 1, behind: frozenset[int] = frozenset()) -> Stages:
     """Play a case; after the calls numbered in `behind`, groups are one call behind."""
-    plans = plans_of(case.playbook)
-    stages, before, last = Stages(plans, subscribers, groups), None, len(case.calls) - 1
+    stages = Stages(plans_of(case.playbook), subscribers, groups)
+    before, last = None, len(case.calls) - 1
     for n, (rows, upto) in enumerate(case.calls):
-        mine = [row for row in rows if row.subject_kind in plans]
+        mine = [row for row in rows if row.subject_kind in stages.shards]
         stages.advance(mine, upto, before if n in behind and n < last else None)
         before = upto
     return stages

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
+from schemas.versions import Versions
 from tests.reference.group_playbooks import group_cases, moves
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal, ms
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Call, Case, dealt, ends
 from tests.transforms.context.test_groups import examples, kernel
-from transforms.context.plan.load import load_plans
 from transforms.decision.decide import decide
 from transforms.decision.plan import load_offers
 from transforms.elements import addressed
+from transforms.versions import load_contexts
 
 
 @examples(25)
@@ -94,7 +95,7 @@ def test_there_are_contacts_that_a_move_could_let_pass() -> None:
 def _contacts(text: str, calls: Sequence[Call], shards: int) -> dict[str, list[int]]:
     """Return when each subscriber was contacted, by both stages of contexts and the ledgers, each in shards."""
     playbook = parse_playbook(text)
-    stages, offers = Stages(load_plans(playbook), shards, shards), load_offers(playbook)
+    stages, offers = Stages(load_contexts(Versions((playbook,))), shards, shards), load_offers(playbook)
     ledgers: list[bytes | None] = [None] * shards
     waiting: list[list[pa.RecordBatch]] = [[] for _ in range(shards)]
     contacts: dict[str, list[int]] = defaultdict(list)
