@@ -77,18 +77,14 @@ class Subject:
     threads: dict[str, Threads] = field(default_factory=lambda: defaultdict(Threads))
     made: dict[str, Made] = field(default_factory=dict)
 
-    def lose(self, members: set[str]) -> None:
-        """Drop all that came of these members."""
+    def lose(self, lost: Callable[[str], bool]) -> None:
+        """Drop all that came of the members that are lost, pending sequences too."""
         for name, rows in self.observed.items():
-            self.observed[name] = [row for row in rows if row.member not in members]
-
-    def erase_member(self, member: str) -> None:
-        """Drop all that came of a member, pending sequences too."""
-        self.lose({member})
+            self.observed[name] = [row for row in rows if not (row.member and lost(row.member))]
         for threads in self.threads.values():
-            threads.going = [row for row in threads.going if row.subscriber != member]
+            threads.going = [row for row in threads.going if not (row.subscriber and lost(row.subscriber))]
             for part, rows in threads.rows.items():
-                threads.rows[part] = [row for row in rows if row.subscriber != member]
+                threads.rows[part] = [row for row in rows if not (row.subscriber and lost(row.subscriber))]
 
 
 def alone(subject: str, trigger: str, tick: int) -> Address:

@@ -51,7 +51,7 @@ def _group(draw: Draw, prefix: str, members: Names, subscriber: Sections) -> Sec
         lines.append(_of_subscribers(draw, f"{prefix}l{index}", names))
     for index in range(draw(st.integers(0, 3))):
         lines.append(_of_members(draw, f"{prefix}x{index}", names, members, subscriber))
-    return {"features": lines, **conditions(draw, names, 1, 0, (0, 0), prefix)}
+    return {"features": lines, **conditions(draw, names, 1, 0, (0, 1), prefix)}
 
 
 def _of_subscribers(draw: Draw, name: str, names: Names) -> str:

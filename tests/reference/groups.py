@@ -7,7 +7,7 @@ What `contexts` says holds here too. Besides:
 - A group is known from the first tick after somebody was in it, or after its first own signal.
 - Who is in a group at a tick was in it just before. A group knows through a member only what the member told while it
   was in it at every tick since: not the late row of one who left, or left and came back.
-- A group is late where a late row of a type that its features read enters, whatever their `where`.
+- A group is late where a late row of a type that its features or sequences read enters, whatever their conditions.
 - Profile rows are about their own subject: those of members tell nothing about the group.
 - An inferred feature counts, at a tick, the signals of those members who consent then; a group's own are nobody's.
 - An erasure acts before all else at the first tick after its time, or at the first open one; from there on to the end
@@ -19,9 +19,10 @@ What `contexts` says holds here too. Besides:
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import eq
 
 from schemas.playbook import Playbook
-from schemas.playbook_levels import GROUPS
+from schemas.playbook_levels import GROUPS, STEPS
 from tests.reference.identity import Identity
 from tests.reference.records import Address, Grid, Signal
 from tests.reference.versions import Succession
@@ -108,7 +109,7 @@ class World:
         self._since[row.subject] = tick
         for kind in self.levels.keys() - {"subscriber"}:
             for group in self.levels[kind].subjects.values():
-                group.erase_member(row.subject)
+                group.lose(partial(eq, row.subject))
 
     def _close(self, tick: int) -> None:
         for level in self.levels.values():
@@ -132,13 +133,14 @@ class World:
         for group in self._begun(kind, tick):
             level.know(group)
         read = {feature.from_ for feature in level.level.features.values()} - {"profile"}
+        read |= {name for one in level.level.moments.values() for part in STEPS for name in getattr(one, part) or ()}
         for row in applied:
             group = self.identity.group(row.subject, kind, row.time)
             if group is not None and row.signal in read and self._stayed(row, kind, group):
                 level.note(replace(row, subject=group, subscriber=row.subject), tick)
         for group, subject in level.subjects.items():
             there = self._members(kind, group, tick)
-            subject.lose({row.member for rows in subject.observed.values() for row in rows} - {"", *there})
+            subject.lose(lambda member, there=there: member not in there)
             subject.members = [self._as_member(name, kind, tick) for name in there]
             known = self._subscribers.contexts
             subject.consenting = {name for name in there if known[name, tick].values.get("consent.profiling")}

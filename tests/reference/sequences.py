@@ -77,7 +77,7 @@ def made_by(pair: list[Signal | None], columns: set[str]) -> Made:
 
 def told(name: str, moment: Moment, playbook: Playbook) -> set[str]:
     """Return the columns that are told of a moment's signals: `same`, and what they have of what its offers read."""
-    offers = [offer for offer in playbook.offers.values() if f"subscriber.{name}" in offer.for_]
+    offers = [offer for offer in playbook.offers.values() if any(one.split(".")[1] == name for one in offer.for_)]
     texts = [text for one in offers for text in (one.eligible, one.value, one.cost, *one.params.values())]
     read = {name for text in texts for name in names(text, playbook.let)}
     wanted = {name.removeprefix("trigger.") for name in read if name.startswith("trigger.")} | {*(moment.same or ())}

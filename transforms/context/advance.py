@@ -101,7 +101,7 @@ def advance(
     retention.compact(plan, memory)
     company = company_of(plan, memory, intake)
     features = Features(plan, memory, company.leaves)
-    done = _sequences(plan, memory, intake, span, feeds)
+    done = _sequences(plan, memory, intake, span, feeds, company.leaves)
     asked = np.concatenate([company.asked, *(one.points.keys(plan.grid) for one in done.values())])
     due = Periodic(plan, memory, span)
     points, wake = _points(plan, memory, features, intake, span, asked, change, due)
@@ -129,14 +129,16 @@ def advance(
     return Advanced(made, facts, told, intake.counts, None if wake >= NEVER else wake, waiting, plan, memory)
 
 
-def _sequences(plan: ContextPlan, memory: Memory, intake: Intake, span: Span, feeds: Feeds) -> dict[str, Completed]:
+def _sequences(
+    plan: ContextPlan, memory: Memory, intake: Intake, span: Span, feeds: Feeds, leaves: pl.DataFrame
+) -> dict[str, Completed]:
     """Run the sequences of all moments that have one; the tables of others are gone."""
     before, memory.steps = memory.steps, {}
     done = {}
     for moment in plan.moments:
         if moment.sequence:
             gaps = feeds.gaps({step.signal for step in moment.sequence.steps if step.part == WITHOUT})
-            made = sequences.run(moment.sequence, span, plan.allowed_lateness, before, intake.steps, gaps)
+            made = sequences.run(moment.sequence, span, plan.allowed_lateness, before, intake.steps, gaps, leaves)
             done[moment.name] = made
             memory.steps |= made.tables
     return done

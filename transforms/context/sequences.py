@@ -45,7 +45,15 @@ def rows_of(step: Step, frame: pl.DataFrame) -> pl.DataFrame:
     return rows.select("code", *whose, "time", *told, *step.columns).drop_nulls(step.same)
 
 
-def run(sequence: Sequence, span: Span, lateness: int, before: Tables, new: Tables, gaps: Gaps = NO_GAPS) -> Completed:
+def run(
+    sequence: Sequence,
+    span: Span,
+    lateness: int,
+    before: Tables,
+    new: Tables,
+    gaps: Gaps = NO_GAPS,
+    leaves: pl.DataFrame | None = None,
+) -> Completed:
     """Advance one sequence over a span.
 
     Each `after` row starts one. It ends with what comes first: a `then` or `without` row that is later and has the
@@ -53,7 +61,8 @@ def run(sequence: Sequence, span: Span, lateness: int, before: Tables, new: Tabl
     that is a `then` row or, where none is awaited, the end of `within`; at the first tick later than that, or at the
     span's first where late rows made it so. Where a feed is down that could end it, an absence waits for the first
     tick at which none is; it lapses `within` after its tick, if one still is. What has ended stays so. Of several
-    that complete at one tick, the one whose `after` row is last by (time, source, id) is told.
+    that complete at one tick, the one whose `after` row is last by (time, source, id) is told. With a member that
+    leaves a group, its rows go, and what they started and is still going at that tick.
 
     Args:
         sequence: The definition.
@@ -62,20 +71,40 @@ def run(sequence: Sequence, span: Span, lateness: int, before: Tables, new: Tabl
         before: The tables of `memory.steps`.
         new: The rows that the call brought, likewise.
         gaps: When a feed of a `without` type is down.
+        leaves: Which members leave a group in the span: code, member, tick.
     """
     late = _rows(sequence, AFTER, new).filter(pl.col("time") < (span.closed or 0)).select("code")
     old = {part: _rows(sequence, part, before) for part in (AFTER, THEN, WITHOUT)}
     fresh = {part: _rows(sequence, part, new) for part in old}
+    own = pl.col("time") - pl.col("time") % span.grid.tick + span.grid.tick
+    fresh |= {part: _of_those_there(sequence, fresh[part], leaves, own) for part in (THEN, WITHOUT)}
     started = pl.concat([old[AFTER], fresh[AFTER]])
     recent = {part: old[part].join(late, "code", "semi") for part in (THEN, WITHOUT)}
     followed = {part: pl.concat([rows, fresh[part]]) for part, rows in recent.items()}
     ended = _ended(sequence, span, _with_next(sequence, started, followed), gaps)
+    ended = _of_those_there(sequence, ended, leaves, pl.min_horizontal("tick", pl.lit(span.upto)))
     over = pl.col("tick") <= span.upto
     going, kept = ended.filter(~over), pl.col("time") > span.upto - lateness
     tables = {f"{sequence.key} {AFTER}": going.select(started.columns)}
-    tables |= {f"{sequence.key} {part}": pl.concat([old[part], fresh[part]]).filter(kept) for part in followed}
+    for part in followed:
+        rows = pl.concat([old[part], fresh[part]]).filter(kept)
+        tables[f"{sequence.key} {part}"] = _of_those_there(sequence, rows, leaves, pl.lit(span.upto))
     wake = NEVER if sequence.awaits else int(going["tick"].to_numpy().min(initial=NEVER))
     return Completed(*_completed(sequence, ended.filter(over, "completes")), wake, tables)
+
+
+def _of_those_there(
+    sequence: Sequence, rows: pl.DataFrame, leaves: pl.DataFrame | None, until: pl.Expr
+) -> pl.DataFrame:
+    """Return the rows without those whose member left after their time and not after a tick."""
+    if not sequence.by_member or leaves is None or leaves.is_empty():
+        return rows
+    whose = ["code", "member"]
+    asked = rows.select(*whose, "time", until=until).with_row_index("row")
+    left = asked.join(leaves.select(*whose, left="tick"), whose).filter(
+        (pl.col("left") > pl.col("time")) & (pl.col("left") <= pl.col("until"))
+    )
+    return rows.filter(~pl.int_range(pl.len(), dtype=pl.UInt32).is_in(left["row"].implode()))
 
 
 def _rows(sequence: Sequence, part: str, tables: Tables) -> pl.DataFrame:
