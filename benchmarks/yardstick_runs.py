@@ -43,9 +43,8 @@ GRACE_MS = 120_000
 class Arrival(NamedTuple):
     """Some rows of the file, in the order of arrival, and what is known when they have come."""
 
-    row_group: int
     first: int
-    rows: int
+    stop: int
     earliest: int
     watermark: int
 
@@ -74,14 +73,11 @@ def batch(settings: RunSettings) -> list[str]:
 
 def arrivals(path: str, step: int) -> Iterator[Arrival]:
     """Cut a file into slices, each of which advances the watermark by less than `step` milliseconds."""
-    file, latest = pq.ParquetFile(path), 0
-    for group in range(file.num_row_groups):
-        times = file.read_row_group(group, columns=["event_time"])["event_time"].to_numpy()
-        reached = np.maximum(np.maximum.accumulate(times), latest)
-        latest = int(reached[-1])
-        cuts = np.flatnonzero(np.diff(reached // step)) + 1
-        for first, stop in pairwise([0, *cuts.tolist(), len(times)]):
-            yield Arrival(group, first, stop - first, int(times[first:stop].min()), int(reached[stop - 1]) - GRACE_MS)
+    times = pq.read_table(path, columns=["event_time"])["event_time"].to_numpy()
+    reached = np.maximum.accumulate(times)
+    cuts = np.flatnonzero(np.diff(reached // step)) + 1
+    for first, stop in pairwise([0, *cuts.tolist(), len(times)]):
+        yield Arrival(first, stop, int(times[first:stop].min()), int(reached[stop - 1]) - GRACE_MS)
 
 
 @lru_cache(maxsize=1)
@@ -90,18 +86,21 @@ def _row_group(path: str, group: int) -> pa.RecordBatch:
 
 
 class _Arrive(beam.DoFn):
-    """Reads the rows of an arrival."""
+    """Reads the rows of an arrival, a block from each row group."""
 
     def __init__(self, path: str) -> None:
         self._path = path
 
     def process(self, arrival: Arrival) -> Iterator[pa.RecordBatch]:
-        rows = _row_group(self._path, arrival.row_group).slice(arrival.first, arrival.rows)
-        block = raw_block(
-            rows.columns, rows.schema.names, np.arange(arrival.first, arrival.first + arrival.rows), "row"
-        )
-        metadata = {**block.schema.metadata, b"signal": b"usage", b"file": self._path.encode()}
-        yield block.replace_schema_metadata(metadata)
+        file = pq.ParquetFile(self._path).metadata
+        ends = np.cumsum([0, *(file.row_group(group).num_rows for group in range(file.num_row_groups))]).tolist()
+        for group, (start, end) in enumerate(pairwise(ends)):
+            first, stop = max(arrival.first, start), min(arrival.stop, end)
+            if first < stop:
+                rows = _row_group(self._path, group).slice(first - start, stop - first)
+                block = raw_block(rows.columns, rows.schema.names, np.arange(first, stop), "row")
+                metadata = {**block.schema.metadata, b"signal": b"usage", b"file": self._path.encode()}
+                yield block.replace_schema_metadata(metadata)
 
 
 class _Append(beam.DoFn):

@@ -9,19 +9,19 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.context import change as changing
-from transforms.context import contexts, fading, moments, retention, segments, sequences, stays
 from transforms.context import memory as memories
+from transforms.context import retention, sequences, stays
 from transforms.context.change import Change
+from transforms.context.conditions import run_conditions
 from transforms.context.features import Features, ready_at
 from transforms.context.feeds import Feeds, take_feeds
-from transforms.context.groups.company import Company, company_of
+from transforms.context.groups.company import company_of
 from transforms.context.intake import Intake, take_in
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
 from transforms.context.outputs import Outputs, outputs
 from transforms.context.periodic import Periodic
 from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.definitions import Stratum
 from transforms.context.plan.steps import WITHOUT
 from transforms.context.pulse import Pulse
 from transforms.context.segments import NEVER, Changes, Span
@@ -105,7 +105,7 @@ def advance(
     asked = np.concatenate([company.asked, *(one.points.keys(plan.grid) for one in done.values())])
     due = Periodic(plan, memory, span)
     points, wake = _points(plan, memory, features, intake, span, asked, change, due)
-    changes, fired, points = _conditions(plan, memory, features, span, points, company, change, done)
+    changes, fired, points = run_conditions(plan, memory, features, span, points, company, change, done)
     for one in features.faded.values():
         due.changed(one.falls.codes, one.falls.ticks)
     for tick in (tick for tick in _ready(plan, memory) if span.first <= tick <= span.upto):
@@ -199,69 +199,6 @@ def _there(
     for change in changes.values():
         there |= change.member_at(plan.grid, points)
     return np.flatnonzero(there)
-
-
-def _conditions(
-    plan: ContextPlan,
-    memory: Memory,
-    features: Features,
-    span: Span,
-    points: Points,
-    company: Company,
-    change: Change | None,
-    done: Mapping[str, Completed],
-) -> tuple[dict[str, Changes], dict[str, Fired], Points]:
-    """Run all values that fade, segments and moments, stratum by stratum; return where anything was evaluated, too."""
-    changes: dict[str, Changes] = {}
-    fired: dict[str, Fired] = {}
-    for stratum in plan.strata:
-        points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *_turns(plan, changes)]))
-        points = _fade(plan, memory, features, span, points, changes, stratum)
-        frame = contexts.frame_at(plan, features, changes, points)
-        frame = contexts.derive(frame, stratum.derived, features.faded, points)
-        level = contexts.levels(frame, stratum, company.ignores(points))
-        for segment in stratum.segments:
-            mine = memory.members.filter(pl.col("segment") == segment.name)
-            decide = segments.Levels(*(level[f"{what} {segment.name}"] for what in segments.Levels._fields))
-            made = segments.run(segment, span, points, decide, mine)
-            changes[segment.name] = change.marked(segment.name, made) if change else made
-        for moment in stratum.moments:
-            mine = memory.moments.filter(pl.col("moment") == moment.name)
-            true, silent = level[f"when {moment.name}"], change.silent(moment) if change else None
-            if moment.name in done:
-                fired[moment.name] = moments.complete(moment, span, points, true, mine, done[moment.name], silent)
-            else:
-                fired[moment.name] = moments.run(moment, span, points, true, mine, silent)
-    return changes, fired, points
-
-
-def _fade(
-    plan: ContextPlan,
-    memory: Memory,
-    features: Features,
-    span: Span,
-    points: Points,
-    changes: Mapping[str, Changes],
-    stratum: Stratum,
-) -> Points:
-    """Run the values of a stratum that fade; return the pairs and where they fall."""
-    for one in stratum.derived:
-        if one.fading and one.name not in features.faded:
-            level = contexts.part_at(plan, features, changes, points, [one.name])[one.name]
-            kept = memory.fading.get(plan.keys[one.name], pl.DataFrame(schema=fading.KEPT))
-            forget = ~features.consents(points) if one.consent else None
-            features.faded[one.name] = fading.run(one.fading, span, points, level, kept, forget)
-            falls = features.faded[one.name].falls.keys(plan.grid)
-            points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), falls]))
-    return points
-
-
-def _turns(plan: ContextPlan, changes: dict[str, Changes]) -> list[Ints]:
-    """Return where memberships changed: later strata may read them."""
-    return [
-        keys_of(plan.grid, change.events["code"].to_numpy(), change.events["tick"].to_numpy())
-        for change in changes.values()
-    ]
 
 
 def _store(memory: Memory, changes: dict[str, Changes], fired: dict[str, Fired]) -> None:
