@@ -1,14 +1,16 @@
 """What becomes of a running playbook when another version of it takes over: what it says, keeps and starts anew."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.differences import Difference, differences
 from pipelines.report import instant
 from pipelines.validate import load_checked
 from schemas.playbook import Playbook
+from schemas.playbook_levels import LEVELS
 from transforms.context.plan.context_plan import ContextPlan
+from transforms.context.plan.load import load_plans
 from transforms.context.plan.strata import read_by_segment
 
 
@@ -74,8 +76,14 @@ def diff(old: str, new: str) -> Diff:
     Raises:
         LoadErrors: everything that is wrong with the first of them that has a mistake.
     """
-    (before, plan_before), (after, plan_after) = load_checked(old), load_checked(new)
-    fates = fates_of(plan_before, plan_after, after.effective_from)
+    (before, _), (after, _) = load_checked(old), load_checked(new)
+    was, now = load_plans(before), load_plans(after)
+    sides = (
+        (was.get(level) or _nothing(now[level]), now.get(level) or _nothing(was[level]))
+        for level in LEVELS
+        if level in was.keys() | now.keys()
+    )
+    fates = [fate for side in sides for fate in fates_of(*side, after.effective_from)]
     return Diff(before, after, differences(before, after), fates, _triggers(before, after))
 
 
@@ -83,7 +91,7 @@ def fates_of(old: ContextPlan, new: ContextPlan, effective_from: int | None) -> 
     """Return what becomes of each definition of a level when one plan follows another."""
     was, now = old.keys, new.keys
     ready = _ready(old, new, effective_from or 0)
-    kept = {feature.key for feature in old.features}
+    kept = {was[feature.name] for feature in old.features}
     before, after = _read(old), _read(new)
     fates = []
     for kind, names in after.items():
@@ -97,6 +105,11 @@ def fates_of(old: ContextPlan, new: ContextPlan, effective_from: int | None) -> 
     return fates
 
 
+def _nothing(plan: ContextPlan) -> ContextPlan:
+    """Return the plan of a level that a version does not have."""
+    return replace(plan, signals={}, strata=(), derived=(), keys={})
+
+
 def _read(plan: ContextPlan) -> dict[str, dict[str, list[str]]]:
     return {
         "feature": {feature.name: [] for feature in plan.features},
@@ -108,10 +121,10 @@ def _read(plan: ContextPlan) -> dict[str, dict[str, list[str]]]:
 
 def _ready(old: ContextPlan, new: ContextPlan, start: int) -> dict[str, int]:
     """Return from when on each definition is complete: when the last of the new features and sequences behind it is."""
-    kept = {feature.key for feature in old.features}
+    kept = {old.keys[feature.name] for feature in old.features}
     going = {one.sequence.key for one in old.moments if one.sequence}
     waits = {one.name: one.sequence for one in new.moments if one.sequence and one.sequence.key not in going}
-    found = {one.name: start if one.key in kept else one.complete_at(start) for one in new.features}
+    found = {one.name: start if new.keys[one.name] in kept else one.complete_at(start) for one in new.features}
     reads = {name: columns for names in _read(new).values() for name, columns in names.items()}
 
     def at(name: str) -> int:

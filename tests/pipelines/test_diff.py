@@ -170,3 +170,33 @@ def test_the_command(tmp_path: Path) -> None:
     assert record["new"]["effective_from"] == "2026-11-30T22:00:00.000Z"
     wrong = CliRunner().invoke(app, ["diff", files[0], "nowhere.yaml"])
     assert (wrong.exit_code, "nowhere.yaml: cannot be read" in wrong.stderr) == (1, True)
+
+
+HOMES = """
+household:
+  features:
+    lines: {distinct: subscriber, from: usage, window: 1h}
+    most:  {max: mb_2h, from: members}
+  segments:
+    busy:  {enter: lines > 2}
+    heavy: {enter: most > 900}
+"""
+
+
+def test_a_level_may_come_and_go(tmp_path: Path) -> None:
+    member = "signals: [usage, balance, membership]"
+    edits = {"signals: [usage, balance]": member, "offers:": f"{HOMES.lstrip()}offers:"}
+    fates = {one.name: one.change for one in _diff(tmp_path, edits).fates if one.name.startswith("household.")}
+    assert fates == dict.fromkeys(("household.lines", "household.most", "household.busy", "household.heavy"), "added")
+
+
+def test_what_groups_read_of_members_changes_with_them(tmp_path: Path) -> None:
+    old = OLD.replace("[usage, balance]", "[usage, balance, membership]").replace("offers:", f"{HOMES.lstrip()}offers:")
+    new = old.replace("from: usage, window: 2h", "from: usage, window: 3h")
+    for name, text in (("old.yaml", old), ("new.yaml", new)):
+        (tmp_path / name).write_text(text, "utf-8")
+    fates = {one.name: one for one in diff(str(tmp_path / "old.yaml"), str(tmp_path / "new.yaml")).fates}
+    assert [fates[f"household.{name}"].change for name in ("lines", "busy", "most", "heavy")] == [
+        "kept", "kept", "changed", "changed",
+    ]  # fmt: skip
+    assert fates["household.heavy"].because == ("most",)
