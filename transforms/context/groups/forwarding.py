@@ -26,11 +26,6 @@ FLOOR = b"floor"
 """Metadata of late rows: the tick that was closed when they came; they act at the one after it."""
 
 
-def told_before(memory: Memory) -> set[str]:
-    """Return the names under which a memory keeps what groups of each kind were told of members."""
-    return {name for name in memory.groups if name.startswith(TOLD)}
-
-
 def joins(plan: ContextPlan, identity: Identity) -> Ints:
     """Return the keys of subjects and ticks at which groups see a new member, and so ask for its context."""
     kinds = [forward.kind for forward in plan.forwards if forward.members]
@@ -80,7 +75,8 @@ def members_to_groups(
     """
     turns = [keys_of(plan.grid, c.events["code"].to_numpy(), c.events["tick"].to_numpy()) for c in changes.values()]
     every = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *turns]))
-    for name in told_before(memory) - {f"{TOLD}{forward.kind}" for forward in plan.forwards if forward.members}:
+    cells = {f"{TOLD}{forward.kind}" for forward in plan.forwards if forward.members}
+    for name in [name for name in memory.groups if name.startswith(TOLD) and name not in cells]:
         del memory.groups[name]
     for forward in plan.forwards:
         if forward.members:
@@ -123,7 +119,7 @@ def _members_of(
     new = both.filter(~pl.all_horizontal(follows, *alike).fill_null(False) & (pl.col("stay") >= 0))
     rows = new.select(
         pl.Series("subject", stays.table["group"].gather(new["stay"])),
-        member_of(memory.subjects["subject"]).gather(new["code"]),
+        member_of(memory.subjects["subject"].gather(new["code"])),
         (pl.col("tick") - 1).alias("time"),
         *keys,
     )
@@ -142,10 +138,11 @@ def people_to_groups(
     )
     codes, times = turns["code"].to_numpy(), turns["time"].to_numpy()
     before, now = (roots.groups_at(identity.stays, codes, at) for at in (times - 1, times))
+    subscribers = memory.subjects["subject"][codes]
     told = now.with_columns(
         turns["time"],
-        member_of(memory.subjects["subject"])[codes],
-        subscriber=memory.subjects["subject"][codes],
+        member_of(subscribers),
+        subscriber=subscribers,
         moved_until=roots.barred_until(moves, codes, times),
     )
     columns = ("subject", "time", *PEOPLE)
