@@ -13,7 +13,8 @@ from tests.reference.group_playbooks import GROUPS, group_cases
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Case
-from tests.transforms.context.test_groups import examples, plans_of
+from tests.transforms.context.test_advance import examples
+from tests.transforms.context.test_groups import plans_of
 from transforms import state_blob
 from transforms.decision.erasure import decide_and_erase
 from transforms.decision.plan import load_offers

@@ -13,6 +13,7 @@ from schemas.playbook import Playbook
 from schemas.playbook_file import parse_playbook
 from tests.reference import records
 from tests.reference.contexts import Reference
+from tests.reference.editions import kernel_grid
 from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import LARGE_REACHES, SMALL, playbooks
 from tests.reference.records import MINUTE, Context, Signal
@@ -20,7 +21,6 @@ from tests.reference.strategies import Call, Case, cases, consent_cases, ends, i
 from transforms.context.advance import advance
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plan
-from transforms.context.ticks import Grid
 from transforms.hashing import shard_of
 
 Player = Reference | Kernel
@@ -38,9 +38,7 @@ def playbook_of(text: str) -> Playbook:
 @lru_cache(maxsize=1)
 def plan_of(text: str, grid: records.Grid = SMALL) -> ContextPlan:
     playbook = playbook_of(text)
-    return load_plan(
-        playbook, grid=Grid(playbook.tick, grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span)
-    )
+    return load_plan(playbook, grid=kernel_grid(grid, playbook))
 
 
 def reference(case: Case, grid: records.Grid = SMALL) -> Reference:

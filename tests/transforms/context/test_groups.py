@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
@@ -17,12 +17,8 @@ from tests.reference.playbooks import SMALL
 from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Case, in_time
-from tests.transforms.context.test_advance import assert_same
+from tests.transforms.context.test_advance import assert_same, examples
 from transforms.versions import ContextPlans, load_contexts
-
-
-def examples(number: int) -> settings:
-    return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @lru_cache(maxsize=1)

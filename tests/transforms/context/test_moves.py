@@ -15,7 +15,8 @@ from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal, ms
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Call, Case, dealt, ends
-from tests.transforms.context.test_groups import examples, kernel
+from tests.transforms.context.test_advance import examples
+from tests.transforms.context.test_groups import kernel
 from transforms.decision.decide import decide
 from transforms.decision.plan import load_offers
 from transforms.elements import addressed

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from tests.reference.group_playbooks import erased_group_cases
 from tests.reference.strategies import Case, erased_cases
-from tests.transforms.context.test_groups import assert_alike, examples, kernel, reference
+from tests.transforms.context.test_advance import examples
+from tests.transforms.context.test_groups import assert_alike, kernel, reference
 
 
 @examples(40)
