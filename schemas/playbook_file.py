@@ -180,7 +180,12 @@ def _of_detail(detail: ErrorDetails) -> Mistake:
             message, hint = "has too many items" if detail["type"] == "too_long" else "has too few items", ""
         case _:
             told = detail["msg"].replace("Input should", "must")
-            for theirs, ours in (("a valid string", "text"), ("a valid integer", "a whole number"), ("valid ", "")):
+            for theirs, ours in (
+                ("a valid string", "text"),
+                ("a valid integer", "a whole number"),
+                ("a valid tuple", "a list"),
+                ("valid ", ""),
+            ):
                 told = told.replace(theirs, ours)
             message, hint = f"{told}, not {_shown(found)}", ""
     return Mistake(path, message, hint)

@@ -44,7 +44,7 @@ def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
     errors: list[LoadError] = []
     for pattern in patterns:
         try:
-            matches = FileSystems.match([pattern])[0].metadata_list
+            matches = FileSystems.match([_with_folder(pattern)])[0].metadata_list
             found |= {match.path: raw_file(match.path, match.size_in_bytes, source) for match in matches}
         except (BeamIOError, ValueError) as error:
             errors.append(LoadError(pattern, None, f"cannot be listed: {error}"))
@@ -58,6 +58,11 @@ def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
     if errors:
         raise LoadErrors(errors)
     return [found[path] for path in sorted(found)]
+
+
+def _with_folder(pattern: str) -> str:
+    """Return the pattern with the folder that it is about: Beam lists nothing for `*.csv`, but does for `./*.csv`."""
+    return pattern if "/" in pattern else f"./{pattern}"
 
 
 def open_raw(file: RawFile) -> BinaryIO:

@@ -37,6 +37,12 @@ def test_globs_of_mixed_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert outcome.counts == {"in": 200, "parsed": 200, "rejected": 0}
 
 
+def test_patterns_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pl.DataFrame(ROWS).write_csv("a.csv")
+    assert run_signals([Path("*.csv"), Path("a.csv")]).ids() == IDS
+
+
 def test_damage_is_rejected_where_it_is(tmp_path: Path) -> None:
     lines = _lines(ROWS[:3]).splitlines()
     lines[1:2] = [b"{", b'{"id": "\xff"}', b'{"id": "' + b"x" * 2_000_000 + b'"}']
