@@ -1,0 +1,123 @@
+"""Commands over playbooks: `validate`, `test`, `diff`, `publish`, `schema`."""
+
+import json
+from pathlib import Path
+from time import time
+from typing import Annotated, cast
+
+import typer
+
+from pipelines.console import failures_told, progress_shown
+from pipelines.settings import instant_text, pair
+from schemas.durations import parse_instant
+
+
+def validate(
+    playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
+    lets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", parser=pair, help="Another value for a name under `let`."),
+    ] = None,
+) -> None:
+    """Tell every mistake in a playbook, or what it says and from when each segment is ready on a cold start.
+
+    segone validate playbook.yaml
+    """
+    from pipelines.validate import validate as told_of
+
+    with failures_told():
+        typer.echo(told_of(playbook, dict(cast("list[tuple[str, str]]", lets or []))), nl=False)
+
+
+def play_stories(
+    path: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of stories (YAML), or one story.")],
+    engines: Annotated[
+        str, typer.Option(help="Where they play: core, bounded (a Beam run), stream (a Beam stream).")
+    ] = "core",
+) -> None:
+    """Play stories of customers: signals, watermarks, and what the playbook must make of them.
+
+    segone test stories
+
+    segone test stories/running_out.yaml --engines core,bounded,stream
+    """
+    from pipelines.stories.play import play_all
+    from pipelines.stories.story import ENGINES
+
+    if unknown := [name for name in engines.split(",") if name not in ENGINES]:
+        raise typer.BadParameter(f"--engines: `{unknown[0]}` is none of {', '.join(ENGINES)}")
+    with failures_told(), progress_shown() as tell:
+        played = play_all(path, engines.split(","), tell)
+    typer.echo(played.text(), nl=False)
+    if played.failed:
+        raise typer.Exit(1)
+
+
+def diff(
+    old: Annotated[str, typer.Argument(metavar="PLAYBOOK_A", help="The version before.")],
+    new: Annotated[str, typer.Argument(metavar="PLAYBOOK_B", help="The version after.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Tell what changes when one playbook follows another: what it says, what keeps its state, what is ready when.
+
+    segone diff playbooks/town-v6.yaml town.yaml
+    """
+    from rich.console import Console
+
+    from pipelines.diff import diff as compared
+    from pipelines.diff_text import text_of
+
+    with failures_told():
+        found = compared(old, new)
+        if as_json:
+            typer.echo(json.dumps(found.record(), indent=2))
+        else:
+            Console(soft_wrap=True).print(text_of(found))
+
+
+def publish(
+    playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
+    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory of its versions.")],
+    version: Annotated[int | None, typer.Option(min=1, help="Stamp this number into the published file.")] = None,
+    effective_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="INSTANT", parser=instant_text, help="Stamp when it takes over: 2026-12-01T00:00:00+02:00."
+        ),
+    ] = None,
+    now: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANT", parser=parse_instant, help="The time before which nothing may take over."),
+    ] = None,
+) -> None:
+    """Publish the next version of a playbook into a directory that `segone run` takes.
+
+    Refused: a time in the past, a number that is used or lower, a change of a published file, another tick or grace.
+
+    segone publish town.yaml --to playbooks --version 8 --effective-from 2026-12-01T00:00:00+02:00
+    """
+    from pipelines.publish import publish as published
+
+    stamps = {
+        key: value for key, value in (("version", version), ("effective_from", effective_from)) if value is not None
+    }
+    with failures_told():
+        file = published(playbook, to, stamps, int(time() * 1000) if now is None else cast("int", now))
+    typer.echo(f"published {file}")
+
+
+def schema(
+    name: Annotated[str, typer.Argument(help="`playbook`, `offer`, or a type of signal as `usage`.")] = "playbook",
+    reference: Annotated[bool, typer.Option("--reference", help="Playbooks explained, as Markdown.")] = False,
+) -> None:
+    """Print the JSON Schema of playbooks, for editors, or the Avro contract of offers or of a type of signal.
+
+    segone schema > playbook.schema.json
+
+    segone schema usage
+    """
+    from pipelines.contracts import schema_text
+    from pipelines.reference import playbook_reference
+
+    with failures_told():
+        typer.echo(playbook_reference() if reference else schema_text(name), nl=False)

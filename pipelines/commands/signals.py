@@ -1,0 +1,53 @@
+"""Commands over signals: `run`, `preview`."""
+
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from pipelines.console import failures_told, progress_shown
+from pipelines.flags import takes
+from pipelines.settings import RunSettings
+
+
+@takes(RunSettings)
+def run(settings: RunSettings) -> None:
+    """Run a playbook over signals in files.
+
+    segone run playbook.yaml --signals usage='usage/*.parquet' --signals balance=balances.jsonl.gz --out out
+
+    segone run playbook.yaml --signals usage=calls.csv --sources sources.yaml --out out --max-rejected 1%
+    """
+    from pipelines.run import run as run_it
+
+    with failures_told(), progress_shown():
+        report = run_it(settings)
+    rows = ", ".join(f"{count:,} {name}" for name, count in report.outputs.items())
+    typer.echo(f"{report.summary()}\n{settings.out}: {rows}")
+
+
+@takes(RunSettings, out="", mode="shadow", formats=("parquet",))
+def preview(
+    settings: RunSettings,
+    keep: Annotated[str, typer.Option(metavar="DIR", help="Keep the outputs here, for `segone explain`.")] = "",
+) -> None:
+    """Show what a playbook would have done with history.
+
+    Sizes of segments and moments with samples, offers by day, and how far each offer came through the gates.
+
+    segone preview playbook.yaml --signals usage='usage/*.parquet' --sample 1%
+
+    segone preview playbook.yaml --signals usage='usage/*.parquet' --set low_mb=300 --keep out/try
+    """
+    from pipelines.preview import preview_of
+    from pipelines.published import load_versions
+    from pipelines.run import run as run_it
+
+    with failures_told(), TemporaryDirectory() as directory:
+        out = keep or directory
+        with progress_shown():
+            report = run_it(replace(settings, out=out))
+        typer.echo(
+            f"{report.summary()}\n\n{preview_of(load_versions(settings.playbook, dict(settings.lets)), out)}", nl=False
+        )

@@ -1,0 +1,66 @@
+"""Commands over a town that does not exist: `simulate`, `demo`."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipelines.console import failures_told, progress_shown
+
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory to write to.")]
+Seed = Annotated[int, typer.Option(help="Of everything random: the same seed gives the same town.")]
+Subscribers = Annotated[int, typer.Option(min=100, help="Lines in the town.")]
+Days = Annotated[int, typer.Option(min=1, help="Days of signals.")]
+
+
+def simulate(
+    out: Out,
+    seed: Seed = 1,
+    subscribers: Subscribers = 1_000,
+    days: Days = 35,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")] = datetime(2026, 3, 2),
+    file_format: Annotated[
+        Literal["parquet", "avro", "jsonl", "csv"], typer.Option("--format", help="Of the signals.")
+    ] = "parquet",
+    disorder: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of signals that come too late, and share that comes twice.")
+    ] = 0.0,
+) -> None:
+    """Make the signals of a town that does not exist, with the truth about it beside them.
+
+    segone simulate --out town --subscribers 20000 --days 28
+    """
+    from pipelines.simulate import simulate as simulated
+    from pipelines.simulate import told
+
+    with failures_told(), progress_shown() as tell:
+        town = simulated(
+            out,
+            seed=seed,
+            subscribers=subscribers,
+            days=days,
+            start=start.date(),
+            file_format=file_format,
+            disorder=disorder,
+            on_day=lambda day: tell(f"simulating: {day} of {days} days"),
+        )
+    typer.echo(told(town))
+
+
+def demo(out: Out, seed: Seed = 1, subscribers: Subscribers = 1_000, days: Days = 35) -> None:
+    """Simulate a town, run its playbook over it, and tell what came of it.
+
+    segone demo --out out/demo
+    """
+    from pipelines.demo import demo as demonstrated
+
+    with failures_told(), progress_shown() as tell:
+        text = demonstrated(
+            out,
+            seed=seed,
+            subscribers=subscribers,
+            days=days,
+            on_day=lambda day: tell(f"simulating: {day} of {days} days"),
+        )
+    typer.echo(text, nl=False)
