@@ -11,8 +11,9 @@ from schemas.playbook import Playbook
 from schemas.playbook_file import PlaybookErrors, load_playbook, not_about
 from schemas.playbook_levels import STEPS, Moment
 from schemas.playbook_offers import Cap, Offer
+from transforms.context.plan.compile_level import PlanErrors
 from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.load import PlanErrors, load_plan, load_plans, scope_of
+from transforms.context.plan.load import load_plan, load_plans, scope_of
 from transforms.context.plan.strata import read_by_segment
 from transforms.decision.plan import compile_offers
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.durations import DAY, HOUR, MINUTE
@@ -431,7 +431,6 @@ _TREES = st.recursive(
 
 
 @given(_TREES, st.sampled_from(["", "let", "signals", "subscriber", "offers", "policy", "priors", "tick"]))
-@settings(deadline=None)
 def test_whatever_is_written_is_a_playbook_or_load_errors(tree: Any, section: str) -> None:
     whole = {"playbook": "p", "signals": ["usage"], "subscriber": {"features": {"n": {"last": "x", "from": "usage"}}}}
     with suppress(LoadErrors):

@@ -109,7 +109,7 @@ def test_signals_reach_the_shards_of_their_subjects(tmp_path: Path) -> None:
     assert len({shard for shard, _ in outcome.signals}) > 1
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.sampled_from(["parquet", "avro", "jsonl", "csv", "jsonl.gz", "csv.zst"]))
 def test_arbitrary_bytes_never_crash_a_run(tmp_path: Path, data: bytes, ending: str) -> None:
     (tmp_path / f"x.{ending}").write_bytes(data)

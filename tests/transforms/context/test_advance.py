@@ -27,7 +27,7 @@ Player = Reference | Kernel
 
 
 def examples(number: int) -> settings:
-    return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
+    return settings(max_examples=number, suppress_health_check=list(HealthCheck))
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import LoadErrors
@@ -94,7 +94,6 @@ def test_nothing_is_left_of_what_is_forgotten() -> None:
     assert made.kept.rows() == [(0, 1000 * -8, 0.25)]
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.integers(1, 60), st.sampled_from(LEVELS), min_size=1),
     st.sets(st.integers(1, 89)),

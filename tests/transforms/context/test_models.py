@@ -64,7 +64,7 @@ def test_of_several_columns_one_is_the_score() -> None:
 NUMBERS = st.floats(-1e3, 1e3, width=32) | st.none()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     rows=st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=3 * BLOCK),
     of=st.sampled_from([FLOAT, DOUBLE]),

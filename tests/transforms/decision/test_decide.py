@@ -113,7 +113,7 @@ def told(decisions: pa.Table) -> list[dict[str, Any]]:
 
 
 @given(cases())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_decisions_equal_those_by_hand(case: tuple[Policy, list[Trigger], list[Fact]]) -> None:
     policy, found, facts = case
     decided = decide(plan_of(policy), None, [*batches_of(found), facts_of(facts)], START + TICKS * TICK)
@@ -121,7 +121,7 @@ def test_decisions_equal_those_by_hand(case: tuple[Policy, list[Trigger], list[F
 
 
 @given(cases(), st.lists(ticks, max_size=5), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cuts_order_and_shards_do_not_matter(
     case: tuple[Policy, list[Trigger], list[Fact]], cuts: list[int], chance: random.Random
 ) -> None:
@@ -146,7 +146,7 @@ def test_cuts_order_and_shards_do_not_matter(
 
 
 @given(cases(), st.integers(1, 3), st.integers(1, 8), st.sampled_from(["subscriber", "household", "sme"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_cap_is_ever_passed(
     case: tuple[Policy, list[Trigger], list[Fact]], most: int, length: int, per: str
 ) -> None:

@@ -61,7 +61,6 @@ def test_a_text_that_is_not_utf8_costs_nothing_here() -> None:
     assert ([found["id"] for found in rows], rejected) == ([b"e0", b"\xff\xff"], [])
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), max_size=8), st.lists(st.integers(0, 2000), max_size=4))
 def test_ranges_make_no_difference(sizes: list[int], cuts: list[int]) -> None:
     data = header() + b"".join(block(size, records([row(i) for i in range(size)])) for size in sizes)
@@ -192,7 +191,7 @@ def test_a_deep_schema_is_unreadable() -> None:
         )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=60), st.integers(-2, 5), st.sampled_from(["null", "deflate"]))
 def test_arbitrary_blocks_never_crash_a_reader(data: bytes, count: int, codec: str) -> None:
     good = block(1, packed(codec, ONE))
@@ -200,7 +199,6 @@ def test_arbitrary_blocks_never_crash_a_reader(data: bytes, count: int, codec: s
     assert len(rows) - 2 + len(rejected) == (count if not rejected else 1)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_never_crash_a_reader(data: bytes) -> None:
     _read(header() + data)

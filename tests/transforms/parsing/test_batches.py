@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contracts import contract
@@ -147,7 +147,6 @@ def test_a_long_payload_is_hashed() -> None:
     assert len(rejected[0].digest) == 32
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=30), st.sampled_from([1, 2, 7, 40_000]))
 def test_every_row_goes_to_its_shard_in_order(subjects: list[str], shards: int) -> None:
     (batch,), _ = _parse([{**GOOD, "id": str(i), "subject": name} for i, name in enumerate(subjects)])

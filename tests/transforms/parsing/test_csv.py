@@ -63,7 +63,7 @@ LINES = st.one_of(
 ).filter(lambda line: line.rstrip(b"\r") and not line.endswith(b"\r"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(LINES, max_size=8), st.integers(1, 3))
 def test_a_block_gives_what_its_lines_give(lines: list[bytes], careful: int) -> None:
     single = [_parse([line]) for line in lines]

@@ -3,7 +3,7 @@
 from hashlib import blake2b
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.parsing.identity import content_ids, pseudonyms
@@ -28,7 +28,6 @@ def test_ids_of_the_content_are_stable() -> None:
 ROWS = st.tuples(st.none() | st.text(max_size=3), st.none() | st.text(max_size=3), st.none() | st.integers(-5, 5))
 
 
-@settings(deadline=None)
 @given(st.lists(ROWS, max_size=6))
 def test_equal_rows_and_only_they_have_equal_ids(rows: list[tuple[str | None, str | None, int | None]]) -> None:
     kinds = {"a": pa.string(), "b": pa.string(), "c": pa.int64()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.parsing.lines import LineBlock, read_lines
@@ -65,7 +65,6 @@ def test_lines_of_a_later_range_are_found_by_byte() -> None:
     assert _read(b"ab\ncd", 4, 5) == ([], [])
 
 
-@settings(deadline=None)
 @given(TEXTS, st.lists(st.integers(0, 100), max_size=4), st.integers(1, 40))
 def test_ranges_and_chunks_make_no_difference(texts: list[bytes], cuts: list[int], chunk: int) -> None:
     data = b"".join(texts)
@@ -77,7 +76,6 @@ def test_ranges_and_chunks_make_no_difference(texts: list[bytes], cuts: list[int
     assert sorted(reasons) == sorted(item.reason for item in rejected)
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_no_line_is_lost(texts: list[bytes]) -> None:
     data = b"".join(texts)

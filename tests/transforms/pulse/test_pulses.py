@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.durations import HOUR
@@ -47,7 +47,6 @@ def test_a_pulse_row_says_it_all() -> None:
     assert (other["size"], other["drift"]) == (1, pytest.approx(0.1))
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_parts_add_up_in_any_order_and_split(data: st.DataObject) -> None:
     parts = [*PULSE_PARTS, *PULSE_PARTS, number(1, "a", "n", [1.5, -2.0]), number(1, "a", "n", [10.0**11])]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.context.groups.epochs import Epochs, consents_of, keep_rest
@@ -41,7 +41,6 @@ def test_each_epoch_holds_the_rows_of_those_who_had_not_left(
             assert sorted(seen) == sorted(there)
 
 
-@settings(deadline=None)
 @given(LEAVES, ROWS, CONSENTS, st.integers(0, 5).map(lambda n: n * TICK))
 def test_each_epoch_holds_the_rows_of_those_who_consent(
     leaves: list[tuple[int, int, int]],

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlglot.tokens import Tokenizer
 
-from schemas.playbook_checks import RESERVED_WORDS
+from schemas.name_checks import RESERVED_WORDS
 from transforms.context.plan.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
 from transforms.context.plan.sql.forms import FORMS
 from transforms.context.plan.sql.functions import FUNCTIONS, Function

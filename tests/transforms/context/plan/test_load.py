@@ -3,8 +3,9 @@
 import pytest
 
 from schemas.playbook_file import parse_playbook
+from transforms.context.plan.compile_level import PlanErrors
 from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.load import PlanErrors, load_plan
+from transforms.context.plan.load import load_plan
 
 BOOK = """
 playbook: p

@@ -53,7 +53,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("town"), book=ALONE)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(rows=signals(), spans=ends(), data=st.data())
 def test_a_model_is_as_good_as_what_it_computes(
     alone: Path, rows: list[Signal], spans: list[int], data: st.DataObject

@@ -86,7 +86,7 @@ def often(tmp_path_factory: pytest.TempPathFactory) -> Playbook:
     return load_checked(path)[0]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(rows=signals(), spans=ends(), data=st.data())
 def test_agrees_with_the_reference(often: Playbook, rows: list[Signal], spans: list[int], data: st.DataObject) -> None:
     mine = [row for row in rows if row.signal in ("usage", "profile")]
