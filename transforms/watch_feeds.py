@@ -15,7 +15,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
-from transforms.context.feeds import Feed, feed_batch, heard, watch
+from transforms.context.feeds import Feed, feed_batch, heard, next_turn, watch
 from transforms.context.segments import Span
 from transforms.context.ticks import Grid, Ints
 from transforms.parcel import Parcel, ShardParcel
@@ -93,15 +93,10 @@ class _Watch(beam.DoFn):
             waiting.add(later.tobytes())
         feed.write(msgspec.msgpack.encode(now))
         closed.write(upto)
-        if not self._alarm.bounded:
-            self._next(later, now, timeout, wake, timer)
+        following = next_turn(now, later, timeout)
+        if following is not None and not self._alarm.bounded:
+            self._alarm.at(following, wake, timer)
         yield from self._told(signal, source, turns)
-
-    def _next(self, later: Ints, feed: Feed, timeout: int, wake: Any, timer: Any) -> None:
-        """Wake for the next signal, or where the feed is down without one."""
-        ticks = later[:1].tolist() + ([] if feed.down or feed.last is None else [feed.last + timeout])
-        if ticks:
-            self._alarm.at(min(ticks), wake, timer)
 
     def _told(self, signal: str, source: str, turns: Sequence[tuple[int, bool]]) -> Iterator[Any]:
         for tick, down in turns:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from pipelines.stories.signals import SALT, batches, erases, of_group
+from pipelines.stories.signals import SALT, batches, of_group, of_subscriber
 from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
+from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
 from transforms.context.advance_levels import AdvancedLevels
 from transforms.context.feeds import Watch
@@ -38,19 +39,20 @@ class _Core:
     def __init__(self, story: Story) -> None:
         self.story, self.counts = story, Counter[str]()
         self.offers = load_all_offers(story.versions)
-        self.subscribers, self.groups = (_Levels(load_contexts(story.versions), of) for of in ((SUBSCRIBER,), GROUPS))
-        self.feeds = Watch(story.playbook.feed_timeout, Grid(story.playbook.tick), [*story.playbook.levels])
+        self.subscribers, self.groups = (Levels(load_contexts(story.versions), of) for of in ((SUBSCRIBER,), GROUPS))
+        self.feeds = watch(story.playbook)
         self.ledger: bytes | None = None
 
     def advance(self, signals: Sequence[Signal], time: int, told: Told) -> None:
         """Advance to the last tick that a watermark closes, and add what comes of it."""
         upto = time // self.story.playbook.tick * self.story.playbook.tick
         given = batches(self.story.versions, signals)
-        given += self.feeds.turns(given, upto)
-        subscribers = self.subscribers.advance([one for one in given if not of_group(one) or erases(one)], upto)
-        passed_on = [batch for one in subscribers.every for batch in one.told]
-        passed_on += [batch for one in subscribers.erased for batch in one.told]
-        groups = self.groups.advance([*passed_on, *filter(of_group, given)], upto)
+        self.feeds.hear(given)
+        given += self.feeds.turns(upto)
+        self.subscribers.hold([one for one in given if of_subscriber(one)])
+        subscribers = self.subscribers.advance(upto)
+        self.groups.hold([*told_by(subscribers), *filter(of_group, given)])
+        groups = self.groups.advance(upto)
         every, erased = [*subscribers.every, *groups.every], [*subscribers.erased, *groups.erased]
         transitions = [one.outputs.transitions for one in every] + [
             table for one in erased for table in one.transitions
@@ -71,18 +73,43 @@ class _Core:
         told.add(output, self.story.sentences(output, table.to_pylist()))
 
 
-class _Levels:
+class Levels:
     """The contexts of some levels with their state, and the signals that wait."""
 
     def __init__(self, plans: ContextPlans, levels: Sequence[str]) -> None:
-        self._plans, self._levels = plans, levels
+        """Start without any signal."""
+        self._plans, self._levels, self._grid = plans, levels, Grid(plans.versions.first.tick)
         self._state: bytes | None = None
         self._closed: int | None = None
+        self._next: int | None = None
         self._waiting: list[pa.RecordBatch] = []
 
-    def advance(self, signals: Sequence[pa.RecordBatch], upto: int) -> AdvancedLevels:
+    def hold(self, signals: Sequence[pa.RecordBatch]) -> None:
+        """Keep signals for the tick that is due."""
+        self._waiting += signals
+
+    @property
+    def wake(self) -> int | None:
+        """The next tick at which something can change, None for never."""
+        open_from = 0 if self._closed is None else self._closed + self._grid.tick
+        ticks = [int(self._grid.after(batch["time"].to_numpy()).min()) for batch in self._waiting]
+        ticks += [] if self._next is None else [self._next]
+        return max(min(ticks), open_from) if ticks else None
+
+    def advance(self, upto: int) -> AdvancedLevels:
         """Advance to a tick."""
-        given = [*self._waiting, *signals]
-        advanced = self._plans.advance(self._levels, self._state, self._closed, given, upto, salt=SALT)
+        advanced = self._plans.advance(self._levels, self._state, self._closed, self._waiting, upto, salt=SALT)
         self._state, self._waiting, self._closed = advanced.state, advanced.waiting, upto
+        self._next = advanced.wake
         return advanced
+
+
+def told_by(subscribers: AdvancedLevels) -> list[pa.RecordBatch]:
+    """Return what subscribers tell their groups."""
+    told = [one.told for one in subscribers.every] + [one.told for one in subscribers.erased]
+    return [batch for mine in told for batch in mine]
+
+
+def watch(playbook: Playbook) -> Watch:
+    """Return what watches the feeds of a playbook."""
+    return Watch(playbook.feed_timeout, Grid(playbook.tick), [*playbook.levels])

@@ -37,9 +37,9 @@ def of_group(batch: pa.RecordBatch) -> bool:
     return batch.schema.metadata[b"subject_kind"].decode() in GROUPS
 
 
-def erases(batch: pa.RecordBatch) -> bool:
-    """Tell whether signals are erasures."""
-    return batch.schema.metadata[b"signal"] == ERASURE.encode()
+def of_subscriber(batch: pa.RecordBatch) -> bool:
+    """Tell whether signals are for the shards of subscribers: those about subscribers, and erasures of groups."""
+    return not of_group(batch) or batch.schema.metadata[b"signal"] == ERASURE.encode()
 
 
 def batches(versions: Versions, signals: Iterable[Signal]) -> list[pa.RecordBatch]:

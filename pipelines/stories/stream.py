@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -12,17 +13,27 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from pipelines.runner_options import beam_arguments
-from pipelines.stories.signals import batches, erases, of_group, salted
+from pipelines.stories.signals import batches, of_group, of_subscriber, salted
 from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark, instant
 from pipelines.stories.told import Told
+from pipelines.stories.wakes import wakes
+from schemas.durations import WEEK
 from transforms.decide_offers import DecideOffers
 from transforms.parcel import Parcel, ShardParcel
-from transforms.ticking import STAGES
+from transforms.ticking import STAGES, Backlog
 from transforms.track_contexts import TrackContexts
 from transforms.watch_feeds import WatchFeeds
 
 _HEARD: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
 """What streams told, by file of the story and output: the runner works in this process."""
+
+
+@dataclass(frozen=True)
+class _Ticks(Backlog):
+    """A story goes tick by tick; all that would come of it later is one span, to which nobody listens."""
+
+    def end_of_span(self, tick: int) -> int:
+        return tick if tick <= self.until else max(tick, self.until + self.span)
 
 
 def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
@@ -31,22 +42,23 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     for output in OUTPUTS:
         _HEARD[file, output].clear()
     books: dict[str, Any] = {"playbook": story.playbook, "later": story.versions.playbooks[1:]}
+    stream: dict[str, Any] = {"bounded": False, "backlog": _Ticks(story.until, 52 * WEEK)}
     with salted(), beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
         signals = pipeline | "Signals" >> _stream(story)
         if story.playbook.feed_timeout:
-            feeds = signals | "WatchFeeds" >> WatchFeeds(playbook=story.playbook, bounded=False, shards=1)
+            feeds = signals | "WatchFeeds" >> WatchFeeds(playbook=story.playbook, shards=1, **stream)
             signals = (signals, feeds.signals, feeds.groups) | "AndFeeds" >> beam.Flatten()
         subscribers = signals | "Subscribers" >> beam.Filter(_of_subscribers)
-        stages = [subscribers | "TrackContexts" >> TrackContexts(**books, bounded=False, shards=1)]
+        stages = [subscribers | "TrackContexts" >> TrackContexts(**books, shards=1, **stream)]
         if len(story.playbook.levels) > 1:
             about_groups = signals | "AboutGroups" >> beam.Filter(_of_groups)
             both = (about_groups, stages[0]["told"]) | "Groups" >> beam.Flatten()
-            track = TrackContexts(**books, bounded=False, shards=1, groups=True)
+            track = TrackContexts(**books, shards=1, groups=True, **stream)
             stages.append(both | "TrackGroups" >> track)
         triggers, transitions = (
             [stage[name] for stage in stages] | name.title() >> beam.Flatten() for name in ("triggers", "transitions")
         )
-        decided = triggers | "DecideOffers" >> DecideOffers(**books, bounded=False)
+        decided = triggers | "DecideOffers" >> DecideOffers(**books, **stream)
         heard = {"transitions": transitions, **decided}
         for output in OUTPUTS:
             heard[output] | f"Hear {output}" >> beam.Map(_hear, (file, output))
@@ -58,18 +70,17 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
 def _stream(story: Story) -> TestStream:
     """Return the story's signals and watermarks as a stream of (shard, parcel).
 
-    The watermark goes in half ticks: this runner holds it for no timer, so what one stage makes at a tick would
-    otherwise come to the next stage after later ticks.
+    The watermark goes from one tick at which a stage wakes to the next: this runner holds it for no timer, so what one
+    stage makes at a tick would otherwise come to the next stage after later ticks; and it costs the same however far.
     """
-    stream, step = TestStream(), story.playbook.tick // 2
-    now = min(signal.time for signal in story.signals)
+    stream, now, woken = TestStream(), min(signal.time for signal in story.signals), wakes(story)
     for event in story.events:
         if isinstance(event, Arrival):
             elements = [(0, Parcel.of(one)) for one in batches(story.versions, event.signals)]
             stream.add_elements(TimestampedValue(one, _timestamp(one[1].earliest)) for one in elements)
         elif isinstance(event, Watermark):
-            halves = (*range(now // step * step, event.time, step), event.time)
-            steps = {time + later for time in halves for later in range(len(STAGES) + 1)}  # each wakes a little later
+            due = (*(tick for tick in woken if tick <= event.time), event.time)
+            steps = {time + later for time in due for later in range(len(STAGES) + 1)}  # each wakes a little later
             for watermark in sorted(time for time in steps if time > now):
                 stream.advance_watermark_to(_timestamp(watermark))
             now = max(now, *steps)
@@ -81,7 +92,7 @@ def _of_groups(element: ShardParcel) -> bool:
 
 
 def _of_subscribers(element: ShardParcel) -> bool:
-    return not _of_groups(element) or erases(element[1].open())
+    return of_subscriber(element[1].open())
 
 
 def _timestamp(time: int) -> Timestamp:

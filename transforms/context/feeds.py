@@ -147,6 +147,18 @@ def watch(feed: Feed, ticks: Ints, span: Span, timeout: int) -> tuple[list[tuple
     return turns, Feed(int(seen[-1]) if len(seen) else None, down)
 
 
+def next_turn(feed: Feed, later: Ints, timeout: int) -> int | None:
+    """Return the next tick at which a feed is heard, or goes down without a signal; None for neither.
+
+    Args:
+        feed: As it is.
+        later: The first tick after each of its signals that wait; ascending.
+        timeout: Milliseconds.
+    """
+    ticks = later[:1].tolist() + ([] if feed.down or feed.last is None else [feed.last + timeout])
+    return min(ticks, default=None)
+
+
 class Watch:
     """All feeds of a playbook, watched from call to call by one who sees all signals."""
 
@@ -163,13 +175,24 @@ class Watch:
         self._ticks: dict[tuple[str, str], Ints] = {}
         self._closed: int | None = None
 
-    def turns(self, batches: Iterable[pa.RecordBatch], upto: int) -> Iterator[pa.RecordBatch]:
-        """Take signal batches and yield what is told of the ticks up to `upto`; signals of later ticks wait."""
+    def hear(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Take signal batches."""
         for batch in batches:
             signal = batch.schema.metadata[b"signal"].decode()
             for source, ticks in heard(batch, self._grid.tick) if signal in self._timeouts else ():
                 before = self._ticks.get((signal, source), ticks[:0])
                 self._ticks[signal, source] = np.union1d(before, ticks)
+
+    @property
+    def wake(self) -> int | None:
+        """The next tick at which a feed may go down or come back, None for never."""
+        timeouts = ((name, ticks, self._timeouts[name[0]]) for name, ticks in self._ticks.items())
+        found = (next_turn(self._feeds.get(name, Feed()), ticks, timeout) for name, ticks, timeout in timeouts)
+        open_from = 0 if self._closed is None else self._closed + self._grid.tick
+        return min((max(tick, open_from) for tick in found if tick is not None), default=None)
+
+    def turns(self, upto: int) -> Iterator[pa.RecordBatch]:
+        """Yield what is told of the ticks up to `upto`; signals of later ticks wait."""
         span = Span(self._grid, self._closed, upto)
         for name, ticks in self._ticks.items():
             self._ticks[name] = ticks[ticks > upto]

@@ -12,6 +12,8 @@ from schemas.errors import LoadErrors
 from tests.examples.commands import REPOSITORY
 from tests.pipelines.stories.conftest import WriteStory
 
+TOWN = REPOSITORY / "examples" / "fibre_town" / "stories"
+
 
 def test_what_is_different_is_told_with_its_line(write_story: WriteStory, tmp_path: Path) -> None:
     path = write_story("by app", "by sms", name="wrong")
@@ -63,5 +65,6 @@ def test_the_command(write_story: WriteStory) -> None:
     assert runner.invoke(app, ["test", str(right), "--engines", "spark"]).exit_code == 2
 
 
-def test_the_stories_of_the_town() -> None:
-    assert play_all(REPOSITORY / "examples" / "fibre_town" / "stories", ("core", "bounded")).failed == 0
+@pytest.mark.parametrize("path", sorted(TOWN.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_stories_of_the_town(path: Path) -> None:
+    assert play_all(path, ENGINES).failed == 0

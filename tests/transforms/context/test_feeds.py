@@ -62,6 +62,7 @@ def test_absences_wait_as_the_reference_says(case: Case) -> None:
     kernel, feeds, closed = Kernel(plan), Watch(book.feed_timeout, plan.grid, ["subscriber"]), None
     for rows, upto in case.calls:
         known = [row for row in rows if closed is None or row.time >= closed - book.allowed_lateness]
-        kernel.advance(rows, upto, feeds=feeds.turns(batches(plan, known), upto))
+        feeds.hear(batches(plan, known))
+        kernel.advance(rows, upto, feeds=feeds.turns(upto))
         closed = upto
     assert_same([kernel], reference(case))
