@@ -10,10 +10,14 @@ from typing import Any
 
 from pipelines.failures import SignalsLostError
 
-APPLIED = {"late": "late", "contradictory": "although they contradict memberships"}
+APPLIED = {
+    "late": "late",
+    "contradictory": "although they contradict memberships",
+    "doubtful": "without effect on memberships for want of confidence",
+}
 PARTS = ("applied", "duplicates", "too_late", "rejected", "erased", "not_sampled", "pending")
-"""Where signals end up; each is in exactly one of them. Of those applied some were late, and some contradict
-what was known of memberships."""
+"""Where signals end up; each is in exactly one of them. Of those applied some were late, some contradict
+what was known of memberships, and some are too doubtful to be believed about them."""
 
 ANSWERS = ("offer", "no_offer", "outranked", "pending")
 """What a trigger may get; each gets exactly one."""

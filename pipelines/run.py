@@ -80,7 +80,7 @@ def _report(
         settings=settings.shown(),
         as_of=instant(as_of),
         end_tick=None if end is None else instant(end),
-        signals={name: counts["signals"][name] for name in ("in", *PARTS, "late", "contradictory")},
+        signals={name: counts["signals"][name] for name in ("in", *PARTS, "late", "contradictory", "doubtful")},
         decisions={name: counts["decisions"][name] for name in ANSWERS},
         outputs={name: counts["rows"][name] for name in SORT_BY},
         seconds=seconds,

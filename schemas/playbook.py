@@ -84,6 +84,9 @@ class Playbook(Part):
     tables: dict[Name, Table] = Field({}, description="Tables that expressions read as `TABLE.COLUMN`.")
     models: dict[Name, Model] = Field({}, description="Models that expressions call as `MODEL(value, …)`.")
     max_members: int = Field(1_000, ge=1, description="In a larger group no condition holds, so it gets no offers.")
+    min_confidence: Share = Field(
+        0.0, description="A `membership` signal of less `confidence` says nothing about who is in which group."
+    )
     subscriber: Level = Field(Level(), description="The user of one line or login.")
     household: Level | None = Field(None, description="People under one roof, by their `membership`.")
     sme: Level | None = Field(None, description="A small company, by the `membership` of its people.")

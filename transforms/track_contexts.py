@@ -70,7 +70,7 @@ class _Shell:
 
     COUNTS: ClassVar = {
         name: Metrics.counter("signals", name)
-        for name in ("applied", "late", "contradictory", "duplicates", "too_late", "erased", "pending")
+        for name in ("applied", "late", "contradictory", "doubtful", "duplicates", "too_late", "erased", "pending")
     }
 
     def __init__(self, track: "TrackContexts", alarm: Alarm) -> None:

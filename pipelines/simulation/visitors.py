@@ -44,6 +44,7 @@ def identities_of(town: Town, calendar: Calendar) -> pl.DataFrame:
             "group": visitors["household"],
             "state": same("joined", count),
             "role": same("member", count),
+            "confidence": (90 + calendar.rng(17, 3).integers(11, size=count)) / 100,
         }
     )
 

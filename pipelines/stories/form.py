@@ -17,7 +17,7 @@ class Expectation(BaseModel):
     transitions: list[str] | None = None
     decisions: list[str] | None = None
     offers: list[str] | None = None
-    counts: dict[Literal["applied", "duplicates", "late", "rejected", "erased", "pending"], int] = {}
+    counts: dict[Literal["applied", "duplicates", "late", "rejected", "erased", "doubtful", "pending"], int] = {}
 
 
 class Event(BaseModel):

@@ -7,7 +7,8 @@ What is told is said in sentences, times in UTC, without the date on the day of 
 - `10:01 anna gets day_pass by app`
 - of a household or SME: `10:01 household/h enters busy`, `10:01 household/h, busy: offer fibre to anna`,
   `10:01 anna gets fibre by app for household/h`
-- counts of signals since the story began: applied, duplicates, late (of the applied), rejected, erased, pending
+- counts of signals since the story began: applied, duplicates, late (of the applied), rejected, erased, doubtful,
+  pending
 """
 
 from collections.abc import Iterable, Mapping

@@ -38,7 +38,8 @@ def group_playbooks(draw: Draw) -> str:
         to, cooldown = draw(st.sampled_from(ROLES)), draw(st.sampled_from([0, 4, 15]))
         more = (f", to: {to}" if to else "") + (f", cooldown: {cooldown}m" if cooldown else "")
         offers.append(f"offer{index}: {{{offer(named, levels['subscriber']['moments'])}{more}}}")
-    return text_of(levels, 1, "usage, balance, order, profile, membership, consent, erasure", draw(policy()), offers)
+    text = text_of(levels, 1, "usage, balance, order, profile, membership, consent, erasure", draw(policy()), offers)
+    return f"min_confidence: {draw(st.sampled_from([0, 0, 0.5, 1]))}\n{text}"
 
 
 def _group(draw: Draw, prefix: str, members: Names, subscriber: Sections) -> Sections:
@@ -125,6 +126,7 @@ def moves(draw: Draw, ticks: int = 40, most: int = 14) -> list[Signal]:
         group = draw(st.sampled_from(GROUPS[kind]))
         state = draw(st.sampled_from(["joined", "joined", "left"]))
         told = {"group_kind": kind, "group": group, "state": state, "role": draw(st.sampled_from(ROLES))}
+        told["confidence"] = draw(st.sampled_from([None, None, 0.0, 0.4, 0.5, 0.9, 1.0]))
         minute = min(draw(st.integers(0, ticks)), draw(st.integers(0, ticks)))
         time = START + minute * MINUTE + draw(st.sampled_from([0, 1, 20_000, 30_000, 59_999]))
         one = Signal("membership", f"m{index}", "crm", time, draw(st.sampled_from("abc")), told)

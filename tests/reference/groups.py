@@ -120,12 +120,19 @@ class World:
             level.listen(tick)
         applied = self._subscribers.enter(tick)
         for row in applied:
-            if row.signal == "membership":
+            if row.signal == "membership" and self._believes(row):
                 self.identity.hear(row, tick, self.playbook.tick)
         self._subscribers.evaluate(tick)
         for kind in self.levels.keys() - {"subscriber"}:
             self._close_groups(kind, applied, tick)
         self._closed.append(tick)
+
+    def _believes(self, row: Signal) -> bool:
+        """Return whether a membership is certain enough, and count it if not."""
+        confidence = row.payload.get("confidence")
+        doubtful = confidence is not None and confidence < self.playbook.min_confidence
+        self._subscribers.counts["doubtful"] += doubtful
+        return not doubtful
 
     def _close_groups(self, kind: str, applied: Iterable[Signal], tick: int) -> None:
         level = self.levels[kind]

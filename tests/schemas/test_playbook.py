@@ -144,6 +144,8 @@ def _with(change: tuple[str, str]) -> str:
         (("tick: 1m", "tick: 7m"), "6: `tick`: `tick` 7m does not divide a day"),
         (("tick: 1m", "allowed_lateness: 2d"), "6: `allowed_lateness`: `allowed_lateness` of 2d is longer than 1d"),
         (("tick: 1m", "erased_for: 2h"), "6: `erased_for`: `erased_for` of 2h is shorter than 1d"),
+        (("tick: 1m", "min_confidence: 1.5"), "6: `min_confidence`: must be less than or equal to 1, not `1.5`"),
+        (("tick: 1m", "min_confidence: -0.1"), "6: `min_confidence`: must be greater than or equal to 0"),
         (("  low_mb: 500", "  low_mb: [500]"), "8: `let.low_mb`: must be text, not a list"),
         (("send: [app, sms]", "send: {app: 1}"), "`offers.topup.send`: must be a list, not a mapping"),
         (("  weekend:", "  mb_2h:"), "14: `subscriber.features.mb_2h`: the name `mb_2h` is taken by `let.mb_2h`"),

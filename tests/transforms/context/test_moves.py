@@ -40,7 +40,7 @@ def _idle(row: Signal) -> Signal:
 
 def _personal(kernel: Kernel) -> list[object]:
     triggers = [(one.tick, one.subject, one.trigger, one.late, one.context) for one in kernel.triggers]
-    counts = {name: count for name, count in kernel.counts.items() if name != "contradictory"}
+    counts = {name: count for name, count in kernel.counts.items() if name not in ("contradictory", "doubtful")}
     return [kernel.transitions, kernel.evidence, kernel.contexts, counts, triggers]
 
 

@@ -19,16 +19,16 @@ from transforms.parsing.raw_types import made_fields
 
 NOW = 1_000_000
 GOOD = {"id": "1", "time": 5, "subject": "a", "mb": 1.5, "bytes": 3, "kind": "data"}
-TYPES = {"id": pa.string(), "time": pa.int64(), "subject": pa.string(), "mb": pa.float64(), "bytes": pa.int64()}
+TYPES = {"time": pa.int64(), "bytes": pa.int64(), "mb": pa.float64(), "confidence": pa.float64()}
 PAYLOAD = ("mb", "bytes", "kind")
 
 
 def _parse(
-    rows: list[dict[str, Any]], signal: str = "usage", key: bytes = b"", **config: Any
+    rows: list[dict[str, Any]], signal: str = "usage", key: bytes = b"", payload: tuple[str, ...] = (), **config: Any
 ) -> tuple[list[pa.RecordBatch], list[Rejection]]:
     source = Source(contract(signal), SourceConfig.model_validate(config))
     names = sorted({name for row in rows for name in row})
-    payload = PAYLOAD if signal == "usage" else ()
+    payload = PAYLOAD if signal == "usage" else payload
     arrays = [pa.array([row.get(name) for row in rows], TYPES.get(name, pa.string())) for name in names]
     block = raw_block(arrays, names, np.arange(len(rows)), "row")
     layout = dict(zip(names, (array.type for array in arrays), strict=True))
@@ -110,6 +110,17 @@ def test_groups_are_in_no_group() -> None:
     batches, rejected = _parse(rows, "membership")
     assert [name for batch in batches for name in batch["id"].to_pylist()] == ["subscriber"]
     assert [(item.position, item.reason) for item in rejected] == [("row 1", "nested_group")]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "reason"),
+    [(0.0, None), (1.0, None), (None, None), (-0.01, "out_of_range"), (1.01, "out_of_range"), (1e400, "non_finite")],
+)
+def test_confidence_is_a_share(confidence: float | None, reason: str | None) -> None:
+    row = {"id": "1", "time": 5, "subject": "a", "group_kind": "sme", "group": "c1", "state": "joined"}
+    batches, rejected = _parse([row | {"confidence": confidence}], "membership", payload=("confidence",))
+    assert [batch["confidence"].to_pylist() for batch in batches] == ([] if reason else [[confidence]])
+    assert [item.reason for item in rejected] == ([reason] if reason else [])
 
 
 def test_required_payload_is_asked_for_though_no_feature_reads_it() -> None:

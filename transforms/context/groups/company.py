@@ -113,6 +113,6 @@ def company_of(plan: ContextPlan, memory: Memory, intake: Intake) -> Company:
         return _Group(leaves_of(people), turns, plan, memory, people)
     if not plan.forwards:
         return Company(NOBODY, nothing)
-    identity = identify(memory, told, plan.allowed_lateness)
-    intake.counts["contradictory"] = identity.contradictory
+    identity = identify(memory, told, plan.allowed_lateness, plan.min_confidence)
+    intake.counts.update(contradictory=identity.contradictory, doubtful=identity.doubtful)
     return _Members(NOBODY, forwarding.joins(plan, identity), plan, memory, intake, identity)

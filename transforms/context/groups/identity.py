@@ -135,11 +135,13 @@ class Identity:
         since: Stays that began or ended at this time or later are news.
         contradictory: How many of the news contradict what was known: joining while in another group, leaving one
             without being there.
+        doubtful: How many of what was told were not believed.
     """
 
     stays: Mapping[str, Stays]
     since: int
     contradictory: int
+    doubtful: int
 
     def edges(self, kind: str) -> Iterator[tuple[Ints, Ints]]:
         """Yield code and time of the stays that begin, then of those that end, and are news."""
@@ -149,19 +151,23 @@ class Identity:
             yield new["code"].to_numpy(), new[edge].to_numpy()
 
 
-def identify(memory: Memory, told: pl.DataFrame | None, allowed_lateness: int) -> Identity:
+def identify(memory: Memory, told: pl.DataFrame | None, allowed_lateness: int, min_confidence: float) -> Identity:
     """Take in what was told about memberships; it acts from its time, or from the closed tick if it is late.
 
     Args:
         memory: Its events are changed in place.
         told: The membership signals of the call: columns code, time and those of the contract.
         allowed_lateness: So far back signals may come, milliseconds.
+        min_confidence: What is told with less is not believed; without a confidence it is certain.
     """
     floor = 0 if memory.closed is None else memory.closed
     events = memory.groups.get(KEPT, pl.DataFrame(schema=EVENTS))
+    doubtful = 0
     if told is not None and len(told):
         joined = (pl.col("state") == "joined").fill_null(False)
-        new = told.with_columns(joined=joined, since=pl.max_horizontal("time", pl.lit(floor)))
+        believed = told.filter(pl.col("confidence").fill_null(1.0) >= min_confidence)
+        doubtful = told.height - believed.height
+        new = believed.with_columns(joined=joined, since=pl.max_horizontal("time", pl.lit(floor)))
         events = pl.concat([events, new.select(EVENTS.keys()).cast(pl.Schema(EVENTS))]).sort(ORDER)
     memory.groups[KEPT] = _unnamed(memorable(events, floor - allowed_lateness))
     stays = stays_of(events)
@@ -169,7 +175,7 @@ def identify(memory: Memory, told: pl.DataFrame | None, allowed_lateness: int) -
     ends = stays.select("code", "group_kind", "group", since="end")
     idle = new.filter(~pl.col("joined")).join(ends, ["code", "group_kind", "group", "since"], "anti")
     moves = stays.filter(pl.col("contradicts") & (pl.col("start") >= floor))
-    return Identity({kind: of_kind(stays, kind) for kind in GROUPS}, floor, len(idle) + len(moves))
+    return Identity({kind: of_kind(stays, kind) for kind in GROUPS}, floor, len(idle) + len(moves), doubtful)
 
 
 def memorable(events: pl.DataFrame, since: int) -> pl.DataFrame:

@@ -119,6 +119,7 @@ class ContextPlan:
         needed: Names of the features that conditions read, directly or through derived values.
         record: The columns of records.
         max_members: A larger group is ignored.
+        min_confidence: Memberships that are less certain are not acted upon.
         told_segments: The segments that offers for other levels read.
         roles: By trigger of a group, the order of roles in which a recipient is looked for.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
@@ -140,6 +141,7 @@ class ContextPlan:
     needed: frozenset[str]
     record: Record = Record({}, {})
     max_members: int = 0
+    min_confidence: float = 0.0
     told_segments: frozenset[str] = frozenset()
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contacts_matter: int = 0

@@ -44,6 +44,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
             told_segments=_told(playbook, plan),
             contacts_matter=playbook.contacts_matter,
             max_members=playbook.max_members,
+            min_confidence=playbook.min_confidence,
         )
         for kind, plan in every.items()
     }
@@ -114,7 +115,7 @@ def _passing(name: str, signal: SignalPlan, forwards: Sequence[Forward]) -> Sign
     """Return what subscribers take from a signal, with what they pass on of it."""
     told = [forward.signals[name] for forward in forwards if name in forward.signals]
     if name == MEMBERSHIP and forwards:
-        told.append(("group_kind", "group", "state", "role", "source", "id"))
+        told.append(("group_kind", "group", "state", "role", "confidence", "source", "id"))
     if not told:
         return signal
     passed = frozenset(column for columns in told for column in columns) - {SUBSCRIBER}

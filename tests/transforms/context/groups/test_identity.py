@@ -111,19 +111,20 @@ def test_what_is_forgotten_is_not_missed(rows: list[Event], since: int) -> None:
     ]
 
 
-def test_a_late_change_acts_from_the_closed_tick_and_contradictions_are_counted() -> None:
+def test_a_late_change_acts_from_the_closed_tick_and_contradictions_and_doubts_are_counted() -> None:
     memory = Memory(closed=100)
-    names = ("code", "time", "group_kind", "group", "state", "role", "source", "id")
+    names = ("code", "time", "group_kind", "group", "state", "role", "confidence", "source", "id")
     rows = [
-        (0, 50, "household", "h1", "joined", "member", "crm", "1"),
-        (0, 120, "household", "h2", "joined", "member", "crm", "2"),
-        (0, 130, "household", "h9", "left", None, "crm", "3"),
+        (0, 50, "household", "h1", "joined", "member", None, "crm", "1"),
+        (0, 120, "household", "h2", "joined", "member", 0.5, "crm", "2"),
+        (0, 125, "household", "h2", "left", None, 0.25, "crm", "3"),
+        (0, 130, "household", "h9", "left", None, 1.0, "crm", "4"),
     ]
-    signals = pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows])
-    identity = identify(memory, signals, allowed_lateness=1_000)
+    signals = pl.DataFrame([dict(zip(names, row, strict=True)) for row in rows], infer_schema_length=None)
+    identity = identify(memory, signals, allowed_lateness=1_000, min_confidence=0.5)
     stays = identity.stays["household"].table
     assert stays.select("group", "start", "end").rows() == [("h1", 100, 120), ("h2", 120, NEVER)]
-    assert identity.contradictory == 2
+    assert (identity.contradictory, identity.doubtful) == (2, 1)
 
 
 def test_who_comes_back_within_a_tick_is_not_gone() -> None:
