@@ -76,6 +76,23 @@ def test_agrees_with_the_reference(books: Versions, rows: list[Signal], spans: l
 @examples(40)
 @given(group_versions(SMALL), group_calls(), st.integers(1, 2))
 def test_groups_agree_with_the_reference(books: Versions, calls: list[Call], shards: int) -> None:
+    assert_groups_agree(books, calls, shards)
+
+
+def test_a_later_version_may_tell_groups_less() -> None:
+    """In one call: what it tells waits while the version before, which reads more columns, goes to its last tick."""
+    text = "playbook: p\nsignals: [usage, membership]\n"
+    text += "household: {features: {n: {count: any, from: usage, window: 5m%s}}}\n"
+    start = f"version: 2\neffective_from: {instant(START + 3 * MINUTE)}\n"
+    first = parse_playbook(text % ", where: kind = 'data'")
+    books = Versions.of([first, parse_playbook(start + text % "", "v2.yaml")])
+    place = {"group_kind": "household", "group": "h", "state": "joined", "role": None}
+    rows = [Signal("membership", "m", "crm", START, "a", place)]
+    rows += [Signal("usage", "u", "net", START + 4 * MINUTE, "a", {"kind": "data"})]
+    assert_groups_agree(books, [(rows, START + 9 * MINUTE)], 1)
+
+
+def assert_groups_agree(books: Versions, calls: list[Call], shards: int) -> None:
     truth, stages = World(books.playbooks, SMALL), Stages(_plans(books), shards, shards)
     for rows, upto in calls:
         mine = [row for row in rows if row.subject_kind in truth.levels]

@@ -17,7 +17,7 @@ from transforms.context.plan.features import MEMBER, SUBSCRIBER
 from transforms.context.sequences import rows_of
 from transforms.context.ticks import Bools, Ints
 
-COUNTED = ("applied", "late", "contradictory", "duplicates", "rejected", "pending")
+COUNTED = ("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending")
 COMMON = ("id", "source", "time", "subject")
 
 
@@ -32,7 +32,7 @@ class Intake:
         new: Code and first tick of each subject that was unknown.
         applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
         steps: Rows that play a part in sequences, by the name of their table.
-        counts: Rows applied, of these late and contradictory; duplicates; rejected; pending.
+        counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending.
     """
 
     waiting: list[pa.RecordBatch] = field(default_factory=list)
@@ -57,7 +57,8 @@ def take_in(plan: ContextPlan, memory: Memory, batches: Sequence[pa.RecordBatch]
         What became of the rows.
     """
     intake = Intake()
-    due = [(name, _due(plan, memory, name, table, upto, intake)) for name, table in _by_signal(batches)]
+    given = [(name, _due(plan, memory, name, table, upto, intake)) for name, table in _by_signal(batches)]
+    due = [(name, table) for name, table in given if len(table)]  # rows that wait may lack columns: a later plan's
     codes, new = _codes(memory, [table for _, table in due])
     firsts = [
         _apply(plan, plan.signals[name], memory, table, mine, intake)
