@@ -89,7 +89,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     tracked["rejected"] = (*rejected, *tracked["rejected"])
     parts = tracked.pop("pulse")
     records = {name: parts | name.title() >> beam.Flatten() for name, parts in tracked.items()} | decided
-    records["receipts"] = removed | "SumReceipts" >> SumReceipts(bounded=True)
+    records["receipts"] = removed | "SumReceipts" >> SumReceipts(**books, bounded=True)
     if segmented:
         describe = DescribeSegments(**books, bounded=True)
         records |= parts | "Pulse" >> beam.Flatten() | "DescribeSegments" >> describe

@@ -89,7 +89,7 @@ RECEIPT = pa.schema(
         # how many rows of what: features, ids, memberships, moments, sequences, fading, identity, waiting (signals of
         # later ticks), reservations, names (in reservations that still count for others)
         pa.field("removed", pa.list_(pa.struct([("table", pa.string()), ("rows", pa.int64())])), nullable=False),
-        pa.field("outputs", pa.list_(pa.string()), nullable=False),  # written before, in which it may be
+        pa.field("outputs", pa.list_(pa.string()), nullable=False),  # of the stage, written before, in which it may be
     ]
 )
 """What one stage did about one erasure, a row."""

@@ -138,10 +138,10 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False},
         ),
         "SumReceipts": Example(
-            {"bounded": False},
+            {"playbook": BOOK, "bounded": False},
             Removed,
             {"AtTick", "Window", "Gather", "Sum", "Unwindow"},
-            {"bounded": True},
+            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": True},
         ),
         "DecideOffers": Example(
             {"playbook": BOOK, "bounded": True},

@@ -81,6 +81,17 @@ def test_each_stage_gives_one_receipt_of_each_erasure(out: str) -> None:
     assert {row["subject"] for row in rows}.isdisjoint({"ann", "nobody", "h1"})
 
 
+def test_each_stage_names_the_outputs_in_which_it_wrote_of_such_subjects(out: str) -> None:
+    told = {(row["id"], row["stage"]): row["outputs"] for row in pq.read_table(f"{out}/receipts.parquet").to_pylist()}
+    for subscriber in ("e1", "e2"):
+        assert told[subscriber, "track_subscribers"] == ["contexts", "rejected", "transitions"]
+        assert told[subscriber, "track_groups"] == []
+        assert told[subscriber, "decide_offers"] == ["decisions", "offers"]
+    assert told["e3", "track_subscribers"] == ["rejected"]
+    assert told["e3", "track_groups"] == ["contexts", "rejected"]  # homes have no segments, so no transitions
+    assert told["e3", "decide_offers"] == ["decisions", "offers"]
+
+
 def test_signals_about_the_erased_are_counted(out: str) -> None:
     signals = json.loads(Path(out, "run.json").read_text())["signals"]
     assert (signals["in"], signals["applied"], signals["erased"]) == (11, 10, 1)

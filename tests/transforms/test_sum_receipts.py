@@ -1,0 +1,45 @@
+"""In which outputs a stage may have written of somebody, by kind, playbook and time."""
+
+import pytest
+
+from schemas.playbook_file import parse_playbook
+from schemas.versions import Versions
+from transforms.sum_receipts import written
+
+BARE = """\
+playbook: p
+signals: [usage, erasure]
+subscriber: {features: {n: {count: any, from: usage, window: 5m}}}
+"""
+WHOLE = """\
+playbook: p
+version: 2
+effective_from: 1970-01-01T01:00:00Z
+signals: [usage, membership, erasure]
+subscriber:
+  features: {n: {count: any, from: usage, window: 5m}}
+  segments: {busy: {enter: n >= 2}}
+household:
+  features: {n: {count: any, from: usage, window: 5m}}
+offers:
+  pass: {for: subscriber.busy, family: data, owner: us, value: 4, p_accept: 0.5, send: app, valid_for: 6h}
+"""
+HOUR = 3_600_000
+VERSIONS = Versions((parse_playbook(BARE), parse_playbook(WHOLE)))
+
+
+@pytest.mark.parametrize(
+    ("stage", "kind", "before", "after"),
+    [
+        ("track_subscribers", "subscriber", ["contexts", "rejected"], ["contexts", "rejected", "transitions"]),
+        ("track_subscribers", "household", [], ["rejected"]),
+        ("track_groups", "subscriber", [], []),
+        ("track_groups", "household", [], ["contexts", "rejected"]),
+        ("track_groups", "sme", [], []),
+        ("decide_offers", "subscriber", [], ["decisions", "offers"]),
+        ("decide_offers", "sme", [], ["decisions", "offers"]),
+    ],
+)
+def test_what_a_stage_may_have_written(stage: str, kind: str, before: list[str], after: list[str]) -> None:
+    assert written(VERSIONS, stage, kind, HOUR) == before  # an erasure acts first: the version has written nothing yet
+    assert written(VERSIONS, stage, kind, HOUR + 60_000) == after
