@@ -61,7 +61,8 @@ def elements_of_erasures(erased: Iterable[Erased], stage: str, shards: int) -> I
             yield from to_all(request, shards, "tick")
         for request in one.facts:
             yield from ((shard, Parcel.of(rows, "tick")) for shard, rows in addressed(request, shards))
-        batches = [batch for table in one.transitions for batch in table.to_batches()]
-        yield from (TaggedOutput("transitions", batch) for batch in batches if batch.num_rows)
+        for name, tables in (("transitions", one.transitions), ("pulse", one.pulse)):
+            batches = (batch for table in tables for batch in table.to_batches())
+            yield from (TaggedOutput(name, batch) for batch in batches if batch.num_rows)
         removed = [batch for table in one.removed for batch in table.to_batches()]
         yield from (TaggedOutput("receipts", (stage, batch)) for batch in removed if batch.num_rows)

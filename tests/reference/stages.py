@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,17 +25,18 @@ class Stages:
         shards: What each shard of either stage told, by kind of subject.
     """
 
-    def __init__(self, plans: ContextPlans, subscribers: int = 1, groups: int = 1) -> None:
+    def __init__(self, plans: ContextPlans, subscribers: int = 1, groups: int = 1, pulse: Sequence[int] = ()) -> None:
         """Start without state.
 
         Args:
             plans: The levels, in one version or several.
             subscribers: Number of shards of the first stage.
             groups: Number of shards of the second.
+            pulse: Widths of the windows in which to tell of segments.
         """
         self._columns, kinds = plans.columns, [*plans.plans[0]]
-        self._first = [_Shard(plans, ["subscriber"]) for _ in range(subscribers)]
-        self._second = [_Shard(plans, [kind for kind in kinds if kind in GROUPS]) for _ in range(groups)]
+        self._first = [_Shard(plans, ["subscriber"], pulse) for _ in range(subscribers)]
+        self._second = [_Shard(plans, [kind for kind in kinds if kind in GROUPS], pulse) for _ in range(groups)]
         self.shards = {kind: [s.told[kind] for s in (*self._first, *self._second) if kind in s.told] for kind in kinds}
 
     def advance(self, signals: Iterable[Signal], upto: int, groups_upto: int | None = None) -> list[Advanced]:
@@ -79,8 +81,9 @@ class Stages:
 class _Shard:
     """One shard of a stage, with its state, what waits, and what was erased in the last call."""
 
-    def __init__(self, plans: ContextPlans, levels: Sequence[str]) -> None:
+    def __init__(self, plans: ContextPlans, levels: Sequence[str], pulse: Sequence[int]) -> None:
         self._plans, self._levels = plans, levels
+        self._options: dict[str, Any] = {"salt": SALT, "pulse": pulse}
         self._closed: int | None = None
         self.state: bytes | None = None
         self.waiting: list[pa.RecordBatch] = []
@@ -93,7 +96,7 @@ class _Shard:
         if self._closed is not None and upto <= self._closed:
             return []
         closed, self._closed = self._closed, upto
-        advanced = self._plans.advance(self._levels, self.state, closed, self.waiting, upto, salt=SALT)
+        advanced = self._plans.advance(self._levels, self.state, closed, self.waiting, upto, **self._options)
         self.state, self.waiting, self.erased = advanced.state, advanced.waiting, advanced.erased
         for level, made in zip(self._levels, advanced.made, strict=True):
             for one in made:

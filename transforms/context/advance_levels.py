@@ -102,7 +102,7 @@ def advance_levels(
     lines = []
     for n, plan in enumerate(plans):
         blob, stones = (None, []) if before is None else (before.levels[n], before.tombstones[n])
-        line = _Line(plan, blob, None if before is None else before.closed, stones, salt)
+        line = _Line(plan, blob, None if before is None else before.closed, stones, salt, pulse)
         line.advance(batches, upto, {"complete_from": complete_from, "final": final, "pulse": pulse})
         lines.append(line)
     held = [batch for batch in batches if _floor(batch) >= upto] + erasure_requests.after(batches, upto)
@@ -119,10 +119,16 @@ class _Line:
     """One level on its way to a tick, piece by piece: each ends where late rows, or erasures, come in."""
 
     def __init__(
-        self, plan: ContextPlan, state: bytes | None, closed: int | None, tombstones: list[Tombstone], salt: bytes
+        self,
+        plan: ContextPlan,
+        state: bytes | None,
+        closed: int | None,
+        tombstones: list[Tombstone],
+        salt: bytes,
+        pulse: Sequence[int],
     ) -> None:
         self.plan, self.tombstones, self.made = plan, tombstones, list[Advanced]()
-        self.erased = Erased(plan.level)
+        self.erased = Erased(plan.level, pulse)
         self._state, self._closed, self._salt = state, closed, salt
 
     def advance(self, batches: Sequence[pa.RecordBatch], upto: int, options: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ class Pulse:
         """
         members, self._latest = memory.members, memory.latest
         self._plan, self._features, self._span, self._turns, self._final = plan, features, span, turns, final
-        self._widths = [width for width in widths if width % plan.grid.tick == 0] if turns else []
+        self._widths = _whole(plan, widths) if turns else []
         self._members = {
             name: stays.of_members(events, members.filter(pl.col("segment") == name)) for name, events in turns.items()
         }
@@ -102,9 +102,7 @@ class Pulse:
             tables = [*self._levels(width), *self._flows(width)]
             tables += self._portraits(context) if width == self._widths[-1] else []
             found += [table.with_columns(width=pl.lit(width, pl.Int64)) for table in tables]
-        both = pl.concat(found, how="diagonal_relaxed").select(*KEYS, *SUMS).sort(*KEYS)
-        made = both.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(PARTS)
-        return made.replace_schema_metadata({b"subject_kind": self._plan.level.encode()})
+        return _parts(self._plan, found)
 
     @cached_property
     def _known(self) -> pl.DataFrame:
@@ -142,9 +140,7 @@ class Pulse:
             mine = turns.group_by("end", pl.col("event").alias("measure")).agg(n=pl.len().cast(pl.Int64))
             yield mine.with_columns(segment=pl.lit(segment))
             left = self._members[segment].filter(pl.col("end") <= self._span.upto)
-            stayed = left.select((-(-pl.col("end") // width) * width), value=(pl.col("end") - pl.col("start")))
-            dwell = stayed.group_by("end", pl.col("value").cast(pl.String)).agg(n=pl.len().cast(pl.Int64))
-            yield dwell.with_columns(segment=pl.lit(segment), measure=pl.lit("dwell"))
+            yield _dwell(left.with_columns(segment=pl.lit(segment)), width)
 
     def _portraits(self, context: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Add up the features of everybody known, and of the members of each segment."""
@@ -156,6 +152,39 @@ class Pulse:
             mine = frame if segment is None else frame.filter(segment)
             for table in _sums(mine.select("end", *names)):
                 yield table.with_columns(segment=pl.lit(segment, pl.String))
+
+
+def parts_of_erased(plan: ContextPlan, left: pl.DataFrame, widths: Sequence[int]) -> pa.Table:
+    """Return the parts of memberships that end before a span begins, because their members are erased.
+
+    Args:
+        plan: The level's plan.
+        left: The memberships: segment, start, end.
+        widths: Of the windows, as for `Pulse`.
+    """
+    found = [pl.DataFrame(schema=KEYS | SUMS)]
+    for width in _whole(plan, widths):
+        ends = left.group_by("segment", -(-pl.col("end") // width) * width).agg(n=pl.len().cast(pl.Int64))
+        tables = [ends.with_columns(measure=pl.lit("exited")), _dwell(left, width)]
+        found += [table.with_columns(width=pl.lit(width, pl.Int64)) for table in tables]
+    return _parts(plan, found)
+
+
+def _whole(plan: ContextPlan, widths: Sequence[int]) -> list[int]:
+    return [width for width in widths if width % plan.grid.tick == 0]
+
+
+def _parts(plan: ContextPlan, found: Sequence[pl.DataFrame]) -> pa.Table:
+    both = pl.concat(found, how="diagonal_relaxed").select(*KEYS, *SUMS).sort(*KEYS)
+    made = both.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(PARTS)
+    return made.replace_schema_metadata({b"subject_kind": plan.level.encode()})
+
+
+def _dwell(left: pl.DataFrame, width: int) -> pl.DataFrame:
+    """Count how long they had stayed who left; `left` as for `parts_of_erased`."""
+    stayed = (pl.col("end") - pl.col("start")).cast(pl.String).alias("value")
+    dwell = left.group_by("segment", -(-pl.col("end") // width) * width, stayed).agg(n=pl.len().cast(pl.Int64))
+    return dwell.with_columns(measure=pl.lit("dwell"))
 
 
 def _counts(ends: Ints, measure: str, n: Ints, segment: str | None = None, name: str | None = None) -> pl.DataFrame:

@@ -8,13 +8,18 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
+from tests.reference.group_playbooks import erased_group_cases
 from tests.reference.kernel import batches
 from tests.reference.playbooks import playbooks
 from tests.reference.records import MINUTE, Signal
-from tests.reference.strategies import Call, Case, cases, ends, in_time, signals
+from tests.reference.stages import Stages
+from tests.reference.strategies import START, Call, Case, cases, ends, erased_cases, in_time, signals
 from tests.transforms.context.test_advance import examples, plan_of, reference
+from tests.transforms.context.test_groups import plans_of
+from tests.transforms.context.test_groups import reference as world_of
 from transforms.context.advance import advance
 from transforms.context.advance_levels import advance_levels
 from transforms.context.plan.load import load_plans
@@ -89,6 +94,49 @@ def test_shards_add_up(playbook: str, rows: list[Signal], spans: list[int]) -> N
     assert again.equals(whole)
 
 
+def assert_sizes_add_up(parts: pl.DataFrame, segments: Iterable[str], until: int) -> None:
+    """Check that at each end of a window before a time a size is that before, and who came, less who left."""
+    measures = ("members", "entered", "exited")
+    found = counted(parts, *measures)
+    for width in WIDTHS:
+        ends = range(START // width * width, until + 1, width)
+        for segment in segments:
+            size = 0
+            for end in ends:
+                there, came, left = (found.get((width, end, segment, one), 0) for one in measures)
+                assert there == size + came - left
+                size = there
+
+
+@st.composite
+def cases_that_erase_members(draw: st.DrawFn) -> Case:
+    """Return a case in which somebody who enters a segment, where anybody does, is erased soon after."""
+    case = draw(st.one_of(erased_cases(), erased_group_cases()))
+    changes = [(kind, one) for kind, level in world_of(case).levels.items() for one in level.transitions]
+    entered = [(kind, one.subject, one.tick) for kind, one in changes if one.event == "entered"]
+    kind, subject, tick = draw(st.sampled_from(entered or [("subscriber", "a", START)]))
+    one = Signal("erasure", "aimed", "law", tick + draw(st.sampled_from([0, 1, 3])) * MINUTE, subject, {}, kind)
+    number = next((n for n, (_, upto) in enumerate(case.calls) if upto > one.time), len(case.calls) - 1)
+    case.calls[number][0].append(one)
+    return case
+
+
+@examples(30)
+@given(cases_that_erase_members(), st.integers(1, 2), st.integers(1, 2))
+def test_sizes_add_up_whoever_is_erased(case: Case, subscribers: int, groups: int) -> None:
+    world, stages = world_of(case), Stages(plans_of(case.playbook), subscribers, groups, pulse=WIDTHS)
+    for rows, upto in case.calls:
+        stages.advance([row for row in rows if row.subject_kind in stages.shards], upto)
+    for kind, shards in stages.shards.items():
+        parts = merged(one for shard in shards for one in shard.pulse)
+        changes = [one for one in world.levels[kind].transitions if one.event in ("entered", "exited")]
+        flows = Counter((width, end_of(one.tick, width), one.name, one.event) for one in changes for width in WIDTHS)
+        assert counted(parts, "entered", "exited") == flows
+        dwell = parts.filter(pl.col("measure") == "dwell")["n"].sum()
+        assert dwell == sum(n for (*_, event), n in flows.items() if event == "exited")
+        assert_sizes_add_up(parts, {one.name for one in changes}, case.calls[-1][1])
+
+
 BOOK = """\
 playbook: p
 signals: [usage]
@@ -124,6 +172,19 @@ def test_dwell_is_from_the_tick_of_entry_to_that_of_exit() -> None:
     parts = parts_of(BOOK, [(ROWS, 5 * MINUTE), ([], 28 * MINUTE)])
     dwell = parts.filter(pl.col("measure") == "dwell").select("width", "end", "value", "n").rows()
     assert dwell == [(4 * MINUTE, 12 * MINUTE, f"{8 * MINUTE}", 1), (12 * MINUTE, 12 * MINUTE, f"{8 * MINUTE}", 1)]
+
+
+def test_who_is_erased_leaves_after_a_stay() -> None:
+    plans = plans_of(BOOK.replace("[usage]", "[usage, erasure]"))
+    stages = Stages(plans, pulse=WIDTHS)
+    stages.advance([*ROWS, Signal("erasure", "e", "law", 3 * MINUTE, "a", {})], 28 * MINUTE)
+    (shard,) = stages.shards["subscriber"]
+    left = merged(shard.pulse).filter(pl.col("measure").is_in(["exited", "dwell"]))
+    assert left.select("width", "end", "measure", "value", "n").rows() == [
+        (width, end_of(4 * MINUTE, width), measure, value, 1)
+        for width in WIDTHS
+        for measure, value in (("dwell", f"{MINUTE}"), ("exited", None))
+    ]
 
 
 def test_the_last_window_of_a_run_is_told_as_of_its_end() -> None:

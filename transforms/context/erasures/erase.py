@@ -1,7 +1,7 @@
 """Erasures: at their tick, before all else, every cell about a subject goes, and nothing about it comes again."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -17,6 +17,7 @@ from transforms.context.memory import Memory
 from transforms.context.plain_arrow import plain
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.features import SUBSCRIBER
+from transforms.context.pulse import parts_of_erased
 
 _TABLES = {"rows": "features", "panes": "features", "values": "features", "steps": "sequences", "groups": "identity"}
 
@@ -27,21 +28,25 @@ class Erased:
 
     Attributes:
         level: The kind of subject.
+        widths: Of the windows in which to tell of segments, milliseconds.
         counts: Erasures applied, of these late, and duplicates; pending ones; signals that were only counted `erased`.
         transitions: The memberships that ended, as `schemas.records.TRANSITION`.
         told: To every shard of the groups: which subscribers were erased, as a signal batch.
         everywhere: To every shard of decisions, as `schemas.records.ERASED`.
         facts: To the shard of the contact root that was erased, likewise.
         removed: What was removed, as `schemas.records.REMOVED`.
+        pulse: What the memberships that ended add to the windows, as `pulse.PARTS`.
     """
 
     level: str
+    widths: Sequence[int] = ()
     counts: Counter[str] = field(default_factory=Counter)
     transitions: list[pa.Table] = field(default_factory=list)
     told: list[pa.RecordBatch] = field(default_factory=list)
     everywhere: list[pa.RecordBatch] = field(default_factory=list)
     facts: list[pa.RecordBatch] = field(default_factory=list)
     removed: list[pa.Table] = field(default_factory=list)
+    pulse: list[pa.Table] = field(default_factory=list)
 
     def wait(self, requests: pl.DataFrame) -> None:
         """Count erasures that wait; those of subjects of other levels are counted there."""
@@ -114,7 +119,10 @@ def _subjects(plan: ContextPlan, memory: Memory, requests: pl.DataFrame, erased:
     who = requests.filter(pl.col("subject_kind") == plan.level).unique("token", maintain_order=True)
     known = memory.subjects.with_row_index("code").with_columns(pl.col("code").cast(pl.Int64))
     who = who.join(known.select("code", "subject"), "subject", maintain_order="left")
-    ends = memory.members.join(who, "code").select(
+    ended = memory.members.join(who, "code")
+    left = ended.select("segment", start="entered", end="tick")
+    erased.pulse.append(parts_of_erased(plan, left, erased.widths))
+    ends = ended.select(
         "subject_kind",
         "subject",
         tick=pl.from_epoch("tick", "ms").dt.replace_time_zone("UTC"),
