@@ -36,7 +36,7 @@ FOUND = {
     for each in vars(module).values()
     if isinstance(each, type) and issubclass(each, beam.PTransform) and each.__module__ == module.__name__
 }
-PAR_DO = primitives.PAR_DO.urn
+STEPS = {primitives.PAR_DO.urn, primitives.ASSIGN_WINDOWS.urn}
 BOOK = parse_playbook(PLAYBOOK)
 OTHER_BOOK = parse_playbook(PLAYBOOK.replace("500", "600").replace("cooldown: 1d", "cooldown: 2d"))
 LATER = parse_playbook(
@@ -140,7 +140,7 @@ def _examples(directory: Path) -> dict[str, Example]:
         "SumReceipts": Example(
             {"playbook": BOOK, "bounded": False},
             Removed,
-            {"AtTick", "Window", "Gather", "Sum", "Unwindow"},
+            {"Window", "Gather", "Sum", "Unwindow"},
             {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": True},
         ),
         "DecideOffers": Example(
@@ -188,7 +188,7 @@ def _pipeline(transform: type, example: Example, **options: Any) -> beam.Pipelin
 def _graph(pipeline: beam.Pipeline) -> dict[str, bytes]:
     """Return what runs in each step of the graph, its settings included, by label."""
     known = pipeline.to_runner_api().components.transforms.values()
-    return {each.unique_name: each.spec.payload for each in known if each.spec.urn == PAR_DO}
+    return {each.unique_name: each.spec.payload for each in known if each.spec.urn in STEPS}
 
 
 class _Labels(PipelineVisitor):

@@ -15,6 +15,7 @@ from transforms.context.feeds import Watch
 from transforms.context.plan.features import SUBSCRIBER
 from transforms.context.ticks import Grid
 from transforms.decision.offers import offers_of
+from transforms.receipts import receipts
 from transforms.versions import ContextPlans, load_all_offers, load_contexts
 
 
@@ -64,9 +65,17 @@ class _Core:
         self.counts["pending"] = subscribers.pending + groups.pending
         addressed = [batch for one in every for batch in (one.outputs.triggers, *one.facts)]
         addressed += [batch for one in erased for batch in (*one.everywhere, *one.facts)]
-        for offers, decided, _ in self.offers.decide(self.ledger, addressed, upto):
+        removed = {"track_subscribers": removed_by(subscribers), "track_groups": removed_by(groups)}
+        removed["decide_offers"] = [*self._decide(addressed, upto, told)]
+        for stage, mine in removed.items():
+            self._tell(told, "receipts", receipts(self.story.versions, stage, mine))
+
+    def _decide(self, addressed: Sequence[pa.RecordBatch], upto: int, told: Told) -> Iterator[pa.RecordBatch]:
+        """Answer triggers, and yield what erasures removed."""
+        for offers, decided, removed in self.offers.decide(self.ledger, addressed, upto):
             self._tell(told, "decisions", decided.decisions)
             self._tell(told, "offers", offers_of(offers, decided.decisions))
+            yield from removed.to_batches()
         self.ledger = decided.state
 
     def _tell(self, told: Told, output: str, table: pa.Table) -> None:
@@ -108,6 +117,11 @@ def told_by(subscribers: AdvancedLevels) -> list[pa.RecordBatch]:
     """Return what subscribers tell their groups."""
     told = [one.told for one in subscribers.every] + [one.told for one in subscribers.erased]
     return [batch for mine in told for batch in mine]
+
+
+def removed_by(levels: AdvancedLevels) -> list[pa.RecordBatch]:
+    """Return what erasures removed at some levels."""
+    return [batch for one in levels.erased for table in one.removed for batch in table.to_batches()]
 
 
 def watch(playbook: Playbook) -> Watch:

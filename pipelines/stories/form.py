@@ -17,6 +17,7 @@ class Expectation(BaseModel):
     transitions: list[str] | None = None
     decisions: list[str] | None = None
     offers: list[str] | None = None
+    receipts: list[str] | None = None
     counts: dict[Literal["applied", "duplicates", "late", "rejected", "erased", "doubtful", "pending"], int] = {}
 
 

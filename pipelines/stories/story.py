@@ -7,6 +7,7 @@ What is told is said in sentences, times in UTC, without the date on the day of 
 - `10:01 anna gets day_pass by app`
 - of a household or SME: `10:01 household/h enters busy`, `10:01 household/h, busy: offer fibre to anna`,
   `10:01 anna gets fibre by app for household/h`
+- of an erasure, by its id, what a stage removed: `10:16 e1, decide_offers: 1 reservations`, `…: nothing`
 - counts of signals since the story began: applied, duplicates, late (of the applied), rejected, erased, doubtful,
   pending
 """
@@ -23,7 +24,7 @@ from schemas.yaml_source import KeyPath, YamlSource
 ENGINES = ("core", "bounded", "stream")
 """The kernels alone, a Beam run over files, a Beam stream."""
 
-OUTPUTS = ("transitions", "decisions", "offers")
+OUTPUTS = ("transitions", "decisions", "offers", "receipts")
 _VERBS = {"entered": "enters", "refreshed": "refreshes", "exited": "leaves", "fired": "has"}
 
 
@@ -131,6 +132,10 @@ class Story:
         data = row["data"]
         of_group = "" if row["subject"].startswith("subscriber/") else f" for {row['subject']}"
         return f"{self._when(row['time'])} {data['recipient']} gets {data['offer']} by {data['channel']}{of_group}"
+
+    def _receipts(self, row: Mapping[str, Any]) -> str:
+        removed = ", ".join(f"{one['rows']} {one['table']}" for one in row["removed"])
+        return f"{self._when(row['tick'])} {row['id']}, {row['stage']}: {removed or 'nothing'}"
 
     def _when(self, time: int | datetime) -> str:
         return instant(time).strftime("%Y-%m-%d %H:%M").removeprefix(f"{self.day} ")

@@ -20,6 +20,7 @@ from pipelines.stories.wakes import wakes
 from schemas.durations import WEEK
 from transforms.decide_offers import DecideOffers
 from transforms.parcel import Parcel, ShardParcel
+from transforms.sum_receipts import SumReceipts
 from transforms.ticking import STAGES, Backlog
 from transforms.track_contexts import TrackContexts
 from transforms.watch_feeds import WatchFeeds
@@ -59,10 +60,12 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
             [stage[name] for stage in stages] | name.title() >> beam.Flatten() for name in ("triggers", "transitions")
         )
         decided = triggers | "DecideOffers" >> DecideOffers(**books, **stream)
-        heard = {"transitions": transitions, **decided}
+        removed = [*(stage["receipts"] for stage in stages), decided.pop("receipts")] | "Removed" >> beam.Flatten()
+        receipts = removed | "SumReceipts" >> SumReceipts(**books, bounded=False)
+        heard = {"transitions": transitions, **decided, "receipts": receipts}
         for output in OUTPUTS:
             heard[output] | f"Hear {output}" >> beam.Map(_hear, (file, output))
-    for output, time in zip(OUTPUTS, ("tick", "tick", "time"), strict=True):
+    for output, time in zip(OUTPUTS, ("tick", "tick", "time", "tick"), strict=True):
         told.add(output, story.sentences(output, (row for row in _HEARD[file, output] if instant(row[time]) <= until)))
     yield told, story.expects
 

@@ -1,10 +1,12 @@
-"""In which outputs a stage may have written of somebody, by kind, playbook and time."""
+"""Receipts: what shards removed, added up, and in which outputs a stage may have written of somebody."""
 
+import pyarrow as pa
 import pytest
 
 from schemas.playbook_file import parse_playbook
+from schemas.records import REMOVED
 from schemas.versions import Versions
-from transforms.sum_receipts import written
+from transforms.receipts import receipts, written
 
 BARE = """\
 playbook: p
@@ -43,3 +45,15 @@ VERSIONS = Versions((parse_playbook(BARE), parse_playbook(WHOLE)))
 def test_what_a_stage_may_have_written(stage: str, kind: str, before: list[str], after: list[str]) -> None:
     assert written(VERSIONS, stage, kind, HOUR) == before  # an erasure acts first: the version has written nothing yet
     assert written(VERSIONS, stage, kind, HOUR + 60_000) == after
+
+
+def test_what_shards_removed_adds_up() -> None:
+    row = {"source": "law", "id": "e", "subject_kind": "subscriber", "subject": "#", "tick": HOUR}
+    shards = [[(None, 0), ("ids", 2)], [(None, 0), ("ids", 1), ("features", 4)], [(None, 0)]]
+    removed = [
+        pa.RecordBatch.from_pylist([{**row, "table": table, "rows": rows} for table, rows in found], REMOVED)
+        for found in shards
+    ]
+    (told,) = receipts(VERSIONS, "track_groups", removed).to_pylist()
+    assert told["removed"] == [{"table": "features", "rows": 4}, {"table": "ids", "rows": 3}]
+    assert receipts(VERSIONS, "track_groups", []).num_rows == 0
