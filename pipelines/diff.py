@@ -22,8 +22,9 @@ class Fate:
         kind: feature, derived, segment or moment.
         name: Its name in the version where it is, `level.name`.
         change: kept, changed, added or removed. Without a change of its own words something is changed if what it
-            reads is. A feature is kept whatever its name, or added.
+            reads is. What has a history is kept whatever its name, or added.
         because: The names that it reads and that are not kept.
+        history: Whether it has one: a feature, or a value that fades.
         ready_after: How long after the new version takes over it is complete, milliseconds; None if it is removed.
         ready_at: From when on it is complete, milliseconds since the epoch; None if the version does not say when it
             takes over.
@@ -33,6 +34,7 @@ class Fate:
     name: str
     change: str
     because: tuple[str, ...] = ()
+    history: bool = False
     ready_after: int | None = None
     ready_at: int | None = None
 
@@ -91,18 +93,26 @@ def fates_of(old: ContextPlan, new: ContextPlan, effective_from: int | None) -> 
     """Return what becomes of each definition of a level when one plan follows another."""
     was, now = old.keys, new.keys
     ready = _ready(old, new, effective_from or 0)
-    kept = {was[feature.name] for feature in old.features}
+    had, has = _histories(old), _histories(new)
+    kept = {was[name] for name in had}
     before, after = _read(old), _read(new)
     fates = []
     for kind, names in after.items():
         for name, reads in names.items():
-            same = now[name] in kept if kind == "feature" else now[name] == was.get(name)
+            same = now[name] in kept if name in has else now[name] == was.get(name)
             change = "kept" if same else "changed" if name in before[kind] else "added"
             because = () if same else tuple(read for read in reads if read in now and was.get(read) != now[read])
             at = None if effective_from is None else ready[name]
-            fates.append(Fate(kind, f"{new.level}.{name}", change, because, ready[name] - (effective_from or 0), at))
-        fates += [Fate(kind, f"{new.level}.{name}", "removed") for name in before[kind] if name not in names]
+            after_start = ready[name] - (effective_from or 0)
+            fates.append(Fate(kind, f"{new.level}.{name}", change, because, name in has, after_start, at))
+        gone = [name for name in before[kind] if name not in names]
+        fates += [Fate(kind, f"{new.level}.{name}", "removed", history=name in had) for name in gone]
     return fates
+
+
+def _histories(plan: ContextPlan) -> set[str]:
+    """Return the names of what has a history."""
+    return {feature.name for feature in plan.features} | {one.name for one in plan.derived if one.fading}
 
 
 def _nothing(plan: ContextPlan) -> ContextPlan:

@@ -45,14 +45,14 @@ def _sides(one: Difference) -> list[Said]:
 
 
 def _state(diff: Diff) -> Iterator[Text]:
-    features = [one for one in diff.fates if one.kind == "feature"]
-    yield _head("features")
-    kept = [one.name for one in features if one.change == "kept"]
+    lasting = [one for one in diff.fates if one.history]
+    yield _head("features, and values that fade")
+    kept = [one.name for one in lasting if one.change == "kept"]
     yield Text(f"  keep their history: {', '.join(kept) or 'none'}")
-    for one in features:
+    for one in lasting:
         if one.change in ("changed", "added"):
             yield Text(f"  + {one.name}: starts anew, {_ready(one)}", style="green")
-    if gone := [one.name for one in features if one.change == "removed"]:
+    if gone := [one.name for one in lasting if one.change == "removed"]:
         yield Text(f"  - forgotten: {', '.join(gone)}", style="red")
 
 

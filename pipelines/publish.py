@@ -38,7 +38,8 @@ def publish(path: str, directory: str, stamps: Mapping[str, int | str], now: int
 
     Raises:
         LoadErrors: mistakes in the playbook; published files that were changed; a version that is used or lower than
-            the last; a time that is missing, past, or not after the last version's; another name, tick or grace.
+            the last; a time that is missing, past, or not after the last version's; another name, tick, grace or
+            `feed_timeout`.
     """
     load_checked(path)
     book = stamped(path, stamps)

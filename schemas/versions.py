@@ -25,7 +25,8 @@ class Versions:
         """Return checked versions, given in any order.
 
         Raises:
-            LoadErrors: names, ticks or grace differ, a number is used twice, or times do not ascend with numbers.
+            LoadErrors: names, ticks, grace or feed timeouts differ, a number is used twice, or times do not ascend with
+                numbers.
         """
         ordered = sorted(playbooks, key=lambda book: book.version)
         if errors := [error for before, after in pairwise(ordered) for error in misfits(before, after)]:

@@ -127,7 +127,7 @@ def load_contexts(versions: Versions, grid: Grid | None = None) -> ContextPlans:
 
     Raises:
         LoadErrors: mistakes in a version, a name that means values of another type than in the version before, levels
-            that are not those of the first, or values that change with time alone where there are several versions.
+            that are not those of the first.
     """
     plans = [load_plans(book, grid) for book in versions.playbooks]
     if len(plans) == 1:
@@ -178,11 +178,12 @@ def contracts_of(versions: Versions) -> dict[str, Contract]:
 def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> ContextPlan:
     """Return a plan that takes the signals of all versions, and keeps the profile and consent that any reads.
 
-    After a move it bars for as long as any version asks for.
+    Of the fields that only others read nothing comes due. After a move it bars for as long as any version asks for.
     """
     signals = {name: signal_plan(plan.level, name, ()) for other in plans for name in other.signals} | {**plan.signals}
     for name in signals.keys() & {PROFILE, CONSENT}:
-        fields = {f.name: f for other in plans for f in other.features if f.name.startswith(f"{name}.")}
+        every = (feature for other in plans for feature in other.features if feature.name.startswith(f"{name}."))
+        fields = {feature.name: replace(feature, deadlines=()) for feature in every}
         mine = {feature.name: feature for feature in signals[name].features}
         signals[name] = signal_plan(plan.level, name, (fields | mine).values())
     contacts_matter = max(other.contacts_matter for other in plans)
@@ -196,7 +197,6 @@ def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> R
     errors: list[LoadError] = []
     for book, of_version in zip(versions.playbooks, plans, strict=True):
         errors += [_other_levels(book, level) for level in sorted(of_version.keys() ^ plans[0].keys())]
-        errors += [_no_drift(book, name) for plan in of_version.values() for name in _drifting(plan)]
         mine = of_version[SUBSCRIBER].record
         for known, new in ((context, mine.context), (evidence, mine.evidence)):
             for name in (name for name, dtype in new.items() if known.get(name, dtype) != dtype):
@@ -207,17 +207,6 @@ def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> R
     if errors:
         raise LoadErrors([*dict.fromkeys(errors)])
     return Record(context, evidence)
-
-
-def _drifting(plan: ContextPlan) -> list[str]:
-    """Return the names of what changes with time alone."""
-    fading = [derived.name for derived in plan.derived if derived.fading]
-    return fading + [feature.name for feature in plan.features if feature.deadlines]
-
-
-def _no_drift(book: Playbook, name: str) -> LoadError:
-    told = f"`{name}` changes with time alone: versions that do so cannot follow one another in one run"
-    return book.error((), told, hint="run the versions one after the other, each over its own time")
 
 
 def _other_levels(book: Playbook, level: str) -> LoadError:

@@ -45,12 +45,12 @@ EDITS = {
 }
 
 
-def _diff(directory: Path, edits: dict[str, str]) -> Diff:
-    new = OLD
+def _diff(directory: Path, edits: dict[str, str], old: str = OLD) -> Diff:
+    new = old
     for before, after in edits.items():
         assert before in new
         new = new.replace(before, after)
-    for name, text in (("old.yaml", OLD), ("new.yaml", new)):
+    for name, text in (("old.yaml", old), ("new.yaml", new)):
         (directory / name).write_text(text, "utf-8")
     return diff(str(directory / "old.yaml"), str(directory / "new.yaml"))
 
@@ -129,6 +129,23 @@ def test_a_segment_reads_those_that_go_before_it_in_its_set(tmp_path: Path) -> N
 def test_a_feature_under_another_name_keeps_its_history(tmp_path: Path) -> None:
     new = {"days:    {": "dates:   {", "days > 20": "dates > 20"}
     assert {one.name: one.change for one in _diff(tmp_path, new).fates}["subscriber.dates"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("edits", "change"),
+    [
+        ({"rate: {": "speed: {", "rate > 100": "speed > 100"}, "kept"),
+        ({"mb_2h / 2.0": "mb_2h  /  2.0"}, "kept"),
+        ({"half_life: 1d": "half_life: 2d"}, "changed"),
+        ({"sum: mb, from: usage, window: 2h": "sum: mb, from: usage, window: 3h"}, "changed"),
+    ],
+)
+def test_what_fades_has_a_history(tmp_path: Path, edits: dict[str, str], change: str) -> None:
+    old = OLD.replace("{expr: mb_2h / 2.0}", "{expr: mb_2h / 2.0, half_life: 1d}")
+    found = _diff(tmp_path, edits, old)
+    assert {one.change for one in found.fates if one.kind == "derived" and one.change != "removed"} == {change}
+    (name,) = (one.name for one in found.fates if one.kind == "derived" and one.change == change)
+    assert (f"+ {name}: starts anew" in text_of(found).plain) == (change == "changed")
 
 
 def test_a_long_window_is_ready_when_the_pane_of_its_tail_is(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Hypothesis strategies of playbooks that change: a random one, and what somebody makes of it for the next version."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,31 +23,23 @@ from transforms.versions import load_contexts
 
 Draw = Callable[[st.SearchStrategy], Any]
 Data = dict[str, Any]
-
-
-def steady_playbooks() -> st.SearchStrategy[str]:
-    """Return random playbooks in which nothing changes with time alone."""
-    return playbooks().filter(_steady)
-
-
-def _steady(text: str) -> bool:
-    return "days_until" not in text and "half_life" not in text
+Edit = Callable[[Draw, Data], None]
 
 
 @st.composite
 def versions(draw: Draw, grid: Grid, most: int = 2) -> Versions:
     """Return up to `most` further versions after a random one.
 
-    Conditions hold for subjects only that have signals in their longest window: whether somebody else is known or
-    forgotten when a condition of silence is new is not for the reference to say. Nothing changes with time alone.
+    Conditions hold, and values that fade are held up, for subjects only that have signals in their longest window:
+    whether somebody else is known or forgotten when one is new is not for the reference to say.
     """
-    return _succession(draw, draw(steady_playbooks()), grid, most)
+    return _succession(draw, draw(playbooks()), grid, most)
 
 
 @st.composite
 def group_versions(draw: Draw, grid: Grid, most: int = 2) -> Versions:
     """Return the same of playbooks about groups."""
-    return _succession(draw, draw(group_playbooks().filter(_steady)), grid, most)
+    return _succession(draw, draw(group_playbooks()), grid, most)
 
 
 def _succession(draw: Draw, text: str, grid: Grid, most: int) -> Versions:
@@ -55,6 +47,8 @@ def _succession(draw: Draw, text: str, grid: Grid, most: int) -> Versions:
     levels = [level for level in LEVELS if level in data]
     for level in levels:
         data[level]["features"]["present"] = {"count": "any", "from": "usage", "window": "28m"}
+    for _ in range(draw(st.integers(0, 3))):
+        _edit(draw, data, draw(st.sampled_from(levels)), DRIFTS)
     books, start = [_guarded(data, 1, None)], START
     for version in range(2, 2 + draw(st.integers(1, most))):
         start += draw(st.integers(1, 24)) * MINUTE + draw(st.sampled_from([0, 0, 30_000]))
@@ -70,10 +64,10 @@ def _succession(draw: Draw, text: str, grid: Grid, most: int) -> Versions:
     return found
 
 
-def _edit(draw: Draw, data: Data, level: str) -> None:
+def _edit(draw: Draw, data: Data, level: str, edits: Sequence[Edit] | None = None) -> None:
     """Change a playbook at one of its levels; edits know only one, under the name of the first."""
     view = data | {"subscriber": data[level]}
-    draw(st.sampled_from(EDITS))(draw, view)
+    draw(st.sampled_from(edits or EDITS))(draw, view)
     data |= {key: value for key, value in view.items() if key != "subscriber"}
 
 
@@ -89,6 +83,9 @@ def _guarded(data: Data, version: int, start: int | None) -> str:
         for level in (data[level] for level in LEVELS if level in data):
             for one in (one for one in level.get(section, {}).values() if key in one):
                 one[key] = f"({one[key]}) AND present > 0"
+    for level in (data[level] for level in LEVELS if level in data):
+        for one in (one for one in level.get("derived", {}).values() if "half_life" in one):
+            one["expr"] = f"CASE WHEN present > 0 THEN {one['expr']} END"
     if start is not None:
         data["effective_from"] = instant(start)
     return json.dumps(data, indent=1)
@@ -190,6 +187,46 @@ def _added(draw: Draw, data: Data) -> None:
     data["subscriber"].setdefault("segments", {})[f"added_{names[0]}"] = {"enter": enter, "hold": "3m"}
 
 
+def _fading(draw: Draw, data: Data) -> None:
+    """A value that fades otherwise, or no longer; if there is none, one, and who is in a segment by it."""
+    level = data["subscriber"]
+    derived = level.setdefault("derived", {})
+    fading = [name for name, one in derived.items() if "half_life" in one]
+    if not fading or draw(st.integers(0, 4)) == 0:
+        derived["fades"] = {"expr": draw(st.sampled_from(["n / 2.0", "n * 1.0", "present - 2.0"]))}
+        level.setdefault("segments", {})["faded"] = {"enter": f"fades > {draw(st.sampled_from([0.01, 0.3, 1]))}"}
+    name = draw(st.sampled_from([*fading, "fades" if "fades" in derived else fading[0]]))
+    one = derived[name] = {key: said for key, said in derived[name].items() if key not in ("half_life", "refresh")}
+    half_life = draw(st.sampled_from([*["1m", "3m", "10m"], *([None] if name == "fades" else [])]))
+    one |= {"half_life": half_life} if half_life else {}
+    one |= _refresh(draw) if half_life or "days_until" in one["expr"] else {}
+
+
+def _copied(draw: Draw, data: Data) -> None:
+    """A derived value once more, under a name of its own."""
+    derived = data["subscriber"].get("derived", {})
+    if derived:
+        derived["copied"] = {**derived[draw(st.sampled_from(sorted(derived)))]}
+
+
+def _dates(draw: Draw, data: Data) -> None:
+    """A date that comes near at other instants, for a moment or a derived value."""
+    level = data["subscriber"]
+    text = f"days_until(profile.contract_end) {draw(st.sampled_from(['<', '<=', '=', '>']))} {draw(st.integers(0, 1))}"
+    if draw(st.booleans()):
+        level.setdefault("moments", {})["ends"] = {"when": text} | _refresh(draw)
+    else:
+        level.setdefault("derived", {})["left"] = {"expr": f"CASE WHEN {text} THEN 1.0 ELSE n / 2.0 END"}
+        level["derived"]["left"] |= _refresh(draw)
+        level.setdefault("segments", {})["near"] = {"enter": "left >= 1", "hold": "2m"}
+
+
+def _refresh(draw: Draw) -> Data:
+    """Return a grid, or none."""
+    refresh = draw(st.sampled_from([None, "1m", "4m", "7m"]))
+    return {"refresh": refresh} if refresh else {}
+
+
 def _lets(draw: Draw, data: Data) -> None:
     """What names stand for."""
     data["let"] |= draw(st.sampled_from([{"little": 1}, {"busy": "n > 2"}]))
@@ -200,6 +237,7 @@ def _zones(draw: Draw, data: Data) -> None:
     data["time_zone"] = "America/New_York"
 
 
+DRIFTS = (_fading, _copied, _dates)
 EDITS = [
     _features,
     _features,
@@ -211,6 +249,8 @@ EDITS = [
     _on_start,
     _sequences,
     _sequences,
+    *DRIFTS,
+    *DRIFTS,
     _removed,
     _added,
     _lets,

@@ -71,6 +71,7 @@ def test_the_next_change_is_known() -> None:
         (book(2, at(5)), "v2.yaml:3: `effective_from` is not after that of version 1 in v1.yaml"),
         (book(2, at(10), more="tick: 2m\n"), "v2.yaml:4: `tick` is 2m, and 1m in v1.yaml"),
         (book(2, at(10), more="grace: 5m\n"), "v2.yaml:4: `grace` is 5m, and 2m in v1.yaml"),
+        (book(2, at(10), more="feed_timeout: {usage: 1h}\n"), "v2.yaml:4: `feed_timeout` is not that of v1.yaml"),
     ],
 )
 def test_what_cannot_follow_is_told(after: Playbook, told: str) -> None:

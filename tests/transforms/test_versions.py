@@ -1,27 +1,31 @@
 """Versions that follow one another: what goes on, what begins anew, and that nothing else changes."""
 
+import json
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.errors import LoadErrors
-from schemas.playbook_file import parse_playbook
+from schemas.playbook_file import load_playbook, parse_playbook
 from schemas.versions import Versions
-from tests.reference.editions import group_versions, instant, kernel_grid, steady_playbooks, versions
+from tests.reference.editions import group_versions, instant, kernel_grid, versions
 from tests.reference.group_playbooks import group_calls
 from tests.reference.groups import World
 from tests.reference.kernel import Kernel, batches
-from tests.reference.playbooks import SMALL
+from tests.reference.playbooks import SMALL, playbooks
 from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Call, dealt, ends, signals
 from tests.reference.versions import Succession
 from tests.transforms.context.test_advance import assert_same, examples, played
 from transforms.context.plan.features import SUBSCRIBER
-from transforms.versions import ContextPlans, load_contexts
+from transforms.versions import ContextPlans, load_all_offers, load_contexts
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 class Successive(Kernel):
@@ -116,7 +120,7 @@ def test_spans_may_be_cut_anywhere(books: Versions, rows: list[Signal], spans: l
 
 
 @examples(50)
-@given(steady_playbooks(), signals(), ends(), st.integers(0, 40))
+@given(playbooks(), signals(), ends(), st.integers(0, 40))
 def test_a_new_number_changes_nothing(text: str, rows: list[Signal], spans: list[int], minute: int) -> None:
     book = parse_playbook(text)
     again = parse_playbook(f"version: 2\neffective_from: {instant(START + minute * MINUTE)}\n{text}", "v2.yaml")
@@ -128,20 +132,83 @@ def test_a_new_number_changes_nothing(text: str, rows: list[Signal], spans: list
     assert two.shard.state == one.shard.state
 
 
-def test_what_changes_with_time_alone_is_refused() -> None:
-    text = """
+FADING = """
 playbook: p
 version: {version}
-{start}
-signals: [usage]
+{start}signals: [usage, profile]
 subscriber:
-  features: {{n: {{count: any, from: usage, window: 5m}}}}
-  derived: {{warm: {{expr: n, half_life: 1h, refresh: 5m}}}}
-  segments: {{busy: {{enter: warm > 1}}}}
+  features: {{n: {{count: any, from: usage, window: {window}m}}, tariff: {{last: tariff, from: profile}}}}
+  derived:
+    {name}: {{expr: {expr}{more}}}
 """
-    books = [
-        parse_playbook(text.format(version=version, start=start), f"v{version}.yaml")
-        for version, start in ((1, ""), (2, "effective_from: 2026-01-05T12:00:00Z"))
-    ]
-    with pytest.raises(LoadErrors, match="`warm` changes with time alone"):
-        load_contexts(Versions.of(books))
+
+
+@pytest.mark.parametrize(
+    ("edit", "value"),
+    [
+        ({}, 0.125),
+        ({"name": "cosy"}, 0.125),
+        ({"more": ", half_life: 10m, refresh: 1m"}, 0.0),
+        ({"more": ", half_life: 5m, refresh: 5m"}, 0.0),
+        ({"more": ""}, 0.0),
+        ({"expr": "n / 3.0"}, 0.0),
+        ({"window": 6}, None),
+    ],
+)
+def test_what_is_left_of_a_value_that_fades_is_left_under_the_same_definition(
+    edit: dict[str, str], value: float | None
+) -> None:
+    said = {"window": 5, "name": "warm", "expr": "n / 2.0", "more": ", half_life: 5m, refresh: 1m"}
+    books = [FADING.format(version=1, start="", **said)]
+    books.append(FADING.format(version=2, start=_effective(10), **said | edit))
+    kernel = Successive(_plans(Versions.of(map(parse_playbook, books))))
+    kernel.advance([_signal("usage"), _signal("profile", tariff="flex")], START + 12 * MINUTE)
+    kernel.advance([], START + 15 * MINUTE, final=True)
+    assert kernel.contexts["a", START + 15 * MINUTE].values[(said | edit)["name"]] == value
+
+
+DATES = """
+playbook: p
+version: {version}
+contexts_every: 28d
+{start}signals: [profile]
+subscriber:
+  features: {{tariff: {{last: tariff, from: profile}}}}
+  moments: {{told: {{when: tariff = 'flex'}}, {more}}}
+"""
+
+
+@pytest.mark.parametrize(("start", "fired"), [(10, [130]), (129, [130]), (130, []), (200, [])])
+def test_a_date_that_a_version_reads_comes_near_without_a_signal(start: int, fired: list[int]) -> None:
+    """The date begins 130 minutes after the profile came; before its start the version wakes nobody."""
+    ends = "ends: {when: days_until(profile.contract_end) <= 0, refresh: 1m}"
+    books = [DATES.format(version=1, start="", more=""), DATES.format(version=2, start=_effective(start), more=ends)]
+    kernel = Successive(_plans(Versions.of(map(parse_playbook, books))))
+    kernel.advance([_signal("profile", tariff="flex", contract_end="2026-01-05")], START + MINUTE)
+    wakes = []
+    while (wake := kernel.shard.wake) < START + 1000 * MINUTE:
+        kernel.advance([], wake)
+        wakes.append((wake - START) // MINUTE)
+    assert wakes == [start, *fired]
+    assert [(one.tick - START) // MINUTE for one in kernel.transitions if one.name == "ends"] == fired
+
+
+def test_the_town_may_let_an_intent_fade_and_then_otherwise() -> None:
+    said = load_playbook(str(EXAMPLES / "fibre_town" / "playbook.yaml")).said
+    books = [said]
+    for more, start, half_life in ((1, "2026-12-01T00:00:00Z", "3d"), (2, "2026-12-08T00:00:00Z", "1d")):
+        book = json.loads(json.dumps(said)) | {"version": said["version"] + more, "effective_from": start}
+        book["subscriber"]["derived"]["fibre_intent"] |= {"half_life": half_life, "refresh": "1h"}
+        books.append(book)
+    versions = Versions.of(parse_playbook(json.dumps(book)) for book in books)
+    load_all_offers(versions)
+    for before, after in pairwise(plans[SUBSCRIBER].keys for plans in load_contexts(versions).plans):
+        assert {name for name in after if after[name] != before[name]} == {"fibre_intent", "looks_for_fibre"}
+
+
+def _effective(minute: int) -> str:
+    return f"effective_from: {instant(START + minute * MINUTE)}\n"
+
+
+def _signal(signal: str, **payload: str) -> Signal:
+    return Signal(signal, "1", "net", START, "a", payload)
