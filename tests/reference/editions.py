@@ -103,7 +103,8 @@ def _features(draw: Draw, data: Data) -> None:
     elif "where" in one:
         del one["where"]
     else:
-        one["where"] = draw(st.sampled_from(WHERES[one["from"]]))
+        wheres = WHERES | {"members": ["n > 1", "role IS NULL"]}
+        one["where"] = draw(st.sampled_from(wheres[one["from"]]))
 
 
 def _renamed(draw: Draw, data: Data) -> None:

@@ -18,19 +18,19 @@ from tests.reference.playbooks import (
     triggers,
 )
 from tests.reference.records import MINUTE, Signal
-from tests.reference.strategies import START, Call, Case, consents, dealt, ends, erased, signals
+from tests.reference.strategies import START, Call, Case, consents, dealt, ends, erased, signals, watched
 
 ROLES = (None, "primary", "owner", "member", "employee", "child")
 GROUPS = {"household": ("h1", "h2", "h3"), "sme": ("c1", "c2")}
 
 
 @st.composite
-def group_playbooks(draw: Draw) -> str:
-    """Return the text of a valid playbook with households, SMEs or both."""
+def group_playbooks(draw: Draw, sequences: int = 0) -> str:
+    """Return the text of a valid playbook with households, SMEs or both; each level has so many sequences at least."""
     names = nobody()
-    levels = {"subscriber": subscribers(draw, names, 1, SMALL_REACHES)}
+    levels = {"subscriber": subscribers(draw, names, 1, SMALL_REACHES, sequences=sequences)}
     for kind in draw(st.sampled_from([["household"], ["sme"], ["household", "sme"]])):
-        levels[kind] = _group(draw, kind[0], names, levels["subscriber"])
+        levels[kind] = _group(draw, kind[0], names, levels["subscriber"], sequences)
     offers = []
     known = triggers(levels)
     for index in range(draw(st.integers(0, 3)) if known else 0):
@@ -42,7 +42,7 @@ def group_playbooks(draw: Draw) -> str:
     return f"min_confidence: {draw(st.sampled_from([0, 0, 0.5, 1]))}\n{text}"
 
 
-def _group(draw: Draw, prefix: str, members: Names, subscriber: Sections) -> Sections:
+def _group(draw: Draw, prefix: str, members: Names, subscriber: Sections, sequences: int) -> Sections:
     """Return the sections of a kind of group, all names with a prefix but `n`, which is everywhere."""
     names = nobody()
     lines = ["n: {count: any, from: usage, window: 3m}"]
@@ -52,7 +52,7 @@ def _group(draw: Draw, prefix: str, members: Names, subscriber: Sections) -> Sec
         lines.append(_of_subscribers(draw, f"{prefix}l{index}", names))
     for index in range(draw(st.integers(0, 3))):
         lines.append(_of_members(draw, f"{prefix}x{index}", names, members, subscriber))
-    return {"features": lines, **conditions(draw, names, 1, 0, (0, 1), prefix)}
+    return {"features": lines, **conditions(draw, names, 1, 0, (sequences, 1), prefix)}
 
 
 def _of_subscribers(draw: Draw, name: str, names: Names) -> str:
@@ -99,6 +99,13 @@ def group_cases(draw: Draw) -> Case:
     """Return a playbook with groups, and calls."""
     calls = draw(group_calls())
     return Case(draw(group_playbooks()), calls)
+
+
+@st.composite
+def group_feed_cases(draw: Draw) -> Case:
+    """Return a playbook about groups with absences whose feeds are down now and then, and calls."""
+    calls = draw(group_calls())
+    return watched(draw, Case(draw(group_playbooks(sequences=1)), calls))
 
 
 @st.composite

@@ -12,6 +12,7 @@ from tests.reference.records import Signal
 from transforms.context.advance import Advanced
 from transforms.context.erasures.erase import Erased
 from transforms.context.erasures.requests import ERASURE
+from transforms.context.feeds import Watch
 from transforms.parsing.batches import by_shard
 from transforms.versions import ContextPlans
 
@@ -37,6 +38,8 @@ class Stages:
         self._columns, kinds = plans.columns, [*plans.plans[0]]
         self._first = [_Shard(plans, ["subscriber"], pulse) for _ in range(subscribers)]
         self._second = [_Shard(plans, [kind for kind in kinds if kind in GROUPS], pulse) for _ in range(groups)]
+        book, grid = plans.versions.first, plans.plans[0]["subscriber"].grid
+        self._watch, self._lateness, self._closed = Watch(book.feed_timeout, grid, kinds), book.allowed_lateness, 0
         self.shards = {kind: [s.told[kind] for s in (*self._first, *self._second) if kind in s.told] for kind in kinds}
 
     def advance(self, signals: Iterable[Signal], upto: int, groups_upto: int | None = None) -> list[Advanced]:
@@ -52,8 +55,13 @@ class Stages:
             stage = self._second if kind in GROUPS else self._first
             given = batch(name, kind, self._columns.get(name, ()), rows)
             _deal(given, stage)
+            known = [row for row in rows if row.time >= self._closed - self._lateness]
+            self._watch.hear([batch(name, kind, (), known)])
             if name == ERASURE and kind in GROUPS:
                 _broadcast(given, self._first)
+        for turn in self._watch.turns(upto):
+            _broadcast(turn, self._second if _kind(turn) in GROUPS else self._first)
+        self._closed = upto
         made = [advanced for shard in self._first for advanced in shard.advance(upto)]
         for told in (told for advanced in made for told in advanced.told):
             _deal(told, self._second)
@@ -110,6 +118,10 @@ def _deal(rows: pa.RecordBatch, stage: Sequence[_Shard]) -> None:
     """Let rows wait where they belong."""
     for shard, mine in by_shard(rows, len(stage)):
         stage[shard].waiting.append(mine)
+
+
+def _kind(rows: pa.RecordBatch) -> str:
+    return rows.schema.metadata[b"subject_kind"].decode()
 
 
 def _broadcast(rows: pa.RecordBatch, stage: Sequence[_Shard]) -> None:

@@ -145,7 +145,11 @@ def consent_cases(draw: Draw) -> Case:
 @st.composite
 def feed_cases(draw: Draw) -> Case:
     """Return a playbook with absences whose feeds are down now and then, and calls."""
-    case = draw(cases(sequences=2))
+    return watched(draw, draw(cases(sequences=2)))
+
+
+def watched(draw: Draw, case: Case) -> Case:
+    """Return a case with feeds that are watched, and some types of which nobody knows whether they are down."""
     timeouts = {name: draw(st.sampled_from([None, 2, 5, 9])) for name in ("usage", "balance", "order")}
     said = ", ".join(f"{name}: {minutes}m" for name, minutes in timeouts.items() if minutes)
     return replace(case, playbook=f"feed_timeout: {{{said}}}\n{case.playbook}")

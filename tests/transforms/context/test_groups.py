@@ -10,7 +10,7 @@ from schemas.playbook_file import parse_playbook
 from schemas.versions import Versions
 from tests.reference.editions import kernel_grid
 from tests.reference.expressions import Value
-from tests.reference.group_playbooks import group_cases
+from tests.reference.group_playbooks import group_cases, group_feed_cases
 from tests.reference.groups import World
 from tests.reference.kernel import Kernel
 from tests.reference.playbooks import SMALL
@@ -145,6 +145,12 @@ def test_agrees_where_it_did_not(name: str) -> None:
 @given(group_cases(), st.integers(1, 3), st.integers(1, 3))
 def test_agrees_with_the_reference(case: Case, subscribers: int, groups: int) -> None:
     assert_alike(kernel(case, subscribers, groups), reference(case))
+
+
+@examples(15)
+@given(group_feed_cases(), st.integers(1, 3))
+def test_absences_of_groups_wait_as_the_reference_says(case: Case, shards: int) -> None:
+    assert_alike(kernel(case, shards, shards), reference(case))
 
 
 @examples(25)
