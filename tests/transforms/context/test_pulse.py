@@ -17,6 +17,7 @@ from tests.reference.playbooks import playbooks
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Call, Case, cases, ends, erased_cases, in_time, signals
+from tests.transforms.context.erasures.test_erase import aimed
 from tests.transforms.context.test_advance import examples, plan_of, reference
 from tests.transforms.context.test_groups import plans_of
 from tests.transforms.context.test_groups import reference as world_of
@@ -108,21 +109,8 @@ def assert_sizes_add_up(parts: pl.DataFrame, segments: Iterable[str], until: int
                 size = there
 
 
-@st.composite
-def cases_that_erase_members(draw: st.DrawFn) -> Case:
-    """Return a case in which somebody who enters a segment, where anybody does, is erased soon after."""
-    case = draw(st.one_of(erased_cases(), erased_group_cases()))
-    changes = [(kind, one) for kind, level in world_of(case).levels.items() for one in level.transitions]
-    entered = [(kind, one.subject, one.tick) for kind, one in changes if one.event == "entered"]
-    kind, subject, tick = draw(st.sampled_from(entered or [("subscriber", "a", START)]))
-    one = Signal("erasure", "aimed", "law", tick + draw(st.sampled_from([0, 1, 3])) * MINUTE, subject, {}, kind)
-    number = next((n for n, (_, upto) in enumerate(case.calls) if upto > one.time), len(case.calls) - 1)
-    case.calls[number][0].append(one)
-    return case
-
-
 @examples(30)
-@given(cases_that_erase_members(), st.integers(1, 2), st.integers(1, 2))
+@given(st.one_of(aimed(erased_cases()), aimed(erased_group_cases())), st.integers(1, 2), st.integers(1, 2))
 def test_sizes_add_up_whoever_is_erased(case: Case, subscribers: int, groups: int) -> None:
     world, stages = world_of(case), Stages(plans_of(case.playbook), subscribers, groups, pulse=WIDTHS)
     for rows, upto in case.calls:
