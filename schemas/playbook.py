@@ -83,7 +83,11 @@ class Playbook(Part):
     )
     tables: dict[Name, Table] = Field({}, description="Tables that expressions read as `TABLE.COLUMN`.")
     models: dict[Name, Model] = Field({}, description="Models that expressions call as `MODEL(value, …)`.")
-    max_members: int = Field(1_000, ge=1, description="In a larger group no condition holds, so it gets no offers.")
+    max_members: int = Field(
+        1_000,
+        ge=1,
+        description="A larger group is ignored: no condition holds, and its members are their own contact roots.",
+    )
     min_confidence: Share = Field(
         0.0, description="A `membership` signal of less `confidence` says nothing about who is in which group."
     )

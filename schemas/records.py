@@ -42,13 +42,16 @@ FACT = pa.schema(
         pa.field("root", pa.string(), nullable=False),
         pa.field("subject_kind", pa.string(), nullable=False),  # whose membership
         pa.field("subject", pa.string(), nullable=False),
-        pa.field("segment", pa.string(), nullable=False),  # LEVEL.SEGMENT
+        pa.field("segment", pa.string(), nullable=False),  # LEVEL.SEGMENT, or LEVEL and TOO_LARGE
         pa.field("member", pa.bool_(), nullable=False),  # from this tick on
         pa.field("tick", pa.int64(), nullable=False),  # milliseconds
     ],
     metadata={b"signal": b"fact"},
 )
 """What a contact root is told of one membership in a segment, a row; it travels from contexts to decisions."""
+
+TOO_LARGE = "@too_large"
+"""Stands for a segment where a household or an SME is told that it has more than `max_members`."""
 
 ERASED = pa.schema(
     [

@@ -51,6 +51,7 @@ class Membership:
     last_true: int = 0
     enter_was: bool = False
     barred: bool = False
+    ignored: bool = False
 
 
 @dataclass
@@ -63,7 +64,10 @@ class Pulse:
 
 @dataclass
 class Subject:
-    """What is known of a subject; `gone` are the segments that a version took away from under it."""
+    """What is known of a subject; `gone` are the segments that a version took away from under it.
+
+    Of one that is `ignored` no condition holds, and nothing that happens is a trigger.
+    """
 
     observed: dict[str, list[Observation]] = field(default_factory=lambda: defaultdict(list))
     members: list[Mapping[str, Value]] = field(default_factory=list)
@@ -74,6 +78,7 @@ class Subject:
     memberships: dict[str, Membership] = field(default_factory=lambda: defaultdict(Membership))
     pulses: dict[str, Pulse] = field(default_factory=lambda: defaultdict(Pulse))
     gone: list[str] = field(default_factory=list)
+    ignored: bool = False
     threads: dict[str, Threads] = field(default_factory=lambda: defaultdict(Threads))
     made: dict[str, Made] = field(default_factory=dict)
 
@@ -234,7 +239,7 @@ class Reference:
         self.transitions += found
         made = self.subjects[name].made
         self.evidence |= {one: self._evidence(one, context, made.get(one.name, {})) for one in found}
-        for one in filter(self._triggers, found):
+        for one in filter(self._triggers, () if self.subjects[name].ignored else found):
             address = self.addressing(name, self._name(one), tick)
             trigger = Trigger(tick, name, self._name(one), late, context, made.get(one.name, {}), address)
             self.triggers.append(trigger)
@@ -295,6 +300,7 @@ class Reference:
                     values[key], subject.worths[key] = faded(derived, values[key], subject.worths.get(key), tick)
                 continue
             member = subject.memberships[key]
+            member.ignored = subject.ignored
             member.barred = key in self._inferred and not consents
             event, reason = self._segment(key, member, values, tick)
             values[key] = member.entered is not None
@@ -317,8 +323,10 @@ class Reference:
         """Return the event of one segment at one tick ('' where there is none) and the reason of an exit."""
         segment = self.level.segments[name]
         seen = self._seen(values, tick, segment.refresh)
-        enter = is_true(segment.enter, seen, self.playbook.let)
-        if segment.exit is not None:
+        enter = not member.ignored and is_true(segment.enter, seen, self.playbook.let)
+        if member.ignored:
+            leave = True
+        elif segment.exit is not None:
             leave = is_true(segment.exit, seen, self.playbook.let)
         else:
             leave = not enter and segment.expire is None
@@ -349,6 +357,7 @@ class Reference:
         """Return whether a moment fires at one tick."""
         seen = self._seen(values, tick, moment.refresh)
         pulse, true = subject.pulses[name], is_true(moment.when or "TRUE", seen, self.playbook.let)
+        true = true and not subject.ignored
         due = self._edge(moment, pulse, true, tick) if moment.after is None else False
         if moment.after and (pair := self.completed(name, moment, subject, tick)):
             subject.made[name], due = made_by(pair, told(name, moment, self.playbook)), true

@@ -238,6 +238,11 @@ def _zones(draw: Draw, data: Data) -> None:
     data["time_zone"] = "America/New_York"
 
 
+def _sizes(draw: Draw, data: Data) -> None:
+    """How large groups may be."""
+    data["max_members"] = draw(st.sampled_from([1, 2, 3]))
+
+
 DRIFTS = (_fading, _copied, _dates)
 EDITS = [
     _features,
@@ -256,6 +261,7 @@ EDITS = [
     _added,
     _lets,
     _zones,
+    _sizes,
 ]
 
 

@@ -39,6 +39,7 @@ def group_playbooks(draw: Draw, sequences: int = 0) -> str:
         more = (f", to: {to}" if to else "") + (f", cooldown: {cooldown}m" if cooldown else "")
         offers.append(f"offer{index}: {{{offer(named, levels['subscriber']['moments'])}{more}}}")
     text = text_of(levels, 1, "usage, balance, order, profile, membership, consent, erasure", draw(policy()), offers)
+    text = f"max_members: {draw(st.sampled_from([1, 2, 2, 1000]))}\n{text}"
     return f"min_confidence: {draw(st.sampled_from([0, 0, 0.5, 1]))}\n{text}"
 
 

@@ -12,6 +12,7 @@ What `contexts` says holds here too. Besides:
 - An inferred feature counts, at a tick, the signals of those members who consent then; a group's own are nobody's.
 - An erasure acts before all else at the first tick after its time, or at the first open one; from there on to the end
   of its tombstone signals about the subject, or about a membership in it, are counted `erased`, whatever they would be.
+- A group that is too large at a tick is ignored there, as `contexts` says; its contact root is told when that changes.
 - Who was erased had no trigger before.
 - A subscriber had a trigger *in that time* before it moved at t: at a tick in (t - time, t], whoever its root was then.
 """
@@ -35,6 +36,7 @@ class World:
 
     Attributes:
         levels: The contexts of each kind.
+        sizes: Which group became too large (or was so no more) at which tick: kind, group, tick, too large.
     """
 
     def __init__(self, versions: Sequence[Playbook], grid: Grid) -> None:
@@ -44,6 +46,7 @@ class World:
         addressing = {kind: partial(self._of_group, kind) for kind in GROUPS} | {"subscriber": self._of_subscriber}
         self.levels = {kind: Succession(versions, grid, kind, addressing[kind]) for kind in versions[0].levels}
         self._subscribers = self.levels["subscriber"]
+        self.sizes: set[tuple[str, str, int, bool]] = set()
         self._closed: list[int] = []
         self._erasures: dict[tuple[str, str, str, str], int] = {}
         self._until: dict[tuple[str, str], int] = {}
@@ -150,6 +153,9 @@ class World:
             subject.lose(lambda member, there=there: member not in there)
             subject.members = [self._as_member(name, kind, tick) for name in there]
             known = self._subscribers.contexts
+            large = len(there) > self.playbook.max_members
+            self.sizes |= {(kind, group, tick, large)} if large != subject.ignored else set()
+            subject.ignored = large
             subject.consenting = {name for name in there if known[name, tick].values.get("consent.profiling")}
         level.evaluate(tick)
 

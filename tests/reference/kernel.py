@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 
 from schemas.contracts import contract
+from schemas.records import TOO_LARGE
 from tests.reference.records import Address, Context, Signal, Transition, Trigger, ms
 from transforms.context.advance import Advanced, advance
 from transforms.context.erasures.erase import Erased
@@ -30,6 +31,7 @@ class Kernel:
         self.triggers: list[Trigger] = []
         self.evidence: dict[Transition, Mapping[str, object] | None] = {}
         self.contexts: dict[tuple[str, int], Context] = {}
+        self.sizes: set[tuple[str, str, int, bool]] = set()
         self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0, erased=0)
         self.pulse: list[pa.RecordBatch] = []
 
@@ -50,6 +52,10 @@ class Kernel:
             self.evidence[self.transitions[-1]] = row["evidence"] and json.loads(row["evidence"])
         self.pulse += advanced.outputs.pulse.to_batches()
         self.triggers += map(_trigger, advanced.outputs.triggers.to_pylist())
+        for row in (row for batch in advanced.facts for row in batch.to_pylist()):
+            if row["segment"] == f"{row['root_kind']}.{TOO_LARGE}":
+                assert row["subject"] == row["root"]
+                self.sizes.add((row["root_kind"], row["root"], row["tick"], row["member"]))
         for row in advanced.outputs.contexts.to_pylist():
             self.contexts[row["subject"], ms(row["tick"])] = _context(row)
 

@@ -136,7 +136,8 @@ class Succession(Reference):
         if self._starts(name, tick) and moment.on_start != "trigger":
             self.completed(name, moment, subject, tick)
             seen = self._seen(values, tick, moment.refresh)
-            subject.pulses[name].edge = tick if is_true(moment.when or "TRUE", seen, self.playbook.let) else None
+            true = not subject.ignored and is_true(moment.when or "TRUE", seen, self.playbook.let)
+            subject.pulses[name].edge = tick if true else None
             return False
         return super()._fires(name, moment, subject, values, tick)
 

@@ -102,6 +102,7 @@ def assert_groups_agree(books: Versions, calls: list[Call], shards: int) -> None
         mine = [row for row in rows if row.subject_kind in truth.levels]
         truth.advance(mine, upto)
         stages.advance(mine, upto)
+    assert {size for shards in stages.shards.values() for shard in shards for size in shard.sizes} == truth.sizes
     for kind, level in truth.levels.items():
         for shard in stages.shards[kind]:
             _only_its_own(shard, level)

@@ -99,7 +99,7 @@ def advance(
     feeds, signals = take_feeds(span, memory.down, signals)
     intake = take_in(plan, memory, signals, upto)
     retention.compact(plan, memory)
-    company = company_of(plan, memory, intake)
+    company = company_of(plan, memory, intake, span)
     features = Features(plan, memory, company.leaves)
     done = _sequences(plan, memory, intake, span, feeds, company.leaves)
     asked = np.concatenate([company.asked, *(one.points.keys(plan.grid) for one in done.values())])
@@ -121,8 +121,7 @@ def advance(
     retention.prune(plan, memory)
     wakes = [beat.wake, *(one.wake for one in fired.values()), *(one.wake for one in features.faded.values())]
     wake = min([wake, next_written, *wakes, *(changes[segment.name].wake(segment) for segment in plan.segments)])
-    address = company.address
-    made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, beat, final, address)
+    made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, beat, final, company)
     facts = company.facts(changes, span, change)
     waiting = [*intake.waiting, *([] if final else feeds.waiting)]
     told = company.tell(features, changes, points)

@@ -1,6 +1,6 @@
 """What a span brought forth, as tables: transitions, triggers, contexts, rejected rows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from transforms.context import contexts, retention
 from transforms.context.change import DEFINITION_CHANGED, Change, reason_of
 from transforms.context.evidence import evidence
 from transforms.context.features import Features
+from transforms.context.groups.company import Company
 from transforms.context.groups.recipients import ADDRESS
 from transforms.context.intake import Intake
 from transforms.context.memory import Memory
@@ -36,10 +37,6 @@ HAPPENED = {
     "trigger": pl.String,
     "late_triggers": pl.Boolean,
 }
-
-
-Address = Callable[[pl.DataFrame], pl.DataFrame]
-"""Returns `recipients.ADDRESS` of triggers, columns code, tick, subject and trigger."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +75,10 @@ def outputs(
     change: Change | None,
     pulse: Pulse,
     final: bool,
-    address: Address,
+    company: Company,
 ) -> Outputs:
     """Build the outputs; the memory holds what ticks after the span can see."""
-    happened = _happened(plan, span, intake, changes, fired, gone, change)
+    happened = _happened(plan, span, intake, changes, fired, gone, change, company)
     causes = {
         "end": keys_of(plan.grid, *_at_end(memory, span, final)),
         "periodic": written.keys(plan.grid),
@@ -99,7 +96,7 @@ def outputs(
         tick=pl.Series(points.ticks),
         cause=pl.Series(cause, dtype=pl.String),
     )
-    triggers = _triggers(plan, happened, keys, context, rows, address)
+    triggers = _triggers(plan, happened, keys, context, rows, company)
     at = np.searchsorted(keys, _keys(plan, happened))
     seen = context[at].hstack(happened.select(plan.trigger_columns.keys()))
     told = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, seen))
@@ -114,6 +111,7 @@ def _happened(
     fired: Mapping[str, Fired],
     gone: pl.DataFrame,
     change: Change | None,
+    company: Company,
 ) -> pl.DataFrame:
     """Return all transitions: code, tick, kind, name, event, reason, late, trigger (null where no offer follows).
 
@@ -148,7 +146,8 @@ def _happened(
         tables.append(events.select(HAPPENED.keys()).with_columns(made.get_columns()))
     late = pl.col("code").is_in(intake.late) & (pl.col("tick") == span.first)
     both = pl.concat(tables, how="diagonal").with_columns(late=late)
-    triggers = ~pl.col("late") | pl.col("late_triggers")
+    ignored = company.ignores(Points(both["code"].to_numpy(), both["tick"].to_numpy()))
+    triggers = (~pl.col("late") | pl.col("late_triggers")) & ~pl.Series(ignored)
     return both.with_columns(trigger=pl.when(triggers).then("trigger")).drop("late_triggers")
 
 
@@ -178,13 +177,13 @@ def _triggers(
     keys: Ints,
     context: pl.DataFrame,
     rows: pl.DataFrame,
-    address: Address,
+    company: Company,
 ) -> pa.RecordBatch:
     """Return the trigger batch: each trigger with its address and the context at its tick."""
     named = happened.filter(pl.col("trigger").is_not_null())
     at = np.searchsorted(keys, _keys(plan, named))
     table = named.select("code", "trigger", "late").hstack(rows[at])
-    table = table.hstack(address(table.select("code", "tick", "subject", "trigger")))
+    table = table.hstack(company.address(table.select("code", "tick", "subject", "trigger")))
     made = named.select(plan.trigger_columns.keys())
     table = table.with_columns(evidence=_evidence(plan, table["trigger"], context[at].hstack(made)))
     ordered = table.select("subject", "trigger", "tick", "late", *ADDRESS, "evidence", "segments", "context")

@@ -40,7 +40,8 @@ def arbitrate(
     Args:
         plan: The offers and limits.
         triggers: Columns root (a number) and `COUNTED` as `number_roots` gives them, tick (milliseconds), decision_id,
-            moved (whether the recipient changed its contact root too lately).
+            moved (whether the recipient changed its contact root too lately), alone (whether its group is too large:
+            no limit of a group blocks it).
         reservations: Columns `COUNTED`, offer, family, channel, tick: what limits can see of these roots.
         candidates: What `rank_candidates` gives for the triggers.
     """

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from schemas.playbook_levels import GROUPS
 from transforms.decision.columns import Ints
 from transforms.decision.definitions import COUNTED, Contact, OfferPlan
 from transforms.decision.ledger import Ledger, counted, marks_and_floors
+
+NO_MARK_IS_GREATER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ def lay_out_checks(
     whose = _whose(plan, triggers, trigger, limit)
     candidate, limit, trigger = (each[whose >= 0] for each in (candidate, limit, trigger))
     mark, floor = marks_and_floors(plan.limits, limit, triggers["tick"].to_numpy()[trigger], plan.time_zone)
+    of_groups = np.array([limit.per in GROUPS for limit in plan.limits], np.bool_)
+    floor[of_groups[limit] & triggers["alone"].to_numpy()[trigger]] = NO_MARK_IS_GREATER
     cell = limit * size + whose[whose >= 0]
     ledger = _ledger(plan, reservations, cell, size)
     nth = np.array([limit.max for limit in plan.limits], np.int64)[limit]

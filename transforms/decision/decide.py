@@ -14,10 +14,10 @@ from transforms.decision.candidates import params_of, rank_candidates
 from transforms.decision.columns import Ints, pick
 from transforms.decision.definitions import Contact, OfferPlan
 from transforms.decision.intake import in_order, is_fact, part
-from transforms.decision.memberships import scope_of, take_facts, that_hold
+from transforms.decision.memberships import scope_of, stand_alone, take_facts, that_hold
 from transforms.decision.memory import RESERVATION
 from transforms.decision.records import ACTIONS, decision_records, decision_schema
-from transforms.decision.roots import number_roots
+from transforms.decision.roots import number_roots, own_roots
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ def _answer(
     plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame, reservations: pa.Table
 ) -> tuple[pa.Table, pa.Table]:
     """Return the decisions of triggers in their order, and what they reserve."""
-    scope = scope_of(plan, triggers, taken)
+    scope, alone = scope_of(plan, triggers, taken), stand_alone(triggers, taken)
     candidates = rank_candidates(plan, triggers, scope)
-    verdicts = arbitrate(plan, *number_roots(triggers, reservations), candidates)
+    verdicts = arbitrate(plan, *number_roots(triggers, reservations, alone), candidates)
     contact = np.append(candidates["contact"].to_numpy(), -1)[verdicts.chosen]
     params = params_of(plan, contact, scope)
-    decisions = decision_records(plan, triggers, candidates, verdicts, params)
+    decisions = decision_records(plan, own_roots(triggers, alone), candidates, verdicts, params)
     return decisions, _reserved(plan, triggers, contact)
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.records import FACT
+from schemas.records import FACT, TOO_LARGE
 from transforms.context.plan.dotted import columns_of
 from transforms.context.plan.sql.dates import TICK
 from transforms.context.plan.steps import MADE
+from transforms.decision.columns import Bools
 from transforms.decision.definitions import OfferPlan
 from transforms.decision.memory import MEMBERSHIP
 
@@ -67,6 +69,21 @@ def scope_of(plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame) -> pl.Dat
     return context.hstack(made).with_columns(pl.Series(TICK, triggers["tick"]), *members)
 
 
+def stand_alone(triggers: pa.Table, taken: pl.DataFrame) -> Bools:
+    """Tell which triggers reach somebody whose group, the contact root, is too large at the tick.
+
+    Args:
+        triggers: Columns root_kind, root, recipient, tick.
+        taken: What `take_facts` gives.
+    """
+    asked = _frame(triggers.select(["root_kind", "root", "recipient", "tick"])).with_row_index("row")
+    reach = asked.filter(pl.col("recipient").is_not_null()).with_columns(subject="root")
+    found = _held(reach, taken.filter(pl.col("segment").str.ends_with(f".{TOO_LARGE}")))
+    alone = np.zeros(len(triggers), np.bool_)
+    alone[found["row"].to_numpy()] = found["member"].to_numpy()
+    return alone
+
+
 def _member(asked: pl.DataFrame, taken: pl.DataFrame, name: str) -> pl.Series:
     """Tell for each trigger whether its subject, or that of another level, is a member."""
     level, _, segment = name.rpartition(".")
@@ -74,10 +91,16 @@ def _member(asked: pl.DataFrame, taken: pl.DataFrame, name: str) -> pl.Series:
     elsewhere = asked.filter((pl.col("subject_kind") != level) & (pl.lit(level) != ""))
     if elsewhere.is_empty():
         return own
-    facts = taken.filter(pl.col("segment") == name).select(*_WHO, "since", "member").sort("since")
-    at = elsewhere.select("row", "root_kind", "root", "tick", subject=level).sort("tick")
-    found = at.join_asof(facts, left_on="tick", right_on="since", by=_WHO, check_sortedness=False)
-    return own.scatter(found["row"], found["member"].fill_null(False))
+    found = _held(elsewhere.with_columns(subject=level), taken.filter(pl.col("segment") == name))
+    return own.scatter(found["row"], found["member"])
+
+
+def _held(asked: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """Return of each row whether what facts tell of its root and subject holds at its tick: row, member."""
+    known = facts.select(*_WHO, "since", "member").sort("since")
+    at = asked.select("row", *_WHO, "tick").sort("tick")
+    found = at.join_asof(known, left_on="tick", right_on="since", by=_WHO, check_sortedness=False)
+    return found.select("row", pl.col("member").fill_null(False))
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

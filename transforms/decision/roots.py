@@ -4,22 +4,25 @@ from typing import cast
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from schemas.playbook_levels import GROUPS
+from schemas.playbook_levels import GROUPS, LEVELS
+from transforms.decision.columns import Bools
 
 _ROOT = ("root_kind", "root")
 _WHO = (*_ROOT, "subject_kind", "subject", "recipient")
 
 
-def number_roots(triggers: pa.Table, reservations: pa.Table) -> tuple[pl.DataFrame, pl.DataFrame]:
+def number_roots(triggers: pa.Table, reservations: pa.Table, alone: Bools) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Number the contact roots of triggers and all that limits count within them, and find their reservations.
 
     Args:
         triggers: Columns root_kind, root, subject_kind, subject, recipient, tick, decision_id, moved_until.
         reservations: As RESERVATION; those of other roots are left out.
+        alone: Whether each trigger stands alone.
 
     Returns:
-        Of the triggers: root, `COUNTED`, tick, decision_id, moved. Of reservations: `COUNTED`, offer, family,
+        Of the triggers: root, `COUNTED`, tick, decision_id, moved, alone. Of reservations: `COUNTED`, offer, family,
         channel, tick. Equal numbers in a column mean the same root, subject or recipient; no number reaches the
         count of rows of both; -1: there is none.
     """
@@ -29,9 +32,17 @@ def number_roots(triggers: pa.Table, reservations: pa.Table) -> tuple[pl.DataFra
     both = _numbers(pl.concat([asked.select(_WHO), known.select(_WHO)]))
     moved = (pl.col("moved_until") > pl.col("tick")).fill_null(False)
     return (
-        both.head(len(asked)).hstack(asked.select("tick", "decision_id", moved=moved)),
+        both.head(len(asked)).hstack(asked.select("tick", "decision_id", moved=moved, alone=pl.Series(alone))),
         both.tail(len(known)).drop("root").hstack(known.select("offer", "family", "channel", "tick")),
     )
+
+
+def own_roots(triggers: pa.Table, alone: Bools) -> pa.Table:
+    """Return triggers, their recipient the contact root of those that stand alone."""
+    for name, own in (("root_kind", LEVELS[0]), ("root", triggers["recipient"])):
+        roots = pc.if_else(pa.array(alone), own, triggers[name])
+        triggers = triggers.set_column(triggers.column_names.index(name), name, roots)
+    return triggers
 
 
 def _numbers(who: pl.DataFrame) -> pl.DataFrame:

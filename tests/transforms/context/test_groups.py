@@ -46,6 +46,7 @@ def kernel(case: Case, subscribers: int = 1, groups: int = 1, behind: frozenset[
 
 
 def assert_alike(stages: Stages, world: World) -> None:
+    assert {size for shards in stages.shards.values() for shard in shards for size in shard.sizes} == world.sizes
     for kind, level in world.levels.items():
         known = set(level.contexts[next(iter(level.contexts))].values) if level.contexts else set()
         for shard in stages.shards[kind]:

@@ -47,6 +47,7 @@ def _personal(kernel: Kernel) -> list[object]:
 TEXT = """
 playbook: caps
 allowed_lateness: 10m
+max_members: {size}
 signals: [usage, membership]
 subscriber:
   features: {{n: {{count: any, from: usage, window: 2m}}}}
@@ -64,6 +65,8 @@ offers:
 policy: {{caps: [{{per: subscriber, max: {most}, in: {reach}m}}]}}
 """
 
+SIZES = st.integers(1, 3)
+
 
 @st.composite
 def movers(draw: st.DrawFn) -> list[Call]:
@@ -76,9 +79,19 @@ def movers(draw: st.DrawFn) -> list[Call]:
 
 
 @examples(30)
-@given(movers(), st.sampled_from(["primary", "member"]), st.integers(1, 2), st.integers(1, 12), st.integers(1, 3))
-def test_a_move_never_lets_a_cap_be_passed(calls: list[Call], to: str, most: int, reach: int, shards: int) -> None:
-    contacts = _contacts(TEXT.format(to=to, most=most, reach=reach), calls, shards)
+@given(
+    movers(),
+    st.sampled_from(["primary", "member"]),
+    st.integers(1, 2),
+    st.integers(1, 12),
+    st.integers(1, 3),
+    st.integers(1, 3),
+)
+def test_a_move_never_lets_a_cap_be_passed(
+    calls: list[Call], to: str, most: int, reach: int, shards: int, size: int
+) -> None:
+    """Nor does a group that becomes too large, or is so no more."""
+    contacts = _contacts(TEXT.format(to=to, most=most, reach=reach, size=size), calls, shards)
     for ticks in contacts.values():
         for tick in ticks:
             assert sum(tick - reach * MINUTE < other <= tick for other in ticks) <= most
@@ -89,7 +102,7 @@ def test_there_are_contacts_that_a_move_could_let_pass() -> None:
     place = {"group_kind": "household", "state": "joined", "role": None}
     rows = [Signal("membership", f"{t}", "crm", START + t * MINUTE, "a", place | {"group": f"h{t}"}) for t in (0, 4)]
     rows += [Signal("usage", f"{t}", "net", START + t * MINUTE, "a", {}) for t in range(1, 12)]
-    contacts = _contacts(TEXT.format(to="member", most=1, reach=6), [(rows, START + 20 * MINUTE)], 3)
+    contacts = _contacts(TEXT.format(to="member", most=1, reach=6, size=9), [(rows, START + 20 * MINUTE)], 3)
     assert [(tick - START) // MINUTE for tick in sorted(contacts["a"])] == [2, 10, 16]
 
 

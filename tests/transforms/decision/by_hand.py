@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pyarrow as pa
 
-from schemas.records import FACT
+from schemas.records import FACT, TOO_LARGE
 from transforms.decision.definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
 
 HOUR = 3_600_000
@@ -158,13 +158,18 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Fact:
-    """What a contact root is told of a membership."""
+    """What a contact root is told of a membership, or of itself that it is too large."""
 
     root: Root
     segment: str  # LEVEL.NAME
     subject: str
     member: bool
     tick: int
+
+
+def too_large(root: Root, member: bool, tick: int) -> Fact:
+    """Return the fact that a root is too large, or is so no more."""
+    return Fact(root, f"{root[0]}.{TOO_LARGE}", root[1], member, tick)
 
 
 def facts_of(facts: Iterable[Fact]) -> pa.RecordBatch:
@@ -271,6 +276,7 @@ class ByHand:
         answer["reason"] = next(filter(None, gates[0])) if candidates and not passing else None
         if trigger.recipient is None:
             answer["reason"] = "no_recipient"
+        answer["root"] = ("subscriber", trigger.recipient) if self._alone(trigger) else trigger.root
         answer["candidates"] = [
             (one["choice"].name, one["channel"], one["micros"], results)
             for one, results in zip(candidates, gates, strict=True)
@@ -316,11 +322,18 @@ class ByHand:
         if level in ("", trigger.kind):
             return trigger.member and name == "member"
         subjects = {"subscriber": trigger.recipient, "household": trigger.household, "sme": trigger.sme}
+        return self._told(trigger, segment, subjects[level])
+
+    def _alone(self, trigger: Trigger) -> bool:
+        """Tell whether the recipient is a contact root of its own, though it is in a group: that is too large."""
+        kind, root = trigger.root
+        return trigger.recipient is not None and self._told(trigger, f"{kind}.{TOO_LARGE}", root)
+
+    def _told(self, trigger: Trigger, segment: str, subject: str | None) -> bool:
         told = [
             (fact.tick, fact.member)
             for fact in self.facts
-            if (fact.root, fact.segment, fact.subject) == (trigger.root, segment, subjects[level])
-            and fact.tick <= trigger.tick
+            if (fact.root, fact.segment, fact.subject) == (trigger.root, segment, subject) and fact.tick <= trigger.tick
         ]
         return max(told, default=(0, False))[1]
 
@@ -341,7 +354,7 @@ class ByHand:
         )
         reached = None
         for n, cap in enumerate(self.policy.caps):
-            limited = cap.per in ("subscriber", trigger.root[0])
+            limited = cap.per == "subscriber" or (cap.per == trigger.root[0] and not self._alone(trigger))
             if limited and cap.family in (None, choice.family) and cap.channel in (None, channel):
                 counted = [
                     one

@@ -1,8 +1,9 @@
 """Decisions: equal to those by hand, however ticks are cut, batches ordered and subjects spread over shards."""
 
 import random
+from collections import defaultdict
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.transforms.decision.by_hand import (
     batches_of,
     facts_of,
     plan_of,
+    too_large,
 )
 from transforms.decision.decide import decide
 
@@ -83,10 +85,12 @@ def cases(draw: st.DrawFn) -> tuple[Policy, list[Trigger], list[Fact]]:
     chance = draw(st.randoms(use_true_random=True))
     crowd = chance.sample([*product(PLACES, named, times)], draw(st.integers(1, 60)))
     told = chance.sample([*product(ROOTS, SEGMENTS, "pqhf", times)], draw(st.integers(0, 60)))
+    sizes = chance.sample([*product((HOME, FIRM), times)], draw(st.integers(0, 8)))
     return (
         policy,
         [_trigger(chance, *one) for one in crowd],
-        [Fact(*key, chance.random() < 0.7, at) for *key, at in told],
+        [Fact(*key, chance.random() < 0.7, at) for *key, at in told]
+        + [too_large(root, chance.random() < 0.6, at) for root, at in sizes],
     )
 
 
@@ -103,10 +107,11 @@ def told(decisions: pa.Table) -> list[dict[str, Any]]:
     return [
         {key: row[key] for key in keys}
         | {
+            "root": (row["root_kind"], row["root"]),
             "candidates": [
                 (one["offer"], one["channel"], one["value_micros"], [gate["reason"] for gate in one["gates"]])
                 for one in row["candidates"]
-            ]
+            ],
         }
         for row in decisions.to_pylist()
     ]
@@ -153,11 +158,11 @@ def test_no_cap_is_ever_passed(
     policy, found, facts = case
     capped = replace(policy, caps=(*policy.caps, Cap(most, length * TICK, per=per)))
     decided = decide(plan_of(capped), None, [*batches_of(found), facts_of(facts)], START + TICKS * TICK)
-    sent: dict[Any, list[datetime]] = {}
+    ledgers, sent = {one.id: one.root for one in found}, defaultdict(list)
     for row in decided.decisions.to_pylist():
-        if row["action"] == "offer" and per in ("subscriber", row["root_kind"]):
-            counted = (row["root_kind"], row["root"], row["recipient"] if per == "subscriber" else None)
-            sent.setdefault(counted, []).append(row["tick"])
-    for times in sent.values():
-        later = zip(times, times[most:], strict=False)
-        assert all(after - before >= timedelta(milliseconds=length * TICK) for before, after in later)
+        if row["action"] == "offer":
+            ledger, at = ledgers[row["decision_id"]], row["tick"]
+            whose = (ledger, row["recipient"] if per == "subscriber" else None)
+            sent[whose].append(at)
+            if per in ("subscriber", row["root_kind"]):
+                assert sum(at - other < timedelta(milliseconds=length * TICK) for other in sent[whose]) <= most

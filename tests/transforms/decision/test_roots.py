@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from tests.transforms.decision.by_hand import HOUR, Cap, Choice, Policy, Trigger, batches_of, plan_of
+from tests.transforms.decision.by_hand import (
+    HOUR,
+    Cap,
+    Choice,
+    Policy,
+    Trigger,
+    batches_of,
+    facts_of,
+    plan_of,
+    too_large,
+)
 from transforms.decision.decide import decide
 
 DAY = 24 * HOUR
@@ -140,3 +150,54 @@ def test_a_record_says_whose_ledger_answered_and_who_was_reached() -> None:
         ("sme", "f", "sme", "f", None, None),
     ]
     assert [len(row["candidates"]) for row in rows] == [1, 0]
+
+
+LARGE = [too_large(HOME, True, 3 * HOUR), too_large(HOME, False, 6 * HOUR)]  # from 3:00 to 6:00
+
+
+@pytest.mark.parametrize(
+    "ends", [(24,), (1, 2, 3, 4, 5, 6, 7, 24), (4, 6, 24)], ids=["one call", "by the hour", "some"]
+)
+@pytest.mark.parametrize(
+    ("caps", "triggers", "expected"),
+    [
+        pytest.param(
+            (Cap(2, DAY, per="household"),),
+            [anna(HOUR), ben(2 * HOUR), anna(3 * HOUR), ben(5 * HOUR), home(6 * HOUR, "anna"), anna(7 * HOUR)],
+            ["household", "household", "subscriber", "subscriber", CAPPED, CAPPED],
+            id="no cap of the household while it is too large; then all counts",
+        ),
+        pytest.param(
+            (Cap(1, DAY),),
+            [anna(2 * HOUR), anna(3 * HOUR), ben(4 * HOUR), ben(6 * HOUR)],
+            ["household", CAPPED, "subscriber", CAPPED],
+            id="a cap of a subscriber counts before, meanwhile and after",
+        ),
+        pytest.param(
+            (Cap(1, DAY, per="household"), Cap(1, DAY)),
+            [anna(4 * HOUR), ben(4 * HOUR), firm(4 * HOUR, "anna", in_root=HOME, trigger="u")],
+            ["subscriber", "subscriber", ("outranked", "cap_1")],
+            id="strangers do not outrank one another, but one's own triggers do",
+        ),
+        pytest.param(
+            (Cap(1, DAY, per="sme"),),
+            [firm(4 * HOUR, "dan"), firm(5 * HOUR, None), firm(6 * HOUR, "eve")],
+            ["sme", ("no_offer", "no_recipient"), CAPPED],
+            id="another root is as it was",
+        ),
+    ],
+)
+def test_members_of_a_group_that_is_too_large_are_roots_of_their_own(
+    caps: tuple[Cap, ...], triggers: list[Trigger], expected: list[Any], ends: tuple[int, ...]
+) -> None:
+    choices = (Choice("a", value=9.0), Choice("b", ("u",)))
+    plan, state, waiting = plan_of(Policy(choices, caps)), None, [*batches_of(triggers), facts_of(LARGE)]
+    told = {}
+    for end in ends:
+        decided = decide(plan, state, waiting, end * HOUR)
+        state, waiting = decided.state, decided.waiting
+        for row in decided.decisions.to_pylist():
+            sent = row["root_kind"] if row["offer"] else (row["action"], row["reason"])
+            told[row["decision_id"]] = sent
+            assert row["root"] == row["recipient"] or row["root_kind"] != "subscriber"
+    assert [told[trigger.id] for trigger in triggers] == expected

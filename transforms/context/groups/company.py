@@ -13,6 +13,7 @@ from transforms.context.features import Features
 from transforms.context.groups import facts, forwarding, recipients
 from transforms.context.groups.identity import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
+from transforms.context.groups.sizes import take_sizes
 from transforms.context.intake import Intake
 from transforms.context.memory import Memory
 from transforms.context.plan.context_plan import ContextPlan
@@ -88,6 +89,7 @@ class _Group(Company):
     plan: ContextPlan
     memory: Memory
     people: pl.DataFrame
+    sizes: pl.DataFrame
 
     def ignores(self, points: Points) -> Bools:
         return too_large_at(self.plan.grid, self.people, points, self.plan.max_members)
@@ -100,17 +102,20 @@ class _Group(Company):
         return []
 
     def facts(self, changes: Mapping[str, Changes], span: Span, change: Change | None) -> list[pa.RecordBatch]:
-        return facts.of_groups(self.plan, self.memory, self.people, changes, span, change)
+        segments = facts.of_groups(self.plan, self.memory, self.people, changes, span, change)
+        return [*segments, *facts.of_sizes(self.plan, self.memory, self.sizes)]
 
 
-def company_of(plan: ContextPlan, memory: Memory, intake: Intake) -> Company:
+def company_of(plan: ContextPlan, memory: Memory, intake: Intake, span: Span) -> Company:
     """Return what groups mean to a call, after its signals were taken in."""
     told, nothing = intake.applied.get(MEMBERSHIP), np.empty(0, np.int64)
     if plan.level in GROUPS:
         people = take_people(plan.grid, memory, told)
-        new = people.filter(pl.col("tick") > (memory.closed or 0))
-        turns = keys_of(plan.grid, new["code"].to_numpy(), new["tick"].to_numpy())
-        return _Group(leaves_of(people), turns, plan, memory, people)
+        sizes = take_sizes(memory, people, span, plan.max_members)
+        new = people.filter(pl.col("tick") >= span.first)
+        turns = pl.concat([new.select("code", "tick"), sizes.select("code", "tick")])
+        asked = keys_of(plan.grid, turns["code"].to_numpy(), turns["tick"].to_numpy())
+        return _Group(leaves_of(people), asked, plan, memory, people, sizes)
     if not plan.forwards:
         return Company(NOBODY, nothing)
     identity = identify(memory, told, plan.allowed_lateness, plan.min_confidence)

@@ -1,4 +1,4 @@
-"""What contact roots are told of memberships that their offers read: `household.homeworker` in an offer for a line."""
+"""What contact roots are told: of memberships that their offers read, `household.homeworker`; of being too large."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.records import FACT
+from schemas.records import FACT, TOO_LARGE
 from transforms.context.change import Change
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
@@ -74,6 +74,21 @@ def of_groups(
         root_kind=pl.when(elsewhere).then(pl.lit("household")).otherwise(pl.lit(plan.level)),
         root=pl.when(elsewhere).then("household").otherwise("own"),
     )
+    return _batch(plan, memory, rows)
+
+
+def of_sizes(plan: ContextPlan, memory: Memory, sizes: pl.DataFrame) -> list[pa.RecordBatch]:
+    """Tell groups as contact roots that they are too large, or so no more.
+
+    Args:
+        plan: The group's plan.
+        memory: Has the ids.
+        sizes: As `sizes.take_sizes` gives them.
+    """
+    if sizes.is_empty():
+        return []
+    own = pl.Series("root", memory.subjects["subject"].gather(sizes["code"]), dtype=pl.String)
+    rows = sizes.with_columns(own, root_kind=pl.lit(plan.level), segment=pl.lit(TOO_LARGE))
     return _batch(plan, memory, rows)
 
 
