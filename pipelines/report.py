@@ -35,6 +35,7 @@ class Report:
         as_of: The time by which signals from the future were told, RFC 3339.
         end_tick: The last tick, RFC 3339; None if there was no signal.
         signals: How many came in, and what became of them.
+        groups: How often one became `too_large`, and so was ignored.
         decisions: How many triggers got which answer.
         outputs: Rows of each output.
         seconds: Wall-clock time of each part of the run.
@@ -46,6 +47,7 @@ class Report:
     as_of: str
     end_tick: str | None
     signals: Mapping[str, int]
+    groups: Mapping[str, int]
     decisions: Mapping[str, int]
     outputs: Mapping[str, int]
     seconds: Mapping[str, float]
@@ -73,10 +75,13 @@ class Report:
         parts = _told({name: self.signals.get(name, 0) for name in PARTS})
         told = [f"{self.signals[name]:,} applied {what}" for name, what in APPLIED.items() if self.signals.get(name)]
         late = f" ({', '.join(told)})" if told else ""
+        large = self.groups["too_large"]
+        ignored = f"groups became larger than `max_members` and were ignored: {large:,} times\n" if large else ""
         book = f"{self.playbook['name']} version {self.playbook['version']}"
         return (
             f"{self.signals.get('in', 0):,} signals in = {parts}{late}\n"
             f"{sum(self.decisions.values()):,} triggers = {_told(self.decisions)}\n"
+            f"{ignored}"
             f"{book}, {self.settings['--mode']}, to {self.end_tick} in {sum(self.seconds.values()):.1f} s"
         )
 

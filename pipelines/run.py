@@ -81,6 +81,7 @@ def _report(
         as_of=instant(as_of),
         end_tick=None if end is None else instant(end),
         signals={name: counts["signals"][name] for name in ("in", *PARTS, "late", "contradictory", "doubtful")},
+        groups={"too_large": counts["groups"]["too_large"]},
         decisions={name: counts["decisions"][name] for name in ANSWERS},
         outputs={name: counts["rows"][name] for name in SORT_BY},
         seconds=seconds,

@@ -71,7 +71,7 @@ class _Shell:
     COUNTS: ClassVar = {
         name: Metrics.counter("signals", name)
         for name in ("applied", "late", "contradictory", "doubtful", "duplicates", "too_late", "erased", "pending")
-    }
+    } | {"groups_too_large": Metrics.counter("groups", "too_large")}
 
     def __init__(self, track: "TrackContexts", alarm: Alarm) -> None:
         self._versions, self._levels = Versions((track.playbook, *track.later)), track.levels

@@ -79,6 +79,15 @@ def test_a_doubtful_one_is_counted_and_not_believed(tmp_path: Path) -> None:
     assert "(1 applied without effect on memberships for want of confidence)" in report.summary()
 
 
+def test_a_group_that_is_too_large_is_counted(tmp_path: Path) -> None:
+    write(tmp_path, membership=MEMBERS)
+    (tmp_path / "playbook.yaml").write_text(f"max_members: 1\n{PLAYBOOK}", "utf-8")
+    report, entered = played(tmp_path, seeds=pairs(tmp_path, "membership"), seed_as_of=EIGHT - HOUR)
+    assert ("08:03", "h1", "busy") not in entered
+    assert report.groups == {"too_large": 1}
+    assert "\ngroups became larger than `max_members` and were ignored: 1 times\n" in report.summary()
+
+
 def test_without_another_time_they_hold_just_before_the_signals_are_complete(tmp_path: Path) -> None:
     write(tmp_path, profile=PROFILES)
     report, entered = played(tmp_path, seeds=pairs(tmp_path, "profile"), complete_from=EIGHT)

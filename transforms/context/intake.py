@@ -17,7 +17,7 @@ from transforms.context.plan.features import MEMBER, SUBSCRIBER
 from transforms.context.sequences import rows_of
 from transforms.context.ticks import Bools, Ints
 
-COUNTED = ("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending")
+COUNTED = ("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending", "groups_too_large")
 COMMON = ("id", "source", "time", "subject")
 
 
@@ -32,7 +32,8 @@ class Intake:
         new: Code and first tick of each subject that was unknown.
         applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
         steps: Rows that play a part in sequences, by the name of their table.
-        counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending.
+        counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending. Groups
+            that became too large.
     """
 
     waiting: list[pa.RecordBatch] = field(default_factory=list)

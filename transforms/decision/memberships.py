@@ -76,10 +76,11 @@ def stand_alone(triggers: pa.Table, taken: pl.DataFrame) -> Bools:
         triggers: Columns root_kind, root, recipient, tick.
         taken: What `take_facts` gives.
     """
+    alone, told = np.zeros(len(triggers), np.bool_), taken.filter(pl.col("segment").str.ends_with(f".{TOO_LARGE}"))
+    if told.is_empty():
+        return alone
     asked = _frame(triggers.select(["root_kind", "root", "recipient", "tick"])).with_row_index("row")
-    reach = asked.filter(pl.col("recipient").is_not_null()).with_columns(subject="root")
-    found = _held(reach, taken.filter(pl.col("segment").str.ends_with(f".{TOO_LARGE}")))
-    alone = np.zeros(len(triggers), np.bool_)
+    found = _held(asked.filter(pl.col("recipient").is_not_null()).with_columns(subject="root"), told)
     alone[found["row"].to_numpy()] = found["member"].to_numpy()
     return alone
 

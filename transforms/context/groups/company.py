@@ -112,6 +112,7 @@ def company_of(plan: ContextPlan, memory: Memory, intake: Intake, span: Span) ->
     if plan.level in GROUPS:
         people = take_people(plan.grid, memory, told)
         sizes = take_sizes(memory, people, span, plan.max_members)
+        intake.counts["groups_too_large"] = int(sizes["member"].sum())
         new = people.filter(pl.col("tick") >= span.first)
         turns = pl.concat([new.select("code", "tick"), sizes.select("code", "tick")])
         asked = keys_of(plan.grid, turns["code"].to_numpy(), turns["tick"].to_numpy())
