@@ -8,7 +8,7 @@ setup(
     description="Beam pipelines that keep a living context for every customer and make offers when they are right.",
     python_requires=">=3.11",
     packages=find_packages(include=["pipelines*", "transforms*", "schemas*"]),
-    package_data={"schemas": ["avro/*.avsc"], "pipelines": ["simulation/playbook.yaml"]},
+    package_data={"schemas": ["avro/*.avsc"], "pipelines": ["simulation/playbook.yaml", "simulation/tariffs.csv"]},
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
         "fastavro>=1.12,<2",

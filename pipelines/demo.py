@@ -1,8 +1,11 @@
 """The whole path on a town that does not exist: its signals, a run of its playbook, and what came of it."""
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 from pipelines.recognition import recognition_text
 from pipelines.run import run
@@ -11,6 +14,7 @@ from pipelines.simulate import simulate, told
 from pipelines.simulation.recognised import recognised
 from pipelines.summary import summary
 from schemas.playbook_file import load_playbook
+from transforms.pseudonym_key import KEY_VARIABLE
 
 PLAYBOOK = Path(__file__).parent / "simulation" / "playbook.yaml"
 """The town's, of `examples/fibre_town`: a part of the package."""
@@ -40,7 +44,21 @@ def demo(
     town = simulate(signals, seed=seed, subscribers=subscribers, days=days, on_day=on_day)
     files = tuple((name, str(town.files[name])) for name in book.signals)
     now = int(town.end.timestamp() * 1000)
-    run(RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), as_of=now, mode="simulated"))
+    settings = RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), as_of=now, mode="simulated")
+    with _some_key():
+        run(settings)
     segments = [(level, name) for level, made in book.levels.items() for name in made.segments]
     known = recognition_text(recognised(signals / "truth", out_dir / "run", segments, town.end))
     return "\n".join([told(town), "", summary(out_dir / "run"), *([f"{known}\n"] if known else [])])
+
+
+@contextmanager
+def _some_key() -> Iterator[None]:
+    """Have a key of pseudonyms; if none is set, one that nobody keeps: who is erased here is not to be found again."""
+    made = KEY_VARIABLE not in os.environ
+    os.environ.setdefault(KEY_VARIABLE, token_hex(32))
+    try:
+        yield
+    finally:
+        if made:
+            del os.environ[KEY_VARIABLE]

@@ -47,8 +47,9 @@ def test_what_is_installed_has_the_playbook_of_the_demo(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
     )
-    installed = tmp_path / "lib" / "pipelines" / "simulation" / "playbook.yaml"
-    assert installed.read_bytes() == (ROOT / "examples" / "fibre_town" / "playbook.yaml").read_bytes()
+    installed, written = tmp_path / "lib" / "pipelines" / "simulation", ROOT / "examples" / "fibre_town"
+    for name in ("playbook.yaml", "tariffs.csv"):
+        assert (installed / name).read_bytes() == (written / name).read_bytes()
 
 
 def test_setup_py_holds_the_only_metadata() -> None:

@@ -44,11 +44,11 @@ def recognised(truth: Path, run: Path, segments: Iterable[tuple[str, str]], end:
 
 
 def _truth(folder: Path, file: str, subject: str, what: str) -> pl.DataFrame:
-    """Return one truth in the columns of a truth; what has no end lasts for ever."""
+    """Return one truth in the columns of a truth; what has no end lasts for ever, or as long as one may look."""
     table = pl.read_parquet(folder / f"{file}.parquet")
-    until = f"{what}_until"
+    ends = [name for name in (f"{what}_until", "erased_from", "unseen_from") if name in table.columns]
     return table.select(
         pl.col(subject).alias("subject"),
         pl.col(f"{what}_from").alias("since"),
-        (pl.col(until) if until in table.columns else pl.lit(None)).cast(INSTANT).alias("until"),
+        until=pl.min_horizontal(pl.lit(None, INSTANT), *ends),
     )

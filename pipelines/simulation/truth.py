@@ -7,7 +7,7 @@ from pipelines.simulation.calendar import Calendar
 from pipelines.simulation.erasures import erased_days
 from pipelines.simulation.habits import orders_of
 from pipelines.simulation.moves import moves_of
-from pipelines.simulation.standing import renewed_days
+from pipelines.simulation.standing import consents_of, renewed_days
 from pipelines.simulation.town import Town
 from pipelines.simulation.travel import trips_of
 from pipelines.simulation.visitors import visitors_of
@@ -16,11 +16,16 @@ from pipelines.simulation.visitors import visitors_of
 def truth_of(town: Town, calendar: Calendar) -> dict[str, pl.DataFrame]:
     """Return what no signal says outright, a table for each kind of group, subscribers, moves, visitors, orders.
 
-    A subscriber's household is its first; an order is abandoned if nothing follows its start. Columns that end in
+    A subscriber's household is its first; a household is unseen from when one of those who earn a living there objects
+    to profiling, or is erased; an order is abandoned if nothing follows its start. Columns that end in
     `_from` hold the first instant at which it is so, null where it never is; `_until` the first at which it is no
     longer so.
     """
     away, back = trips_of(town, calendar)
+    consents = consents_of(town, calendar).filter(purpose="profiling", state="withdrawn")
+    objects = consents.select(
+        pl.col("subject").cast(pl.String).alias("subscriber"), objects_from=pl.col("time").cast(INSTANT)
+    )
     subscribers = pl.DataFrame(
         {
             "subscriber": town.subscribers,
@@ -37,7 +42,10 @@ def truth_of(town: Town, calendar: Calendar) -> dict[str, pl.DataFrame]:
             "renewed_from": _instants(calendar, renewed_days(town, calendar)),
             "erased_from": _instants(calendar, erased_days(town, calendar)),
         }
-    ).sort("subscriber")
+    )
+    subscribers = subscribers.join(objects, "subscriber", "left").sort("subscriber")
+    earners = pl.any_horizontal(pl.col("homeworker_from", "nanobusiness_from").is_not_null())
+    unseen = pl.when(earners).then(pl.min_horizontal("erased_from", "objects_from"))
     told = ("homeworker_from", "homeworker_until", "nanobusiness_from", "fibre_curious_from")
     consumers = subscribers.filter(pl.col("sme").is_null())
     companies = pl.DataFrame({"sme": town.companies, "growing_from": _instants(calendar, town.lines.grows)})
@@ -52,7 +60,7 @@ def truth_of(town: Town, calendar: Calendar) -> dict[str, pl.DataFrame]:
     return {
         "subscribers": subscribers,
         "households": consumers.group_by("household")
-        .agg(pl.len().alias("lines"), pl.col(told).min())
+        .agg(pl.len().alias("lines"), pl.col(told).min(), unseen_from=unseen.min())
         .sort("household"),
         "smes": companies.join(lines, on="sme", how="left").sort("sme"),
         "moves": moves_of(town, calendar),

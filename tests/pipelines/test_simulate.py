@@ -16,6 +16,7 @@ from pipelines.simulate import SIGNALS, Simulated, simulate
 from schemas.contracts import contract
 from schemas.playbook_file import load_playbook
 from tests.reference.records import ms
+from transforms.pseudonym_key import KEY_VARIABLE
 
 TRUTH = ("subscribers", "households", "smes", "moves", "visitors", "orders", "late")
 FORMATS = ("parquet", "avro", "jsonl", "csv")
@@ -67,7 +68,10 @@ def test_formats_hold_the_same_signals(towns: dict[str, Simulated]) -> None:
         assert pl.read_csv(towns["csv"].files[signal], schema=schema).equals(text)
 
 
-def test_a_run_reads_every_format_as_it_is(towns: dict[str, Simulated], tmp_path: Path) -> None:
+def test_a_run_reads_every_format_as_it_is(
+    towns: dict[str, Simulated], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "k" * 16)
     signals = load_playbook(PLAYBOOK).signals
     for name, town in towns.items():
         feeds = tuple((signal, str(town.files[signal])) for signal in signals)

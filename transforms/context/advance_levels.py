@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import polars as pl
@@ -13,6 +13,7 @@ from transforms.context.advance import Advanced, advance
 from transforms.context.erasures import erase as erasure
 from transforms.context.erasures import requests as erasure_requests
 from transforms.context.erasures.erase import Erased
+from transforms.context.erasures.presence import known_here
 from transforms.context.erasures.tombstones import Tombstone, spare
 from transforms.context.groups.forwarding import FLOOR
 from transforms.context.plan.context_plan import ContextPlan
@@ -135,6 +136,11 @@ class _Line:
         """Advance to the last tick."""
         requests, mine = erasure_requests.asked(self.plan, batches, self._first, self._salt)
         self.erased.wait(requests.filter(pl.col("tick") > upto))
+        requests = requests.filter(pl.col("tick") <= upto)
+        known = known_here(self.plan, self._state, mine, requests)
+        for (tick, *_), unknown in requests.filter(~known).sort("tick").group_by("tick", maintain_order=True):
+            erasure.tell(self.plan, self._new(unknown, cast(int, tick)), self.erased)
+        requests = requests.filter(known)
         ends = {_floor(batch) for batch in mine} | {tick - self.plan.grid.tick for tick in requests["tick"]}
         for end in (*sorted(end for end in ends if self._first <= end < upto), upto):
             mine = self._erase(requests.filter(pl.col("tick") == self._first), mine)
@@ -154,17 +160,22 @@ class _Line:
     def _erase(self, requests: pl.DataFrame, mine: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         """Let the erasures of the next tick act; return the signals that are left."""
         self.tombstones = [one for one in self.tombstones if one.until > self._first]
-        new = erasure_requests.news(requests, self.tombstones)
-        self.erased.count(new, requests)
+        new = self._new(requests, self._first)
         if new.height:
             assert self._state is not None, "no erasure acts before the first tick"
             self._state = erasure.erase(self.plan, self._state, new, self.erased)
-            self.tombstones = [*self.tombstones, *erasure.tombstones_of(self.plan, new)]
         mine, gone, signals = spare(self.plan.grid, self._first, mine, self.tombstones, self._salt)
         self.erased.counts["erased"] += signals
         if new.height:
             self.erased.waited(new, gone)
         return mine
+
+    def _new(self, requests: pl.DataFrame, tick: int) -> pl.DataFrame:
+        """Return the erasures of a tick that are no copies, counted, with a tombstone each."""
+        new = erasure_requests.news(requests, [one for one in self.tombstones if one.until > tick])
+        self.erased.count(new, requests)
+        self.tombstones = [*self.tombstones, *erasure.tombstones_of(self.plan, new)]
+        return new
 
 
 def _floor(batch: pa.RecordBatch) -> int:

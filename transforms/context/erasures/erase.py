@@ -92,15 +92,34 @@ def erase(plan: ContextPlan, state: bytes, requests: pl.DataFrame, erased: Erase
         The state without them.
     """
     memory = memories.load(state)
-    closed = requests["tick"][0] - plan.grid.tick
-    nothing = requests.select("subject_kind", "token").unique()
-    removed = [nothing.with_columns(rows=pl.lit(0, pl.Int64), table=pl.lit(None, pl.String))]
-    removed += _subjects(plan, memory, requests, erased)
-    removed += _groups(memory, requests, closed) if plan.level == SUBSCRIBER else _members(memory, requests)
-    _tell(plan, requests, closed, erased)
+    removed = [*_subjects(plan, memory, requests, erased)]
+    removed += _groups(plan, memory, requests) if plan.level == SUBSCRIBER else _members(memory, requests)
+    tell(plan, requests, erased)
     erased.removed += [removals(requests, table) for table in removed]
     memory.forget()
     return memories.dump(memory)
+
+
+def tell(plan: ContextPlan, requests: pl.DataFrame, erased: Erased) -> None:
+    """Tell the later stages, and of each erasure that it was heard of, whether or not there is anything to erase.
+
+    Args:
+        plan: The level's plan.
+        requests: Erasures, as `REQUESTS`.
+        erased: What is made is added there.
+    """
+    heard = requests.select("subject_kind", "token").unique()
+    heard = heard.with_columns(rows=pl.lit(0, pl.Int64), table=pl.lit(None, pl.String))
+    erased.removed.append(removals(requests, heard))
+    own = requests.filter(pl.col("subject_kind") == plan.level)
+    others = requests.filter(pl.col("subject_kind").is_in(GROUPS) & (pl.col("subject_kind") != plan.level))
+    for rows, where in ((own, erased.everywhere), (others, erased.facts)):
+        told = rows.with_columns(root_kind="subject_kind", root="subject")
+        where.extend(plain(told.select(ERASED.names)).cast(ERASED).combine_chunks().to_batches())
+    if plan.level == SUBSCRIBER and plan.forwards:
+        signals = own.select("id", "source", "subject", "token", time=pl.col("tick") - plan.grid.tick)
+        metadata = {b"signal": ERASURE.encode(), b"subject_kind": SUBSCRIBER.encode()}
+        erased.told += plain(signals).replace_schema_metadata(metadata).combine_chunks().to_batches()
 
 
 def removals(requests: pl.DataFrame, counts: pl.DataFrame) -> pa.Table:
@@ -151,14 +170,14 @@ def _members(memory: Memory, requests: pl.DataFrame) -> Iterator[pl.DataFrame]:
         memory.groups[people.KEPT] = left
 
 
-def _groups(memory: Memory, requests: pl.DataFrame, closed: int) -> Iterator[pl.DataFrame]:
+def _groups(plan: ContextPlan, memory: Memory, requests: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """End the stays in groups; `identity` forgets their names once it has told that."""
     who = requests.filter(pl.col("subject_kind") != SUBSCRIBER).unique("token", maintain_order=True)
     group = {"group_kind": "subject_kind", "group": "subject"}
     events = memory.groups.get(identity.KEPT)
     if events is None or who.is_empty():
         return
-    mine = events.join(who.select("token", **group), [*group])
+    mine, closed = events.join(who.select("token", **group), [*group]), requests["tick"][0] - plan.grid.tick
     yield _counted(mine.rename({"group_kind": "subject_kind"}), ["subject_kind", "token"], "identity")
     ends = mine.select("code", *group).unique().with_columns(joined=False, since=pl.lit(closed), time=pl.lit(closed))
     both = pl.concat([events, ends.cast({"since": pl.Int64, "time": pl.Int64})], how="diagonal")
@@ -177,16 +196,3 @@ def _drop(memory: Memory, column: str, who: pl.DataFrame) -> Iterator[pl.DataFra
 
 def _counted(rows: pl.DataFrame, of: list[str], table: str) -> pl.DataFrame:
     return rows.group_by(of).agg(rows=pl.len().cast(pl.Int64)).with_columns(table=pl.lit(table))
-
-
-def _tell(plan: ContextPlan, requests: pl.DataFrame, closed: int, erased: Erased) -> None:
-    """Tell the later stages."""
-    own = requests.filter(pl.col("subject_kind") == plan.level)
-    others = requests.filter(pl.col("subject_kind").is_in(GROUPS) & (pl.col("subject_kind") != plan.level))
-    for rows, where in ((own, erased.everywhere), (others, erased.facts)):
-        told = rows.with_columns(root_kind="subject_kind", root="subject")
-        where.extend(plain(told.select(ERASED.names)).cast(ERASED).combine_chunks().to_batches())
-    if plan.level == SUBSCRIBER and plan.forwards:
-        signals = own.select("id", "source", "subject", "token", time=pl.lit(closed, pl.Int64))
-        metadata = {b"signal": ERASURE.encode(), b"subject_kind": SUBSCRIBER.encode()}
-        erased.told += plain(signals).replace_schema_metadata(metadata).combine_chunks().to_batches()
