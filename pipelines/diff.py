@@ -24,7 +24,7 @@ class Fate:
         change: kept, changed, added or removed. Without a change of its own words something is changed if what it
             reads is. What has a history is kept whatever its name, or added.
         because: The names that it reads and that are not kept.
-        history: Whether it has one: a feature, or a value that fades.
+        history: Whether it has one: a feature, or a value that fades; if it is removed, unless another name has it now.
         ready_after: How long after the new version takes over it is complete, milliseconds; None if it is removed.
         ready_at: From when on it is complete, milliseconds since the epoch; None if the version does not say when it
             takes over.
@@ -95,6 +95,7 @@ def fates_of(old: ContextPlan, new: ContextPlan, effective_from: int | None) -> 
     ready = _ready(old, new, effective_from or 0)
     had, has = _histories(old), _histories(new)
     kept = {was[name] for name in had}
+    lost = kept - {now[name] for name in has}
     before, after = _read(old), _read(new)
     fates = []
     for kind, names in after.items():
@@ -106,7 +107,7 @@ def fates_of(old: ContextPlan, new: ContextPlan, effective_from: int | None) -> 
             after_start = ready[name] - (effective_from or 0)
             fates.append(Fate(kind, f"{new.level}.{name}", change, because, name in has, after_start, at))
         gone = [name for name in before[kind] if name not in names]
-        fates += [Fate(kind, f"{new.level}.{name}", "removed", history=name in had) for name in gone]
+        fates += [Fate(kind, f"{new.level}.{name}", "removed", history=was[name] in lost) for name in gone]
     return fates
 
 

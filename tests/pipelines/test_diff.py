@@ -128,7 +128,9 @@ def test_a_segment_reads_those_that_go_before_it_in_its_set(tmp_path: Path) -> N
 
 def test_a_feature_under_another_name_keeps_its_history(tmp_path: Path) -> None:
     new = {"days:    {": "dates:   {", "days > 20": "dates > 20"}
-    assert {one.name: one.change for one in _diff(tmp_path, new).fates}["subscriber.dates"] == "kept"
+    found = _diff(tmp_path, new)
+    assert {one.name: one.change for one in found.fates}["subscriber.dates"] == "kept"
+    assert "forgotten" not in text_of(found).plain
 
 
 @pytest.mark.parametrize(

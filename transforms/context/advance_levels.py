@@ -151,6 +151,7 @@ class _Line:
             self._closed = end
             if end < upto:
                 self._state = self.made[-1].state
+        self.tombstones = sorted(one for one in self.tombstones if one.until > upto)
 
     @property
     def _first(self) -> int:

@@ -51,7 +51,7 @@ class Memory:
         steps: Per "sequence part": code, time and columns of the rows that may still complete or end a sequence.
         fading: Per hash of a derived value's definition, what is left of it; see `fading.KEPT`.
         down: The feeds that are down: type of signal and source.
-        groups: What is known of who is in which group; see `identity.KEPT` and `people.KEPT`.
+        groups: What is known of who is in which group; see `identity.KEPT`, `people.KEPT` and `sizes.KEPT`.
     """
 
     closed: int | None = None

@@ -28,12 +28,12 @@ MEMBERSHIP = pa.schema(
     [
         pa.field("root_kind", pa.string(), nullable=False),  # the contact root that was told
         pa.field("root", pa.string(), nullable=False),
-        pa.field("segment", pa.string(), nullable=False),  # LEVEL.SEGMENT
+        pa.field("segment", pa.string(), nullable=False),  # LEVEL.SEGMENT, or LEVEL and TOO_LARGE
         pa.field("subject", pa.string(), nullable=False),  # of that level
         pa.field("tick", pa.int64(), nullable=False),  # of the fact
     ]
 )
-"""One membership in a segment that holds, a row."""
+"""One membership in a segment that holds, or that the root is too large, a row."""
 
 
 @dataclass(frozen=True)

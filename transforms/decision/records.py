@@ -45,7 +45,7 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
             pa.field("decision_id", pa.string(), nullable=False),
             pa.field("subject_kind", pa.string(), nullable=False),
             pa.field("subject", pa.string(), nullable=False),
-            pa.field("root_kind", pa.string(), nullable=False),  # the contact root, whose ledger answers
+            pa.field("root_kind", pa.string(), nullable=False),  # the contact root; the recipient, if that is too large
             pa.field("root", pa.string(), nullable=False),
             pa.field("recipient_kind", pa.string()),
             pa.field("recipient", pa.string()),  # null: there is nobody to send to

@@ -85,7 +85,7 @@ def movers(draw: st.DrawFn) -> list[Call]:
     st.integers(1, 2),
     st.integers(1, 12),
     st.integers(1, 3),
-    st.integers(1, 3),
+    SIZES,
 )
 def test_a_move_never_lets_a_cap_be_passed(
     calls: list[Call], to: str, most: int, reach: int, shards: int, size: int

@@ -19,7 +19,7 @@ Who = tuple[str, str]
 """Kind of a subject, and its salted hash."""
 
 
-class Tombstone(msgspec.Struct, array_like=True, frozen=True):
+class Tombstone(msgspec.Struct, array_like=True, frozen=True, order=True):
     """One erasure of one subject.
 
     Attributes:
