@@ -55,10 +55,9 @@ def demo(
 @contextmanager
 def _some_key() -> Iterator[None]:
     """Have a key of pseudonyms; if none is set, one that nobody keeps: who is erased here is not to be found again."""
-    made = KEY_VARIABLE not in os.environ
-    os.environ.setdefault(KEY_VARIABLE, token_hex(32))
+    given = os.environ.get(KEY_VARIABLE, "")
+    os.environ[KEY_VARIABLE] = given or token_hex(32)
     try:
         yield
     finally:
-        if made:
-            del os.environ[KEY_VARIABLE]
+        os.environ[KEY_VARIABLE] = given
