@@ -58,6 +58,7 @@ class Field:
         max: The greatest value, or None.
         doc: What it means.
         instant: Whether the number is an instant, which text may give as RFC 3339 too.
+        values: The only texts that are allowed; empty for any.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Field:
     max: float | None
     doc: str
     instant: bool = False
+    values: tuple[str, ...] = ()
 
     @property
     def text_type(self) -> pa.DataType:
@@ -140,7 +142,7 @@ def read_contract(path: str | Path) -> Contract:
 def breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """Return why signals or playbooks written for the schema `old` would fail under `new`; empty if none would.
 
-    Adding an optional field, widening a range and rewording a `doc` are compatible; all else is not.
+    Compatible are an optional field more, a wider range, more allowed values and another `doc`; all else is not.
     """
     before = {field["name"]: field for field in old["fields"]}
     after = {field["name"]: field for field in new["fields"]}
@@ -164,6 +166,8 @@ def _field_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         changes.append("smallest value raised")
     if after.max is not None and (before.max is None or after.max < before.max):
         changes.append("greatest value lowered")
+    if after.values and not (before.values and {*before.values} <= {*after.values}):
+        changes.append("fewer values allowed")
     return changes
 
 
@@ -179,6 +183,7 @@ def _field(field: dict[str, Any]) -> Field:
         max=field.get("max"),
         doc=field.get("doc", ""),
         instant=_is_instant(field["type"]),
+        values=tuple(field.get("values", ())),
     )
 
 
@@ -233,4 +238,11 @@ def _field_problems(field: dict[str, Any]) -> list[str]:
     numbers = [field[key] for key in ("min", "max", "scale") if key in field]
     if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
         return [f"field `{name}`: min, max and scale must be numbers"]
+    values = field.get("values", [""])
+    if ("values" in field and kind != "string") or not _are_texts(values):
+        return [f"field `{name}`: values must be a list of texts, of a string"]
     return []
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and bool(values) and all(isinstance(value, str) for value in values)

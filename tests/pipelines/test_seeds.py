@@ -70,12 +70,15 @@ def test_seeds_are_signals_of_the_time_that_is_given(tmp_path: Path) -> None:
 def test_a_doubtful_one_is_counted_and_not_believed(tmp_path: Path) -> None:
     sure = {"ann": 0.9, "ben": 0.3, "eva": 1.5}
     place = {"group_kind": "household", "group": "h1"}
-    write(tmp_path, membership=[{"subject": who, "confidence": share, **place} for who, share in sure.items()])
+    told = [{"subject": who, "confidence": share, **place} for who, share in sure.items()]
+    write(tmp_path, membership=[*told, {"subject": "fay", "group_kind": "flat", "group": "h1"}])
     (tmp_path / "playbook.yaml").write_text(f"min_confidence: 0.8\n{PLAYBOOK}", "utf-8")
     report, entered = played(tmp_path, seeds=pairs(tmp_path, "membership"), seed_as_of=EIGHT - HOUR)
     assert ("08:03", "h1", "busy") not in entered
     signals = report.signals
-    assert (signals["in"], signals["applied"], signals["rejected"], signals["doubtful"]) == (6, 5, 1, 1)
+    assert (signals["in"], signals["applied"], signals["rejected"], signals["doubtful"]) == (7, 5, 2, 1)
+    rejected = pl.read_parquet(tmp_path / "out" / "rejected.parquet")
+    assert {*rejected["reason"]} == {"out_of_range", "not_allowed"}
     assert "(1 applied without effect on memberships for want of confidence)" in report.summary()
 
 

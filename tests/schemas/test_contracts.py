@@ -57,6 +57,10 @@ def _without(name: str) -> dict[str, Any]:
     return schema
 
 
+def _listing(*values: str) -> dict[str, Any]:
+    return _change("kind", values=[*values])
+
+
 def _with(field: dict[str, Any]) -> dict[str, Any]:
     schema = _usage()
     schema["fields"].append(field)
@@ -85,6 +89,19 @@ def test_breaking_changes(new: dict[str, Any], changes: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        (_listing("data"), _listing("sms", "data"), []),
+        (_listing("data"), _usage(), []),
+        (_listing("data", "sms"), _listing("data"), ["kind: fewer values allowed"]),
+        (_usage(), _listing("data"), ["kind: fewer values allowed"]),
+    ],
+)
+def test_fewer_values_are_a_breaking_change(old: dict[str, Any], new: dict[str, Any], changes: list[str]) -> None:
+    assert breaking_changes(old, new) == changes
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "is not valid JSON"),
@@ -98,6 +115,10 @@ def test_breaking_changes(new: dict[str, Any], changes: list[str]) -> None:
         (json.dumps(_change("time", type="string")), "field `time` must be a required long"),
         (json.dumps(_change("subject_kind", default="cat")), "needs a default"),
         (json.dumps(_change("mb", max="many")), "min, max and scale must be numbers"),
+        (json.dumps(_change("mb", values=["1"])), "field `mb`: values must be a list of texts, of a string"),
+        (json.dumps(_change("kind", values="data")), "values must be a list of texts"),
+        (json.dumps(_change("kind", values=[])), "values must be a list of texts"),
+        (json.dumps(_change("kind", values=["data", 1])), "values must be a list of texts"),
     ],
 )
 def test_what_is_no_contract_is_refused(tmp_path: Path, text: str, message: str) -> None:

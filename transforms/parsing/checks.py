@@ -14,7 +14,8 @@ MAX_TEXT = 4_096
 def check_field(array: pa.Array, field: Field, problems: Problems) -> pa.Array:
     """Note the rows whose value breaks the contract.
 
-    Reasons: `missing_field` (null, or empty text, where required), `text_too_long`, `non_finite`, `out_of_range`.
+    Reasons: `missing_field` (null, or empty text, where required), `text_too_long`, `not_allowed` (a value
+    that the contract does not list), `non_finite`, `out_of_range`.
 
     Args:
         array: The field's values, in its type.
@@ -53,6 +54,10 @@ def _check_text(array: pa.Array, field: Field, problems: Problems) -> None:
     if longest is not None and longest > MAX_TEXT:
         bad = mask_of(pc.greater(lengths, MAX_TEXT).fill_null(False))
         problems.add(bad, "text_too_long", f"`{field.name}` is longer than {MAX_TEXT} bytes")
+    if field.values:
+        allowed = pc.is_in(array, pa.array(field.values, pa.string()))
+        bad = mask_of(pc.and_(array.is_valid(), pc.invert(allowed)))
+        problems.add(bad, "not_allowed", f"`{field.name}` must be one of {', '.join(field.values)}")
 
 
 def _check_range(array: pa.Array, field: Field, problems: Problems) -> None:

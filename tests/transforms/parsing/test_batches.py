@@ -123,6 +123,49 @@ def test_confidence_is_a_share(confidence: float | None, reason: str | None) -> 
     assert [item.reason for item in rejected] == ([reason] if reason else [])
 
 
+JOINED = {"time": 5, "subject": "a", "group_kind": "sme", "group": "c1", "state": "joined"}
+GRANTED = {"time": 5, "subject": "a", "purpose": "profiling", "state": "granted"}
+
+
+@pytest.mark.parametrize(
+    ("signal", "good", "change", "reason", "message"),
+    [
+        ("membership", JOINED, {"state": "moved"}, "not_allowed", "`state` must be one of joined, left"),
+        ("membership", JOINED, {"state": ""}, "missing_field", "`state` is empty"),
+        ("membership", JOINED, {"state": None}, "missing_field", "`state` is missing"),
+        ("membership", JOINED, {"group_kind": "flat"}, "not_allowed", "`group_kind` must be one of household, sme"),
+        (
+            "consent",
+            GRANTED,
+            {"purpose": "Profiling", "state": "withdrawn"},
+            "not_allowed",
+            "`purpose` must be one of marketing, care, service, profiling",
+        ),
+        ("consent", GRANTED, {"state": "revoked"}, "not_allowed", "`state` must be one of granted, withdrawn"),
+    ],
+)
+def test_a_value_that_means_nothing_is_rejected_alone(
+    signal: str, good: dict[str, Any], change: dict[str, Any], reason: str, message: str
+) -> None:
+    """No playbook needs to read the field."""
+    batches, rejected = _parse([{"id": "1", **good}, {"id": "2", **good, **change}, {"id": "3", **good}], signal)
+    assert [name for batch in batches for name in batch["id"].to_pylist()] == ["1", "3"]
+    assert [(item.position, item.reason, item.message) for item in rejected] == [("row 1", reason, message)]
+
+
+@pytest.mark.parametrize("signal", ["membership", "consent"])
+def test_every_value_that_is_listed_is_good(signal: str) -> None:
+    good = {"membership": JOINED, "consent": GRANTED}[signal]
+    listed = [{field.name: value} for field in contract(signal).fields for value in field.values]
+    (batch,), rejected = _parse([{"id": str(i), **good, **change} for i, change in enumerate(listed)], signal)
+    assert (batch.num_rows, rejected) == (len(listed), [])
+
+
+def test_other_fields_are_any_text() -> None:
+    batches, rejected = _parse([{"id": "1", **JOINED, "role": "lodger"}], "membership", payload=("role",))
+    assert (batches[0]["role"].to_pylist(), rejected) == (["lodger"], [])
+
+
 def test_required_payload_is_asked_for_though_no_feature_reads_it() -> None:
     _, rejected = _parse(
         [{"id": "1", "time": 5, "subject": "a", "topic": "hiring"}, {"id": "1", "time": 5, "subject": "a"}], "news"
