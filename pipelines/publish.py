@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipelines.published import (
     Published,
@@ -17,9 +19,9 @@ from pipelines.report import instant
 from pipelines.validate import load_checked
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
-from schemas.playbook_file import load_playbook, parse_playbook
+from schemas.playbook_file import check_playbook
 from schemas.versions import misfits, no_start
-from schemas.yaml_source import KeyPath
+from schemas.yaml_source import KeyPath, YamlSource, parse_yaml, read_yaml
 
 
 def publish(path: str, directory: str, stamps: Mapping[str, int | str], now: int) -> Path:
@@ -42,39 +44,53 @@ def publish(path: str, directory: str, stamps: Mapping[str, int | str], now: int
             `feed_timeout`.
     """
     load_checked(path)
-    book = stamped(path, stamps)
+    text, book = stamped(path, stamps)
     entries = read_index(directory)
     before = load_versions(directory).playbooks if Path(directory).is_dir() and playbook_files(directory) else ()
     if errors := [*changed_since(directory, before), *_refusals(book, before, Path(directory), now)]:
         raise LoadErrors(errors)
     target = Path(directory) / f"{book.playbook}-v{book.version}.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(target, book.text)
+    replace_file(target, text)
     assert book.effective_from is not None
     new = Published(book.version, target.name, book.content_hash, instant(book.effective_from))
     write_index(directory, [*entries, new])
     return target
 
 
-def stamped(path: str, stamps: Mapping[str, int | str]) -> Playbook:
-    """Return the playbook of a file with other values of some top-level keys, every other character as it is.
+def stamped(path: str, stamps: Mapping[str, int | str]) -> tuple[str, Playbook]:
+    """Return a file's text and playbook with other values of some top-level keys, every other character as it is.
+
+    Mistakes of the playbook are told with the lines of the file as it was, those of the stamps as the options'.
 
     Raises:
         LoadErrors: a key is not on a line of its own, or its new value is none.
     """
-    book = load_playbook(path)
-    lines = book.text.split("\n")
+    source = read_yaml(path)
+    data, text = {**source.data, **stamps}, _text(source, stamps)
+    if not _says(text, data):
+        hint = "write each on a line of its own, as `version: 8`"
+        raise LoadErrors([source.error((), f"{' and '.join(stamps)} cannot be stamped into this file", hint=hint)])
+    options: dict[KeyPath, str] = {(key,): f"--{key.replace('_', '-')}" for key in stamps}
+    return text, check_playbook(replace(source, data=data, given=options))
+
+
+def _text(source: YamlSource, stamps: Mapping[str, int | str]) -> str:
+    lines = source.text.split("\n")
     for key, value in stamps.items():
-        if key in book.said:
-            line = book.line_of((key,)) - 1
+        line = source.line_of((key if key in source.data else "playbook",)) - 1
+        if key in source.data:
             lines[line] = re.sub(rf"^{key}:\s*\S+", f"{key}: {value}", lines[line])
         else:
-            lines.insert(book.line_of(("playbook",)), f"{key}: {value}")
-    made = parse_playbook("\n".join(lines), path)
-    if made.said != {**book.said, **stamps}:
-        hint = "write each on a line of its own, as `version: 8`"
-        raise LoadErrors([book.error((), f"{' and '.join(stamps)} cannot be stamped into this file", hint=hint)])
-    return made
+            lines[line] += f"\n{key}: {value}"
+    return "\n".join(lines)
+
+
+def _says(text: str, data: Mapping[str, Any]) -> bool:
+    try:
+        return bool(parse_yaml(text, "").data == data)
+    except LoadErrors:
+        return False
 
 
 def _refusals(book: Playbook, before: Sequence[Playbook], directory: Path, now: int) -> Iterator[LoadError]:
@@ -85,7 +101,7 @@ def _refusals(book: Playbook, before: Sequence[Playbook], directory: Path, now: 
         yield no_start(book)
     if book.effective_from is not None and book.effective_from <= now:
         told = f"`effective_from` is past: it is {instant(now)} now"
-        hint = "closed ticks are never reopened; give a later time, or `--effective-from`"
+        hint = "closed ticks are never reopened; give a later time"
         yield book.error(("effective_from",), told, hint=hint)
     files: dict[KeyPath, list[str]] = {("signals",): [file for file in book.signals.values() if file]}
     files |= {("tables", name): [table.file] for name, table in book.tables.items()}

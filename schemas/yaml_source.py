@@ -51,12 +51,14 @@ class YamlSource:
         text: The whole text.
         data: Dicts with string keys, lists, str, int, float, bool and None.
         lines: Path of keys and indexes to the line of the key or item, counted from 1.
+        given: Path of a top-level key to the option that gave its value, where the file did not.
     """
 
     file: str = field(compare=False)
     text: str = field(compare=False, repr=False)
     data: Any
     lines: Mapping[KeyPath, int] = field(compare=False, repr=False)
+    given: Mapping[KeyPath, str] = field(default_factory=dict, compare=False, repr=False)
 
     def line_of(self, path: KeyPath) -> int:
         """Return the line of the value at `path`, else of the nearest value around it."""
@@ -72,7 +74,9 @@ class YamlSource:
         return YamlSource(self.file, self.text, data, lines)
 
     def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:
-        """Return the mistake at `path`, quoting its line unless an expression is given."""
+        """Return the mistake at `path`, quoting its line, or the option that gave it, unless an expression is given."""
+        if path in self.given:
+            return LoadError(self.given[path], None, message, quoted or str(self.data[path[0]]), hint)
         line = self.line_of(path)
         return LoadError(self.file, line, message, quoted or self.quote(line), hint)
 

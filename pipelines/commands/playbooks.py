@@ -92,7 +92,9 @@ def publish(
 ) -> None:
     """Publish the next version of a playbook into a directory that `segone run` takes.
 
-    Refused: a time in the past, a number that is used or lower, a change of a published file, another tick or grace.
+    Refused: a past time, a number that is used or lower, a changed published file, another tick, grace or feed_timeout.
+
+    Contracts of one's own, tables and models lie in the directory first.
 
     segone publish town.yaml --to playbooks --version 8 --effective-from 2026-12-01T00:00:00+02:00
     """

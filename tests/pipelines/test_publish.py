@@ -23,6 +23,8 @@ subscriber:
   features:
     n: {count: any, from: usage, window: 5m}
 """
+VERSION = "version: 7            # counts up\n"
+START = "effective_from: 2026-12-01T00:00:00+02:00\n"
 NEXT = {"version": 8, "effective_from": "2026-12-08T00:00:00+02:00"}
 
 
@@ -53,15 +55,46 @@ def test_stamps_change_nothing_else(tmp_path: Path) -> None:
 
 
 def test_stamps_go_in_after_the_name_where_the_file_has_none(tmp_path: Path) -> None:
-    bare = _written(
-        tmp_path, ("version: 7            # counts up\n", ""), ("effective_from: 2026-12-01T00:00:00+02:00\n", "")
-    )
+    bare = _written(tmp_path, (VERSION, ""), (START, ""))
     file = publish(bare, str(tmp_path / "all"), NEXT, NOW)
     assert file.read_text("utf-8").splitlines()[1:4] == [
         "playbook: town",
-        "effective_from: 2026-12-08T00:00:00+02:00",
         "version: 8",
+        "effective_from: 2026-12-08T00:00:00+02:00",
     ]
+
+
+def test_a_stamp_may_be_added_and_another_replaced(tmp_path: Path) -> None:
+    file = publish(_written(tmp_path, (VERSION, "")), str(tmp_path / "all"), NEXT, NOW)
+    assert file.read_text("utf-8") == BOOK.replace(VERSION, "version: 8\n").replace("2026-12-01", "2026-12-08")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ((), "town.yaml:5: `tick`"),
+        (((VERSION, ""),), "town.yaml:4: `tick`"),
+        (((VERSION, ""), (START, "")), "town.yaml:3: `tick`"),
+    ],
+)
+def test_mistakes_are_told_with_the_lines_of_the_users_file(
+    tmp_path: Path, changes: tuple[tuple[str, str], ...], told: str
+) -> None:
+    directory = _published(tmp_path)
+    with pytest.raises(LoadErrors) as caught:
+        publish(_written(tmp_path, ("signals:", "tick: 5m\nsignals:"), *changes), str(directory), NEXT, NOW)
+    (error,) = caught.value.errors
+    assert (str(error).startswith(str(tmp_path / told)), error.quoted) == (True, "tick: 5m")
+
+
+def test_mistakes_of_what_an_option_gave_are_told_as_its(tmp_path: Path) -> None:
+    directory = _published(tmp_path)
+    path, stamps = _written(tmp_path, (START, "")), {"version": 6, "effective_from": "2026-11-01T00:00:00Z"}
+    with pytest.raises(LoadErrors) as caught:
+        publish(path, str(directory), stamps, NOW)
+    told = [(error.file, error.line, error.quoted) for error in caught.value.errors]
+    assert told == [("--effective-from", None, "2026-11-01T00:00:00Z")] * 2 + [("--version", None, "6")]
+    assert "or `--effective-from`" not in str(caught.value)
 
 
 def test_the_index_tells_what_was_published(tmp_path: Path) -> None:
@@ -78,14 +111,19 @@ def test_the_index_tells_what_was_published(tmp_path: Path) -> None:
     ("stamps", "changes", "told"),
     [
         ({}, (), "town.yaml:3: `version` 7 does not follow 7"),
-        (NEXT | {"version": 6}, (), "town.yaml:3: `version` 6 does not follow 7"),
+        (NEXT | {"version": 6}, (), "--version: `version` 6 does not follow 7"),
         ({"version": 8}, (), "town.yaml:4: `effective_from` is not after that of version 7"),
         (
             NEXT | {"effective_from": "2026-11-01T00:00:00Z"},
             (),
+            "--effective-from: `effective_from` is past: it is 2026-11-20",
+        ),
+        (
+            {"version": 8},
+            (("2026-12-01", "2026-11-01"),),
             "town.yaml:4: `effective_from` is past: it is 2026-11-20",
         ),
-        ({"version": 8}, (("effective_from: 2026-12-01T00:00:00+02:00\n", ""),), "`effective_from` is missing"),
+        ({"version": 8}, ((START, ""),), "`effective_from` is missing"),
         (NEXT, (("signals:", "tick: 5m\nsignals:"),), "town.yaml:5: `tick` is 5m, and 1m in"),
         (NEXT, (("signals:", "grace: 5m\nsignals:"),), "town.yaml:5: `grace` is 5m, and 2m in"),
         (NEXT, (("playbook: town", "playbook: village"),), "town.yaml:2: `playbook` is `village`"),
@@ -106,14 +144,15 @@ def test_what_would_break_a_promise_is_refused(
 
 def test_a_first_version_says_when_it_takes_over(tmp_path: Path) -> None:
     with pytest.raises(LoadErrors, match="`effective_from` is missing"):
-        publish(_written(tmp_path, ("effective_from: 2026-12-01T00:00:00+02:00\n", "")), str(tmp_path / "all"), {}, NOW)
+        publish(_written(tmp_path, (START, "")), str(tmp_path / "all"), {}, NOW)
     assert not (tmp_path / "all").exists()
 
 
 def test_a_file_of_one_line_is_not_stamped(tmp_path: Path) -> None:
-    (tmp_path / "town.yaml").write_text(json.dumps(load_versions(_written(tmp_path)).first.said), "utf-8")
-    with pytest.raises(LoadErrors, match="version cannot be stamped into this file"):
-        publish(str(tmp_path / "town.yaml"), str(tmp_path / "all"), {"version": 8}, NOW)
+    (tmp_path / "town.yaml").write_text(json.dumps(load_versions(_written(tmp_path, (START, ""))).first.said), "utf-8")
+    for stamps in ({"version": 8}, {"effective_from": "2026-12-08T00:00:00Z"}):
+        with pytest.raises(LoadErrors, match=f"town.yaml:1: {next(iter(stamps))} cannot be stamped into this file"):
+            publish(str(tmp_path / "town.yaml"), str(tmp_path / "all"), stamps, NOW)
 
 
 def test_a_contract_stands_beside_the_versions(tmp_path: Path) -> None:
