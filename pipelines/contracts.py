@@ -24,7 +24,7 @@ def schema_text(name: str) -> str:
         from schemas.playbook_file import playbook_json_schema
 
         return json.dumps(playbook_json_schema(), indent=2) + "\n"
-    names = {path.stem for path in AVRO.glob("*.avsc")}
+    names = {"playbook", *(path.stem for path in AVRO.glob("*.avsc"))}
     if name not in names:
-        raise NoSchemaError(f"no schema `{name}`; {near_miss(name, {'playbook', *names})}")
+        raise NoSchemaError(f"no schema `{name}`; {near_miss(name, names, len(names))}")
     return (AVRO / f"{name}.avsc").read_text("utf-8")

@@ -1,10 +1,18 @@
 """How a command ends other than well; each has an exit code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class Failure(Exception):
     """Something that the user has to know, told without a traceback."""
 
     exit_code = 1
+
+
+class NoOutputsError(Failure):
+    """A directory has no outputs of a run."""
 
 
 class UnknownSubjectError(Failure):
@@ -21,3 +29,19 @@ class SignalsLostError(Failure):
     """The counts of a run do not add up: its outputs cannot be trusted."""
 
     exit_code = 4
+
+
+@contextmanager
+def outputs_needed(out: str) -> Iterator[None]:
+    """Tell of files that are not there, while the Parquet outputs of a run are read.
+
+    Raises:
+        NoOutputsError: naming the directory and what to give.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not (isinstance(error, FileNotFoundError) or Path(out).is_file()):
+            raise
+        what = f"no outputs of a run in {out}: give the directory that `segone run --out` wrote Parquet to"
+        raise NoOutputsError(what) from error

@@ -63,5 +63,5 @@ def _no_snapshot(feed: str, source: Source) -> LoadError | None:
     """Tell that a feed is of what happens, not of what holds."""
     if source.contract.name in SNAPSHOTS:
         return None
-    told = f"there are no snapshots of {source.contract.name}, only of {', '.join(SNAPSHOTS)}"
+    told = f"only {', '.join(SNAPSHOTS)} can be seeded, not {source.contract.name}"
     return LoadError(f"--seed {feed}", None, told, hint=f"read its history with `--signals {feed}=`")

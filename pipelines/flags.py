@@ -43,13 +43,27 @@ def takes(settings: type, **fixed: Any) -> Callable[[Command], Command]:
     return decorate
 
 
+def parser(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return what parses the text of a flag, and tells a `ValueError` as wrong usage in its own words."""
+
+    @functools.wraps(parse)
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return parsed
+
+
 def _flag(field: Field[Any], hint: Any) -> Parameter:
     """Return the parameter for a field; where the text is parsed, None stands for the field's own default."""
     about = field.metadata
     many = get_origin(hint) is tuple
     plain = about["parse"] is None and isinstance(field.default, str | int)
     kind: Any = list[str] if many else int if hint is int else str
-    shared = {"help": about["help"], "metavar": about["metavar"], "parser": about["parse"], "show_default": plain}
+    parse = about["parse"] and parser(about["parse"])
+    shared = {"help": about["help"], "metavar": about["metavar"], "parser": parse, "show_default": plain}
     if about["flag"].startswith("--"):
         info = typer.Option(about["flag"], rich_help_panel=about["panel"], **shared)
     else:

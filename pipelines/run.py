@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
@@ -31,7 +32,8 @@ def run(settings: RunSettings) -> Report:
     Outputs of an earlier run stay as they were unless this one is whole.
 
     Raises:
-        LoadErrors: mistakes in the playbook or the sources, files that are not there, an end that is no tick.
+        LoadErrors: mistakes in the playbook or the sources, files that are not there, an end that is no
+            tick, a file where the outputs would go.
         TooManyRejectedError: only `rejected` is published.
         SignalsLostError: nothing is published.
     """
@@ -39,9 +41,7 @@ def run(settings: RunSettings) -> Report:
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
     playbook = books.first
-    if settings.until is not None and settings.until % playbook.tick:
-        hint = f"{settings.playbook} has one every {format_duration(playbook.tick)}, counted from 1970 UTC"
-        raise LoadErrors([LoadError("--until", None, "is not a tick", hint=hint)])
+    _check(settings, playbook.tick)
     numbers = [book.version for book in books.playbooks]
     _log.info("run starts", playbook=playbook.playbook, versions=numbers, runner=settings.runner)
     staging = Staging(settings.out, [f"{name}.{ending}" for name in SORT_BY for ending in FORMATS])
@@ -56,6 +56,16 @@ def run(settings: RunSettings) -> Report:
         _publish(settings, staging, report)
     _log.info("run ends", **report.signals)
     return report
+
+
+def _check(settings: RunSettings, tick: int) -> None:
+    """Check what only the playbook or the file system knows."""
+    if settings.until is not None and settings.until % tick:
+        hint = f"{settings.playbook} has one every {format_duration(tick)}, counted from 1970 UTC"
+        raise LoadErrors([LoadError("--until", None, "is not a tick", hint=hint)])
+    if Path(settings.out).is_file():
+        hint = "give a directory; it is made if it is not there"
+        raise LoadErrors([LoadError(settings.out, None, "is a file, and outputs go to a directory", hint=hint)])
 
 
 def _publish(settings: RunSettings, staging: Staging, report: Report) -> None:

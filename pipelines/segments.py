@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.failures import outputs_needed
 from pipelines.summary import BARS, MOST_DAYS
 from transforms.pulse.effects import Z
 
@@ -107,10 +108,11 @@ def who(out: str, level: str | None = None) -> list[Who]:
         level: Only segments of this kind of subject.
 
     Raises:
-        FileNotFoundError: the run's Parquet outputs are not there.
+        NoOutputsError: the run's Parquet outputs are not there.
     """
     outputs = ("pulse", "portraits", "alerts")
-    pulse, portraits, alerts = (pl.read_parquet(Path(out) / f"{name}.parquet") for name in outputs)
+    with outputs_needed(out):
+        pulse, portraits, alerts = (pl.read_parquet(Path(out) / f"{name}.parquet") for name in outputs)
     wanted = pl.lit(True) if level is None else pl.col("subject_kind") == level
     found = []
     for (kind, segment), rows in pulse.filter(wanted).group_by("subject_kind", "segment", maintain_order=True):

@@ -40,6 +40,8 @@ def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tup
         LoadErrors: all mistakes at once, in form, fit, features, expressions and offers; what cannot be understood
             is left out to look for mistakes in the rest.
     """
+    if Path(path).is_dir():
+        raise LoadErrors([LoadError(str(path), None, "is a directory", hint="give a playbook file (YAML) in it")])
     errors: list[LoadError] = []
     lost: set[str] = set()
     try:

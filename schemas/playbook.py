@@ -120,6 +120,10 @@ class Playbook(Part):
             try:
                 column = table.key.partition(".")[2]
                 self._contents[name] = read_table(Path(self.file).parent / table.file, column)
+            except OSError as wrong:
+                told = f"`{table.file}` cannot be read: {wrong.strerror}"
+                hint = f"put it beside the playbook: CSV with a header, a column `{column}` and others"
+                errors.append(self.error(("tables", name, "file"), told, hint=hint))
             except LoadErrors as wrong:
                 errors += wrong.errors
         for name, model in self.models.items():

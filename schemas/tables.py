@@ -50,7 +50,8 @@ def read_table(path: Path, key: str) -> ReferenceTable:
         key: The column that is looked up.
 
     Raises:
-        LoadErrors: all mistakes: the file cannot be read or is too large, columns without a proper name or there twice,
+        OSError: the file cannot be read.
+        LoadErrors: all mistakes: the file is empty or too large, columns without a proper name or there twice,
             no column `key`, rows of another length, keys that are empty or there twice.
     """
     reader = csv.reader(_text(path).splitlines(keepends=True), strict=True)
@@ -58,7 +59,11 @@ def read_table(path: Path, key: str) -> ReferenceTable:
         lines = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise LoadErrors([LoadError(str(path), reader.line_num, f"is not CSV: {error}")]) from error
-    header = lines[0][1] if lines else []
+    if not lines:
+        raise LoadErrors(
+            [LoadError(str(path), None, "is empty", hint=f"begin with the names of columns, `{key}` first")]
+        )
+    header = lines[0][1]
     if errors := [LoadError(str(path), *mistake) for mistake in _mistakes(header, lines[1:], key)]:
         raise LoadErrors(errors)
     cells = dict(zip(header, zip(*(row for _, row in lines[1:]), strict=True), strict=False))
@@ -78,8 +83,6 @@ def _text(path: Path) -> str:
         if path.stat().st_size > MAX_BYTES:
             raise LoadErrors([LoadError(str(path), None, f"is larger than {MAX_BYTES:,} bytes: no small table")])
         return path.read_text("utf-8-sig")
-    except OSError as error:
-        raise LoadErrors([LoadError(str(path), None, f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise LoadErrors([LoadError(str(path), None, "is not UTF-8")]) from error
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from pipelines.console import failures_told
+from pipelines.flags import parser
 from schemas.durations import parse_instant
 
 
@@ -13,7 +14,8 @@ def explain(
     out: Annotated[str, typer.Argument(help="The outputs of a run.")],
     subject: Annotated[str, typer.Argument(help="A subscriber's id, or KIND/ID.")],
     at: Annotated[
-        str | None, typer.Option(metavar="INSTANT", parser=parse_instant, help="Up to when; by default to the end.")
+        str | None,
+        typer.Option(metavar="INSTANT", parser=parser(parse_instant), help="Up to when; by default to the end."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:

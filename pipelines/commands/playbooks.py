@@ -8,6 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from pipelines.console import failures_told, progress_shown
+from pipelines.flags import parser
 from pipelines.settings import instant_text, pair
 from schemas.durations import parse_instant
 
@@ -16,7 +17,7 @@ def validate(
     playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
     lets: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", parser=pair, help="Another value for a name under `let`."),
+        typer.Option("--set", metavar="NAME=VALUE", parser=parser(pair), help="Another value for a name under `let`."),
     ] = None,
 ) -> None:
     """Tell every mistake in a playbook, or what it says and from when each segment is ready on a cold start.
@@ -82,12 +83,14 @@ def publish(
     effective_from: Annotated[
         str | None,
         typer.Option(
-            metavar="INSTANT", parser=instant_text, help="Stamp when it takes over: 2026-12-01T00:00:00+02:00."
+            metavar="INSTANT", parser=parser(instant_text), help="Stamp when it takes over: 2026-12-01T00:00:00+02:00."
         ),
     ] = None,
     now: Annotated[
         str | None,
-        typer.Option(metavar="INSTANT", parser=parse_instant, help="The time before which nothing may take over."),
+        typer.Option(
+            metavar="INSTANT", parser=parser(parse_instant), help="The time before which nothing may take over."
+        ),
     ] = None,
 ) -> None:
     """Publish the next version of a playbook into a directory that `segone run` takes.

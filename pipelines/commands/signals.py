@@ -25,6 +25,8 @@ def run(settings: RunSettings) -> None:
         report = run_it(settings)
     rows = ", ".join(f"{count:,} {name}" for name, count in report.outputs.items())
     typer.echo(f"{report.summary()}\n{settings.out}: {rows}")
+    if report.outputs["rejected"]:
+        typer.echo(f"{settings.out}/rejected.* say why signals were rejected")
 
 
 @takes(RunSettings, out="", mode="shadow", formats=("parquet",))

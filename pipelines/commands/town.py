@@ -8,7 +8,7 @@ import typer
 
 from pipelines.console import failures_told, progress_shown
 
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory to write to.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Directory to write to.")]
 Seed = Annotated[int, typer.Option(help="Of everything random: the same seed gives the same town.")]
 Subscribers = Annotated[int, typer.Option(min=100, help="Lines in the town.")]
 Days = Annotated[int, typer.Option(min=1, help="Days of signals.")]

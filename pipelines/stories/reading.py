@@ -13,6 +13,7 @@ from pipelines.stories.story import ENGINES, OUTPUTS, Arrival, Expect, Signal, S
 from schemas.contracts import Contract, Field
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
+from schemas.playbook import Playbook
 from schemas.playbook_file import check_playbook, load_playbook
 from schemas.versions import Versions
 from schemas.yaml_source import KeyPath, YamlSource, read_yaml
@@ -50,7 +51,7 @@ def read_story(path: Path) -> Story:
     source = read_yaml(path)
     form = checked(source)
     inline = tuple(_inline(form))
-    versions = _versions(source, inline) if inline else Versions((load_playbook(path.parent / str(form.playbook)),))
+    versions = _versions(source, inline) if inline else Versions((_beside(source, path, str(form.playbook)),))
     load_all_offers(versions)
     reader = _Events(source, form.day, contracts_of(versions))
     events = tuple(reader.event(event, number) for number, event in enumerate(form.events))
@@ -60,6 +61,15 @@ def read_story(path: Path) -> Story:
         raise LoadErrors(reader.errors)
     engines = tuple(name for name in ENGINES if name in form.engines)
     return Story(path.stem, source, versions, inline, engines, events, form.day)
+
+
+def _beside(source: YamlSource, path: Path, name: str) -> Playbook:
+    """Return the playbook of a story that names a file."""
+    file = path.parent / name
+    if not file.is_file():
+        hint = "give the path of a playbook file, as it is seen from the story's folder"
+        raise LoadErrors([source.error(("playbook",), f"`playbook`: there is no file {file}", hint=hint)])
+    return load_playbook(file)
 
 
 def _inline(form: StoryForm) -> Iterator[dict[str, Any]]:

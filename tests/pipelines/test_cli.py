@@ -29,6 +29,7 @@ def test_run_tells_what_became_of_the_signals(tmp_path: Path) -> None:
     code, out, _ = _said("run", *small_arguments(tmp_path), "--out", str(tmp_path / "out"))
     assert code == 0
     assert "11 signals in = 9 applied + 1 duplicates + 1 rejected" in out
+    assert f"{tmp_path}/out/rejected.* say why" in out
     assert "5 triggers = 3 offer + 2 no offer" in out
     assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["--shards"] == 2
 
@@ -67,7 +68,14 @@ def test_validate(tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (("schema", "usge"), 1, "no schema `usge`; did you mean `usage`?"),
-        (("explain", "nowhere", "ann"), 1, "nowhere/contexts.parquet"),
+        (("explain", "nowhere", "ann"), 1, "no outputs of a run in nowhere: give"),
+        (("validate", "/etc"), 1, "/etc: is a directory\n    give a playbook file (YAML) in it"),
+        (("diff", "/etc", "/etc"), 1, "/etc: is a directory"),
+        (("schema", "foo"), 1, "playbook, profile, sme_event, ticket, usage, web"),
+        (("segments", "nowhere"), 1, "no outputs of a run in nowhere: give"),
+        (("segments", __file__), 1, f"no outputs of a run in {__file__}: give"),
+        (("explain", __file__, "ann"), 1, f"no outputs of a run in {__file__}: give"),
+        (("demo", "--out", "/etc/hosts"), 2, "is a file"),
         (("run", "nowhere.yaml", "--signals", "usage=x", "--out", "out"), 1, "nowhere.yaml"),
         (("run", "p.yaml", "--signals", "usage", "--out", "out"), 2, "`usage` is not NAME=VALUE"),
         (("run", "p.yaml", "--signals", "usage=x"), 2, "--out"),
@@ -79,6 +87,8 @@ def test_validate(tmp_path: Path) -> None:
         ),
         (("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--", "--streaming"), 2, "FnApiRunner gives"),
         (("demo", "--out", "out", "--subscribers", "5"), 2, "100"),
+        (("explain", "out", "ann", "--at", "noon"), 2, "Invalid value for '--at': must be a date"),
+        (("run", "p.yaml", "--signals", "usage=x", "--max-rejected", "few"), 2, "'--max-rejected': `few` is not"),
         (("frobnicate",), 2, "No such command"),
     ],
 )
@@ -92,6 +102,11 @@ def test_mistakes_are_told_without_a_traceback(arguments: tuple[str, ...], code:
 def test_too_many_rejected_is_exit_code_3(tmp_path: Path) -> None:
     arguments = [*small_arguments(tmp_path), "--out", str(tmp_path / "out"), "--max-rejected", "1%"]
     assert _said("run", *arguments)[0] == 3
+
+
+def test_outputs_do_not_go_where_a_file_is(tmp_path: Path) -> None:
+    code, _, told = _said("run", *small_arguments(tmp_path), "--out", __file__)
+    assert (code, told.split("\n")[0]) == (1, f"{__file__}: is a file, and outputs go to a directory")
 
 
 def test_every_exit_code_is_in_the_help() -> None:

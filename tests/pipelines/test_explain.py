@@ -1,17 +1,21 @@
 """Explanations are what the files of a run say, no more."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.explain import Story, explain
+from pipelines.explain import explain
+from pipelines.explained import Story
 from pipelines.failures import UnknownSubjectError
 from schemas.durations import parse_instant
 from schemas.records import TRANSITION
 from tests.transforms.decision.by_hand import HOUR, Choice, Policy, Trigger, batches_of, plan_of
 from transforms.decision.decide import decide
+from transforms.decision.records import decision_schema
 
 
 def test_a_story_tells_context_members_and_decisions(small_out: Path) -> None:
@@ -98,9 +102,28 @@ def test_what_would_have_gone_to_a_subscriber_is_told_of_it_too(tmp_path: Path) 
     assert known == {"ann": ["ann"], "household/h": ["ann", "ben"]}
 
 
+def test_only_columns_of_the_subjects_own_level_are_told(tmp_path: Path) -> None:
+    told = [
+        ("subscriber", "ann", {"mb": 1.0, "left": None, "workers": None, "profile": {"tariff": "big"}}),
+        ("subscriber", "ben", {"mb": 2.0, "left": 0.5, "workers": None, "profile": {"tariff": "big"}}),
+        ("household", "h", {"mb": None, "left": None, "workers": 2, "profile": {"tariff": None}}),
+    ]
+    tick = datetime(2026, 3, 2, tzinfo=UTC)
+    rows = [{"subject_kind": kind, "subject": who, "tick": tick, "context": context} for kind, who, context in told]
+    decisions = decision_schema(plan_of(Policy((Choice("a"),)))).empty_table()
+    tables = {"contexts": pa.Table.from_pylist(rows), "transitions": TRANSITION.empty_table(), "decisions": decisions}
+    for name, table in tables.items():
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    stories = [explain(str(tmp_path), who).context for who in ("ann", "household/h")]
+    assert [story and story["context"] for story in stories] == [
+        {"mb": 1.0, "left": None, "profile": {"tariff": "big"}},
+        {"workers": 2},
+    ]
+
+
 def test_the_record_is_json(small_out: Path) -> None:
     record = json.loads(json.dumps(explain(str(small_out), "ann").record()))
-    assert record.keys() == {"subject", "context", "members", "transitions", "decisions", "erased"}
+    assert record.keys() == {"subject", "context", "members", "transitions", "decisions", "erased", "removed"}
 
 
 @pytest.mark.parametrize("subject", ["nobody", "sme/ann"])

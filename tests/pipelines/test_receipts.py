@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.explain import explain
+from pipelines.failures import UnknownSubjectError
 from pipelines.run import run
 from pipelines.settings import RunSettings
 from schemas.errors import LoadErrors
@@ -101,10 +102,24 @@ def test_explain_tells_of_an_erasure(out: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv(KEY_VARIABLE, "k" * 16)
     assert explain(out, "ann").erased == "1970-01-01T00:06:00.000Z"
     assert explain(out, "ann", 5 * MINUTE).erased is None
-    assert "erased at 1970-01-01T00:06:00.000Z; what follows" in explain(out, "ann").text()
+    text = explain(out, "ann").text()
+    assert "erased at 1970-01-01T00:06:00.000Z; removed from memory: features 4, identity 3, ids 3" in text
     assert explain(out, "ben").erased is None
     monkeypatch.delenv(KEY_VARIABLE)
     assert explain(out, "ann").erased is None
+
+
+def test_explain_tells_of_an_erasure_of_whom_the_outputs_know_nothing(
+    out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "k" * 16)
+    story = explain(out, "nobody")
+    assert (story.erased, story.removed, story.context) == ("1970-01-01T00:07:00.000Z", {}, None)
+    with pytest.raises(UnknownSubjectError, match=r"no signals, not in the sample, or erased$"):
+        explain(out, "somebody")
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(UnknownSubjectError, match=f"or erased; with the run's key in {KEY_VARIABLE}"):
+        explain(out, "nobody")
 
 
 def test_a_run_that_reads_erasures_needs_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,7 @@ def test_their_columns_may_have_other_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seeds", "told"),
     [
-        ("usage", "--seed usage: there are no snapshots of usage, only of consent, membership, profile"),
+        ("usage", "--seed usage: only consent, membership, profile can be seeded, not usage"),
         ("consent", "--seed consent: playbook.yaml does not read `consent`"),
         ("prfile", "did you mean `profile`?"),
     ],

@@ -56,16 +56,15 @@ def test_a_column_without_values_is_text(tmp_path: Path, text: str) -> None:
         ("tariff,version\nflex,1\n", ":1: `version` cannot be the name of a column"),
         ("tariff,a,a\nflex,1,2\n", ":1: column `a` is there twice"),
         ('tariff,a\nflex,"1\n', ":2: is not CSV"),
-        ("", ":1: has no column `tariff`"),
+        ("", ": is empty\n    begin with the names of columns, `tariff` first"),
+        ("\n\n", ": is empty"),
         (b"tariff,a\nfl\xffex,1\n", ": is not UTF-8"),
         (b"x" * (MAX_BYTES + 1), ": is larger than 4,194,304 bytes"),
-        (None, ": cannot be read: No such file"),
     ],
 )
-def test_mistakes_have_their_line(tmp_path: Path, text: str | bytes | None, told: str) -> None:
+def test_mistakes_have_their_line(tmp_path: Path, text: str | bytes, told: str) -> None:
     path = tmp_path / "tariffs.csv"
-    if text is not None:
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(LoadErrors) as caught:
         read_table(path, "tariff")
     assert str(caught.value.errors[0]).startswith(f"{path}{told}")
@@ -85,7 +84,10 @@ def test_a_table_that_is_not_there_is_told_with_the_rest(tmp_path: Path) -> None
     (tmp_path / "town.yaml").write_text(BOOK.replace("window: 1h", "window: 90s"), "utf-8")
     with pytest.raises(PlaybookErrors) as caught:
         load_playbook(tmp_path / "town.yaml")
-    assert [Path(error.file).name for error in caught.value.errors] == ["tariffs.csv", "town.yaml"]
+    missing, window = caught.value.errors
+    assert (missing.line, missing.message) == (4, "`tariffs.csv` cannot be read: No such file or directory")
+    assert missing.hint == "put it beside the playbook: CSV with a header, a column `tariff` and others"
+    assert (Path(missing.file).name, window.line) == ("town.yaml", 5)
     assert "tariffs" in caught.value.lost
 
 

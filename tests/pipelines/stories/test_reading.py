@@ -46,6 +46,7 @@ def test_instants_of_the_payload_are_written_as_times(write_story: WriteStory) -
     [
         ("story: Anna", "stroy: Anna", 1, "`stroy`: unknown key"),
         ("playbook: playbook.yaml", "playbook: 5", 2, "`playbook.str`: Input should be a valid string"),
+        ("playbook: playbook.yaml", "playbook: nowhere.yaml", 2, "`playbook`: there is no file "),
         ("- watermark: 11:00", "- watermark: soon", 7, "`soon` is no time, as `10:00`"),
         ("- watermark: 11:00", "- {}", 7, "an event is one of `signals`, `watermark`, `expect`"),
         ("- watermark: 11:00", "- signals: []", 3, "no `watermark` moves"),
