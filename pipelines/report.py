@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -30,7 +30,8 @@ class Report:
     """The record of one run.
 
     Attributes:
-        playbook: Its file, name, version and content hash, and the versions of its tables and models.
+        playbooks: Of each version that was in force by the end, the first first: file, name, version, from when on,
+            content hash, and the versions of its tables and models.
         settings: What was asked for, as far as it can change the outputs.
         as_of: The time by which signals from the future were told, RFC 3339.
         end_tick: The last tick, RFC 3339; None if there was no signal.
@@ -42,7 +43,7 @@ class Report:
         versions: Of Python, of this project and of what it computes with.
     """
 
-    playbook: Mapping[str, Any]
+    playbooks: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any]
     as_of: str
     end_tick: str | None
@@ -77,7 +78,8 @@ class Report:
         late = f" ({', '.join(told)})" if told else ""
         large = self.groups["too_large"]
         ignored = f"groups became larger than `max_members` and were ignored: {large:,} times\n" if large else ""
-        book = f"{self.playbook['name']} version {self.playbook['version']}"
+        numbers = [str(book["version"]) for book in self.playbooks]
+        book = f"{self.playbooks[0]['name']} {'version' if len(numbers) == 1 else 'versions'} {', '.join(numbers)}"
         return (
             f"{self.signals.get('in', 0):,} signals in = {parts}{late}\n"
             f"{sum(self.decisions.values()):,} triggers = {_told(self.decisions)}\n"

@@ -21,6 +21,7 @@ from pipelines.settings import FORMATS, RunSettings
 from pipelines.staging import Staging
 from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
+from schemas.playbook import Playbook
 from schemas.versions import Versions
 
 _log = structlog.get_logger()
@@ -81,12 +82,9 @@ def _report(
     books: Versions, settings: RunSettings, as_of: int, result: PipelineResult, seconds: Mapping[str, float]
 ) -> Report:
     counts, end = _metrics(result)
-    last = books.playbooks[0 if end is None else books.at(end)]
-    book: dict[str, Any] = {"name": last.playbook, "version": last.version, "hash": last.content_hash}
-    book["tables"] = {name: table.version for name, table in last.contents.items()}
-    book["models"] = {name: model.version for name, model in last.model_files.items()}
+    decided = [0] if end is None else [number for number, _ in books.spans(None, end)]
     return Report(
-        playbook={"file": settings.playbook, **book},
+        playbooks=[_told(books.playbooks[number]) for number in decided],
         settings=settings.shown(),
         as_of=instant(as_of),
         end_tick=None if end is None else instant(end),
@@ -97,6 +95,18 @@ def _report(
         seconds=seconds,
         versions=versions(),
     )
+
+
+def _told(book: Playbook) -> dict[str, Any]:
+    return {
+        "file": book.file,
+        "name": book.playbook,
+        "version": book.version,
+        "effective_from": None if book.effective_from is None else instant(book.effective_from),
+        "hash": book.content_hash,
+        "tables": {name: table.version for name, table in book.contents.items()},
+        "models": {name: model.version for name, model in book.model_files.items()},
+    }
 
 
 def _metrics(result: PipelineResult) -> tuple[dict[str, Counter[str]], int | None]:

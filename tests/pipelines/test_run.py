@@ -36,7 +36,9 @@ def test_the_report_proves_what_became_of_every_signal(small_out: Path) -> None:
     assert report["decisions"] == {"offer": 3, "no_offer": 2, "outranked": 0, "pending": 0}
     assert report["end_tick"] == "2026-03-02T11:01:00.000Z"
     assert report["outputs"]["decisions"] == 5
-    assert report["playbook"].keys() == {"file", "name", "version", "hash", "tables", "models"}
+    (book,) = report["playbooks"]
+    assert book.keys() == {"file", "name", "version", "effective_from", "hash", "tables", "models"}
+    assert (book["version"], book["effective_from"]) == (3, None)
     assert {"python", "apache-beam", "polars", "pyarrow"} <= report["versions"].keys()
 
 
@@ -85,6 +87,7 @@ def test_an_end_leaves_the_rest_pending(tmp_path: Path) -> None:
     report = run(small_settings(tmp_path, until=parse_instant("2026-03-02T09:00:00+00:00")))
     assert (report.signals["applied"], report.signals["pending"]) == (6, 4)
     assert report.end_tick == "2026-03-02T09:00:00.000Z"
+    assert "\nsmall version 3, backfill, to 2026-03-02T09:00" in report.summary()
 
 
 def test_signals_from_the_future_are_rejected(tmp_path: Path) -> None:
@@ -131,7 +134,7 @@ def test_mistakes_are_told_before_anything_is_touched(tmp_path: Path, options: d
 
 def test_lost_signals_are_a_loud_error() -> None:
     rest: dict[str, Any] = {
-        name: {} for name in ("playbook", "settings", "groups", "decisions", "outputs", "seconds", "versions")
+        name: {} for name in ("playbooks", "settings", "groups", "decisions", "outputs", "seconds", "versions")
     }
     with pytest.raises(SignalsLostError, match="3 signals in, but 1 applied"):
         Report(signals={"in": 3, "applied": 1, "rejected": 1}, as_of="", end_tick=None, **rest)

@@ -30,7 +30,9 @@ def test_decisions_are_made_under_the_version_of_their_tick(tmp_path: Path) -> N
     assert set(decisions.filter(pl.col("tick").dt.hour() < 10)["version"]) == {3}
     later = decisions.filter(pl.col("tick").dt.hour() > 10)
     assert later.select("subject", "version", "offer", "channel").rows() == [("ann", 4, "topup", "sms")]
-    assert later["playbook_hash"][0] == report.playbook["hash"] != decisions["playbook_hash"][0]
+    hashes = [book["hash"] for book in report.playbooks]
+    assert hashes == [decisions["playbook_hash"][0], later["playbook_hash"][0]]
+    assert hashes[0] != hashes[1]
 
 
 def test_what_was_sent_under_one_version_counts_under_the_next(tmp_path: Path) -> None:
@@ -39,9 +41,15 @@ def test_what_was_sent_under_one_version_counts_under_the_next(tmp_path: Path) -
     assert decisions.select("version", "reason").rows()[-1] == (4, "cooldown")
 
 
-def test_the_report_names_the_version_at_the_end(tmp_path: Path) -> None:
-    run(_settings(tmp_path, PLAYBOOK, NEXT))
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["playbook"]["version"] == 4
+def test_the_report_names_every_version_that_was_in_force(tmp_path: Path) -> None:
+    never = NEXT.replace("version: 4", "version: 5").replace("T10:30", "T23:00")
+    report = run(_settings(tmp_path, PLAYBOOK, NEXT, never))
+    told = json.loads((tmp_path / "out" / "run.json").read_text())["playbooks"]
+    assert [(Path(book["file"]).name, book["version"], book["effective_from"]) for book in told] == [
+        ("0.yaml", 3, None),
+        ("1.yaml", 4, "2026-03-02T10:30:00.000Z"),
+    ]
+    assert f"\n{told[0]['name']} versions 3, 4, " in report.summary()
 
 
 def test_columns_of_all_versions_are_in_the_outputs(tmp_path: Path) -> None:
