@@ -91,6 +91,28 @@ one space of names. A *duration* is a number and a unit: `90s`, `5m`, `2h`, `3d`
 below; in `{…}`, one that holds a comma stands in quotes.
 """
 
+_ANSWERS = """\
+## Why there is no offer
+
+Each trigger gets one decision. Where it is `no_offer`, its `reason` is that of the first gate at which its best
+candidate failed; `segone explain` shows every candidate. `outranked` is an answer of its own: something could be sent
+until a better trigger of the same tick and contact root took the last place under a cap or cooldown.
+"""
+
+_REASONS = (
+    ("`no_recipient`", "A group has no member whom an offer could go to."),
+    (
+        "`moved`",
+        "The recipient changed its contact root, as by joining or leaving a household, and what the old one got does "
+        "not count in the new: barred for the longest `cooldown` or cap. Not who was alone and triggered nothing in "
+        "that time.",
+    ),
+    ("`not_eligible`", "`eligible` is not true; NULL is not true."),
+    ("`no_value`", "The expected value is NULL, or `p_accept` is not between 0 and 1."),
+    ("`cooldown`", "The customer that the trigger is about got the same offer less than `cooldown` ago."),
+    ("`cap_1_per_subscriber_in_day` and the like", "The cap of that name is full."),
+)
+
 _EXPRESSIONS = """\
 ## Expressions
 
@@ -104,6 +126,7 @@ One language everywhere: SQL over the values of one customer at one tick, or of 
 
 `profile.tariff` and the like are the fields of the latest `profile` signal of the customer, as of the tick: one
 replaces the one before as a whole, and what it leaves out is NULL. `profile` must be under `signals`.
+`tariffs.monthly` is NULL where the table has no row for the customer's key.
 `days_until(profile.contract_end)` counts the days from the local date, as of the last `refresh`, to that date. It may
 stand everywhere but in `where`; in offers its `refresh` is a day.
 
@@ -149,7 +172,7 @@ def playbook_reference() -> str:
     models = {"Playbook": schema, **schema["$defs"]}
     parts = [_HEAD, f"```yaml\n{EXAMPLE}```\n", _WORDS]
     parts += [_section(title, models[name]) for name, title in SECTIONS.items()]
-    return "\n".join([*parts, _EXPRESSIONS, _functions()])
+    return "\n".join([*parts, _ANSWERS, *_table("reason", "what it says", _REASONS), _EXPRESSIONS, _functions()])
 
 
 def _section(title: str, model: Mapping[str, Any]) -> str:

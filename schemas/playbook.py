@@ -75,7 +75,9 @@ class Playbook(Part):
     feed_timeout: dict[Name, Annotated[Duration, Field(gt=0)]] = Field(
         {},
         description="Signal type to how long a source of it may be silent, a multiple of `tick`: then it is down. An "
-        "absence (`without`) over its type waits until it is back, at the most `within`.",
+        "absence (`without`) over its type waits until it is back. If one is still down `within` after the time at "
+        "which it would have fired, it lapses for good. While it waits, a signal of its own `within` that arrives "
+        "late ends it; a later signal does not.",
     )
     let: dict[Name, Expression] = Field({}, description="Names for use in any expression.")
     signals: SignalFiles = Field(

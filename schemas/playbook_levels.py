@@ -76,9 +76,14 @@ class Feature(Part):
     from_: Name = Field(
         alias="from",
         description="The signal type, one of `signals`; for a household or SME also `members`: its members' contexts "
-        "now, one row each, with `role`.",
+        "now, one row each. Of a member can be read: `role`, features (but `seconds_since_last`), derived values and "
+        "segments of `subscriber`, and those `profile.FIELD` and `TABLE.COLUMN` that `subscriber` itself reads.",
     )
-    where: Expression | None = Field(None, description="Which signals take part: an expression over their columns.")
+    where: Expression | None = Field(
+        None,
+        description="Which signals or members take part: an expression over their columns. Where it is NULL "
+        "they do not.",
+    )
     window: Duration | None = Field(
         None,
         gt=0,

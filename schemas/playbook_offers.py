@@ -33,7 +33,9 @@ class Offer(Part):
     )
     family: Name = Field(description="Offers that compete for the same need; for caps and priors.")
     owner: Name = Field(description="Who answers for it.")
-    message: Name = Field("marketing", description="The purpose of the contact.")
+    message: Name = Field(
+        "marketing", description="The purpose of the contact. The offer carries it; consent to it is not asked for yet."
+    )
     describe: str = Field("", description="What it is, for people.")
     eligible: Expression = Field("TRUE", description="Who may have it.")
     value: Expression = Field(description="What an accepted offer is worth.")
@@ -71,7 +73,7 @@ class Cap(Part):
 
 
 class Consent(Part):
-    """What needs the consent of a customer."""
+    """What needs the consent of a customer: profiling. Consent to contacts is not enforced yet: who sends has to ask for it."""
 
     profiling: Basis = Field(
         description="Basis of features that are `inferred`. `opt_in`: whoever consents, by a `consent` signal of the "
