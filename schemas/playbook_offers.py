@@ -73,7 +73,7 @@ class Cap(Part):
 
 
 class Consent(Part):
-    """What needs the consent of a customer: profiling. Consent to contacts is not enforced yet: who sends has to ask for it."""
+    """What needs consent: profiling. Consent to contacts is not enforced yet: who sends has to ask for it."""
 
     profiling: Basis = Field(
         description="Basis of features that are `inferred`. `opt_in`: whoever consents, by a `consent` signal of the "
