@@ -118,7 +118,7 @@ def _histories(plan: ContextPlan) -> set[str]:
 
 def _nothing(plan: ContextPlan) -> ContextPlan:
     """Return the plan of a level that a version does not have."""
-    return replace(plan, signals={}, strata=(), derived=(), keys={})
+    return replace(plan, signals={}, strata=(), derived=(), members=(), keys={})
 
 
 def _read(plan: ContextPlan) -> dict[str, dict[str, list[str]]]:
@@ -132,10 +132,13 @@ def _read(plan: ContextPlan) -> dict[str, dict[str, list[str]]]:
 
 def _ready(old: ContextPlan, new: ContextPlan, start: int) -> dict[str, int]:
     """Return from when on each definition is complete: when the last of the new features and sequences behind it is."""
-    kept = {old.keys[feature.name] for feature in old.features}
+    kept = {one.key for one in (*old.features, *old.members)}
     going = {one.sequence.key for one in old.moments if one.sequence}
     waits = {one.name: one.sequence for one in new.moments if one.sequence and one.sequence.key not in going}
-    found = {one.name: start if new.keys[one.name] in kept else one.complete_at(start) for one in new.features}
+    found = {
+        one.name: max(start if each.key in kept else each.complete_at(start) for each in one.behind)
+        for one in new.features
+    }
     reads = {name: columns for names in _read(new).values() for name, columns in names.items()}
 
     def at(name: str) -> int:

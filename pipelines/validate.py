@@ -68,10 +68,10 @@ def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tup
 def ready_after(plan: ContextPlan) -> dict[str, int]:
     """Return how long after a cold start each segment and moment is complete, milliseconds.
 
-    It is the furthest that a feature looks back, among those that it reads, through derived values and segments too;
-    of a sequence at least how long it can take.
+    It is the furthest that a feature looks back, among those that it reads, through derived values, segments and
+    members too; of a sequence at least how long it can take.
     """
-    reach = {feature.name: feature.reach or 0 for feature in plan.features}
+    reach = {feature.name: max(one.reach or 0 for one in feature.behind) for feature in plan.features}
     for derived in plan.derived:
         reach[derived.name] = _furthest(reach, derived.expression.columns)
     for segment in plan.segments:

@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.validate import load_checked, ready_after, validate
 from schemas.errors import LoadErrors
+from transforms.context.plan.load import load_plans
 
 GOOD = """
 playbook: town
@@ -77,6 +78,15 @@ def test_a_segment_waits_for_those_that_go_before_it(tmp_path: Path) -> None:
     )
     _, plan = load_checked(_file(tmp_path, *ranked))
     assert ready_after(plan)["heavy"] == 56 * 86_400_000
+
+
+def test_a_group_waits_for_what_it_reads_of_its_members(tmp_path: Path) -> None:
+    household = "household:\n  features:\n    lost: {count: any, from: members, where: leaving}\n"
+    household += "    people: {count: any, from: members}\n"
+    household += "  segments: {calm: {enter: lost = 0}, some: {enter: people > 0}}\n"
+    changes = ("signals: [usage, balance]", "signals: [usage, balance, membership]"), ("offers:", f"{household}offers:")
+    book, _ = load_checked(_file(tmp_path, *changes))
+    assert ready_after(load_plans(book)["household"]) == {"calm": 56 * 86_400_000, "some": 0}
 
 
 @pytest.mark.parametrize(

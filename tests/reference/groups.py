@@ -39,13 +39,17 @@ class World:
         sizes: Which group became too large (or was so no more) at which tick: kind, group, tick, too large.
     """
 
-    def __init__(self, versions: Sequence[Playbook], grid: Grid) -> None:
+    def __init__(self, versions: Sequence[Playbook], grid: Grid, complete_from: int | None = None) -> None:
         """Start under the first version with nobody known and no tick closed."""
         self.playbook, self.identity = versions[0], Identity()
         self._contacts_matter = max(book.contacts_matter for book in versions)
         addressing = {kind: partial(self._of_group, kind) for kind in GROUPS} | {"subscriber": self._of_subscriber}
-        self.levels = {kind: Succession(versions, grid, kind, addressing[kind]) for kind in versions[0].levels}
-        self._subscribers = self.levels["subscriber"]
+        made = partial(Succession, versions, grid, complete_from=complete_from)
+        self._subscribers = made("subscriber", addressing["subscriber"])
+        self.levels = {
+            kind: self._subscribers if kind == "subscriber" else made(kind, addressing[kind], self._subscribers)
+            for kind in versions[0].levels
+        }
         self.sizes: set[tuple[str, str, int, bool]] = set()
         self._closed: list[int] = []
         self._erasures: dict[tuple[str, str, str, str], int] = {}

@@ -1,7 +1,7 @@
 """Both stages of contexts by the kernel, each in shards, in the words of the reference."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +26,14 @@ class Stages:
         shards: What each shard of either stage told, by kind of subject.
     """
 
-    def __init__(self, plans: ContextPlans, subscribers: int = 1, groups: int = 1, pulse: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        plans: ContextPlans,
+        subscribers: int = 1,
+        groups: int = 1,
+        pulse: Sequence[int] = (),
+        complete_from: int | None = None,
+    ) -> None:
         """Start without state.
 
         Args:
@@ -34,10 +41,12 @@ class Stages:
             subscribers: Number of shards of the first stage.
             groups: Number of shards of the second.
             pulse: Widths of the windows in which to tell of segments.
+            complete_from: Since when the input is complete, None for ever.
         """
+        options = {"salt": SALT, "pulse": pulse, "complete_from": complete_from}
         self._columns, kinds = plans.columns, [*plans.plans[0]]
-        self._first = [_Shard(plans, ["subscriber"], pulse) for _ in range(subscribers)]
-        self._second = [_Shard(plans, [kind for kind in kinds if kind in GROUPS], pulse) for _ in range(groups)]
+        self._first = [_Shard(plans, ["subscriber"], options) for _ in range(subscribers)]
+        self._second = [_Shard(plans, [kind for kind in kinds if kind in GROUPS], options) for _ in range(groups)]
         book, grid = plans.versions.first, plans.plans[0]["subscriber"].grid
         self._watch, self._lateness, self._closed = Watch(book.feed_timeout, grid, kinds), book.allowed_lateness, 0
         self.shards = {kind: [s.told[kind] for s in (*self._first, *self._second) if kind in s.told] for kind in kinds}
@@ -89,9 +98,8 @@ class Stages:
 class _Shard:
     """One shard of a stage, with its state, what waits, and what was erased in the last call."""
 
-    def __init__(self, plans: ContextPlans, levels: Sequence[str], pulse: Sequence[int]) -> None:
-        self._plans, self._levels = plans, levels
-        self._options: dict[str, Any] = {"salt": SALT, "pulse": pulse}
+    def __init__(self, plans: ContextPlans, levels: Sequence[str], options: Mapping[str, Any]) -> None:
+        self._plans, self._levels, self._options = plans, levels, options
         self._closed: int | None = None
         self.state: bytes | None = None
         self.waiting: list[pa.RecordBatch] = []

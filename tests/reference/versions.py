@@ -6,6 +6,9 @@
 - What is new or changed has no edge at that tick. Who enters or leaves then, for whatever reason, does so with the
   reason `definition_changed`; so do the members of a segment that is no more.
 - A new feature has seen no row that entered before, and is NULL while its window looks back past `effective_from`.
+- Where the input is complete only from some time on, a feature is NULL while its window looks back past that.
+- A feature over members is NULL while a feature is, for one of these reasons, that its column or `where` reads of them,
+  directly or through derived values and segments.
 - What decided who leaves a segment for that reason is what `exit` read, or `enter`; nothing, if the segment is gone.
 - A profile is not a feature, nor is a consent: they were known all along.
 - What a sequence waits for stays as it is if its steps, `within` and `same` do; else only rows that enter count.
@@ -45,13 +48,20 @@ class Succession(Reference):
     """Every subject's context under versions that follow one another."""
 
     def __init__(
-        self, versions: Sequence[Playbook], grid: Grid, kind: str = "subscriber", addressing: Addressing = alone
+        self,
+        versions: Sequence[Playbook],
+        grid: Grid,
+        kind: str = "subscriber",
+        addressing: Addressing = alone,
+        members: "Succession | None" = None,
+        complete_from: int | None = None,
     ) -> None:
-        """Start under the first version."""
+        """Start under the first version; a group has members."""
         super().__init__(versions[0], grid, kind, addressing)
         self._profile = {name for book in versions for name in profile_of(book, book.levels[kind])}
         self._later = [*versions[1:]]
         self._since: dict[str, int] = {}
+        self._members, self._complete_from = members, complete_from
         self._started = -1
         self._anew: set[str] = set()
 
@@ -111,11 +121,27 @@ class Succession(Reference):
         return tick == self._started and name in self._anew
 
     def _feature(self, name: str, subject: Subject, tick: int) -> Value:
-        feature = self.level.features[name]
-        tail = self.grid.edges(tick, feature.window, feature.offset)[0] if feature.window else None
-        if tail is not None and name in self._since and tail < self._since[name]:
-            return None
-        return super()._feature(name, subject, tick)
+        return super()._feature(name, subject, tick) if self.is_complete(name, tick) else None
+
+    def is_complete(self, name: str, tick: int) -> bool:
+        """Return whether all that a feature, a derived value or a segment looks back on is known at a tick."""
+        feature = self.level.features.get(name)
+        if feature is None:
+            return all(self.is_complete(each, tick) for each in self._reads(name))
+        if feature.from_ == MEMBERS and self._members:
+            read = {feature.column} | (names(feature.where, self.playbook.let) if feature.where else set())
+            return all(self._members.is_complete(each, tick) for each in read)
+        starts = [at for at in (self._complete_from, self._since.get(name)) if at is not None]
+        if not starts or not feature.window:
+            return True
+        return self.grid.edges(tick, feature.window, feature.offset or 0)[0] >= max(starts)
+
+    def _reads(self, name: str) -> set[str]:
+        """Return what a derived value or a segment reads; nothing of any other name."""
+        derived, segment = self.level.derived.get(name), self.level.segments.get(name)
+        texts = [derived.expr] if derived else [segment.enter, segment.exit] if segment else []
+        read = {each for text in texts if text for each in names(text, self.playbook.let)}
+        return read | (before_in_set(self.level, segment) if segment else set())
 
     def _advanced(self, subject: Subject, tick: int) -> tuple[Context, list[Change]]:
         context, changes = super()._advanced(subject, tick)

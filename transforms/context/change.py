@@ -70,7 +70,8 @@ def adopt(plan: ContextPlan, memory: Memory, span: Span) -> Change | None:
         return None
     old = {*before.values()}
     since = max(memory.closed, plan.effective_from or 0)
-    memory.since = {f.key: memory.since.get(f.key, since) for f in plan.features if _limited(f.key, old, memory.since)}
+    histories = (*plan.features, *plan.members)
+    memory.since = {f.key: memory.since.get(f.key, since) for f in histories if _limited(f.key, old, memory.since)}
     _adopt_tables(plan, memory)
     names = [*(segment.name for segment in plan.segments), *(moment.name for moment in plan.moments)]
     conditions = frozenset(name for name in names if before.get(name) != plan.keys[name])

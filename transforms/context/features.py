@@ -91,7 +91,7 @@ class Features:
         columns = {}
         for feature in (feature for feature in self._plan.features if feature.name in names):
             if self._members is not None and feature.signal == MEMBERS:
-                columns[feature.name] = self._members.at(feature, points)
+                columns[feature.name] = self._complete(feature, self._members.at(feature, points), points)
                 continue
             epochs = self._consenting if feature.consent else self._epochs
             lay = self._distinct if feature.aggregate == "distinct" else self._timeline
@@ -110,13 +110,17 @@ class Features:
         return self.at(points, {PROFILING})[PROFILING].to_numpy()
 
     def _value(self, feature: Feature, timeline: Timeline, points: Points, lo: Ints, hi: Ints) -> pl.Series:
-        """Return the aggregate, NULL where its window looks back past the start of complete input."""
+        """Return the aggregate, NULL where it is not complete."""
         if feature.aggregate == "distinct":
             rows, lo, hi = ranges.within(lo, hi, len(timeline.rows))
             found = ranges.distincts(_following(timeline.rows[rows]), lo, hi)
             value = pl.Series(np.minimum(found, parts.DISTINCT_BOUND))
         else:
             value = aggregate(feature, Ranges(timeline.rows, points.ticks, lo, hi))
+        return self._complete(feature, value, points)
+
+    def _complete(self, feature: Feature, value: pl.Series, points: Points) -> pl.Series:
+        """Return the value, NULL where a window behind it looks back past the start of complete input."""
         ready = ready_at(self._memory, feature)
         return value if ready is None else null_where(value, points.ticks < ready)
 
@@ -168,9 +172,12 @@ def empty_rows(signal: SignalPlan) -> pl.DataFrame:
 
 
 def ready_at(memory: Memory, feature: Feature) -> int | None:
-    """Return the first time at which the feature's window is complete; None where it always is."""
-    starts = [at for at in (memory.complete_from, memory.since.get(feature.key)) if at is not None]
-    return feature.complete_at(max(starts)) if starts and feature.reach is not None else None
+    """Return the first time at which all windows behind the feature are complete; None where they always are."""
+    ends = []
+    for one in (one for one in feature.behind if one.reach is not None):
+        starts = [at for at in (memory.complete_from, memory.since.get(one.key)) if at is not None]
+        ends += [one.complete_at(max(starts))] if starts else []
+    return max(ends, default=None)
 
 
 def _following(rows: pl.DataFrame) -> Ints:

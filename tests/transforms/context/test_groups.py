@@ -27,16 +27,22 @@ def plans_of(text: str) -> ContextPlans:
     return load_contexts(Versions((playbook,)), kernel_grid(SMALL, playbook))
 
 
-def reference(case: Case) -> World:
-    world = World([parse_playbook(case.playbook)], SMALL)
+def reference(case: Case, complete_from: int | None = None) -> World:
+    world = World([parse_playbook(case.playbook)], SMALL, complete_from)
     for rows, upto in case.calls:
         world.advance([row for row in rows if row.subject_kind in world.levels], upto)
     return world
 
 
-def kernel(case: Case, subscribers: int = 1, groups: int = 1, behind: frozenset[int] = frozenset()) -> Stages:
+def kernel(
+    case: Case,
+    subscribers: int = 1,
+    groups: int = 1,
+    behind: frozenset[int] = frozenset(),
+    complete_from: int | None = None,
+) -> Stages:
     """Play a case; after the calls numbered in `behind`, groups are one call behind."""
-    stages = Stages(plans_of(case.playbook), subscribers, groups)
+    stages = Stages(plans_of(case.playbook), subscribers, groups, complete_from=complete_from)
     before, last = None, len(case.calls) - 1
     for n, (rows, upto) in enumerate(case.calls):
         mine = [row for row in rows if row.subject_kind in stages.shards]
@@ -146,6 +152,40 @@ def test_agrees_where_it_did_not(name: str) -> None:
 @given(group_cases(), st.integers(1, 3), st.integers(1, 3))
 def test_agrees_with_the_reference(case: Case, subscribers: int, groups: int) -> None:
     assert_alike(kernel(case, subscribers, groups), reference(case))
+
+
+@examples(25)
+@given(group_cases(), st.integers(-5, 30), st.integers(1, 2))
+def test_a_cold_start_agrees_with_the_reference(case: Case, minute: int, shards: int) -> None:
+    complete_from = START + minute * MINUTE
+    assert_alike(kernel(case, shards, shards, complete_from=complete_from), reference(case, complete_from))
+
+
+COLD = (
+    HEAD
+    + "subscriber: {features: {n: {count: any, from: usage, window: 5m}, latest: {last: mb, from: usage}},"
+    + " derived: {half: {expr: n / 2.0, half_life: 1m, refresh: 1m}},"
+    + " segments: {active: {enter: half > 0.5}, calm: {enter: NOT active}}}\n"
+    + "household: {features: {x: {%s, from: members}}, segments: {known: {enter: x IS NOT NULL}}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("reads", "ready"),
+    [
+        ("count: n", 5),
+        ("count: any, where: n > 1", 5),
+        ("count: half", 5),
+        ("count: any, where: active", 5),
+        ("count: any, where: role IS NULL AND NOT calm", 5),
+        ("count: latest", 1),
+        ("count: any, where: role = 'owner'", 1),
+    ],
+)
+def test_what_is_read_of_members_must_be_complete(reads: str, ready: int) -> None:
+    stages = kernel(Case(COLD % reads, [([joined(0, "a")], START + 9 * MINUTE)]), complete_from=START)
+    (shard,) = stages.shards["household"]
+    assert [one.tick for one in shard.transitions] == [START + ready * MINUTE]
 
 
 @examples(15)

@@ -123,6 +123,7 @@ class ContextPlan:
         told_segments: The segments that offers for other levels read.
         roles: By trigger of a group, the order of roles in which a recipient is looked for.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
+        members: The features of a group's members; empty for subscribers.
         forwards: What goes to groups, one for each kind that the playbook is about; subscribers' only.
         erased_for: For how long nothing is taken in about a subject that was erased, milliseconds.
         effective_from: When its version takes over from another, milliseconds; None if it does not say.
@@ -145,6 +146,7 @@ class ContextPlan:
     told_segments: frozenset[str] = frozenset()
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contacts_matter: int = 0
+    members: tuple[Feature, ...] = ()
     forwards: tuple[Forward, ...] = ()
     erased_for: int = 0
     effective_from: int | None = None

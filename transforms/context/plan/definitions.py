@@ -71,6 +71,7 @@ class Feature:
         thresholds: Seconds that a seconds_since_last is compared with.
         deadlines: Days before the date in it at which a condition may change.
         consent: The consent without which it is not computed, opt_in or opt_out; empty if it needs none.
+        of_members: Of one over members, the features that it reads of them, through derived values and segments too.
     """
 
     name: Name
@@ -84,6 +85,12 @@ class Feature:
     thresholds: tuple[float, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
     consent: str = ""
+    of_members: tuple["Feature", ...] = ()
+
+    @property
+    def behind(self) -> tuple["Feature", ...]:
+        """All that must be complete before it is: itself, and what it reads of members."""
+        return (self, *self.of_members)
 
     @property
     def dtype(self) -> pl.DataType:

@@ -18,13 +18,15 @@ def definition_keys(plan: ContextPlan, members: Mapping[str, str]) -> dict[str, 
     A feature over members is what it says and what it reads of them. A condition is what it says with everything it
     reads put in its place, segments too; a segment also reads those that go before it in its set. How long a
     membership is held, or how often a moment may fire, is not part of it: that may change while the condition stays
-    the same. What groups are told of their members, and contact roots of segments, is a definition of its own.
+    the same. What groups are told of their members, and contact roots of segments, is a definition of its own; a
+    group also has those of its members' features, to know since when they are.
 
     Args:
         plan: The level's plan.
         members: The same of the subscribers, for a group's level.
     """
     found = {feature.name: _feature(feature, members) for feature in plan.features}
+    found |= {f"{MEMBERS} {feature.name}": feature.key for feature in plan.members}
     found |= {f"{TOLD}{name}": "" for name in plan.told_segments}
     found |= {f"{TOLD}{one.kind}": _hash(sorted(m.key for m in one.members)) for one in plan.forwards if one.members}
     said = {one.name: [str(one.bounds), str(one.fading), one.expression.canonical] for one in plan.derived}

@@ -10,7 +10,7 @@ from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, MEMBERS
 from transforms.context.plan.consents import features_behind
 from transforms.context.plan.context_plan import ContextPlan, Forward, Record, SignalPlan
-from transforms.context.plan.definitions import Measure
+from transforms.context.plan.definitions import Feature, Measure
 from transforms.context.plan.expressions import Expression
 from transforms.context.plan.features import MEMBERSHIP, SUBSCRIBER
 from transforms.context.plan.keys import definition_keys
@@ -33,7 +33,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
     forwards = tuple(_forward(plans[kind]) for kind in GROUPS if kind in plans)
     read = {name for forward in forwards for one in forward.members for name in one.reads}
     needed = subscriber.needed | features_behind(behind(subscriber.derived, read), subscriber.features)
-    plans = {kind: _hearing(plan) for kind, plan in plans.items()}
+    plans = {kind: _hearing(plan, subscriber) for kind, plan in plans.items()}
     signals = {name: _passing(name, signal, forwards) for name, signal in subscriber.signals.items()}
     every = {**plans, SUBSCRIBER: replace(subscriber, forwards=forwards, needed=needed, signals=signals)}
     made = {
@@ -138,11 +138,17 @@ def _roles(playbook: Playbook, plan: ContextPlan) -> dict[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys([*filter(None, first), *ROLES])) for name, first in named.items()}
 
 
-def _hearing(plan: ContextPlan) -> ContextPlan:
-    """Return a group's plan that takes what members measured as it comes."""
+def _hearing(plan: ContextPlan, subscriber: ContextPlan) -> ContextPlan:
+    """Return a group's plan that takes what members measured as it comes, and knows what that comes of."""
     if MEMBERS not in plan.signals:
         return plan
     members = plan.signals[MEMBERS]
     told = tuple(Measure(one.key, one.key, None, 0, one.dtype) for one in members.measures)
-    heard = replace(members, measures=told, columns=tuple(sorted(one.key for one in told)))
-    return replace(plan, signals={**plan.signals, MEMBERS: heard})
+    features = tuple(replace(one, of_members=_read_of_members(one, subscriber)) for one in members.features)
+    heard = replace(members, measures=told, features=features, columns=tuple(sorted(one.key for one in told)))
+    return replace(plan, signals={**plan.signals, MEMBERS: heard}, members=subscriber.features)
+
+
+def _read_of_members(feature: Feature, subscriber: ContextPlan) -> tuple[Feature, ...]:
+    read = behind(subscriber.derived, feature.measure.reads, subscriber.segments)
+    return tuple(one for one in subscriber.features if one.name in read)

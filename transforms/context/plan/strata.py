@@ -64,9 +64,10 @@ def reading(
     return frozenset(found)
 
 
-def behind(derived: Sequence[Derived], names: Iterable[str]) -> frozenset[str]:
-    """Return the names, and those that they read through derived values."""
+def behind(derived: Sequence[Derived], names: Iterable[str], segments: Sequence[Segment] = ()) -> frozenset[str]:
+    """Return the names, and those that they read through derived values and the given segments."""
     values = {one.name: one.expression.columns for one in derived}
+    values |= {one.name: read_by_segment(one) for one in segments}
     waiting, used = set(names), set[str]()
     while waiting:
         name = waiting.pop()
