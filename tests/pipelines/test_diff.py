@@ -216,11 +216,8 @@ def test_a_level_may_come_and_go(tmp_path: Path) -> None:
 def test_a_group_waits_for_what_is_new_of_its_members(tmp_path: Path, edits: dict[str, str], ready: int) -> None:
     old = OLD.replace("[usage, balance]", "[usage, balance, membership]").replace("offers:", f"{HOMES.lstrip()}offers:")
     fates = {one.name: one for one in _diff(tmp_path, edits, old).fates}
-    for name in ("most", "heavy"):
-        assert (fates[f"household.{name}"].change, fates[f"household.{name}"].ready_after) == (
-            "changed",
-            ready * 3_600_000,
-        )
+    for one in (fates["household.most"], fates["household.heavy"]):
+        assert (one.change, one.ready_after) == ("changed", ready * 3_600_000)
 
 
 def test_what_groups_read_of_members_changes_with_them(tmp_path: Path) -> None:

@@ -96,6 +96,26 @@ def test_a_later_version_may_tell_groups_less() -> None:
     assert_groups_agree(books, [(rows, START + 9 * MINUTE)], 1)
 
 
+@pytest.mark.parametrize(
+    ("edit", "turns"),
+    [(("window: 5m", "window: 6m"), [1, 4, 10]), (("n > 0", "n > 1"), [1]), (("max: n", "min: n"), [1])],
+)
+def test_groups_wait_for_what_is_new_of_their_members(edit: tuple[str, str], turns: list[int]) -> None:
+    text = "playbook: p\nsignals: [usage, membership]\n"
+    text += "subscriber: {features: {n: {count: any, from: usage, window: 5m}}, segments: {active: {enter: n > 0}}}\n"
+    text += "household: {features: {x: {max: n, from: members, where: active OR n = 0}},"
+    text += " segments: {seen: {enter: x IS NOT NULL}}}\n"
+    start = f"version: 2\neffective_from: {instant(START + 4 * MINUTE)}\n"
+    books = Versions.of([parse_playbook(text), parse_playbook(start + text.replace(*edit), "v2.yaml")])
+    place = {"group_kind": "household", "group": "h", "state": "joined", "role": None}
+    rows = [Signal("membership", "m", "crm", START, "a", place)]
+    rows += [Signal("usage", f"{minute}", "net", START + minute * MINUTE, "a", {}) for minute in range(12)]
+    stages = Stages(_plans(books))
+    stages.advance(rows, START + 12 * MINUTE)
+    (shard,) = stages.shards["household"]
+    assert [(one.tick - START) // MINUTE for one in shard.transitions] == turns
+
+
 def assert_groups_agree(books: Versions, calls: list[Call], shards: int) -> None:
     truth, stages = World(books.playbooks, SMALL), Stages(_plans(books), shards, shards)
     for rows, upto in calls:
