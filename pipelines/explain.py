@@ -1,9 +1,10 @@
 """Why a customer got an offer, or did not: told from the files of a run."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import pyarrow.compute as pc
@@ -17,6 +18,8 @@ from transforms.context.erasures.tombstones import salted
 from transforms.pseudonym_key import KEY_VARIABLE, key_in_environment
 
 OUTPUTS = ("contexts", "transitions", "decisions")
+
+_PLACE = itemgetter("root_kind", "root", "tick")
 
 LAST = "9999"
 """Later than any instant in RFC 3339, which sort as text."""
@@ -41,6 +44,7 @@ def explain(out: str, subject: str, at: int | None = None) -> Story:
         everything = _written(out, kind, name)
         receipts = _receipts(out, kind, name)
         contexts, transitions, decisions = ([row for row in rows if row["tick"] <= until] for rows in everything)
+        decisions = _with_what_went_out(out, decisions)
         context = _of_its_kind(out, kind, contexts[-1]) if contexts else None
     if not any(everything) and not receipts:
         raise UnknownSubjectError(f"{out} tells nothing of {kind}/{name}: {_unknown()}")
@@ -55,6 +59,18 @@ def _written(out: str, kind: str, name: str) -> list[list[Row]]:
     reached = (pc.field("recipient_kind") == kind) & (pc.field("recipient") == name)
     filters = {"decisions": known | reached}
     return [_rows(f"{out}/{output}.parquet", filters.get(output, known)) for output in OUTPUTS]
+
+
+def _with_what_went_out(out: str, decisions: Sequence[Row]) -> list[Row]:
+    """Return decisions, those that were outranked with `went_out`: what their contact root got at that tick."""
+    roots = {row["root"] for row in decisions if row["action"] == "outranked"}
+    offers = (pc.field("action") == "offer") & pc.field("root").isin([*roots])
+    sent = _rows(f"{out}/decisions.parquet", offers) if roots else []
+    went_out = defaultdict[tuple[str, ...], list[str]](list)
+    for row in sent:
+        went_out[_PLACE(row)].append(f"{row['offer']} of {row['subject_kind']}/{row['subject']}")
+    told = ({"went_out": went_out[_PLACE(row)]} if row["action"] == "outranked" else {} for row in decisions)
+    return [{**row, **more} for row, more in zip(decisions, told, strict=True)]
 
 
 def _receipts(out: str, kind: str, name: str) -> list[Row]:

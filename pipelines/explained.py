@@ -19,7 +19,8 @@ class Story:
         context: The latest row of `contexts`, with the columns of its kind of subject; None before the first.
         members: Segment to the tick at which the subject entered it.
         transitions: Rows of `transitions`, the evidence as a mapping.
-        decisions: Rows of `decisions` about the subject, and of those about its groups that would have reached it.
+        decisions: Rows of `decisions` about the subject, and of those about its groups that would have reached it;
+            those that were outranked with `went_out`: what their contact root got at that tick, and for whom.
         erased: The tick of its last erasure, None for none; what was written before is still told.
         removed: How many rows of what that erasure removed.
     """
@@ -98,7 +99,9 @@ def _answer(row: Row) -> str:
         return (
             f"{row['offer']} by {row['channel']}, value {_value(row['value_micros'] / 1e6)}, until {row['valid_until']}"
         )
-    return "outranked by another offer of that tick" if row["action"] == "outranked" else f"no offer: {row['reason']}"
+    if row["action"] == "outranked":
+        return f"outranked; at that tick went out {', '.join(row['went_out'])}"
+    return f"no offer: {row['reason']}"
 
 
 def _why(row: Row) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pipelines.explained import Story
 from pipelines.failures import UnknownSubjectError
 from schemas.durations import parse_instant
 from schemas.records import TRANSITION
-from tests.transforms.decision.by_hand import HOUR, Choice, Policy, Trigger, batches_of, plan_of
+from tests.transforms.decision.by_hand import HOUR, Cap, Choice, Policy, Trigger, batches_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.records import decision_schema
 
@@ -89,17 +89,29 @@ def test_recipient_and_root_are_told_where_they_are_others(
     assert f"  now  {told}" in Story("subscriber/ann", None, {}, [], [row]).text().splitlines()
 
 
+def _write(out: Path, decisions: pa.Table, contexts: pa.Table | None = None) -> None:
+    tables = {"decisions": decisions, "transitions": TRANSITION.empty_table()}
+    tables["contexts"] = TRANSITION.empty_table() if contexts is None else contexts
+    for name, table in tables.items():
+        pq.write_table(table, out / f"{name}.parquet")
+
+
 def test_what_would_have_gone_to_a_subscriber_is_told_of_it_too(tmp_path: Path) -> None:
     plan = plan_of(Policy((Choice("a"),)))
     triggers = [
         Trigger("h", kind="household", to="ann", tick=HOUR),
         Trigger("h", kind="household", to="ben", tick=HOUR),
     ]
-    pq.write_table(decide(plan, None, batches_of(triggers), 2 * HOUR).decisions, tmp_path / "decisions.parquet")
-    for name in ("contexts", "transitions"):
-        pq.write_table(TRANSITION.empty_table(), tmp_path / f"{name}.parquet")
+    _write(tmp_path, decide(plan, None, batches_of(triggers), 2 * HOUR).decisions)
     known = {who: [row["recipient"] for row in explain(str(tmp_path), who).decisions] for who in ("ann", "household/h")}
     assert known == {"ann": ["ann"], "household/h": ["ann", "ben"]}
+
+
+def test_what_went_out_is_told_of_who_was_outranked(tmp_path: Path) -> None:
+    plan = plan_of(Policy((Choice("a", ("a",)), Choice("b", ("b",), value=2.0)), (Cap(1, "day"),)))
+    triggers = [Trigger("ann", "a", tick=HOUR), Trigger("ann", "b", tick=HOUR), Trigger("ben", "b", tick=HOUR)]
+    _write(tmp_path, decide(plan, None, batches_of(triggers), 2 * HOUR).decisions)
+    assert "a: outranked; at that tick went out b of subscriber/ann\n" in explain(str(tmp_path), "ann").text()
 
 
 def test_only_columns_of_the_subjects_own_level_are_told(tmp_path: Path) -> None:
@@ -111,9 +123,7 @@ def test_only_columns_of_the_subjects_own_level_are_told(tmp_path: Path) -> None
     tick = datetime(2026, 3, 2, tzinfo=UTC)
     rows = [{"subject_kind": kind, "subject": who, "tick": tick, "context": context} for kind, who, context in told]
     decisions = decision_schema(plan_of(Policy((Choice("a"),)))).empty_table()
-    tables = {"contexts": pa.Table.from_pylist(rows), "transitions": TRANSITION.empty_table(), "decisions": decisions}
-    for name, table in tables.items():
-        pq.write_table(table, tmp_path / f"{name}.parquet")
+    _write(tmp_path, decisions, pa.Table.from_pylist(rows))
     stories = [explain(str(tmp_path), who).context for who in ("ann", "household/h")]
     assert [story and story["context"] for story in stories] == [
         {"mb": 1.0, "left": None, "profile": {"tariff": "big"}},
