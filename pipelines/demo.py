@@ -1,9 +1,7 @@
 """The whole path on a town that does not exist: its signals, a run of its playbook, and what came of it."""
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
 
@@ -14,7 +12,7 @@ from pipelines.simulate import simulate, told
 from pipelines.simulation.recognised import recognised
 from pipelines.summary import summary
 from schemas.playbook_file import load_playbook
-from transforms.pseudonym_key import KEY_VARIABLE
+from transforms.pseudonym_key import key_at_hand
 
 PLAYBOOK = Path(__file__).parent / "simulation" / "playbook.yaml"
 """The town's, of `examples/fibre_town`: a part of the package."""
@@ -45,19 +43,8 @@ def demo(
     files = tuple((name, str(town.files[name])) for name in book.signals)
     now = int(town.end.timestamp() * 1000)
     settings = RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), as_of=now, mode="simulated")
-    with _some_key():
+    with key_at_hand(token_hex(32)):  # nobody keeps it: who is erased here is not to be found again
         run(settings)
     segments = [(level, name) for level, made in book.levels.items() for name in made.segments]
     known = recognition_text(recognised(signals / "truth", out_dir / "run", segments, town.end))
     return "\n".join([told(town), "", summary(out_dir / "run"), *([f"{known}\n"] if known else [])])
-
-
-@contextmanager
-def _some_key() -> Iterator[None]:
-    """Have a key of pseudonyms; if none is set, one that nobody keeps: who is erased here is not to be found again."""
-    given = os.environ.get(KEY_VARIABLE, "")
-    os.environ[KEY_VARIABLE] = given or token_hex(32)
-    try:
-        yield
-    finally:
-        os.environ[KEY_VARIABLE] = given

@@ -1,7 +1,8 @@
 """The key of pseudonyms, from the environment: it never travels with a pipeline, and is never written."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from schemas.errors import LoadErrors
 from schemas.sources import Source
@@ -15,6 +16,19 @@ LEAST, MOST = 16, 64
 def key_in_environment() -> bytes:
     """Return the key, empty if there is none."""
     return os.environ.get(KEY_VARIABLE, "").encode()
+
+
+@contextmanager
+def key_at_hand(other: str) -> Iterator[None]:
+    """Have a key in the environment: the one that is set, else another for as long as this lasts."""
+    if key_in_environment():
+        yield
+        return
+    os.environ[KEY_VARIABLE] = other
+    try:
+        yield
+    finally:
+        del os.environ[KEY_VARIABLE]
 
 
 def pseudonym_key(sources: Mapping[str, Source]) -> bytes:

@@ -1,9 +1,8 @@
 """Signals of stories as column batches."""
 
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 
 import pyarrow as pa
 
@@ -13,23 +12,16 @@ from schemas.playbook_levels import GROUPS
 from schemas.versions import Versions
 from transforms.context.erasures.requests import ERASURE
 from transforms.parsing.batches import signal_schema
-from transforms.pseudonym_key import KEY_VARIABLE
+from transforms.pseudonym_key import key_at_hand
 from transforms.versions import contracts_of, load_contexts
 
 SALT = b"stories have no secrets"
 """Of what is kept of those who are erased."""
 
 
-@contextmanager
-def salted() -> Iterator[None]:
+def salted() -> AbstractContextManager[None]:
     """Let runs find a key in the environment; one that is set stays."""
-    own = KEY_VARIABLE not in os.environ
-    os.environ.setdefault(KEY_VARIABLE, SALT.decode())
-    try:
-        yield
-    finally:
-        if own:
-            del os.environ[KEY_VARIABLE]
+    return key_at_hand(SALT.decode())
 
 
 def of_group(batch: pa.RecordBatch) -> bool:
