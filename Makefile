@@ -1,20 +1,18 @@
 # The one vocabulary of this project; CI calls nothing else.
-PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/ready
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test run bench
+.PHONY: help setup check test run bench lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with the pinned, hashed requirements and this project in it
 
-$(READY): deploy/requirements.txt setup.py pyproject.toml
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.txt
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(READY): deploy/make_venv.sh deploy/uv.txt deploy/requirements.txt setup.py pyproject.toml
+	deploy/make_venv.sh .venv
 	touch $(READY)
 
 check: $(READY)  ## formatting, lint, types, layers, packaging
@@ -32,3 +30,7 @@ run: $(READY)  ## a simulated town, from its signals to its offers, into out/dem
 
 bench: $(READY)  ## measure against polars, DuckDB and ordinary Beam; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks
+
+lock: $(READY)  ## pin the newest requirements that fit, and the newest uv, with their hashes
+	echo uv | $(COMPILE) --upgrade --no-annotate --output-file deploy/uv.txt -
+	$(COMPILE) --upgrade --extra bench --extra dev --extra scores --extra shopping --output-file deploy/requirements.txt setup.py
