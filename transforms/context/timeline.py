@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from transforms.context.plan.definitions import CONSENTS, NO_END, Deadline, Feature
-from transforms.context.plan.sql.dates import date_of, first_instant
+from transforms.context.plan.sql.dates import date_of, day_number
 from transforms.context.ticks import Grid, Ints, floor
 
 BEFORE_ALL = -(2**62)
@@ -122,10 +122,12 @@ class Passing(NamedTuple):
 
     def ticks(self, grid: Grid, timeline: Timeline) -> Ints:
         """Return the tick of each row; one before all where it has no date, or had come that near when it came."""
-        days, refresh, zone = self.deadline
-        date = date_of(pl.col(f"{self.latest}.latest")) - pl.duration(days=days)
-        begins = timeline.rows.select(first_instant(date, zone).fill_null(BEFORE_ALL)).to_series().to_numpy()
-        ticks = -(-begins // refresh) * refresh
+        days, refreshes = self.deadline
+        date = day_number(date_of(pl.col(f"{self.latest}.latest"))) - days
+        numbers = timeline.rows.select(date).to_series()
+        there = numbers.is_not_null().to_numpy()
+        ticks = np.full(len(timeline.rows), BEFORE_ALL)
+        ticks[there] = grid.after(refreshes.since_day(numbers.drop_nulls().to_numpy()) - 1)
         return np.where(ticks > grid.after(timeline.times), ticks, BEFORE_ALL)
 
 

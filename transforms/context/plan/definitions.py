@@ -9,6 +9,7 @@ import polars as pl
 
 from transforms.context.plan.expressions import Expression
 from transforms.context.plan.steps import Sequence
+from transforms.context.refreshes import Refreshes
 
 Name = str
 
@@ -47,11 +48,10 @@ class Measure:
 
 
 class Deadline(NamedTuple):
-    """So many days before a date in a time zone, noticed at the first multiple of `refresh` (milliseconds) after."""
+    """So many days before a date, noticed at the first refresh after it has begun."""
 
     days: int
-    refresh: int
-    zone: str
+    refreshes: Refreshes
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,16 @@ class Feature:
 
 
 class Fading(NamedTuple):
-    """How a value that is not held up fades: by half in every `half_life`, each `refresh`; milliseconds."""
+    """How a value that is not held up fades: by half in every `half_life` (milliseconds), at each refresh."""
 
     half_life: int
-    refresh: int
+    refreshes: Refreshes
+
+    @property
+    def said(self) -> str:
+        """What tells definitions apart; in UTC a day begins where its multiples do."""
+        where = f", zone={self.refreshes.zone}" if self.refreshes.local else ""
+        return f"Fading(half_life={self.half_life}, refresh={self.refreshes.every}{where})"
 
 
 @dataclass(frozen=True)

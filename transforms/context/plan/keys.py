@@ -29,7 +29,8 @@ def definition_keys(plan: ContextPlan, members: Mapping[str, str]) -> dict[str, 
     found |= {f"{MEMBERS} {feature.name}": feature.key for feature in plan.members}
     found |= {f"{TOLD}{name}": "" for name in plan.told_segments}
     found |= {f"{TOLD}{one.kind}": _hash(sorted(m.key for m in one.members)) for one in plan.forwards if one.members}
-    said = {one.name: [str(one.bounds), str(one.fading), one.expression.canonical] for one in plan.derived}
+    fades = {one.name: one.fading.said if one.fading else str(None) for one in plan.derived}
+    said = {one.name: [str(one.bounds), fades[one.name], one.expression.canonical] for one in plan.derived}
     said |= {one.name: [one.sequence.key if one.sequence else "", one.when.canonical] for one in plan.moments}
     said |= {one.name: [_exit(one), *(each.canonical for each in conditions(one))] for one in plan.segments}
     read = {one.name: one.expression.columns for one in plan.derived}
