@@ -10,6 +10,7 @@ import polars as pl
 from transforms.context.plan.expressions import Expression
 from transforms.context.plan.steps import Sequence
 from transforms.context.refreshes import Refreshes
+from transforms.hashing import apart
 
 Name = str
 
@@ -112,7 +113,7 @@ class Feature:
     def key(self) -> str:
         """Hash of the definition, whatever its name: what stays the same when a playbook changes keeps its history."""
         said = [self.measure.key, self.aggregate, str(self.window), str(self.offset), *filter(None, [self.consent])]
-        return hashlib.blake2b("\0".join(said).encode(), digest_size=6).hexdigest()
+        return hashlib.blake2b(apart(*said), digest_size=6).hexdigest()
 
     def complete_at(self, since: int) -> int:
         """Return from when on its window has nothing before `since`, the pane of its tail included; milliseconds."""

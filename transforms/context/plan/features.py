@@ -20,6 +20,7 @@ from transforms.context.plan.expressions import Expression, ScopeColumn
 from transforms.context.plan.steps import Sequence
 from transforms.context.refreshes import Refreshes
 from transforms.context.ticks import EVER, Grid
+from transforms.hashing import apart
 
 SUBSCRIBER = LEVELS[0]
 MEMBER = "member"
@@ -159,7 +160,7 @@ def measure_of(
     local = zone if measure.reads & LOCAL.keys() else ""
     text = [signal, column or "", where.canonical if where else "", str(scale), local, ever]
     text += [value.canonical] if value else []
-    return replace(measure, key=hashlib.blake2b("\0".join(text).encode(), digest_size=6).hexdigest())
+    return replace(measure, key=hashlib.blake2b(apart(*text), digest_size=6).hexdigest())
 
 
 def _feature(

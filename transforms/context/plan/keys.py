@@ -7,6 +7,7 @@ from schemas.playbook_levels import MEMBERS
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.definitions import Feature, Segment
 from transforms.context.plan.strata import conditions, read_by_segment
+from transforms.hashing import apart
 
 TOLD = "told "
 """What goes before the name of something that others are told of: no name has a blank."""
@@ -64,4 +65,4 @@ def _feature(feature: Feature, members: Mapping[str, str]) -> str:
 
 
 def _hash(said: Iterable[str]) -> str:
-    return hashlib.blake2b("\0".join(said).encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(apart(*said), digest_size=6).hexdigest()
