@@ -133,10 +133,15 @@ def _unscaled(value: Value, scale: int) -> Value:
     return value / 10**scale if scale else value
 
 
+def _in_range(value: Value) -> Value:
+    """Return None for a whole number that 64 bits cannot hold."""
+    return value if isinstance(value, float) or -(2**63) <= value < 2**63 else None
+
+
 _OF_ANY: dict[str, Callable[[list[Value], int], Value]] = {
     "count": lambda values, scale: len(values),
     "distinct": lambda values, scale: len(set(values)),
-    "sum": lambda values, scale: _unscaled(sum(values), scale),
+    "sum": lambda values, scale: _in_range(_unscaled(sum(values), scale)),
 }
 """Aggregates that are 0 where there is nothing."""
 
