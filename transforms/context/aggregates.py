@@ -34,7 +34,7 @@ class Ranges:
     def total(self, values: pl.Series) -> pl.Series:
         """Sum a column over each range, exactly: as Int64 where no range can leave that, else as Int128."""
         extremes = [int(edge) for edge in (values.min(), values.max()) if edge is not None]
-        longest = int((self.hi - self.lo).max(initial=0))
+        longest = int((self.hi - self.lo).max(initial=1))
         if all(-_ROOM < longest * edge < _ROOM for edge in extremes):
             return self.count(values.cast(pl.Int64))
         wide, half = pl.col("v").cast(pl.Int128), pl.lit(2**32, pl.Int128)
