@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -33,7 +34,7 @@ class Ranges:
 
     def total(self, values: pl.Series) -> pl.Series:
         """Sum a column over each range, exactly: as Int64 where no range can leave that, else as Int128."""
-        extremes = [int(edge) for edge in (values.min(), values.max()) if edge is not None]
+        extremes = [int(edge) for edge in (values.min(), values.max()) if isinstance(edge, int | Decimal)]
         longest = int((self.hi - self.lo).max(initial=1))
         if all(-_ROOM < longest * edge < _ROOM for edge in extremes):
             return self.count(values.cast(pl.Int64))
