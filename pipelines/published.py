@@ -89,7 +89,7 @@ def changed_since(directory: str | Path, playbooks: Sequence[Playbook]) -> list[
         elif name in found and found[name].content_hash != entry.hash:
             hint = f"restore it (its hash was {entry.hash}), and publish the change as a version of its own"
             errors.append(LoadError(found[name].file, None, "was changed after it was published", hint=hint))
-    for name in found.keys() - entries.keys():
+    for name in sorted(found.keys() - entries.keys()):
         hint = "take it out, and publish it with `segone publish`"
         errors.append(LoadError(found[name].file, None, f"was not published: {INDEX} does not list it", hint=hint))
     return errors

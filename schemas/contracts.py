@@ -41,6 +41,9 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "boolean": pa.bool_(),
 }
 
+MAX_SCALE = 15
+"""Decimals of a double beyond which it has no room for whole numbers."""
+
 _FOLDER = Path(__file__).parent / "avro"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -241,7 +244,9 @@ def _field_problems(field: dict[str, Any]) -> list[str]:
     values = field.get("values", [""])
     if ("values" in field and kind != "string") or not _are_texts(values):
         return [f"field `{name}`: values must be a list of texts, of a string"]
-    return []
+    decimals = kind != "double" or field.get("scale", 1) in range(1, MAX_SCALE + 1)
+    told = f"field `{name}`: scale must be a whole number from 1 to {MAX_SCALE}; whole numbers are a long"
+    return [] if decimals else [told]
 
 
 def _are_texts(values: Any) -> bool:

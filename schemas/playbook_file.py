@@ -136,7 +136,7 @@ def _with_lets(source: YamlSource, lets: Mapping[str, str]) -> YamlSource:
         raise LoadErrors(
             [
                 LoadError(source.file, None, f"no `{name}` under `let` to set", name, near_miss(name, known))
-                for name in unknown
+                for name in sorted(unknown)
             ]
         )
     if not lets:

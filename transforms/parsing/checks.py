@@ -75,8 +75,9 @@ def _check_range(array: pa.Array, field: Field, problems: Problems) -> None:
 
 
 def _limits(field: Field) -> tuple[float | None, float | None]:
-    """Return the contract's range; of a double at least what fits into a scaled Int64."""
+    """Return the contract's range; of a double no more than fits into a scaled Int64."""
     if not pa.types.is_float64(field.type):
         return field.min, field.max
     bound = 2.0**62 / 10**field.scale
-    return (-bound if field.min is None else field.min), (bound if field.max is None else field.max)
+    least, most = (-bound if field.min is None else field.min), (bound if field.max is None else field.max)
+    return max(least, -bound), min(most, bound)

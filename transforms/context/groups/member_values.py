@@ -14,6 +14,8 @@ from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, without_repeats
 
 NONE_IS_ZERO = ("count", "sum", "distinct")
+SEEN = "members seen"
+"""A column that no feature is called: how many told something."""
 
 
 class MemberValues:
@@ -71,10 +73,10 @@ class MemberValues:
         there = self._spells.select("member", *read)[rows].with_columns(pair=pl.Series(pair, dtype=pl.Int64))
         if any(_depends_on_order(feature) for feature in self._features):
             there = there.sort("pair", "member")
-        made = there.group_by("pair").agg(**{f.name: _aggregate(f) for f in self._features})
+        made = there.group_by("pair").agg(pl.len().alias(SEEN), **{f.name: _aggregate(f) for f in self._features})
         every = pl.DataFrame({"pair": np.arange(len(self._keys))}).join(made, "pair", "left", maintain_order="left")
-        zero = [pl.col(f.name).fill_null(0) for f in self._features if f.aggregate in NONE_IS_ZERO]
-        return every.with_columns(zero)
+        empty, zero = pl.col(SEEN).is_null(), [f.name for f in self._features if f.aggregate in NONE_IS_ZERO]
+        return every.with_columns(pl.when(empty).then(0).otherwise(name).alias(name) for name in zero)
 
     @cached_property
     def _spells(self) -> pl.DataFrame:
@@ -110,16 +112,18 @@ def _depends_on_order(feature: Feature) -> bool:
 
 
 def _aggregate(feature: Feature) -> pl.Expr:
+    """Return the aggregate; whole numbers are added up exactly, and a sum that leaves Int64 is NULL."""
     value = pl.col(feature.measure.key)
+    total = (value.cast(pl.Int128) if feature.measure.dtype == pl.Int64 else value).sum()
     made = {
         "count": value.count().cast(pl.Int64),
-        "sum": value.sum(),
+        "sum": total,
         "min": value.min(),
         "max": value.max(),
-        "mean": value.mean(),
+        "mean": pl.when(value.count() > 0).then(total.cast(pl.Float64) / value.count()),
         "distinct": value.drop_nulls().n_unique().cast(pl.Int64),
     }
-    return made[feature.aggregate].cast(feature.dtype)
+    return made[feature.aggregate].cast(feature.dtype, strict=False)
 
 
 def keep_last(rows: pl.DataFrame) -> pl.DataFrame:
