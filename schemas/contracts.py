@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -42,6 +43,12 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "double": pa.float64(),
     "boolean": pa.bool_(),
 }
+
+OURS = frozenset(
+    {"code", "completes", "late", "local_date", "local_hour", "local_weekday", "member", "own", "subscriber", "thread"}
+    | {"tick"}
+)
+"""Columns that stand beside a signal's on its way into contexts; local times are what expressions read."""
 
 MAX_BYTES = 256 * 1024
 MAX_SCALE = 15
@@ -228,32 +235,37 @@ def _problems(schema: Any) -> list[str]:
     problems += [f"field `{name}` is there twice" for name, n in sorted(Counter(names).items()) if n > 1]
     if not isinstance(schema.get("name"), str):
         problems.append("has no name")
+    for name in sorted({*names} & OURS):
+        problems.append(f"field `{name}` is called as a column of ours: give it another name")
     for name in filter(lambda name: not _NAME.fullmatch(name), [str(schema.get("name")), *names]):
         problems.append(f"`{name}` must be lower case letters, digits and `_`")
-    for field in fields:
-        problems += _field_problems(field)
+    for each in fields:
+        problems += _field_problems(each)
     return problems
 
 
-def _field_problems(field: dict[str, Any]) -> list[str]:
-    name = field["name"]
-    kind, optional = _kind(field["type"])
+def _field_problems(each: dict[str, Any]) -> list[str]:
+    name = each["name"]
+    kind, optional = _kind(each["type"])
     if not kind:
         allowed = ", ".join(ARROW_TYPES)
         return [f'field `{name}`: the type must be one of {allowed}, or ["null", one of them]']
     expected = {"time": "long"}.get(name, "string")
     if name in ENVELOPE and (optional or kind != expected):
         return [f"field `{name}` must be a required {expected}"]
-    if name == "subject_kind" and field.get("default") not in ("subscriber", "household", "sme"):
+    if name == "subject_kind" and each.get("default") not in ("subscriber", "household", "sme"):
         return ["field `subject_kind` needs a default: subscriber, household or sme"]
-    if not all(_is_bound(field[key]) for key in ("min", "max") if key in field):
-        return [f"field `{name}`: min and max must be numbers of at most 64 bits"]
-    if field.get("scale", 0) not in range(MAX_SCALE + 1) or isinstance(field.get("scale"), bool | float):
-        return [f"field `{name}`: scale must be a whole number up to {MAX_SCALE}"]
-    values = field.get("values", [""])
-    if ("values" in field and kind != "string") or not _are_texts(values):
-        return [f"field `{name}`: values must be a list of texts, of a string"]
-    return []
+    return [f"field `{name}`: {told}" for told in _limit_problems(each, kind)]
+
+
+def _limit_problems(each: dict[str, Any], kind: str) -> Iterator[str]:
+    """Yield what is wrong with what a field says beyond its type."""
+    if not all(_is_bound(each[key]) for key in ("min", "max") if key in each):
+        yield "min and max must be numbers of at most 64 bits"
+    if each.get("scale", 0) not in range(MAX_SCALE + 1) or isinstance(each.get("scale"), bool | float):
+        yield f"scale must be a whole number up to {MAX_SCALE}"
+    if ("values" in each and kind != "string") or not _are_texts(each.get("values", [""])):
+        yield "values must be a list of texts, of a string"
 
 
 def _is_bound(number: Any) -> bool:

@@ -10,7 +10,7 @@ def read_file(path: str | Path, most: int) -> bytes:
     """Read a file of at most so many bytes.
 
     Raises:
-        OSError: it cannot be read, is no regular file (a directory, a pipe, a device), or is larger; `strerror` says it.
+        OSError: it cannot be read, is no regular file (a directory, a pipe), or is larger; `strerror` says it.
     """
     return _read(path, most, 0)
 

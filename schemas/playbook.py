@@ -212,7 +212,7 @@ class Playbook(Part):
 
     @cached_property
     def content_hash(self) -> str:
-        """BLAKE2b-128, hex, of what file, tables, models and contracts say: comments and the order of keys do not matter."""
+        """BLAKE2b-128, hex, of what file, tables, models and contracts say, whatever comments and the order of keys."""
         canonical = json.dumps(self._source.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         canonical += "".join(f"\0{name} {table.version}" for name, table in sorted(self._contents.items()))
         canonical += "".join(f"\0models.{name} {model.version}" for name, model in sorted(self._model_files.items()))

@@ -13,6 +13,9 @@ from transforms.context.segments import NEVER
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, without_repeats
 
+_PAIR = "the pair"
+"""A column beside those of features, whose names have no blank."""
+
 NONE_IS_ZERO = ("count", "sum", "distinct")
 
 
@@ -68,11 +71,11 @@ class MemberValues:
         rows = np.repeat(np.arange(len(counts)), counts)
         pair = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
         read = {feature.measure.key for feature in self._features}
-        there = self._spells.select("member", *read)[rows].with_columns(pair=pl.Series(pair, dtype=pl.Int64))
+        there = self._spells.select("member", *read)[rows].with_columns(pl.Series(_PAIR, pair, pl.Int64))
         if any(_depends_on_order(feature) for feature in self._features):
-            there = there.sort("pair", "member")
-        made = there.group_by("pair").agg(**{f.name: _aggregate(f) for f in self._features})
-        every = pl.DataFrame({"pair": np.arange(len(self._keys))}).join(made, "pair", "left", maintain_order="left")
+            there = there.sort(_PAIR, "member")
+        made = there.group_by(_PAIR).agg(_aggregate(f).alias(f.name) for f in self._features)
+        every = pl.DataFrame({_PAIR: np.arange(len(self._keys))}).join(made, _PAIR, "left", maintain_order="left")
         zero = [pl.col(f.name).fill_null(0) for f in self._features if f.aggregate in NONE_IS_ZERO]
         return every.with_columns(zero)
 
