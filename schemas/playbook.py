@@ -37,8 +37,8 @@ class Table(Part):
     key: ProfileField = Field(description="The field of the profile that it is looked up by: `profile.tariff`.")
     file: str = Field(
         min_length=1,
-        description="CSV with a header, beside the playbook. The column of the key is named as the field (`tariff`), "
-        "each value once. The content is part of the playbook's hash.",
+        description="CSV with a header, in the playbook's folder, up to 4 MiB and 500 columns. The column of the key is "
+        "named as the field (`tariff`), each value once. The content is part of the playbook's hash.",
     )
 
 
@@ -46,7 +46,9 @@ class Model(Part):
     """A model that makes a score of numbers: a function in expressions."""
 
     file: str = Field(
-        min_length=1, description="ONNX, beside the playbook, weights included. It is part of the playbook's hash."
+        min_length=1,
+        description="ONNX, in the playbook's folder, weights included, up to 8 MiB, without `Loop` and `Scan`. It is "
+        "part of the playbook's hash.",
     )
     inputs: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         min_length=1,
@@ -87,7 +89,9 @@ class Playbook(Part):
     )
     let: dict[Name, Expression] = Field({}, description="Names for use in any expression.")
     signals: SignalFiles = Field(
-        min_length=1, description="Signal types it reads; `{name: file.avsc}` for one of your own."
+        min_length=1,
+        description="Signal types it reads; `{name: file.avsc}` for one of your own, "
+        "in the playbook's folder, up to 256 KiB. It is part of the playbook's hash.",
     )
     tables: dict[Name, Table] = Field({}, description="Tables that expressions read as `TABLE.COLUMN`.")
     models: dict[Name, Model] = Field({}, description="Models that expressions call as `MODEL(value, …)`.")

@@ -32,6 +32,9 @@ CASTS: Final[Mapping[str, pl.DataType]] = {
     "BOOLEAN": BOOL,
 }
 
+MOST_DIGITS = 400
+"""Longer whole numbers are beyond doubles; Python refuses to read them."""
+
 
 def alternatives(where: exp.Expr, branches: list[tuple[Value, Value]], default: Value) -> Value:
     """Return the value of the first branch whose condition is true; NULL is not."""
@@ -48,7 +51,7 @@ def _literal(node: exp.Literal, of: Of) -> Value:
     text = str(node.this)
     if node.is_string:
         return constant(text)
-    number = int(text) if text.isdecimal() else float(text)
+    number = int(text) if text.isdecimal() and len(text) < MOST_DIGITS else float(text)
     if number >= 2**63 if isinstance(number, int) else number == float("inf"):
         raise ExpressionError(f"`{text[:30]}` is too large a number")
     return constant(number)
