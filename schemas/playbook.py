@@ -37,8 +37,8 @@ class Table(Part):
     key: ProfileField = Field(description="The field of the profile that it is looked up by: `profile.tariff`.")
     file: str = Field(
         min_length=1,
-        description="CSV with a header, in the playbook's folder, up to 4 MiB and 500 columns. The column of the key is "
-        "named as the field (`tariff`), each value once. The content is part of the playbook's hash.",
+        description="CSV with a header, in the playbook's folder, up to 4 MiB and 500 columns. The column of the key "
+        "is named as the field (`tariff`), each value once. The content is part of the playbook's hash.",
     )
 
 

@@ -68,12 +68,12 @@ def parse_table(content: bytes, file: str, key: str) -> ReferenceTable:
     cells = dict(zip(header, zip(*(row for _, row in lines[1:]), strict=True), strict=False))
     keys = cells.pop(key, ())
     typed = {name: _typed(cells.get(name, ())) for name in header if name != key}
-    content = json.dumps([keys, {name: values for name, (_, values) in typed.items()}])
+    said = json.dumps([keys, {name: values for name, (_, values) in typed.items()}])
     return ReferenceTable(
         keys=keys,
         columns={name: values for name, (_, values) in typed.items()},
         types={name: type_ for name, (type_, _) in typed.items()},
-        version=hashlib.blake2b(content.encode(), digest_size=8).hexdigest(),
+        version=hashlib.blake2b(said.encode(), digest_size=8).hexdigest(),
     )
 
 
