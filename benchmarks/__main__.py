@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import compare, kernel, results, state, state_of_households
+from benchmarks import compare, kernel, results, state, state_of_households, wide_playbook
 from benchmarks.engines import HERE
 from benchmarks.yardstick import SIZES
 
@@ -32,8 +32,9 @@ def main() -> None:
     kernels = kernel.compare(sizes[-1], times)
     states = [state.cost(density) for density in densities]
     stages = state_of_households.cost(densities[0])
-    args.results.write_text(results.markdown(rows, kernels, states, stages), encoding="utf-8")
-    results.show(rows, results.bars(rows, kernels, states, stages), console)
+    wide = wide_playbook.cost(wide_playbook.SMALLEST if args.smallest else wide_playbook.MAIN)
+    args.results.write_text(results.markdown(rows, kernels, states, stages, wide), encoding="utf-8")
+    results.show(rows, results.bars(rows, kernels, states, stages, wide), console)
 
 
 if __name__ == "__main__":

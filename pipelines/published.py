@@ -8,11 +8,13 @@ from pathlib import Path
 
 from pipelines.validate import load_checked
 from schemas.errors import LoadError, LoadErrors
+from schemas.files import read_file
 from schemas.playbook import Playbook
 from schemas.playbook_file import load_playbook
 from schemas.versions import Versions
 
 INDEX = "versions.json"
+MAX_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def read_index(directory: str | Path) -> list[Published]:
     """
     path = Path(directory) / INDEX
     try:
-        return [Published(**entry) for entry in json.loads(path.read_text("utf-8"))["versions"]]
+        return [Published(**entry) for entry in json.loads(read_file(path, MAX_BYTES))["versions"]]
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError) as error:

@@ -90,6 +90,8 @@ def check_playbook(source: YamlSource, lets: Mapping[str, str] | None = None) ->
     rest = _understood(dataclasses.replace(source, data=_without(source.data, parts)))[0]
     if rest is not None:
         rest.read_files()
+        if any(file and name not in rest.contracts for name, file in rest.signals.items()):
+            rest = None  # nobody can say what expressions may read
     raise PlaybookErrors(errors, rest, _names(parts))
 
 

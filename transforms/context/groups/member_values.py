@@ -14,8 +14,8 @@ from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, without_repeats
 
 NONE_IS_ZERO = ("count", "sum", "distinct")
-SEEN = "members seen"
-"""A column that no feature is called: how many told something."""
+_PAIR, _SEEN = "the pair", "members seen"
+"""Columns beside those of features, whose names have no blank: the number of a pair, how many told something."""
 
 
 class MemberValues:
@@ -70,12 +70,12 @@ class MemberValues:
         rows = np.repeat(np.arange(len(counts)), counts)
         pair = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
         read = {feature.measure.key for feature in self._features}
-        there = self._spells.select("member", *read)[rows].with_columns(pair=pl.Series(pair, dtype=pl.Int64))
+        there = self._spells.select("member", *read)[rows].with_columns(pl.Series(_PAIR, pair, pl.Int64))
         if any(_depends_on_order(feature) for feature in self._features):
-            there = there.sort("pair", "member")
-        made = there.group_by("pair").agg(pl.len().alias(SEEN), **{f.name: _aggregate(f) for f in self._features})
-        every = pl.DataFrame({"pair": np.arange(len(self._keys))}).join(made, "pair", "left", maintain_order="left")
-        empty, zero = pl.col(SEEN).is_null(), [f.name for f in self._features if f.aggregate in NONE_IS_ZERO]
+            there = there.sort(_PAIR, "member")
+        made = there.group_by(_PAIR).agg(pl.len().alias(_SEEN), *(_aggregate(f).alias(f.name) for f in self._features))
+        every = pl.DataFrame({_PAIR: np.arange(len(self._keys))}).join(made, _PAIR, "left", maintain_order="left")
+        empty, zero = pl.col(_SEEN).is_null(), [f.name for f in self._features if f.aggregate in NONE_IS_ZERO]
         return every.with_columns(pl.when(empty).then(0).otherwise(name).alias(name) for name in zero)
 
     @cached_property

@@ -199,8 +199,16 @@ class Moment:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Conditions that read only features, and segments of the strata before."""
+    """Conditions that read only features, and segments of the strata before.
+
+    Attributes:
+        derived: The values that they read, in order of evaluation; of those that fade all of this depth.
+        segments: Memberships.
+        moments: Moments.
+        reads: What they read, through derived values too, and the segments that go before theirs.
+    """
 
     derived: tuple[Derived, ...]
     segments: tuple[Segment, ...]
     moments: tuple[Moment, ...]
+    reads: frozenset[Name]

@@ -51,10 +51,15 @@ def _add(
     found: dict[str, str], said: Mapping[str, Iterable[str]], read: Mapping[str, frozenset[str]], name: str
 ) -> None:
     """Add the hash of one definition, after those that it reads."""
-    for other in sorted(read[name] & said.keys() - found.keys()):
-        _add(found, said, read, other)
-    behind = [f"{other}={found[other]}" for other in sorted(read[name] & found.keys())]
-    found[name] = _hash([*said[name], *behind])
+    waiting = [name]
+    while waiting:
+        one = waiting[-1]
+        if missing := read[one] & said.keys() - found.keys():
+            waiting += sorted(missing)
+            continue
+        waiting.pop()
+        behind = [f"{other}={found[other]}" for other in sorted(read[one] & found.keys())]
+        found[one] = _hash([*said[one], *behind])
 
 
 def _feature(feature: Feature, members: Mapping[str, str]) -> str:
