@@ -1,6 +1,7 @@
 """Reads files of one signal type as raw column blocks."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -17,11 +18,16 @@ from schemas.sources import Source
 from transforms import arrow_coder  # noqa: F401 (registers the coder of record batches)
 from transforms.parsing.ahead import ahead
 from transforms.parsing.files import RawFile, Reading, layout, raw_file, read_split, reading, splits
+from transforms.parsing.layouts import Layout, misfits
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw import Rejection, Unreadable, printable, rejected_batch
 from transforms.parsing.raw_types import made_fields, raw_types
+from transforms.parsing.unpacked import unpacked
 
 MAX_RECORD_BYTES = 1 << 20
+
+_OPENED = 8
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -67,33 +73,64 @@ def _with_folder(pattern: str) -> str:
 
 def open_raw(file: RawFile) -> BinaryIO:
     """Open a file on any Beam file system, decompressed."""
-    stream = FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED)
-    if not file.compression:
-        return cast(BinaryIO, stream)
-    return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), file.compression))
+    stream = cast(BinaryIO, FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED))
+    return unpacked(stream, file.compression) if file.compression else stream
 
 
-def check_layout(source: Source, files: Sequence[RawFile], what: Reading, fields: Sequence[str]) -> None:
-    """Compile the map against the columns of the first file that can be read.
+def check_layouts(source: Source, files: Sequence[RawFile], what: Reading, fields: Sequence[str]) -> None:
+    """Compare the columns of every file that can be read with what the source's map reads, and compile it for them.
 
     Raises:
-        LoadErrors: columns that it lacks, or mistakes in expressions.
+        LoadErrors: columns that files lack, in whatever order they come, or mistakes in expressions.
     """
-    for file in files:
-        try:
-            columns = layout(partial(open_raw, file), file, what)
-        except Unreadable:
-            continue  # it is rejected when it is read
-        compile_mapper(source, fields, columns)
-        return
+    with ThreadPoolExecutor(_OPENED) as pool:
+        found = list(pool.map(partial(_layout, what), files))
+    errors: dict[LoadError, None] = {}
+    compiled: set[Layout] = set()
+    for file, columns in zip(files, found, strict=True):
+        if columns is None or not columns.columns:
+            continue  # it is rejected when it is read, or empty
+        if wrong := misfits(source, file.path, fields, what.types, columns):
+            errors |= dict.fromkeys(wrong)
+        elif columns not in compiled:
+            compiled.add(columns)
+            errors |= dict.fromkeys(_mistakes(source, fields, columns, what))
+    if errors:
+        raise LoadErrors(_first(list(errors)))
+
+
+def _layout(what: Reading, file: RawFile) -> Layout | None:
+    """Return the columns of a file, or None if it cannot be read at all."""
+    try:
+        return layout(partial(open_raw, file), file, what)
+    except Unreadable:
+        return None
+
+
+def _mistakes(source: Source, fields: Sequence[str], columns: Layout, what: Reading) -> Sequence[LoadError]:
+    """Return the mistakes in the map's expressions over some columns."""
+    try:
+        compile_mapper(source, fields, columns.types if columns.whole else what.types)
+    except LoadErrors as mistakes:
+        return mistakes.errors
+    return ()
+
+
+def _first(errors: list[LoadError]) -> list[LoadError]:
+    """Return the first of many errors, and how many more there are."""
+    more = len(errors) - _SHOWN
+    return [*errors[:_SHOWN], LoadError(f"and {more:,} more of this kind", None, "")] if more > 0 else errors
 
 
 class _Split(beam.DoFn):
     """Cuts a file into ranges."""
 
+    def __init__(self, what: Reading) -> None:
+        self._what = what
+
     def process(self, file: RawFile) -> Iterator[Split]:
         try:
-            yield from (Split(file, start, stop) for start, stop in splits(partial(open_raw, file), file))
+            yield from (Split(file, start, stop) for start, stop in splits(partial(open_raw, file), file, self._what))
         except Unreadable as error:
             yield Split(file, broken=str(error))
 
@@ -149,17 +186,17 @@ class ReadSignals(beam.PTransform):
     max_record_bytes: int = MAX_RECORD_BYTES
 
     def expand(self, pbegin: PBegin) -> Any:
-        """Find the files, check the first, and read them all."""
+        """Find the files, check them, read them all."""
         fields = made_fields(self.source, self.payload)
         what = reading(self.source, raw_types(self.source, fields), self.max_record_bytes)
         files = find_files(self.source, self.patterns)
-        check_layout(self.source, files, what, fields)
+        check_layouts(self.source, files, what, fields)
         read = beam.ParDo(_Read(self.source.contract.name, what))
         read = read.with_output_types(pa.RecordBatch, rejected=pa.RecordBatch)
         return (
             pbegin
             | "Files" >> beam.Create(files, reshuffle=False)
-            | "Split" >> beam.ParDo(_Split())
+            | "Split" >> beam.ParDo(_Split(what))
             | "Spread" >> beam.Reshuffle()
             | "Read" >> read.with_outputs("rejected", main="blocks")
         )
