@@ -109,7 +109,7 @@ def read_lines(
             if getattr(error, "errno", None):
                 raise  # the disk or the network, not the content
             message = f"the compressed stream breaks off or is damaged: {error}"
-            yield _block(b"", place, stop), [Rejection.of(str(place), "torn_stream", message, rest)]
+            yield _block(b"", place, stop), [Rejection.of(str(place), "torn_stream", message, rest, records=None)]
             return
         data = rest + chunk
         cut = data.rfind(b"\n") + 1 if chunk else len(data)
