@@ -20,7 +20,7 @@ from transforms.parsing.ahead import ahead
 from transforms.parsing.files import RawFile, Reading, layout, raw_file, read_split, reading, splits
 from transforms.parsing.layouts import Layout, misfits
 from transforms.parsing.mapping import compile_mapper
-from transforms.parsing.raw import Rejection, Unreadable, printable, rejected_batch
+from transforms.parsing.raw import Rejection, Unreadable, counts_of, printable, rejected_batch
 from transforms.parsing.raw_types import made_fields, raw_types
 from transforms.parsing.unpacked import unpacked
 
@@ -145,7 +145,7 @@ class _Read(beam.DoFn):
     def process(self, split: Split) -> Iterator[Any]:
         path = split.file.path
         if split.broken:
-            yield self._rejected(path, [Rejection.of("file", "unreadable_file", split.broken, b"")])
+            yield self._rejected(path, [Rejection.of("file", "unreadable_file", split.broken, b"", records=None)])
             return
         opened = partial(open_raw, split.file)
         for rows, rejections in ahead(read_split(opened, split.file, split.start, split.stop, self._what)):
@@ -156,8 +156,10 @@ class _Read(beam.DoFn):
                 yield self._rejected(path, rejections)
 
     def _rejected(self, path: str, rejections: Sequence[Rejection]) -> TaggedOutput:
-        for name in ("in", "rejected"):
-            Metrics.counter("signals", name).inc(len(rejections))
+        counts = counts_of(rejections)
+        for name, count in {"in": counts["rejected"], **counts}.items():
+            if count:
+                Metrics.counter("signals", name).inc(count)
         return TaggedOutput("rejected", rejected_batch(path, "ReadSignals", rejections))
 
 
@@ -167,8 +169,9 @@ class ReadSignals(beam.PTransform):
 
     In: the pipeline. Out: `blocks`, raw `pa.RecordBatch`es with the columns that the source's map reads and
     `@position`, and as metadata `signal`, `file` and `unit` (of the positions); `rejected`, batches of
-    `schemas.records.REJECTED`. Counts `signals/in` and `signals/rejected` of what is rejected here; the blocks
-    are counted by `ParseSignals`. No windowing is assumed; elements have no timestamps.
+    `schemas.records.REJECTED`. Counts, in records, `signals/in` and `signals/rejected` of what is rejected here, and
+    `signals/uncounted`, the rejections that stand for nobody knows how many records and count as one; the blocks are
+    counted by `ParseSignals`. No windowing is assumed; elements have no timestamps.
 
     Attributes:
         source: Where the signals come from.

@@ -87,7 +87,7 @@ def read_lines(
             yield _NOTHING, [rejection]
     if source.broken:
         message = f"the compressed stream breaks off or is damaged, and what follows is lost: {source.broken}"
-        yield _NOTHING, [Rejection.of(str(place), "torn_stream", message, rest)]
+        yield _NOTHING, [Rejection.of(str(place), "torn_stream", message, rest, records=None)]
 
 
 class _Source:
