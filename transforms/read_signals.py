@@ -26,6 +26,9 @@ from transforms.parsing.unpacked import unpacked
 
 MAX_RECORD_BYTES = 1 << 20
 
+READ, WITHOUT = "read", "without"
+"""Namespaces of counters: rows of a feed, and rows without a value in one of its columns."""
+
 _OPENED = 8
 _SHOWN = 10
 
@@ -138,8 +141,9 @@ class _Split(beam.DoFn):
 class _Read(beam.DoFn):
     """Reads a range."""
 
-    def __init__(self, signal: str, what: Reading) -> None:
-        self._signal = signal
+    def __init__(self, source: Source, what: Reading, expected: Sequence[str]) -> None:
+        self._signal, self._feed, self._private = source.contract.name, source.feed, source.private
+        self._expected = expected
         self._what = what
 
     def process(self, split: Split) -> Iterator[Any]:
@@ -150,17 +154,25 @@ class _Read(beam.DoFn):
         opened = partial(open_raw, split.file)
         for rows, rejections in ahead(read_split(opened, split.file, split.start, split.stop, self._what)):
             if rows.num_rows:
+                self._count(rows)
                 metadata = {**rows.schema.metadata, b"signal": self._signal, b"file": printable(path)}
                 yield rows.replace_schema_metadata(metadata)
             if rejections:
                 yield self._rejected(path, rejections)
+
+    def _count(self, rows: pa.RecordBatch) -> None:
+        """Count what tells in the end which columns never had a value."""
+        Metrics.counter(READ, self._feed).inc(rows.num_rows)
+        for name in self._expected:
+            if without := rows.column(name).null_count:
+                Metrics.counter(f"{WITHOUT} {self._feed}", name).inc(without)
 
     def _rejected(self, path: str, rejections: Sequence[Rejection]) -> TaggedOutput:
         counts = counts_of(rejections)
         for name, count in {"in": counts["rejected"], **counts}.items():
             if count:
                 Metrics.counter("signals", name).inc(count)
-        return TaggedOutput("rejected", rejected_batch(path, "ReadSignals", rejections))
+        return TaggedOutput("rejected", rejected_batch(path, "ReadSignals", rejections, private=self._private))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -171,7 +183,8 @@ class ReadSignals(beam.PTransform):
     `@position`, and as metadata `signal`, `file` and `unit` (of the positions); `rejected`, batches of
     `schemas.records.REJECTED`. Counts, in records, `signals/in` and `signals/rejected` of what is rejected here, and
     `signals/uncounted`, the rejections that stand for nobody knows how many records and count as one; the blocks are
-    counted by `ParseSignals`. No windowing is assumed; elements have no timestamps.
+    counted by `ParseSignals`. For each feed it counts the rows, `read/FEED`, and those without a value in a column that
+    is expected, `without FEED/COLUMN`. No windowing is assumed; elements have no timestamps.
 
     Attributes:
         source: Where the signals come from.
@@ -194,7 +207,7 @@ class ReadSignals(beam.PTransform):
         what = reading(self.source, raw_types(self.source, fields), self.max_record_bytes)
         files = find_files(self.source, self.patterns)
         check_layouts(self.source, files, what, fields)
-        read = beam.ParDo(_Read(self.source.contract.name, what))
+        read = beam.ParDo(_Read(self.source, what, self._expected(what)))
         read = read.with_output_types(pa.RecordBatch, rejected=pa.RecordBatch)
         return (
             pbegin
@@ -203,3 +216,9 @@ class ReadSignals(beam.PTransform):
             | "Spread" >> beam.Reshuffle()
             | "Read" >> read.with_outputs("rejected", main="blocks")
         )
+
+    def _expected(self, what: Reading) -> list[str]:
+        """Return the columns that should have a value somewhere: those of the map, or of the playbook."""
+        if self.source.config.map is not None:
+            return list(what.types)
+        return [name for name in what.types if name in self.payload or self.source.field(name).required]

@@ -119,7 +119,7 @@ def _is_header(source: Source, names: Sequence[str]) -> bool:
     known = {*source.contract.by_name, *source.config.columns, *map(str, (source.config.map or {}).values())}
     if any(alike(name, known) for name in names if name):
         return True
-    return not source.config.pseudonymise and not any(_NO_NAME.fullmatch(name) for name in names)
+    return not source.private and not any(_NO_NAME.fullmatch(name) for name in names)
 
 
 def _quoted(names: Sequence[str]) -> str:
