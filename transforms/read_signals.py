@@ -31,7 +31,7 @@ class Split:
     file: RawFile
     start: int = 0
     stop: int | None = None
-    broken: str = ""
+    broken: Rejection | None = None
 
 
 def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
@@ -91,11 +91,14 @@ def check_layout(source: Source, files: Sequence[RawFile], what: Reading, fields
 class _Split(beam.DoFn):
     """Cuts a file into ranges."""
 
+    def __init__(self, what: Reading) -> None:
+        self._what = what
+
     def process(self, file: RawFile) -> Iterator[Split]:
         try:
-            yield from (Split(file, start, stop) for start, stop in splits(partial(open_raw, file), file))
+            yield from (Split(file, start, stop) for start, stop in splits(partial(open_raw, file), file, self._what))
         except Unreadable as error:
-            yield Split(file, broken=str(error))
+            yield Split(file, broken=error.rejection)
 
 
 class _Read(beam.DoFn):
@@ -108,7 +111,7 @@ class _Read(beam.DoFn):
     def process(self, split: Split) -> Iterator[Any]:
         path = split.file.path
         if split.broken:
-            yield self._rejected(path, [Rejection.of("file", "unreadable_file", split.broken, b"", records=None)])
+            yield self._rejected(path, [split.broken])
             return
         opened = partial(open_raw, split.file)
         for rows, rejections in ahead(read_split(opened, split.file, split.start, split.stop, self._what)):
@@ -162,7 +165,7 @@ class ReadSignals(beam.PTransform):
         return (
             pbegin
             | "Files" >> beam.Create(files, reshuffle=False)
-            | "Split" >> beam.ParDo(_Split())
+            | "Split" >> beam.ParDo(_Split(what))
             | "Spread" >> beam.Reshuffle()
             | "Read" >> read.with_outputs("rejected", main="blocks")
         )

@@ -113,7 +113,7 @@ def layout(open_file: Open, file: RawFile, what: Reading) -> Mapping[str, pa.Dat
     return what.types
 
 
-def splits(open_file: Open, file: RawFile) -> list[tuple[int, int | None]]:
+def splits(open_file: Open, file: RawFile, what: Reading) -> list[tuple[int, int | None]]:
     """Return the ranges that readers take of a file: row groups, or bytes; one range if it is compressed.
 
     Raises:
@@ -121,7 +121,7 @@ def splits(open_file: Open, file: RawFile) -> list[tuple[int, int | None]]:
     """
     if file.format == "parquet":
         with closing(open_file()) as stream:
-            return [*parquet_splits(stream)]
+            return [*parquet_splits(stream, list(what.types))]
     if file.format == "avro":
         with closing(open_file()) as stream:
             avro_fields(stream)

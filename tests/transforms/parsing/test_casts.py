@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.records import INSTANT
-from transforms.parsing.casts import cast, plain, plain_type
+from transforms.parsing.casts import cast, plain_type, read_as
 
 I64, F64, STR, BOOL = pa.int64(), pa.float64(), pa.string(), pa.bool_()
 UTC = datetime.UTC
@@ -41,7 +41,7 @@ def _told(faults: list[Any]) -> list[tuple[str, list[int]]]:
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else None,
 )
 def test_plain(array: pa.Array, values: list[Any], kind: pa.DataType) -> None:
-    made = plain(array)
+    made = read_as(array, kind)
     assert (made.array.to_pylist(), made.array.type, made.faults) == (values, kind, [])
     assert plain_type(array.type) == kind
 
@@ -58,7 +58,7 @@ def test_plain(array: pa.Array, values: list[Any], kind: pa.DataType) -> None:
     ],
 )
 def test_plain_tells_what_does_not_fit(array: pa.Array, values: list[Any], faults: list[Any]) -> None:
-    made = plain(array)
+    made = read_as(array, kind)
     assert (made.array.to_pylist(), _told(made.faults)) == (values, faults)
 
 
