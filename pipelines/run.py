@@ -23,6 +23,7 @@ from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.versions import Versions
+from transforms.read_signals import READ, WITHOUT
 
 _log = structlog.get_logger()
 
@@ -104,10 +105,20 @@ def _report(
         },
         groups={"too_large": counts["groups"]["too_large"]},
         decisions={name: counts["decisions"][name] for name in ANSWERS},
+        never_seen=_never_seen(counts),
         outputs={name: counts["rows"][name] for name in SORT_BY},
         seconds=seconds,
         versions=versions(),
     )
+
+
+def _never_seen(counts: Mapping[str, Counter[str]]) -> dict[str, list[str]]:
+    """Return the columns of each feed that no row that was read has a value in."""
+    found = {
+        feed: sorted(name for name, without in counts.get(f"{WITHOUT} {feed}", Counter()).items() if without == rows)
+        for feed, rows in sorted(counts[READ].items())
+    }
+    return {feed: names for feed, names in found.items() if names}
 
 
 def _told(book: Playbook) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from schemas.sources import Source, SourceConfig
 from tests.fuzz.case import Case
 from transforms.parsing.batches import Intent, by_shard, signal_batches
 from transforms.parsing.files import layout, raw_file, read_split, reading, splits
+from transforms.parsing.layouts import misfits
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw import POSITION, Rejection, Unreadable, rejected_batch
 from transforms.parsing.raw_types import made_fields, raw_types
+from transforms.parsing.unpacked import unpacked
 
 PAYLOAD = ("mb", "kind", "peer")
 MOST_SECONDS = 20
@@ -57,7 +59,10 @@ def read(case: Case) -> Found:
     file = raw_file(case.name, len(case.data), source)
     found = Found()
     try:
-        compile_mapper(source, fields, layout(lambda: _opened(case, file.compression), file, what))
+        columns = layout(lambda: _opened(case, file.compression), file, what)
+        if columns.columns and (wrong := misfits(source, file.path, fields, what.types, columns)):
+            raise LoadErrors(wrong)
+        compile_mapper(source, fields, columns.types if columns.whole and columns.columns else what.types)
         ranges = splits(lambda: _opened(case, file.compression), file, what)
     except Unreadable as error:
         found.rejected.append(error.rejection)
@@ -73,7 +78,7 @@ def read(case: Case) -> Found:
 
 def _opened(case: Case, compression: str) -> Any:
     stream = io.BytesIO(case.data)
-    return pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), compression) if compression else stream
+    return unpacked(stream, compression) if compression else stream
 
 
 def _parse(rows: pa.RecordBatch, intent: Intent, fields: tuple[str, ...], found: Found) -> None:

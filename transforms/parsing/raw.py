@@ -36,7 +36,7 @@ class Rejection:
         message: What is wrong.
         digest: BLAKE2b-128 of the payload, hex.
         length: Bytes of the payload.
-        payload: As it came, or None where it is too long or private.
+        payload: As it came, or None where it is too long.
         records: How many it stands for; None where nobody can know.
     """
 
@@ -56,11 +56,10 @@ class Rejection:
         message: str,
         payload: bytes,
         *,
-        private: bool = False,
         records: int | None = 1,
     ) -> "Rejection":
-        """Return the rejection of `payload`, kept if it is short and not private."""
-        kept = payload if len(payload) <= MAX_PAYLOAD and not private else None
+        """Return the rejection of `payload`, kept if it is short."""
+        kept = payload if len(payload) <= MAX_PAYLOAD else None
         return cls(position, reason, message, digest(payload), len(payload), kept, records)
 
 
@@ -149,8 +148,10 @@ def mask_of(array: pa.Array) -> Bools:
     return mask
 
 
-def rejected_batch(source: str, stage: str, rejections: Sequence[Rejection]) -> pa.RecordBatch:
-    """Return rejections as rows of `schemas.records.REJECTED`, first attempts."""
+def rejected_batch(
+    source: str, stage: str, rejections: Sequence[Rejection], *, private: bool = False
+) -> pa.RecordBatch:
+    """Return rejections as rows of `schemas.records.REJECTED`, first attempts, without payloads that are private."""
     rows = [
         {
             "source": printable(source),
@@ -158,7 +159,7 @@ def rejected_batch(source: str, stage: str, rejections: Sequence[Rejection]) -> 
             "stage": stage,
             "reason": item.reason,
             "message": printable(item.message),
-            "payload": item.payload,
+            "payload": None if private else item.payload,
             "payload_hash": item.digest,
             "payload_length": item.length,
             "records": item.records,

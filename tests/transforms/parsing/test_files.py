@@ -63,7 +63,7 @@ def _read(data: bytes, path: str) -> list[dict[str, Any]]:
     file = raw_file(path, len(data), SOURCE)
     opened = partial(_open, data, file.compression)
     what = reading(SOURCE, raw_types(SOURCE, made_fields(SOURCE, ["mb", "kind"])), 1 << 20)
-    assert {"id", "time", "subject", "mb", "kind"} <= set(layout(opened, file, what))
+    assert {"id", "time", "subject", "mb", "kind"} <= set(layout(opened, file, what).types)
     rows: list[dict[str, Any]] = []
     for start, stop in splits(opened, file, what):
         for found, rejected in read_split(opened, file, start, stop, what):
