@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, cast
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PBegin, TaggedOutput
@@ -16,8 +16,9 @@ from apache_beam.pvalue import PBegin, TaggedOutput
 from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Source
 from transforms import arrow_coder  # noqa: F401 (registers the coder of record batches)
+from transforms.found_files import find_files
 from transforms.parsing.ahead import ahead
-from transforms.parsing.files import RawFile, Reading, layout, raw_file, read_split, reading, splits
+from transforms.parsing.files import RawFile, Reading, layout, read_split, reading, splits
 from transforms.parsing.layouts import Layout, misfits
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw import Rejection, Unreadable, counts_of, printable, rejected_batch
@@ -40,38 +41,7 @@ class Split:
     file: RawFile
     start: int = 0
     stop: int | None = None
-    broken: str = ""
-
-
-def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
-    """Return the files that the patterns match, by path.
-
-    Raises:
-        LoadErrors: a pattern that matches nothing, a file system that cannot be reached, an unknown format.
-    """
-    found: dict[str, RawFile] = {}
-    errors: list[LoadError] = []
-    for pattern in patterns:
-        try:
-            matches = FileSystems.match([_with_folder(pattern)])[0].metadata_list
-            found |= {match.path: raw_file(match.path, match.size_in_bytes, source) for match in matches}
-        except (BeamIOError, ValueError) as error:
-            errors.append(LoadError(pattern, None, f"cannot be listed: {error}"))
-            continue
-        except LoadErrors as unknown:
-            errors += unknown.errors
-            continue
-        if not matches:
-            hint = f"check the path after `--signals {source.feed}=`"
-            errors.append(LoadError(pattern, None, "no such file", hint=hint))
-    if errors:
-        raise LoadErrors(errors)
-    return [found[path] for path in sorted(found)]
-
-
-def _with_folder(pattern: str) -> str:
-    """Return the pattern with the folder that it is about: Beam lists nothing for `*.csv`, but does for `./*.csv`."""
-    return pattern if "/" in pattern else f"./{pattern}"
+    broken: Rejection | None = None
 
 
 def open_raw(file: RawFile) -> BinaryIO:
@@ -135,7 +105,7 @@ class _Split(beam.DoFn):
         try:
             yield from (Split(file, start, stop) for start, stop in splits(partial(open_raw, file), file, self._what))
         except Unreadable as error:
-            yield Split(file, broken=str(error))
+            yield Split(file, broken=error.rejection)
 
 
 class _Read(beam.DoFn):
@@ -149,7 +119,7 @@ class _Read(beam.DoFn):
     def process(self, split: Split) -> Iterator[Any]:
         path = split.file.path
         if split.broken:
-            yield self._rejected(path, [Rejection.of("file", "unreadable_file", split.broken, b"", records=None)])
+            yield self._rejected(path, [split.broken])
             return
         opened = partial(open_raw, split.file)
         for rows, rejections in ahead(read_split(opened, split.file, split.start, split.stop, self._what)):
@@ -188,7 +158,7 @@ class ReadSignals(beam.PTransform):
 
     Attributes:
         source: Where the signals come from.
-        patterns: Files or globs on any Beam file system.
+        patterns: Files, folders or globs on any Beam file system.
         payload: Payload fields that the playbook needs.
         max_record_bytes: Longer JSON and CSV records are rejected.
 

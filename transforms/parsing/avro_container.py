@@ -1,6 +1,7 @@
 """The frame of Avro container files: header, blocks and sync markers, without trust in any of them."""
 
 import json
+import lzma
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -123,6 +124,15 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
     raise Torn("a length is cut off or too long")
 
 
+def long(value: int) -> bytes:
+    """Return a number from 0 in Avro's variable length."""
+    encoded, rest = bytearray(), value << 1
+    while rest > 0x7F:
+        encoded.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return bytes([*encoded, rest])
+
+
 def _metadata(data: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
     """Return the map of the header, and the offset behind it."""
     values: dict[bytes, bytes] = {}
@@ -169,7 +179,7 @@ def _unpacked(packed: Block, header: Header) -> Block | Rejection:
         return replace(packed, data=UNPACK[header.codec](packed.data))
     except Torn as error:
         reason, message = error.reason, str(error)
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         reason, message = Torn.reason, f"the block cannot be unpacked: {error}"
     return packed.rejected(reason, message)
 

@@ -140,7 +140,7 @@ def splits(open_file: Open, file: RawFile, what: Reading) -> list[tuple[int, int
     """
     if file.format == "parquet":
         with closing(open_file()) as stream:
-            return [*parquet_splits(stream)]
+            return [*parquet_splits(stream, list(what.types))]
     layout(open_file, file, what)
     if file.compression:
         return [(0, None)]

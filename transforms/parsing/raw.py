@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from schemas.records import REJECTED
+from transforms.parsing.shown import shown
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -69,16 +70,6 @@ class Parsed(NamedTuple):
     rejected: Sequence[Rejection]
 
 
-_TEXTS = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_string_view,
-    pa.types.is_binary,
-    pa.types.is_large_binary,
-    pa.types.is_binary_view,
-)
-
-
 def believed(count: int) -> int | None:
     """Return the number of records that a lost part of a file claims, or None if no such part could hold them."""
     return count if 0 < count <= MAX_RECORDS else None
@@ -95,7 +86,17 @@ def counts_of(rejections: Sequence[Rejection]) -> dict[str, int]:
 
 
 class Unreadable(Exception):
-    """A file that cannot be read at all, and why."""
+    """A file that cannot be read at all, why, and how many records it holds where that is known."""
+
+    def __init__(self, why: str, records: int | None = None) -> None:
+        """Tell why."""
+        super().__init__(why)
+        self.records = records
+
+    @property
+    def rejection(self) -> Rejection:
+        """The rejection of the file."""
+        return Rejection.of("file", "unreadable_file", str(self), b"", records=self.records)
 
 
 def digest(payload: bytes) -> str:
@@ -125,24 +126,15 @@ def positions_of(block: pa.RecordBatch, rows: Ints) -> list[str]:
 
 
 def payloads(block: pa.RecordBatch, rows: Ints) -> list[bytes]:
-    """Return the columns of some rows of a raw block as JSON objects; bytes that are no text are escaped."""
-    chosen = block.take(pa.array(rows))
-    names = [name for name in chosen.schema.names if name != POSITION]
-    columns = [_readable(chosen.column(name)).to_pylist() for name in names]
+    """Return the columns of some rows of a raw block as JSON objects; what cannot be shown is told as text."""
+    names = [name for name in block.schema.names if name != POSITION]
+    columns = [shown(block.column(name), rows) for name in names]
     return [
-        json.dumps(dict(zip(names, values, strict=True)), default=str, ensure_ascii=False).encode()
+        json.dumps(dict(zip(names, values, strict=True)), default=str, ensure_ascii=False).encode(
+            errors="backslashreplace"
+        )
         for values in zip(*columns, strict=True)
     ]
-
-
-def _readable(array: pa.Array) -> pa.Array:
-    """Return texts as strings although some are not UTF-8."""
-    if pa.types.is_dictionary(array.type):
-        return _readable(array.dictionary_decode())
-    if not any(test(array.type) for test in _TEXTS):
-        return array
-    raw = array.cast(pa.large_binary()).to_pylist()
-    return pa.array([None if text is None else text.decode("utf-8", "backslashreplace") for text in raw], pa.string())
 
 
 def printable(text: str) -> str:
