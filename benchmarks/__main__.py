@@ -26,8 +26,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run it."""
     args, console = arguments(), Console()
-    sizes = [size for size in SIZES if size.name in args.sizes.split(",")]
-    sizes, times, densities = (SIZES[:1], 1, state.SMALLEST) if args.smallest else (sizes, args.times, state.DENSITIES)
+    names = SIZES[0].name if args.smallest else args.sizes
+    sizes = [size for size in SIZES if size.name in names.split(",")]
+    times, densities = (1, state.SMALLEST) if args.smallest else (args.times, state.DENSITIES)
     rows = compare.compare(sizes, times, console)
     kernels = kernel.compare(sizes[-1], times)
     states = [state.cost(density) for density in densities]
