@@ -19,7 +19,8 @@ FindEnds = Callable[[bytes, int | None], tuple[Ints, bool]]
 """Finds which line feeds end a record, as `Quoting.record_ends` does."""
 
 
-_NOTHING = LineBlock(b"", *[np.empty(0, np.int64)] * 3, "line")
+_NONE = np.empty(0, np.int64)
+_NOTHING = LineBlock(b"", _NONE, _NONE, _NONE, "line")
 
 
 @dataclass
