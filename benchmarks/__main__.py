@@ -27,7 +27,9 @@ def main() -> None:
     """Run it."""
     args, console = arguments(), Console()
     sizes = [size for size in SIZES if size.name in args.sizes.split(",")]
-    sizes, times, densities = (SIZES[:1], 1, state.SMALLEST) if args.smallest else (sizes, args.times, state.DENSITIES)
+    sizes, times, densities = (
+        ([*SIZES[:1]], 1, state.SMALLEST) if args.smallest else (sizes, args.times, state.DENSITIES)
+    )
     rows = compare.compare(sizes, times, console)
     kernels = kernel.compare(sizes[-1], times)
     states = [state.cost(density) for density in densities]

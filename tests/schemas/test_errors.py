@@ -9,7 +9,9 @@ def test_an_error_says_where_what_and_what_to_do() -> None:
 
 
 def test_long_values_are_cut_and_what_is_said_of_them_is_not() -> None:
-    told = str(LoadError("town.yaml", 3, f"`{'x' * 9_000}` is not a name", "y" * 9_000, f"not `{'z' * 9_000}`, but `n`"))
+    told = str(
+        LoadError("town.yaml", 3, f"`{'x' * 9_000}` is not a name", "y" * 9_000, f"not `{'z' * 9_000}`, but `n`")
+    )
     assert len(told) < 1_200
     assert "x…` is not a name\n" in told
     assert "y…\n" in told
