@@ -9,6 +9,7 @@ import polars as pl
 from transforms.context import ranges
 from transforms.context.plan.definitions import Feature
 from transforms.context.ticks import Bools, Ints
+from transforms.rowwise import unscaled
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,8 @@ def _sum(feature: Feature, over: Ranges) -> pl.Series:
 
 
 def _mean(feature: Feature, over: Ranges) -> pl.Series:
-    count = _count(feature, over)
-    divisor = count.cast(pl.Float64) * 10.0**feature.measure.scale
-    return null_where(over.total(_part(feature, over, "sum")) / divisor, (count == 0).to_numpy())
+    total, count = over.total(_part(feature, over, "sum")).to_numpy(), _count(feature, over).to_numpy()
+    return pl.Series(unscaled(total, feature.measure.scale, count), nan_to_null=True)
 
 
 def _extreme(feature: Feature, over: Ranges) -> pl.Series:
@@ -95,7 +95,7 @@ def _opt_out(feature: Feature, over: Ranges) -> pl.Series:
 def _seconds_since_last(feature: Feature, over: Ranges) -> pl.Series:
     times = _part(feature, over, "time")
     last = _pick(times, ranges.last_valid(times.is_not_null().to_numpy(), over.lo, over.hi))
-    return (pl.Series(over.ticks) - last) / 1000.0
+    return _in_units(pl.Series(over.ticks) - last, 3)
 
 
 _AGGREGATES: dict[str, Callable[[Feature, Ranges], pl.Series]] = {
@@ -121,4 +121,9 @@ def _pick(values: pl.Series, positions: Ints) -> pl.Series:
 
 
 def _unscaled(feature: Feature, values: pl.Series) -> pl.Series:
-    return values / 10.0**feature.measure.scale if feature.measure.scale else values
+    return _in_units(values, feature.measure.scale) if feature.measure.scale else values
+
+
+def _in_units(values: pl.Series, scale: int) -> pl.Series:
+    numbers = unscaled(values.fill_null(0).to_numpy(), scale)
+    return null_where(pl.Series(numbers), values.is_null().to_numpy())
