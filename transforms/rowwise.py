@@ -7,6 +7,7 @@ multiplying, and takes decimal logarithms as quotients; whether rows share a val
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -110,7 +111,7 @@ def sums(groups: Ints, values: Doubles, size: int) -> Doubles:
     order = mine[np.argsort(groups[mine], kind="stable")]
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     numbers = values[order].tolist()
-    for first, last in zip(starts, [*starts[1:], len(numbers)], strict=True):
+    for first, last in pairwise([*starts, len(numbers)]):
         found[groups[order[first]]] = _sum(numbers[first:last])
     return found
 
