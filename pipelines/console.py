@@ -1,15 +1,14 @@
 """What people see on standard error: progress while it lasts, and how it failed."""
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipelines.failures import Failure
+from pipelines.interrupts import interrupts_raised
 from pipelines.progress import steps_told
 from schemas.errors import LoadErrors
 
@@ -19,26 +18,17 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 @contextmanager
 def failures_told() -> Iterator[None]:
     """Tell what went wrong without a traceback, and exit with its code; for an interrupt 128 plus its number."""
-    caught: list[int] = []
-
-    def interrupt(number: int, _: FrameType | None) -> None:
-        caught.append(number)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except (LoadErrors, Failure, OSError) as error:
-        _errors.print(str(error), style="red", markup=False)
-        raise typer.Exit(error.exit_code if isinstance(error, Failure) else 1) from error
-    except (KeyboardInterrupt, RuntimeError) as error:
-        if not caught:  # Beam makes a RuntimeError of an interrupt within a transform
-            raise
-        _errors.print("interrupted: nothing was published")
-        raise typer.Exit(128 + caught[0]) from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with interrupts_raised() as caught:
+        try:
+            yield
+        except (LoadErrors, Failure, OSError) as error:
+            _errors.print(str(error), style="red", markup=False)
+            raise typer.Exit(error.exit_code if isinstance(error, Failure) else 1) from error
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if not caught:  # Beam makes a RuntimeError of an interrupt within a transform
+                raise
+            _errors.print("interrupted: nothing was published")
+            raise typer.Exit(128 + caught[0]) from error
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The whole path on a town that does not exist: its signals, a run of its playbook, and what came of it."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
@@ -37,9 +36,7 @@ def demo(
         ValueError: The town is too small.
     """
     book, signals = load_playbook(playbook), out_dir / "signals"
-    if (signals / "simulated.json").exists():
-        shutil.rmtree(signals)
-    town = simulate(signals, seed=seed, subscribers=subscribers, days=days, on_day=on_day)
+    town = simulate(signals, seed=seed, subscribers=subscribers, days=days, on_day=on_day, replace=True)
     files = tuple((name, str(town.files[name])) for name in book.signals)
     now = int(town.end.timestamp() * 1000)
     settings = RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), as_of=now, mode="simulated")

@@ -19,6 +19,10 @@ class UnknownSubjectError(Failure):
     """The run wrote nothing about the subject."""
 
 
+class BusyError(Failure):
+    """Another process is writing to the same folder."""
+
+
 class TooManyRejectedError(Failure):
     """More signals were rejected than `--max-rejected` allows."""
 

@@ -43,6 +43,17 @@ def pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def directory(text: str) -> str:
+    """Return the path of a directory to write to.
+
+    Raises:
+        ValueError: it is empty, which would be the one that one is in.
+    """
+    if not text:
+        raise ValueError("is empty: name a directory")
+    return text
+
+
 def instant_text(text: str) -> str:
     """Return the text of an instant as it is, once it is one."""
     parse_instant(text)
@@ -99,7 +110,12 @@ class RunSettings:
         parse=pair,
         metavar="NAME=GLOB",
     )
-    out: str = option("--out", "Directory for the outputs; those of an earlier run there are replaced.", metavar="DIR")
+    out: str = option(
+        "--out",
+        "Directory for the outputs; those of an earlier run there are replaced.",
+        parse=directory,
+        metavar="DIR",
+    )
     sources: str | None = option("--sources", "How raw columns become signals (YAML).", default=None, metavar="FILE")
     seeds: tuple[tuple[str, str], ...] = option(
         "--seed",

@@ -9,7 +9,7 @@ import typer
 
 from pipelines.console import failures_told, progress_shown
 from pipelines.flags import parser
-from pipelines.settings import instant_text, pair
+from pipelines.settings import directory, instant_text, pair
 from schemas.durations import parse_instant
 
 
@@ -78,7 +78,9 @@ def diff(
 
 def publish(
     playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
-    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory of its versions.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="DIR", parser=parser(directory), help="Directory of its versions.")
+    ],
     version: Annotated[int | None, typer.Option(min=1, help="Stamp this number into the published file.")] = None,
     effective_from: Annotated[
         str | None,

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from pipelines.console import failures_told, progress_shown
-from pipelines.flags import takes
-from pipelines.settings import RunSettings
+from pipelines.flags import parser, takes
+from pipelines.settings import RunSettings, directory
 
 
 @takes(RunSettings)
@@ -32,7 +32,10 @@ def run(settings: RunSettings) -> None:
 @takes(RunSettings, out="", mode="shadow", formats=("parquet",))
 def preview(
     settings: RunSettings,
-    keep: Annotated[str, typer.Option(metavar="DIR", help="Keep the outputs here, for `segone explain`.")] = "",
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", parser=parser(directory), help="Keep the outputs here, for `segone explain`."),
+    ] = None,
 ) -> None:
     """Show what a playbook would have done with history.
 
@@ -46,8 +49,8 @@ def preview(
     from pipelines.published import load_versions
     from pipelines.run import run as run_it
 
-    with failures_told(), TemporaryDirectory() as directory:
-        out = keep or directory
+    with failures_told(), TemporaryDirectory() as forgotten:
+        out = keep or forgotten
         with progress_shown():
             report = run_it(replace(settings, out=out))
         typer.echo(

@@ -7,8 +7,17 @@ from typing import Annotated, Literal
 import typer
 
 from pipelines.console import failures_told, progress_shown
+from pipelines.flags import parser
+from pipelines.settings import directory
 
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Directory to write to.")]
+
+def _directory(text: str) -> Path:
+    if Path(directory(text)).is_file():
+        raise ValueError(f"`{text}` is a file: name a directory")
+    return Path(text)
+
+
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", parser=parser(_directory), help="Directory to write to.")]
 Seed = Annotated[int, typer.Option(help="Of everything random: the same seed gives the same town.")]
 Subscribers = Annotated[int, typer.Option(min=100, help="Lines in the town.")]
 Days = Annotated[int, typer.Option(min=1, help="Days of signals.")]
