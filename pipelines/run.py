@@ -16,6 +16,7 @@ from pipelines.failures import TooManyRejectedError
 from pipelines.folders import paths_of
 from pipelines.offers_pipeline import SORT_BY, build, names_of
 from pipelines.published import load_versions
+from pipelines.refusals import refusals
 from pipelines.report import ANSWERS, PARTS, Report, instant, versions
 from pipelines.runner_options import beam_arguments
 from pipelines.settings import FORMATS, RunSettings
@@ -24,6 +25,7 @@ from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.versions import Versions
+from schemas.visible import visible
 
 _log = structlog.get_logger()
 
@@ -83,7 +85,8 @@ def _publish(settings: RunSettings, staging: Staging, report: Report) -> None:
     if limit is not None and limit.exceeded(report.rejected, signals):
         staging.publish_only("rejected")
         message = f"{report.rejected:,} of {signals:,} signals were rejected, more than --max-rejected {limit.text}"
-        raise TooManyRejectedError(f"{message}; {settings.out}/rejected.* say why, and there are no other outputs")
+        where = f"{visible(settings.out)}/rejected.* say why, and there are no other outputs"
+        raise TooManyRejectedError(f"{message}; {where}\n{refusals(settings.out)}".rstrip())
     staging.publish(report.text())
 
 

@@ -26,6 +26,7 @@ from pipelines.simulation.travel import abroad, trips_of
 from pipelines.simulation.truth import truth_of
 from pipelines.simulation.usage import usage_of
 from pipelines.simulation.visitors import identities_of, looks_of
+from schemas.visible import visible
 
 SLOW: dict[str, tuple[Callable[[Town, Calendar], pl.DataFrame], ...]] = {
     "membership": (memberships_of, changes_of, identities_of),
@@ -122,7 +123,7 @@ def simulate(
 def told(town: Simulated) -> str:
     """Return one line about a simulated town that leaves no doubt about what it is."""
     counts = f"{sum(town.counts.values()):,} signals of {len(town.counts)} types"
-    return f"Simulated town in {town.out_dir}: {counts}. Nothing in it is real."
+    return f"Simulated town in {visible(town.out_dir)}: {counts}. Nothing in it is real."
 
 
 def _write_truth(folder: Path, truth: Mapping[str, pl.DataFrame]) -> None:

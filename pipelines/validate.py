@@ -11,6 +11,7 @@ from schemas.playbook import Playbook
 from schemas.playbook_file import PlaybookErrors, load_playbook, not_about
 from schemas.playbook_levels import STEPS, Moment
 from schemas.playbook_offers import Cap, Offer
+from schemas.visible import visible
 from transforms.context.plan.compile_level import PlanErrors
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plan, load_plans, scope_of
@@ -26,7 +27,7 @@ def validate(path: str | Path, lets: Mapping[str, str] | None = None) -> str:
     """
     playbook, _ = load_checked(path, lets)
     levels = [line for plan in load_plans(playbook).values() for line in _level(playbook, plan)]
-    return "\n".join([*_head(playbook), *levels, *_offers(playbook)]) + "\n"
+    return "\n".join(map(visible, [*_head(playbook), *levels, *_offers(playbook)])) + "\n"
 
 
 def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tuple[Playbook, ContextPlan]:

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+from schemas.visible import shortened, visible
+
+MOST_ERRORS = 100
+"""How many mistakes are told at once."""
+
 
 @dataclass(frozen=True)
 class LoadError:
@@ -22,12 +27,13 @@ class LoadError:
     hint: str = ""
 
     def __str__(self) -> str:
-        """Return `file:line: message`, then the quoted text and the hint, each on its own line."""
-        where = self.file if self.line is None else f"{self.file}:{self.line}"
-        parts = [f"{where}: {self.message}"]
-        parts += [f"    {self.quoted.strip()}"] if self.quoted.strip() else []
-        parts += [f"    {self.hint}"] if self.hint else []
-        return "\n".join(parts)
+        """Return `file:line: message`, then the quoted text and the hint, each on its own line, long ones cut."""
+        where = _told(self.file) if self.line is None else f"{_told(self.file)}:{self.line}"
+        parts = [
+            f"{where}: {_told(self.message)}",
+            *(f"    {_told(each)}" for each in (self.quoted, self.hint) if each),
+        ]
+        return "\n".join(part for part in parts if part.strip())
 
 
 class LoadErrors(Exception):
@@ -39,5 +45,12 @@ class LoadErrors(Exception):
         super().__init__(*self.errors)
 
     def __str__(self) -> str:
-        """Return every error, a paragraph each."""
-        return "\n".join(map(str, self.errors))
+        """Return every error, a paragraph each; of very many the first."""
+        more = len(self.errors) - MOST_ERRORS
+        return "\n".join(
+            [*map(str, self.errors[:MOST_ERRORS]), *([f"… and {more:,} more mistakes"] if more > 0 else [])]
+        )
+
+
+def _told(text: str) -> str:
+    return visible(shortened(text.strip()))

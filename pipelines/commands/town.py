@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.console import failures_told, progress_shown
+from pipelines.console import failures_told, progress_shown, say
+from pipelines.flag_values import directory
 from pipelines.flags import parser
-from pipelines.settings import directory
 
 
 def _directory(text: str) -> Path:
@@ -54,7 +54,7 @@ def simulate(
             disorder=disorder,
             on_day=lambda day: tell(f"simulating: {day} of {days} days"),
         )
-    typer.echo(told(town))
+    say(told(town))
 
 
 def demo(out: Out, seed: Seed = 1, subscribers: Subscribers = 1_000, days: Days = 35) -> None:
@@ -72,4 +72,4 @@ def demo(out: Out, seed: Seed = 1, subscribers: Subscribers = 1_000, days: Days 
             days=days,
             on_day=lambda day: tell(f"simulating: {day} of {days} days"),
         )
-    typer.echo(text, nl=False)
+    say(text)
