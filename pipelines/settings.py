@@ -126,6 +126,14 @@ class RunSettings:
         parse=parse_duration,
         metavar="DURATION",
     )
+    earliest: int = option(
+        "--earliest",
+        "A signal before this time is rejected: dates and seconds that are taken for milliseconds are in January 1970. "
+        "By default 1980; give an earlier one for a history that is older.",
+        default=parse_instant("1980-01-01T00:00:00Z"),
+        parse=parse_instant,
+        metavar="INSTANT",
+    )
     lets: tuple[tuple[str, str], ...] = option(
         "--set",
         "Another value for a name under `let`, for a try: low_mb=300.",

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
@@ -12,13 +12,12 @@ import polars as pl
 import pyarrow as pa
 from polars.exceptions import PanicException, PolarsError
 
-from transforms.parsing.avro_container import Block, Header, read_blocks, read_header
+from transforms.parsing.avro_container import UNIT, Block, Header, read_blocks, read_header
 from transforms.parsing.raw import Parsed, Rejection, Unreadable, raw_block
 
 GROUP_BYTES = 8 << 20
 """Unpacked bytes that are decoded together."""
 
-_UNIT = "block at byte"
 _MAX_FIELDS = 1_000
 _LEAST_BYTES = {"boolean": 1, "long": 1, "int": 1, "float": 4, "double": 8, "bytes": 1}
 _AS = {"string": "bytes", "int": "long"}  # UTF-8 is checked row by row, and no int may overflow
@@ -111,7 +110,7 @@ def read_avro(stream: BinaryIO, start: int, stop: int, wanted: Sequence[str]) ->
             rejected.append(found)
         elif found.count * _least(fields) > len(found.data):
             message = f"the block claims {found.count} records in {len(found.data)} bytes"
-            rejected.append(Rejection.of(f"{_UNIT} {found.offset}", "exploding_block", message, found.data))
+            rejected.append(replace(found.rejected("exploding_block", message), records=None))
         else:
             group.append(found)
         if sum(len(block.data) for block in group) + sum(item.length for item in rejected) > GROUP_BYTES:
@@ -154,12 +153,11 @@ def _parse(
     rows = _decoded(group, fields, wanted) if group else None
     if rows is not None or not group:
         if rejected or group:
-            yield Parsed(rows or raw_block([], [], np.empty(0, np.int64), _UNIT), rejected)
+            yield Parsed(rows or raw_block([], [], np.empty(0, np.int64), UNIT), rejected)
         return
     if len(group) == 1:
         message = f"the block does not hold {group[0].count} whole records and nothing else"
-        torn = Rejection.of(f"{_UNIT} {group[0].offset}", "torn_block", message, group[0].data)
-        yield from _parse([], fields, wanted, [*rejected, torn])
+        yield from _parse([], fields, wanted, [*rejected, group[0].rejected("torn_block", message)])
         return
     middle = len(group) // 2
     yield from _parse(group[:middle], fields, wanted, rejected)
@@ -194,7 +192,7 @@ def _decoded(blocks: Sequence[Block], fields: Sequence[AvroField], wanted: Seque
         arrays = [_column(frame[field.name], field) for field in columns]
     except IndexError:  # an enum has no such symbol
         return None
-    return raw_block(arrays, [field.name for field in columns], offsets, _UNIT)
+    return raw_block(arrays, [field.name for field in columns], offsets, UNIT)
 
 
 def _column(values: pl.Series, field: AvroField) -> pa.Array:

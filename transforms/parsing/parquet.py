@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.parsing.raw import Parsed, Rejection, Unreadable, raw_block
+from transforms.parsing.raw import Parsed, Rejection, Unreadable, believed, raw_block
 
 BLOCK_ROWS = 1 << 18
 """Rows of a block: small row groups are read together, large ones in parts."""
@@ -75,7 +75,9 @@ def read_parquet(stream: BinaryIO, start: int, stop: int, wanted: Sequence[str])
             if getattr(error, "errno", None):
                 raise  # the disk or the network, not the content
             message = f"{row - first} rows of row group {group} cannot be read: {error}"
-            rejection = Rejection.of(f"row group {group} from row {first}", "torn_block", message, b"")
+            rejection = Rejection.of(
+                f"row group {group} from row {first}", "torn_block", message, b"", records=believed(row - first)
+            )
             yield Parsed(raw_block([], [], np.empty(0, np.int64), "row"), [rejection])
     if waiting:
         yield Parsed(pa.concat_batches(waiting), [])

@@ -18,13 +18,16 @@ Bools = NDArray[np.bool_]
 POSITION = "@position"
 """Name of the last column of a raw block: int64, meaningless without the block's unit."""
 
+MAX_RECORDS = 1 << 40
+"""Records that a damaged part of a file may claim and be believed."""
+
 MAX_PAYLOAD = 64 * 1024
 """Bytes of a rejected payload that are kept; of a longer one its hash and length remain."""
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """One record that was refused.
+    """One record that was refused, or a part of a file that is lost with all its records.
 
     Attributes:
         position: Where in the file.
@@ -32,7 +35,8 @@ class Rejection:
         message: What is wrong.
         digest: BLAKE2b-128 of the payload, hex.
         length: Bytes of the payload.
-        payload: As it came, or None where it is too long or private.
+        payload: As it came, or None where it is too long.
+        records: How many it stands for; None where nobody can know.
     """
 
     position: str
@@ -41,12 +45,21 @@ class Rejection:
     digest: str
     length: int
     payload: bytes | None = None
+    records: int | None = 1
 
     @classmethod
-    def of(cls, position: str, reason: str, message: str, payload: bytes, *, private: bool = False) -> "Rejection":
-        """Return the rejection of `payload`, kept if it is short and not private."""
-        kept = payload if len(payload) <= MAX_PAYLOAD and not private else None
-        return cls(position, reason, message, digest(payload), len(payload), kept)
+    def of(
+        cls,
+        position: str,
+        reason: str,
+        message: str,
+        payload: bytes,
+        *,
+        records: int | None = 1,
+    ) -> "Rejection":
+        """Return the rejection of `payload`, kept if it is short."""
+        kept = payload if len(payload) <= MAX_PAYLOAD else None
+        return cls(position, reason, message, digest(payload), len(payload), kept, records)
 
 
 class Parsed(NamedTuple):
@@ -64,6 +77,21 @@ _TEXTS = (
     pa.types.is_large_binary,
     pa.types.is_binary_view,
 )
+
+
+def believed(count: int) -> int | None:
+    """Return the number of records that a lost part of a file claims, or None if no such part could hold them."""
+    return count if 0 < count <= MAX_RECORDS else None
+
+
+def counts_of(rejections: Sequence[Rejection]) -> dict[str, int]:
+    """Return how many records were `rejected`, and how many of the rejections are `uncounted`.
+
+    One that stands for an unknown number counts as one record, and is uncounted.
+    """
+    known = [item.records for item in rejections if item.records is not None]
+    uncounted = len(rejections) - len(known)
+    return {"rejected": sum(known) + uncounted, "uncounted": uncounted}
 
 
 class Unreadable(Exception):
@@ -128,8 +156,10 @@ def mask_of(array: pa.Array) -> Bools:
     return mask
 
 
-def rejected_batch(source: str, stage: str, rejections: Sequence[Rejection]) -> pa.RecordBatch:
-    """Return rejections as rows of `schemas.records.REJECTED`, first attempts."""
+def rejected_batch(
+    source: str, stage: str, rejections: Sequence[Rejection], *, private: bool = False
+) -> pa.RecordBatch:
+    """Return rejections as rows of `schemas.records.REJECTED`, first attempts, without payloads that are private."""
     rows = [
         {
             "source": printable(source),
@@ -137,9 +167,10 @@ def rejected_batch(source: str, stage: str, rejections: Sequence[Rejection]) -> 
             "stage": stage,
             "reason": item.reason,
             "message": printable(item.message),
-            "payload": item.payload,
+            "payload": None if private else item.payload,
             "payload_hash": item.digest,
             "payload_length": item.length,
+            "records": item.records,
             "attempt": 1,
         }
         for item in rejections

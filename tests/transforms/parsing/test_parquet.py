@@ -50,6 +50,7 @@ def test_a_damaged_row_group_costs_no_other(tmp_path: Path) -> None:
     assert ids == [f"e{i}" for i in [*range(100), *range(200, 400)]]
     assert [item.reason for _, rejected in found for item in rejected] == ["torn_block"]
     assert [item.position for _, rejected in found for item in rejected] == ["row group 1 from row 100"]
+    assert [item.records for _, rejected in found for item in rejected] == [100]
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"no parquet at all", _file(9, 3)[:-20]])
