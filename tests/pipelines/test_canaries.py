@@ -38,7 +38,7 @@ offers:
 SOURCES = """\
 usage:
   pseudonymise: [subject, peer]
-  map: {id: id, source: source, time: when, subject: who, mb: CAST(volume AS DOUBLE), peer: other}
+  map: {id: id, source: source, time: at, subject: who, mb: CAST(volume AS DOUBLE), peer: other}
 """
 
 Row = dict[str, Any]
@@ -46,12 +46,12 @@ Row = dict[str, Any]
 
 def _rows() -> list[Row]:
     """Return good rows, and rows that `ParseSignals` refuses for every reason: the mark is in all that is hidden."""
-    good = [{"id": str(n), "when": _time(n), "volume": "1.5", "other": f"{CANARY}p{n}"} for n in range(4)]
+    good = [{"id": str(n), "at": _time(n), "volume": "1.5", "other": f"{CANARY}p{n}"} for n in range(4)]
     bad = [
-        {"when": f"yesterday {CANARY}"},
-        {"when": CANARY},
-        {"when": "2126-01-01T00:00:00Z"},
-        {"when": None},
+        {"at": f"yesterday {CANARY}"},
+        {"at": CANARY},
+        {"at": "2126-01-01T00:00:00Z"},
+        {"at": None},
         {"volume": CANARY},
         {"volume": "1e300"},
         {"volume": f"-1 {CANARY}"},
@@ -61,7 +61,7 @@ def _rows() -> list[Row]:
         {"who": None, "other": CANARY},
         {"who": "", "other": CANARY},
     ]
-    plain = {"id": "b", "when": _time(9), "volume": "1", "other": CANARY}
+    plain = {"id": "b", "at": _time(9), "volume": "1", "other": CANARY}
     return [{"source": "s", "who": f"{CANARY}s", **row} for row in (*good, *({**plain, **one} for one in bad))]
 
 
@@ -88,7 +88,7 @@ def _as_jsonl(path: Path, rows: Sequence[Row]) -> None:
         f'["{CANARY}"]',
         CANARY,
         f'{{"who": {{"{CANARY}": 1}}}}',
-        f'{{"who": "{CANARY}", "when": NaN}}',
+        f'{{"who": "{CANARY}", "at": NaN}}',
         f'{{"who": "{CANARY}{"x" * (1 << 21)}"}}',
         f'{{"who": "{CANARY}", "{CANARY}": "\\ud800"}}',
     ]
