@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from schemas.playbook_levels import LEVELS
+from schemas.visible import visible
 from transforms.decision.candidates import MICROS
 from transforms.rowwise import quotient
 
@@ -80,7 +81,7 @@ def _refusals(decisions: pl.DataFrame) -> str:
 
 def table(heads: Sequence[str], rows: Iterable[tuple[str | int, ...]]) -> str:
     """Return aligned columns, the first to the left; nothing without rows."""
-    cells = [[f"{cell:,}" if isinstance(cell, int) else f"  {cell}" for cell in row] for row in rows]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else f"  {visible(cell)}" for cell in row] for row in rows]
     if not cells:
         return ""
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
