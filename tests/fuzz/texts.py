@@ -60,7 +60,7 @@ def packed_lines(rng: Random) -> Case:
 def _packed(rng: Random, ending: str, data: bytes) -> Case:
     if rng.random() < 0.5:
         return Case(f"a{ending}", data, config(rng))
-    whole = gzip.compress(data)
+    whole = gzip.compress(data, mtime=0)
     return Case(f"a{ending}.gz", damaged(rng, whole)[0] if rng.random() < 0.8 else whole, config(rng))
 
 

@@ -1,6 +1,7 @@
 """Files as strangers have them: each is read right, or refused with what to do; nothing is lost or half read."""
 
 import gzip
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.transforms.signals_run import Outcome, run_signals
 from transforms.parsing import files
 from transforms.pseudonym_key import KEY_VARIABLE
 
+packed = partial(gzip.compress, mtime=0)
 NOW = parse_instant("2026-12-01T00:00:00Z")
 HEAD = b"id,time,subject,kind,mb\n"
 ROWS = b"1,2026-03-02T08:00:00+02:00,a,data,1.5\n2,2026-03-02T08:05:00+02:00,b,voice,2.5\n"
@@ -32,7 +34,7 @@ def _run(tmp_path: Path, contents: dict[str, bytes], **config: Any) -> Outcome:
     ("name", "content", "config"),
     [
         ("A.CSV", GOOD, {}),
-        ("A.Csv.GZ", gzip.compress(GOOD), {}),
+        ("A.Csv.GZ", packed(GOOD), {}),
         ("a.csv", b"\xef\xbb\xbf" + GOOD, {}),
         ("a.csv", b"\n\r\n" + GOOD.replace(b"\n", b"\r\n") + b"\n\n", {}),
         ("a.csv", b" id , time,subject ,kind, mb \n" + ROWS, {}),
@@ -41,8 +43,8 @@ def _run(tmp_path: Path, contents: dict[str, bytes], **config: Any) -> Outcome:
         ("a.csv", GOOD[:-1], {}),
         ("a.csv", HEAD[:-1] + b"," + b"x" * 300_000 + b"\n" + ROWS.replace(b"5\n", b"5,\n"), {}),
         ("a.csv", GOOD.replace(b"data", b"d" * 4_000).replace(b"\n", b"," + b"y" * 200_000 + b"\n"), {}),
-        ("a.csv.gz", gzip.compress(GOOD) + bytes(100_000), {}),
-        ("a.csv.gz", gzip.compress(HEAD) + bytes(3) + gzip.compress(ROWS) + bytes(3), {}),
+        ("a.csv.gz", packed(GOOD) + bytes(100_000), {}),
+        ("a.csv.gz", packed(HEAD) + bytes(3) + packed(ROWS) + bytes(3), {}),
     ],
 )
 def test_read_right(tmp_path: Path, name: str, content: bytes, config: dict[str, Any]) -> None:
@@ -65,7 +67,7 @@ def test_nothing_in_it(tmp_path: Path, content: bytes) -> None:
         (GOOD.replace(b"\n", b"\r") + b"\n", "carriage returns alone"),
         (b"id," + b"x" * (1 << 20) + b"\n" + ROWS, "is longer than 1048576 bytes"),
         (b'id,"time\n' + ROWS, "a quote that is not closed"),
-        (gzip.compress(GOOD), "packed by gzip: let its name end in .gz"),
+        (packed(GOOD), "packed by gzip: let its name end in .gz"),
     ],
 )
 @pytest.mark.parametrize("first", [True, False])
@@ -137,8 +139,8 @@ def test_a_quoted_line_break_is_never_half_read(
 @pytest.mark.parametrize("cut", [1, 9, 200])
 def test_what_came_before_a_cut_is_read(tmp_path: Path, cut: int) -> None:
     rows = [b"%d,2026-03-02T08:00:00Z,s%d,data,1\n" % (i, i * i) for i in range(500)]
-    packed = gzip.compress(HEAD + b"".join(rows))[:-cut]
-    outcome = _run(tmp_path, {"a.csv.gz": packed})
+    cut_off = packed(HEAD + b"".join(rows))[:-cut]
+    outcome = _run(tmp_path, {"a.csv.gz": cut_off})
     assert len(outcome.ids()) > (498 if cut < 10 else 300)
     (row,) = outcome.rejected
     assert (row["reason"], row["records"]) == ("torn_stream", None)
@@ -146,8 +148,8 @@ def test_what_came_before_a_cut_is_read(tmp_path: Path, cut: int) -> None:
 
 
 def test_a_cut_within_an_endless_line(tmp_path: Path) -> None:
-    packed = gzip.compress(GOOD + b"3,2026-03-02T08:00:00Z,c,data," + b"1" * 30_000_000)[:-20]
-    outcome = _run(tmp_path, {"a.csv.gz": packed})
+    cut_off = packed(GOOD + b"3,2026-03-02T08:00:00Z,c,data," + b"1" * 30_000_000)[:-20]
+    outcome = _run(tmp_path, {"a.csv.gz": cut_off})
     assert outcome.ids() == ["1", "2"]
     assert sorted(row["reason"] for row in outcome.rejected) == ["oversize_record", "torn_stream"]
 
@@ -162,7 +164,7 @@ LEAKS = {
     "c.jsonl": JSON
     + b'{"id": 2, "subject": "0407654321"}\n{"id": "3", "time": "CANARY", "subject": "0407654321"}\n{"CANARY": \n',
     "d.jsonl": b'{"id": "4", "time": 5, "subject": "0407654321", "subject_kind": "CANARY"}\n["0407654321"]\n',
-    "e.csv.gz": gzip.compress(HEAD + b"9,2026-03-02T08:00:00Z,0407654321,CANARY,1" * 100)[:-9],
+    "e.csv.gz": packed(HEAD + b"9,2026-03-02T08:00:00Z,0407654321,CANARY,1" * 100)[:-9],
     "f.csv": b"0407654321,CANARY\xff\n" + ROWS,
 }
 
