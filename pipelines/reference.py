@@ -81,8 +81,8 @@ _HEAD = """\
 *Made by `segone schema --reference`; a test keeps it current.*
 
 A playbook says what is known of a customer, when that matters, and what may then be offered. It is one YAML 1.2 file
-(`on`, `NO` and `22:00` are texts). `segone validate` tells every mistake in it at once, with its line; `segone schema`
-prints its JSON Schema, for completion in an editor.
+(`on`, `NO` and `22:00` are texts). `segone validate` tells every mistake in it at once, with its line, and warns of
+what is seldom meant (`--strict` refuses it); `segone schema` prints its JSON Schema, for completion in an editor.
 """
 
 _WORDS = """\

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipelines.doubts import doubts
 from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
@@ -18,15 +19,25 @@ from transforms.context.plan.strata import read_by_segment
 from transforms.decision.plan import compile_offers
 
 
-def validate(path: str | Path, lets: Mapping[str, str] | None = None) -> str:
-    """Return what a playbook says, in a few lines of text.
+def validate(path: str | Path, lets: Mapping[str, str] | None = None, *, strict: bool = False) -> str:
+    """Return what a playbook says, in a few lines of text, and what is seldom meant.
+
+    Args:
+        path: The playbook's file.
+        lets: New texts for names under `let`.
+        strict: Whether what is seldom meant is wrong.
 
     Raises:
         LoadErrors: everything that is wrong with it.
     """
     playbook, _ = load_checked(path, lets)
-    levels = [line for plan in load_plans(playbook).values() for line in _level(playbook, plan)]
-    return "\n".join([*_head(playbook), *levels, *_offers(playbook)]) + "\n"
+    plans = load_plans(playbook)
+    levels = [line for plan in plans.values() for line in _level(playbook, plan)]
+    found = doubts(playbook, plans)
+    if strict and found:
+        raise LoadErrors(found)
+    told = [f"warning: {one}" for one in found]
+    return "\n".join([*_head(playbook), *levels, *_offers(playbook), *told]) + "\n"
 
 
 def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tuple[Playbook, ContextPlan]:

@@ -32,6 +32,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
     yield from _groups(playbook)
     yield from _offers(playbook)
     if whole:
+        yield from _nothing(playbook)
         yield from chain.from_iterable(_sets((kind,), level) for kind, level in playbook.levels.items())
         yield from _caps(playbook)
         yield from _consent(playbook)
@@ -71,8 +72,14 @@ def _groups(playbook: Playbook) -> Iterator[Mistake]:
     groups = [kind for kind in GROUPS if kind in playbook.levels]
     if groups and "membership" not in playbook.signals:
         yield Mistake((groups[0],), f"who is in a {groups[0]} is told by `membership`", "add it to `signals`")
-    if not any(level.features for level in playbook.levels.values()):
-        yield Mistake(("subscriber",), "has no features, and no other level has any", "say what is to be known")
+
+
+def _nothing(playbook: Playbook) -> Iterator[Mistake]:
+    """Somebody must be looked at: by features, or by sequences of signals."""
+    levels = playbook.levels.values()
+    if not any(level.features or any(one.after for one in level.moments.values()) for level in levels):
+        told = "has neither features nor sequences, and no other level has any"
+        yield Mistake(("subscriber",), told, "say what is to be known")
 
 
 def _level(playbook: Playbook, path: KeyPath, level: Level) -> Iterator[Mistake]:

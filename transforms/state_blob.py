@@ -1,4 +1,4 @@
-"""One shard's state as bytes: a header and named Arrow tables, compressed with zstd."""
+"""One shard's state as bytes: a header and named Arrow tables, compressed with zstd, in the envelope."""
 
 import json
 import struct
@@ -7,18 +7,17 @@ from typing import Any
 
 import pyarrow as pa
 
-LAYOUT = 1
-"""Version of the layout below; a reader of N also reads N - 1."""
+from transforms.envelope import StateError, seal, unseal
 
-_MAGIC = b"S1ST"
 _OPTIONS = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
 
 
-def dump(header: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> bytes:
-    """Write a state: magic, length of the header, header (JSON), then one Arrow IPC stream a table.
+def dump(kind: str, header: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> bytes:
+    """Write a state: length of the header, header (JSON), then one Arrow IPC stream a table; see `envelope`.
 
     Args:
-        header: JSON values; `layout` and `tables` are added.
+        kind: What it is a state of.
+        header: JSON values; `tables` is added.
         tables: The tables by name; equal content gives equal bytes.
 
     Returns:
@@ -26,28 +25,26 @@ def dump(header: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> bytes:
     """
     streams = {name: _stream(table) for name, table in sorted(tables.items()) if table.num_rows}
     sizes = {name: len(stream) for name, stream in streams.items()}
-    head = json.dumps({**header, "layout": LAYOUT, "tables": sizes}, sort_keys=True).encode()
-    return b"".join([_MAGIC, struct.pack("<I", len(head)), head, *streams.values()])
+    head = json.dumps({**header, "tables": sizes}, sort_keys=True).encode()
+    return seal(kind, b"".join([struct.pack("<I", len(head)), head, *streams.values()]))
 
 
-def load(blob: bytes) -> tuple[dict[str, Any], dict[str, pa.Table]]:
+def load(kind: str, blob: bytes) -> tuple[dict[str, Any], dict[str, pa.Table]]:
     """Read what `dump` wrote; tables without rows are absent.
 
     Raises:
-        ValueError: if it is not a state, or one of a layout that this release does not read.
+        StateError: it is none of this kind, or of a layout that this release does not read.
     """
-    if blob[:4] != _MAGIC:
-        raise ValueError("not a state of Segment of One: its first bytes are wrong; restore it from a snapshot")
-    start = 8 + struct.unpack_from("<I", blob, 4)[0]
-    header = json.loads(blob[8:start])
-    if header["layout"] != LAYOUT:
-        raise ValueError(
-            f"state has layout {header['layout']}, this release reads {LAYOUT}; use the release that wrote it"
-        )
-    tables = {}
-    for name, size in header.pop("tables").items():
-        tables[name] = pa.ipc.open_stream(pa.py_buffer(blob)[start : start + size]).read_all()
-        start += size
+    content = unseal(kind, blob)
+    try:
+        start = 4 + struct.unpack_from("<I", content)[0]
+        header = json.loads(content[4:start])
+        tables = {}
+        for name, size in header.pop("tables").items():
+            tables[name] = pa.ipc.open_stream(pa.py_buffer(content)[start : start + size]).read_all()
+            start += size
+    except (struct.error, ValueError, KeyError, AttributeError) as error:
+        raise StateError(f"the state `{kind}` cannot be read: {error!r}; use the release that wrote it") from error
     return header, tables
 
 

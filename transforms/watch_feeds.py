@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import msgspec
 import numpy as np
 from apache_beam.coders import BytesCoder, VarIntCoder
 from apache_beam.pvalue import TaggedOutput
@@ -18,14 +17,20 @@ from schemas.playbook_levels import GROUPS
 from transforms.context.feeds import Feed, feed_batch, heard, next_turn, watch
 from transforms.context.segments import Span
 from transforms.context.ticks import Grid, Ints
+from transforms.envelope import pack, unpack
 from transforms.parcel import Parcel, ShardParcel
 from transforms.ticking import Alarm, Backlog
 
 STAGE = "watch_feeds"
+KIND = "feed"
 _NONE = np.empty(0, np.int64)
 
 Heard = tuple[str, bytes]
 """A feed, and the first ticks after some of its signals, int64."""
+
+
+def _known(state: bytes | None) -> Feed:
+    return Feed() if state is None else unpack(KIND, state, Feed)
 
 
 class _Hear(beam.DoFn):
@@ -83,7 +88,7 @@ class _Watch(beam.DoFn):
         if tick is None:
             return
         signal, _, source = key.partition(" ")
-        timeout, known = self._timeouts[signal], msgspec.msgpack.decode(feed.read() or b"\x92\xc0\xc2", type=Feed)
+        timeout, known = self._timeouts[signal], _known(feed.read())
         ticks: Ints = np.unique(np.concatenate([np.frombuffer(each, np.int64) for each in waiting.read()] or [_NONE]))
         upto = int(ticks[-1]) + timeout if self._alarm.bounded else tick
         turns, now = watch(known, ticks[ticks <= upto], Span(self._grid, closed.read(), upto), timeout)
@@ -91,7 +96,7 @@ class _Watch(beam.DoFn):
         waiting.clear()
         if len(later):
             waiting.add(later.tobytes())
-        feed.write(msgspec.msgpack.encode(now))
+        feed.write(pack(KIND, now))
         closed.write(upto)
         following = next_turn(now, later, timeout)
         if following is not None and not self._alarm.bounded:

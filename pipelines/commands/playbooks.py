@@ -19,15 +19,17 @@ def validate(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", parser=parser(pair), help="Another value for a name under `let`."),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for mistakes.")] = False,
 ) -> None:
-    """Tell every mistake in a playbook, or what it says and from when each segment is ready on a cold start.
+    """Tell every mistake in a playbook, or what it says, from when each segment is ready, and what is seldom meant.
 
     segone validate playbook.yaml
     """
     from pipelines.validate import validate as told_of
 
     with failures_told():
-        typer.echo(told_of(playbook, dict(cast("list[tuple[str, str]]", lets or []))), nl=False)
+        given = dict(cast("list[tuple[str, str]]", lets or []))
+        typer.echo(told_of(playbook, given, strict=strict), nl=False)
 
 
 def play_stories(

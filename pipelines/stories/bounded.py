@@ -1,7 +1,7 @@
 """Stories as Beam runs over files, on FnApiRunner."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 
 from pipelines.run import run
 from pipelines.settings import RunSettings
-from pipelines.stories.signals import salted
+from pipelines.stories.signals import AHEAD, json_lines, salted
 from pipelines.stories.story import OUTPUTS, Expect, Story
-from pipelines.stories.told import Told
+from pipelines.stories.told import Told, by_expect
 
 
 def play_bounded(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
@@ -20,14 +20,13 @@ def play_bounded(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     with salted(), TemporaryDirectory() as directory:
         folder, until = Path(directory), story.until
         playbook, feeds = _write_playbook(story, folder), _write_signals(story, folder)
-        report = run(RunSettings(playbook=playbook, signals=feeds, out=directory, until=until, as_of=until))
+        report = run(
+            RunSettings(playbook=playbook, signals=feeds, out=directory, until=until, as_of=until, max_ahead=AHEAD)
+        )
         rows = {output: pq.read_table(folder / f"{output}.parquet").to_pylist() for output in OUTPUTS}
-    told, counts = Told(), Counter(report.signals)
+    counts = Counter(report.signals)
     counts["rejected"] += counts["too_late"]
-    told.counts = counts
-    for output, mine in rows.items():
-        told.add(output, story.sentences(output, mine))
-    yield told, story.expects
+    yield from by_expect(story, rows, counts)
 
 
 def _write_playbook(story: Story, folder: Path) -> str:
@@ -45,10 +44,7 @@ def _write_playbook(story: Story, folder: Path) -> str:
 
 def _write_signals(story: Story, folder: Path) -> tuple[tuple[str, str], ...]:
     """Write a story's signals as JSON Lines, a file for each type, and return what `--signals` says of them."""
-    lines: dict[str, list[str]] = defaultdict(list)
-    for row in story.signals:
-        envelope = {name: getattr(row, name) for name in ("id", "source", "time", "subject_kind", "subject")}
-        lines[row.signal].append(json.dumps({**row.payload, **envelope}))
+    lines = json_lines(story.signals)
     for name, mine in lines.items():
-        (folder / f"{name}.jsonl").write_text("\n".join(mine), "utf-8")
+        (folder / f"{name}.jsonl").write_bytes(mine)
     return tuple((name, str(folder / f"{name}.jsonl")) for name in lines)

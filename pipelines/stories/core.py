@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from pipelines.stories.signals import SALT, batches, of_group, of_subscriber
+from pipelines.stories.signals import SALT, of_group, of_subscriber, take
 from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
 from schemas.playbook import Playbook
@@ -43,16 +43,18 @@ class _Core:
         self.subscribers, self.groups = (Levels(load_contexts(story.versions), of) for of in ((SUBSCRIBER,), GROUPS))
         self.feeds = watch(story.playbook)
         self.ledger: bytes | None = None
+        self.closed: int | None = None
 
     def advance(self, signals: Sequence[Signal], time: int, told: Told) -> None:
-        """Advance to the last tick that a watermark closes, and add what comes of it."""
+        """Advance to the last tick that a watermark closes, if it closes one, and add what comes of it."""
         upto = time // self.story.playbook.tick * self.story.playbook.tick
-        given = batches(self.story.versions, signals)
-        self.feeds.hear(given)
-        given += self.feeds.turns(upto)
-        self.subscribers.hold([one for one in given if of_subscriber(one)])
+        self._hold(signals)
+        if self.closed is not None and upto <= self.closed:
+            return
+        self.closed = upto
+        self._share([*self.feeds.turns(upto)])
         subscribers = self.subscribers.advance(upto)
-        self.groups.hold([*told_by(subscribers), *filter(of_group, given)])
+        self.groups.hold(told_by(subscribers))
         groups = self.groups.advance(upto)
         every, erased = [*subscribers.every, *groups.every], [*subscribers.erased, *groups.erased]
         transitions = [one.outputs.transitions for one in every] + [
@@ -60,8 +62,7 @@ class _Core:
         ]
         for table in transitions:
             self._tell(told, "transitions", table)
-        for counts in (*(one.counts for one in every), *(one.counts for one in erased)):
-            self.counts.update(counts)
+        self.counts.update(counts_of(subscribers) + counts_of(groups))
         self.counts["pending"] = subscribers.pending + groups.pending
         addressed = [batch for one in every for batch in (one.outputs.triggers, *one.facts)]
         addressed += [batch for one in erased for batch in (*one.everywhere, *one.facts)]
@@ -69,6 +70,17 @@ class _Core:
         removed["decide_offers"] = [*self._decide(addressed, upto, told)]
         for stage, mine in removed.items():
             self._tell(told, "receipts", receipts(self.story.versions, stage, mine))
+
+    def _hold(self, signals: Sequence[Signal]) -> None:
+        taken = take(self.story, signals)
+        self.counts["rejected"] += taken.rejected
+        self.counts["pending"] += taken.signals
+        self.feeds.hear(taken.batches)
+        self._share(taken.batches)
+
+    def _share(self, given: Sequence[pa.RecordBatch]) -> None:
+        self.subscribers.hold([one for one in given if of_subscriber(one)])
+        self.groups.hold([one for one in given if of_group(one)])
 
     def _decide(self, addressed: Sequence[pa.RecordBatch], upto: int, told: Told) -> Iterator[pa.RecordBatch]:
         """Answer triggers, and yield what erasures removed."""
@@ -122,6 +134,14 @@ def told_by(subscribers: AdvancedLevels) -> list[pa.RecordBatch]:
 def removed_by(levels: AdvancedLevels) -> list[pa.RecordBatch]:
     """Return what erasures removed at some levels."""
     return [batch for one in levels.erased for table in one.removed for batch in table.to_batches()]
+
+
+def counts_of(levels: AdvancedLevels) -> Counter[str]:
+    """Return what became of signals at some levels."""
+    counts = Counter[str]()
+    for one in (*levels.every, *levels.erased):
+        counts.update(one.counts)
+    return counts
 
 
 def watch(playbook: Playbook) -> Watch:

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.failures import Failure
 from pipelines.stories.engines import engine
 from pipelines.stories.reading import find_stories, read_story
 from pipelines.stories.story import Story
 from pipelines.stories.told import differences
-from schemas.errors import LoadError, LoadErrors
+from schemas.errors import LoadErrors
+
+_REFUSED = (LoadErrors, Failure, OSError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class Played:
     """How the stories of a folder went.
 
     Attributes:
-        results: Story, engine, and what was different, a line of text each; nothing if it passed.
+        results: Story, engine (none, if the story cannot be read), and what is wrong, a line of text each; nothing if
+            it passed.
         skipped: YAML files that are no stories, and why stories did not play.
     """
 
@@ -44,38 +48,39 @@ def play_all(path: Path, engines: Sequence[str] = ("core",), tell: Callable[[str
         tell: Called with what is being done.
 
     Raises:
-        LoadErrors: no stories, and every mistake in them or their playbooks; then none is played.
+        LoadErrors: no stories.
     """
     files, others = find_stories(path)
     skipped = [f"not a story: {file}" for file in others]
     results = []
-    for story in _read(files):
+    for file in files:
+        try:
+            story = read_story(file)
+        except LoadErrors as wrong:
+            results.append((file.stem, "", tuple(_told(wrong))))
+            continue
+        skipped += [f"not for {name}: {file}" for name in engines if name not in story.engines]
         for name in engines:
             if name in story.engines:
                 tell(f"{story.name} on {name}")
                 results.append((story.name, name, tuple(_differences(story, name))))
-            else:
-                skipped.append(f"not for {name}: {story.source.file}")
     return Played(tuple(results), tuple(skipped))
 
 
-def _read(files: Sequence[Path]) -> list[Story]:
-    stories, errors = [], list[LoadError]()
-    for file in files:
-        try:
-            stories.append(read_story(file))
-        except LoadErrors as wrong:
-            errors += wrong.errors
-    if errors:
-        raise LoadErrors(list(dict.fromkeys(errors)))
-    return stories
+def _differences(story: Story, name: str) -> list[str]:
+    """Return what is different, or why an engine does not play the story."""
+    try:
+        found = [one for told, expects in engine(name)(story) for one in differences(told, expects)]
+    except _REFUSED as error:
+        return [*_told(error)]
+    return [f"{story.source.file}:{story.source.line_of(one.path)}: {one.message}" for one in found]
 
 
-def _differences(story: Story, name: str) -> Iterator[str]:
-    for told, expects in engine(name)(story):
-        for one in differences(told, expects):
-            yield f"{story.source.file}:{story.source.line_of(one.path)}: {one.message}"
+def _told(error: Exception) -> Iterator[str]:
+    """Yield the lines of what is wrong with a story; a mistake of a program is named."""
+    yield from (str(error) if isinstance(error, LoadErrors | Failure) else repr(error)).splitlines()
 
 
 def _lines(story: str, name: str, wrong: Sequence[str]) -> list[str]:
-    return [f"{'FAILED' if wrong else 'passed'}  {story} on {name}", *(f"  {line}" for line in wrong)]
+    where = f" on {name}" if name else ""
+    return [f"{'FAILED' if wrong else 'passed'}  {story}{where}", *(f"  {line}" for line in wrong)]

@@ -1,22 +1,52 @@
-"""Signals of stories as column batches."""
+"""Signals of stories as column batches: read and checked as a run reads and checks them from files."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from io import BytesIO
 
 import pyarrow as pa
 
-from pipelines.stories.story import Signal
-from schemas.contracts import Contract
+from pipelines.stories.story import Signal, Story
+from schemas.durations import DAY
 from schemas.playbook_levels import GROUPS
+from schemas.sources import Source
 from schemas.versions import Versions
 from transforms.context.erasures.requests import ERASURE
-from transforms.parsing.batches import signal_schema
+from transforms.parsing.batches import Intent, signal_batches
+from transforms.parsing.files import RawFile, Reading, read_split, reading
+from transforms.parsing.mapping import Mapper, compile_mapper
+from transforms.parsing.raw_types import made_fields, raw_types
 from transforms.pseudonym_key import key_at_hand
+from transforms.read_signals import MAX_RECORD_BYTES
 from transforms.versions import contracts_of, load_contexts
 
 SALT = b"stories have no secrets"
 """Of what is kept of those who are erased."""
+
+AHEAD = DAY
+"""How far ahead of a story's end a signal may be; others are rejected."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of signals.
+
+    Attributes:
+        batches: One of each type and kind of subject, with the columns that the playbook takes.
+        rejected: How many are none, by their contracts.
+    """
+
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    rejected: int = 0
+
+    @property
+    def signals(self) -> int:
+        """How many were taken in."""
+        return sum(batch.num_rows for batch in self.batches)
 
 
 def salted() -> AbstractContextManager[None]:
@@ -34,20 +64,46 @@ def of_subscriber(batch: pa.RecordBatch) -> bool:
     return not of_group(batch) or batch.schema.metadata[b"signal"] == ERASURE.encode()
 
 
-def batches(versions: Versions, signals: Iterable[Signal]) -> list[pa.RecordBatch]:
-    """Return a batch for each type of signal and kind of subject, with the columns that the playbook takes."""
-    known, columns = contracts_of(versions), load_contexts(versions).columns
-    rows: dict[tuple[str, str], list[Signal]] = defaultdict(list)
-    for signal in signals:
-        rows[signal.signal, signal.subject_kind].append(signal)
-    return [_batch(known[name], kind, columns[name], mine) for (name, kind), mine in rows.items()]
+def json_lines(signals: Iterable[Signal]) -> dict[str, bytes]:
+    """Return signals as the files that a run would read, by type."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    for row in signals:
+        envelope = {name: getattr(row, name) for name in ("id", "source", "time", "subject_kind", "subject")}
+        lines[row.signal].append(json.dumps({**row.payload, **envelope}))
+    return {name: "\n".join(mine).encode() for name, mine in lines.items()}
 
 
-def _batch(contract: Contract, kind: str, payload: Sequence[str], rows: list[Signal]) -> pa.RecordBatch:
-    schema = signal_schema(contract, kind, payload)
-    nothing = dict.fromkeys(payload)
-    table = [
-        {**nothing, **row.payload, "id": row.id, "source": row.source, "time": row.time, "subject": row.subject}
-        for row in rows
-    ]
-    return pa.RecordBatch.from_pylist(table, schema)
+def take(story: Story, signals: Iterable[Signal]) -> Taken:
+    """Return what a run makes of signals that arrive together."""
+    batches, rejected = [], 0
+    for name, lines in json_lines(signals).items():
+        reader = _reader(story.versions, name)
+        file = RawFile(name, len(lines), "jsonl", "")
+        for rows, malformed in read_split(partial(BytesIO, lines), file, 0, len(lines), reader.reading):
+            made, refused = signal_batches(rows, reader.mapper, reader.intent(story.until + AHEAD))
+            batches += made
+            rejected += len(malformed) + len(refused)
+    return Taken(batches, rejected)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """How signals of one type are read."""
+
+    source: Source
+    payload: tuple[str, ...]
+    kinds: frozenset[str]
+    reading: Reading
+    mapper: Mapper
+
+    def intent(self, latest: int) -> Intent:
+        return Intent(self.source, self.payload, self.kinds, latest)
+
+
+@lru_cache(maxsize=64)
+def _reader(versions: Versions, name: str) -> _Reader:
+    plans, source = load_contexts(versions), Source(contracts_of(versions)[name])
+    fields = made_fields(source, payload := plans.columns[name])
+    types = raw_types(source, fields)
+    what, mapper = reading(source, types, MAX_RECORD_BYTES), compile_mapper(source, fields, types)
+    return _Reader(source, payload, frozenset(plans.plans[0]), what, mapper)

@@ -14,9 +14,9 @@ What is told is said in sentences, times in UTC, without the date on the day of 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from pipelines.stories.times import format_time
 from schemas.playbook import Playbook
 from schemas.versions import Versions
 from schemas.yaml_source import KeyPath, YamlSource
@@ -24,20 +24,22 @@ from schemas.yaml_source import KeyPath, YamlSource
 ENGINES = ("core", "bounded", "stream")
 """The kernels alone, a Beam run over files, a Beam stream."""
 
-OUTPUTS = ("transitions", "decisions", "offers", "receipts")
+OUTPUTS = {"transitions": "tick", "decisions": "tick", "offers": "time", "receipts": "tick"}
+"""What is told, and the column that says when."""
+
 _VERBS = {"entered": "enters", "refreshed": "refreshes", "exited": "leaves", "fired": "has"}
 
 
 @dataclass(frozen=True)
 class Signal:
-    """One signal; `time` in ms of the epoch, `payload` by field of its contract."""
+    """One signal; `time` in ms of the epoch, `payload` by field of its contract. A run rejects what lacks a name."""
 
     signal: str
-    id: str
-    source: str
+    id: str | None
+    source: str | None
     time: int
-    subject_kind: str
-    subject: str
+    subject_kind: str | None
+    subject: str | None
     payload: Mapping[str, Any]
 
 
@@ -61,13 +63,15 @@ class Expect:
 
     Attributes:
         path: Where it stands in the file.
-        sentences: Those of each of `OUTPUTS` that it names, as written; their order does not matter.
+        sentences: Those of each of `OUTPUTS` that it names; their order does not matter.
         counts: Signals since the story began, of those that it names.
+        at_least: The outputs of which more may be told.
     """
 
     path: KeyPath
     sentences: Mapping[str, tuple[str, ...]]
     counts: Mapping[str, int]
+    at_least: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -109,9 +113,15 @@ class Story:
         return last // self.playbook.tick * self.playbook.tick
 
     @property
-    def expects(self) -> tuple[Expect, ...]:
-        """All that is expected."""
-        return tuple(event for event in self.events if isinstance(event, Expect))
+    def expects(self) -> tuple[tuple[Expect, int], ...]:
+        """All that is expected, each with the last tick that was closed by then, ms; -1 for none."""
+        found, closed = [], -1
+        for event in self.events:
+            if isinstance(event, Watermark):
+                closed = event.time // self.playbook.tick * self.playbook.tick
+            elif isinstance(event, Expect):
+                found.append((event, closed))
+        return tuple(found)
 
     def sentences(self, output: str, rows: Iterable[Mapping[str, Any]]) -> list[str]:
         """Return what rows of one of `OUTPUTS` say."""
@@ -137,13 +147,8 @@ class Story:
         removed = ", ".join(f"{one['rows']} {one['table']}" for one in row["removed"])
         return f"{self._when(row['tick'])} {row['id']}, {row['stage']}: {removed or 'nothing'}"
 
-    def _when(self, time: int | datetime) -> str:
-        return instant(time).strftime("%Y-%m-%d %H:%M").removeprefix(f"{self.day} ")
-
-
-def instant(time: int | datetime) -> datetime:
-    """Return an instant, as Arrow's or as ms of the epoch, in UTC."""
-    return datetime.fromtimestamp(time / 1000, UTC) if isinstance(time, int) else time.astimezone(UTC)
+    def _when(self, time: Any) -> str:
+        return format_time(time, self.day)
 
 
 def _who(row: Mapping[str, Any]) -> str:

@@ -10,14 +10,13 @@ import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms.window import TimestampedValue
-from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 
 from pipelines.runner_options import beam_arguments
-from pipelines.stories.signals import batches, of_group, of_subscriber, salted
-from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark, instant
-from pipelines.stories.told import Told
-from pipelines.stories.wakes import wakes
-from schemas.durations import WEEK
+from pipelines.stories.signals import of_group, of_subscriber, salted, take
+from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark
+from pipelines.stories.told import Told, by_expect
+from pipelines.stories.wakes import awake
 from transforms.decide_offers import DecideOffers
 from transforms.parcel import Parcel, ShardParcel
 from transforms.sum_receipts import SumReceipts
@@ -29,23 +28,27 @@ _HEARD: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
 """What streams told, by file of the story and output: the runner works in this process."""
 
 
+_NEVER = MAX_TIMESTAMP.micros // 1000 + 1
+"""A tick after the last watermark, milliseconds."""
+
+
 @dataclass(frozen=True)
 class _Ticks(Backlog):
-    """A story goes tick by tick; all that would come of it later is one span, to which nobody listens."""
+    """A story goes tick by tick, and is over at its end: what would come of it later does not happen."""
 
     def end_of_span(self, tick: int) -> int:
-        return tick if tick <= self.until else max(tick, self.until + self.span)
+        return tick if tick <= self.until else _NEVER
 
 
 def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
-    """Play a story as a stream on one shard; it has no counts."""
-    file, told, until = story.source.file, Told(), instant(story.until)
+    """Play a story as a stream on one shard."""
+    file, woken = story.source.file, awake(story)
     for output in OUTPUTS:
         _HEARD[file, output].clear()
     books: dict[str, Any] = {"playbook": story.playbook, "later": story.versions.playbooks[1:]}
-    stream: dict[str, Any] = {"bounded": False, "backlog": _Ticks(story.until, 52 * WEEK)}
+    stream: dict[str, Any] = {"bounded": False, "backlog": _Ticks(story.until, story.playbook.tick)}
     with salted(), beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
-        signals = pipeline | "Signals" >> _stream(story)
+        signals = pipeline | "Signals" >> _stream(story, woken.ticks)
         if story.playbook.feed_timeout:
             feeds = signals | "WatchFeeds" >> WatchFeeds(playbook=story.playbook, shards=1, **stream)
             signals = (signals, feeds.signals, feeds.groups) | "AndFeeds" >> beam.Flatten()
@@ -65,21 +68,20 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
         heard = {"transitions": transitions, **decided, "receipts": receipts}
         for output in OUTPUTS:
             heard[output] | f"Hear {output}" >> beam.Map(_hear, (file, output))
-    for output, time in zip(OUTPUTS, ("tick", "tick", "time", "tick"), strict=True):
-        told.add(output, story.sentences(output, (row for row in _HEARD[file, output] if instant(row[time]) <= until)))
-    yield told, story.expects
+    rows = {output: _HEARD[file, output] for output in OUTPUTS}
+    yield from by_expect(story, rows, woken.counts)
 
 
-def _stream(story: Story) -> TestStream:
-    """Return the story's signals and watermarks as a stream of (shard, parcel).
+def _stream(story: Story, woken: Sequence[int]) -> TestStream:
+    """Return what is taken of the story's signals and watermarks as a stream of (shard, parcel).
 
     The watermark goes from one tick at which a stage wakes to the next: this runner holds it for no timer, so what one
     stage makes at a tick would otherwise come to the next stage after later ticks; and it costs the same however far.
     """
-    stream, now, woken = TestStream(), min(signal.time for signal in story.signals), wakes(story)
+    stream, now = TestStream(), min((signal.time for signal in story.signals), default=0)
     for event in story.events:
         if isinstance(event, Arrival):
-            elements = [(0, Parcel.of(one)) for one in batches(story.versions, event.signals)]
+            elements = [(0, Parcel.of(one)) for one in take(story, event.signals).batches]
             stream.add_elements(TimestampedValue(one, _timestamp(one[1].earliest)) for one in elements)
         elif isinstance(event, Watermark):
             due = (*(tick for tick in woken if tick <= event.time), event.time)

@@ -1,10 +1,12 @@
 """What an engine told of a story, beside what the story expects."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipelines.stories.story import OUTPUTS, Expect, Story
+from pipelines.stories.times import instant
 from schemas.yaml_source import KeyPath
 
 
@@ -22,6 +24,26 @@ class Told:
 
 Play = Callable[[Story], Iterator[tuple[Told, Sequence[Expect]]]]
 """Plays a story: yields what was told since the time before, and what was expected of it."""
+
+
+def by_expect(
+    story: Story, rows: Mapping[str, Sequence[Mapping[str, Any]]], counts: Counter[str]
+) -> Iterator[tuple[Told, Sequence[Expect]]]:
+    """Yield what a whole story told, parted by the expect that speaks of it: that of the ticks closed before it.
+
+    Args:
+        story: What was played.
+        rows: Of each of `OUTPUTS`.
+        counts: At the end: only the last expect can be held against them.
+    """
+    before, last = -1, len(story.expects) - 1
+    for number, (expect, closed) in enumerate(story.expects):
+        told = Told(counts=counts if number == last else None)
+        for output, time in OUTPUTS.items():
+            mine = (row for row in rows[output] if before < instant(row[time]).timestamp() * 1000 <= closed)
+            told.add(output, story.sentences(output, mine))
+        before = closed
+        yield told, (expect,)
 
 
 @dataclass(frozen=True)
@@ -63,5 +85,7 @@ def _of_sentences(output: str, told: Told, expects: Sequence[Expect]) -> Iterato
                 unheard[sentence] -= 1
             else:
                 yield Difference((*expect.path, output, number), f"expected: {sentence}")
+    if any(output in expect.at_least for expect, _ in mine):
+        return
     last = (*mine[-1][0].path, output)
     yield from (Difference(last, f"found:    {sentence}") for sentence in sorted(unheard.elements()))

@@ -18,6 +18,7 @@ from tests.transforms.context.test_groups import plans_of
 from transforms import state_blob
 from transforms.decision.erasure import decide_and_erase
 from transforms.decision.plan import load_offers
+from transforms.envelope import unseal
 
 CANARY = "canary"
 SUBJECTS = {"subscriber": ("a", "b", "c"), **GROUPS}
@@ -43,9 +44,9 @@ def plain(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def bytes_of(blob: bytes) -> Iterator[bytes]:
+def bytes_of(kind: str, blob: bytes) -> Iterator[bytes]:
     """Yield all that a stage's state says."""
-    header, tables = state_blob.load(blob)
+    header, tables = state_blob.load(kind, blob)
     yield repr(header).encode()
     yield from map(plain, tables.values())
 
@@ -61,12 +62,12 @@ def kept(case: Case, shards: int) -> Iterator[bytes]:
         for decided, _ in decide_and_erase(plan, ledger, waiting, upto):
             ledger, waiting = decided.state, decided.waiting
     assert ledger is not None
-    yield from bytes_of(ledger)
+    yield from bytes_of("ledger", ledger)
     yield from (plain(pa.table(batch)) for batch in (*waiting, *stages.waiting))
     for state in stages.states:
-        _, levels, tombstones = msgspec.msgpack.decode(state)
+        _, levels, tombstones = msgspec.msgpack.decode(unseal("levels", state))
         yield repr(tombstones).encode()
-        yield from (part for blob in levels for part in bytes_of(blob))
+        yield from (part for blob in levels for part in bytes_of("contexts", blob))
 
 
 @examples(15)

@@ -1,12 +1,21 @@
 """Receipts: what shards removed, added up, and in which outputs a stage may have written of somebody."""
 
+from typing import Any
+
+import apache_beam as beam
 import pyarrow as pa
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from apache_beam.testing import test_stream
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import Timestamp
 
 from schemas.playbook_file import parse_playbook
 from schemas.records import REMOVED
 from schemas.versions import Versions
 from transforms.receipts import receipts, written
+from transforms.sum_receipts import SumReceipts
 
 BARE = """\
 playbook: p
@@ -57,3 +66,30 @@ def test_what_shards_removed_adds_up() -> None:
     (told,) = receipts(VERSIONS, "track_groups", removed).to_pylist()
     assert told["removed"] == [{"table": "features", "rows": 4}, {"table": "ids", "rows": 3}]
     assert receipts(VERSIONS, "track_groups", []).num_rows == 0
+
+
+_HEARD: list[dict[str, Any]] = []
+
+
+def _hear(batch: pa.RecordBatch) -> None:
+    _HEARD.extend(batch.to_pylist())
+
+
+def _removed(at: int, rows: int) -> TimestampedValue:
+    """Return what one shard removed at a tick, as its timer emits it."""
+    row = {"source": "law", "id": "e", "subject_kind": "subscriber", "subject": "#", "tick": at}
+    batch = pa.RecordBatch.from_pylist([{**row, "table": "ids", "rows": rows}], REMOVED)
+    return TimestampedValue(("track_groups", batch), Timestamp(micros=1000 * (at + 2)))
+
+
+def test_what_a_shard_tells_behind_the_watermark_is_a_receipt() -> None:
+    """A shard that slept acts at the erasure's own tick: its timer was set in the past, be that an age ago."""
+    _HEARD.clear()
+    stream = test_stream.TestStream().advance_watermark_to(Timestamp(micros=1000 * HOUR))
+    stream = stream.add_elements([_removed(2 * HOUR, 1), _removed(2 * HOUR, 2)])
+    stream = stream.advance_watermark_to(Timestamp(micros=1000 * 500_000 * HOUR))
+    stream = stream.add_elements([_removed(2 * HOUR, 4)]).add_elements([_removed(499_990 * HOUR, 8)])
+    with beam.Pipeline(BundleBasedDirectRunner(), options=PipelineOptions(["--streaming"])) as pipeline:
+        removed = pipeline | stream.advance_watermark_to_infinity()
+        _ = removed | SumReceipts(playbook=parse_playbook(BARE), bounded=False) | beam.Map(_hear)
+    assert sorted(row["removed"][0]["rows"] for row in _HEARD) == [3, 4, 8]

@@ -17,6 +17,9 @@ from transforms.context.erasures.presence import known_here
 from transforms.context.erasures.tombstones import Tombstone, spare
 from transforms.context.groups.forwarding import FLOOR
 from transforms.context.plan.context_plan import ContextPlan
+from transforms.envelope import pack, unpack
+
+KIND = "levels"
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -70,7 +73,7 @@ class AdvancedLevels:
     @cached_property
     def state(self) -> bytes:
         """The shard's state for the next call."""
-        return msgspec.msgpack.encode(_State(self.upto, [level[-1].state for level in self.made], [*self.tombstones]))
+        return pack(KIND, _State(self.upto, [level[-1].state for level in self.made], [*self.tombstones]))
 
 
 def advance_levels(
@@ -99,7 +102,7 @@ def advance_levels(
         pulse: Widths of the windows in which to tell of segments.
         salt: Of what is kept of those who are erased; always the same, and needed where there are erasures.
     """
-    before = None if state is None else msgspec.msgpack.decode(state, type=_State)
+    before = None if state is None else unpack(KIND, state, _State)
     lines = []
     for n, plan in enumerate(plans):
         blob, stones = (None, []) if before is None else (before.levels[n], before.tombstones[n])

@@ -13,6 +13,8 @@ from transforms.context.plain_arrow import unmasked
 from transforms.context.ticks import Bools, Ints
 from transforms.context.ties import in_order
 
+KIND = "contexts"
+
 SEEN = {"code": pl.Int64, "hash": pl.UInt64, "time": pl.Int64}
 MEMBERS = {
     "code": pl.Int64,
@@ -152,14 +154,14 @@ def dump(memory: Memory) -> bytes:
         "moments": memory.moments,
         "down": memory.down,
     }
-    return state_blob.dump(header, {name: _to_arrow(table) for name, table in (tables | singles).items()})
+    return state_blob.dump(KIND, header, {name: _to_arrow(table) for name, table in (tables | singles).items()})
 
 
 def load(blob: bytes | None) -> Memory:
     """Return the state of a blob; None is the state before the first signal."""
     if blob is None:
         return Memory()
-    header, stored = state_blob.load(blob)
+    header, stored = state_blob.load(KIND, blob)
     memory = Memory(**{name: header[name] for name in _HEADER})
     for name, table in stored.items():
         kind, _, key = name.partition(" ")

@@ -8,6 +8,8 @@ import pyarrow.compute as pc
 from transforms import state_blob
 from transforms.decision.definitions import OfferPlan
 
+KIND = "ledger"
+
 RESERVATION = pa.schema(
     [
         pa.field("root_kind", pa.string(), nullable=False),  # the contact root, whose ledger it is
@@ -53,7 +55,7 @@ class Memory:
 
 def load(state: bytes | None) -> Memory:
     """Return what `dump` wrote, or the memory of a shard that has decided nothing."""
-    header, tables = state_blob.load(state) if state is not None else ({}, {})
+    header, tables = state_blob.load(KIND, state) if state is not None else ({}, {})
     return Memory(
         header.get("closed"),
         tables.get("reservations", RESERVATION.empty_table()),
@@ -65,5 +67,5 @@ def dump(plan: OfferPlan, closed: int, reservations: pa.Table, memberships: pa.T
     """Return the state after the tick `closed`, without what no later tick can see."""
     seen = reservations.filter(pc.field("tick") > closed - plan.memory)
     ordered = seen.sort_by([(name, "ascending") for name in ("root_kind", "root", "tick", "decision_id")])
-    header = {"stage": "decide_offers", "playbook_hash": plan.playbook_hash, "closed": closed}
-    return state_blob.dump(header, {"reservations": ordered, "memberships": memberships})
+    header = {"playbook_hash": plan.playbook_hash, "closed": closed}
+    return state_blob.dump(KIND, header, {"reservations": ordered, "memberships": memberships})

@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.stories.play import play_all
 from pipelines.stories.story import ENGINES
-from schemas.errors import LoadErrors
 from tests.examples.commands import REPOSITORY
 from tests.pipelines.stories.conftest import WriteStory
 
@@ -48,12 +47,77 @@ def test_a_story_may_leave_out_an_engine(write_story: WriteStory) -> None:
     assert played.skipped == (f"not for stream: {path}",)
 
 
-def test_mistakes_of_all_stories_are_told_at_once(write_story: WriteStory, tmp_path: Path) -> None:
-    write_story("mb: 100", "md: 100", name="one")
-    write_story("mb: 99", "md: 99", name="two")
-    with pytest.raises(LoadErrors) as told:
-        play_all(tmp_path)
-    assert [(Path(error.file).stem, error.line) for error in told.value.errors] == [("one", 5), ("two", 6)]
+def test_a_broken_story_does_not_stop_the_others(write_story: WriteStory, tmp_path: Path) -> None:
+    write_story("mb: 100", "md: 100", name="broken")
+    write_story(name="right")
+    write_story("playbook: playbook.yaml", "playbook: nowhere.yaml", name="without")
+    (tmp_path / "garbage.yaml").write_bytes(b"events: [\xff")
+    (tmp_path / "number.yaml").write_text("5")
+    (tmp_path / "folder.yaml").mkdir()
+    played = play_all(tmp_path)
+    assert [(name, engine, bool(wrong)) for name, engine, wrong in played.results] == [
+        ("broken", "", True),
+        ("garbage", "", True),
+        ("right", "core", False),
+        ("without", "", True),
+    ]
+    assert "broken.yaml:5: " in played.results[0][2][0]
+    assert "FAILED  garbage" in played.text().splitlines()
+    assert f"not a story: {tmp_path / 'number.yaml'}" in played.skipped
+
+
+CONTRACT = """\
+playbook:
+  signals: [usage, consent]
+  subscriber:
+    features:
+      n: {count: any, from: usage, window: 5m}
+      mb: {sum: mb, from: usage, window: 5m}
+      asked: {count: state, from: consent, window: 5m}
+    segments: {s: {enter: n >= 1 OR asked >= 1 OR mb < 0}}
+events:
+  - signals:
+      - {usage: null, at: 10:00, mb: 1}
+      - {usage: "", at: 10:00, mb: 1}
+      - {usage: a, at: 10:00, id: "", mb: 1}
+      - {usage: a, at: 10:00, id: null, mb: 1}
+      - {usage: a, at: 10:00, subject_kind: household, mb: 1}
+      - {usage: a, at: 10:00, subject_kind: nobody, mb: 1}
+      - {usage: a, at: 10:00, mb: -1}
+      - {usage: a, at: 10:00, mb: 1e12}
+      - {consent: a, at: 10:00, purpose: care, state: dreamt}
+      - {consent: a, at: 10:00, purpose: care}
+      - {usage: a, at: 2026-01-09 10:00, mb: 1}
+      - {usage: b, at: 10:00, mb: 1}
+      - {usage: b, at: 10:30, mb: 1}
+  - watermark: 10:02
+  - watermark: 10:02:30
+  - expect:
+      transitions: [10:01 b enters s]
+      counts: {rejected: 11, applied: 1, pending: 1}
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_checks_the_contract(tmp_path: Path, engine: str) -> None:
+    path = tmp_path / "contract.yaml"
+    path.write_text(CONTRACT)
+    assert play_all(path, [engine]).results == (("contract", engine, ()),)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_looks_at_counts(write_story: WriteStory, engine: str) -> None:
+    ((_, _, wrong),) = play_all(write_story("{applied: 2}", "{applied: 3}"), [engine]).results
+    assert [line.partition(": ")[2] for line in wrong] == ["expected applied: 3, found 2"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_expect_speaks_of_the_ticks_since_the_one_before(write_story: WriteStory, engine: str) -> None:
+    path = write_story()
+    early = "  - watermark: 10:00:30\n  - expect: {transitions: [10:01 anna has burst], offers: []}\n"
+    path.write_text(path.read_text().replace("  - watermark: 11:00\n", f"{early}  - watermark: 11:00\n"))
+    ((_, _, wrong),) = play_all(path, [engine]).results
+    assert [line.partition(": ")[2] for line in wrong] == ["expected: 10:01 anna has burst"]
 
 
 def test_the_command(write_story: WriteStory) -> None:

@@ -30,6 +30,8 @@ def test_signals_get_what_is_left_out(write_story: WriteStory) -> None:
         ("10:00:20", TEN + 20_000),
         ("10:00:20.001", TEN + 20_001),
         ("2026-01-06 10:00", TEN + 86_400_000),
+        ("2026-01-05 10:00:20", TEN + 20_000),
+        ("2026-01-05T10:00:20Z", TEN + 20_000),
     ],
 )
 def test_times(write_story: WriteStory, written: str, time: int) -> None:
@@ -47,7 +49,14 @@ def test_instants_of_the_payload_are_written_as_times(write_story: WriteStory) -
         ("story: Anna", "stroy: Anna", 1, "`stroy`: unknown key"),
         ("playbook: playbook.yaml", "playbook: 5", 2, "`playbook.str`: Input should be a valid string"),
         ("playbook: playbook.yaml", "playbook: nowhere.yaml", 2, "`playbook`: there is no file "),
-        ("- watermark: 11:00", "- watermark: soon", 7, "`soon` is no time, as `10:00`"),
+        ("- watermark: 11:00", "- watermark: soon", 7, "`soon` is no time"),
+        ("- watermark: 11:00", "- watermark: 11:00+01:00", 7, "`11:00+01:00` is no time"),
+        ("- watermark: 11:00", "- watermark: 2026-02-30 11:00", 7, "`2026-02-30 11:00` is no time"),
+        ("- watermark: 11:00", "- watermark: 11:00\n  - watermark: 10:00", 8, "the `watermark` goes back"),
+        ("[10:01 anna has burst]", "[anna has burst]", 9, "`anna has burst` does not begin with a time"),
+        ("usage: anna", "usage: 4917", 5, "`usage`: `4917` is not a text"),
+        ("mb: 100", "mb: 100, id: 7", 5, "`id`: `7` is not a text"),
+        ("mb: 100", "mb: 100, subject_kind: true", 5, "`subject_kind`: `True` is not a text"),
         ("- watermark: 11:00", "- {}", 7, "an event is one of `signals`, `watermark`, `expect`"),
         ("- watermark: 11:00", "- signals: []", 3, "no `watermark` moves"),
         ("at: 10:00:20", "art: 10:00:20", 5, "`None` is no time"),
@@ -69,6 +78,35 @@ def test_mistakes_are_told_with_their_line(
     with pytest.raises(LoadErrors) as told:
         read_story(path)
     assert any(error.line == line and message in error.message for error in told.value.errors), told.value
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ("  - signals: []\n  - expect: {offers: []}\n", "no `watermark` moves after the last `signals`"),
+        ("  - watermark: 12:00\n", "no `expect` comes after it"),
+    ],
+)
+def test_what_would_go_unheard_is_a_mistake(write_story: WriteStory, event: str, message: str) -> None:
+    path = write_story()
+    path.write_text(path.read_text() + event)
+    with pytest.raises(LoadErrors, match=message):
+        read_story(path)
+
+
+@pytest.mark.parametrize("written", ["10:01", "10:01:00", "2026-01-05 10:01", "2026-01-05T10:01:00.000Z"])
+def test_times_of_sentences_may_be_written_in_full(write_story: WriteStory, written: str) -> None:
+    ((expect, _),) = read_story(write_story("[10:01 anna has burst]", f'["{written} anna has burst"]')).expects
+    assert expect.sentences["transitions"] == ("10:01 anna has burst",)
+
+
+def test_others_may_be_told_too(write_story: WriteStory) -> None:
+    ((expect, _),) = read_story(write_story("[10:01 anna has burst]", "[10:01 anna has burst, ...]")).expects
+    assert (expect.sentences["transitions"], expect.at_least) == (("10:01 anna has burst",), {"transitions"})
+
+
+def test_nobody_is_no_customer_named_none(write_story: WriteStory) -> None:
+    assert read_story(write_story("usage: anna", "usage: null")).signals[0].subject is None
 
 
 def test_mistakes_of_a_playbook_within_a_story_have_its_lines(write_story: WriteStory) -> None:

@@ -49,5 +49,11 @@ def test_several_expects_are_taken_together() -> None:
     ]
 
 
+def test_others_may_be_told_where_the_expect_says_so() -> None:
+    expects = [Expect(AT, {"transitions": ("a",)}, {}, frozenset({"transitions"}))]
+    assert differences(told("a", "b"), expects) == []
+    assert differences(told("b"), expects) == [Difference((*AT, "transitions", 0), "expected: a")]
+
+
 def test_an_engine_without_counts_is_not_asked_for_them() -> None:
     assert differences(told(), [Expect(AT, {}, {"applied": 1})]) == []

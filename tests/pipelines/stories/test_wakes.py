@@ -4,7 +4,7 @@ import pytest
 
 from pipelines.stories.reading import read_story
 from pipelines.stories.story import Story
-from pipelines.stories.wakes import wakes
+from pipelines.stories.wakes import awake
 from tests.examples.commands import REPOSITORY
 from tests.pipelines.stories.conftest import WriteStory
 
@@ -13,7 +13,7 @@ MINUTE = 60_000
 
 def minutes(story: Story) -> list[int]:
     """Return the minutes of the story's day at which it wakes."""
-    return [tick // MINUTE % 1_440 for tick in wakes(story)]
+    return [tick // MINUTE % 1_440 for tick in awake(story).ticks]
 
 
 def test_a_stream_wakes_where_signals_come_and_go(write_story: WriteStory) -> None:
@@ -36,4 +36,4 @@ def test_feeds_wake_where_they_go_down(name: str, turn: int) -> None:
 def test_weeks_cost_what_happens_in_them() -> None:
     story = read_story(REPOSITORY / "examples" / "fibre_town" / "stories" / "on_the_way_out.yaml")
     assert (story.until - story.signals[0].time) // MINUTE > 24_000
-    assert len(wakes(story)) < 100
+    assert len(awake(story).ticks) < 100

@@ -239,7 +239,7 @@ def test_meaning(text: str, dtype: pl.DataType, values: list[object]) -> None:
         # NULL
         ("NULL", "is always NULL, not a whole number or a number or text or a truth value"),
         ("b = NULL", "`b = NULL` is never true (use IS NULL or IS NOT NULL)"),
-        ("b IN (1, NULL)", "`b IN (1, NULL)` is never true (use IS NULL or IS NOT NULL)"),
+        ("b IN (1, NULL)", "`b IN (1, NULL)` lists NULL, which is equal to nothing (leave it out, or add `IS NULL`)"),
         ("a + NULL", "`NULL` is NULL; a number is needed (ask with IS NULL)"),
         ("LEAST(b, 5)", "`LEAST` would skip `b` where it is NULL (use `bounds`, or COALESCE each of them)"),
         (

@@ -78,6 +78,10 @@ def is_in(node: exp.In, of: Of) -> Value:
     value, options = of(node.this), [of(option) for option in node.expressions]
     if not options:
         raise ExpressionError(f"`{shown(node)}` has no values to be in", "list some, as `IN ('a', 'b')`")
+    if any(option.dtype == NULL for option in options):
+        raise ExpressionError(
+            f"`{shown(node)}` lists NULL, which is equal to nothing", "leave it out, or add `IS NULL`"
+        )
     options = [_comparable(node, value, option)[1] for option in options]
     dtype = common_type([value, *options], shown(node))
     matches = [equal(node, cast(value, dtype), cast(option, dtype)) for option in options]
