@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pipelines.stories.story import Arrival, Expect, Story, Watermark
-from pipelines.stories.wakes import wakes
+from pipelines.stories.wakes import awake
 
 MOST = 40
 
@@ -18,7 +18,7 @@ def cut(story: Story) -> Story:
     first = min(signal.time for signal in story.signals) // tick * tick
     stops = range(first, story.until, tick)
     if len(stops) > MOST:
-        stops = sorted({time + near for time in wakes(story) for near in (-tick, 0, tick)})
+        stops = sorted({time + near for time in awake(story).ticks for near in (-tick, 0, tick)})
     return replace(story, events=tuple(_cut(story, stops)))
 
 
