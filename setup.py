@@ -32,6 +32,7 @@ setup(
             "import-linter>=2.5",
             "mypy>=1.18",
             "onnx>=1.18,<2",
+            "packaging>=25",
             "pytest>=9",
             "pytest-cov>=7",
             "pytest-xdist>=3.8",

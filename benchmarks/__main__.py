@@ -1,32 +1,41 @@
 """Measure everything on this machine in one run and write `benchmarks/results.md`: `make bench`.
 
-python -m benchmarks [--times 3] [--sizes tiny,small,half,main]
+python -m benchmarks [--times 3] [--sizes tiny,small,half,main] [--smallest] [--results FILE]
 """
 
 import argparse
+from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import compare, kernel, results, state, state_of_households
+from benchmarks import compare, kernel, results, state, state_of_households, wide_playbook
 from benchmarks.engines import HERE
 from benchmarks.yardstick import SIZES
 
 
-def main() -> None:
-    """Run it."""
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=3, help="how often each program runs; the median counts")
     parser.add_argument("--sizes", default=",".join(size.name for size in SIZES), help="which sizes, by name")
-    args = parser.parse_args()
-    console, wanted = Console(), args.sizes.split(",")
-    sizes = [size for size in SIZES if size.name in wanted]
-    rows = compare.compare(sizes, args.times, console)
-    kernels = kernel.compare(sizes[-1], args.times)
-    states = [state.cost(density) for density in state.DENSITIES]
-    stages = state_of_households.cost()
-    text = results.markdown(rows, kernels, states, stages)
-    (HERE / "results.md").write_text(text, encoding="utf-8")
-    results.show(rows, results.bars(rows, kernels, states, stages), console)
+    parser.add_argument("--smallest", action="store_true", help="everything once, as small as it goes: does it run?")
+    parser.add_argument("--results", type=Path, default=HERE / "results.md", help="the file to write")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run it."""
+    args, console = arguments(), Console()
+    names = SIZES[0].name if args.smallest else args.sizes
+    sizes = [size for size in SIZES if size.name in names.split(",")]
+    times, densities = (1, state.SMALLEST) if args.smallest else (args.times, state.DENSITIES)
+    rows = compare.compare(sizes, times, console)
+    kernels = kernel.compare(sizes[-1], times)
+    states = [state.cost(density) for density in densities]
+    stages = state_of_households.cost(densities[0])
+    wide = wide_playbook.cost(wide_playbook.SMALLEST if args.smallest else wide_playbook.MAIN)
+    args.results.write_text(results.markdown(rows, kernels, states, stages, wide), encoding="utf-8")
+    results.show(rows, results.bars(rows, kernels, states, stages, wide), console)
 
 
 if __name__ == "__main__":

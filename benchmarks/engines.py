@@ -57,8 +57,8 @@ def engines() -> tuple[Engine, ...]:
     return (
         Engine("ours, batch", ours),
         Engine("ours, stream", (*ours, "--mode", "stream"), three),
-        Engine("ours, stream, tick by tick", (*ours, "--mode", "stream", "--span", "5m"), ("main",)),
-        Engine("ours, batch, households", ours, ("main",), grouped=True),
+        Engine("ours, stream, tick by tick", (*ours, "--mode", "stream", "--span", "5m"), ("tiny", "main")),
+        Engine("ours, batch, households", ours, ("tiny", "main"), grouped=True),
         Engine("polars, 1 thread", (_shared("ref_polars.py"), "--workers", "1")),
         Engine("DuckDB, 1 thread", (_shared("ref_duckdb.py"), "--workers", "1")),
         Engine("ordinary Beam", ("-m", "benchmarks.beam_per_element"), ("tiny", "small"), ("small",)),

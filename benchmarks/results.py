@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from benchmarks.engines import HERE
 from benchmarks.kernel import KernelCost
 from benchmarks.state import StateCost
 from benchmarks.state_of_households import MOST_BYTES, StagesCost
+from benchmarks.wide_playbook import RUN_SECONDS, VALIDATE_SECONDS, WideCost
 
 PACKAGES = ("apache-beam", "polars", "duckdb", "pyarrow", "numpy")
 COLUMNS = ("size", "engine", "runs", "seconds", "core s", "events/s", "of polars", "of Beam", "peak MB")
@@ -29,11 +30,13 @@ class Bar(NamedTuple):
     met: bool
 
 
-def markdown(rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCost], stages: StagesCost) -> str:
+def markdown(
+    rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCost], stages: StagesCost, wide: WideCost
+) -> str:
     """Return `results.md`."""
     verdicts = [
         [bar.what, bar.wanted, bar.found, "met" if bar.met else "**missed**"]
-        for bar in bars(rows, kernels, states, stages)
+        for bar in bars(rows, kernels, states, stages, wide)
     ]
     parts = [
         "# What was measured",
@@ -95,7 +98,9 @@ def cells(rows: Sequence[Row]) -> list[list[str]]:
     return table
 
 
-def bars(rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCost], stages: StagesCost) -> list[Bar]:
+def bars(
+    rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCost], stages: StagesCost, wide: WideCost
+) -> list[Bar]:
     """Return the bars that the measured sizes allow to judge."""
     at = {(row.engine, row.size.name): row for row in rows}
     found: list[Bar] = []
@@ -125,7 +130,14 @@ def bars(rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCost], 
         found.append(Bar(f"state, {cost.density}", f"≤ {cost.most_bytes:,} B each", f"{cost.bytes_each:,.0f} B", met))
     each, told = stages.bytes_each, "state of all stages, with households, 20 signals in 6 h"
     found.append(Bar(told, f"≤ {MOST_BYTES:,} B each", f"{each:,.0f} B", each <= MOST_BYTES))
-    return found
+    return [*found, *_wide(wide)]
+
+
+def _wide(wide: WideCost) -> Iterator[Bar]:
+    """Judge seconds of one core: on a busy machine the clock tells of others."""
+    for what, cost, most in (("validate", wide.validate, VALIDATE_SECONDS), ("run", wide.run, RUN_SECONDS)):
+        told = f"{cost.core_seconds:.1f} core s in {cost.seconds:.1f} s"
+        yield Bar(f"{what}: {wide.width}", f"≤ {most} core s", told, cost.core_seconds <= most)
 
 
 def _state(cost: StateCost) -> list[str]:

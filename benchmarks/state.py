@@ -8,7 +8,7 @@ import statistics
 import struct
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -49,6 +49,7 @@ DENSITIES = (
     Density("20 signals in 6 h", 20, 6, 50_000, 1_500),
     Density("50 signals a day for 7 d", 350, 168, 5_000, 5_000),
 )
+SMALLEST = tuple(replace(density, shard=100) for density in DENSITIES)
 
 
 @dataclass(frozen=True)

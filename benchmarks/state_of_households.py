@@ -74,14 +74,14 @@ def memberships(density: Density, households: int, seed: int = 7) -> pa.RecordBa
         "group": homes,
         "state": ["joined"] * density.shard,
         "role": pa.array(rng.choice(["primary", "member"], density.shard)),
+        "confidence": pa.nulls(density.shard, pa.float64()),
     }
     batch = pa.RecordBatch.from_pydict(columns)
     return batch.replace_schema_metadata({b"signal": b"membership", b"subject_kind": b"subscriber"})
 
 
-def cost() -> StagesCost:
-    """Build the states of one shard of each stage in a few steps, at the yardstick's density."""
-    density = DENSITIES[0]
+def cost(density: Density) -> StagesCost:
+    """Build the states of one shard of each stage in a few steps."""
     households = int(density.shard / PER_HOUSEHOLD)
     playbook = parse_playbook(f"playbook: state\nsignals: [usage, membership]\n{level()}{HOUSEHOLD}")
     plans, offers = load_plans(playbook), load_offers(playbook)
@@ -103,5 +103,5 @@ def cost() -> StagesCost:
 
 
 if __name__ == "__main__":
-    found = cost()
+    found = cost(DENSITIES[0])
     print(json.dumps(asdict(found)), f"{found.bytes_each:.0f} bytes each")

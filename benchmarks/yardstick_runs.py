@@ -134,6 +134,7 @@ def stream(settings: RunSettings, path: str, output: str, span: int) -> None:
         sources={"usage": source},
         payloads={"usage": plan.signals["usage"].columns},
         kinds=frozenset({plan.level}),
+        earliest=0,
         as_of=2**53,
         max_ahead=DAY,
         shards=settings.shards,

@@ -37,7 +37,7 @@ def feeds_of(versions: Versions, settings: RunSettings) -> list[Feed]:
     known, signals, seeds = contracts_of(versions), settings.globs(), settings.seed_globs()
     every = {name: contract(name) for name in SIGNALS} | known
     only_seeds = seeds.keys() - signals.keys()
-    mapped = read_sources(settings.sources, every, only_seeds) if settings.sources else {}
+    mapped = read_sources(settings.sources, every, only_seeds, {*signals, *seeds}) if settings.sources else {}
     found = {name: Source(contract) for name, contract in known.items()} | mapped
     file = versions.last.file
     errors = [_unread("--signals", feed, found, known, file) for feed in signals]

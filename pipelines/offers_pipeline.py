@@ -111,6 +111,7 @@ def _signals(
             sources={source.contract.name: source},
             payloads={source.contract.name: payload},
             kinds=frozenset(contexts.plans[0]),
+            earliest=settings.earliest,
             as_of=settings.as_of,
             max_ahead=settings.max_ahead,
             shards=settings.shards,

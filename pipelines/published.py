@@ -8,11 +8,13 @@ from pathlib import Path
 
 from pipelines.validate import load_checked
 from schemas.errors import LoadError, LoadErrors
+from schemas.files import read_file
 from schemas.playbook import Playbook
 from schemas.playbook_file import load_playbook
 from schemas.versions import Versions
 
 INDEX = "versions.json"
+MAX_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def read_index(directory: str | Path) -> list[Published]:
     """
     path = Path(directory) / INDEX
     try:
-        return [Published(**entry) for entry in json.loads(path.read_text("utf-8"))["versions"]]
+        return [Published(**entry) for entry in json.loads(read_file(path, MAX_BYTES))["versions"]]
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError) as error:
@@ -89,7 +91,7 @@ def changed_since(directory: str | Path, playbooks: Sequence[Playbook]) -> list[
         elif name in found and found[name].content_hash != entry.hash:
             hint = f"restore it (its hash was {entry.hash}), and publish the change as a version of its own"
             errors.append(LoadError(found[name].file, None, "was changed after it was published", hint=hint))
-    for name in found.keys() - entries.keys():
+    for name in sorted(found.keys() - entries.keys()):
         hint = "take it out, and publish it with `segone publish`"
         errors.append(LoadError(found[name].file, None, f"was not published: {INDEX} does not list it", hint=hint))
     return errors

@@ -128,7 +128,7 @@ One language everywhere: SQL over the values of one customer at one tick, or of 
 replaces the one before as a whole, and what it leaves out is NULL. `profile` must be under `signals`.
 `tariffs.monthly` is NULL where the table has no row for the customer's key.
 `days_until(profile.contract_end)` counts the days from the local date, as of the last `refresh`, to that date. It may
-stand everywhere but in `where`; in offers its `refresh` is a day.
+stand everywhere but in `where`; in offers its `refresh` is a day. A day begins at midnight in `time_zone`.
 
 `churn(fading, drops)` is the score of a model of that name for these numbers. It may stand where `days_until` may, but
 not in offers, which read the derived value that it is named by. It is NULL where an argument is NULL or the score is no

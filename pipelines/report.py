@@ -35,9 +35,11 @@ class Report:
         settings: What was asked for, as far as it can change the outputs.
         as_of: The time by which signals from the future were told, RFC 3339.
         end_tick: The last tick, RFC 3339; None if there was no signal.
-        signals: How many came in, and what became of them.
+        signals: How many came in, and what became of them. Of those rejected, `uncounted` stand for a lost part of a
+            file each, of which nobody knows how many signals it held.
         groups: How often one became `too_large`, and so was ignored.
         decisions: How many triggers got which answer.
+        never_seen: Of each feed the columns that are read and in which no record has a value.
         outputs: Rows of each output.
         seconds: Wall-clock time of each part of the run.
         versions: Of Python, of this project and of what it computes with.
@@ -50,6 +52,7 @@ class Report:
     signals: Mapping[str, int]
     groups: Mapping[str, int]
     decisions: Mapping[str, int]
+    never_seen: Mapping[str, Sequence[str]]
     outputs: Mapping[str, int]
     seconds: Mapping[str, float]
     versions: Mapping[str, str]
@@ -76,14 +79,25 @@ class Report:
         parts = _told({name: self.signals.get(name, 0) for name in PARTS})
         told = [f"{self.signals[name]:,} applied {what}" for name, what in APPLIED.items() if self.signals.get(name)]
         late = f" ({', '.join(told)})" if told else ""
+        torn = self.signals.get("uncounted", 0)
+        lost = (
+            f"files or parts of files were lost, and nobody knows how many signals with them: {torn:,}\n"
+            if torn
+            else ""
+        )
         large = self.groups["too_large"]
         ignored = f"groups became larger than `max_members` and were ignored: {large:,} times\n" if large else ""
+        unseen = "".join(
+            f"no record of {feed} has a value for {', '.join(columns)}: NULL, or a name that is misspelt\n"
+            for feed, columns in self.never_seen.items()
+        )
         numbers = [str(book["version"]) for book in self.playbooks]
         book = f"{self.playbooks[0]['name']} {'version' if len(numbers) == 1 else 'versions'} {', '.join(numbers)}"
         return (
             f"{self.signals.get('in', 0):,} signals in = {parts}{late}\n"
+            f"{lost}"
             f"{sum(self.decisions.values()):,} triggers = {_told(self.decisions)}\n"
-            f"{ignored}"
+            f"{ignored}{unseen}"
             f"{book}, {self.settings['--mode']}, to {self.end_tick} in {sum(self.seconds.values()):.1f} s"
         )
 

@@ -17,12 +17,13 @@ from pipelines.offers_pipeline import SORT_BY, build
 from pipelines.published import load_versions
 from pipelines.report import ANSWERS, PARTS, Report, instant, versions
 from pipelines.runner_options import beam_arguments
-from pipelines.settings import FORMATS, RunSettings
+from pipelines.settings import FORMATS, Limit, RunSettings
 from pipelines.staging import Staging
 from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.versions import Versions
+from transforms.read_signals import READ, WITHOUT
 
 _log = structlog.get_logger()
 
@@ -70,12 +71,23 @@ def _check(settings: RunSettings, tick: int) -> None:
 
 
 def _publish(settings: RunSettings, staging: Staging, report: Report) -> None:
-    limit, signals = settings.max_rejected, report.signals["in"]
-    if limit is not None and limit.exceeded(report.rejected, signals):
+    if told := _too_many(settings.max_rejected, report):
         staging.publish_only("rejected")
-        message = f"{report.rejected:,} of {signals:,} signals were rejected, more than --max-rejected {limit.text}"
-        raise TooManyRejectedError(f"{message}; {settings.out}/rejected.* say why, and there are no other outputs")
+        raise TooManyRejectedError(f"{told}; {settings.out}/rejected.* say why, and there are no other outputs")
     staging.publish(report.text())
+
+
+def _too_many(limit: Limit | None, report: Report) -> str:
+    """Return what is wrong if more was rejected than the limit allows; empty if not."""
+    if limit is None:
+        return ""
+    if torn := report.signals["uncounted"]:
+        told = f"{torn:,} files or parts of files were lost, and nobody knows how many signals with them"
+        return f"{told}: too much for any --max-rejected"
+    if not limit.exceeded(report.rejected, report.signals["in"]):
+        return ""
+    told = f"{report.rejected:,} of {report.signals['in']:,} signals were rejected"
+    return f"{told}, more than --max-rejected {limit.text}"
 
 
 def _report(
@@ -88,13 +100,25 @@ def _report(
         settings=settings.shown(),
         as_of=instant(as_of),
         end_tick=None if end is None else instant(end),
-        signals={name: counts["signals"][name] for name in ("in", *PARTS, "late", "contradictory", "doubtful")},
+        signals={
+            name: counts["signals"][name] for name in ("in", *PARTS, "uncounted", "late", "contradictory", "doubtful")
+        },
         groups={"too_large": counts["groups"]["too_large"]},
         decisions={name: counts["decisions"][name] for name in ANSWERS},
+        never_seen=_never_seen(counts),
         outputs={name: counts["rows"][name] for name in SORT_BY},
         seconds=seconds,
         versions=versions(),
     )
+
+
+def _never_seen(counts: Mapping[str, Counter[str]]) -> dict[str, list[str]]:
+    """Return the columns of each feed that no row that was read has a value in."""
+    found = {
+        feed: sorted(name for name, without in counts.get(f"{WITHOUT} {feed}", Counter()).items() if without == rows)
+        for feed, rows in sorted(counts[READ].items())
+    }
+    return {feed: names for feed, names in found.items() if names}
 
 
 def _told(book: Playbook) -> dict[str, Any]:

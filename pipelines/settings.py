@@ -9,6 +9,9 @@ from pipelines.runner_options import beam_arguments
 from schemas.durations import DAY, parse_duration, parse_instant
 from schemas.modes import MODES
 
+EARLIEST = parse_instant("1980-01-01T00:00:00Z")
+"""Signals before this time are rejected unless a run says otherwise: numbers of another unit become January 1970."""
+
 FORMATS = ("parquet", "jsonl", "avro")
 
 
@@ -145,6 +148,14 @@ class RunSettings:
         default=DAY,
         parse=parse_duration,
         metavar="DURATION",
+    )
+    earliest: int = option(
+        "--earliest",
+        "A signal before this time is rejected: dates and seconds that are taken for milliseconds are in January 1970. "
+        "By default 1980; give an earlier one for a history that is older.",
+        default=EARLIEST,
+        parse=parse_instant,
+        metavar="INSTANT",
     )
     lets: tuple[tuple[str, str], ...] = option(
         "--set",

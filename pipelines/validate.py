@@ -16,7 +16,7 @@ from transforms.context.plan.compile_level import PlanErrors
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plan, load_plans, scope_of
 from transforms.context.plan.strata import read_by_segment
-from transforms.decision.plan import compile_offers
+from transforms.decision.plan import compile_offers, offers_for
 
 
 def validate(path: str | Path, lets: Mapping[str, str] | None = None, *, strict: bool = False) -> str:
@@ -68,7 +68,7 @@ def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tup
         errors += not_about(lost, wrong.errors)
         scopes, lost = wrong.scopes, lost.union(wrong.lost)
     try:
-        compile_offers(playbook, scopes, pa.schema([]))
+        offers_for(playbook, pa.schema([])) if not errors else compile_offers(playbook, scopes)
     except LoadErrors as wrong:
         errors += not_about(lost, wrong.errors)
     if errors:

@@ -1,8 +1,11 @@
 """Avro contracts of the signals: what each type holds, and the Arrow schemas that follow from them."""
 
+import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,16 @@ ARROW_TYPES: dict[str, pa.DataType] = {
     "double": pa.float64(),
     "boolean": pa.bool_(),
 }
+
+OURS = frozenset(
+    {"code", "completes", "late", "local_date", "local_hour", "local_weekday", "member", "own", "subscriber", "thread"}
+    | {"tick"}
+)
+"""Columns that stand beside a signal's on its way into contexts; local times are what expressions read."""
+
+MAX_BYTES = 256 * 1024
+MAX_SCALE = 15
+"""Decimals of a double beyond which it has no room for whole numbers."""
 
 _FOLDER = Path(__file__).parent / "avro"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -85,11 +98,13 @@ class Contract:
         name: The signal type.
         fields: The envelope, then the payload, in the order of the file.
         subject_kind_default: The kind of a subject whose signal does not name it.
+        version: Hash of what the file says.
     """
 
     name: str
     fields: tuple[Field, ...]
     subject_kind_default: str
+    version: str = field(default="", compare=False)
 
     @cached_property
     def by_name(self) -> dict[str, Field]:
@@ -115,28 +130,31 @@ def contract(name: str) -> Contract:
     """
     if name not in SIGNALS:
         raise KeyError(name)
-    return read_contract(_FOLDER / f"{name}.avsc")
+    path = _FOLDER / f"{name}.avsc"
+    return parse_contract(path.read_bytes(), str(path))
 
 
-def read_contract(path: str | Path) -> Contract:
+def parse_contract(content: bytes, file: str) -> Contract:
     """Read a contract, ours or a playbook's own.
 
+    Args:
+        content: The file's.
+        file: Its name, for errors.
+
     Raises:
-        LoadErrors: the file cannot be read, is not JSON, or is not a flat record that starts with the envelope.
+        LoadErrors: it is not JSON, or is not a flat record that starts with the envelope.
     """
-    file = str(path)
     try:
-        schema = json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise LoadErrors([LoadError(file, None, f"cannot be read: {error.strerror}")]) from error
+        schema = json.loads(content.decode("utf-8"))
     except json.JSONDecodeError as error:
         raise LoadErrors([LoadError(file, error.lineno, f"is not valid JSON: {error.msg}")]) from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, a number of thousands of digits, nested too deeply
         raise LoadErrors([LoadError(file, None, "is not a JSON file in UTF-8 that we can read")]) from error
     if problems := _problems(schema):
         raise LoadErrors([LoadError(file, None, problem) for problem in problems])
-    kind = next(field["default"] for field in schema["fields"] if field["name"] == "subject_kind")
-    return Contract(schema["name"], tuple(map(_field, schema["fields"])), kind)
+    kind = next(each["default"] for each in schema["fields"] if each["name"] == "subject_kind")
+    version = hashlib.blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return Contract(schema["name"], tuple(map(_field, schema["fields"])), kind, version)
 
 
 def breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -191,7 +209,8 @@ def _kind(declared: Any) -> tuple[str, bool]:
     """Return the primitive name of an Avro type, and whether it is optional; the name is "" if it is none of ours."""
     if isinstance(declared, list):
         others = [kind for kind in declared if kind != "null"]
-        return (_kind(others[0])[0], True) if declared[:1] == ["null"] and len(declared) == 2 and others else ("", True)
+        fits = declared[:1] == ["null"] and len(declared) == 2 and others and not isinstance(others[0], list)
+        return (_kind(others[0])[0] if fits else "", True)
     if isinstance(declared, dict):
         instant = declared.get("type") == "long" and declared.get("logicalType") == "timestamp-millis"
         return ("long" if instant else ""), False
@@ -214,34 +233,45 @@ def _problems(schema: Any) -> list[str]:
     problems = (
         [] if tuple(names[: len(ENVELOPE)]) == ENVELOPE else [f"must start with the fields {', '.join(ENVELOPE)}"]
     )
-    problems += [f"field `{name}` is there twice" for name in sorted({name for name in names if names.count(name) > 1})]
+    problems += [f"field `{name}` is there twice" for name, n in sorted(Counter(names).items()) if n > 1]
     if not isinstance(schema.get("name"), str):
         problems.append("has no name")
+    for name in sorted({*names} & OURS):
+        problems.append(f"field `{name}` is called as a column of ours: give it another name")
     for name in filter(lambda name: not _NAME.fullmatch(name), [str(schema.get("name")), *names]):
         problems.append(f"`{name}` must be lower case letters, digits and `_`")
-    for field in fields:
-        problems += _field_problems(field)
+    for each in fields:
+        problems += _field_problems(each)
     return problems
 
 
-def _field_problems(field: dict[str, Any]) -> list[str]:
-    name = field["name"]
-    kind, optional = _kind(field["type"])
+def _field_problems(each: dict[str, Any]) -> list[str]:
+    name = each["name"]
+    kind, optional = _kind(each["type"])
     if not kind:
         allowed = ", ".join(ARROW_TYPES)
         return [f'field `{name}`: the type must be one of {allowed}, or ["null", one of them]']
     expected = {"time": "long"}.get(name, "string")
     if name in ENVELOPE and (optional or kind != expected):
         return [f"field `{name}` must be a required {expected}"]
-    if name == "subject_kind" and field.get("default") not in ("subscriber", "household", "sme"):
+    if name == "subject_kind" and each.get("default") not in ("subscriber", "household", "sme"):
         return ["field `subject_kind` needs a default: subscriber, household or sme"]
-    numbers = [field[key] for key in ("min", "max", "scale") if key in field]
-    if any(isinstance(number, bool) or not isinstance(number, int | float) for number in numbers):
-        return [f"field `{name}`: min, max and scale must be numbers"]
-    values = field.get("values", [""])
-    if ("values" in field and kind != "string") or not _are_texts(values):
-        return [f"field `{name}`: values must be a list of texts, of a string"]
-    return []
+    return [f"field `{name}`: {told}" for told in _limit_problems(each, kind)]
+
+
+def _limit_problems(each: dict[str, Any], kind: str) -> Iterator[str]:
+    """Yield what is wrong with what a field says beyond its type."""
+    if not all(_is_bound(each[key]) for key in ("min", "max") if key in each):
+        yield "min and max must be numbers of at most 64 bits"
+    scale, least = each.get("scale", 1), 1 if kind == "double" else 0
+    if scale not in range(least, MAX_SCALE + 1) or isinstance(scale, bool | float):
+        yield f"scale must be a whole number from {least} to {MAX_SCALE}; whole numbers are a long"
+    if ("values" in each and kind != "string") or not _are_texts(each.get("values", [""])):
+        yield "values must be a list of texts, of a string"
+
+
+def _is_bound(number: Any) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and -(2**63) <= number < 2**63
 
 
 def _are_texts(values: Any) -> bool:

@@ -63,7 +63,7 @@ ProfileField = Annotated[str, StringConstraints(pattern=r"^profile\.[a-z][a-z0-9
 Share = Annotated[float, Field(ge=0, le=1)]
 Expression = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=4_000),
+    StringConstraints(min_length=1, max_length=20_000),
     BeforeValidator(_expression, json_schema_input_type=str | int | float | bool),
 ]
 """SQL text; `transforms.context.plan.expressions` knows what it may say."""

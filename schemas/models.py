@@ -2,9 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 
 MAX_BYTES = 8 * 1024 * 1024
+"""Larger ones are too large to travel with a playbook."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,6 @@ class ModelFile:
     version: str
 
 
-def read_model(path: Path) -> ModelFile:
-    """Read a model's file; what is in it is looked at where it is used.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is too large to travel with a playbook.
-    """
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(f"is larger than {MAX_BYTES:,} bytes")
-    content = path.read_bytes()
+def model_file(content: bytes) -> ModelFile:
+    """Return a model's file; what is in it is looked at where it is used."""
     return ModelFile(content, hashlib.blake2b(content, digest_size=8).hexdigest())

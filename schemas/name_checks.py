@@ -6,7 +6,7 @@ from typing import cast
 
 from schemas.mistake import Mistake
 from schemas.playbook import Playbook
-from schemas.playbook_levels import LEVELS
+from schemas.playbook_levels import GROUPS, LEVELS
 from schemas.yaml_source import KeyPath
 
 _WORDS = """
@@ -43,6 +43,7 @@ def name_mistakes(playbook: Playbook) -> Iterator[Mistake]:
                     yield Mistake((*section, name), told, "give it another name")
                 seen.setdefault(name, (*section, name))
     yield from _segments_and_values(playbook)
+    yield from _role(playbook)
     yield from _beside(playbook)
 
 
@@ -54,6 +55,14 @@ def _segments_and_values(playbook: Playbook) -> Iterator[Mistake]:
             if values.get(name, kind) != kind:
                 told = f"the name `{name}` is that of a value at `{values[name]}`"
                 yield Mistake((kind, "segments", name), told, "give it another name")
+
+
+def _role(playbook: Playbook) -> Iterator[Mistake]:
+    """Groups read `role` of their members: it is what they are there."""
+    for section in _SECTIONS[:3] if playbook.levels.keys() & set(GROUPS) else ():
+        if "role" in _at(playbook, (LEVELS[0], section)):
+            told = "`role` is what groups call the role of a member"
+            yield Mistake((LEVELS[0], section, "role"), told, "give it another name")
 
 
 def _beside(playbook: Playbook) -> Iterator[Mistake]:

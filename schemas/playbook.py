@@ -2,13 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr
 
+from schemas.contracts import MAX_BYTES as MAX_CONTRACT
+from schemas.contracts import Contract, parse_contract
 from schemas.durations import DAY, MINUTE, Duration, Instant
 from schemas.errors import LoadError, LoadErrors
 from schemas.fields import (
@@ -18,10 +21,13 @@ from schemas.fields import (
     Share,
     SignalFiles,
 )
-from schemas.models import ModelFile, read_model
+from schemas.files import read_beside
+from schemas.models import MAX_BYTES as MAX_MODEL
+from schemas.models import ModelFile, model_file
 from schemas.playbook_levels import LEVELS, Level, Part
 from schemas.playbook_offers import Offer, Policy
-from schemas.tables import ReferenceTable, read_table
+from schemas.tables import MAX_BYTES as MAX_TABLE
+from schemas.tables import ReferenceTable, parse_table
 from schemas.yaml_source import KeyPath, YamlSource
 
 
@@ -31,8 +37,8 @@ class Table(Part):
     key: ProfileField = Field(description="The field of the profile that it is looked up by: `profile.tariff`.")
     file: str = Field(
         min_length=1,
-        description="CSV with a header, beside the playbook. The column of the key is named as the field (`tariff`), "
-        "each value once. The content is part of the playbook's hash.",
+        description="CSV with a header, in the playbook's folder, up to 4 MiB and 500 columns. The column of the key "
+        "is named as the field (`tariff`), each value once. The content is part of the playbook's hash.",
     )
 
 
@@ -40,7 +46,9 @@ class Model(Part):
     """A model that makes a score of numbers: a function in expressions."""
 
     file: str = Field(
-        min_length=1, description="ONNX, beside the playbook, weights included. It is part of the playbook's hash."
+        min_length=1,
+        description="ONNX, in the playbook's folder, weights included, up to 8 MiB, without `Loop` and `Scan`. It is "
+        "part of the playbook's hash.",
     )
     inputs: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         min_length=1,
@@ -81,7 +89,9 @@ class Playbook(Part):
     )
     let: dict[Name, Expression] = Field({}, description="Names for use in any expression.")
     signals: SignalFiles = Field(
-        min_length=1, description="Signal types it reads; `{name: file.avsc}` for one of your own."
+        min_length=1,
+        description="Signal types it reads; `{name: file.avsc}` for one of your own, "
+        "in the playbook's folder, up to 256 KiB. It is part of the playbook's hash.",
     )
     tables: dict[Name, Table] = Field({}, description="Tables that expressions read as `TABLE.COLUMN`.")
     models: dict[Name, Model] = Field({}, description="Models that expressions call as `MODEL(value, …)`.")
@@ -103,6 +113,7 @@ class Playbook(Part):
     _source: YamlSource = PrivateAttr()
     _contents: dict[str, ReferenceTable] = PrivateAttr({})
     _model_files: dict[str, ModelFile] = PrivateAttr({})
+    _contracts: dict[str, Contract] = PrivateAttr({})
 
     @classmethod
     def of(cls, source: YamlSource) -> Self:
@@ -116,27 +127,42 @@ class Playbook(Part):
         return playbook
 
     def read_files(self) -> list[LoadError]:
-        """Read tables and models, once, before anything is asked about the content; return what is wrong with them."""
+        """Read tables, models and contracts, once, before anything is asked about them; return what is wrong."""
         errors: list[LoadError] = []
         for name, table in self.tables.items():
-            try:
-                column = table.key.partition(".")[2]
-                self._contents[name] = read_table(Path(self.file).parent / table.file, column)
-            except OSError as wrong:
-                told = f"`{table.file}` cannot be read: {wrong.strerror}"
-                hint = f"put it beside the playbook: CSV with a header, a column `{column}` and others"
-                errors.append(self.error(("tables", name, "file"), told, hint=hint))
-            except LoadErrors as wrong:
-                errors += wrong.errors
+            column = table.key.partition(".")[2]
+            hint = f"put it beside the playbook: CSV with a header, a column `{column}` and others"
+            with self._noted(errors, ("tables", name, "file"), table.file, hint):
+                content = read_beside(self.file, table.file, MAX_TABLE)
+                self._contents[name] = parse_table(content, self._beside(table.file), column)
         for name, model in self.models.items():
-            path: KeyPath = ("models", name, "file")
-            try:
-                self._model_files[name] = read_model(Path(self.file).parent / model.file)
-            except OSError as wrong:
-                errors.append(self.error(path, f"`{model.file}` cannot be read: {wrong.strerror}"))
-            except ValueError as wrong:
-                errors.append(self.error(path, f"`{model.file}` {wrong}"))
+            with self._noted(errors, ("models", name, "file"), model.file, "put it beside the playbook"):
+                self._model_files[name] = model_file(read_beside(self.file, model.file, MAX_MODEL))
+        for n, (name, file) in enumerate(self.signals.items()):
+            if file is not None:
+                with self._noted(errors, ("signals", n), file, "put it beside the playbook"):
+                    content = read_beside(self.file, file, MAX_CONTRACT)
+                    self._contracts[name] = parse_contract(content, self._beside(file))
         return errors
+
+    @contextmanager
+    def _noted(self, errors: list[LoadError], path: KeyPath, file: str, hint: str) -> Iterator[None]:
+        """Note why a file that is named at `path` cannot be used."""
+        try:
+            yield
+        except OSError as wrong:
+            errors.append(self.error(path, f"`{file}` cannot be read: {wrong.strerror}", hint=hint))
+        except LoadErrors as wrong:
+            errors += wrong.errors
+
+    def _beside(self, file: str) -> str:
+        """Return what a file beside the playbook is called in errors."""
+        return os.path.join(os.path.dirname(self.file), file)
+
+    @property
+    def contracts(self) -> Mapping[str, Contract]:
+        """The contracts of its own signal types that could be read, by name."""
+        return self._contracts
 
     @property
     def model_files(self) -> Mapping[str, ModelFile]:
@@ -190,10 +216,11 @@ class Playbook(Part):
 
     @cached_property
     def content_hash(self) -> str:
-        """BLAKE2b-128, hex, of what file, tables and models say: comments and the order of keys do not matter."""
+        """BLAKE2b-128, hex, of what file, tables, models and contracts say, whatever comments and the order of keys."""
         canonical = json.dumps(self._source.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         canonical += "".join(f"\0{name} {table.version}" for name, table in sorted(self._contents.items()))
         canonical += "".join(f"\0models.{name} {model.version}" for name, model in sorted(self._model_files.items()))
+        canonical += "".join(f"\0signals.{name} {one.version}" for name, one in sorted(self._contracts.items()))
         return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 
     def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:

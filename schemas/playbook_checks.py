@@ -174,7 +174,7 @@ def _caps(playbook: Playbook) -> Iterator[Mistake]:
         for key, name, known in (("family", cap.family, families), ("channel", cap.channel, channels)):
             if name is not None and name not in known:
                 yield Mistake(("policy", "caps", n, key), f"no offer has the {key} `{name}`", near_miss(name, known))
-    for family in playbook.priors.keys() - families:
+    for family in sorted(playbook.priors.keys() - families):
         yield Mistake(("priors", family), f"no offer has the family `{family}`", near_miss(family, families))
 
 

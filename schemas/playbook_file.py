@@ -90,6 +90,8 @@ def check_playbook(source: YamlSource, lets: Mapping[str, str] | None = None) ->
     rest = _understood(dataclasses.replace(source, data=_without(source.data, parts)))[0]
     if rest is not None:
         rest.read_files()
+        if any(file and name not in rest.contracts for name, file in rest.signals.items()):
+            rest = None  # nobody can say what expressions may read
     raise PlaybookErrors(errors, rest, _names(parts))
 
 
@@ -136,7 +138,7 @@ def _with_lets(source: YamlSource, lets: Mapping[str, str]) -> YamlSource:
         raise LoadErrors(
             [
                 LoadError(source.file, None, f"no `{name}` under `let` to set", name, near_miss(name, known))
-                for name in unknown
+                for name in sorted(unknown)
             ]
         )
     if not lets:

@@ -43,8 +43,9 @@ Refresh = Annotated[
     Duration | None,
     Field(
         gt=0,
-        description="How often what drifts by time alone (`days_until`, `half_life`) is looked at: at the multiples of "
-        "this from 1970 UTC on. A multiple of `tick`; 1d where it is needed and not given.",
+        description="How often what drifts by time alone (`days_until`, `half_life`) is looked at: whole days at "
+        "midnight in `time_zone`, all else at the multiples of this from 1970 UTC on. A multiple of `tick`; 1d where "
+        "it is needed and not given.",
     ),
 ]
 
@@ -59,11 +60,11 @@ class Feature(Part):
     """A windowed aggregate of one type of signal per subject: exactly one aggregate, of one column."""
 
     count: Column | None = Field(None, description="How many signals have the column; `any` counts all.")
-    sum: Column | None = Field(None, description="Sum of a numeric column; 0 for none.")
+    sum: Column | None = Field(None, description="Sum of a numeric column; 0 for none, NULL beyond 64 bits.")
     min: Column | None = Field(None, description="Least value of a numeric column; NULL for none.")
     max: Column | None = Field(None, description="Greatest value of a numeric column; NULL for none.")
     mean: Column | None = Field(None, description="Mean of a numeric column; NULL for none.")
-    distinct: Column | None = Field(None, description="How many different values the column has; 0 for none.")
+    distinct: Column | None = Field(None, description="How many different values the column has, exactly; 0 for none.")
     first: Column | None = Field(None, description="Value of the earliest signal that has one; NULL for none.")
     last: Column | None = Field(
         None, description="Value of the latest signal that has one; without `window` the latest known value ever."

@@ -14,10 +14,11 @@ REJECTED = pa.schema(
         pa.field("payload", pa.binary()),  # as it came; null where it is too long to keep
         pa.field("payload_hash", pa.string(), nullable=False),  # BLAKE2b-128, hex
         pa.field("payload_length", pa.int64(), nullable=False),  # bytes
+        pa.field("records", pa.int64()),  # that it stands for: 1, more of a lost part; null where nobody can know
         pa.field("attempt", pa.int64(), nullable=False),  # 1 at the first try
     ]
 )
-"""One dead letter a row: where, why, how often tried, the payload or its hash and length."""
+"""One dead letter a row: where, why, for how many records, how often tried, the payload or its hash and length."""
 
 TRANSITION = pa.schema(
     [

@@ -49,7 +49,7 @@ class SourceConfig(BaseModel):
     columns: dict[Text, Literal["long", "double", "string", "boolean"]] = {}
     pseudonymise: Names = ()
     without_id: Literal["content"] | None = None
-    delimiter: Annotated[str, Field(pattern=r"^[\t -~]$")] = ","
+    delimiter: Annotated[str, Field(pattern=r"^[\t !#-~]$")] = ","
     header: Annotated[list[Text], Field(min_length=1)] | None = None
     null_values: list[str] = [""]
 
@@ -80,6 +80,11 @@ class Source:
     def brings_producer(self) -> bool:
         """Whether the raw columns may say who produced a signal."""
         return self.config.source is None and "source" in (self.config.map or ("source",))
+
+    @property
+    def private(self) -> bool:
+        """Whether nothing may be shown of the raw records: some of it is to be hidden."""
+        return bool(self.config.pseudonymise)
 
     def field(self, name: str) -> ContractField:
         """Return a field of the contract; `source` may be missing, then the feed stands for it."""
@@ -113,7 +118,10 @@ def snapshot(source: Source, at: int) -> Source:
 
 
 def read_sources(
-    path: str | Path, contracts: Mapping[str, Contract], snapshots: Collection[str] = ()
+    path: str | Path,
+    contracts: Mapping[str, Contract],
+    snapshots: Collection[str] = (),
+    used: Collection[str] | None = None,
 ) -> dict[str, Source]:
     """Read sources.yaml.
 
@@ -121,6 +129,7 @@ def read_sources(
         path: The file.
         contracts: The contracts of all signals that may occur, the playbook's own included.
         snapshots: The feeds of which only what `snapshot` needs must be there.
+        used: The feeds that must be whole, by default all; another may be a seed of another run.
 
     Returns:
         The source of each feed: the name of its entry.
@@ -128,11 +137,14 @@ def read_sources(
     Raises:
         LoadErrors: everything that is wrong with the file, expressions excepted: their columns are known later.
     """
-    return parse_sources(read_yaml(path), contracts, snapshots)
+    return parse_sources(read_yaml(path), contracts, snapshots, used)
 
 
 def parse_sources(
-    yaml: YamlSource, contracts: Mapping[str, Contract], snapshots: Collection[str] = ()
+    yaml: YamlSource,
+    contracts: Mapping[str, Contract],
+    snapshots: Collection[str] = (),
+    used: Collection[str] | None = None,
 ) -> dict[str, Source]:
     """Return the sources of a file that is read already; raises as `read_sources` does."""
     if not isinstance(yaml.data, dict):
@@ -151,7 +163,8 @@ def parse_sources(
             errors.append(yaml.error(path, f"no signal `{signal}`", hint=near_miss(signal, contracts)))
             continue
         sources[feed] = source = Source(contracts[signal], config, yaml, feed)
-        errors += _misfits(snapshot(source, 0) if feed in snapshots and signal in SNAPSHOTS else source)
+        seed = signal in SNAPSHOTS and (feed in snapshots or (used is not None and feed not in used))
+        errors += _misfits(snapshot(source, 0) if seed else source)
     if errors:
         raise LoadErrors(errors)
     return sources

@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from io import StringIO
 
 from schemas.errors import LoadError, LoadErrors
 
 MAX_BYTES = 4 * 1024 * 1024
+MAX_COLUMNS = 500
 
 Cell = str | int | float | bool | None
 
@@ -19,7 +20,7 @@ _TRUTH = {"true": True, "false": False}
 _TYPES: tuple[tuple[str, re.Pattern[str], Callable[[str], Cell]], ...] = (
     ("boolean", re.compile("true|false", re.IGNORECASE), lambda text: _TRUTH[text.lower()]),
     ("long", re.compile(r"-?(0|[1-9][0-9]{0,17})"), int),
-    ("double", re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?"), float),
+    ("double", re.compile(r"-?(0|[1-9][0-9]{0,99})(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?"), float),
     ("string", re.compile(r".*", re.DOTALL), str),
 )
 """Types of columns, the narrowest first: name as in contracts, what all values look like, what they are."""
@@ -42,54 +43,53 @@ class ReferenceTable:
     version: str
 
 
-def read_table(path: Path, key: str) -> ReferenceTable:
+def parse_table(content: bytes, file: str, key: str) -> ReferenceTable:
     """Read a table from CSV with a header, in UTF-8; a column is of the narrowest type that fits all its values.
 
     Args:
-        path: The file.
+        content: The file's.
+        file: Its name, for errors.
         key: The column that is looked up.
 
     Raises:
-        OSError: the file cannot be read.
-        LoadErrors: all mistakes: the file is empty or too large, columns without a proper name or there twice,
-            no column `key`, rows of another length, keys that are empty or there twice.
+        LoadErrors: all mistakes: the file is empty, columns without a proper name, there twice or too many, no column
+            `key`, rows of another length, keys that are empty or there twice.
     """
-    reader = csv.reader(_text(path).splitlines(keepends=True), strict=True)
+    reader = csv.reader(StringIO(_text(content, file), newline=""), strict=True)
     try:
         lines = [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
-        raise LoadErrors([LoadError(str(path), reader.line_num, f"is not CSV: {error}")]) from error
+        raise LoadErrors([LoadError(file, reader.line_num, f"is not CSV: {error}")]) from error
     if not lines:
-        raise LoadErrors(
-            [LoadError(str(path), None, "is empty", hint=f"begin with the names of columns, `{key}` first")]
-        )
+        raise LoadErrors([LoadError(file, None, "is empty", hint=f"begin with the names of columns, `{key}` first")])
     header = lines[0][1]
-    if errors := [LoadError(str(path), *mistake) for mistake in _mistakes(header, lines[1:], key)]:
+    if errors := [LoadError(file, *mistake) for mistake in _mistakes(header, lines[1:], key)]:
         raise LoadErrors(errors)
     cells = dict(zip(header, zip(*(row for _, row in lines[1:]), strict=True), strict=False))
     keys = cells.pop(key, ())
     typed = {name: _typed(cells.get(name, ())) for name in header if name != key}
-    content = json.dumps([keys, {name: values for name, (_, values) in typed.items()}])
+    said = json.dumps([keys, {name: values for name, (_, values) in typed.items()}])
     return ReferenceTable(
         keys=keys,
         columns={name: values for name, (_, values) in typed.items()},
         types={name: type_ for name, (type_, _) in typed.items()},
-        version=hashlib.blake2b(content.encode(), digest_size=8).hexdigest(),
+        version=hashlib.blake2b(said.encode(), digest_size=8).hexdigest(),
     )
 
 
-def _text(path: Path) -> str:
+def _text(content: bytes, file: str) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise LoadErrors([LoadError(str(path), None, f"is larger than {MAX_BYTES:,} bytes: no small table")])
-        return path.read_text("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise LoadErrors([LoadError(str(path), None, "is not UTF-8")]) from error
+        raise LoadErrors([LoadError(file, None, "is not UTF-8")]) from error
 
 
 def _mistakes(header: list[str], rows: list[tuple[int, list[str]]], key: str) -> Iterator[tuple[int, str, str, str]]:
     """Yield line, message, quoted text and hint of each mistake."""
     shown, seen = ",".join(header), dict[str, int]()
+    if len(header) > MAX_COLUMNS:
+        yield 1, f"has {len(header):,} columns", shown, f"keep {MAX_COLUMNS:,} of them"
+        return
     for name in dict.fromkeys(header):
         if not _NAME.fullmatch(name) or name == "version":
             hint = "use small letters, digits and `_`; `version` is the version of the table"

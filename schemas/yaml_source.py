@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
 )
 
 from schemas.errors import LoadError, LoadErrors
+from schemas.files import read_file
 
 MAX_BYTES = 256 * 1024
 MAX_NESTING = 20
@@ -89,9 +90,7 @@ def read_yaml(path: str | Path) -> YamlSource:
     """
     file = str(path)
     try:
-        with open(path, "rb") as stream:
-            raw = stream.read(MAX_BYTES + 4)  # enough to find that it is too long
-        return parse_yaml(raw.decode("utf-8-sig", errors="strict" if len(raw) <= MAX_BYTES else "replace"), file)
+        return parse_yaml(read_file(path, MAX_BYTES).decode("utf-8-sig"), file)
     except OSError as error:
         raise LoadErrors([LoadError(file, None, f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:

@@ -43,6 +43,28 @@ def linear(*weights: float, of: int = FLOAT, rows: int | None = None) -> bytes:
     return model({"x": [rows, len(weights)]}, [node], ["y"], {"w": [[weight] for weight in weights]}, of)
 
 
+def looping(turns: int, inside: bool = False) -> bytes:
+    """Return a model that adds 1 to the column of its input so often, by a loop; `inside` an `If` of a function."""
+    flag = helper.make_tensor_value_info("on", TensorProto.BOOL, [])
+    turn = helper.make_tensor_value_info("turn", TensorProto.INT64, [])
+    value, more = (helper.make_tensor_value_info(name, FLOAT, None) for name in ("v", "more"))
+    still = helper.make_tensor_value_info("still", TensorProto.BOOL, [])
+    body = [helper.make_node("Identity", ["on"], ["still"]), helper.make_node("Add", ["v", "one"], ["more"])]
+    loop = helper.make_node(
+        "Loop", ["turns", "", "x"], ["y"], body=helper.make_graph(body, "body", [turn, flag, value], [still, more])
+    )
+    if inside:
+        out = [helper.make_tensor_value_info("y", FLOAT, None)]
+        same = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", [], out)
+        loop = helper.make_node(
+            "If", ["yes"], ["y"], then_branch=helper.make_graph([loop], "loop", [], out), else_branch=same
+        )
+    loaded = ModelProto.FromString(model({"x": [None, 1]}, [loop], ["y"], {"one": 1.0}))
+    loaded.graph.initializer.append(numpy_helper.from_array(np.array(turns, np.int64), "turns"))
+    loaded.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    return loaded.SerializeToString()
+
+
 def logistic(bias: float, *weights: float) -> bytes:
     """Return a model of one input `x` whose output `probability` is the logistic function of a weighted sum."""
     nodes = [

@@ -2,10 +2,14 @@
 
 import subprocess
 import sys
-from importlib.metadata import distribution, entry_points, packages_distributions
+from collections import defaultdict
+from importlib.metadata import PackageNotFoundError, distribution, entry_points, packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 NAME = "segment-of-one"
@@ -54,14 +58,45 @@ def test_what_is_installed_has_the_playbook_of_the_demo(tmp_path: Path) -> None:
 
 def test_setup_py_holds_the_only_metadata() -> None:
     assert "[project]" not in (ROOT / "pyproject.toml").read_text()
-    assert distribution(NAME).metadata["Requires-Python"] == ">=3.11"
+    assert SpecifierSet(distribution(NAME).metadata["Requires-Python"]) == SpecifierSet(">=3.11,<3.14")
 
 
-def test_every_requirement_is_pinned_and_hashed() -> None:
-    text = (ROOT / "deploy" / "requirements.txt").read_text().replace("\\\n", " ")
-    requirements = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    assert [line for line in requirements if "==" not in line or "--hash=sha256:" not in line] == []
+LOCKS = ("requirements.txt", "uv.txt")
 
 
-def test_requirements_name_no_host() -> None:
-    assert "://" not in (ROOT / "deploy" / "requirements.txt").read_text()
+def pins(lock: str) -> list[str]:
+    text = (ROOT / "deploy" / lock).read_text().replace("\\\n", " ")
+    return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
+    assert [line for line in pins(lock) if "==" not in line or "--hash=sha256:" not in line] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_requirements_name_no_host(lock: str) -> None:
+    assert "://" not in (ROOT / "deploy" / lock).read_text()
+
+
+def test_extras_that_packages_want_are_pinned_as_extras() -> None:
+    """Else pip in its hash mode takes `name[extra]` for unpinned as soon as a newer version is in the index."""
+    pinned: dict[str, set[str]] = defaultdict(set)
+    for pin in map(Requirement, (line.partition(" --hash")[0] for line in pins("requirements.txt"))):
+        pinned[canonicalize_name(pin.name)] |= pin.extras
+    wanted = {
+        (canonicalize_name(need.name), extra)
+        for name in pinned
+        for need in needs(name, pinned[name])
+        for extra in need.extras
+    }
+    assert sorted((name, extra) for name, extra in wanted if extra not in pinned[name]) == []
+
+
+def needs(name: str, extras: set[str]) -> list[Requirement]:
+    try:
+        every = map(Requirement, distribution(name).requires or [])
+    except PackageNotFoundError:  # of another platform or Python
+        return []
+    environments = [{"extra": extra} for extra in ("", *sorted(extras))]
+    return [need for need in every if not need.marker or any(map(need.marker.evaluate, environments))]

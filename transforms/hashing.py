@@ -52,6 +52,11 @@ def shard_of(kind: str, ids: pa.Array, shards: int) -> NDArray[np.int64]:
     return (subject_hash(kind, ids) % np.uint64(shards)).astype(np.int64)
 
 
+def apart(*parts: str) -> bytes:
+    """Join texts by zero bytes; one within a text becomes the two bytes C0 80, which no UTF-8 has."""
+    return b"\0".join(part.encode().replace(b"\0", b"\xc0\x80") for part in parts)
+
+
 def _fold(hashes: Hashes, data: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
     """Fold the bytes of each string into its hash, in place, the j-th byte of all strings at once."""
     shortest, longest = int(lengths.min()), int(lengths.max())

@@ -45,8 +45,8 @@ class _Parse(beam.DoFn):
         for name, count in counts.items():
             Metrics.counter("signals", name).inc(count)
         if rejections:
-            file = block.schema.metadata[b"file"].decode()
-            yield TaggedOutput("rejected", rejected_batch(file, "ParseSignals", rejections))
+            file, private = block.schema.metadata[b"file"].decode(), self._intents[signal].source.private
+            yield TaggedOutput("rejected", rejected_batch(file, "ParseSignals", rejections, private=private))
 
     def _mapper(self, signal: str, schema: pa.Schema) -> Mapper:
         bare = schema.remove_metadata()
@@ -73,6 +73,7 @@ class ParseSignals(beam.PTransform):
         sources: Signal type to where its signals come from.
         payloads: Signal type to the payload fields that the playbook needs.
         kinds: Kinds of subjects that the playbook has a section for.
+        earliest: Milliseconds; a signal's time may not be before it.
         as_of: Milliseconds; what publish time is to a broker.
         max_ahead: Milliseconds that a signal's time may be after `as_of`.
         shards: Number of shards.
@@ -84,6 +85,7 @@ class ParseSignals(beam.PTransform):
     sources: Mapping[str, Source]
     payloads: Mapping[str, Sequence[str]]
     kinds: frozenset[str]
+    earliest: int
     as_of: int
     max_ahead: int
     shards: int
@@ -99,7 +101,7 @@ class ParseSignals(beam.PTransform):
         """Parse each block."""
         latest = self.as_of + self.max_ahead
         intents = {
-            signal: Intent(source, tuple(self.payloads.get(signal, ())), self.kinds, latest)
+            signal: Intent(source, tuple(self.payloads.get(signal, ())), self.kinds, self.earliest, latest)
             for signal, source in self.sources.items()
         }
         parse = beam.ParDo(_Parse(intents, self.shards))

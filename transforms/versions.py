@@ -18,14 +18,14 @@ from transforms.context.plan.consents import CONSENT
 from transforms.context.plan.context_plan import ContextPlan, Record
 from transforms.context.plan.features import SUBSCRIBER, signal_plan
 from transforms.context.plan.levels import columns_read
-from transforms.context.plan.load import contracts, load_plans, scope_of
+from transforms.context.plan.load import contracts, load_plans
 from transforms.context.plan.profiles import PROFILE
 from transforms.context.ticks import Grid
 from transforms.decision import memory as memories
 from transforms.decision.decide import Decided
 from transforms.decision.definitions import OfferPlan
 from transforms.decision.erasure import decide_and_erase
-from transforms.decision.plan import compile_offers
+from transforms.decision.plan import offers_for
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,7 @@ def load_all_offers(versions: Versions, mode: str = "live") -> OfferPlans:
     """
     first = load_contexts(versions).plans[0][SUBSCRIBER]
     triggers = advance(first, None, [], versions.first.tick).outputs.triggers.schema
-    plans = []
-    for book in versions.playbooks:
-        scopes = {level: scope_of(plan) for level, plan in load_plans(book).items()}
-        plans.append(compile_offers(book, scopes, triggers, mode))
+    plans = [offers_for(book, triggers, mode) for book in versions.playbooks]
     keep = max(plan.memory for plan in plans)
     return OfferPlans(versions, tuple(replace(plan, keep=keep) for plan in plans))
 

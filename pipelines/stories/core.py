@@ -139,8 +139,8 @@ def removed_by(levels: AdvancedLevels) -> list[pa.RecordBatch]:
 def counts_of(levels: AdvancedLevels) -> Counter[str]:
     """Return what became of signals at some levels."""
     counts = Counter[str]()
-    for one in (*levels.every, *levels.erased):
-        counts.update(one.counts)
+    for told in (*(one.counts for one in levels.every), *(one.counts for one in levels.erased)):
+        counts.update(told)
     return counts
 
 

@@ -10,6 +10,7 @@ from io import BytesIO
 
 import pyarrow as pa
 
+from pipelines.settings import EARLIEST
 from pipelines.stories.story import Signal, Story
 from schemas.durations import DAY
 from schemas.playbook_levels import GROUPS
@@ -97,7 +98,7 @@ class _Reader:
     mapper: Mapper
 
     def intent(self, latest: int) -> Intent:
-        return Intent(self.source, self.payload, self.kinds, latest)
+        return Intent(self.source, self.payload, self.kinds, EARLIEST, latest)
 
 
 @lru_cache(maxsize=64)

@@ -1,12 +1,16 @@
 """A run from files to files: whole or not there, with the proof that nothing was lost."""
 
+import gzip
 import hashlib
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.failures import SignalsLostError, TooManyRejectedError
@@ -114,6 +118,37 @@ def test_too_many_rejected_publish_only_why(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"rejected.parquet", "rejected.jsonl"}
 
 
+def _usage(tmp_path: Path, cut: int | None = None) -> str:
+    """Write 400 good rows as gzipped JSON Lines up to a byte, and as Parquet whose second row group of four is torn."""
+    rows = [{"id": f"p{i}", "time": 1_772_442_000_000, "subject": "s", "mb": 1.0} for i in range(400)]
+    text = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    (tmp_path / "more.jsonl.gz").write_bytes(gzip.compress(text)[:cut])
+    path = tmp_path / "more.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=100, compression="none", use_dictionary=False)
+    at = pq.ParquetFile(path).metadata.row_group(1).column(0).data_page_offset
+    data = path.read_bytes()
+    path.write_bytes(data[:at] + b"\xff" * 60 + data[at + 60 :])
+    return str(tmp_path / "more.*")
+
+
+def test_a_torn_row_group_counts_as_all_its_rows(tmp_path: Path) -> None:
+    signals = (("usage", _usage(tmp_path)),)
+    settings = small_settings(tmp_path, signals=signals, max_rejected=Limit("100"))
+    report = run(settings)
+    assert (report.signals["in"], report.signals["rejected"], report.outputs["rejected"]) == (800, 100, 1)
+    with pytest.raises(TooManyRejectedError, match="100 of 800 signals were rejected, more than --max-rejected 12%"):
+        run(replace(settings, max_rejected=Limit("12%")))
+
+
+def test_a_loss_of_unknown_size_is_more_than_any_limit(tmp_path: Path) -> None:
+    settings = small_settings(tmp_path, signals=(("usage", _usage(tmp_path, -30)),))
+    report = run(settings)
+    assert report.signals["uncounted"] == 1
+    assert "nobody knows how many signals with them: 1\n" in report.summary()
+    with pytest.raises(TooManyRejectedError, match="1 files or parts of files were lost"):
+        run(replace(settings, max_rejected=Limit("100%")))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -134,7 +169,8 @@ def test_mistakes_are_told_before_anything_is_touched(tmp_path: Path, options: d
 
 def test_lost_signals_are_a_loud_error() -> None:
     rest: dict[str, Any] = {
-        name: {} for name in ("playbooks", "settings", "groups", "decisions", "outputs", "seconds", "versions")
+        name: {}
+        for name in ("playbooks", "settings", "groups", "decisions", "never_seen", "outputs", "seconds", "versions")
     }
     with pytest.raises(SignalsLostError, match="3 signals in, but 1 applied"):
         Report(signals={"in": 3, "applied": 1, "rejected": 1}, as_of="", end_tick=None, **rest)

@@ -8,7 +8,7 @@ Where the design leaves room, the reference reads it literally:
   So one long span forgets keys as many short ones do; a duplicate does not prolong the key of the copy it lost to.
 - A profile row replaces the one before, its NULL fields included; the latest by (time, source, id) holds.
 - A value with a `half_life` is its expression or, if that is more, the most that is left of what it was at any tick:
-  whole micros, and nothing below a thousandth. It falls at the multiples of `refresh`.
+  whole micros, and nothing below a thousandth. It falls at refreshes.
 - Aggregates ignore NULL, as SQL's do: `last` is the latest value that is known, `count: column` counts values and
   `count: any` rows.
 - The default exit is "`enter` is not TRUE" (SQL's `NOT enter` would be NULL where `enter` is).
@@ -29,7 +29,16 @@ from dataclasses import dataclass, field
 from schemas.playbook import Playbook
 from schemas.playbook_levels import MEMBERS, Derived, Level, Moment, Segment
 from tests.reference.expressions import Value, evaluate, is_true, names
-from tests.reference.features import Observation, consents_at, days_until, feature_at, observed, of_members, profile_at
+from tests.reference.features import (
+    Observation,
+    consents_at,
+    days_until,
+    feature_at,
+    last_refresh,
+    observed,
+    of_members,
+    profile_at,
+)
 from tests.reference.models import models_of
 from tests.reference.records import MINUTE, Address, Context, Grid, Signal, Transition, Trigger
 from tests.reference.sequences import Made, Threads, completed, made_by, see, told
@@ -297,7 +306,9 @@ class Reference:
                 if derived.half_life and key in self._inferred and not consents:
                     subject.worths[key] = None
                 elif derived.half_life:
-                    values[key], subject.worths[key] = faded(derived, values[key], subject.worths.get(key), tick)
+                    values[key], subject.worths[key] = faded(
+                        derived, values[key], subject.worths.get(key), self._refreshed(derived, tick)
+                    )
                 continue
             member = subject.memberships[key]
             member.ignored = subject.ignored
@@ -389,8 +400,12 @@ class Reference:
         rows = dict(zip(self.playbook.contents[table].keys, self.playbook.contents[table].columns[column], strict=True))
         return rows.get(values[self.playbook.tables[table].key])
 
+    def _refreshed(self, derived: Derived, tick: int) -> int:
+        """Return the last refresh of a derived value up to a tick."""
+        return last_refresh(tick, derived.refresh or 1440 * MINUTE, self.playbook.time_zone)
+
     def _seen(self, values: Mapping[str, Value], tick: int, refresh: int | None) -> dict[str, object]:
-        """Return what an expression sees at one tick: values, and dates as of the last multiple of `refresh`."""
+        """Return what an expression sees at one tick: values, and dates as of the last refresh."""
         every, zone = refresh or 1440 * MINUTE, self.playbook.time_zone
         return {**values, **self._models, "days_until": lambda date: days_until(date, tick, every, zone)}
 
@@ -453,13 +468,12 @@ def before_in_set(level: Level, segment: Segment) -> set[str]:
     return {key for key, one in every if one.exclusive == segment.exclusive and one.priority < segment.priority}
 
 
-def faded(derived: Derived, level: Value, worth: int | None, tick: int) -> tuple[Value, int | None]:
-    """Return a fading value at one tick, and what all of its levels so far are worth at the most.
+def faded(derived: Derived, level: Value, worth: int | None, refreshed: int) -> tuple[Value, int | None]:
+    """Return a fading value as of its last refresh, and what all of its levels so far are worth at the most.
 
     A level c at a tick is worth the microsecond at which, halved in every half-life from the last refresh on, it is 1.
     """
-    instant, half_life = tick // (derived.refresh or 1440 * MINUTE), 1000 * derived.half_life
-    instant *= 1000 * (derived.refresh or 1440 * MINUTE)
+    instant, half_life = 1000 * refreshed, 1000 * derived.half_life
     own = instant + round(half_life * math.log2(level)) if level is not None and level > 0 else None
     if worth is None or (own is not None and own >= worth):
         return level, own

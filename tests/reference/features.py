@@ -4,9 +4,11 @@ import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from schemas.contracts import contract
+from schemas.durations import DAY
 from schemas.playbook import Playbook
 from schemas.playbook_levels import Feature
 from tests.reference.expressions import Value, is_true
@@ -76,12 +78,35 @@ def consents_at(rows: Iterable[Signal], basis: str, tick: int) -> bool:
 
 
 def days_until(text: Value, tick: int, refresh: int, zone: str) -> Value:
-    """Return the days from the local date at the last multiple of `refresh` to a date; None where it is none."""
-    today = datetime.datetime.fromtimestamp(tick // refresh * refresh / 1000, ZoneInfo(zone)).date()
+    """Return the days from the local date at the last refresh to a date; None where it is none."""
+    today = _local(last_refresh(tick, refresh, zone), zone).date()
     try:
         return (datetime.datetime.strptime(text, "%Y-%m-%d").date() - today).days if text else None
     except ValueError:
         return None
+
+
+def last_refresh(tick: int, refresh: int, zone: str) -> int:
+    """Return the last refresh up to a tick: whole days begin at local midnight, all else in UTC."""
+    if refresh % DAY:
+        return tick // refresh * refresh
+    first, date = datetime.date(1970, 1, 1), _local(tick, zone).date() + datetime.timedelta(1)
+    while (date - first).days % (refresh // DAY) or begins(date, zone) > tick:
+        date -= datetime.timedelta(1)
+    return begins(date, zone)
+
+
+@cache
+def begins(date: datetime.date, zone: str) -> int:
+    """Return the first minute at which it is a date, or a later one, in a time zone."""
+    minute = int(datetime.datetime(date.year, date.month, date.day, tzinfo=datetime.UTC).timestamp()) * 1000 - DAY
+    while _local(minute, zone).date() < date:
+        minute += 60_000
+    return minute
+
+
+def _local(time: int, zone: str) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(time / 1000, ZoneInfo(zone))
 
 
 def row_scope(row: Signal, zone: str) -> dict[str, Value]:
@@ -108,10 +133,15 @@ def _unscaled(value: Value, scale: int) -> Value:
     return value / 10**scale if scale else value
 
 
+def _in_range(value: Value) -> Value:
+    """Return None for a whole number that 64 bits cannot hold."""
+    return value if isinstance(value, float) or -(2**63) <= value < 2**63 else None
+
+
 _OF_ANY: dict[str, Callable[[list[Value], int], Value]] = {
     "count": lambda values, scale: len(values),
     "distinct": lambda values, scale: len(set(values)),
-    "sum": lambda values, scale: _unscaled(sum(values), scale),
+    "sum": lambda values, scale: _in_range(_unscaled(sum(values), scale)),
 }
 """Aggregates that are 0 where there is nothing."""
 

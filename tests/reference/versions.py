@@ -213,7 +213,8 @@ def meanings(playbook: Playbook, kind: str) -> dict[str, object]:
             found[name] = (says(one.where), where, told)
         elif name not in found and name in level.derived:
             one = level.derived[name]
-            fading = (one.half_life, one.refresh or DAY) if one.half_life else None
+            every = one.refresh or DAY
+            fading = (one.half_life, every, "" if every % DAY else playbook.time_zone) if one.half_life else None
             found[name] = (says(one.expr), one.bounds, fading, drift(one.refresh, one.expr))
         elif name not in found and name in level.segments:
             one = level.segments[name]

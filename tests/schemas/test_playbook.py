@@ -3,7 +3,9 @@
 import json
 import pickle
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import chdir, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,17 @@ from schemas.durations import DAY, HOUR, MINUTE
 from schemas.errors import LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_file import PlaybookErrors, load_playbook, not_about, parse_playbook, playbook_json_schema
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Stand where the playbook's own contract is."""
+    folder = tmp_path_factory.mktemp("beside")
+    usage = (Path(__file__).parents[2] / "schemas" / "avro" / "usage.avsc").read_text("utf-8")
+    (folder / "meter.avsc").write_text(usage.replace('"name": "usage"', '"name": "meter"'), "utf-8")
+    with chdir(folder):
+        yield
+
 
 WHOLE = """
 playbook: fibre_town

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import LoadErrors
 from schemas.playbook_file import PlaybookErrors, load_playbook
-from schemas.tables import MAX_BYTES, read_table
+from schemas.tables import MAX_COLUMNS, parse_table
 
 TARIFFS = """tariff,unlimited,monthly,speed,note,code
 flex,false,19.90,100,,007
@@ -20,9 +20,8 @@ subscriber: {features: {n: {count: any, from: usage, window: 1h}}}
 """
 
 
-def test_columns_have_the_narrowest_type(tmp_path: Path) -> None:
-    (tmp_path / "tariffs.csv").write_text(TARIFFS, "utf-8")
-    table = read_table(tmp_path / "tariffs.csv", "tariff")
+def test_columns_have_the_narrowest_type() -> None:
+    table = parse_table(TARIFFS.encode(), "tariffs.csv", "tariff")
     assert table.keys == ("flex", "max")
     assert table.types == {
         "unlimited": "boolean",
@@ -37,9 +36,8 @@ def test_columns_have_the_narrowest_type(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["tariff,limit\n", "tariff,limit\nflex,\n"])
-def test_a_column_without_values_is_text(tmp_path: Path, text: str) -> None:
-    (tmp_path / "tariffs.csv").write_text(text, "utf-8")
-    assert read_table(tmp_path / "tariffs.csv", "tariff").types == {"limit": "string"}
+def test_a_column_without_values_is_text(text: str) -> None:
+    assert parse_table(text.encode(), "tariffs.csv", "tariff").types == {"limit": "string"}
 
 
 @pytest.mark.parametrize(
@@ -59,15 +57,21 @@ def test_a_column_without_values_is_text(tmp_path: Path, text: str) -> None:
         ("", ": is empty\n    begin with the names of columns, `tariff` first"),
         ("\n\n", ": is empty"),
         (b"tariff,a\nfl\xffex,1\n", ": is not UTF-8"),
-        (b"x" * (MAX_BYTES + 1), ": is larger than 4,194,304 bytes"),
+        ("tariff," + ",".join(f"c{n}" for n in range(MAX_COLUMNS)) + "\n", ":1: has 501 columns"),
     ],
 )
-def test_mistakes_have_their_line(tmp_path: Path, text: str | bytes, told: str) -> None:
-    path = tmp_path / "tariffs.csv"
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
+def test_mistakes_have_their_line(text: str | bytes, told: str) -> None:
     with pytest.raises(LoadErrors) as caught:
-        read_table(path, "tariff")
-    assert str(caught.value.errors[0]).startswith(f"{path}{told}")
+        parse_table(text.encode() if isinstance(text, str) else text, "tariffs.csv", "tariff")
+    assert str(caught.value.errors[0]).startswith(f"tariffs.csv{told}")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("a\u2028b", "a\u2028b"), ("1" + "0" * 400, "1" + "0" * 400), ("1e99", 1e99), ('"a\nb"', "a\nb")],
+)
+def test_a_cell_is_what_it_says(cell: str, value: object) -> None:
+    assert parse_table(f"tariff,a\nflex,{cell}\n".encode(), "t", "tariff").columns["a"] == (value,)
 
 
 def test_the_content_is_part_of_the_playbook(tmp_path: Path) -> None:

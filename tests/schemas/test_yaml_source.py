@@ -111,7 +111,7 @@ def test_files_are_read_as_utf_8(tmp_path: Path) -> None:
     with pytest.raises(LoadErrors, match=r"f\.yaml:2: is not UTF-8 text"):
         read_yaml(file)
     file.write_bytes(b"\xff" * (MAX_BYTES + 1))
-    with pytest.raises(LoadErrors, match="is longer than 256 KiB"):
+    with pytest.raises(LoadErrors, match="cannot be read: it is larger than 262,144 bytes"):
         read_yaml(file)
     with pytest.raises(LoadErrors, match=r"none\.yaml: cannot be read: No such file"):
         read_yaml(tmp_path / "none.yaml")

@@ -45,6 +45,7 @@ def run_signals(patterns: Sequence[str | Path], *, shards: int = 3, as_of: int =
         sources={"usage": source},
         payloads={"usage": PAYLOAD},
         kinds=frozenset({"subscriber"}),
+        earliest=0,
         as_of=as_of,
         max_ahead=0,
         shards=shards,

@@ -56,7 +56,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"subject": ""}, "missing_field"),
     ({"subject": "x" * 5000}, "text_too_long"),
     ({"time": 10_001}, "beyond_max_ahead"),
-    ({"time": -1}, "out_of_range"),
+    ({"time": -1}, "before_earliest"),
     ({"mb": 1e300}, "out_of_range"),
     ({"mb": float("nan")}, "non_finite"),
     ({"mb": float("inf")}, "non_finite"),
@@ -133,4 +133,4 @@ def test_pseudonyms_need_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_shards_are_checked() -> None:
     sources = {"usage": Source(contract("usage"), SourceConfig())}
     with pytest.raises(ValueError, match="shards must be at least 1"):
-        ParseSignals(sources=sources, payloads={}, kinds=frozenset(), as_of=0, max_ahead=0, shards=0)
+        ParseSignals(sources=sources, payloads={}, kinds=frozenset(), earliest=0, as_of=0, max_ahead=0, shards=0)

@@ -60,6 +60,9 @@ def test_damage_is_rejected_where_it_is(tmp_path: Path) -> None:
     assert outcome.counts["in"] == outcome.counts["parsed"] + outcome.counts["rejected"]
     assert outcome.counts["parsed"] == len(outcome.signals)
     assert outcome.counts["rejected"] == len(outcome.rejected)
+    uncounted = {row["reason"] for row in outcome.rejected if row["records"] is None}
+    assert uncounted == {"unreadable_file", "torn_stream"}
+    assert outcome.counts["uncounted"] == 2
     assert {row["source"] for row in outcome.rejected} == {str(path) for path in tmp_path.iterdir()}
     assert {row["stage"] for row in outcome.rejected} == {"ReadSignals"}
 

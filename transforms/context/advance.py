@@ -26,7 +26,7 @@ from transforms.context.plan.steps import WITHOUT
 from transforms.context.pulse import Pulse
 from transforms.context.segments import NEVER, Changes, Span
 from transforms.context.sequences import Completed
-from transforms.context.ticks import Ints
+from transforms.context.ticks import LAST, Ints
 from transforms.context.timeline import Points, keys_of, points_of, without_repeats
 
 
@@ -125,7 +125,7 @@ def advance(
     facts = company.facts(changes, span, change)
     waiting = [*intake.waiting, *([] if final else feeds.waiting)]
     told = company.tell(features, changes, points)
-    return Advanced(made, facts, told, intake.counts, None if wake >= NEVER else wake, waiting, plan, memory)
+    return Advanced(made, facts, told, intake.counts, None if wake > LAST else wake, waiting, plan, memory)
 
 
 def _sequences(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -27,9 +28,23 @@ class Ranges:
     lo: Ints
     hi: Ints
 
-    def total(self, values: pl.Series) -> pl.Series:
-        """Sum a column over each range."""
+    def count(self, values: pl.Series) -> pl.Series:
+        """Add up small numbers over each range."""
         return pl.Series(ranges.totals(values.fill_null(0).to_numpy(), self.lo, self.hi))
+
+    def total(self, values: pl.Series) -> pl.Series:
+        """Sum a column over each range, exactly: as Int64 where no range can leave that, else as Int128."""
+        extremes = [int(edge) for edge in (values.min(), values.max()) if isinstance(edge, int | Decimal)]
+        longest = int((self.hi - self.lo).max(initial=1))
+        if all(-_ROOM < longest * edge < _ROOM for edge in extremes):
+            return self.count(values.cast(pl.Int64))
+        wide, half = pl.col("v").cast(pl.Int128), pl.lit(2**32, pl.Int128)
+        halves = values.to_frame("v").select(high=wide // half, low=wide % half).cast(pl.Int64)
+        sums = pl.DataFrame({part.name: self.count(part) for part in halves}).cast(pl.Int128)
+        return sums.select(pl.col("high") * half + pl.col("low")).to_series()
+
+
+_ROOM = 2**63
 
 
 def aggregate(feature: Feature, over: Ranges) -> pl.Series:
@@ -47,17 +62,19 @@ def _part(feature: Feature, over: Ranges, name: str) -> pl.Series:
 
 
 def _count(feature: Feature, over: Ranges) -> pl.Series:
-    return over.total(_part(feature, over, "n"))
+    return over.count(_part(feature, over, "n"))
 
 
 def _sum(feature: Feature, over: Ranges) -> pl.Series:
-    return _unscaled(feature, over.total(_part(feature, over, "sum")))
+    total = over.total(_part(feature, over, "sum"))
+    return _unscaled(feature, total) if feature.measure.scale else total.cast(pl.Int64, strict=False)
 
 
 def _mean(feature: Feature, over: Ranges) -> pl.Series:
     count = _count(feature, over)
     divisor = count.cast(pl.Float64) * 10.0**feature.measure.scale
-    return null_where(over.total(_part(feature, over, "sum")) / divisor, (count == 0).to_numpy())
+    total = over.total(_part(feature, over, "sum")).cast(pl.Float64)
+    return null_where(total / divisor, (count == 0).to_numpy())
 
 
 def _extreme(feature: Feature, over: Ranges) -> pl.Series:
@@ -65,7 +82,7 @@ def _extreme(feature: Feature, over: Ranges) -> pl.Series:
     beyond = np.iinfo(np.int64).max if smallest else np.iinfo(np.int64).min
     pick = np.minimum if smallest else np.maximum
     found = ranges.extremes(values.cast(pl.Int64).fill_null(beyond).to_numpy(), over.lo, over.hi, pick)
-    count = over.total(values.is_not_null().cast(pl.Int64))
+    count = over.count(values.is_not_null().cast(pl.Int64))
     return _unscaled(feature, null_where(pl.Series(found), (count == 0).to_numpy()))
 
 

@@ -1,6 +1,6 @@
 """All values that fade, segments and moments of a call, stratum by stratum."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -32,17 +32,18 @@ def run_conditions(
     """Run all values that fade, segments and moments, stratum by stratum; return where anything was evaluated, too."""
     changes: dict[str, Changes] = {}
     fired: dict[str, Fired] = {}
+    turned: list[Changes] = []
     for stratum in plan.strata:
-        points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *_turns(plan, changes)]))
+        points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *_turns(plan, turned)]))
         points = _fade(plan, memory, features, span, points, changes, stratum)
-        frame = contexts.frame_at(plan, features, changes, points)
-        frame = contexts.derive(frame, stratum.derived, features.faded, points)
+        frame = contexts.frame_at(plan, features, changes, points, stratum)
         level = contexts.levels(frame, stratum, company.ignores(points))
         for segment in stratum.segments:
             mine = memory.members.filter(pl.col("segment") == segment.name)
             decide = segments.Levels(*(level[f"{what} {segment.name}"] for what in segments.Levels._fields))
             made = segments.run(segment, span, points, decide, mine)
             changes[segment.name] = change.marked(segment.name, made) if change else made
+        turned = [changes[segment.name] for segment in stratum.segments]
         for moment in stratum.moments:
             mine = memory.moments.filter(pl.col("moment") == moment.name)
             true, silent = level[f"when {moment.name}"], change.silent(moment) if change else None
@@ -74,9 +75,8 @@ def _fade(
     return points
 
 
-def _turns(plan: ContextPlan, changes: dict[str, Changes]) -> list[Ints]:
+def _turns(plan: ContextPlan, changes: Sequence[Changes]) -> list[Ints]:
     """Return where memberships changed: later strata may read them."""
     return [
-        keys_of(plan.grid, change.events["code"].to_numpy(), change.events["tick"].to_numpy())
-        for change in changes.values()
+        keys_of(plan.grid, change.events["code"].to_numpy(), change.events["tick"].to_numpy()) for change in changes
     ]

@@ -18,18 +18,28 @@ from transforms.context.ticks import Bools
 from transforms.context.timeline import Points
 
 
-def frame_at(plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points) -> pl.DataFrame:
-    """Return what conditions read at each pair: needed features, and the segments of earlier strata."""
-    return _at(plan, features, changes, points, plan.needed)
+def frame_at(
+    plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points, stratum: Stratum
+) -> pl.DataFrame:
+    """Return what the conditions of a stratum read at each pair: features, derived values, and earlier segments."""
+    members = {name: change for name, change in changes.items() if name in stratum.reads}
+    return _derive(_at(plan, features, members, points, stratum.reads), stratum.derived, features.faded, points)
 
 
-def derive(frame: pl.DataFrame, derived: Iterable[Derived], faded: Mapping[str, Faded], points: Points) -> pl.DataFrame:
-    """Add derived values at each pair, each of which may read those before it."""
+def _derive(
+    frame: pl.DataFrame, derived: Iterable[Derived], faded: Mapping[str, Faded], points: Points
+) -> pl.DataFrame:
+    """Add derived values at each pair, each of which may read those before it; each sees only what it reads."""
+    columns = {column.name: column for column in frame}
+    made = []
     for one in derived:
-        frame = frame.with_columns(one.column)
-        if one.name in faded:
-            frame = frame.with_columns(faded[one.name].at(points, frame[one.name]).alias(one.name))
-    return frame
+        read = pl.DataFrame([columns[name] for name in (TICK, *sorted(one.expression.columns))])
+        value = read.select(one.column).to_series()
+        value = value.new_from_index(0, len(frame)) if len(value) != len(frame) else value
+        value = faded[one.name].at(points, value).alias(one.name) if one.name in faded else value
+        columns[one.name] = value
+        made.append(value)
+    return frame.hstack(made)
 
 
 def levels(frame: pl.DataFrame, stratum: Stratum, ignored: Bools) -> dict[str, Bools]:
@@ -62,15 +72,15 @@ def context_at(plan: ContextPlan, features: Features, changes: Mapping[str, Chan
         One column a feature, a derived value and a segment (its membership), in the order of the plan.
     """
     frame = _at(plan, features, changes, points, {f.name for f in plan.features})
-    return derive(frame, plan.derived, features.faded, points)
+    return _derive(frame, plan.derived, features.faded, points)
 
 
 def _at(
     plan: ContextPlan, features: Features, changes: Mapping[str, Changes], points: Points, names: Collection[str]
 ) -> pl.DataFrame:
     """Return some features, the memberships and the tick at each pair."""
-    members = {name: pl.Series(change.member_at(plan.grid, points)) for name, change in changes.items()}
-    return features.at(points, names).with_columns(pl.Series(TICK, points.ticks), **members)
+    members = [pl.Series(name, change.member_at(plan.grid, points)) for name, change in changes.items()]
+    return features.at(points, names).with_columns(pl.Series(TICK, points.ticks), *members)
 
 
 def part_at(
@@ -80,7 +90,7 @@ def part_at(
     read = behind(plan.derived, names)
     members = {name: change for name, change in changes.items() if name in read}
     derived = (one for one in plan.derived if one.name in read)
-    return derive(_at(plan, features, members, points, read), derived, features.faded, points)
+    return _derive(_at(plan, features, members, points, read), derived, features.faded, points)
 
 
 def records(plan: ContextPlan, context: pl.DataFrame) -> pl.DataFrame:

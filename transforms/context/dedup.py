@@ -7,13 +7,13 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.context.ticks import Bools, Ints
-from transforms.hashing import Hashes, finalise, fnv1a64
+from transforms.hashing import Hashes, apart, finalise, fnv1a64
 
 
 def signal_hash(signal: str, sources: pa.Array, ids: pa.Array) -> Hashes:
-    """Hash (type, source, id), parts ended by a zero byte, finalised."""
+    """Hash (type, source, id), the first two ended by a zero byte, see `apart`, finalised."""
     encoded = sources.dictionary_encode()
-    names = pa.array([f"{signal}\0{name}\0" for name in encoded.dictionary.to_pylist()], pa.string())
+    names = pa.array([apart(signal, name, "") for name in encoded.dictionary.to_pylist()], pa.binary())
     return finalise(fnv1a64(ids, fnv1a64(names)[encoded.indices.to_numpy()]))
 
 

@@ -37,7 +37,7 @@ def evidence(plan: ContextPlan, happened: pl.DataFrame, seen: pl.DataFrame) -> p
 
 
 def _told(seen: pl.DataFrame, names: frozenset[str], mine: pl.DataFrame) -> pl.DataFrame:
-    values = seen[mine["row"]].select(sorted(names))
+    values = seen.select(sorted(names))[mine["row"]]
     return mine.with_columns(evidence=values.to_struct().struct.json_encode() if names else pl.lit("{}"))
 
 

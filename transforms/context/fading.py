@@ -1,7 +1,7 @@
 """Derived values with a half-life: never below their expression, and fading from where it was.
 
 What a value c at a time s is worth is kept as one whole number, the microsecond at which it comes down, or came up, to
-1: s + half_life * log2(c), s on the grid of refreshes. The greatest of many is the one that is greatest at any later
+1: s + half_life * log2(c), s the last refresh. The greatest of many is the one that is greatest at any later
 time, so all that was is one number, whatever the spans and the pairs at which it was looked at.
 """
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from transforms.context.plan.definitions import Fading
 from transforms.context.segments import NEVER, Span
-from transforms.context.ticks import Bools, Doubles, Grid, Ints, floor
+from transforms.context.ticks import Bools, Doubles, Grid, Ints
 from transforms.context.timeline import Points, keys_of
 
 GONE = 0.001
@@ -78,8 +78,9 @@ def run(
     end = np.where(last, span.end, np.roll(start, -1))
     after = _greatest_so_far(np.cumsum(first | lost), np.maximum(old, _worth(fading, end - tick, levels)))
     before = np.where(first | lost, old, np.roll(after, 1))
-    until = _last_fall(fading, before, levels)
-    falls, wake = _falls(fading, span, code, start, np.where(last, until, np.minimum(until, end)))
+    until = _last_fall(fading, span, before, levels)
+    until = np.where(last, until, np.minimum(until, fading.refreshes.number(end)))
+    falls, wake = _falls(fading, span, code, start, until)
     lives = last & (_left(fading, after, np.full(len(code), span.upto)) >= GONE)
     table = pl.DataFrame({"code": code[lives], "worth": after[lives], "level": levels[lives]}, schema=KEPT)
     table = table.with_columns(pl.col("level").fill_nan(None))
@@ -95,7 +96,7 @@ def _worth(fading: Fading, ticks: Ints, levels: Doubles) -> Ints:
     """Return what levels are worth; `NOTHING` unless they are above 0."""
     counts = levels > 0
     found = np.full(len(levels), NOTHING)
-    found[counts] = 1000 * floor(ticks[counts], fading.refresh) + _distance(fading, levels[counts])
+    found[counts] = 1000 * fading.refreshes.floor(ticks[counts]) + _distance(fading, levels[counts])
     return found
 
 
@@ -107,25 +108,28 @@ def _distance(fading: Fading, levels: Doubles) -> Ints:
 def _left(fading: Fading, worth: Ints, ticks: Ints) -> Doubles:
     """Return what is left at each tick."""
     something = worth != NOTHING
-    passed = np.where(something, worth, 0) - 1000 * floor(ticks, fading.refresh)
+    passed = np.where(something, worth, 0) - 1000 * fading.refreshes.floor(ticks)
     return np.where(something, np.exp2(np.where(something, passed, 0) / (1000 * fading.half_life)), 0)
 
 
-def _last_fall(fading: Fading, worth: Ints, levels: Doubles) -> Ints:
-    """Return the last refresh at which a value falls, to its level or to nothing; a number before all for none."""
-    ground = np.fmax(levels, GONE)
-    until = np.where(worth == NOTHING, 0, worth) - _distance(fading, ground) + 1000 * fading.refresh - 1
-    return np.where(worth == NOTHING, -NEVER, until // 1000)
+def _last_fall(fading: Fading, span: Span, worth: Ints, levels: Doubles) -> Ints:
+    """Return the last refresh at which a value falls, to its level or to nothing, or one after the span's next two."""
+    something = worth != NOTHING
+    until = (np.where(something, worth, 0) - _distance(fading, np.fmax(levels, GONE)) - 1) // 1000
+    until = np.where(something, np.clip(until, -fading.refreshes.every, span.end + 2 * fading.refreshes.every), 0)
+    return np.where(something, fading.refreshes.number(until) + 1, -1)
 
 
 def _falls(fading: Fading, span: Span, code: Ints, start: Ints, until: Ints) -> tuple[Points, int]:
-    """Return the refreshes after `start` up to `until` that lie in the span, and the first after the span."""
-    first = (start // fading.refresh + 1) * fading.refresh
-    count = np.maximum((np.minimum(until, span.upto) - first) // fading.refresh + 1, 0)
+    """Return where values fall in the span, at refreshes after `start` and not after `until`, and the next tick."""
+    first = fading.refreshes.number(start) + 1
+    upto = fading.refreshes.number(np.array([span.upto]))
+    count = np.maximum(np.minimum(until, upto) - first + 1, 0)
     number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    following = first + count * fading.refresh
-    falls = Points(np.repeat(code, count), np.repeat(first, count) + number * fading.refresh)
-    return falls, int(following[following <= until].min(initial=NEVER))
+    falls = span.grid.after(fading.refreshes.begin(np.repeat(first, count) + number) - 1)
+    following = (first + count)[first + count <= until]
+    wake = span.grid.after(fading.refreshes.begin(following) - 1)
+    return Points(np.repeat(code, count), falls), int(wake.min(initial=NEVER))
 
 
 def _greatest_so_far(part: Ints, worth: Ints) -> Ints:

@@ -113,8 +113,7 @@ class Features:
         """Return the aggregate, NULL where it is not complete."""
         if feature.aggregate == "distinct":
             rows, lo, hi = ranges.within(lo, hi, len(timeline.rows))
-            found = ranges.distincts(_following(timeline.rows[rows]), lo, hi)
-            value = pl.Series(np.minimum(found, parts.DISTINCT_BOUND))
+            value = pl.Series(ranges.distincts(_following(timeline.rows[rows]), lo, hi))
         else:
             value = aggregate(feature, Ranges(timeline.rows, points.ticks, lo, hi))
         return self._complete(feature, value, points)
@@ -132,7 +131,8 @@ class Features:
             panes = self._memory.panes.get(f"{name} {pane}")
             if panes is not None:
                 panes = parts.of_everybody(epochs.lay(panes)) if signal.by_member else panes
-                rows = pl.concat([parts.of_panes(signal, pane, panes), rows]).sort("code", "time", maintain_order=True)
+                both = [parts.of_panes(signal, pane, panes), rows]  # sums of panes are wide
+                rows = pl.concat(both, how="vertical_relaxed").sort("code", "time", maintain_order=True)
             self._timelines[name, pane, epochs] = Timeline(rows)
         return self._timelines[name, pane, epochs]
 

@@ -27,6 +27,9 @@ MEMBERS = {
 DOWN = {"signal": pl.String, "source": pl.String}
 MOMENTS = {"code": pl.Int64, "moment": pl.String, "since": pl.Int64, "fired": pl.Int64}
 
+MOST_SUBJECTS = 2**23
+"""How many subjects a shard has room for; see `timeline.keys_of`."""
+
 Tables = dict[str, pl.DataFrame]
 
 _HEADER = ("closed", "complete_from", "latest", "definitions", "since")
@@ -95,6 +98,9 @@ class Memory:
 
         Returns:
             The code of each, and whether it is new.
+
+        Raises:
+            ValueError: there are more than `MOST_SUBJECTS`.
         """
         known = self.subjects["subject"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
         found = pc.index_in(subjects, value_set=known)
@@ -105,6 +111,8 @@ class Memory:
         fresh = pl.Series("subject", subjects, pl.String).filter(new)
         ranks = fresh.arg_sort().to_numpy()
         codes[np.flatnonzero(new)[ranks]] = len(known) + np.arange(len(ranks))
+        if len(known) + len(ranks) > MOST_SUBJECTS:
+            raise ValueError(f"a shard has more than {MOST_SUBJECTS:,} subjects: run with more `--shards`")
         added = fresh[ranks].to_frame().with_columns(changed=pl.lit(False))
         every = pl.concat([self.subjects, added]).with_row_index("old").sort("subject")  # two runs: quick to merge
         place = np.empty(every.height, np.int64)

@@ -11,6 +11,7 @@ import polars as pl
 
 from schemas.near_miss import near_miss
 from schemas.playbook import Model
+from transforms.context.model_graph import WITHOUT_END, operators
 from transforms.context.ticks import Doubles
 
 Type = type[np.float32] | type[np.float64]
@@ -78,6 +79,7 @@ def open_model(model: Model, content: bytes) -> Scorer:
         ModelError: ONNX Runtime is not installed, this is no model, its inputs or output are not as the playbook says,
             or a row's score depends on the other rows or on chance.
     """
+    _refuse_endless(content)
     session = _session(content)
     feed, dtype = _inputs(model, session.get_inputs())
     output = _output(model, [one.name for one in session.get_outputs()])
@@ -90,6 +92,17 @@ def open_model(model: Model, content: bytes) -> Scorer:
     return Scorer(run, dtype)
 
 
+def _refuse_endless(content: bytes) -> None:
+    """Refuse what may never end, before a session runs parts of it."""
+    try:
+        endless = sorted(WITHOUT_END.intersection(operators(content)))
+    except ValueError as error:
+        raise ModelError("file", f"is no model that can be run: {error}") from error
+    if endless:
+        hint = "export it without: a score takes the same steps for every row"
+        raise ModelError("file", f"runs parts of itself as often as the data say, by `{endless[0]}`", hint)
+
+
 def _session(content: bytes) -> Any:
     """Return a session that computes the same at any time: one thread, no weights from elsewhere."""
     try:
@@ -100,6 +113,7 @@ def _session(content: bytes) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.log_severity_level = 4
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
     try:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -119,7 +119,7 @@ def _happened(
     """
     none = {"kind": pl.lit("segment"), "trigger": pl.lit(None, pl.String), "late_triggers": pl.lit(False)}
     tables = [gone.with_columns(**none).select(HAPPENED.keys())]
-    for segment in plan.segments:
+    for segment in (one for one in plan.segments if len(changes[one.name].events)):
         name = f"{plan.level}.{segment.name}"
         trigger = {event: name if event == "entered" else f"{name}.{event}" for event in segment.triggers}
         silent = [WITHDRAWN, *([] if segment.on_start else [DEFINITION_CHANGED])]

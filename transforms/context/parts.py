@@ -24,8 +24,8 @@ PARTS = {
 }
 """The parts that each aggregate is made of; distinct values have rows of their own."""
 
-DISTINCT_BOUND = 10_000
-"""A distinct count saturates here; so no pane needs to keep more values."""
+WIDE = pl.Decimal(38, 0)
+"""Type of the sums of panes: room for 2**31 rows of any whole numbers."""
 
 
 def parts(signal: SignalPlan, pane: int) -> Iterator[tuple[Measure, str]]:
@@ -90,15 +90,14 @@ def of_everybody(panes: pl.DataFrame) -> pl.DataFrame:
 def compact_values(
     signal: SignalPlan, pane: int, key: str, values: pl.DataFrame | None, rows: pl.DataFrame
 ) -> pl.DataFrame:
-    """Merge the different values of rows into those of their panes, at most `DISTINCT_BOUND` a pane.
+    """Merge the different values of rows into those of their panes.
 
     Returns:
         code, time (start of the pane), value; sorted and without duplicates.
     """
     single = rows.select("code", pane_start(pane), *signal.whose, value=pl.col(key)).drop_nulls("value")
     both = single if values is None else pl.concat([values, single])
-    ranked = both.unique().sort("code", "time", "value", *signal.whose)
-    return ranked.filter(pl.int_range(pl.len()).over("code", "time") < DISTINCT_BOUND)
+    return both.unique().sort("code", "time", "value", *signal.whose)
 
 
 def pane_start(pane: int) -> pl.Expr:
@@ -123,7 +122,7 @@ def _merged(panes: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
 def _merge(column: str) -> pl.Expr:
     expr, part = pl.col(column), column.rpartition(".")[2]
     if part in ("n", "sum"):
-        return expr.sum()
+        return (expr.cast(WIDE) if part == "sum" else expr).sum()
     if part == "first":
         return expr.drop_nulls().sort().first()
     if part in ("last", "latest"):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import permutations
 
 import numpy as np
 import polars as pl
@@ -13,9 +12,15 @@ from transforms.context import stays
 from transforms.context.features import Features
 from transforms.context.memory import Memory
 from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.segments import NEVER, Span
+from transforms.context.segments import EVENTS, NEVER, Span
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of
+
+_SEGMENT, _END, _NAME, _SUMS = "the segment", "the end", "the name", "the sums"
+"""Columns beside those that a playbook names: its names have no blank."""
+
+MOST_ROWS = 200_000
+"""So many contexts of members, or those of one segment, are added up at a time."""
 
 STEP = 1e-4
 """Numbers are added up as whole multiples of it, so that the sum is the same in any order."""
@@ -74,11 +79,11 @@ class Pulse:
             final: Whether the run ends with it.
         """
         members, self._latest = memory.members, memory.latest
-        self._plan, self._features, self._span, self._turns, self._final = plan, features, span, turns, final
+        self._plan, self._features, self._span, self._final = plan, features, span, final
         self._widths = _whole(plan, widths) if turns else []
-        self._members = {
-            name: stays.of_members(events, members.filter(pl.col("segment") == name)) for name, events in turns.items()
-        }
+        self._names = pl.Series([*turns], dtype=pl.String)
+        self._turns = _of_segments(turns)
+        self._members = stays.of_members(self._turns, members.filter(pl.col("segment").is_in(self._names.implode())))
 
     @cached_property
     def points(self) -> Points:
@@ -107,8 +112,8 @@ class Pulse:
     @cached_property
     def _known(self) -> pl.DataFrame:
         of_rows = stays.of_rows(self._features, self._span)
-        members = (stay.with_columns(pl.col("start").clip(self._span.first)) for stay in self._members.values())
-        return stays.union([of_rows, *members])
+        members = self._members.select("code", pl.col("start").clip(self._span.first), "end")
+        return stays.union([of_rows, members])
 
     def _ends(self, width: int) -> Ints:
         """Return the windows' ends in the span: all at whose ends somebody may be known."""
@@ -125,33 +130,39 @@ class Pulse:
         if not len(ends):
             return
         ticks = np.minimum(ends, self._span.upto)
-        yield _counts(ends, "known", stays.count_at(self._known, ticks))
-        for segment, stay in self._members.items():
-            yield _counts(ends, "members", stays.count_at(stay, ticks), segment)
-        for one, other in permutations(self._members, 2):
-            both = stays.intersection(self._members[one], self._members[other])
-            yield _counts(ends, "also", stays.count_at(both, ticks), one, other)
+        known = pl.DataFrame({"end": ends, "n": stays.count_at(self._known, ticks)})
+        yield known.filter(pl.col("n") > 0).with_columns(measure=pl.lit("known"))
+        inside = stays.overlaps_at(self._members, self._names, ticks)
+        alone = pl.col("one") == pl.col("other")
+        yield inside.select(
+            pl.Series("end", ends[inside["nth"].to_numpy()], pl.Int64),
+            pl.when(alone).then(pl.lit("members")).otherwise(pl.lit("also")).alias("measure"),
+            "n",
+            segment="one",
+            name=pl.when(~alone).then("other"),
+        )
 
     def _flows(self, width: int) -> Iterator[pl.DataFrame]:
         """Count who entered, who left, and how long they had stayed."""
         end = (-(-pl.col("tick") // width) * width).alias("end")
-        for segment, events in self._turns.items():
-            turns = events.filter(pl.col("event").is_in(["entered", "exited"])).with_columns(end)
-            mine = turns.group_by("end", pl.col("event").alias("measure")).agg(n=pl.len().cast(pl.Int64))
-            yield mine.with_columns(segment=pl.lit(segment))
-            left = self._members[segment].filter(pl.col("end") <= self._span.upto)
-            yield _dwell(left.with_columns(segment=pl.lit(segment)), width)
+        turns = self._turns.filter(pl.col("event").is_in(["entered", "exited"])).with_columns(end)
+        yield turns.group_by("segment", "end", pl.col("event").alias("measure")).agg(n=pl.len().cast(pl.Int64))
+        yield _dwell(self._members.filter(pl.col("end") <= self._span.upto), width)
 
     def _portraits(self, context: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Add up the features of everybody known, and of the members of each segment."""
         end = -(-pl.Series(self.points.ticks) // self._widths[-1]) * self._widths[-1]
         names = [feature.name for feature in self._plan.features]
         names += [derived.name for derived in self._plan.derived if derived.expression.columns]  # not what all have
-        frame = context.with_columns(end.alias("end"))
-        for segment in (None, *(segment.name for segment in self._plan.segments)):
-            mine = frame if segment is None else frame.filter(segment)
-            for table in _sums(mine.select("end", *names)):
-                yield table.with_columns(segment=pl.lit(segment, pl.String))
+        frame = context.select(end.alias(_END), *names)
+        yield from _sums(frame.with_columns(pl.lit(None, pl.String).alias(_SEGMENT)))
+        members = [np.flatnonzero(context[segment.name]) for segment in self._plan.segments]
+        sizes = np.array([len(rows) for rows in members], np.int64)
+        batch = np.cumsum(sizes) // MOST_ROWS
+        for some in (np.flatnonzero(batch == n) for n in np.unique(batch)):
+            rows = np.concatenate([members[n] for n in some])
+            whose = pl.Series(_SEGMENT, np.repeat([self._plan.segments[n].name for n in some], sizes[some]), pl.String)
+            yield from _sums(frame[rows].with_columns(whose))
 
 
 def parts_of_erased(plan: ContextPlan, left: pl.DataFrame, widths: Sequence[int]) -> pa.Table:
@@ -187,23 +198,24 @@ def _dwell(left: pl.DataFrame, width: int) -> pl.DataFrame:
     return dwell.with_columns(measure=pl.lit("dwell"))
 
 
-def _counts(ends: Ints, measure: str, n: Ints, segment: str | None = None, name: str | None = None) -> pl.DataFrame:
-    told = pl.DataFrame({"end": ends, "n": n}).filter(pl.col("n") > 0)
-    texts = {"segment": segment, "measure": measure, "name": name}
-    return told.with_columns(pl.lit(text, pl.String).alias(key) for key, text in texts.items())
+def _of_segments(turns: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return what happened to all memberships, with their segment."""
+    tables = [table.select(EVENTS.keys()).with_columns(segment=pl.lit(name)) for name, table in turns.items()]
+    return pl.concat([pl.DataFrame(schema=EVENTS | {"segment": pl.String}), *tables])
 
 
 def _sums(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
-    """Add up each column by `end`: numbers with their squares, other values by how many have them."""
-    features = frame.drop("end")
+    """Add up each feature by segment and end: numbers with their squares, other values by how many have them."""
+    keys = {_SEGMENT: "segment", _END: "end"}
+    features = frame.drop(keys)
     numbers = [name for name, dtype in features.schema.items() if dtype.is_numeric()]
     if numbers:
-        sums = frame.group_by("end").agg(_moments(name) for name in numbers)
-        told = sums.unpivot(index="end", variable_name="name", value_name="sums").unnest("sums")
-        yield told.filter(pl.col("n") > 0).with_columns(measure=pl.lit("number"))
+        sums = frame.group_by(*keys).agg(_moments(name) for name in numbers)
+        told = sums.unpivot(index=[*keys], variable_name=_NAME, value_name=_SUMS).unnest(_SUMS)
+        yield told.rename(keys | {_NAME: "name"}).filter(pl.col("n") > 0).with_columns(measure=pl.lit("number"))
     for name in (name for name in features.columns if name not in numbers):
-        values = frame.select("end", value=pl.col(name).cast(pl.String)).drop_nulls().group_by("end", "value")
-        told = values.agg(n=pl.len().cast(pl.Int64))
+        values = frame.select(segment=_SEGMENT, end=_END, value=pl.col(name).cast(pl.String))
+        told = values.drop_nulls("value").group_by(values.columns).agg(n=pl.len().cast(pl.Int64))
         yield told.with_columns(name=pl.lit(name), measure=pl.lit("value"))
 
 

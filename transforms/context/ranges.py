@@ -9,7 +9,10 @@ from transforms.context.ticks import Bools, Ints
 
 
 def totals(values: Ints, lo: Ints, hi: Ints) -> Ints:
-    """Sum the values of each range; wrap-around cancels out."""
+    """Sum the values of each range, which must fit into Int64.
+
+    The running sum may leave it: it is right modulo 2**64, so the difference is, and of that only one number fits.
+    """
     running = np.zeros(len(values) + 1, np.int64)
     np.cumsum(values, out=running[1:])
     return cast(Ints, running[hi] - running[lo])

@@ -1,5 +1,6 @@
 """Memberships: a small state machine over the intervals between which the conditions of a segment do not change."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -115,16 +116,17 @@ def run(segment: Segment, span: Span, points: Points, levels: Levels, members: p
         levels: The levels at each point.
         members: The memberships at the start, sorted by code.
     """
+    if members.is_empty() and not (levels.enter & ~levels.bars).any():
+        return Changes(pl.DataFrame(schema=EVENTS), members, members["code"].to_numpy())
     spells = _spells(span, points, levels, members)
     codes, subject = np.unique(spells.code, return_inverse=True)
     machine = _Machine(segment, span.grid.tick, codes, members)
-    happened = [machine.step(subject[rows], spells.at(rows)) for rows in _rounds(subject)]
+    happened = [each for rows in _rounds(subject) for each in machine.step(subject[rows], spells.at(rows))]
     still = spells.levels.at(spells.last & machine.member[subject])
     after = {"code": codes, "entered": machine.entered, "last_true": machine.last_true}
     left = pl.DataFrame(after).filter(machine.member)
     left = left.with_columns(enter=pl.Series(still.enter), exit=pl.Series(still.exit), segment=pl.lit(segment.name))
-    events = pl.concat([pl.DataFrame(schema=EVENTS), *happened]).sort("code", "tick")
-    return Changes(events, left.select(MEMBERS.keys()), members["code"].to_numpy())
+    return Changes(_events(happened), left.select(MEMBERS.keys()), members["code"].to_numpy())
 
 
 class _Machine:
@@ -137,7 +139,7 @@ class _Machine:
         self.entered[self.member] = members["entered"].to_numpy()
         self.last_true[self.member] = members["last_true"].to_numpy()
 
-    def step(self, subjects: Ints, spell: "_Spells") -> pl.DataFrame:
+    def step(self, subjects: Ints, spell: "_Spells") -> "list[_Happened]":
         """Take the next interval of some subjects, with at most one beginning or end each; return what happened."""
         member, now, lasts = self.member[subjects], spell.levels, spell.start < spell.end
         by_condition = np.where(now.exit, np.maximum(spell.start, self.entered[subjects] + self._segment.hold), NEVER)
@@ -154,13 +156,11 @@ class _Machine:
         codes = self._codes[subjects]
         ends = {WITHDRAWN: withdrawn, "condition_false": by_condition, "expired": expiry}
         reasons = np.select([end == leave for end in ends.values()], [*ends], "superseded")
-        return pl.concat(
-            [
-                _events(codes[enters], spell.start[enters], "entered"),
-                _events(codes[refreshed], spell.start[refreshed], "refreshed"),
-                _events(codes[leaves], leave[leaves], "exited", reasons[leaves]),
-            ]
-        )
+        return [
+            (codes[enters], spell.start[enters], "entered", np.full(enters.sum(), "")),
+            (codes[refreshed], spell.start[refreshed], "refreshed", np.full(refreshed.sum(), "")),
+            (codes[leaves], leave[leaves], "exited", reasons[leaves]),
+        ]
 
 
 @dataclass(frozen=True)
@@ -226,9 +226,16 @@ def _rounds(subject: Ints) -> list[Ints]:
     return np.split(order, np.flatnonzero(np.diff(rank[order])) + 1) if len(subject) else []
 
 
-def _events(codes: Ints, ticks: Ints, event: str, reasons: NDArray[np.str_] | None = None) -> pl.DataFrame:
-    columns = {"code": codes, "tick": ticks, "event": [event] * len(codes), "reason": reasons}
-    return pl.DataFrame(columns, schema=EVENTS)
+_Happened = tuple[Ints, Ints, str, NDArray[np.str_]]
+"""Codes and ticks of one event, and its reasons, empty for none."""
+
+
+def _events(happened: Sequence[_Happened]) -> pl.DataFrame:
+    """Return what happened, sorted by code and tick."""
+    codes, ticks, reasons = (np.concatenate([each[n] for each in happened]) for n in (0, 1, 3))
+    events = np.repeat([event for _, _, event, _ in happened], [len(each) for each, *_ in happened])
+    columns = {"code": codes, "tick": ticks, "event": events, "reason": reasons}
+    return pl.DataFrame(columns, schema=EVENTS).with_columns(pl.col("reason").replace("", None)).sort("code", "tick")
 
 
 def _keys(grid: Grid, events: pl.DataFrame) -> Ints:

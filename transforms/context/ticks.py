@@ -13,6 +13,10 @@ Doubles = NDArray[np.float64]
 EVER = -1
 """The pane of what has no window: all time is one pane."""
 
+LAST = 250_000_000_000_000
+"""No later tick comes by itself (in 9892): what is due then never is, so `9999-12-31` is no end, and whatever lies a
+duration after a tick is still a year of four digits."""
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from transforms.context.plan.definitions import CONSENTS, NO_END, Deadline, Feature
-from transforms.context.plan.sql.dates import date_of, first_instant
+from transforms.context.plan.sql.dates import date_of, day_number
 from transforms.context.ticks import Grid, Ints, floor
 
 BEFORE_ALL = -(2**62)
@@ -41,7 +41,7 @@ class Points:
 
 
 def keys_of(grid: Grid, codes: Ints, ticks: Ints) -> Ints:
-    """Return one number for each (subject, tick): room for 8 million subjects of a shard and 10**12 ticks."""
+    """Return one number for each (subject, tick): room for `MOST_SUBJECTS` of a shard and 10**12 ticks."""
     return (codes << 40) + ticks // grid.tick
 
 
@@ -64,9 +64,9 @@ class Timeline:
         self.rows = rows
         self.codes: Ints = rows["code"].to_numpy()
         self.times: Ints = rows["time"].to_numpy()
-        self._zero = int(self.times.min(initial=np.iinfo(np.int64).max)) if len(rows) else 0
-        self._span = int(self.times.max(initial=self._zero)) - self._zero + 2
-        self._keys = self.codes * self._span + (self.times - self._zero)
+        self._axis = _axis_of(self.codes, self.times)
+        self._span = self._axis.length + 1
+        self._keys = self.codes * self._span + self._axis.places(self.times)
 
     def first_since(self, points: Points, ago: int | None, pane: int) -> Ints:
         """Return at each pair the number of the subject's first row in a pane that began not before `ago`.
@@ -76,9 +76,39 @@ class Timeline:
             ago: Milliseconds before the tick; None for ever.
             pane: See `Grid`.
         """
-        since = self._zero if ago is None else floor(points.ticks - ago, pane)
-        within = np.clip(since - self._zero, 0, self._span - 1)
+        within = 0 if ago is None else self._axis.places(floor(points.ticks - ago, pane))
         return _smaller(self._keys, points.codes * self._span + within)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Where times lie from the least of some on: milliseconds, or, where subjects leave no room, the how manieth.
+
+    Attributes:
+        zero: The least time.
+        length: The place of what is later than all.
+        steps: The times that have places of their own, sorted; None for every millisecond.
+    """
+
+    zero: int
+    length: int
+    steps: Ints | None = None
+
+    def places(self, times: Ints) -> Ints:
+        """Return the place of each time: that of the next one with a place of its own."""
+        if self.steps is None:
+            return np.clip(times - self.zero, 0, self.length)
+        return np.searchsorted(self.steps, times)
+
+
+def _axis_of(codes: Ints, times: Ints) -> _Axis:
+    """Return an axis on which the subjects fit end to end into half of what Int64 holds; see `_smaller`."""
+    zero, last = (int(times.min()), int(times.max())) if len(times) else (0, 0)
+    length = last - zero + 1
+    if (int(codes.max(initial=0)) + 2) * (length + 1) < 2**61:
+        return _Axis(zero, length)
+    steps = np.unique(times)
+    return _Axis(zero, len(steps), steps)
 
 
 def _smaller(keys: Ints, others: Ints) -> Ints:
@@ -122,10 +152,12 @@ class Passing(NamedTuple):
 
     def ticks(self, grid: Grid, timeline: Timeline) -> Ints:
         """Return the tick of each row; one before all where it has no date, or had come that near when it came."""
-        days, refresh, zone = self.deadline
-        date = date_of(pl.col(f"{self.latest}.latest")) - pl.duration(days=days)
-        begins = timeline.rows.select(first_instant(date, zone).fill_null(BEFORE_ALL)).to_series().to_numpy()
-        ticks = -(-begins // refresh) * refresh
+        days, refreshes = self.deadline
+        date = day_number(date_of(pl.col(f"{self.latest}.latest"))) - days
+        numbers = timeline.rows.select(date).to_series()
+        there = numbers.is_not_null().to_numpy()
+        ticks = np.full(len(timeline.rows), BEFORE_ALL)
+        ticks[there] = grid.after(refreshes.since_day(numbers.drop_nulls().to_numpy()) - 1)
         return np.where(ticks > grid.after(timeline.times), ticks, BEFORE_ALL)
 
 

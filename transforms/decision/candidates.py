@@ -1,5 +1,6 @@
 """Candidates: what each trigger could send, worth how much, the best first."""
 
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -43,42 +44,60 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
         - cost in millionths, rounded half to even, null unless it is finite and 0 <= p_accept <= 1; `p_accept`;
         `p_accept_assumed`.
     """
-    names, recipients = (cast(pl.Series, pl.from_arrow(triggers[name])) for name in ("trigger", "recipient"))
+    asked = triggers.select(["trigger", "recipient"])
+    reached = cast(pl.DataFrame, pl.from_arrow(asked)).with_row_index("row").drop_nulls("recipient")
     hashes = fnv1a64(triggers["decision_id"].combine_chunks())
-    first, found = 0, [pl.DataFrame(schema=_COLUMNS)]
-    for offer in plan.offers:
-        rows = (names.is_in(offer.triggers) & recipients.is_not_null()).arg_true()
-        contacts = pl.DataFrame({"contact": np.arange(first, first + len(offer.send))})
-        if len(rows):
-            found.append(_evaluate(offer, rows, scope, hashes).join(contacts, how="cross").select(*_COLUMNS))
-        first += len(offer.send)
+    sizes = np.array([len(offer.send) for offer in plan.offers], np.int64)
+    firsts = np.cumsum(sizes) - sizes
+    found = [pl.DataFrame(schema=_COLUMNS)]
+    for (trigger,), rows in reached.group_by("trigger", maintain_order=True):
+        numbers = [number for number, offer in enumerate(plan.offers) if trigger in offer.triggers]
+        values = _evaluated([plan.offers[number] for number in numbers], rows["row"], scope, hashes)
+        for number, table in zip(numbers, values, strict=True):
+            contacts = np.arange(firsts[number], firsts[number] + sizes[number])
+            every = table[np.repeat(np.arange(len(table)), len(contacts))]
+            found.append(every.with_columns(contact=np.tile(contacts, len(table))).select(*_COLUMNS))
     table = pl.concat(found).with_columns(last=pl.col("ineligible").is_not_null())
     return table.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True).drop("last", "tie")
 
 
-def _evaluate(offer: Offer, rows: pl.Series, scope: pl.DataFrame, hashes: Hashes) -> pl.DataFrame:
-    """Return one row for each trigger of an offer."""
-    name = pa.repeat(offer.name, len(rows))
+def _evaluated(offers: Sequence[Offer], rows: pl.Series, scope: pl.DataFrame, hashes: Hashes) -> Iterator[pl.DataFrame]:
+    """Yield one row for each of the same triggers, for each of their offers: all are evaluated at once."""
+    made = _read(scope, offers)[rows].select(
+        rows.alias("the row"), *(pl.struct(_values(offer)).alias(offer.name) for offer in offers)
+    )
+    for offer in offers:
+        names = pa.repeat(offer.name, len(rows))
+        tie = pl.Series("tie", finalise(fnv1a64(names, hashes[rows.to_numpy()])), pl.UInt64)
+        yield made[offer.name].struct.unnest().with_columns(rows.cast(pl.Int64).alias("trigger"), tie)
+
+
+def _values(offer: Offer) -> list[pl.Expr]:
+    """Return what is asked of an offer, a column each."""
     probability = pl.when(offer.p_accept.is_between(0, 1)).then(offer.p_accept)
     micros = ((offer.value * probability - offer.cost) * MICROS).round(mode="half_to_even").cast(pl.Int64, strict=False)
     refused = pl.when(~offer.eligible.fill_null(False)).then(NOT_ELIGIBLE).when(micros.is_null()).then(NO_VALUE)
-    return scope[rows].select(
-        rows.cast(pl.Int64).alias("trigger"),
-        pl.Series("tie", finalise(fnv1a64(name, hashes[rows.to_numpy()])), pl.UInt64),
-        priority=pl.lit(offer.priority, pl.Int64),
-        ineligible=refused.cast(pl.Int64),
-        value_micros=micros,
-        p_accept=offer.p_accept,
-        p_accept_assumed=pl.lit(offer.p_accept_assumed),
-    )
+    columns = {
+        "priority": pl.lit(offer.priority, pl.Int64),
+        "ineligible": refused.cast(pl.Int64),
+        "value_micros": micros,
+        "p_accept": offer.p_accept,
+        "p_accept_assumed": pl.lit(offer.p_accept_assumed),
+    }
+    return [column.alias(name) for name, column in columns.items()]
+
+
+def _read(scope: pl.DataFrame, offers: Sequence[Offer]) -> pl.DataFrame:
+    """Return the columns that offers read, or one."""
+    return scope.select(sorted(frozenset().union(*(offer.reads for offer in offers))) or scope.columns[:1])
 
 
 def params_of(plan: OfferPlan, sent: Ints, scope: pl.DataFrame) -> pa.Array:
     """Return the params of what each trigger sends (index in `plan.contacts`, -1 for nothing) as JSON text."""
     offers = np.append(np.repeat(np.arange(len(plan.offers)), [len(offer.send) for offer in plan.offers]), -1)[sent]
     texts = np.full(len(sent), None, np.object_)
-    for number, offer in enumerate(plan.offers):
-        rows = np.flatnonzero(offers == number)
-        params = pl.struct(offer.params).struct.json_encode() if offer.params else pl.lit("{}")
-        texts[rows] = scope[rows].with_columns(params.alias("params"))["params"].to_numpy()
+    for number in np.unique(offers[offers >= 0]):
+        rows, offer = np.flatnonzero(offers == number), plan.offers[number]
+        said = pl.struct(offer.params).struct.json_encode() if offer.params else pl.lit("{}")
+        texts[rows] = _read(scope, [offer])[rows].select(said.alias("params"))["params"].to_numpy()
     return pa.array(texts, pa.string())

@@ -103,6 +103,12 @@ class Offer:
     p_accept_assumed: bool
     params: tuple[pl.Expr, ...]
 
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The columns that its expressions read."""
+        every = (self.eligible, self.value, self.cost, self.p_accept, *self.params)
+        return frozenset(name for expr in every for name in expr.meta.root_names())
+
 
 @dataclass(frozen=True)
 class OfferPlan:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from transforms.decision.columns import Ints, spread
+from transforms.decision.columns import Bools, Ints, spread
 from transforms.decision.definitions import Contact, Limit
 
 NEVER = np.iinfo(np.int64).min
@@ -56,11 +56,22 @@ def counted(contacts: Sequence[Contact], rows: Ints, limits: Sequence[Limit]) ->
     Returns:
         The index of the row and of the limit, in the order of the rows, then of the limits.
     """
-    matches = np.array([[limit.counts(contact) for limit in limits] for contact in contacts], np.bool_)
-    contact, limit = np.nonzero(matches.reshape(len(contacts), len(limits)))
+    contact, limit = np.nonzero(_counts(contacts, limits))
     sizes = np.bincount(contact, minlength=len(contacts))
     starts = np.cumsum(sizes) - sizes
     return np.repeat(np.arange(len(rows)), sizes[rows]), limit[spread(starts[rows], sizes[rows])]
+
+
+def _counts(contacts: Sequence[Contact], limits: Sequence[Limit]) -> Bools:
+    """Tell which contact (row) each limit (column) counts."""
+    found = np.ones((len(contacts), len(limits)), np.bool_)
+    for name in Contact._fields:
+        wanted, actual = ([getattr(one, name) for one in those] for those in (limits, contacts))
+        numbers = {one: number for number, one in enumerate(dict.fromkeys(wanted))}
+        asked = np.array([-1 if one is None else numbers[one] for one in wanted], np.int64)
+        had = np.array([numbers.get(one, len(numbers)) for one in actual], np.int64)
+        found &= (asked == -1) | (had[:, None] == asked)
+    return found
 
 
 def marks_and_floors(limits: Sequence[Limit], which: Ints, ticks: Ints, time_zone: str) -> tuple[Ints, Ints]:

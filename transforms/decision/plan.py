@@ -1,6 +1,7 @@
 """From a playbook to the plan of its offers: every expression compiled, every mistake told at once."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import polars as pl
@@ -29,29 +30,39 @@ ANYTHING = (*TRUTH, *NUMBER, pl.String())
 @lru_cache(maxsize=64)
 def load_offers(playbook: Playbook, mode: str = "live") -> OfferPlan:
     """Compile the offers of a playbook over the contexts that it defines; see `compile_offers`."""
-    plans = load_plans(playbook)
-    nothing = advance(plans[LEVELS[0]], None, [], playbook.tick)
-    scopes = {level: context_scope(plan) for level, plan in plans.items()}
-    return compile_offers(playbook, scopes, nothing.outputs.triggers.schema, mode)
+    nothing = advance(load_plans(playbook)[LEVELS[0]], None, [], playbook.tick)
+    return offers_for(playbook, nothing.outputs.triggers.schema, mode)
 
 
-def compile_offers(
-    playbook: Playbook, scopes: Mapping[str, Scope], triggers: pa.Schema, mode: str = "live"
-) -> OfferPlan:
-    """Compile the offers and the policy of a playbook.
+def offers_for(playbook: Playbook, triggers: pa.Schema, mode: str = "live") -> OfferPlan:
+    """Return the offers of a playbook over the contexts that it defines; see `compile_offers`.
+
+    Args:
+        playbook: The checked playbook.
+        triggers: Schema of the trigger batches.
+        mode: What the offers are for: live, backfill, shadow or simulated.
+    """
+    return replace(_offers(playbook), triggers=triggers.remove_metadata(), mode=mode)
+
+
+@lru_cache(maxsize=64)
+def _offers(playbook: Playbook) -> OfferPlan:
+    return compile_offers(playbook, {level: context_scope(plan) for level, plan in load_plans(playbook).items()})
+
+
+def compile_offers(playbook: Playbook, scopes: Mapping[str, Scope]) -> OfferPlan:
+    """Compile the offers and the policy of a playbook, for no triggers yet.
 
     Args:
         playbook: The checked playbook.
         scopes: What an expression over a context may read, by level, segments under their own names included. An
             offer sees what all levels of its triggers have, the segments of every level as `LEVEL.SEGMENT`, and as
             `trigger.X` the columns of signals that made one of its triggers.
-        triggers: Schema of the trigger batches.
-        mode: What the offers are for: live, backfill, shadow or simulated.
 
     Raises:
         LoadErrors: all mistakes in the expressions, with their lines.
     """
-    return _Compiler(playbook, scopes).plan(triggers, mode)
+    return _Compiler(playbook, scopes).plan()
 
 
 class _Compiler:
@@ -64,10 +75,11 @@ class _Compiler:
         self._functions = {"DAYS_UNTIL": days_until(playbook.time_zone, DAY)}
         self._segments = {f"{kind}.{name}" for kind, level in playbook.levels.items() for name in level.segments}
         self._own = {name for level in playbook.levels.values() for name in level.segments}
+        self._of_levels: dict[frozenset[str], Scope] = {}
         self._errors: list[LoadError] = []
         self._read: set[str] = set()
 
-    def plan(self, triggers: pa.Schema, mode: str) -> OfferPlan:
+    def plan(self) -> OfferPlan:
         book = self._playbook
         offers = tuple(self._offer(name, book.offers[name]) for name in sorted(book.offers))
         if self._errors:
@@ -76,13 +88,13 @@ class _Compiler:
             playbook=book.playbook,
             version=book.version,
             playbook_hash=book.content_hash,
-            mode=mode,
+            mode="live",
             tick=book.tick,
             time_zone=book.time_zone,
             segments=tuple(sorted(self._read & (self._segments | self._own))),
             offers=offers,
             limits=(*_cooldowns(book), *map(_cap, book.policy.caps)),
-            triggers=triggers.remove_metadata(),
+            triggers=pa.schema([]),
         )
 
     def _offer(self, name: str, book: books.Offer) -> Offer:
@@ -110,15 +122,19 @@ class _Compiler:
 
     def _scope(self, book: books.Offer) -> Scope:
         """Return what an offer sees: what all levels of its triggers have, all segments, and what made its triggers."""
-        levels = {trigger.partition(".")[0] for trigger in book.for_}
-        first, *others = [scope for level, scope in self._scopes.items() if level in levels] or [{}]
-        shared = {
-            name: ScopeColumn(column.dtype, any(scope[name].nullable for scope in (first, *others)))
-            for name, column in first.items()
-            if all(name in scope for scope in others)
-        }
+        shared = self._shared(frozenset(trigger.partition(".")[0] for trigger in book.for_))
         made = {name: column for trigger in book.for_ for name, column in self._made.get(trigger, {}).items()}
         return shared | made | dict.fromkeys(self._segments, ScopeColumn(pl.Boolean(), nullable=False))
+
+    def _shared(self, levels: frozenset[str]) -> Scope:
+        if levels not in self._of_levels:
+            first, *others = [scope for level, scope in self._scopes.items() if level in levels] or [{}]
+            self._of_levels[levels] = {
+                name: ScopeColumn(column.dtype, any(scope[name].nullable for scope in (first, *others)))
+                for name, column in first.items()
+                if all(name in scope for scope in others)
+            }
+        return self._of_levels[levels]
 
     def _p_accept(self, path: KeyPath, book: books.Offer, compiled: Callable[..., pl.Expr]) -> pl.Expr:
         if book.p_accept is None:

@@ -1,6 +1,7 @@
 """Compressions of Avro blocks, each with a limit on what it unpacks."""
 
 import bz2
+import lzma
 import zlib
 from collections.abc import Callable
 
@@ -8,6 +9,9 @@ import pyarrow as pa
 
 MAX_BLOCK = 16 << 20
 """Bytes of a block, packed or unpacked."""
+
+
+_XZ_MEMORY = 128 << 20
 
 
 class Torn(ValueError):
@@ -45,6 +49,14 @@ def _bzip2(packed: bytes) -> bytes:
     return data
 
 
+def _xz(packed: bytes) -> bytes:
+    unpacker = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+    data = _sized(unpacker.decompress(packed, MAX_BLOCK + 1))
+    if not unpacker.eof or unpacker.unused_data:
+        raise Torn("the block's compressed data is cut off or followed by more")
+    return data
+
+
 def _zstandard(packed: bytes) -> bytes:
     with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as unpacker:
         return _sized(unpacker.read(MAX_BLOCK + 1))
@@ -71,6 +83,7 @@ UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "deflate": _deflate,
     "bzip2": _bzip2,
     "snappy": _snappy,
+    "xz": _xz,
     "zstandard": _zstandard,
 }
 """Codec to what unpacks a block, or raises `Torn`, or what its library raises for damaged data."""

@@ -1,14 +1,18 @@
 """The frame of Avro container files: header, blocks and sync markers, without trust in any of them."""
 
 import json
+import lzma
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
 from transforms.parsing.avro_codecs import MAX_BLOCK, UNPACK, Torn
-from transforms.parsing.raw import Rejection, Unreadable
+from transforms.parsing.raw import Rejection, Unreadable, believed
+
+UNIT = "block at byte"
+"""What positions in an Avro file count."""
 
 _MAX_HEADER = 1 << 20
 _MAGIC = b"Obj\x01"
@@ -35,7 +39,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Block:
-    """An unpacked block.
+    """A block, packed or unpacked.
 
     Attributes:
         offset: Of its first byte in the file.
@@ -46,6 +50,10 @@ class Block:
     offset: int
     count: int
     data: bytes
+
+    def rejected(self, reason: str, message: str) -> Rejection:
+        """Return the rejection of all its records."""
+        return Rejection.of(f"{UNIT} {self.offset}", reason, message, self.data, records=believed(self.count))
 
 
 def read_header(stream: BinaryIO) -> Header:
@@ -88,15 +96,15 @@ def read_blocks(stream: BinaryIO, header: Header, start: int, stop: int) -> Iter
         at, _, _ = _behind_marker(stream, header.marker, start - _MARKER)
     while at is not None and at < stop:
         try:
-            block, after = _read_block(stream, header, at)
+            packed, after = _read_packed(stream, header, at)
         except EOFError:
             return
         except Torn as error:
             behind, digest, length = _behind_marker(stream, header.marker, at)
-            yield Rejection(f"block at byte {at}", error.reason, str(error), digest, length)
+            yield Rejection(f"{UNIT} {at}", error.reason, str(error), digest, length, records=None)
             at = behind
         else:
-            yield block
+            yield _unpacked(packed, header)
             at = after
 
 
@@ -114,6 +122,15 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
                 break
             return (value >> 1) ^ -(value & 1), at + i + 1
     raise Torn("a length is cut off or too long")
+
+
+def long(value: int) -> bytes:
+    """Return a number from 0 in Avro's variable length."""
+    encoded, rest = bytearray(), value << 1
+    while rest > 0x7F:
+        encoded.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return bytes([*encoded, rest])
 
 
 def _metadata(data: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
@@ -137,8 +154,8 @@ def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
     return data[at : at + size], at + size
 
 
-def _read_block(stream: BinaryIO, header: Header, at: int) -> tuple[Block, int]:
-    """Return the block at an offset and the offset behind it; EOFError where the file ends there."""
+def _read_packed(stream: BinaryIO, header: Header, at: int) -> tuple[Block, int]:
+    """Return the block at an offset, still packed, and the offset behind it; EOFError where the file ends there."""
     stream.seek(at)
     head = stream.read(20)
     if not head:
@@ -153,13 +170,18 @@ def _read_block(stream: BinaryIO, header: Header, at: int) -> tuple[Block, int]:
         raise Torn("the block is cut off, or does not end in the file's marker")
     if packed.find(header.marker) < size:
         raise Torn("the file's marker is inside the block")
+    return Block(at, count, packed[:size]), at + behind + size + _MARKER
+
+
+def _unpacked(packed: Block, header: Header) -> Block | Rejection:
+    """Return a block with its records, or its rejection: its frame is sound, so what it counts is known."""
     try:
-        data = UNPACK[header.codec](packed[:size])
-    except Torn:
-        raise
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise Torn(f"the block cannot be unpacked: {error}") from error
-    return Block(at, count, data), at + behind + size + _MARKER
+        return replace(packed, data=UNPACK[header.codec](packed.data))
+    except Torn as error:
+        reason, message = error.reason, str(error)
+    except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        reason, message = Torn.reason, f"the block cannot be unpacked: {error}"
+    return packed.rejected(reason, message)
 
 
 def _behind_marker(stream: BinaryIO, marker: bytes, at: int) -> tuple[int | None, str, int]:

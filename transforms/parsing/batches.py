@@ -29,13 +29,15 @@ class Intent:
         source: Where the signals come from.
         payload: Payload columns of the batches, beside `COMMON`.
         kinds: Kinds of subjects that the playbook has a section for.
-        latest: The greatest time allowed, milliseconds.
+        earliest: The least time allowed, milliseconds.
+        latest: The greatest.
         key: Of the pseudonyms; empty where there are none.
     """
 
     source: Source
     payload: Sequence[str]
     kinds: frozenset[str]
+    earliest: int
     latest: int
     key: bytes = b""
 
@@ -63,18 +65,18 @@ def signal_batches(
 
     Returns:
         One batch for each kind of subject in the block, and one rejection for each other row, with the first of:
-        a raw value that does not fit, `no_section`, what `check_field` says of each field in the contract's
-        order, `beyond_max_ahead`.
+        a raw value that does not fit, `no_section`, what `check_time` says, what `check_field` says of each field
+        in the contract's order.
     """
     problems = Problems(block.num_rows)
     columns = mapper(block, problems)
     kinds = _kinds(columns["subject_kind"], intent, problems)
+    check_time(columns["time"], intent.earliest, intent.latest, problems)
     for field in mapper.fields:
         columns[field.name] = check_field(columns[field.name], field, problems)
-    check_time(columns["time"], intent.latest, problems)
     _identify(columns, intent)
     batches = [_batch(columns, kind, intent, _both(rows, problems.good())) for kind, rows in kinds.items()]
-    return [batch for batch in batches if batch.num_rows], _rejections(block, problems, intent.source)
+    return [batch for batch in batches if batch.num_rows], _rejections(block, problems)
 
 
 def by_shard(batch: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -107,7 +109,8 @@ def _kinds(given: pa.Array, intent: Intent, problems: Problems) -> dict[str, Boo
         elif name in intent.kinds:
             found[name] = rows
         else:
-            problems.add(bad, "no_section", f"the playbook has no section for the kind of subject `{name[:40]}`")
+            shown = "" if intent.source.private else f" `{name[:40]}`"
+            problems.add(bad, "no_section", f"the playbook has no section for the kind of subject{shown}")
     return found
 
 
@@ -136,12 +139,11 @@ def _both(rows: Bools | None, good: Bools | None) -> Bools | None:
     return rows & good
 
 
-def _rejections(block: pa.RecordBatch, problems: Problems, source: Source) -> list[Rejection]:
+def _rejections(block: pa.RecordBatch, problems: Problems) -> list[Rejection]:
     bad = problems.bad()
     rows = np.fromiter((row for row, _, _ in bad), np.int64, len(bad))
-    private = bool(source.config.pseudonymise)
     return [
-        Rejection.of(position, reason, message, payload, private=private)
+        Rejection.of(position, reason, message, payload)
         for (_, reason, message), position, payload in zip(
             bad, positions_of(block, rows), payloads(block, rows), strict=True
         )

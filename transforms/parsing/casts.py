@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from schemas.records import INSTANT
 from transforms.parsing.instants import from_iso
 from transforms.parsing.raw import Bools, mask_of
+from transforms.parsing.stored import digits, stored, stored_type
 
 _PER_MILLISECOND = {"us": 1_000, "ns": 1_000_000}
 _MAX_SECONDS = 9_007_199_254_740  # beyond any contract's range, far from overflow once it is milliseconds
+_FIRST_DAY, _END_DAY = -719_528, 2_932_897  # 0000-01-01 and 10000-01-01
+_DAY = 86_400_000
 _WHOLE = r"^[+-]?[0-9]+$"
+_ZERO_FRACTION = r"\.0*$"
 _POLARS: dict[pa.DataType, pl.DataType] = {pa.string(): pl.String(), pa.int64(): pl.Int64(), pa.float64(): pl.Float64()}
-_BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+_BINARY = (pa.types.is_binary, pa.types.is_large_binary)
 _PLAIN = {
     pa.bool_(): (pa.types.is_boolean,),
     pa.int64(): (pa.types.is_integer, pa.types.is_timestamp),
@@ -24,7 +28,6 @@ _PLAIN = {
     pa.string(): (
         pa.types.is_string,
         pa.types.is_large_string,
-        pa.types.is_string_view,
         pa.types.is_date,
         *_BINARY,
     ),
@@ -44,21 +47,33 @@ class Cast(NamedTuple):
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """Return which of string, int64, float64 and bool `plain` makes of a file's type; null for any other."""
-    if pa.types.is_dictionary(kind):
-        return plain_type(kind.value_type)
-    return next((target for target, tests in _PLAIN.items() if any(test(kind) for test in tests)), pa.null())
+    """Return which of string, int64, float64 and bool a file's type is taken for; null for any other."""
+    found = stored_type(kind)
+    if pa.types.is_decimal(found) and found.scale <= 0:
+        return pa.int64()
+    return next((target for target, tests in _PLAIN.items() if any(test(found) for test in tests)), pa.null())
 
 
-def plain(array: pa.Array) -> Cast:
-    """Return a file's column as string, int64, float64 or bool.
+def read_as(array: pa.Array, target: pa.DataType) -> Cast:
+    """Return a file's column of any type as string, int64, float64 or bool, or `INSTANT` as int64 milliseconds.
 
-    Instants become milliseconds UTC (without a zone they are UTC), dates `YYYY-MM-DD`, decimals doubles. Faults:
-    `invalid_utf8`, `out_of_range`, and `wrong_type` for every value of another type.
+    Instants become milliseconds UTC (without a zone they are UTC), dates `YYYY-MM-DD`; decimals and numbers beyond 64
+    bits become texts with all their digits, whole numbers exactly, or the nearest double. Faults: `invalid_utf8`,
+    `out_of_range`, those of `cast`, and `wrong_type` for every value of another type.
     """
+    found = stored(array)
+    if pa.types.is_decimal(found.type):
+        return _decimal(found, target)
+    if found.type == pa.uint64() and target == pa.string():
+        return Cast(found.cast(target), [])
+    one = _plain(found)
+    two = cast(one.array, target)
+    return Cast(two.array, one.faults + two.faults)
+
+
+def _plain(array: pa.Array) -> Cast:
+    """Return a stored column as string, int64, float64 or bool."""
     kind, target = array.type, plain_type(array.type)
-    if pa.types.is_dictionary(kind):
-        return plain(array.dictionary_decode())
     if pa.types.is_null(target):
         return _none_fits(array, pa.string())
     if pa.types.is_timestamp(kind):
@@ -67,9 +82,29 @@ def plain(array: pa.Array) -> Cast:
         over = pc.greater(array, pa.scalar(2**63 - 1, pa.uint64())).fill_null(False)
         fitting = pc.if_else(over, pa.scalar(None, pa.uint64()), array)
         return Cast(fitting.cast(target), _fault(mask_of(over), "out_of_range"))
-    if target == pa.string() and not pa.types.is_date(kind):
+    if pa.types.is_date(kind):
+        return _dates(array)
+    if target == pa.string():
         return _text(array)
     return Cast(array if kind == target else array.cast(target, safe=False), [])
+
+
+def _dates(array: pa.Array) -> Cast:
+    """Return dates of the years 0 to 9999 as text."""
+    whole, day = (pa.int32(), 1) if array.type == pa.date32() else (pa.int64(), _DAY)
+    ticks: NDArray[np.int64] = array.view(whole).fill_null(0).to_numpy()
+    beyond = (ticks < _FIRST_DAY * day) | (ticks >= _END_DAY * day)
+    fitting = pc.if_else(pa.array(~beyond), array, pa.scalar(None, array.type))
+    return Cast(fitting.cast(pa.string()), _fault(beyond, "out_of_range"))
+
+
+def _decimal(array: pa.Array, target: pa.DataType) -> Cast:
+    """Return decimals in another type, never through a double but as one."""
+    told = digits(array)
+    if target == pa.float64():
+        return Cast(to_arrow(told.cast(pl.Float64())), [])
+    whole = told if target == pa.string() else told.str.replace(_ZERO_FRACTION, "")
+    return cast(to_arrow(whole), pa.int64() if target == INSTANT else target)
 
 
 def cast(array: pa.Array, target: pa.DataType) -> Cast:

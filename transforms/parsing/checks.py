@@ -1,14 +1,19 @@
 """What the contract asks of values beyond their type."""
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.contracts import Field
 from transforms.parsing.problems import Problems
-from transforms.parsing.raw import mask_of
+from transforms.parsing.raw import Bools, Ints, mask_of
 
 MAX_TEXT = 4_096
 """Bytes of one text field."""
+
+_EARLY = "`time` is before --earliest"
+_AHEAD = "`time` is further ahead than --max-ahead allows"
 
 
 def check_field(array: pa.Array, field: Field, problems: Problems) -> pa.Array:
@@ -38,12 +43,40 @@ def check_field(array: pa.Array, field: Field, problems: Problems) -> pa.Array:
     return array
 
 
-def check_time(times: pa.Array, latest: int, problems: Problems) -> None:
-    """Note the rows with a time after `latest`, milliseconds, as `beyond_max_ahead`."""
-    greatest = pc.max(times).as_py()
-    if greatest is not None and greatest > latest:
-        bad = mask_of(pc.greater(times, latest).fill_null(False))
-        problems.add(bad, "beyond_max_ahead", "`time` is further ahead than max_ahead allows")
+def check_time(times: pa.Array, earliest: int, latest: int, problems: Problems) -> None:
+    """Note the rows with a time before `earliest` or after `latest`, milliseconds.
+
+    Reasons: `before_earliest`, `beyond_max_ahead`; what looks like a whole number of another unit is told.
+    """
+    least, greatest = pc.min_max(times).as_py().values()
+    if least is None or (least >= earliest and greatest <= latest):
+        return
+    numbers: Ints = times.fill_null(earliest).to_numpy(zero_copy_only=False)
+    early, ahead = numbers < earliest, numbers > latest
+    for unit, hint, looks in _units(numbers, earliest, latest):
+        told = f": as a whole number it looks like {unit}, not milliseconds; make them of it in sources.yaml, {hint}"
+        problems.add(early & looks, "before_earliest", f"{_EARLY}{told}")
+        problems.add(ahead & looks, "beyond_max_ahead", f"{_AHEAD}{told}")
+    problems.add(early, "before_earliest", _EARLY)
+    problems.add(ahead, "beyond_max_ahead", _AHEAD)
+
+
+def _units(numbers: Ints, earliest: int, latest: int) -> Iterator[tuple[str, str, Bools]]:
+    """Yield units, how sources.yaml makes milliseconds of them, and which numbers would be right in them."""
+    date = "as FROM_ISO(SUBSTR(x, 1, 4) || '-' || SUBSTR(x, 5, 2) || '-' || SUBSTR(x, 7, 2){})"
+    yield "a date, YYYYMMDD", date.format(""), _is_date(numbers)
+    clock = " || 'T' || SUBSTR(x, 9, 2) || ':' || SUBSTR(x, 11, 2) || ':' || SUBSTR(x, 13, 2)"
+    yield "a date and time, YYYYMMDDhhmmss", date.format(clock), _is_date(numbers // 1_000_000)
+    seconds = (numbers >= -(-earliest // 1_000)) & (numbers <= latest // 1_000)
+    yield "seconds", "as FROM_EPOCH_S(x)", seconds
+    for unit, each in (("microseconds", 1_000), ("nanoseconds", 1_000_000)):
+        made = numbers // each
+        yield unit, f"as FROM_EPOCH_MS(x / {each})", (made >= earliest) & (made <= latest)
+
+
+def _is_date(numbers: Ints) -> Bools:
+    year, month, day = numbers // 10_000, numbers // 100 % 100, numbers % 100
+    return (year >= 1900) & (year < 2200) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
 
 
 def _check_text(array: pa.Array, field: Field, problems: Problems) -> None:
@@ -75,8 +108,9 @@ def _check_range(array: pa.Array, field: Field, problems: Problems) -> None:
 
 
 def _limits(field: Field) -> tuple[float | None, float | None]:
-    """Return the contract's range; of a double at least what fits into a scaled Int64."""
+    """Return the contract's range; of a double no more than fits into a scaled Int64."""
     if not pa.types.is_float64(field.type):
         return field.min, field.max
     bound = 2.0**62 / 10**field.scale
-    return (-bound if field.min is None else field.min), (bound if field.max is None else field.max)
+    least, most = (-bound if field.min is None else field.min), (bound if field.max is None else field.max)
+    return max(least, -bound), min(most, bound)

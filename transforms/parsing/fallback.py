@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from transforms.parsing.lines import LineBlock
+from transforms.parsing.line_block import LineBlock
 from transforms.parsing.raw import Parsed
 
 CAREFUL_LINES = 4_096

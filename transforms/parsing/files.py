@@ -1,25 +1,30 @@
 """Files of any format as raw blocks: one interface over the readers, pure but for the stream they are given."""
 
-import codecs
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO
 
-import numpy as np
 import pyarrow as pa
 
 from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Format, Source
 from transforms.parsing.avro import avro_fields, read_avro
-from transforms.parsing.csv import Dialect, header_names, parse_csv_lines
+from transforms.parsing.csv import Dialect, parse_csv_lines
+from transforms.parsing.head import check_text, read_header, sample_keys
 from transforms.parsing.jsonl import parse_json_lines
-from transforms.parsing.lines import LineBlock, read_lines
+from transforms.parsing.layouts import Layout
+from transforms.parsing.lines import read_lines
 from transforms.parsing.parquet import parquet_schema, parquet_splits, read_parquet
-from transforms.parsing.raw import POSITION, Parsed, Unreadable
+from transforms.parsing.quoting import Quoting
+from transforms.parsing.raw import POSITION, Parsed
 
 SPLIT_BYTES = 64 << 20
 """Bytes of a line file that one reader takes."""
+
+_REACH = 2
+"""A quote that is open for so many times the longest record is never closed."""
 
 Open = Callable[[], BinaryIO]
 """Opens a file at its start, decompressed."""
@@ -70,6 +75,11 @@ class Reading:
     null_values: tuple[str, ...]
     max_record_bytes: int
 
+    @property
+    def quoting(self) -> Quoting:
+        """How the fields of CSV are written."""
+        return Quoting(self.delimiter, _REACH * self.max_record_bytes)
+
 
 def raw_file(path: str, size: int, source: Source) -> RawFile:
     """Return a file with its format, from sources.yaml or its name.
@@ -77,14 +87,15 @@ def raw_file(path: str, size: int, source: Source) -> RawFile:
     Raises:
         LoadErrors: the format is not known, or is compressed where it may not be.
     """
-    ending = next((ending for ending in _COMPRESSIONS if path.endswith(ending)), "")
-    inner = path.removesuffix(ending)
+    name = path.lower()
+    ending = next((ending for ending in _COMPRESSIONS if name.endswith(ending)), "")
+    inner = name.removesuffix(ending)
     found = source.config.format or next((kind for end, kind in _FORMATS.items() if inner.endswith(end)), None)
     if found is None:
         hint = f"name it .parquet, .avro, .jsonl or .csv, or give `{source.feed}` a `format` in sources.yaml"
         raise LoadErrors([LoadError(path, None, "the name does not tell the format", hint=hint)])
     if ending and found in ("parquet", "avro"):
-        raise LoadErrors([LoadError(path, None, f"{found} compresses itself", hint=f"unpack it: {inner}")])
+        raise LoadErrors([LoadError(path, None, f"{found} compresses itself", hint=f"unpack it: {path[: len(inner)]}")])
     return RawFile(path, size, found, _COMPRESSIONS.get(ending, ""))
 
 
@@ -95,25 +106,33 @@ def reading(source: Source, types: Mapping[str, pa.DataType], max_record_bytes: 
     return Reading(types, config.delimiter, header, tuple(config.null_values), max_record_bytes)
 
 
-def layout(open_file: Open, file: RawFile, what: Reading) -> Mapping[str, pa.DataType]:
+def layout(open_file: Open, file: RawFile, what: Reading) -> Layout:
     """Return the columns that a file has, with their types.
 
     Raises:
         Unreadable: the file cannot be read at all.
     """
+    if file.format in ("csv", "jsonl"):
+        return _text_layout(open_file, file, what)
     with closing(open_file()) as stream:
         if file.format == "parquet":
-            return {field.name: field.type for field in parquet_schema(stream)}
-        if file.format == "avro":
-            return {field.name: field.arrow for field in avro_fields(stream)[1]}
+            return Layout(tuple((field.name, field.type) for field in parquet_schema(stream)))
+        return Layout(tuple((field.name, field.arrow) for field in avro_fields(stream)[1]))
+
+
+def _text_layout(open_file: Open, file: RawFile, what: Reading) -> Layout:
+    """Return the columns of a text file that can be read: of JSON Lines those of the first records."""
+    with closing(open_file()) as stream:
+        check_text(stream, lines_only=file.format == "csv")
+    with closing(open_file()) as stream:
         if file.format == "csv":
-            if names := _csv_names(stream, what):
-                return dict.fromkeys(names, pa.string())
-            raise Unreadable("it is empty")
-    return what.types
+            return Layout(tuple((name, pa.string()) for name in _csv_names(stream, what)), named=what.header is None)
+        keys = sample_keys(stream)
+    columns = tuple((key, what.types.get(key, pa.string())) for key in keys)
+    return Layout(columns, whole=False, nested=frozenset(key for key, nested in keys.items() if nested))
 
 
-def splits(open_file: Open, file: RawFile) -> list[tuple[int, int | None]]:
+def splits(open_file: Open, file: RawFile, what: Reading) -> list[tuple[int, int | None]]:
     """Return the ranges that readers take of a file: row groups, or bytes; one range if it is compressed.
 
     Raises:
@@ -121,13 +140,29 @@ def splits(open_file: Open, file: RawFile) -> list[tuple[int, int | None]]:
     """
     if file.format == "parquet":
         with closing(open_file()) as stream:
-            return [*parquet_splits(stream)]
-    if file.format == "avro":
-        with closing(open_file()) as stream:
-            avro_fields(stream)
+            return [*parquet_splits(stream, list(what.types))]
+    layout(open_file, file, what)
     if file.compression:
         return [(0, None)]
-    return [(start, min(start + SPLIT_BYTES, file.size)) for start in range(0, file.size, SPLIT_BYTES)]
+    starts = list(range(0, file.size, SPLIT_BYTES))
+    if file.format == "csv":
+        with closing(open_file()) as stream:
+            starts = [*starts[:1], *_certain_starts(stream, starts[1:], what.quoting)]
+    return list(pairwise([*(start for start in starts if start < file.size), file.size]))
+
+
+def _certain_starts(stream: BinaryIO, cuts: Sequence[int], quoting: Quoting) -> list[int]:
+    """Return the first byte of a record soon behind each cut, if that can be told from what is around it."""
+    found = set()
+    for cut in cuts:
+        stream.seek(cut - 1)
+        data = stream.read(2 * quoting.reach)
+        last = len(data) < 2 * quoting.reach
+        first = data.find(b"\n") + 1
+        if first and (last or len(data) - first > quoting.reach):
+            start = quoting.certain_start(data[first:], last=last)
+            found |= {cut - 1 + first + start} if start is not None else set()
+    return sorted(found)
 
 
 def read_split(open_file: Open, file: RawFile, start: int, stop: int | None, what: Reading) -> Iterator[Parsed]:
@@ -160,29 +195,23 @@ def _read_jsonl(stream: BinaryIO, start: int, stop: int | None, what: Reading) -
 def _read_csv(
     stream: BinaryIO, start: int, stop: int | None, what: Reading, names: tuple[str, ...]
 ) -> Iterator[Parsed]:
-    dialect = Dialect(names, what.delimiter, what.null_values)
+    quoting = what.quoting
+    dialect = Dialect(names, quoting, what.null_values)
     wanted = [name for name in what.types if name in names]
     header = start == 0 and what.header is None
-    for block, rejected in read_lines(stream, start, stop, what.max_record_bytes):
+    for block, rejected in read_lines(
+        stream, start, stop, what.max_record_bytes, ends=quoting.record_ends, reach=quoting.reach
+    ):
         lines = block
         if header and len(block):
-            lines, header = _behind_first(block), False
+            lines, header = block.behind(1), False
         rows, malformed = parse_csv_lines(lines, dialect, wanted)
         yield Parsed(rows, [*rejected, *malformed])
 
 
-def _behind_first(block: LineBlock) -> LineBlock:
-    first = np.arange(len(block)) == 0
-    return block.without(first, "header", "")[0]
-
-
 def _csv_names(stream: BinaryIO, what: Reading) -> tuple[str, ...]:
     """Return the column names; empty if there is no line that could hold them."""
-    if what.header is not None:
-        return what.header
-    lines = read_lines(stream, 0, None, what.max_record_bytes, chunk_bytes=1 << 16)
-    first = next((block.lines()[0] for block, _ in lines if len(block)), b"")
-    return header_names(first.removeprefix(codecs.BOM_UTF8), what.delimiter)
+    return what.header if what.header is not None else read_header(stream, what.quoting, what.max_record_bytes)
 
 
 def _complete(rows: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:

@@ -13,7 +13,7 @@ import pyarrow.json as pj
 from schemas.records import INSTANT
 from transforms.parsing.casts import Cast, cast
 from transforms.parsing.fallback import parse_lines
-from transforms.parsing.lines import LineBlock
+from transforms.parsing.line_block import LineBlock
 from transforms.parsing.problems import Problems
 from transforms.parsing.raw import Bools, Parsed, Rejection, raw_block
 

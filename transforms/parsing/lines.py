@@ -1,76 +1,31 @@
-"""Lines of text files: a byte range of a file, or a compressed stream, as blocks of whole lines."""
+"""Lines of text files, or records of several: a byte range of a file, or a compressed stream, as blocks of them."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import BinaryIO
 
 import numpy as np
 
+from transforms.parsing.line_block import LineBlock
 from transforms.parsing.raw import Bools, Ints, Rejection
+from transforms.parsing.unpacked import BrokenStreamError
 
 CHUNK = 8 << 20
 """Bytes read at a time: what a reader holds, give or take a record."""
 
+FindEnds = Callable[[bytes, int | None], tuple[Ints, bool]]
+"""Finds which line feeds end a record, as `Quoting.record_ends` does."""
 
-@dataclass(frozen=True)
-class LineBlock:
-    """Whole lines that lie side by side.
 
-    Attributes:
-        data: The lines with their line feeds.
-        starts: Offset in `data` of each line that is not empty.
-        stops: Offset behind its last byte, line feed and carriage return excluded.
-        positions: Its number in the file where that is known, counted from 1, else its byte offset.
-        unit: `line` or `byte`.
-    """
-
-    data: bytes
-    starts: Ints
-    stops: Ints
-    positions: Ints
-    unit: str
-
-    def __len__(self) -> int:
-        """Return the number of lines."""
-        return len(self.starts)
-
-    def lines(self) -> list[bytes]:
-        """Return the lines without their ends."""
-        return [self.data[a:b] for a, b in zip(self.starts.tolist(), self.stops.tolist(), strict=True)]
-
-    def reject(self, row: int, reason: str, message: str) -> Rejection:
-        """Return the rejection of one line."""
-        payload = self.data[self.starts[row] : self.stops[row]]
-        return Rejection.of(f"{self.unit} {self.positions[row]}", reason, message, payload)
-
-    def halves(self) -> tuple["LineBlock", "LineBlock"]:
-        """Return the first and the second half of the lines."""
-        middle = len(self) // 2
-        cut = int(self.starts[middle])
-        first, second = slice(None, middle), slice(middle, None)
-        return (
-            LineBlock(self.data[:cut], self.starts[first], self.stops[first], self.positions[first], self.unit),
-            LineBlock(
-                self.data[cut:], self.starts[second] - cut, self.stops[second] - cut, self.positions[second], self.unit
-            ),
-        )
-
-    def without(self, bad: Bools, reason: str, message: str) -> tuple["LineBlock", list[Rejection]]:
-        """Return the block without its bad lines, and their rejections."""
-        if not bad.any():
-            return self, []
-        rejections = [self.reject(row, reason, message) for row in np.flatnonzero(bad).tolist()]
-        good = LineBlock(self.data, self.starts[~bad], self.stops[~bad], self.positions[~bad], self.unit)
-        data = b"".join(line + b"\n" for line in good.lines())
-        ends = np.cumsum(good.stops - good.starts + 1)
-        return LineBlock(data, ends - 1 - (good.stops - good.starts), ends - 1, good.positions, self.unit), rejections
+_NONE = np.empty(0, np.int64)
+_NOTHING = LineBlock(b"", _NONE, _NONE, _NONE, "line")
 
 
 @dataclass
 class _Place:
-    """Where the next line starts: its byte and, if the range starts with the file, its number."""
+    """Where the next record starts: its byte and, if the range starts with the file, the number of its line."""
 
     byte: int
     line: int | None
@@ -79,63 +34,98 @@ class _Place:
         return f"byte {self.byte}" if self.line is None else f"line {self.line}"
 
 
-def read_lines(
-    stream: BinaryIO, start: int, stop: int | None, max_bytes: int, chunk_bytes: int = CHUNK
-) -> Iterator[tuple[LineBlock, list[Rejection]]]:
-    """Read the lines that start in a byte range.
+def line_ends(data: bytes, held: int | None = None) -> tuple[Ints, bool]:
+    """Return the offsets of the line feeds; `held` makes no difference where a record is a line."""
+    return np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")), True
 
-    A line belongs to the range in which its first byte lies, so ranges that cover a file give each line once.
+
+def read_lines(
+    stream: BinaryIO,
+    start: int,
+    stop: int | None,
+    max_bytes: int,
+    chunk_bytes: int = CHUNK,
+    ends: FindEnds = line_ends,
+    reach: int | None = None,
+) -> Iterator[tuple[LineBlock, list[Rejection]]]:
+    """Read the records that start in a byte range.
+
+    A record belongs to the range in which its first byte lies, so ranges that cover a file give each record once. A
+    range behind the first one starts behind a line feed or in a line; where records are several lines, `start` is the
+    first byte of one.
 
     Args:
         stream: At byte 0; seekable if `start` is not 0.
         start: First byte of the range.
         stop: First byte after it; None: the end of the stream.
-        max_bytes: Longer lines are rejected without being held.
+        max_bytes: Longer records are rejected without being held.
         chunk_bytes: Bytes to read at a time.
+        ends: Finds the ends of records.
+        reach: Bytes to hold while `ends` finds none; by default `max_bytes`.
 
     Yields:
-        Blocks of lines that are UTF-8 and not empty, and what was rejected beside them: `oversize_record`,
-        `invalid_utf8`, and `torn_stream` where a compressed stream breaks off.
+        Blocks of records that are UTF-8 and not empty, and what was rejected beside them: `oversize_record`,
+        `invalid_utf8`, and `torn_stream` where a compressed stream breaks off: what is lost there is not known.
     """
+    source = _Source(stream, chunk_bytes)
     place, rest = _Place(start, None if start else 1), b""
     if start:
         stream.seek(start - 1)
-        _, skipped, rest = _line_end(stream, stream.read(chunk_bytes), chunk_bytes)
+        _, skipped, rest = source.line_end(b"")
         place.byte += skipped
-    while stop is None or place.byte < stop:
-        try:
-            chunk = stream.read(chunk_bytes)
-        except (OSError, EOFError) as error:
-            if getattr(error, "errno", None):
-                raise  # the disk or the network, not the content
-            message = f"the compressed stream breaks off or is damaged: {error}"
-            yield _block(b"", place, stop), [Rejection.of(str(place), "torn_stream", message, rest)]
-            return
-        data = rest + chunk
-        cut = data.rfind(b"\n") + 1 if chunk else len(data)
+    while not source.ended and (stop is None or place.byte < stop):
+        data = rest + source.read()
+        whole = _whole_lines(data, source)
+        found, regular = ends(whole, None if source.ended else len(data))
+        cut = int(found[-1]) + 1 if len(found) else 0
         rest = data[cut:]
         if cut:
-            yield _checked(_block(data[:cut], place, stop), max_bytes)
-        elif len(rest) > max_bytes:
-            digest, length, rest = _line_end(stream, rest, chunk_bytes)
+            yield _checked(_block(whole[:cut], found, regular, place, stop), max_bytes)
+        elif len(rest) > (reach or max_bytes):
+            digest, length, rest = source.line_end(rest)
             rejection = Rejection(str(place), "oversize_record", _too_long(max_bytes), digest, length)
             _advance(place, length + 1, 1)
-            yield _block(b"", place, stop), [rejection]
-        if not chunk:
-            return
+            yield _NOTHING, [rejection]
+    if source.broken:
+        message = f"the compressed stream breaks off or is damaged, and what follows is lost: {source.broken}"
+        yield _NOTHING, [Rejection.of(str(place), "torn_stream", message, rest, records=None)]
 
 
-def _line_end(stream: BinaryIO, data: bytes, chunk_bytes: int) -> tuple[str, int, bytes]:
-    """Read to the end of a line that is not wanted; return its hash, its length and what follows."""
-    line, length = blake2b(digest_size=16), 0
-    while data:
-        part, feed, rest = data.partition(b"\n")
-        line.update(part)
-        length += len(part)
-        if feed:
-            return line.hexdigest(), length, rest
-        data = stream.read(chunk_bytes)
-    return line.hexdigest(), length, b""
+class _Source:
+    """A stream, and how it ended."""
+
+    def __init__(self, stream: BinaryIO, chunk_bytes: int) -> None:
+        self._stream, self._chunk_bytes = stream, chunk_bytes
+        self.ended = False
+        self.broken = ""
+
+    def read(self) -> bytes:
+        """Return the next bytes, none at the end, be it a broken one."""
+        try:
+            chunk = self._stream.read(self._chunk_bytes)
+        except BrokenStreamError as error:
+            self.broken, chunk = str(error), b""
+        self.ended = not chunk
+        return chunk
+
+    def line_end(self, data: bytes) -> tuple[str, int, bytes]:
+        """Read to the end of a line that is not wanted; return its hash, its length and what follows."""
+        line, length = blake2b(digest_size=16), 0
+        while data or (data := self.read()):
+            part, feed, rest = data.partition(b"\n")
+            line.update(part)
+            length += len(part)
+            if feed:
+                return line.hexdigest(), length, rest
+            data = b""
+        return line.hexdigest(), length, b""
+
+
+def _whole_lines(data: bytes, source: _Source) -> bytes:
+    """Return the lines of `data` that are there to their end: the last one too at the end of a file that is whole."""
+    if source.ended and not source.broken:
+        return data + b"\n"[: bool(data) and data[-1:] != b"\n"]
+    return data[: data.rfind(b"\n") + 1]
 
 
 def _advance(place: _Place, size: int, lines: int) -> None:
@@ -143,25 +133,28 @@ def _advance(place: _Place, size: int, lines: int) -> None:
     place.line = None if place.line is None else place.line + lines
 
 
-def _block(data: bytes, place: _Place, stop: int | None) -> LineBlock:
-    """Return the lines of `data` that start before `stop`, and move the place behind `data`."""
+def _block(data: bytes, ends: Ints, regular: bool, place: _Place, stop: int | None) -> LineBlock:
+    """Return the records of `data` that start before `stop`, and move the place behind `data`."""
     first = _Place(place.byte, place.line)
     text = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(text == ord("\n"))
-    if data and text[-1] != ord("\n"):
-        ends = np.append(ends, len(data))
-        data += b"\n"
-    _advance(place, len(data), len(ends))
-    starts = np.concatenate([np.zeros(min(len(ends), 1), np.int64), ends[:-1] + 1])
-    positions = first.byte + starts if first.line is None else first.line + np.arange(len(ends))
+    starts = starts_of(ends)
+    lines = data.count(b"\n")
+    _advance(place, len(data), lines)
+    numbers = np.arange(len(ends)) if lines == len(ends) else np.searchsorted(line_ends(data)[0], starts)
+    positions = first.byte + starts if first.line is None else first.line + numbers
     marked = first.line == 1 and data.startswith(codecs.BOM_UTF8)
     starts[:1] += len(codecs.BOM_UTF8) * marked
     stops = ends - ((ends > starts) & (text[ends - 1] == ord("\r")))
     wanted = (stops > starts) & (True if stop is None else first.byte + starts < stop)
-    if data and stop is not None and first.byte + len(data) > stop:
+    if stop is not None and first.byte + len(data) > stop:
         data = data[: ends[np.searchsorted(first.byte + starts, stop) - 1] + 1]
     unit = "byte" if first.line is None else "line"
-    return LineBlock(data, starts[wanted], stops[wanted], positions[wanted], unit)
+    return LineBlock(data, starts[wanted], stops[wanted], positions[wanted], unit, regular)
+
+
+def starts_of(ends: Ints) -> Ints:
+    """Return where records start that end at some line feeds, the first at 0."""
+    return np.concatenate([np.zeros(min(len(ends), 1), np.int64), ends[:-1] + 1])
 
 
 def _checked(block: LineBlock, max_bytes: int) -> tuple[LineBlock, list[Rejection]]:

@@ -14,11 +14,13 @@ from schemas.records import INSTANT
 from schemas.sources import Source
 from transforms.context.plan.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
 from transforms.context.plan.sql.values import BOOL, DOUBLE, INT, TEXT
-from transforms.parsing.casts import cast, plain, plain_type, to_arrow
+from transforms.parsing.casts import cast, plain_type, read_as, to_arrow
 from transforms.parsing.instants import EXTRA
 from transforms.parsing.problems import Problems
-from transforms.parsing.raw import POSITION
+from transforms.parsing.raw import POSITION, Bools, mask_of
 from transforms.parsing.raw_types import field_texts, raw_types
+from transforms.parsing.stored import stored_type
+from transforms.parsing.unmade import unmade
 
 _DTYPES: dict[pa.DataType, pl.DataType] = {
     pa.string(): TEXT,
@@ -33,6 +35,11 @@ _GIVES: dict[pa.DataType, tuple[pl.DataType, ...]] = {
     pa.float64(): (DOUBLE, INT),
     pa.bool_(): (BOOL,),
 }
+_SHOWN = 60
+_LOST = (
+    "the map of `{}` gives NULL for values that are there: mend the map or the values, "
+    "or ask for NULL with TRY_CAST, NULLIF or CASE"
+)
 _NAMES = {
     pa.string(): "text",
     pa.int64(): "a whole number",
@@ -51,12 +58,14 @@ class Mapper:
         types: Raw column to its type before expressions see it.
         direct: Field to the raw column that it is.
         computed: Field to the expression that makes it.
+        unmade: Field to the condition under which it may not be NULL, where there is one.
     """
 
     fields: tuple[Field, ...]
     types: Mapping[str, pa.DataType]
     direct: Mapping[str, str]
     computed: Mapping[str, Expression]
+    unmade: Mapping[str, Expression]
 
     def __call__(self, block: pa.RecordBatch, problems: Problems) -> dict[str, pa.Array]:
         """Return the fields of a block; a field without a source is null.
@@ -66,27 +75,43 @@ class Mapper:
             problems: Notes rows whose raw values do not fit their types.
         """
         raw = {name: self._column(block, name, kind, problems) for name, kind in self.types.items()}
-        computed = self._compute(raw, block)
+        computed = self._compute(raw, block, problems)
         return {field.name: self._field(field, raw, computed, block.num_rows, problems) for field in self.fields}
 
     def _column(self, block: pa.RecordBatch, name: str, kind: pa.DataType, problems: Problems) -> pa.Array:
         """Return a raw column in the type that expressions see."""
         if name not in block.schema.names:
             return pa.nulls(block.num_rows, plain_type(kind))
-        found = plain(block.column(name))
-        made = cast(found.array, kind)
-        for bad, reason in found.faults + made.faults:
-            problems.add(bad, reason, _misfit(name, kind, reason))
+        made = read_as(block.column(name), kind)
+        for bad, reason in made.faults:
+            problems.add(bad, reason, _misfit(name, kind, reason, block.column(name).type))
         return made.array
 
-    def _compute(self, raw: Mapping[str, pa.Array], block: pa.RecordBatch) -> Mapping[str, pa.Array]:
+    def _compute(
+        self, raw: Mapping[str, pa.Array], block: pa.RecordBatch, problems: Problems
+    ) -> Mapping[str, pa.Array]:
+        """Return what expressions give, and note where one gives NULL for values that are there."""
         if not self.computed:
             return {}
         used = set().union(*(expression.columns for expression in self.computed.values()))
         columns = {name: pl.Series(name, _finite(raw[name])) for name in used}
         frame = pl.DataFrame({POSITION: pl.Series(block.column(POSITION)), **columns})
         made = frame.select(**{name: expression.expr for name, expression in self.computed.items()})
+        for name in self.computed:
+            if made[name].null_count():
+                self._note_lost(name, made[name].is_null().to_numpy(), frame, raw, problems)
         return {name: to_arrow(made[name]) for name in self.computed}
+
+    def _note_lost(
+        self, name: str, null: Bools, frame: pl.DataFrame, raw: Mapping[str, pa.Array], problems: Problems
+    ) -> None:
+        for column in sorted(self.computed[name].columns):
+            if raw[column].type == pa.float64():
+                endless = mask_of(pc.invert(pc.is_finite(raw[column])).fill_null(False))
+                problems.add(null & endless, "non_finite", f"`{column}` is not a finite number")
+        if name in self.unmade:
+            fails: Bools = frame.select(self.unmade[name].expr.fill_null(False)).to_series().to_numpy()
+            problems.add(null & fails, "map_gives_null", _LOST.format(name))
 
     def _field(
         self,
@@ -120,11 +145,11 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
         LoadErrors: columns that are not there, and every mistake in an expression.
     """
     texts = field_texts(source, fields)
-    given = {name: plain_type(kind) for name, kind in layout.items()}
-    types = _types(source, texts, given)
+    types = _types(source, texts, layout)
     scope = {name: ScopeColumn(_DTYPES[kind]) for name, kind in types.items()}
     direct: dict[str, str] = {}
     computed: dict[str, Expression] = {}
+    conditions: dict[str, Expression] = {}
     errors: list[LoadError] = []
     for name, text in texts.items():
         field = source.field(name)
@@ -135,23 +160,33 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
         else:
             try:
                 computed[name] = compile_expression(text, scope, functions=EXTRA, gives=_GIVES[field.type])
+                if condition := unmade(text):
+                    conditions[name] = compile_expression(condition, scope, functions=EXTRA, gives=(BOOL,))
             except ExpressionError as error:
                 errors.append(_error(source, field, text, error, layout))
     if errors:
         raise LoadErrors(errors)
-    return Mapper(tuple(source.field(name) for name in fields), types, direct, computed)
+    return Mapper(tuple(source.field(name) for name in fields), types, direct, computed, conditions)
 
 
-def _types(source: Source, texts: Mapping[str, str], given: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
+def _types(source: Source, texts: Mapping[str, str], layout: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
     """Return the type of each used column that there is: as declared, else the file's, for text by the rule."""
     ruled = raw_types(source, texts)
-    declared = source.config.columns
+    direct = {name for name in texts.values() if ruled.get(name) == pa.string() and _is_number(layout.get(name))}
+    declared = {*source.config.columns, *direct}
+    given = {name: plain_type(kind) for name, kind in layout.items()}
     kept = (pa.string(), pa.null())
     return {
         name: kind if name in declared or given[name] in (*kept, plain_type(kind)) else given[name]
         for name, kind in ruled.items()
         if name in given
     }
+
+
+def _is_number(kind: pa.DataType | None) -> bool:
+    """Return whether a column may hold whole numbers beyond 64 bits."""
+    found = pa.null() if kind is None else stored_type(kind)
+    return found == pa.uint64() or (pa.types.is_decimal(found) and found.scale <= 0)
 
 
 def _error(
@@ -163,7 +198,9 @@ def _error(
     return source.error(("map", field.name), error.message, text, error.hint)
 
 
-def _misfit(name: str, kind: pa.DataType, reason: str) -> str:
+def _misfit(name: str, kind: pa.DataType, reason: str, found: pa.DataType | None = None) -> str:
+    if found is not None and pa.types.is_null(plain_type(found)):
+        return f"`{name}` is a {str(found)[:_SHOWN]}, not {_NAMES[kind]}"
     if reason == "invalid_utf8":
         return f"`{name}` is not UTF-8"
     fits = f"`{name}` is not {_NAMES[kind]}"

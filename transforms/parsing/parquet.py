@@ -1,5 +1,6 @@
-"""Parquet to raw blocks: ranges of row groups, only the wanted columns."""
+"""Parquet to raw blocks: ranges of row groups, only the wanted columns, never more at a time than fits."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -7,13 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.parsing.raw import Parsed, Rejection, Unreadable, raw_block
-
-BLOCK_ROWS = 1 << 18
-"""Rows of a block: small row groups are read together, large ones in parts."""
+from transforms.parsing.parquet_batches import BLOCK_BYTES, BLOCK_ROWS, batches
+from transforms.parsing.raw import MAX_RECORDS, Parsed, Rejection, Unreadable, believed, raw_block
+from transforms.parsing.stored import stored
 
 SPLIT_BLOCKS = 4
 """Blocks that one reader takes: while one is parsed it reads the next."""
+
+_DAMAGE = (OSError, UnicodeDecodeError, pa.ArrowException)
 
 
 def parquet_schema(stream: BinaryIO) -> pa.Schema:
@@ -25,13 +27,15 @@ def parquet_schema(stream: BinaryIO) -> pa.Schema:
     return _opened(stream).schema_arrow
 
 
-def parquet_splits(stream: BinaryIO) -> list[tuple[int, int]]:
+def parquet_splits(stream: BinaryIO, wanted: Sequence[str]) -> list[tuple[int, int]]:
     """Return ranges of row groups, first and behind the last, of about `SPLIT_BLOCKS` blocks each.
 
     Raises:
-        Unreadable: not a whole Parquet file.
+        Unreadable: not a whole Parquet file, or it has two columns of a wanted name.
     """
-    metadata = _opened(stream).metadata
+    file = _opened(stream)
+    _present(file, wanted)
+    metadata = file.metadata
     splits: list[tuple[int, int]] = []
     first, rows = 0, 0
     for group in range(metadata.num_row_groups):
@@ -55,36 +59,71 @@ def read_parquet(stream: BinaryIO, start: int, stop: int, wanted: Sequence[str])
     Yields:
         Blocks of about `BLOCK_ROWS` rows; positions count the rows of the file from 0. What cannot be read of a
         row group is one rejection, `torn_block`.
+
+    Raises:
+        Unreadable: not a whole Parquet file, or it has two columns of a wanted name.
     """
     file = _opened(stream)
-    names = [name for name in wanted if name in file.schema_arrow.names]
+    names = _present(file, wanted)
     row = sum(file.metadata.row_group(group).num_rows for group in range(start))
     waiting: list[pa.RecordBatch] = []
     for group in range(start, stop):
-        first = row
+        for found in _read_group(stream, file, group, names, row):
+            if isinstance(found, Rejection):
+                yield Parsed(raw_block([], [], np.empty(0, np.int64), "row"), [found])
+                continue
+            if waiting and _is_full([*waiting, found]):
+                yield Parsed(pa.concat_batches(waiting), [])
+                waiting.clear()
+            waiting.append(found)
         row += file.metadata.row_group(group).num_rows
-        try:
-            for batch in file.iter_batches(BLOCK_ROWS, row_groups=[group], columns=names):
-                positions = np.arange(first, first + batch.num_rows)
-                waiting.append(raw_block(batch.columns, batch.schema.names, positions, "row"))
-                first += batch.num_rows
-                if sum(block.num_rows for block in waiting) >= BLOCK_ROWS:
-                    yield Parsed(pa.concat_batches(waiting), [])
-                    waiting.clear()
-        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-            if getattr(error, "errno", None):
-                raise  # the disk or the network, not the content
-            message = f"{row - first} rows of row group {group} cannot be read: {error}"
-            rejection = Rejection.of(f"row group {group} from row {first}", "torn_block", message, b"")
-            yield Parsed(raw_block([], [], np.empty(0, np.int64), "row"), [rejection])
     if waiting:
         yield Parsed(pa.concat_batches(waiting), [])
 
 
+def _read_group(
+    stream: BinaryIO, file: pq.ParquetFile, group: int, names: Sequence[str], row: int
+) -> Iterator[pa.RecordBatch | Rejection]:
+    """Yield the rows of a row group whose first is `row`, and at last the rejection of those that cannot be read."""
+    end = row + file.metadata.row_group(group).num_rows
+    try:
+        for batch in batches(stream, file, group, names):
+            columns = [stored(batch.column(name)) for name in names]
+            yield raw_block(columns, names, np.arange(row, row + batch.num_rows), "row")
+            row += batch.num_rows
+        why = "they are not there"
+    except _DAMAGE as error:
+        if getattr(error, "errno", None):
+            raise  # the disk or the network, not the content
+        why = str(error)
+    if row < end:
+        message = f"{end - row} rows of row group {group} cannot be read: {why}"
+        where = f"row group {group} from row {row}"
+        yield Rejection.of(where, "torn_block", message, b"", records=believed(end - row))
+
+
+def _is_full(blocks: Sequence[pa.RecordBatch]) -> bool:
+    """Return whether blocks are too much to be one."""
+    return sum(block.num_rows for block in blocks) > BLOCK_ROWS or sum(block.nbytes for block in blocks) > BLOCK_BYTES
+
+
+def _present(file: pq.ParquetFile, wanted: Sequence[str]) -> list[str]:
+    """Return the wanted columns that the file has, one of each name."""
+    found = Counter(file.schema_arrow.names)
+    if twice := [name for name in wanted if found[name] > 1]:
+        raise Unreadable(f"it has {found[twice[0]]} columns of the name `{twice[0]}`", believed(file.metadata.num_rows))
+    return [name for name in wanted if name in found]
+
+
 def _opened(stream: BinaryIO) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(pa.PythonFile(stream, mode="r"))
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        file = pq.ParquetFile(pa.PythonFile(stream, mode="r"))
+        groups = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+        _ = file.schema_arrow.names
+    except _DAMAGE as error:
         if getattr(error, "errno", None):
             raise  # the disk or the network, not the content
         raise Unreadable(f"it is not a whole Parquet file: {error}") from error
+    if min(groups, default=0) < 0 or sum(groups) > MAX_RECORDS:
+        raise Unreadable(f"it is not a whole Parquet file: it claims {sum(groups)} rows")
+    return file

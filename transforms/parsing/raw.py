@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from schemas.records import REJECTED
+from transforms.parsing.shown import shown
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -18,13 +19,16 @@ Bools = NDArray[np.bool_]
 POSITION = "@position"
 """Name of the last column of a raw block: int64, meaningless without the block's unit."""
 
+MAX_RECORDS = 1 << 40
+"""Records that a damaged part of a file may claim and be believed."""
+
 MAX_PAYLOAD = 64 * 1024
 """Bytes of a rejected payload that are kept; of a longer one its hash and length remain."""
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """One record that was refused.
+    """One record that was refused, or a part of a file that is lost with all its records.
 
     Attributes:
         position: Where in the file.
@@ -32,7 +36,8 @@ class Rejection:
         message: What is wrong.
         digest: BLAKE2b-128 of the payload, hex.
         length: Bytes of the payload.
-        payload: As it came, or None where it is too long or private.
+        payload: As it came, or None where it is too long.
+        records: How many it stands for; None where nobody can know.
     """
 
     position: str
@@ -41,12 +46,21 @@ class Rejection:
     digest: str
     length: int
     payload: bytes | None = None
+    records: int | None = 1
 
     @classmethod
-    def of(cls, position: str, reason: str, message: str, payload: bytes, *, private: bool = False) -> "Rejection":
-        """Return the rejection of `payload`, kept if it is short and not private."""
-        kept = payload if len(payload) <= MAX_PAYLOAD and not private else None
-        return cls(position, reason, message, digest(payload), len(payload), kept)
+    def of(
+        cls,
+        position: str,
+        reason: str,
+        message: str,
+        payload: bytes,
+        *,
+        records: int | None = 1,
+    ) -> "Rejection":
+        """Return the rejection of `payload`, kept if it is short."""
+        kept = payload if len(payload) <= MAX_PAYLOAD else None
+        return cls(position, reason, message, digest(payload), len(payload), kept, records)
 
 
 class Parsed(NamedTuple):
@@ -56,18 +70,33 @@ class Parsed(NamedTuple):
     rejected: Sequence[Rejection]
 
 
-_TEXTS = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_string_view,
-    pa.types.is_binary,
-    pa.types.is_large_binary,
-    pa.types.is_binary_view,
-)
+def believed(count: int) -> int | None:
+    """Return the number of records that a lost part of a file claims, or None if no such part could hold them."""
+    return count if 0 < count <= MAX_RECORDS else None
+
+
+def counts_of(rejections: Sequence[Rejection]) -> dict[str, int]:
+    """Return how many records were `rejected`, and how many of the rejections are `uncounted`.
+
+    One that stands for an unknown number counts as one record, and is uncounted.
+    """
+    known = [item.records for item in rejections if item.records is not None]
+    uncounted = len(rejections) - len(known)
+    return {"rejected": sum(known) + uncounted, "uncounted": uncounted}
 
 
 class Unreadable(Exception):
-    """A file that cannot be read at all, and why."""
+    """A file that cannot be read at all, why, and how many records it holds where that is known."""
+
+    def __init__(self, why: str, records: int | None = None) -> None:
+        """Tell why."""
+        super().__init__(why)
+        self.records = records
+
+    @property
+    def rejection(self) -> Rejection:
+        """The rejection of the file."""
+        return Rejection.of("file", "unreadable_file", str(self), b"", records=self.records)
 
 
 def digest(payload: bytes) -> str:
@@ -97,24 +126,15 @@ def positions_of(block: pa.RecordBatch, rows: Ints) -> list[str]:
 
 
 def payloads(block: pa.RecordBatch, rows: Ints) -> list[bytes]:
-    """Return the columns of some rows of a raw block as JSON objects; bytes that are no text are escaped."""
-    chosen = block.take(pa.array(rows))
-    names = [name for name in chosen.schema.names if name != POSITION]
-    columns = [_readable(chosen.column(name)).to_pylist() for name in names]
+    """Return the columns of some rows of a raw block as JSON objects; what cannot be shown is told as text."""
+    names = [name for name in block.schema.names if name != POSITION]
+    columns = [shown(block.column(name), rows) for name in names]
     return [
-        json.dumps(dict(zip(names, values, strict=True)), default=str, ensure_ascii=False).encode()
+        json.dumps(dict(zip(names, values, strict=True)), default=str, ensure_ascii=False).encode(
+            errors="backslashreplace"
+        )
         for values in zip(*columns, strict=True)
     ]
-
-
-def _readable(array: pa.Array) -> pa.Array:
-    """Return texts as strings although some are not UTF-8."""
-    if pa.types.is_dictionary(array.type):
-        return _readable(array.dictionary_decode())
-    if not any(test(array.type) for test in _TEXTS):
-        return array
-    raw = array.cast(pa.large_binary()).to_pylist()
-    return pa.array([None if text is None else text.decode("utf-8", "backslashreplace") for text in raw], pa.string())
 
 
 def printable(text: str) -> str:
@@ -128,8 +148,10 @@ def mask_of(array: pa.Array) -> Bools:
     return mask
 
 
-def rejected_batch(source: str, stage: str, rejections: Sequence[Rejection]) -> pa.RecordBatch:
-    """Return rejections as rows of `schemas.records.REJECTED`, first attempts."""
+def rejected_batch(
+    source: str, stage: str, rejections: Sequence[Rejection], *, private: bool = False
+) -> pa.RecordBatch:
+    """Return rejections as rows of `schemas.records.REJECTED`, first attempts, without payloads that are private."""
     rows = [
         {
             "source": printable(source),
@@ -137,9 +159,10 @@ def rejected_batch(source: str, stage: str, rejections: Sequence[Rejection]) -> 
             "stage": stage,
             "reason": item.reason,
             "message": printable(item.message),
-            "payload": item.payload,
+            "payload": None if private else item.payload,
             "payload_hash": item.digest,
             "payload_length": item.length,
+            "records": item.records,
             "attempt": 1,
         }
         for item in rejections

@@ -7,7 +7,7 @@ from schemas.playbook_levels import Feature, Level
 def words_of(level: Level) -> dict[str, str]:
     """Return for each feature and derived value of a level what it is, made of its definition and `describe`."""
     words = {name: _feature(feature) for name, feature in level.features.items()}
-    return words | {name: f"{derived.describe or name}: {{}}" for name, derived in level.derived.items()}
+    return words | {name: f"{_plain(derived.describe or name)}: {{}}" for name, derived in level.derived.items()}
 
 
 def _feature(feature: Feature) -> str:

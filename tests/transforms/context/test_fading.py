@@ -13,12 +13,13 @@ from schemas.playbook_file import parse_playbook
 from transforms.context.fading import KEPT, run
 from transforms.context.plan.definitions import Fading
 from transforms.context.plan.load import load_plan
+from transforms.context.refreshes import Refreshes
 from transforms.context.segments import NEVER, Span
 from transforms.context.ticks import Grid
 from transforms.context.timeline import keys_of, points_of
 
 GRID = Grid(1)
-HALF = Fading(half_life=8, refresh=4)
+HALF = Fading(half_life=8, refreshes=Refreshes(4))
 NONE = pl.DataFrame(schema=KEPT)
 
 Level = float | None

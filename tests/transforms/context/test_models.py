@@ -1,6 +1,7 @@
 """Scores by a model: what they are, that no row minds the others, what is refused."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from schemas.playbook import Model
-from tests.onnx_models import DOUBLE, FLOAT, linear, model, ratio
+from tests.onnx_models import DOUBLE, FLOAT, linear, looping, model, ratio
+from transforms.context.model_graph import operators
 from transforms.context.models import BLOCK, ModelError, Scorer, open_model
 
 
@@ -89,7 +91,7 @@ INPUT = {"x": [None, 1]}
     ("of", "content", "key", "told"),
     [
         (spec("a"), b"", "file", "is no model that can be run: .*No graph"),
-        (spec("a"), b"what", "file", "is no model that can be run: .*protobuf parsing failed"),
+        (spec("a"), b"what", "file", "is no model that can be run: a field of kind 7"),
         (spec("a"), linear(1, 2), "inputs", r"the model takes rows and columns as \[None, 2\], and `inputs` names 1"),
         (spec("a", "c"), ratio(), "inputs", "the model has no input `c`"),
         (spec("a", "b", "x"), ratio(), "inputs", "the model has no input `x`"),
@@ -130,3 +132,22 @@ def test_without_the_runtime_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     with pytest.raises(ModelError, match="needs ONNX Runtime") as caught:
         open_model(spec("never", "tried"), linear(3, 5))
     assert caught.value.hint == "pip install 'segment-of-one[scores]'"
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_may_never_end_is_refused_before_it_runs(inside: bool) -> None:
+    with pytest.raises(ModelError, match=r"as often as the data say, by `Loop`"):
+        open_model(spec("a"), looping(2**60, inside))
+
+
+def test_operators_are_those_of_all_graphs() -> None:
+    assert sorted(operators(looping(3, inside=True))) == ["Add", "Identity", "Identity", "If", "Loop"]
+    assert sorted(operators(network(FLOAT))) == ["MatMul", "MatMul", "Softmax", "Tanh"]
+
+
+@given(at=st.integers(0, 10_000), byte=st.integers(0, 255), cut=st.integers(0, 10_000))
+def test_bytes_that_are_no_model_are_told(at: int, byte: int, cut: int) -> None:
+    content = bytearray(looping(3, inside=True))
+    content[at % len(content)] = byte
+    with suppress(ValueError):
+        assert all(isinstance(name, str) for name in operators(bytes(content[: cut % len(content)])))

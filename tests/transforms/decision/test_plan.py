@@ -1,7 +1,6 @@
 """Plans of offers: what a playbook means, and what it may not say."""
 
 import polars as pl
-import pyarrow as pa
 import pytest
 
 from schemas.errors import LoadErrors
@@ -35,7 +34,7 @@ subscriber:
 
 def plan_of(offers: str, rest: str = "") -> OfferPlan:
     playbook = parse_playbook(f"{BOOK}\noffers:\n{offers}\n{rest}", "town.yaml")
-    return compile_offers(playbook, {"subscriber": SCOPE}, pa.schema([]))
+    return compile_offers(playbook, {"subscriber": SCOPE})
 
 
 def test_a_plan_says_what_the_playbook_says() -> None:
@@ -101,7 +100,7 @@ def eligible(trigger: str, text: str) -> OfferPlan:
     """Return the plan of one offer of a playbook about households too."""
     rest = f"{{for: {trigger}, family: f, owner: us, value: 1, p_accept: 0.1, send: app, valid_for: 1h"
     book = f"{BOOK}{GROUPS}\noffers: {{a: {rest}, eligible: '{text}'}}}}".replace("[usage]", "[usage, membership]")
-    return compile_offers(parse_playbook(book, "town.yaml"), SCOPES, pa.schema([]))
+    return compile_offers(parse_playbook(book, "town.yaml"), SCOPES)
 
 
 @pytest.mark.parametrize(

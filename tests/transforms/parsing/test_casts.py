@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.records import INSTANT
-from transforms.parsing.casts import cast, plain, plain_type
+from transforms.parsing.casts import cast, plain_type, read_as
 
 I64, F64, STR, BOOL = pa.int64(), pa.float64(), pa.string(), pa.bool_()
 UTC = datetime.UTC
@@ -37,11 +37,26 @@ def _told(faults: list[Any]) -> list[tuple[str, list[int]]]:
         (pa.array([1_999_999, None], pa.timestamp("ns")), [1, None], I64),
         (pa.array([-1, None], pa.timestamp("us")), [-1, None], I64),
         (pa.array([True, None]), [True, None], BOOL),
+        (pa.array([1.5, None], pa.float16()), [1.5, None], F64),
+        (pa.array([decimal.Decimal(2**53 + 1), None], pa.decimal128(20, 0)), [2**53 + 1, None], I64),
+        (pa.array([decimal.Decimal(100), None], pa.decimal128(5, -2)), [100, None], I64),
+        (pa.array([decimal.Decimal("69.90"), None], pa.decimal256(50, 2)), [69.9, None], F64),
+        (pa.array(["a", None], pa.binary_view()), ["a", None], STR),
+        (pa.array([b"abc", None], pa.binary(3)), ["abc", None], STR),
+        (
+            pa.uuid().wrap_array(pa.array([b"0" * 16, None], pa.binary(16))),
+            [f"{'30' * 4}-{'-'.join(['3030'] * 3)}-{'30' * 6}", None],
+            STR,
+        ),
+        (pa.json_().wrap_array(pa.array(["{}", None])), ["{}", None], STR),
+        (pa.bool8().wrap_array(pa.array([1, 0, None], pa.int8())), [True, False, None], BOOL),
+        (pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([7, None])), [7, 7, None], I64),
+        (pa.array([-719_528, None], pa.int32()).view(pa.date32()), ["0000-01-01", None], STR),
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else None,
 )
 def test_plain(array: pa.Array, values: list[Any], kind: pa.DataType) -> None:
-    made = plain(array)
+    made = read_as(array, kind)
     assert (made.array.to_pylist(), made.array.type, made.faults) == (values, kind, [])
     assert plain_type(array.type) == kind
 
@@ -54,16 +69,44 @@ def test_plain(array: pa.Array, values: list[Any], kind: pa.DataType) -> None:
         (pa.array([b"a", b"\xff"]).view(pa.string()), ["a", None], [("invalid_utf8", [1])]),
         (pa.array([b"x", b"a", b"\xff"])[1:].view(pa.string()), ["a", None], [("invalid_utf8", [1])]),
         (pa.array([[1], None]), [None, None], [("wrong_type", [0])]),
+        (pa.array([1, None], pa.time64("ns")), [None, None], [("wrong_type", [0])]),
+        (pa.array([1, None], pa.duration("s")), [None, None], [("wrong_type", [0])]),
+        (pa.array([None, None], pa.null()), [None, None], []),
+        (pa.array([decimal.Decimal(10**20), None]), [None, None], [("out_of_range", [0])]),
+        (pa.array([2**31 - 1, -(2**31)], pa.int32()).view(pa.date32()), [None, None], [("out_of_range", [0, 1])]),
+        (pa.array([2**62, 0], pa.int64()).view(pa.date64()), [None, "1970-01-01"], [("out_of_range", [0])]),
         (pa.array([{"a": 1}]), [None], [("wrong_type", [0])]),
     ],
 )
 def test_plain_tells_what_does_not_fit(array: pa.Array, values: list[Any], faults: list[Any]) -> None:
-    made = plain(array)
+    plain = plain_type(array.type)
+    made = read_as(array, pa.string() if pa.types.is_null(plain) else plain)
     assert (made.array.to_pylist(), _told(made.faults)) == (values, faults)
 
 
+BIG = decimal.Decimal(10) ** 22 + 1
+
+
+@pytest.mark.parametrize(
+    ("array", "target", "value"),
+    [
+        (pa.array([BIG], pa.decimal128(38, 0)), STR, str(BIG)),
+        (pa.array([BIG * 10**30], pa.decimal256(60, 0)), STR, f"{int(BIG)}{0:030}"),
+        (pa.array([decimal.Decimal("0.0000000001")], pa.decimal128(15, 12)), STR, "0.000000000100"),
+        (pa.array([decimal.Decimal("-5.000")], pa.decimal64(12, 3)), I64, -5),
+        (pa.array([decimal.Decimal(2**63 - 1)], pa.decimal128(20, 0)), I64, 2**63 - 1),
+        (pa.array([decimal.Decimal("0.1")], pa.decimal128(38, 1)), F64, 0.1),
+        (pa.array([2**64 - 1], pa.uint64()), STR, "18446744073709551615"),
+        (pa.array([decimal.Decimal(5)], pa.decimal128(38, 0)), INSTANT, 5),
+    ],
+)
+def test_numbers_are_exact(array: pa.Array, target: pa.DataType, value: object) -> None:
+    made = read_as(array, target)
+    assert (made.array.to_pylist(), made.faults) == ([value], [])
+
+
 def test_seconds_beyond_all_time_do_not_wrap_around() -> None:
-    made = plain(pa.array([2**62, -(2**62)], pa.timestamp("s")))
+    made = read_as(pa.array([2**62, -(2**62)], pa.timestamp("s")), I64)
     assert made.array[0].as_py() > 253402300799999
     assert made.array[1].as_py() < 0
 

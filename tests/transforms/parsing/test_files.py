@@ -63,9 +63,9 @@ def _read(data: bytes, path: str) -> list[dict[str, Any]]:
     file = raw_file(path, len(data), SOURCE)
     opened = partial(_open, data, file.compression)
     what = reading(SOURCE, raw_types(SOURCE, made_fields(SOURCE, ["mb", "kind"])), 1 << 20)
-    assert {"id", "time", "subject", "mb", "kind"} <= set(layout(opened, file, what))
+    assert {"id", "time", "subject", "mb", "kind"} <= set(layout(opened, file, what).types)
     rows: list[dict[str, Any]] = []
-    for start, stop in splits(opened, file):
+    for start, stop in splits(opened, file, what):
         for found, rejected in read_split(opened, file, start, stop, what):
             assert not rejected
             assert found.schema.names[-1] == POSITION
@@ -106,7 +106,7 @@ def test_a_line_file_says_lines_at_first_and_bytes_behind(monkeypatch: pytest.Mo
     file = raw_file("x.jsonl", len(data), SOURCE)
     what = reading(SOURCE, raw_types(SOURCE, ("id", "time")), 1 << 20)
     opened = partial(io.BytesIO, data)
-    parts = [part for start, stop in splits(opened, file) for part in read_split(opened, file, start, stop, what)]
+    parts = [part for start, stop in splits(opened, file, what) for part in read_split(opened, file, start, stop, what)]
     offset = data.index(b'{"id": "9"')
     assert [item.position for _, rejected in parts for item in rejected] == ["line 2", f"byte {offset}"]
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from transforms.parsing import parquet
+from transforms.parsing import parquet, parquet_batches
 from transforms.parsing.parquet import parquet_schema, parquet_splits, read_parquet
 from transforms.parsing.raw import POSITION, Unreadable
 
@@ -24,9 +24,10 @@ def _file(rows: int, group: int, **options: object) -> bytes:
 @pytest.mark.parametrize("block", [1, 4, 10, 1000])
 def test_all_rows_once_with_their_numbers(monkeypatch: pytest.MonkeyPatch, group: int, block: int) -> None:
     monkeypatch.setattr(parquet, "BLOCK_ROWS", block)
+    monkeypatch.setattr(parquet_batches, "BLOCK_ROWS", block)
     data = _file(25, group)
     seen = []
-    for start, stop in parquet_splits(io.BytesIO(data)):
+    for start, stop in parquet_splits(io.BytesIO(data), ["id"]):
         for rows, rejected in read_parquet(io.BytesIO(data), start, stop, ["n", "none"]):
             assert not rejected
             assert rows.schema.names == ["n", POSITION]
@@ -37,7 +38,7 @@ def test_all_rows_once_with_their_numbers(monkeypatch: pytest.MonkeyPatch, group
 
 
 def test_an_empty_file_has_no_splits() -> None:
-    assert parquet_splits(io.BytesIO(_file(0, 1))) == []
+    assert parquet_splits(io.BytesIO(_file(0, 1)), ["id"]) == []
     assert parquet_schema(io.BytesIO(_file(0, 1))).names == ["id", "n", "other"]
 
 
@@ -50,9 +51,10 @@ def test_a_damaged_row_group_costs_no_other(tmp_path: Path) -> None:
     assert ids == [f"e{i}" for i in [*range(100), *range(200, 400)]]
     assert [item.reason for _, rejected in found for item in rejected] == ["torn_block"]
     assert [item.position for _, rejected in found for item in rejected] == ["row group 1 from row 100"]
+    assert [item.records for _, rejected in found for item in rejected] == [100]
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"no parquet at all", _file(9, 3)[:-20]])
 def test_what_is_no_parquet_is_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable, match="not a whole Parquet file"):
-        parquet_splits(io.BytesIO(data))
+        parquet_splits(io.BytesIO(data), ["id"])

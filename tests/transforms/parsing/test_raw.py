@@ -7,7 +7,17 @@ import pyarrow as pa
 import pytest
 
 from schemas.records import REJECTED
-from transforms.parsing.raw import MAX_PAYLOAD, Rejection, payloads, positions_of, raw_block, rejected_batch
+from transforms.parsing.raw import (
+    MAX_PAYLOAD,
+    MAX_RECORDS,
+    Rejection,
+    believed,
+    counts_of,
+    payloads,
+    positions_of,
+    raw_block,
+    rejected_batch,
+)
 
 BYTES = pa.array([b"a", b"\xff"])
 
@@ -38,4 +48,19 @@ def test_rejections_become_rows() -> None:
     (row,) = batch.to_pylist()
     assert (row["source"], row["message"]) == ("a\\udc80", "so \\ud800")
     assert (row["payload"], row["payload_length"], row["attempt"]) == (None, MAX_PAYLOAD + 1, 1)
+    assert row["records"] == 1
     assert len(row["payload_hash"]) == 32
+
+
+def test_losses_are_counted_in_records() -> None:
+    rejections = [Rejection.of("row 1", "torn_block", "", b"", records=count) for count in (1, 60_000, None, None)]
+    assert counts_of(rejections) == {"rejected": 60_003, "uncounted": 2}
+    assert counts_of([]) == {"rejected": 0, "uncounted": 0}
+
+
+@pytest.mark.parametrize(
+    ("claimed", "count"),
+    [(1, 1), (MAX_RECORDS, MAX_RECORDS), (0, None), (-1, None), (MAX_RECORDS + 1, None), (2**63, None)],
+)
+def test_what_no_file_holds_is_not_believed(claimed: int, count: int | None) -> None:
+    assert believed(claimed) == count

@@ -14,6 +14,7 @@ from transforms.context.feeds import FEED
 from transforms.context.plain_arrow import used
 from transforms.context.plan.features import MEMBER, MEMBERSHIP
 from transforms.context.ticks import Bools, Grid, Ints
+from transforms.hashing import apart
 
 Who = tuple[str, str]
 """Kind of a subject, and its salted hash."""
@@ -43,7 +44,7 @@ def salted(salt: bytes, *parts: str) -> str:
     """
     if not salt:
         raise ValueError("an erasure needs a salt: set the key that `pseudonymise` uses, and keep it")
-    return blake2b("\0".join(parts).encode(), digest_size=16, key=salt, person=b"tombstone").hexdigest()
+    return blake2b(apart(*parts), digest_size=16, key=salt, person=b"tombstone").hexdigest()
 
 
 def spare(

@@ -14,6 +14,8 @@ from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, without_repeats
 
 NONE_IS_ZERO = ("count", "sum", "distinct")
+_PAIR, _SEEN = "the pair", "members seen"
+"""Columns beside those of features, whose names have no blank: the number of a pair, how many told something."""
 
 
 class MemberValues:
@@ -68,13 +70,13 @@ class MemberValues:
         rows = np.repeat(np.arange(len(counts)), counts)
         pair = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
         read = {feature.measure.key for feature in self._features}
-        there = self._spells.select("member", *read)[rows].with_columns(pair=pl.Series(pair, dtype=pl.Int64))
+        there = self._spells.select("member", *read)[rows].with_columns(pl.Series(_PAIR, pair, pl.Int64))
         if any(_depends_on_order(feature) for feature in self._features):
-            there = there.sort("pair", "member")
-        made = there.group_by("pair").agg(**{f.name: _aggregate(f) for f in self._features})
-        every = pl.DataFrame({"pair": np.arange(len(self._keys))}).join(made, "pair", "left", maintain_order="left")
-        zero = [pl.col(f.name).fill_null(0) for f in self._features if f.aggregate in NONE_IS_ZERO]
-        return every.with_columns(zero)
+            there = there.sort(_PAIR, "member")
+        made = there.group_by(_PAIR).agg(pl.len().alias(_SEEN), *(_aggregate(f).alias(f.name) for f in self._features))
+        every = pl.DataFrame({_PAIR: np.arange(len(self._keys))}).join(made, _PAIR, "left", maintain_order="left")
+        empty, zero = pl.col(_SEEN).is_null(), [f.name for f in self._features if f.aggregate in NONE_IS_ZERO]
+        return every.with_columns(pl.when(empty).then(0).otherwise(name).alias(name) for name in zero)
 
     @cached_property
     def _spells(self) -> pl.DataFrame:
@@ -110,16 +112,18 @@ def _depends_on_order(feature: Feature) -> bool:
 
 
 def _aggregate(feature: Feature) -> pl.Expr:
+    """Return the aggregate; whole numbers are added up exactly, and a sum that leaves Int64 is NULL."""
     value = pl.col(feature.measure.key)
+    total = (value.cast(pl.Int128) if feature.measure.dtype == pl.Int64 else value).sum()
     made = {
         "count": value.count().cast(pl.Int64),
-        "sum": value.sum(),
+        "sum": total,
         "min": value.min(),
         "max": value.max(),
-        "mean": value.mean(),
+        "mean": pl.when(value.count() > 0).then(total.cast(pl.Float64) / value.count()),
         "distinct": value.drop_nulls().n_unique().cast(pl.Int64),
     }
-    return made[feature.aggregate].cast(feature.dtype)
+    return made[feature.aggregate].cast(feature.dtype, strict=False)
 
 
 def keep_last(rows: pl.DataFrame) -> pl.DataFrame:

@@ -27,6 +27,7 @@ from transforms.context.plan.sql.parse import parse
 from transforms.context.plan.steps import Sequence
 from transforms.context.plan.strata import read_by_conditions, reading, strata_of
 from transforms.context.plan.tables import keys_of_tables, table_scope, table_values
+from transforms.context.refreshes import Refreshes
 
 
 class PlanErrors(LoadErrors):
@@ -143,12 +144,8 @@ class LevelCompiler:
         level = self._level
         texts = {name: [derived.expr] for name, derived in level.derived.items()}
         texts |= {name: [s.enter, s.exit or s.enter] for name, s in level.segments.items()}
-        graph = {
-            name: {read for text in both for read in references(text, self._playbook.let) if read in texts}
-            for name, both in texts.items()
-        }
-        for name in level.segments:
-            graph[name].update(level.above(name))
+        read = {name: self._read(name, both) for name, both in texts.items()}
+        graph = {name: [other for other in texts if other in read[name]] for name in texts}
         try:
             return list(TopologicalSorter(graph).static_order())
         except CycleError as error:
@@ -158,6 +155,11 @@ class LevelCompiler:
             hint = "let one of them read features only; a segment also waits for those that go before it in its set"
             self._compiling.fail((section, names[0]), f"{told}: a circle", hint)
             return [*texts]
+
+    def _read(self, name: str, texts: list[str]) -> set[str]:
+        """Return what a derived value or a segment reads, and the segments that go before it."""
+        above = self._level.above(name) if name in self._level.segments else ()
+        return {*above}.union(*(references(text, self._playbook.let) for text in texts))
 
     def _derived(self, name: str) -> Derived | None:
         book = self._level.derived[name]
@@ -171,7 +173,8 @@ class LevelCompiler:
                 self._compiling.fail((*path, key), f"`{key}` needs a number, and `{name}` is {expression.dtype}")
         if book.half_life is None:
             self._check_refresh(path, book.refresh, expression)
-        fading = Fading(book.half_life, book.refresh or DAY) if book.half_life else None
+        refreshes = Refreshes(book.refresh or DAY, self._playbook.time_zone)
+        fading = Fading(book.half_life, refreshes) if book.half_life else None
         derived = Derived(name, expression, book.bounds, fading)
         self._scope[name] = ScopeColumn(derived.dtype, True)
         return derived

@@ -9,6 +9,8 @@ import polars as pl
 
 from transforms.context.plan.expressions import Expression
 from transforms.context.plan.steps import Sequence
+from transforms.context.refreshes import Refreshes
+from transforms.hashing import apart
 
 Name = str
 
@@ -47,11 +49,10 @@ class Measure:
 
 
 class Deadline(NamedTuple):
-    """So many days before a date in a time zone, noticed at the first multiple of `refresh` (milliseconds) after."""
+    """So many days before a date, noticed at the first refresh after it has begun."""
 
     days: int
-    refresh: int
-    zone: str
+    refreshes: Refreshes
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Feature:
     def key(self) -> str:
         """Hash of the definition, whatever its name: what stays the same when a playbook changes keeps its history."""
         said = [self.measure.key, self.aggregate, str(self.window), str(self.offset), *filter(None, [self.consent])]
-        return hashlib.blake2b("\0".join(said).encode(), digest_size=6).hexdigest()
+        return hashlib.blake2b(apart(*said), digest_size=6).hexdigest()
 
     def complete_at(self, since: int) -> int:
         """Return from when on its window has nothing before `since`, the pane of its tail included; milliseconds."""
@@ -120,10 +121,16 @@ class Feature:
 
 
 class Fading(NamedTuple):
-    """How a value that is not held up fades: by half in every `half_life`, each `refresh`; milliseconds."""
+    """How a value that is not held up fades: by half in every `half_life` (milliseconds), at each refresh."""
 
     half_life: int
-    refresh: int
+    refreshes: Refreshes
+
+    @property
+    def said(self) -> str:
+        """What tells definitions apart; in UTC a day begins where its multiples do."""
+        where = f", zone={self.refreshes.zone}" if self.refreshes.local else ""
+        return f"Fading(half_life={self.half_life}, refresh={self.refreshes.every}{where})"
 
 
 @dataclass(frozen=True)
@@ -192,8 +199,16 @@ class Moment:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Conditions that read only features, and segments of the strata before."""
+    """Conditions that read only features, and segments of the strata before.
+
+    Attributes:
+        derived: The values that they read, in order of evaluation; of those that fade all of this depth.
+        segments: Memberships.
+        moments: Moments.
+        reads: What they read, through derived values too, and the segments that go before theirs.
+    """
 
     derived: tuple[Derived, ...]
     segments: tuple[Segment, ...]
     moments: tuple[Moment, ...]
+    reads: frozenset[Name]

@@ -18,7 +18,9 @@ from transforms.context.plan.context_plan import SignalPlan
 from transforms.context.plan.definitions import CONSENTS, Deadline, Feature, Measure
 from transforms.context.plan.expressions import Expression, ScopeColumn
 from transforms.context.plan.steps import Sequence
+from transforms.context.refreshes import Refreshes
 from transforms.context.ticks import EVER, Grid
+from transforms.hashing import apart
 
 SUBSCRIBER = LEVELS[0]
 MEMBER = "member"
@@ -40,6 +42,9 @@ TELLING_APART = ("count", "distinct", "seconds_since_last")
 """Aggregates for which a member's number is as good as its id."""
 
 NUMBERS_ONLY = ("sum", "mean", "min", "max")
+_MOST_DAYS, _MOST_SECONDS = 5_000_000, 500_000_000_000
+"""More than lies between any two dates of four digits: what is compared with such a number never changes with time."""
+
 ORDERED = ("first", "last", "latest", *CONSENTS)
 
 
@@ -85,7 +90,8 @@ def with_thresholds(compiling: Compiling, feature: Feature) -> Feature:
             if feature.name not in expression.compared_only:
                 message = f"`{feature.name}` may only be compared with numbers: it changes with time alone"
                 compiling.fail(path, message, f"write `{feature.name} > 3600`", expression.text)
-            literals.update(expression.thresholds.get(feature.name, ()))
+            numbers = expression.thresholds.get(feature.name, ())
+            literals.update(number for number in numbers if abs(number) < _MOST_SECONDS)
     return replace(feature, thresholds=tuple(sorted(literals)))
 
 
@@ -98,8 +104,10 @@ def _deadlines(compiling: Compiling, feature: Feature) -> set[Deadline]:
             if numbers is None:
                 message = f"`days_until({feature.name})` may only be compared with numbers: it changes with time alone"
                 compiling.fail(path, message, f"write `days_until({feature.name}) <= 30`", expression.text)
-            ends = {end for number in numbers or () for end in (math.floor(number), math.ceil(number) - 1)}
-            found |= {Deadline(days, expression.refresh, compiling.playbook.time_zone) for days in ends}
+            near = [number for number in numbers or () if abs(number) < _MOST_DAYS]
+            ends = {end for number in near for end in (math.floor(number), math.ceil(number) - 1)}
+            refreshes = Refreshes(expression.refresh, compiling.playbook.time_zone)
+            found |= {Deadline(days, refreshes) for days in ends}
     return found
 
 
@@ -152,7 +160,7 @@ def measure_of(
     local = zone if measure.reads & LOCAL.keys() else ""
     text = [signal, column or "", where.canonical if where else "", str(scale), local, ever]
     text += [value.canonical] if value else []
-    return replace(measure, key=hashlib.blake2b("\0".join(text).encode(), digest_size=6).hexdigest())
+    return replace(measure, key=hashlib.blake2b(apart(*text), digest_size=6).hexdigest())
 
 
 def _feature(

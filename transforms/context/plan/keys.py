@@ -7,6 +7,7 @@ from schemas.playbook_levels import MEMBERS
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.definitions import Feature, Segment
 from transforms.context.plan.strata import conditions, read_by_segment
+from transforms.hashing import apart
 
 TOLD = "told "
 """What goes before the name of something that others are told of: no name has a blank."""
@@ -29,7 +30,8 @@ def definition_keys(plan: ContextPlan, members: Mapping[str, str]) -> dict[str, 
     found |= {f"{MEMBERS} {feature.name}": feature.key for feature in plan.members}
     found |= {f"{TOLD}{name}": "" for name in plan.told_segments}
     found |= {f"{TOLD}{one.kind}": _hash(sorted(m.key for m in one.members)) for one in plan.forwards if one.members}
-    said = {one.name: [str(one.bounds), str(one.fading), one.expression.canonical] for one in plan.derived}
+    fades = {one.name: one.fading.said if one.fading else str(None) for one in plan.derived}
+    said = {one.name: [str(one.bounds), fades[one.name], one.expression.canonical] for one in plan.derived}
     said |= {one.name: [one.sequence.key if one.sequence else "", one.when.canonical] for one in plan.moments}
     said |= {one.name: [_exit(one), *(each.canonical for each in conditions(one))] for one in plan.segments}
     read = {one.name: one.expression.columns for one in plan.derived}
@@ -49,10 +51,15 @@ def _add(
     found: dict[str, str], said: Mapping[str, Iterable[str]], read: Mapping[str, frozenset[str]], name: str
 ) -> None:
     """Add the hash of one definition, after those that it reads."""
-    for other in sorted(read[name] & said.keys() - found.keys()):
-        _add(found, said, read, other)
-    behind = [f"{other}={found[other]}" for other in sorted(read[name] & found.keys())]
-    found[name] = _hash([*said[name], *behind])
+    waiting = [name]
+    while waiting:
+        one = waiting[-1]
+        if missing := read[one] & said.keys() - found.keys():
+            waiting += sorted(missing)
+            continue
+        waiting.pop()
+        behind = [f"{other}={found[other]}" for other in sorted(read[one] & found.keys())]
+        found[one] = _hash([*said[one], *behind])
 
 
 def _feature(feature: Feature, members: Mapping[str, str]) -> str:
@@ -63,4 +70,4 @@ def _feature(feature: Feature, members: Mapping[str, str]) -> str:
 
 
 def _hash(said: Iterable[str]) -> str:
-    return hashlib.blake2b("\0".join(said).encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(apart(*said), digest_size=6).hexdigest()

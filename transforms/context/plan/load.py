@@ -1,12 +1,11 @@
 """From a playbook to the plans of its levels."""
 
 from functools import lru_cache
-from pathlib import Path
 
 import polars as pl
 
 from schemas import playbook_levels as books
-from schemas.contracts import Contract, contract, read_contract
+from schemas.contracts import SIGNALS, Contract, contract
 from schemas.errors import LoadErrors
 from schemas.playbook import Playbook
 from transforms.context.plan.compile_level import LevelCompiler, PlanErrors
@@ -19,7 +18,6 @@ from transforms.context.plan.levels import joined
 from transforms.context.ticks import Grid
 
 
-@lru_cache(maxsize=64)
 def load_plans(playbook: Playbook, grid: Grid | None = None) -> dict[str, ContextPlan]:
     """Compile all levels of a playbook, once a process.
 
@@ -31,12 +29,22 @@ def load_plans(playbook: Playbook, grid: Grid | None = None) -> dict[str, Contex
         LoadErrors: signal types without a contract.
         PlanErrors: all mistakes in features and expressions, with their lines.
     """
+    return _plans(playbook, grid or Grid(playbook.tick))
+
+
+def load_plan(playbook: Playbook, level: str = SUBSCRIBER, grid: Grid | None = None) -> ContextPlan:
+    """Return the plan of one level; see `load_plans`."""
+    return load_plans(playbook, grid)[level]
+
+
+@lru_cache(maxsize=64)
+def _plans(playbook: Playbook, grid: Grid) -> dict[str, ContextPlan]:
     plans: dict[str, ContextPlan] = {}
     wrong = PlanErrors([], {}, set())
     members: Scope = {}
     known = contracts(playbook)
     for kind, level in playbook.levels.items():
-        compiling = Compiling(playbook, kind, level, grid or Grid(playbook.tick))
+        compiling = Compiling(playbook, kind, level, grid)
         try:
             plans[kind] = LevelCompiler(compiling, known, members).plan()
             scope = scope_of(plans[kind])
@@ -48,11 +56,6 @@ def load_plans(playbook: Playbook, grid: Grid | None = None) -> dict[str, Contex
     if wrong.errors:
         raise wrong
     return joined(playbook, plans)
-
-
-def load_plan(playbook: Playbook, level: str = SUBSCRIBER, grid: Grid | None = None) -> ContextPlan:
-    """Return the plan of one level; see `load_plans`."""
-    return load_plans(playbook, grid)[level]
 
 
 def scope_of(plan: ContextPlan) -> Scope:
@@ -69,20 +72,18 @@ def _lasting(level: books.Level, scope: Scope) -> Scope:
 
 
 def contracts(playbook: Playbook) -> dict[str, Contract]:
-    """Return the contract of each signal type of a playbook; files are found beside the playbook.
+    """Return the contract of each signal type of a playbook.
 
     Raises:
-        LoadErrors: unknown signal types, unreadable contracts.
+        LoadErrors: unknown signal types.
     """
-    found, errors = {}, []
-    for name, file in playbook.signals.items():
-        try:
-            found[name] = read_contract(Path(playbook.file).parent / file) if file else contract(name)
-        except KeyError:
+    found, errors = {**playbook.contracts}, []
+    for name in playbook.signals.keys() - found.keys():
+        if name in SIGNALS:
+            found[name] = contract(name)
+        else:
             hint = f"name one of the built-in types, or `{{{name}: FILE.avsc}}`"
             errors.append(playbook.error(("signals",), f"no signal type `{name}`", name, hint))
-        except LoadErrors as error:
-            errors += error.errors
     if errors:
         raise LoadErrors(errors)
-    return found
+    return {name: found[name] for name in playbook.signals}

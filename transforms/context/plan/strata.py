@@ -1,7 +1,9 @@
 """In which order conditions are evaluated: each after the segments that it reads."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
+from transforms.context.plan.consents import PROFILING
 from transforms.context.plan.definitions import Derived, Moment, Segment, Stratum
 from transforms.context.plan.expressions import Expression
 
@@ -23,16 +25,39 @@ def strata_of(
     for name in order:
         before = max((depth[other] for other in above.get(name, ())), default=0)
         depth[name] = max(_deepest(depth, read[name]), before) + (name in above)
-    used = read_by_conditions(derived, segments, moments)
     depths = [depth[one.name] - 1 for one in segments] + [_deepest(depth, [one.when]) for one in moments]
     last = max(depths + [depth[one.name] for one in derived if one.fading], default=-1)
-    return tuple(
-        Stratum(
-            derived=tuple(one for one in derived if one.name in used and depth[one.name] <= n),
-            segments=tuple(one for one in segments if depth[one.name] - 1 == n),
-            moments=tuple(one for one in moments if _deepest(depth, [one.when]) == n),
-        )
-        for n in range(last + 1)
+    at = [_At() for _ in range(last + 1)]
+    for segment in segments:
+        at[depth[segment.name] - 1].segments.append(segment)
+    for moment in moments:
+        at[_deepest(depth, [moment.when])].moments.append(moment)
+    for one in derived:
+        if one.fading:
+            at[depth[one.name]].fading.add(one.name)
+    values = {one.name: one for one in derived}
+    return tuple(_stratum(values, each) for each in at)
+
+
+@dataclass
+class _At:
+    """What is at one depth."""
+
+    segments: list[Segment] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
+    fading: set[str] = field(default_factory=set)
+
+
+def _stratum(values: Mapping[str, Derived], here: _At) -> Stratum:
+    read = set(here.fading).union(*(moment.when.columns for moment in here.moments))
+    read = read.union(*(read_by_segment(segment) for segment in here.segments))
+    read |= {PROFILING} if any(segment.consent for segment in here.segments) else set()
+    reads = _behind(values, read)
+    return Stratum(
+        derived=tuple(one for name, one in values.items() if name in reads),
+        segments=tuple(here.segments),
+        moments=tuple(here.moments),
+        reads=reads,
     )
 
 
@@ -66,13 +91,17 @@ def reading(
 
 def behind(derived: Sequence[Derived], names: Iterable[str], segments: Sequence[Segment] = ()) -> frozenset[str]:
     """Return the names, and those that they read through derived values and the given segments."""
-    values = {one.name: one.expression.columns for one in derived}
-    values |= {one.name: read_by_segment(one) for one in segments}
+    values: dict[str, Derived | Segment] = {one.name: one for one in derived}
+    return _behind(values | {one.name: one for one in segments}, names)
+
+
+def _behind(values: Mapping[str, Derived | Segment], names: Iterable[str]) -> frozenset[str]:
     waiting, used = set(names), set[str]()
     while waiting:
         name = waiting.pop()
         used.add(name)
-        waiting |= values.get(name, frozenset()) - used
+        one = values.get(name)
+        waiting |= (_read_by(one) if one else frozenset()) - used
     return frozenset(used)
 
 
@@ -84,6 +113,10 @@ def conditions(segment: Segment) -> list[Expression]:
 def read_by_segment(segment: Segment) -> frozenset[str]:
     """Return the names that decide about a segment: what its conditions read, and the segments that go before it."""
     return frozenset(segment.above).union(*(expression.columns for expression in conditions(segment)))
+
+
+def _read_by(one: Derived | Segment) -> frozenset[str]:
+    return read_by_segment(one) if isinstance(one, Segment) else one.expression.columns
 
 
 def _deepest(depth: Mapping[str, int], expressions: Iterable[Expression]) -> int:

@@ -3,15 +3,14 @@
 import operator
 import re
 from collections.abc import Callable, Mapping
-from functools import reduce
 from typing import Final
 
 import polars as pl
 from sqlglot import exp
 
-from transforms.context.plan.sql.operands import Meaning, Of, need, truth
+from transforms.context.plan.sql.operands import Meaning, Of, balanced, common_type, need, truth
 from transforms.context.plan.sql.parse import shown
-from transforms.context.plan.sql.values import BOOL, NULL, TEXT, ExpressionError, Value, cast, common_type, finite
+from transforms.context.plan.sql.values import BOOL, NULL, TEXT, ExpressionError, Value, cast, finite
 
 Comparison = Callable[[pl.Expr, pl.Expr], pl.Expr]
 
@@ -49,7 +48,7 @@ def missing(meaning: Comparison) -> Meaning:
 
     def build(node: exp.Binary, of: Of) -> Value:
         left, right = finite(of(node.this)), finite(of(node.expression))
-        common_type([left, right], shown(node))
+        common_type([left, right], node)
         return Value(_ordered(meaning, left, right), BOOL, nullable=False)
 
     return build
@@ -83,11 +82,11 @@ def is_in(node: exp.In, of: Of) -> Value:
             f"`{shown(node)}` lists NULL, which is equal to nothing", "leave it out, or add `IS NULL`"
         )
     options = [_comparable(node, value, option)[1] for option in options]
-    dtype = common_type([value, *options], shown(node))
-    matches = [equal(node, cast(value, dtype), cast(option, dtype)) for option in options]
+    dtype = common_type([value, *options], node)
     nullable = value.nullable or any(option.nullable for option in options)
     if any(option.known is None for option in options):
-        return Value(reduce(operator.or_, matches), BOOL, nullable)
+        matches = [equal(node, cast(value, dtype), cast(option, dtype)) for option in options]
+        return Value(balanced(operator.or_, matches), BOOL, nullable)
     known = pl.Series([option.known for option in options], dtype=dtype, strict=False).to_list()
     return Value(cast(finite(value), dtype).expr.is_in(known), BOOL, nullable)
 
@@ -117,5 +116,5 @@ def _ordered(meaning: Comparison, left: Value, right: Value) -> pl.Expr:
 def _comparable(where: exp.Expr, left: Value, right: Value) -> tuple[Value, Value]:
     if NULL in (left.dtype, right.dtype):
         raise ExpressionError(f"`{shown(where)}` is never true", "use IS NULL or IS NOT NULL")
-    common_type([left, right], shown(where))
+    common_type([left, right], where)
     return finite(left), finite(right)

@@ -8,7 +8,7 @@ import polars as pl
 from sqlglot import exp
 
 from transforms.context.plan.sql.comparisons import equal
-from transforms.context.plan.sql.operands import Of, need, truth
+from transforms.context.plan.sql.operands import Of, common_type, need, truth
 from transforms.context.plan.sql.operators import alternatives
 from transforms.context.plan.sql.parse import shown
 from transforms.context.plan.sql.values import (
@@ -18,7 +18,6 @@ from transforms.context.plan.sql.values import (
     ExpressionError,
     Value,
     cast,
-    common_type,
     constant,
     finite,
 )
@@ -51,7 +50,7 @@ def _if(node: exp.Anonymous, of: Of) -> Value:
 
 def _coalesce(node: exp.Anonymous, of: Of) -> Value:
     values = [finite(of(argument)) for argument in node.expressions]
-    dtype = common_type(values, shown(node))
+    dtype = common_type(values, node)
     chosen = pl.coalesce(*(cast(value, dtype).expr for value in values))
     return Value(chosen, dtype, all(value.nullable for value in values))
 
@@ -66,9 +65,9 @@ def _extreme(pick: Callable[..., pl.Expr]) -> Callable[[exp.Anonymous, Of], Valu
     def meaning(node: exp.Anonymous, of: Of) -> Value:
         values = [finite(need(part, of(part), NUMBERS, "a number")) for part in node.expressions]
         _refuse_nullable(node, values, "use `bounds`, or COALESCE each of them")
-        exprs = [cast(value, common_type(values, shown(node))).expr for value in values]
+        exprs = [cast(value, common_type(values, node)).expr for value in values]
         known = pl.all_horizontal(expr.is_not_null() for expr in exprs)  # overflow is NULL whatever the type says
-        return Value(pl.when(known).then(pick(exprs)), common_type(values, shown(node)), nullable=False)
+        return Value(pl.when(known).then(pick(exprs)), common_type(values, node), nullable=False)
 
     return meaning
 

@@ -1,13 +1,13 @@
 """Operands of expressions: what compiles them, and the types they must have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
 from sqlglot import exp
 
 from transforms.context.plan.sql.parse import shown
-from transforms.context.plan.sql.values import BOOL, NULL, ExpressionError, Value, describe
+from transforms.context.plan.sql.values import BOOL, DOUBLE, NULL, NUMBERS, ExpressionError, Value, describe
 
 Of = Callable[[exp.Expr], Value]
 """Compiles a part of an expression."""
@@ -26,3 +26,26 @@ def need(node: exp.Expr, value: Value, dtypes: tuple[pl.DataType, ...], wanted: 
 def truth(node: exp.Expr, of: Of) -> Value:
     """Return the truth value of `node`."""
     return need(node, of(node), (BOOL,), "a truth value")
+
+
+def common_type(values: list[Value], where: exp.Expr) -> pl.DataType:
+    """Return the one type of all values: numbers mix, NULL goes with everything.
+
+    Raises:
+        ExpressionError: they do not go together.
+    """
+    found = {value.dtype for value in values} - {NULL}
+    if found == set(NUMBERS):
+        return DOUBLE
+    if len(found) > 1:
+        told = " and ".join(sorted(describe(dtype) for dtype in found))
+        raise ExpressionError(f"`{shown(where)}` mixes {told}", "make them one type, with CAST")
+    return found.pop() if found else NULL
+
+
+def balanced(meaning: Callable[[pl.Expr, pl.Expr], pl.Expr], parts: Sequence[pl.Expr]) -> pl.Expr:
+    """Combine parts in their order, as a tree that is no deeper than it must be: polars walks trees by recursion."""
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    return meaning(balanced(meaning, parts[:middle]), balanced(meaning, parts[middle:]))

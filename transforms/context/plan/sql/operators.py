@@ -2,7 +2,6 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from functools import reduce
 from typing import Any, Final
 
 import polars as pl
@@ -10,7 +9,7 @@ from sqlglot import exp
 
 from transforms.context.plan.sql.arithmetic import divide, exact, modulo, negative, whole_divide
 from transforms.context.plan.sql.comparisons import between, comparison, equal, is_, is_in, like, missing
-from transforms.context.plan.sql.operands import Meaning, Of, need, truth
+from transforms.context.plan.sql.operands import Meaning, Of, balanced, common_type, need, truth
 from transforms.context.plan.sql.parse import shown
 from transforms.context.plan.sql.values import (
     BOOL,
@@ -21,7 +20,6 @@ from transforms.context.plan.sql.values import (
     ExpressionError,
     Value,
     cast,
-    common_type,
     constant,
     finite,
 )
@@ -34,11 +32,14 @@ CASTS: Final[Mapping[str, pl.DataType]] = {
     "BOOLEAN": BOOL,
 }
 
+MOST_DIGITS = 400
+"""Longer whole numbers are beyond doubles; Python refuses to read them."""
+
 
 def alternatives(where: exp.Expr, branches: list[tuple[Value, Value]], default: Value) -> Value:
     """Return the value of the first branch whose condition is true; NULL is not."""
     values = [value for _, value in branches] + [default]
-    dtype = common_type(values, shown(where))
+    dtype = common_type(values, where)
     chain: Any = pl
     for condition, value in branches:
         chain = chain.when(condition.expr).then(cast(value, dtype).expr)
@@ -50,7 +51,7 @@ def _literal(node: exp.Literal, of: Of) -> Value:
     text = str(node.this)
     if node.is_string:
         return constant(text)
-    number = int(text) if text.isdecimal() else float(text)
+    number = int(text) if text.isdecimal() and len(text) < MOST_DIGITS else float(text)
     if number >= 2**63 if isinstance(number, int) else number == float("inf"):
         raise ExpressionError(f"`{text[:30]}` is too large a number")
     return constant(number)
@@ -70,7 +71,7 @@ def _numbers(meaning: Callable[[Value, Value], Value]) -> Meaning:
 def _and_or(meaning: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Meaning:
     def build(node: exp.Connector, of: Of) -> Value:
         parts = [truth(part, of) for part in node.flatten()]
-        return Value(reduce(meaning, [part.expr for part in parts]), BOOL, any(part.nullable for part in parts))
+        return Value(balanced(meaning, [part.expr for part in parts]), BOOL, any(part.nullable for part in parts))
 
     return build
 

@@ -75,18 +75,3 @@ def describe(dtype: pl.DataType) -> str:
     """Return what people call a type."""
     names = {INT: "a whole number", DOUBLE: "a number", TEXT: "text", BOOL: "a truth value", NULL: "NULL"}
     return names.get(dtype, str(dtype))
-
-
-def common_type(values: list[Value], where: str) -> pl.DataType:
-    """Return the one type of all values: numbers mix, NULL goes with everything.
-
-    Raises:
-        ExpressionError: they do not go together.
-    """
-    found = {value.dtype for value in values} - {NULL}
-    if found == set(NUMBERS):
-        return DOUBLE
-    if len(found) > 1:
-        told = " and ".join(sorted(describe(dtype) for dtype in found))
-        raise ExpressionError(f"`{where}` mixes {told}", "make them one type, with CAST")
-    return found.pop() if found else NULL

@@ -1,0 +1,65 @@
+"""The files that patterns stand for, on any file system that Beam knows."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from apache_beam.io.filesystem import BeamIOError, FileMetadata
+from apache_beam.io.filesystems import FileSystems
+
+from schemas.errors import LoadError, LoadErrors
+from schemas.sources import Source
+from transforms.parsing.files import RawFile, raw_file
+
+_HIDDEN = ("_", ".")
+_MAGIC = "*?["
+
+
+def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
+    """Return the files that the patterns match, by path.
+
+    A pattern that matches folders and no file stands for all files in them. Below the first `*` names that begin with
+    `_` or `.` are left out, as writers of data sets mark what is no data.
+
+    Raises:
+        LoadErrors: a pattern that matches nothing, a file system that cannot be reached, an unknown format.
+    """
+    found: dict[str, RawFile] = {}
+    errors: list[LoadError] = []
+    for pattern in patterns:
+        try:
+            matches = _matches(_with_folder(pattern))
+            found |= {match.path: raw_file(match.path, match.size_in_bytes, source) for match in matches}
+        except (BeamIOError, ValueError) as error:
+            errors.append(LoadError(pattern, None, f"cannot be listed: {error}"))
+            continue
+        except LoadErrors as unknown:
+            errors += unknown.errors
+            continue
+        if not matches:
+            hint = f"check the path after `--signals {source.feed}=`; names that begin with `_` or `.` are left out"
+            errors.append(LoadError(pattern, None, "no such file", hint=hint))
+    if errors:
+        raise LoadErrors(errors)
+    return [found[path] for path in sorted(found)]
+
+
+def _with_folder(pattern: str) -> str:
+    """Return the pattern with the folder that it is about: Beam lists nothing for `*.csv`, but does for `./*.csv`."""
+    return pattern if "/" in pattern else f"./{pattern}"
+
+
+def _matches(pattern: str) -> list[FileMetadata]:
+    """Return the files that a pattern matches, or those in the folders that it matches."""
+    found = FileSystems.match([pattern])[0].metadata_list
+    files = _visible(pattern, (match for match in found if not Path(match.path).is_dir()))
+    inside = f"{pattern.rstrip('/')}/**"
+    return files or _visible(inside, FileSystems.match([inside])[0].metadata_list)
+
+
+def _visible(pattern: str, matches: Iterable[FileMetadata]) -> list[FileMetadata]:
+    """Return the files that no name below the first `*` of the pattern hides, unless it ends in such a name itself."""
+    fixed = pattern[: min((at for sign in _MAGIC if (at := pattern.find(sign)) >= 0), default=len(pattern))]
+    parts = fixed.count("/")
+    if pattern.rpartition("/")[2].startswith(_HIDDEN):
+        return list(matches)
+    return [one for one in matches if not any(name.startswith(_HIDDEN) for name in one.path.split("/")[parts:])]
