@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from tests.mutants.campaign import Result, areas, chosen, equivalents, gone, share, table, tries, unchanged
+from tests.mutants.campaign import Result, areas, chosen, equivalents, gone, in_turn, share, table, tries, unchanged
 from tests.mutants.trial import warm_up
 
 LEAST = 0.9
@@ -16,8 +16,8 @@ def main() -> int:
     if stale := gone(listed):
         print("listed as equivalent and no longer there:", *stale, sep="\n  ")
     per_area = -(-asked.number // len(wanted))
-    chose = {area: chosen(area, per_area, asked.seed, listed, asked.only) for area in wanted}
-    some = [(area, one) for area, mine in chose.items() for one in mine]
+    mine = [[(area, one) for one in chosen(area, per_area, asked.seed, listed, asked.only)] for area in wanted]
+    some = list(in_turn(map(iter, mine)))  # what is known after a while is known of all areas
     warm_up()
     usual, red = unchanged(wanted, asked.workers) if asked.check else ({}, {})
     if red:

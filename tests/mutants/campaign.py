@@ -2,10 +2,11 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from ruamel.yaml import YAML
 
@@ -13,6 +14,7 @@ from tests.mutants.changes import Change, changes
 from tests.mutants.trial import ended, start
 
 HERE = Path(__file__).parent
+Thing = TypeVar("Thing")
 ENOUGH = 3000
 """Seconds of a processor that no area's tests need."""
 
@@ -63,16 +65,16 @@ def chosen(area: Area, number: int, seed: int, passed_over: Mapping[str, str], o
             if change.name not in passed_over and only in change.name:
                 kinds.setdefault(change.kind, []).append(change)
     turns = [iter(sorted(mine, key=lambda one: one.rank(seed))) for _, mine in sorted(kinds.items())]
-    return list(islice(_in_turn(turns), number))
+    return list(islice(in_turn(turns), number))
 
 
-def _in_turn(turns: Sequence[Iterator[Change]]) -> Iterator[Change]:
+def in_turn(turns: Iterable[Iterator[Thing]]) -> Iterator[Thing]:
     """Yield the first of each, the second of each, and so on."""
-    open_turns = list(turns)
-    while open_turns:
-        going = [(turn, next(turn, None)) for turn in open_turns]
-        yield from (change for _, change in going if change)
-        open_turns = [turn for turn, change in going if change]
+    going = list(turns)
+    while going:
+        found = [(turn, next(turn, None)) for turn in going]
+        yield from (one for _, one in found if one is not None)
+        going = [turn for turn, one in found if one is not None]
 
 
 def gone(listed: Mapping[str, str]) -> list[str]:
