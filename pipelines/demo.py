@@ -1,7 +1,6 @@
 """The whole path on a town that does not exist: its signals, a run of its playbook, and what came of it."""
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from secrets import token_hex
 
@@ -11,6 +10,7 @@ from pipelines.settings import RunSettings
 from pipelines.simulate import simulate, told
 from pipelines.simulation.recognised import recognised
 from pipelines.summary import summary
+from pipelines.worth_explaining import worth_explaining
 from schemas.playbook_file import load_playbook
 from transforms.pseudonym_key import key_at_hand
 
@@ -37,14 +37,26 @@ def demo(
         ValueError: The town is too small.
     """
     book, signals = load_playbook(playbook), out_dir / "signals"
-    if (signals / "simulated.json").exists():
-        shutil.rmtree(signals)
-    town = simulate(signals, seed=seed, subscribers=subscribers, days=days, on_day=on_day)
+    town = simulate(signals, seed=seed, subscribers=subscribers, days=days, on_day=on_day, replace=True)
     files = tuple((name, str(town.files[name])) for name in book.signals)
     now = int(town.end.timestamp() * 1000)
     settings = RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), as_of=now, mode="simulated")
     with key_at_hand(token_hex(32)):  # nobody keeps it: who is erased here is not to be found again
-        run(settings)
+        report = run(settings)
     segments = [(level, name) for level, made in book.levels.items() for name in made.segments]
     known = recognition_text(recognised(signals / "truth", out_dir / "run", segments, town.end))
-    return "\n".join([told(town), "", summary(out_dir / "run"), *([f"{known}\n"] if known else [])])
+    unread = {name: count for name, count in town.counts.items() if name not in book.signals and count}
+    parts = [
+        "\n".join([told(town), f"  {report.signals_told()}", *_unread(unread)]),
+        summary(out_dir / "run").rstrip(),
+        known,
+        "\n".join(worth_explaining(str(out_dir / "run"))),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _unread(counts: Mapping[str, int]) -> Iterator[str]:
+    """Tell which signals do not go in, for the playbook does not read them."""
+    if counts:
+        each = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        yield f"  {sum(counts.values()):,} are not read, for the playbook has no use for them: {each}"

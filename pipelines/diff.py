@@ -54,6 +54,8 @@ class Diff:
         differences: What the files say differently.
         fates: What becomes of each definition, features first.
         triggers: The triggers that offers name in only one of them, to `added` or `removed`.
+        sequences: Each moment that was a sequence, as `level.name`, to what becomes of those in flight: `kept` or
+            `forgotten`.
     """
 
     old: Playbook
@@ -61,6 +63,7 @@ class Diff:
     differences: list[Difference]
     fates: list[Fate]
     triggers: Mapping[str, str]
+    sequences: Mapping[str, str]
 
     def record(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -69,6 +72,7 @@ class Diff:
             "differences": [one.record() for one in self.differences],
             "definitions": [one.record() for one in self.fates],
             "triggers": dict(self.triggers),
+            "sequences": dict(self.sequences),
         }
 
 
@@ -80,13 +84,14 @@ def diff(old: str, new: str) -> Diff:
     """
     (before, _), (after, _) = load_checked(old), load_checked(new)
     was, now = load_plans(before), load_plans(after)
-    sides = (
+    sides = [
         (was.get(level) or _nothing(now[level]), now.get(level) or _nothing(was[level]))
         for level in LEVELS
         if level in was.keys() | now.keys()
-    )
+    ]
     fates = [fate for side in sides for fate in fates_of(*side, after.effective_from)]
-    return Diff(before, after, differences(before, after), fates, _triggers(before, after))
+    sequences = {name: fate for side in sides for name, fate in _sequences(*side).items()}
+    return Diff(before, after, differences(before, after), fates, _triggers(before, after), sequences)
 
 
 def fates_of(old: ContextPlan, new: ContextPlan, effective_from: int | None) -> list[Fate]:
@@ -148,6 +153,12 @@ def _ready(old: ContextPlan, new: ContextPlan, start: int) -> dict[str, int]:
         return found[name]
 
     return {name: at(name) for name in reads}
+
+
+def _sequences(old: ContextPlan, new: ContextPlan) -> dict[str, str]:
+    """Return what becomes of what waits of each sequence: it goes on if steps, times and name are the same."""
+    was, now = ({one.name: one.sequence.key for one in plan.moments if one.sequence} for plan in (old, new))
+    return {f"{new.level}.{name}": "kept" if now.get(name) == key else "forgotten" for name, key in was.items()}
 
 
 def _triggers(old: Playbook, new: Playbook) -> dict[str, str]:

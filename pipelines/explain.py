@@ -14,6 +14,8 @@ from pyarrow.dataset import dataset
 from pipelines.explained import Row, Story, dotted
 from pipelines.failures import UnknownSubjectError, outputs_needed
 from pipelines.report import instant
+from schemas.playbook_levels import LEVELS
+from schemas.visible import shortened, visible
 from transforms.context.erasures.tombstones import salted
 from transforms.pseudonym_key import KEY_VARIABLE, key_in_environment
 
@@ -30,27 +32,41 @@ def explain(out: str, subject: str, at: int | None = None) -> Story:
 
     Args:
         out: The directory of the run's outputs.
-        subject: Its id, for a subscriber, or KIND/ID.
+        subject: KIND/ID, or the id of a subscriber, whatever is in it.
         at: Milliseconds; nothing after it is told. By default all is.
 
     Raises:
         NoOutputsError: the run's Parquet outputs are not there.
         UnknownSubjectError: nothing at all is known of the subject.
     """
-    kind, slash, name = subject.partition("/")
-    kind, name = (kind, name) if slash else ("subscriber", subject)
     until = LAST if at is None else instant(at)
     with outputs_needed(out):
-        everything = _written(out, kind, name)
-        receipts = _receipts(out, kind, name)
+        kind, name, everything, receipts = _found(out, subject)
         contexts, transitions, decisions = ([row for row in rows if row["tick"] <= until] for rows in everything)
-        decisions = _with_what_went_out(out, decisions)
+        decisions = [*_with_what_was_null(out, _with_what_went_out(out, decisions))]
         context = _of_its_kind(out, kind, contexts[-1]) if contexts else None
-    if not any(everything) and not receipts:
-        raise UnknownSubjectError(f"{out} tells nothing of {kind}/{name}: {_unknown()}")
     transitions = [{**row, "evidence": row["evidence"] and json.loads(row["evidence"])} for row in transitions]
     erasure = _last_erasure([row for row in receipts if row["tick"] <= until])
     return Story(f"{kind}/{name}", context, _members(transitions), transitions, decisions, *erasure)
+
+
+def _found(out: str, subject: str) -> tuple[str, str, list[list[Row]], list[Row]]:
+    """Return kind and id of a subject, and what was written of it: its outputs and receipts.
+
+    Raises:
+        UnknownSubjectError: nothing, and which other subjects have that id.
+    """
+    kind, slash, name = subject.partition("/")
+    named = [(kind, name)] if slash and kind in LEVELS else []
+    for kind, name in [*named, (LEVELS[0], subject)]:
+        everything, receipts = _written(out, kind, name), _receipts(out, kind, name)
+        if any(everything) or receipts:
+            return kind, name, everything, receipts
+    ids = {name for _, name in named} | {subject}
+    others = [f"{kind}/{name}" for kind in LEVELS for name in sorted(ids) if any(_written(out, kind, name))]
+    told = "/".join(named[0]) if named else f"{LEVELS[0]}/{subject}"
+    why = f"did you mean {' or '.join(map(visible, others))}?" if others else _unknown()
+    raise UnknownSubjectError(f"{visible(out)} tells nothing of {visible(shortened(told))}: {why}")
 
 
 def _written(out: str, kind: str, name: str) -> list[list[Row]]:
@@ -71,6 +87,20 @@ def _with_what_went_out(out: str, decisions: Sequence[Row]) -> list[Row]:
         went_out[_PLACE(row)].append(f"{row['offer']} of {row['subject_kind']}/{row['subject']}")
     told = ({"went_out": went_out[_PLACE(row)]} if row["action"] == "outranked" else {} for row in decisions)
     return [{**row, **more} for row, more in zip(decisions, told, strict=True)]
+
+
+def _with_what_was_null(out: str, decisions: Sequence[Row]) -> Sequence[Row]:
+    """Return decisions, the last one with all that its condition read in its evidence: what was NULL too."""
+    if not decisions:
+        return decisions
+    *before, last = decisions
+    of = (pc.field("subject_kind") == last["subject_kind"]) & (pc.field("subject") == last["subject"])
+    name = last["trigger"].removeprefix(f"{last['subject_kind']}.").removesuffix(".exited")
+    mine = of & (pc.field("name") == name)
+    rows = [row for row in _rows(f"{out}/transitions.parquet", mine) if row["tick"] == last["tick"]]
+    read = {name for row in rows for name in json.loads(row["evidence"] or "{}")}
+    evidence = {name: value for name, value in dotted(last["evidence"]) if value is not None or name in read}
+    return [*before, {**last, "evidence": evidence}]
 
 
 def _receipts(out: str, kind: str, name: str) -> list[Row]:
@@ -99,11 +129,11 @@ def _last_erasure(receipts: Sequence[Row]) -> tuple[str | None, dict[str, int]]:
 
 
 def _of_its_kind(out: str, kind: str, row: Row) -> Row:
-    """Return a row of `contexts` without the columns that no subject of its kind has: they are of other levels."""
+    """Return a row of `contexts` without the columns of other levels: those that only subjects of another kind have."""
     empty = {name: pc.field("context", *name.split(".")) for name, value in dotted(row["context"]) if value is None}
-    contexts = dataset(f"{out}/contexts.parquet")
-    table = contexts.to_table(columns=empty, filter=pc.field("subject_kind") == kind)
-    others = {name for name in empty if table[name].null_count == len(table)}
+    contexts, own = dataset(f"{out}/contexts.parquet"), pc.field("subject_kind") == kind
+    mine, theirs = (contexts.to_table(columns=empty, filter=rows) for rows in (own, ~own))
+    others = {name for name in empty if mine[name].null_count == len(mine) and theirs[name].null_count < len(theirs)}
     return {**row, "context": _without(row["context"], others)}
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from schemas.visible import visible_values
+
 LATELY = 10
 """How many transitions and decisions the text shows."""
 
@@ -20,7 +22,8 @@ class Story:
         members: Segment to the tick at which the subject entered it.
         transitions: Rows of `transitions`, the evidence as a mapping.
         decisions: Rows of `decisions` about the subject, and of those about its groups that would have reached it;
-            those that were outranked with `went_out`: what their contact root got at that tick, and for whom.
+            those that were outranked with `went_out`: what their contact root got at that tick, and for whom; the last
+            with the evidence of its own condition only.
         erased: The tick of its last erasure, None for none; what was written before is still told.
         removed: How many rows of what that erasure removed.
     """
@@ -39,6 +42,9 @@ class Story:
 
     def text(self) -> str:
         """Return the story as text: context, memberships, what happened, decisions, and why the last one."""
+        return Story(**visible_values(vars(self)))._text()
+
+    def _text(self) -> str:
         parts = [
             [self.subject, *self._erasure()],
             [*_context(self.context)] if self.context else ["no context was written yet"],
@@ -107,8 +113,7 @@ def _answer(row: Row) -> str:
 def _why(row: Row) -> Iterator[str]:
     """Tell of a decision what made it and how each candidate fared."""
     yield f"why {_answer(row)}"
-    read = [(name, value) for name, value in dotted(row["evidence"]) if value is not None]
-    yield f"  {row['trigger']}{_address(row)} at {row['tick']}: {_values(read)}"
+    yield f"  {row['trigger']}{_address(row)} at {row['tick']}: {_values(dotted(row['evidence']))}"
     yield from _aligned(_candidate(row, candidate) for candidate in row["candidates"])
     yield f"  decision {row['decision_id']}, {row['playbook']} version {row['version']}, {row['mode']}"
 
@@ -133,7 +138,8 @@ def _values(pairs: Iterable[tuple[str, Any]]) -> str:
 
 
 def _value(value: Any) -> str:
-    return "NULL" if value is None else f"{value:,.6g}" if isinstance(value, float) else str(value)
+    """Return a value with all its digits: those that decide may be the last."""
+    return "NULL" if value is None else f"{value:,}".removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:

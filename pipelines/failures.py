@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from schemas.visible import visible
+
 
 class Failure(Exception):
     """Something that the user has to know, told without a traceback."""
@@ -17,6 +19,10 @@ class NoOutputsError(Failure):
 
 class UnknownSubjectError(Failure):
     """The run wrote nothing about the subject."""
+
+
+class BusyError(Failure):
+    """Another process is writing to the same folder."""
 
 
 class TooManyRejectedError(Failure):
@@ -38,10 +44,12 @@ def outputs_needed(out: str) -> Iterator[None]:
     Raises:
         NoOutputsError: naming the directory and what to give.
     """
+    needed = "give the directory that `segone run --out` wrote Parquet to"
+    if Path(out).is_dir() and not (Path(out) / "run.json").is_file():
+        raise NoOutputsError(f"no whole outputs of a run in {visible(out)}: run.json is missing; {needed}")
     try:
         yield
     except OSError as error:
         if not (isinstance(error, FileNotFoundError) or Path(out).is_file()):
             raise
-        what = f"no outputs of a run in {out}: give the directory that `segone run --out` wrote Parquet to"
-        raise NoOutputsError(what) from error
+        raise NoOutputsError(f"no outputs of a run in {visible(out)}: {needed}") from error

@@ -146,6 +146,12 @@ def outputs_of(offers: OfferPlan, formats: Collection[str]) -> dict[str, Output]
     return made
 
 
+def names_of(formats: Collection[str]) -> list[str]:
+    """Return the names of all files that a run may write in some formats."""
+    writers = {name: WRITERS.get(name, FORMATS) for name in SORT_BY}
+    return [f"{name}.{ending}" for name, endings in writers.items() for ending in endings if ending in formats]
+
+
 def schemas_of(offers: OfferPlan) -> dict[str, pa.Schema]:
     """Return the columns of each output."""
     context = [

@@ -7,6 +7,7 @@ import polars as pl
 
 from pipelines.summary import of_level, summary, table
 from schemas.versions import Versions
+from schemas.visible import visible
 
 SAMPLES = 10
 
@@ -41,7 +42,7 @@ def _spread(events: pl.DataFrame) -> str:
     chosen = firsts[[n * len(firsts) // size for n in range(size)]]
     when = pl.col("tick").dt.strftime("%Y-%m-%d %H:%M")
     shown = chosen.select(pl.format("{} ({})", "subject", when))
-    return ", ".join(shown.to_series()) or "nobody"
+    return ", ".join(map(visible, shown.to_series())) or "nobody"
 
 
 def funnel(offers: Iterable[str], decisions: pl.DataFrame) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipelines.lock import locked
 from pipelines.published import (
     Published,
     changed_since,
@@ -39,23 +40,36 @@ def publish(path: str, directory: str, stamps: Mapping[str, int | str], now: int
         The published file.
 
     Raises:
+        BusyError: somebody else is publishing there.
         LoadErrors: mistakes in the playbook; published files that were changed; a version that is used or lower than
             the last; a time that is missing, past, or not after the last version's; another name, tick, grace or
             `feed_timeout`.
     """
     load_checked(path)
     text, book = stamped(path, stamps)
+    _follow(book, directory, now)
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        entries = _follow(book, directory, now)
+        target = Path(directory) / f"{book.playbook}-v{book.version}.yaml"
+        replace_file(target, text)
+        assert book.effective_from is not None
+        new = Published(book.version, target.name, book.content_hash, instant(book.effective_from))
+        write_index(directory, [*entries, new])
+    return target
+
+
+def _follow(book: Playbook, directory: str, now: int) -> list[Published]:
+    """Return what was published in a directory, once the playbook may follow it.
+
+    Raises:
+        LoadErrors: why it may not.
+    """
     entries = read_index(directory)
     before = load_versions(directory).playbooks if Path(directory).is_dir() and playbook_files(directory) else ()
     if errors := [*changed_since(directory, before), *_refusals(book, before, Path(directory), now)]:
         raise LoadErrors(errors)
-    target = Path(directory) / f"{book.playbook}-v{book.version}.yaml"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(target, text)
-    assert book.effective_from is not None
-    new = Published(book.version, target.name, book.content_hash, instant(book.effective_from))
-    write_index(directory, [*entries, new])
-    return target
+    return entries
 
 
 def stamped(path: str, stamps: Mapping[str, int | str]) -> tuple[str, Playbook]:

@@ -1,11 +1,12 @@
 """A directory of published versions of a playbook, and the index that says what was published."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from secrets import token_hex
 
+from pipelines.folders import LocalFolder
 from pipelines.validate import load_checked
 from schemas.errors import LoadError, LoadErrors
 from schemas.files import read_file
@@ -105,9 +106,10 @@ def write_index(directory: str | Path, entries: Sequence[Published]) -> None:
 
 def replace_file(path: Path, text: str) -> None:
     """Write a file so that readers see all of it or what was there before."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    folder, partial = LocalFolder(str(path.parent)), f".{path.name}.{token_hex(4)}.partial"
+    try:
+        folder.write(partial, text)
+        folder.move(str(path.with_name(partial)), path.name)
+    except OSError:
+        path.with_name(partial).unlink(missing_ok=True)
+        raise

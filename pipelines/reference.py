@@ -153,8 +153,9 @@ or else of the `after` signal that started it. For the offer's other triggers it
 `let` names stand for expressions everywhere; `--set name=value` sets one for a try.
 
 - Literals: `1`, `2.5`, `'text'`, `TRUE`, `FALSE`, `NULL`. There are whole numbers, numbers, texts and truth values.
-- Arithmetic: `+ - * /`, `//` (rounded down) and `%`. Whole numbers are exact; `/` always gives a number. Division by
-  zero, what does not fit, infinite and undefined results are NULL, at every step.
+- Arithmetic: `+ - * /`, `a // b` (`a / b` rounded down) and `a % b` (`a - b * (a // b)`). Whole numbers are exact; `/`
+  always gives a number, the one nearest to the quotient. Division by zero, what does not fit, infinite and undefined
+  results are NULL, at every step. A row's value never depends on other rows.
 - Comparison: `= <> < <= > >=`, `BETWEEN`, `IN (…)`, `IS [NOT] NULL`, `IS [NOT] TRUE`, `IS [NOT] DISTINCT FROM`; texts
   also `LIKE` and `ILIKE` with `%` and `_`. Text and number do not compare.
 - Logic: `AND`, `OR`, `NOT`, of three values. A condition that is NULL is not true.

@@ -74,11 +74,15 @@ class Report:
         """Signals that were refused, those that came too late included."""
         return self.signals.get("rejected", 0) + self.signals.get("too_late", 0)
 
-    def summary(self) -> str:
-        """Return what became of the signals and the triggers, for people."""
+    def signals_told(self) -> str:
+        """Return what became of the signals, for people."""
         parts = _told({name: self.signals.get(name, 0) for name in PARTS})
         told = [f"{self.signals[name]:,} applied {what}" for name, what in APPLIED.items() if self.signals.get(name)]
         late = f" ({', '.join(told)})" if told else ""
+        return f"{self.signals.get('in', 0):,} signals in = {parts}{late}"
+
+    def summary(self) -> str:
+        """Return what became of the signals and the triggers, for people."""
         torn = self.signals.get("uncounted", 0)
         lost = (
             f"files or parts of files were lost, and nobody knows how many signals with them: {torn:,}\n"
@@ -94,7 +98,7 @@ class Report:
         numbers = [str(book["version"]) for book in self.playbooks]
         book = f"{self.playbooks[0]['name']} {'version' if len(numbers) == 1 else 'versions'} {', '.join(numbers)}"
         return (
-            f"{self.signals.get('in', 0):,} signals in = {parts}{late}\n"
+            f"{self.signals_told()}\n"
             f"{lost}"
             f"{sum(self.decisions.values()):,} triggers = {_told(self.decisions)}\n"
             f"{ignored}{unseen}"

@@ -1,7 +1,7 @@
 """One bounded run: playbook and files in, outputs and their report out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
@@ -13,8 +13,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
 from pipelines.failures import TooManyRejectedError
-from pipelines.offers_pipeline import SORT_BY, build
+from pipelines.folders import paths_of
+from pipelines.offers_pipeline import SORT_BY, build, names_of
 from pipelines.published import load_versions
+from pipelines.refusals import refusals
 from pipelines.report import ANSWERS, PARTS, Report, instant, versions
 from pipelines.runner_options import beam_arguments
 from pipelines.settings import FORMATS, Limit, RunSettings
@@ -23,6 +25,7 @@ from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.versions import Versions
+from schemas.visible import visible
 from transforms.read_signals import READ, WITHOUT
 
 _log = structlog.get_logger()
@@ -46,7 +49,8 @@ def run(settings: RunSettings) -> Report:
     _check(settings, playbook.tick)
     numbers = [book.version for book in books.playbooks]
     _log.info("run starts", playbook=playbook.playbook, versions=numbers, runner=settings.runner)
-    staging = Staging(settings.out, [f"{name}.{ending}" for name in SORT_BY for ending in FORMATS])
+    staging = Staging(settings.out, names_of(FORMATS))
+    staging.check(_inputs(settings))
     pipeline = beam.Pipeline(options=PipelineOptions(beam_arguments(settings.runner, settings.beam_options)))
     build(pipeline, books, replace(settings, out=staging.directory, as_of=as_of))
     loaded = monotonic()
@@ -65,15 +69,23 @@ def _check(settings: RunSettings, tick: int) -> None:
     if settings.until is not None and settings.until % tick:
         hint = f"{settings.playbook} has one every {format_duration(tick)}, counted from 1970 UTC"
         raise LoadErrors([LoadError("--until", None, "is not a tick", hint=hint)])
-    if Path(settings.out).is_file():
+    if Path(settings.out).exists() and not Path(settings.out).is_dir():
         hint = "give a directory; it is made if it is not there"
         raise LoadErrors([LoadError(settings.out, None, "is a file, and outputs go to a directory", hint=hint)])
+
+
+def _inputs(settings: RunSettings) -> Iterator[str]:
+    """Yield all files that a run reads, as far as they can be listed."""
+    yield from filter(None, (settings.playbook, settings.sources))
+    for _, pattern in (*settings.signals, *settings.seeds):
+        yield from paths_of(pattern)
 
 
 def _publish(settings: RunSettings, staging: Staging, report: Report) -> None:
     if told := _too_many(settings.max_rejected, report):
         staging.publish_only("rejected")
-        raise TooManyRejectedError(f"{told}; {settings.out}/rejected.* say why, and there are no other outputs")
+        where = f"{visible(settings.out)}/rejected.* say why, and there are no other outputs"
+        raise TooManyRejectedError(f"{told}; {where}\n{refusals(settings.out)}".rstrip())
     staging.publish(report.text())
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from pipelines.failures import outputs_needed
 from pipelines.summary import BARS, MOST_DAYS
+from schemas.visible import visible_values
 from transforms.pulse.effects import Z
 
 LATELY = timedelta(days=7)
@@ -123,7 +124,8 @@ def who(out: str, level: str | None = None) -> list[Who]:
 
 def text_of(found: Iterable[Who]) -> str:
     """Return segments as text."""
-    return "\n\n".join(one.text() for one in found) + "\n" if found else "no segment had a member\n"
+    shown = [Who(**visible_values(vars(one))) for one in found]
+    return "\n\n".join(one.text() for one in shown) + "\n" if shown else "no segment had a member\n"
 
 
 def sure(row: Row) -> float:

@@ -5,6 +5,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 from typing import Any
 
+from pipelines.flag_values import directory, pair, share
 from pipelines.runner_options import beam_arguments
 from schemas.durations import DAY, parse_duration, parse_instant
 from schemas.modes import MODES
@@ -36,32 +37,6 @@ def option(
     """
     given = {"flag": flag, "help": text, "parse": parse, "metavar": metavar, "panel": panel}
     return field(default=default, metadata=given)
-
-
-def pair(text: str) -> tuple[str, str]:
-    """Return the name and the value of `NAME=VALUE`."""
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise ValueError(f"`{text}` is not NAME=VALUE")
-    return name, value
-
-
-def instant_text(text: str) -> str:
-    """Return the text of an instant as it is, once it is one."""
-    parse_instant(text)
-    return text
-
-
-def share(text: str) -> Fraction:
-    """Return `1%` or `0.01` as the share that it is."""
-    number = text.removesuffix("%")
-    try:
-        found = Fraction(number) / (100 if number != text else 1)
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"`{text}` is not a share, as `1%` or `0.01`") from error
-    if not 0 <= found <= 1:
-        raise ValueError(f"`{text}` is not between 0% and 100%")
-    return found
 
 
 @dataclass(frozen=True)
@@ -102,7 +77,12 @@ class RunSettings:
         parse=pair,
         metavar="NAME=GLOB",
     )
-    out: str = option("--out", "Directory for the outputs; those of an earlier run there are replaced.", metavar="DIR")
+    out: str = option(
+        "--out",
+        "Directory for the outputs; those of an earlier run there are replaced.",
+        parse=directory,
+        metavar="DIR",
+    )
     sources: str | None = option("--sources", "How raw columns become signals (YAML).", default=None, metavar="FILE")
     seeds: tuple[tuple[str, str], ...] = option(
         "--seed",

@@ -1,8 +1,7 @@
 """A seeded town that does not exist: signals to try playbooks on, and the truth beside them."""
 
 import json
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -20,12 +19,14 @@ from pipelines.simulation.files import METADATA, FileFormat, SignalFile
 from pipelines.simulation.groups import household_events_of, news_of, sme_events_of
 from pipelines.simulation.habits import orders_of, tickets_of, visits_of
 from pipelines.simulation.moves import changes_of
+from pipelines.simulation.place import ABOUT, check_place, new_folder
 from pipelines.simulation.standing import consents_of, group_profiles_of, memberships_of, profiles_of
 from pipelines.simulation.town import Town, draw_town
 from pipelines.simulation.travel import abroad, trips_of
 from pipelines.simulation.truth import truth_of
 from pipelines.simulation.usage import usage_of
 from pipelines.simulation.visitors import identities_of, looks_of
+from schemas.visible import visible
 
 SLOW: dict[str, tuple[Callable[[Town, Calendar], pl.DataFrame], ...]] = {
     "membership": (memberships_of, changes_of, identities_of),
@@ -74,6 +75,7 @@ def simulate(
     file_format: FileFormat = "parquet",
     disorder: float = 0.0,
     on_day: Callable[[int], None] = lambda day: None,
+    replace: bool = False,
 ) -> Simulated:
     """Write the signals of a town, in the order of arrival, and the truth about it.
 
@@ -88,27 +90,17 @@ def simulate(
         file_format: Of the signals; the truth is always Parquet.
         disorder: Share of the signals that arrive later than grace, up to 30 hours, and share that comes twice.
         on_day: Called with the number of days done.
+        replace: Whether an earlier town in `out_dir`, with nothing else in it, gives way to this one.
 
     Raises:
         FileExistsError: There is something in `out_dir` already.
         ValueError: `subscribers` or `days` are too few, or `disorder` is no share.
     """
-    if out_dir.exists() and any(out_dir.iterdir()):
-        raise FileExistsError(f"{out_dir} is not empty: name a new folder for the simulated town")
+    check_place(out_dir, replace=replace)
     if not 0 <= disorder <= 1:
         raise ValueError(f"disorder is a share between 0 and 1, not {disorder}")
     town, calendar = draw_town(np.random.default_rng([seed, 1]), subscribers, days), calendar_of(seed, start, days)
-    partial = out_dir.with_name(f"{out_dir.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "truth").mkdir(parents=True)
-    with ExitStack() as stack:
-        files = {name: stack.enter_context(closing(SignalFile(partial, name, file_format))) for name in SIGNALS}
-        arrivals = {name: Arrivals(calendar, name, number, disorder) for number, name in enumerate(SIGNALS)}
-        _write_signals(town, calendar, arrivals, files, on_day)
-    for name, table in (truth_of(town, calendar) | {"late": late_of(arrivals.values())}).items():
-        table.write_parquet(partial / "truth" / f"{name}.parquet", metadata=METADATA)
     end = datetime.fromtimestamp(calendar.midnights[-1] / 1000, UTC)
-    counts = {name: file.count for name, file in files.items()}
     settings = {
         "seed": seed,
         "subscribers": subscribers,
@@ -116,20 +108,46 @@ def simulate(
         "start": str(start),
         "zone": ZONE,
         "disorder": disorder,
+        "end": end.isoformat(),
     }
-    about = {**METADATA, "simulated": True, **settings, "end": end.isoformat(), "signals": counts}
-    (partial / "simulated.json").write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-    partial.replace(out_dir)
+    with new_folder(out_dir, replace=replace) as partial:
+        arrivals = {name: Arrivals(calendar, name, number, disorder) for number, name in enumerate(SIGNALS)}
+        files = _write_signals(partial, town, calendar, arrivals, file_format, on_day)
+        _write_truth(partial / "truth", truth_of(town, calendar) | {"late": late_of(arrivals.values())})
+        counts = {name: file.count for name, file in files.items()}
+        about = {**METADATA, "simulated": True, **settings, "signals": counts}
+        (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n", "utf-8")
     return Simulated(out_dir, {name: out_dir / file.path.name for name, file in files.items()}, counts, end)
 
 
 def told(town: Simulated) -> str:
     """Return one line about a simulated town that leaves no doubt about what it is."""
     counts = f"{sum(town.counts.values()):,} signals of {len(town.counts)} types"
-    return f"Simulated town in {town.out_dir}: {counts}. Nothing in it is real."
+    return f"Simulated town in {visible(town.out_dir)}: {counts}. Nothing in it is real."
+
+
+def _write_truth(folder: Path, truth: Mapping[str, pl.DataFrame]) -> None:
+    folder.mkdir()
+    for name, table in truth.items():
+        table.write_parquet(folder / f"{name}.parquet", metadata=METADATA)
 
 
 def _write_signals(
+    folder: Path,
+    town: Town,
+    calendar: Calendar,
+    arrivals: dict[str, Arrivals],
+    file_format: FileFormat,
+    on_day: Callable[[int], None],
+) -> dict[str, SignalFile]:
+    """Write all signals; return their files, closed."""
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(closing(SignalFile(folder, name, file_format))) for name in SIGNALS}
+        _write_days(town, calendar, arrivals, files, on_day)
+    return files
+
+
+def _write_days(
     town: Town,
     calendar: Calendar,
     arrivals: dict[str, Arrivals],

@@ -6,6 +6,9 @@ from pathlib import Path
 import polars as pl
 
 from schemas.playbook_levels import LEVELS
+from schemas.visible import visible
+from transforms.decision.candidates import MICROS
+from transforms.rowwise import quotient
 
 BARS = " ▁▂▃▄▅▆▇█"
 MOST_DAYS = 70
@@ -54,10 +57,9 @@ def _moments(events: pl.DataFrame) -> str:
 
 
 def _offers(offers: pl.DataFrame) -> str:
-    counts = offers.group_by("offer").agg(
-        pl.len(), pl.col("recipient").n_unique(), (pl.col("value_micros").sum() / 1e6).round().cast(pl.Int64)
-    )
-    return table(("offer", "sent", "to so many", "expected value"), counts.sort("offer").iter_rows())
+    counts = offers.group_by("offer").agg(pl.len(), pl.col("recipient").n_unique(), pl.col("value_micros").sum())
+    rows = counts.with_columns(quotient(pl.col("value_micros"), pl.lit(MICROS)).round().cast(pl.Int64)).sort("offer")
+    return table(("offer", "sent", "to so many", "expected value"), rows.iter_rows())
 
 
 def _over_time(ticks: pl.Series) -> str:
@@ -79,7 +81,7 @@ def _refusals(decisions: pl.DataFrame) -> str:
 
 def table(heads: Sequence[str], rows: Iterable[tuple[str | int, ...]]) -> str:
     """Return aligned columns, the first to the left; nothing without rows."""
-    cells = [[f"{cell:,}" if isinstance(cell, int) else f"  {cell}" for cell in row] for row in rows]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else f"  {visible(cell)}" for cell in row] for row in rows]
     if not cells:
         return ""
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]

@@ -12,6 +12,7 @@ from schemas.playbook import Playbook
 from schemas.playbook_file import PlaybookErrors, load_playbook, not_about
 from schemas.playbook_levels import STEPS, Moment
 from schemas.playbook_offers import Cap, Offer
+from schemas.visible import visible
 from transforms.context.plan.compile_level import PlanErrors
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plan, load_plans, scope_of
@@ -37,7 +38,7 @@ def validate(path: str | Path, lets: Mapping[str, str] | None = None, *, strict:
     if strict and found:
         raise LoadErrors(found)
     told = [f"warning: {one}" for one in found]
-    return "\n".join([*_head(playbook), *levels, *_offers(playbook), *told]) + "\n"
+    return "\n".join([*map(visible, [*_head(playbook), *levels, *_offers(playbook)]), *told]) + "\n"
 
 
 def load_checked(path: str | Path, lets: Mapping[str, str] | None = None) -> tuple[Playbook, ContextPlan]:

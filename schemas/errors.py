@@ -3,6 +3,13 @@
 import re
 from dataclasses import dataclass
 
+from schemas.visible import shortened, visible
+
+MOST_ERRORS = 100
+"""How many mistakes are told at once."""
+
+_LONG = re.compile("`([^`]{120})[^`]{40,}`")
+
 
 @dataclass(frozen=True)
 class LoadError:
@@ -23,24 +30,13 @@ class LoadError:
     hint: str = ""
 
     def __str__(self) -> str:
-        """Return `file:line: message`, then the quoted text and the hint, each on its own line; long values are cut."""
-        where = self.file if self.line is None else f"{self.file}:{self.line}"
-        parts = [f"{where}: {_cut(self.message)}"]
-        parts += [f"    {_cut(self.quoted.strip())}"] if self.quoted.strip() else []
-        parts += [f"    {_cut(self.hint)}"] if self.hint else []
-        return "\n".join(parts)
-
-
-MOST_TOLD = 50
-"""Of so many mistakes each is told; of more, how many there are besides."""
-
-_LONG = re.compile("`([^`]{120})[^`]{40,}`")
-
-
-def _cut(text: str) -> str:
-    """Return a text with its long values cut: those in backticks, and lines as a whole."""
-    text = _LONG.sub(r"`\1…`", text)
-    return text if len(text) <= 600 else f"{text[:600]}…"
+        """Return `file:line: message`, then the quoted text and the hint, each on its own line, long ones cut."""
+        where = _told(self.file) if self.line is None else f"{_told(self.file)}:{self.line}"
+        parts = [
+            f"{where}: {_told(self.message)}",
+            *(f"    {_told(each)}" for each in (self.quoted, self.hint) if each),
+        ]
+        return "\n".join(part for part in parts if part.strip())
 
 
 class LoadErrors(Exception):
@@ -52,7 +48,13 @@ class LoadErrors(Exception):
         super().__init__(*self.errors)
 
     def __str__(self) -> str:
-        """Return the errors, a paragraph each."""
-        more = len(self.errors) - MOST_TOLD
-        told = [*map(str, self.errors[:MOST_TOLD]), *([f"and {more:,} more mistakes"] if more > 0 else [])]
-        return "\n".join(told)
+        """Return every error, a paragraph each; of very many the first."""
+        more = len(self.errors) - MOST_ERRORS
+        return "\n".join(
+            [*map(str, self.errors[:MOST_ERRORS]), *([f"… and {more:,} more mistakes"] if more > 0 else [])]
+        )
+
+
+def _told(text: str) -> str:
+    """Return a text to show, its long values cut: those in backticks, and the whole."""
+    return visible(shortened(_LONG.sub(r"`\1…`", text.strip())))

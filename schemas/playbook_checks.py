@@ -14,6 +14,9 @@ from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, STEPS, Level, Moment
 from schemas.yaml_source import KeyPath
 
+MOST_IN_SET = 100
+"""Segments of an exclusive set: each waits for all that go before it."""
+
 
 def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
     """Yield what does not fit together; expressions and columns are checked where contracts are known.
@@ -113,6 +116,10 @@ def _sets(path: KeyPath, level: Level) -> Iterator[Mistake]:
         sets[segment.exclusive].append(name)
     named = {name for name in sets if name is not None}
     for name in sorted(named):
+        if len(sets[name]) > MOST_IN_SET:
+            where = (*path, "segments", sets[name][MOST_IN_SET], "exclusive")
+            told = f"the set `{name}` has {len(sets[name])} segments, and may have {MOST_IN_SET}"
+            yield Mistake(where, told, "each is looked at after all before it")
         if len(sets[name]) == 1:
             where = (*path, "segments", sets[name][0], "exclusive")
             yield Mistake(where, f"no other segment is in the set `{name}`", near_miss(name, named - {name}))

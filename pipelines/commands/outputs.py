@@ -5,14 +5,14 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from pipelines.console import failures_told
+from pipelines.console import failures_told, say
 from pipelines.flags import parser
 from schemas.durations import parse_instant
 
 
 def explain(
     out: Annotated[str, typer.Argument(help="The outputs of a run.")],
-    subject: Annotated[str, typer.Argument(help="A subscriber's id, or KIND/ID.")],
+    subject: Annotated[str, typer.Argument(help="A subscriber's id, or KIND/ID, as household/h1.")],
     at: Annotated[
         str | None,
         typer.Option(metavar="INSTANT", parser=parser(parse_instant), help="Up to when; by default to the end."),
@@ -29,7 +29,7 @@ def explain(
 
     with failures_told():
         story = explained(out, subject, cast("int | None", at))
-        typer.echo(json.dumps(story.record(), indent=2) + "\n" if as_json else story.text(), nl=False)
+        say(json.dumps(story.record(), indent=2) if as_json else story.text())
 
 
 def segments(
@@ -47,5 +47,4 @@ def segments(
 
     with failures_told():
         found = who(out, level)
-        told = json.dumps([one.record() for one in found], indent=2, default=str) + "\n"
-        typer.echo(told if as_json else text_of(found), nl=False)
+        say(json.dumps([one.record() for one in found], indent=2, default=str) if as_json else text_of(found))

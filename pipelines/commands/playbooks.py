@@ -7,10 +7,11 @@ from typing import Annotated, cast
 
 import typer
 
-from pipelines.console import failures_told, progress_shown
+from pipelines.console import failures_told, progress_shown, say, say_styled
+from pipelines.flag_values import directory, instant_text, pair
 from pipelines.flags import parser
-from pipelines.settings import instant_text, pair
 from schemas.durations import parse_instant
+from schemas.visible import visible
 
 
 def validate(
@@ -23,13 +24,15 @@ def validate(
 ) -> None:
     """Tell every mistake in a playbook, or what it says, from when each segment is ready, and what is seldom meant.
 
+    All keys and functions of playbooks are explained by `segone schema --reference`.
+
     segone validate playbook.yaml
     """
     from pipelines.validate import validate as told_of
 
     with failures_told():
         given = dict(cast("list[tuple[str, str]]", lets or []))
-        typer.echo(told_of(playbook, given, strict=strict), nl=False)
+        say(told_of(playbook, given, strict=strict))
 
 
 def play_stories(
@@ -51,7 +54,7 @@ def play_stories(
         raise typer.BadParameter(f"--engines: `{unknown[0]}` is none of {', '.join(ENGINES)}")
     with failures_told(), progress_shown() as tell:
         played = play_all(path, engines.split(","), tell)
-    typer.echo(played.text(), nl=False)
+    say(played.text())
     if played.failed:
         raise typer.Exit(1)
 
@@ -65,22 +68,22 @@ def diff(
 
     segone diff playbooks/town-v6.yaml town.yaml
     """
-    from rich.console import Console
-
     from pipelines.diff import diff as compared
     from pipelines.diff_text import text_of
 
     with failures_told():
         found = compared(old, new)
         if as_json:
-            typer.echo(json.dumps(found.record(), indent=2))
+            say(json.dumps(found.record(), indent=2))
         else:
-            Console(soft_wrap=True).print(text_of(found))
+            say_styled(text_of(found))
 
 
 def publish(
     playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
-    to: Annotated[str, typer.Option("--to", metavar="DIR", help="Directory of its versions.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="DIR", parser=parser(directory), help="Directory of its versions.")
+    ],
     version: Annotated[int | None, typer.Option(min=1, help="Stamp this number into the published file.")] = None,
     effective_from: Annotated[
         str | None,
@@ -110,7 +113,7 @@ def publish(
     }
     with failures_told():
         file = published(playbook, to, stamps, int(time() * 1000) if now is None else cast("int", now))
-    typer.echo(f"published {file}")
+    say(f"published {visible(file)}")
 
 
 def schema(
@@ -127,4 +130,4 @@ def schema(
     from pipelines.reference import playbook_reference
 
     with failures_told():
-        typer.echo(playbook_reference() if reference else schema_text(name), nl=False)
+        say(playbook_reference() if reference else schema_text(name))

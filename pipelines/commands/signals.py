@@ -2,13 +2,18 @@
 
 from dataclasses import replace
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.console import failures_told, progress_shown
-from pipelines.flags import takes
+from pipelines.console import failures_told, progress_shown, say, warn
+from pipelines.flag_values import directory
+from pipelines.flags import parser, takes
 from pipelines.settings import RunSettings
+from schemas.visible import visible
+
+if TYPE_CHECKING:
+    from pipelines.report import Report
 
 
 @takes(RunSettings)
@@ -20,19 +25,33 @@ def run(settings: RunSettings) -> None:
     segone run playbook.yaml --signals usage=calls.csv --sources sources.yaml --out out --max-rejected 1%
     """
     from pipelines.run import run as run_it
+    from pipelines.worth_explaining import worth_explaining
 
     with failures_told(), progress_shown():
         report = run_it(settings)
     rows = ", ".join(f"{count:,} {name}" for name, count in report.outputs.items())
-    typer.echo(f"{report.summary()}\n{settings.out}: {rows}")
-    if report.outputs["rejected"]:
-        typer.echo(f"{settings.out}/rejected.* say why signals were rejected")
+    say(f"{report.summary()}\n{visible(settings.out)}: {rows}")
+    _tell_refusals(report, settings.out, f"{settings.out}/rejected.* say why signals were rejected")
+    say("\n".join(["", *worth_explaining(settings.out)]))
+
+
+def _tell_refusals(report: "Report", out: str, where: str) -> None:
+    """Tell why signals were rejected, and loudly if they are most of all."""
+    from pipelines.refusals import loudly, refusals
+
+    if report.rejected:
+        say(f"{visible(where)}\n{refusals(out)}".rstrip())
+    if told := loudly(report):
+        warn(told)
 
 
 @takes(RunSettings, out="", mode="shadow", formats=("parquet",))
 def preview(
     settings: RunSettings,
-    keep: Annotated[str, typer.Option(metavar="DIR", help="Keep the outputs here, for `segone explain`.")] = "",
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", parser=parser(directory), help="Keep the outputs here, for `segone explain`."),
+    ] = None,
 ) -> None:
     """Show what a playbook would have done with history.
 
@@ -46,10 +65,9 @@ def preview(
     from pipelines.published import load_versions
     from pipelines.run import run as run_it
 
-    with failures_told(), TemporaryDirectory() as directory:
-        out = keep or directory
+    with failures_told(), TemporaryDirectory() as forgotten:
+        out = keep or forgotten
         with progress_shown():
             report = run_it(replace(settings, out=out))
-        typer.echo(
-            f"{report.summary()}\n\n{preview_of(load_versions(settings.playbook, dict(settings.lets)), out)}", nl=False
-        )
+        say(f"{report.summary()}\n\n{preview_of(load_versions(settings.playbook, dict(settings.lets)), out)}")
+        _tell_refusals(report, out, "")

@@ -6,9 +6,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.console import failures_told, progress_shown
+from pipelines.console import failures_told, progress_shown, say
+from pipelines.flag_values import directory
+from pipelines.flags import parser
 
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Directory to write to.")]
+
+def _directory(text: str) -> Path:
+    if Path(directory(text)).is_file():
+        raise ValueError(f"`{text}` is a file: name a directory")
+    return Path(text)
+
+
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", parser=parser(_directory), help="Directory to write to.")]
 Seed = Annotated[int, typer.Option(help="Of everything random: the same seed gives the same town.")]
 Subscribers = Annotated[int, typer.Option(min=100, help="Lines in the town.")]
 Days = Annotated[int, typer.Option(min=1, help="Days of signals.")]
@@ -45,7 +54,7 @@ def simulate(
             disorder=disorder,
             on_day=lambda day: tell(f"simulating: {day} of {days} days"),
         )
-    typer.echo(told(town))
+    say(told(town))
 
 
 def demo(out: Out, seed: Seed = 1, subscribers: Subscribers = 1_000, days: Days = 35) -> None:
@@ -63,4 +72,4 @@ def demo(out: Out, seed: Seed = 1, subscribers: Subscribers = 1_000, days: Days 
             days=days,
             on_day=lambda day: tell(f"simulating: {day} of {days} days"),
         )
-    typer.echo(text, nl=False)
+    say(text)

@@ -10,6 +10,7 @@ from pipelines.stories.reading import find_stories, read_story
 from pipelines.stories.story import Story
 from pipelines.stories.told import differences
 from schemas.errors import LoadErrors
+from schemas.visible import visible
 
 _REFUSED = (LoadErrors, Failure, OSError, ValueError, ArithmeticError)
 
@@ -36,7 +37,7 @@ class Played:
         """Return a line each, and below those that failed what was different, with file and line."""
         lines = [line for result in self.results for line in _lines(*result)]
         passed = len(self.results) - self.failed
-        return "\n".join([*lines, *self.skipped, f"{passed} passed, {self.failed} failed"]) + "\n"
+        return "\n".join([*map(visible, [*lines, *self.skipped]), f"{passed} passed, {self.failed} failed"]) + "\n"
 
 
 def play_all(path: Path, engines: Sequence[str] = ("core",), tell: Callable[[str], None] = lambda what: None) -> Played:

@@ -67,7 +67,7 @@ def read(case: Case) -> Found:
     except Unreadable as error:
         found.rejected.append(error.rejection)
         return found
-    intent = Intent(source, PAYLOAD, frozenset({"subscriber"}), LATEST)
+    intent = Intent(source, PAYLOAD, frozenset({"subscriber"}), 0, LATEST)
     for start, stop in ranges:
         for rows, rejected in read_split(lambda: _opened(case, file.compression), file, start, stop, what):
             found.rejected += rejected

@@ -55,6 +55,10 @@ def _diff(directory: Path, edits: dict[str, str], old: str = OLD) -> Diff:
     return diff(str(directory / "old.yaml"), str(directory / "new.yaml"))
 
 
+def _text(found: Diff) -> str:
+    return "\n".join(line for line, _ in text_of(found))
+
+
 def test_what_the_files_say_is_told_with_its_lines(tmp_path: Path) -> None:
     found = {
         ".".join(map(str, one.path)): (
@@ -130,7 +134,7 @@ def test_a_feature_under_another_name_keeps_its_history(tmp_path: Path) -> None:
     new = {"days:    {": "dates:   {", "days > 20": "dates > 20"}
     found = _diff(tmp_path, new)
     assert {one.name: one.change for one in found.fates}["subscriber.dates"] == "kept"
-    assert "forgotten" not in text_of(found).plain
+    assert "forgotten" not in _text(found)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_what_fades_has_a_history(tmp_path: Path, edits: dict[str, str], change:
     found = _diff(tmp_path, edits, old)
     assert {one.change for one in found.fates if one.kind == "derived" and one.change != "removed"} == {change}
     (name,) = (one.name for one in found.fates if one.kind == "derived" and one.change == change)
-    assert (f"+ {name}: starts anew" in text_of(found).plain) == (change == "changed")
+    assert (f"+ {name}: starts anew" in _text(found)) == (change == "changed")
 
 
 def test_a_long_window_is_ready_when_the_pane_of_its_tail_is(tmp_path: Path) -> None:
@@ -156,8 +160,33 @@ def test_a_long_window_is_ready_when_the_pane_of_its_tail_is(tmp_path: Path) -> 
     assert fates["subscriber.mb_2h"].record()["ready_at"] == "2026-12-01T03:05:00.000Z"
 
 
+@pytest.mark.parametrize(
+    ("edits", "fate"),
+    [
+        ({}, "kept"),
+        ({"again_after: 1h": "again_after: 2h"}, "kept"),
+        ({"within: 2h": "within: 3h"}, "forgotten"),
+        ({"lost:": "lost_again:"}, "forgotten"),
+        (
+            {"    lost: {after: {usage: TRUE}, without: {balance: TRUE}, within: 2h, again_after: 1h}\n": ""},
+            "forgotten",
+        ),
+    ],
+)
+def test_what_becomes_of_sequences_in_flight(tmp_path: Path, edits: dict[str, str], fate: str) -> None:
+    moments = "  moments:\n    lost: {after: {usage: TRUE}, without: {balance: TRUE}, within: 2h, again_after: 1h}\n"
+    found = _diff(tmp_path, edits, OLD.replace("  moments:\n", moments))
+    assert found.sequences == {"subscriber.lost": fate}
+    told = {
+        "kept": "  go on: subscriber.lost",
+        "forgotten": "  - forgotten, what has begun will not complete: subscriber.lost",
+    }
+    assert f"sequences in flight\n{told[fate]}" in _text(found)
+    assert found.record()["sequences"] == {"subscriber.lost": fate}
+
+
 def test_text_for_people(tmp_path: Path) -> None:
-    told = text_of(_diff(tmp_path, EDITS)).plain
+    told = _text(_diff(tmp_path, EDITS))
     assert told.splitlines()[0] == "town: version 6 → 7, effective from 2026-11-30T22:00:00.000Z"
     for line in (
         "  ~ subscriber.features.mb_2h.window",
@@ -176,7 +205,7 @@ def test_text_for_people(tmp_path: Path) -> None:
 def test_the_same_is_told_as_the_same(tmp_path: Path) -> None:
     found = _diff(tmp_path, {})
     assert (found.differences, found.triggers, {one.change for one in found.fates}) == ([], {}, {"kept"})
-    assert "both say the same" in text_of(found).plain
+    assert "both say the same" in _text(found)
 
 
 def test_the_command(tmp_path: Path) -> None:
@@ -185,7 +214,7 @@ def test_the_command(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["diff", *files])
     assert (shown.exit_code, shown.stdout.splitlines()[0][:20]) == (0, "town: version 6 → 7,")
     record = json.loads(CliRunner().invoke(app, ["diff", *files, "--json"]).stdout)
-    assert record.keys() == {"old", "new", "differences", "definitions", "triggers"}
+    assert record.keys() == {"old", "new", "differences", "definitions", "triggers", "sequences"}
     assert record["new"]["effective_from"] == "2026-11-30T22:00:00.000Z"
     wrong = CliRunner().invoke(app, ["diff", files[0], "nowhere.yaml"])
     assert (wrong.exit_code, "nowhere.yaml: cannot be read" in wrong.stderr) == (1, True)

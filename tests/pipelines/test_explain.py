@@ -94,6 +94,7 @@ def _write(out: Path, decisions: pa.Table, contexts: pa.Table | None = None) -> 
     tables["contexts"] = TRANSITION.empty_table() if contexts is None else contexts
     for name, table in tables.items():
         pq.write_table(table, out / f"{name}.parquet")
+    (out / "run.json").write_text("{}")
 
 
 def test_what_would_have_gone_to_a_subscriber_is_told_of_it_too(tmp_path: Path) -> None:
@@ -140,3 +141,66 @@ def test_the_record_is_json(small_out: Path) -> None:
 def test_who_is_not_there_is_told(small_out: Path, subject: str) -> None:
     with pytest.raises(UnknownSubjectError, match="tells nothing of"):
         explain(str(small_out), subject)
+
+
+def test_digits_that_decide_and_nulls_are_told(tmp_path: Path) -> None:
+    tick = datetime(2026, 3, 2, tzinfo=UTC)
+    context = {"mb": 1234567.6, "less": 1234567.4, "tiny": 0.1 + 0.2, "whole": 5.0, "never": None}
+    rows = [{"subject_kind": "subscriber", "subject": "ann", "tick": tick, "context": context}]
+    _write(tmp_path, decision_schema(plan_of(Policy((Choice("a"),)))).empty_table(), pa.Table.from_pylist(rows))
+    told = [line.split() for line in explain(str(tmp_path), "ann").text().splitlines()]
+    for line in (
+        ["mb", "1,234,567.6"],
+        ["less", "1,234,567.4"],
+        ["tiny", "0.30000000000000004"],
+        ["whole", "5"],
+        ["never", "NULL"],
+    ):
+        assert line in told
+
+
+@pytest.mark.parametrize(("read", "told"), [('{"x": null}', ": x = NULL"), ("{}", ": "), (None, ": ")])
+def test_what_a_condition_read_is_told_though_it_was_null(tmp_path: Path, read: str | None, told: str) -> None:
+    plan = plan_of(Policy((Choice("a"),)))
+    _write(tmp_path, decide(plan, None, batches_of([Trigger("ann", "a", tick=HOUR, x=None)]), 2 * HOUR).decisions)
+    fired = {"subject_kind": "subscriber", "subject": "ann", "tick": HOUR, "kind": "moment", "event": "fired"}
+    fired |= {"name": "a", "late": False, "evidence": read}
+    pq.write_table(pa.Table.from_pylist([fired], TRANSITION), tmp_path / "transitions.parquet")
+    assert f"at 1970-01-01T01:00:00.000Z{told}" in explain(str(tmp_path), "ann").text().splitlines()[-3]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("h/1", "subscriber/h/1"),
+        ("subscriber/h/1", "subscriber/h/1"),
+        ("household/h/1", "household/h/1"),
+        ("household/x", "subscriber/household/x"),
+        ("/", "subscriber//"),
+    ],
+)
+def test_ids_with_slashes_are_found(tmp_path: Path, asked: str, found: str) -> None:
+    _ids(tmp_path, [("subscriber", "h/1"), ("household", "h/1"), ("subscriber", "household/x"), ("subscriber", "/")])
+    assert explain(str(tmp_path), asked).subject == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ("h", "tells nothing of subscriber/h: did you mean household/h?"),
+        ("sme/h", "tells nothing of sme/h: did you mean household/h?"),
+        ("f", "did you mean household/f or sme/f?"),
+        ("z", "no signals, not in the sample, or erased"),
+    ],
+)
+def test_another_kind_of_that_id_is_suggested(tmp_path: Path, asked: str, hint: str) -> None:
+    _ids(tmp_path, [("household", "h"), ("household", "f"), ("sme", "f")])
+    with pytest.raises(UnknownSubjectError) as told:
+        explain(str(tmp_path), asked)
+    assert hint in str(told.value)
+
+
+def _ids(out: Path, subjects: list[tuple[str, str]]) -> None:
+    tick = datetime(2026, 3, 2, tzinfo=UTC)
+    rows = [{"subject_kind": kind, "subject": who, "tick": tick, "context": {"n": 1}} for kind, who in subjects]
+    _write(out, decision_schema(plan_of(Policy((Choice("a"),)))).empty_table(), pa.Table.from_pylist(rows))

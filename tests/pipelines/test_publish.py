@@ -7,6 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import app
+from pipelines.failures import BusyError
+from pipelines.lock import locked
 from pipelines.publish import publish
 from pipelines.published import INDEX, load_versions, read_index
 from schemas.durations import parse_instant
@@ -140,6 +142,22 @@ def test_what_would_break_a_promise_is_refused(
         publish(_written(tmp_path, *changes), str(directory), stamps, NOW)
     assert told in str(caught.value)
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+
+
+def test_a_link_in_the_way_keeps_what_is_behind_it(tmp_path: Path) -> None:
+    directory = tmp_path / "all"
+    directory.mkdir()
+    (tmp_path / "precious").write_text("mine")
+    (directory / ".town-v7.yaml.partial").symlink_to(tmp_path / "precious")
+    _published(tmp_path)
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_two_do_not_publish_at_once(tmp_path: Path) -> None:
+    directory = _published(tmp_path)
+    with locked(directory), pytest.raises(BusyError):
+        publish(_written(tmp_path), str(directory), NEXT, NOW)
+    assert len(read_index(directory)) == 1
 
 
 def test_a_first_version_says_when_it_takes_over(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pipelines.failures import SignalsLostError, TooManyRejectedError
 from pipelines.report import Report
 from pipelines.run import run
 from pipelines.settings import Limit, RunSettings
+from pipelines.staging import RECORD
 from schemas.durations import parse_instant
 from schemas.errors import LoadErrors
 from tests.pipelines.small import small_settings, write_small
@@ -115,7 +116,17 @@ def test_too_many_rejected_publish_only_why(tmp_path: Path) -> None:
     run(small_settings(tmp_path))
     with pytest.raises(TooManyRejectedError, match="1 of 11 signals were rejected, more than --max-rejected 0"):
         run(small_settings(tmp_path, max_rejected=Limit("0")))
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"rejected.parquet", "rejected.jsonl"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"rejected.parquet", "rejected.jsonl", RECORD}
+
+
+def test_files_that_are_read_or_not_ours_are_not_replaced(tmp_path: Path) -> None:
+    settings, lines = small_settings(tmp_path), '{"id": "1", "subject": "ann", "time": 0, "mb": 1}'
+    (tmp_path / "offers.jsonl").write_text(lines)
+    for out in (str(tmp_path), f"{tmp_path}/./"):
+        with pytest.raises(LoadErrors, match=r"holds offers.jsonl, which outputs would replace and no run wrote"):
+            run(replace(settings, out=out, signals=(("usage", str(tmp_path / "off*.jsonl")),)))
+    assert (tmp_path / "offers.jsonl").read_text() == lines
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def _usage(tmp_path: Path, cut: int | None = None) -> str:

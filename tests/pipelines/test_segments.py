@@ -108,6 +108,7 @@ def test_the_largest_come_first(tmp_path: Path) -> None:
     pl.DataFrame(rows, schema=pl.DataFrame(PULSE.empty_table()).schema).write_parquet(tmp_path / "pulse.parquet")
     for name, schema in (("portraits", PORTRAIT), ("alerts", ALERT)):
         pl.DataFrame(schema.empty_table()).write_parquet(tmp_path / f"{name}.parquet")
+    (tmp_path / "run.json").write_text("{}")
     assert [one.segment for one in who(str(tmp_path))] == ["household.large", "household.small", "sme.small"]
     assert [one.segment for one in who(str(tmp_path), "sme")] == ["sme.small"]
 
@@ -124,4 +125,4 @@ def test_the_command_tells_and_counts_the_same(small_out: Path) -> None:
 def test_a_folder_without_outputs_is_a_plain_error(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["segments", str(tmp_path)])
     assert done.exit_code == 1
-    assert f"no outputs of a run in {tmp_path}" in done.stderr
+    assert f"no whole outputs of a run in {tmp_path}: run.json is missing" in done.stderr

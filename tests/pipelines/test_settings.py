@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.settings import Limit, RunSettings, pair, share
+from pipelines.flag_values import pair, share
+from pipelines.settings import Limit, RunSettings
 
 
 def _settings(**options: Any) -> RunSettings:

@@ -13,12 +13,12 @@ from pipelines.demo import PLAYBOOK
 from pipelines.run import run
 from pipelines.settings import RunSettings
 from pipelines.simulate import SIGNALS, Simulated, simulate
+from pipelines.simulation.place import ABOUT, TRUTH
 from schemas.contracts import contract
 from schemas.playbook_file import load_playbook
 from tests.reference.records import ms
 from transforms.pseudonym_key import KEY_VARIABLE
 
-TRUTH = ("subscribers", "households", "smes", "moves", "visitors", "orders", "late")
 FORMATS = ("parquet", "avro", "jsonl", "csv")
 
 
@@ -271,6 +271,26 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").touch()
     with pytest.raises(FileExistsError, match="name a new folder"):
         simulate(tmp_path, subscribers=100, days=1)
+
+
+def test_another_town_gives_way_and_nothing_else(tmp_path: Path) -> None:
+    out = simulate(tmp_path / "town", subscribers=100, days=1).out_dir
+    again = simulate(out, subscribers=100, days=1, seed=2, file_format="jsonl", replace=True)
+    assert {path.suffix for path in out.iterdir()} == {".jsonl", ".json", ""}
+    assert json.loads((out / ABOUT).read_text())["seed"] == 2
+    for mine in (out / "truth" / "mine.parquet", out / "notes.txt"):
+        mine.write_text("mine")
+        with pytest.raises(FileExistsError, match=f"holds `{mine.relative_to(out)}`"):
+            simulate(out, subscribers=100, days=1, replace=True)
+        mine.unlink()
+    assert again.files["usage"].exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["town"]
+
+
+def test_the_folder_that_one_is_in_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileExistsError, match=r"\. is the folder that you are in"):
+        simulate(Path(), subscribers=100, days=1)
 
 
 def test_disorder_is_a_share(tmp_path: Path) -> None:

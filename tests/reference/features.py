@@ -1,6 +1,7 @@
 """Features by definition: one value from the raw rows of one subject."""
 
 import datetime
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -57,6 +58,9 @@ def of_members(feature: Feature, members: Iterable[Mapping[str, Value]], lets: M
     counted = [row for row in members if feature.where is None or is_true(feature.where, row, lets)]
     values = [True if feature.column == "any" else row[feature.column] for row in counted]
     known = [value for value in values if value is not None]
+    if feature.aggregate in ("sum", "mean") and float in map(type, known):
+        total = math.fsum(known)
+        return total / len(known) if feature.aggregate == "mean" else total
     if feature.aggregate in _OF_ANY:
         return _OF_ANY[feature.aggregate](known, 0)
     return _OF_SOME[feature.aggregate](known, 0) if known else None

@@ -74,7 +74,7 @@ def test_damage_is_rejected_where_it_is(tmp_path: Path) -> None:
         ("a.txt", b"x", {}, "does not tell the format"),
         ("a.avro.gz", b"x", {}, "compresses itself"),
         ("a.csv", b"id,subject\n", {}, "no column `time`"),
-        ("a.csv", b"i,t,s\n", {"map": {"id": "i", "time": "t", "subject": "u"}}, "no `u` here"),
+        ("a.csv", b"i,t,s\n", {"map": {"id": "i", "time": "t", "subject": "u"}}, "no column `u`"),
         ("a.csv", b"i,t,s\n", {"map": {"id": "i", "time": "t +", "subject": "s"}}, "is not an SQL expression"),
     ],
 )

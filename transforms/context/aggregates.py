@@ -10,6 +10,7 @@ import polars as pl
 from transforms.context import ranges
 from transforms.context.plan.definitions import Feature
 from transforms.context.ticks import Bools, Ints
+from transforms.rowwise import unscaled
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,8 @@ def _sum(feature: Feature, over: Ranges) -> pl.Series:
 
 
 def _mean(feature: Feature, over: Ranges) -> pl.Series:
-    count = _count(feature, over)
-    divisor = count.cast(pl.Float64) * 10.0**feature.measure.scale
-    total = over.total(_part(feature, over, "sum")).cast(pl.Float64)
-    return null_where(total / divisor, (count == 0).to_numpy())
+    total, count = _numbers(over.total(_part(feature, over, "sum"))), _count(feature, over).to_numpy()
+    return pl.Series(unscaled(total, feature.measure.scale, count), nan_to_null=True)
 
 
 def _extreme(feature: Feature, over: Ranges) -> pl.Series:
@@ -112,7 +111,7 @@ def _opt_out(feature: Feature, over: Ranges) -> pl.Series:
 def _seconds_since_last(feature: Feature, over: Ranges) -> pl.Series:
     times = _part(feature, over, "time")
     last = _pick(times, ranges.last_valid(times.is_not_null().to_numpy(), over.lo, over.hi))
-    return (pl.Series(over.ticks) - last) / 1000.0
+    return _in_units(pl.Series(over.ticks) - last, 3)
 
 
 _AGGREGATES: dict[str, Callable[[Feature, Ranges], pl.Series]] = {
@@ -138,4 +137,14 @@ def _pick(values: pl.Series, positions: Ints) -> pl.Series:
 
 
 def _unscaled(feature: Feature, values: pl.Series) -> pl.Series:
-    return values / 10.0**feature.measure.scale if feature.measure.scale else values
+    return _in_units(values, feature.measure.scale) if feature.measure.scale else values
+
+
+def _numbers(values: pl.Series) -> Ints:
+    """Return whole numbers as numpy has them, Python's own where they are wider."""
+    return np.array(values.to_list(), object) if values.dtype == pl.Int128 else values.to_numpy()
+
+
+def _in_units(values: pl.Series, scale: int) -> pl.Series:
+    numbers = unscaled(_numbers(values.fill_null(0)), scale)
+    return null_where(pl.Series(numbers), values.is_null().to_numpy())

@@ -37,8 +37,10 @@ def evidence(plan: ContextPlan, happened: pl.DataFrame, seen: pl.DataFrame) -> p
 
 
 def _told(seen: pl.DataFrame, names: frozenset[str], mine: pl.DataFrame) -> pl.DataFrame:
+    if not names:
+        return mine.with_columns(evidence=pl.lit("{}"))
     values = seen.select(sorted(names))[mine["row"]]
-    return mine.with_columns(evidence=values.to_struct().struct.json_encode() if names else pl.lit("{}"))
+    return mine.with_columns(evidence=values.to_struct().struct.json_encode())
 
 
 def _read(plan: ContextPlan) -> Mapping[Transition, frozenset[str]]:

@@ -15,6 +15,7 @@ from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.segments import EVENTS, NEVER, Span
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of
+from transforms.rowwise import quotient
 
 _SEGMENT, _END, _NAME, _SUMS = "the segment", "the end", "the name", "the sums"
 """Columns beside those that a playbook names: its names have no blank."""
@@ -210,7 +211,8 @@ def _sums(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
     features = frame.drop(keys)
     numbers = [name for name, dtype in features.schema.items() if dtype.is_numeric()]
     if numbers:
-        sums = frame.group_by(*keys).agg(_moments(name) for name in numbers)
+        steps = frame.with_columns(_steps(name) for name in numbers)
+        sums = steps.group_by(*keys).agg(_moments(name) for name in numbers)
         told = sums.unpivot(index=[*keys], variable_name=_NAME, value_name=_SUMS).unnest(_SUMS)
         yield told.rename(keys | {_NAME: "name"}).filter(pl.col("n") > 0).with_columns(measure=pl.lit("number"))
     for name in (name for name in features.columns if name not in numbers):
@@ -219,8 +221,12 @@ def _sums(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
         yield told.with_columns(name=pl.lit(name), measure=pl.lit("value"))
 
 
+def _steps(name: str) -> pl.Expr:
+    steps = quotient(pl.col(name), pl.lit(STEP)).round(0, mode="half_to_even").clip(-MOST, MOST)
+    return steps.cast(pl.Int128).alias(name)
+
+
 def _moments(name: str) -> pl.Expr:
-    steps = (pl.col(name).cast(pl.Float64) / STEP).round(0, mode="half_to_even").clip(-MOST, MOST)
-    whole = steps.cast(pl.Int128)
+    whole = pl.col(name)
     sums = {"n": whole.count(), "total": whole.sum(), "squares": (whole * whole).sum()}
     return pl.struct(sums[key].cast(dtype).alias(key) for key, dtype in SUMS.items()).alias(name)

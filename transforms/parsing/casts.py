@@ -86,7 +86,7 @@ def _plain(array: pa.Array) -> Cast:
         return _dates(array)
     if target == pa.string():
         return _text(array)
-    return Cast(array if kind == target else array.cast(target, safe=False), [])
+    return Cast(_nearest_doubles(array) if pa.types.is_decimal(kind) else array.cast(target, safe=False), [])
 
 
 def _dates(array: pa.Array) -> Cast:
@@ -155,6 +155,13 @@ def _decoded(raw: pa.Array) -> Cast:
         except UnicodeDecodeError:
             bad[row] = True
     return Cast(pa.array(texts, pa.string()), _fault(bad, "invalid_utf8"))
+
+
+def _nearest_doubles(array: pa.Array) -> pa.Array:
+    """Return decimals as the doubles nearest to them: what Arrow makes of every eighth is not."""
+    if pa.types.is_decimal128(array.type):
+        return to_arrow(pl.Series(array).cast(pl.Float64))
+    return array.cast(pa.string()).cast(pa.float64())
 
 
 def _milliseconds(array: pa.Array) -> pa.Array:

@@ -126,7 +126,7 @@ def _text_layout(open_file: Open, file: RawFile, what: Reading) -> Layout:
         check_text(stream, lines_only=file.format == "csv")
     with closing(open_file()) as stream:
         if file.format == "csv":
-            return Layout(tuple((name, pa.string()) for name in _csv_names(stream, what)), named=what.header is None)
+            return Layout(tuple((name, pa.string()) for name in _csv_names(stream, what)), header=what.header is None)
         keys = sample_keys(stream)
     columns = tuple((key, what.types.get(key, pa.string())) for key in keys)
     return Layout(columns, whole=False, nested=frozenset(key for key, nested in keys.items() if nested))

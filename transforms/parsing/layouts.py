@@ -23,13 +23,13 @@ class Layout:
     Attributes:
         columns: Names and types, in the file's order.
         whole: Whether these are all; otherwise some records may have others.
-        named: Whether the file itself names them.
+        header: Whether the first line of the file names them.
         nested: Those that hold objects.
     """
 
     columns: tuple[tuple[str, pa.DataType], ...]
     whole: bool = True
-    named: bool = True
+    header: bool = False
     nested: frozenset[str] = frozenset()
 
     @cached_property
@@ -100,10 +100,11 @@ def _hint(source: Source, missing: Sequence[str], layout: Layout) -> str:
     if found:
         told = ", ".join(f"`{same}` for `{name}`" for name, same in found.items())
         return f"it has {told}: rename it, or give the file an entry of sources.yaml with a map of its own"
-    if layout.named and not _is_header(source, names):
+    if layout.header and not _is_known(source, names):
+        shown = "" if source.private or any(map(_NO_NAME.fullmatch, names)) else f"; {near_miss(missing[0], names)}"
         return (
             "its first line is taken for the header: remove what stands before the header, or name the columns of a "
-            "file without one, as `header: [id, time, subject]` in sources.yaml"
+            f"file without one, as `header: [id, time, subject]` in sources.yaml{shown}"
         )
     return near_miss(missing[0], names)
 
@@ -114,12 +115,10 @@ def _delimiter(source: Source, missing: Sequence[str], names: Sequence[str]) -> 
     return next((other for other in _DELIMITERS if {*missing} & {part.strip() for part in line.split(other)}), None)
 
 
-def _is_header(source: Source, names: Sequence[str]) -> bool:
-    """Return whether the names are names for sure: some are known, or all look so and nobody is to be hidden."""
+def _is_known(source: Source, names: Sequence[str]) -> bool:
+    """Return whether some names are known: then they are names, and not a row of data."""
     known = {*source.contract.by_name, *source.config.columns, *map(str, (source.config.map or {}).values())}
-    if any(alike(name, known) for name in names if name):
-        return True
-    return not source.private and not any(_NO_NAME.fullmatch(name) for name in names)
+    return any(alike(name, known) for name in names if name)
 
 
 def _quoted(names: Sequence[str]) -> str:

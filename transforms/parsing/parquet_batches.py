@@ -15,6 +15,9 @@ BLOCK_ROWS = 1 << 18
 BLOCK_BYTES = 128 << 20
 """Bytes of a block, unpacked, give or take a row: wide rows are read fewer at a time."""
 
+_FEW = 50_000
+"""Rows that take no time to read by whatever way."""
+
 _LEAST_TEXT = 5
 """Bytes of a text that is written out in full; fewer a value means that it is written once for many rows."""
 
@@ -46,10 +49,16 @@ def batches(stream: BinaryIO, file: pq.ParquetFile, group: int, names: Sequence[
 
 
 def _repeats(chunk: pq.ColumnChunkMetaData) -> bool:
-    """Return whether texts may take far more memory than file, as one long text in each row would."""
-    few = chunk.total_uncompressed_size < _LEAST_TEXT * chunk.num_values
-    much = chunk.total_uncompressed_size * min(chunk.num_values, BLOCK_ROWS) > BLOCK_BYTES
-    return chunk.physical_type == "BYTE_ARRAY" and few and much
+    """Return whether texts may take far more memory than file, as one long text in each row would.
+
+    Dictionaries of many short texts are slow to read as such, and so are left alone where rows are many.
+    """
+    size, count = chunk.total_uncompressed_size, chunk.num_values
+    if chunk.physical_type != "BYTE_ARRAY" or size * min(count, BLOCK_ROWS) <= BLOCK_BYTES:
+        return False
+    if not chunk.has_dictionary_page:
+        return "DELTA_BYTE_ARRAY" in chunk.encodings
+    return count <= _FEW or size < _LEAST_TEXT * count
 
 
 def _size(chunk: pq.ColumnChunkMetaData) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from transforms.rowwise import quotient
+
 Z = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
 
@@ -23,8 +25,8 @@ class Group:
 
 def moments(n: pl.Expr, total: pl.Expr, squares: pl.Expr) -> Group:
     """Return the group with a count, a sum and a sum of squares; the deviation is that of a sample (n - 1)."""
-    mean = total / n
-    variance = ((squares - total * mean) / (n - 1)).clip(0)
+    mean = quotient(total, n)
+    variance = quotient(squares - total * mean, n - 1).clip(0)
     return Group(n, pl.when(n > 0).then(mean), pl.when(n > 1).then(variance.sqrt()))
 
 
@@ -34,15 +36,15 @@ def difference_of_means(one: Group, other: Group) -> tuple[pl.Expr, pl.Expr]:
     M. Borenstein et al., Introduction to Meta-Analysis, 2009, equations 4.18 to 4.21.
     """
     both = one.n + other.n
-    pooled = (((one.n - 1) * one.sd**2 + (other.n - 1) * other.sd**2) / (both - 2)).sqrt()
-    d = _finite((one.mean - other.mean) / pooled)
-    return d, (both / (one.n * other.n) + d**2 / (2 * both)).sqrt()
+    squares = (one.n - 1) * one.sd * one.sd + (other.n - 1) * other.sd * other.sd
+    d = quotient(one.mean - other.mean, quotient(squares, both - 2).sqrt())
+    return d, (quotient(both, one.n * other.n) + quotient(d * d, 2 * both)).sqrt()
 
 
 def difference_of_shares(one: Group, other: Group) -> tuple[pl.Expr, pl.Expr]:
     """Return Cohen's h, the difference of the arcsines, and its standard error; Cohen 1988, section 6.2."""
     h = 2 * (one.mean.sqrt().arcsin() - other.mean.sqrt().arcsin())
-    return _finite(h), (1 / one.n + 1 / other.n).sqrt()
+    return _finite(h), (quotient(pl.lit(1), one.n) + quotient(pl.lit(1), other.n)).sqrt()
 
 
 def _finite(value: pl.Expr) -> pl.Expr:

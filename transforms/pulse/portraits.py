@@ -9,6 +9,7 @@ from schemas.durations import DAY
 from schemas.records import PORTRAIT
 from transforms.context.pulse import STEP
 from transforms.pulse.effects import Group, Z, difference_of_means, difference_of_shares, moments
+from transforms.rowwise import quotient
 
 COMMONEST = 5
 """So many values of a text are told: the commonest among the members."""
@@ -59,9 +60,13 @@ def _numbers(day: pl.DataFrame) -> pl.DataFrame:
         *(
             expr.alias(f"{who}_{x}")
             for who, group in sides.items()
-            for x, expr in (("n", group.n), ("mean", group.mean * STEP), ("sd", group.sd * STEP))
+            for x, expr in (("n", group.n), ("mean", _in_ones(group.mean)), ("sd", _in_ones(group.sd)))
         ),
     )
+
+
+def _in_ones(steps: pl.Expr) -> pl.Expr:
+    return quotient(steps, pl.lit(round(1 / STEP)))
 
 
 def _values(day: pl.DataFrame) -> pl.DataFrame:
@@ -78,10 +83,10 @@ def _values(day: pl.DataFrame) -> pl.DataFrame:
     return common.select(
         *FEATURE,
         members_n="of",
-        members_mean=pl.col("n") / pl.col("of"),
+        members_mean=quotient(pl.col("n"), pl.col("of")),
         members_sd=pl.lit(None, pl.Float64),
         others_n=others,
-        others_mean=pl.when(others > 0).then((pl.col("n_all") - pl.col("n")) / others),
+        others_mean=pl.when(others > 0).then(quotient(pl.col("n_all") - pl.col("n"), others)),
         others_sd=pl.lit(None, pl.Float64),
     )
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 from schemas.durations import DAY, HOUR
 from schemas.records import PULSE
 from transforms.context.pulse import KEYS, PARTS, SUMS
+from transforms.rowwise import quotient
 
 WINDOWS = {HOUR: "hour", DAY: "day"}
 
@@ -45,7 +46,7 @@ def pulses(parts: pl.DataFrame, level: str, segments: Mapping[str, str]) -> pa.T
     rows = rows.with_columns(pl.col("base", "size", "entered", "exited").fill_null(0))
     for table in (_dwell(parts), _overlap(parts)):
         rows = rows.join(table, on=["width", "end", "segment"], how="left")
-    rows = rows.with_columns(share=pl.when(pl.col("base") > 0).then(pl.col("size") / pl.col("base")))
+    rows = rows.with_columns(share=pl.when(pl.col("base") > 0).then(quotient(pl.col("size"), pl.col("base"))))
     return _told(_with_drift(rows), level)
 
 
@@ -58,9 +59,11 @@ def _dwell(parts: pl.DataFrame) -> pl.DataFrame:
     stays = parts.filter(pl.col("measure") == "dwell").with_columns(dwell=pl.col("value").cast(pl.Int64))
     each = stays.select("width", "end", "segment", pl.col("dwell").repeat_by("n")).explode("dwell")
     dwell = pl.col("dwell")
-    return each.group_by("width", "end", "segment").agg(
-        dwell_median=dwell.median().round().cast(pl.Int64), dwell_mean=dwell.mean().round().cast(pl.Int64)
+    told = each.group_by("width", "end", "segment").agg(
+        dwell_median=dwell.median().round().cast(pl.Int64), dwell_mean=dwell.sum(), n=pl.len()
     )
+    mean = quotient(pl.col("dwell_mean"), pl.col("n")).round().cast(pl.Int64)
+    return told.with_columns(dwell_mean=mean).drop("n")
 
 
 def _overlap(parts: pl.DataFrame) -> pl.DataFrame:

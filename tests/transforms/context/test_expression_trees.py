@@ -1,12 +1,16 @@
-"""Random expressions agree with a tiny evaluator in Python, row by row, NULLs, overflow and infinities included."""
+"""Random expressions agree with a tiny evaluator in Python, row by row, NULLs, overflow and infinities included.
 
+Each row has the same value alone, among others, and where all rows are alike.
+"""
+
+import decimal
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from transforms.context.plan.expressions import ExpressionError, ScopeColumn, compile_expression
@@ -64,6 +68,43 @@ def _whole(a: float, b: float) -> Known:
         return a // b if b else None
     quotient = _fit(_divide(a, b))
     return None if quotient is None else float(math.floor(quotient))
+
+
+def _modulo(a: float, b: float) -> Known:
+    if isinstance(a, int) and isinstance(b, int):
+        return a % b if b else None
+    whole = _whole(a, b)
+    return None if whole is None else a - b * whole
+
+
+def _of_doubles(function: Callable[..., float]) -> Callable[..., Known]:
+    """A function that is NULL where Python says that there is no result."""
+
+    def apply(*numbers: float) -> Known:
+        try:
+            return function(*map(float, numbers))
+        except (ValueError, OverflowError, decimal.DecimalException):
+            return None
+
+    return apply
+
+
+def _log2(x: float) -> float:
+    with decimal.localcontext(prec=60):
+        return float(decimal.Decimal(x).ln() / decimal.Decimal(2).ln())
+
+
+def _log10(x: float) -> float:
+    with decimal.localcontext(prec=60):
+        return float(decimal.Decimal(x).log10())
+
+
+def _rounded(x: float) -> Known:
+    """ROUND(x, 2): halves of what is 100 times as much go away from zero."""
+    if isinstance(x, int):
+        return x
+    hundred = decimal.Decimal(x * 100).to_integral_value(decimal.ROUND_HALF_UP) if math.isfinite(x * 100) else None
+    return x if hundred is None else float(hundred) / 100
 
 
 def _and(a: Known, b: Known) -> Known:
@@ -132,14 +173,31 @@ def _no(p: Tree) -> Tree:
     return Tree(f"(NOT {p.text})", lambda row: _not(p.of(row)))
 
 
-_WHOLES = st.one_of(st.integers(0, 5), st.sampled_from([2**31, 2**53 + 1, 2**62, 2**63 - 1]))
-_DOUBLES = st.sampled_from([0.0, 0.5, 1.0, 2.5, 1e-300, 1e17, 1e300])
+_WHOLES = st.one_of(st.integers(0, 100), st.sampled_from([2**31, 2**53 + 1, 2**62, 2**63 - 1]))
+_DOUBLES = st.one_of(
+    st.sampled_from([0.0, 0.1, 0.5, 1.0, 2.5, 3.0, 7.0, 49.0, 69.9, 100.0, 1e-300, 1e17, 1e300]),
+    st.floats(0, 1e9),
+)
 _BINARY = [
     _strict("({} + {})", operator.add),
     _strict("({} - {})", operator.sub),
     _strict("({} * {})", operator.mul),
     _strict("({} / {})", _divide, double=True),
     _strict("({} // {})", _whole),
+    _strict("({} % {})", _modulo),
+    _strict("POW({}, {})", _of_doubles(math.pow), double=True),
+]
+_UNARY = [
+    _strict("(-{})", operator.neg),
+    _strict("ABS({})", abs),
+    _strict("ROUND({}, 2)", _rounded),
+    _strict("SQRT({})", _of_doubles(math.sqrt), double=True),
+    _strict("EXP({})", _of_doubles(math.exp), double=True),
+    _strict("LN({})", _of_doubles(math.log), double=True),
+    _strict("LOG2({})", _of_doubles(_log2), double=True),
+    _strict("LOG10({})", _of_doubles(_log10), double=True),
+    _strict("CAST({} AS DOUBLE)", float, double=True),
+    _strict("CAST(CAST({} AS VARCHAR) AS DOUBLE)", float, double=True),
 ]
 _ORDERS = [("=", operator.eq), ("<>", operator.ne), ("<", operator.lt), (">=", operator.ge)]
 _COMPARISONS = [_strict(f"({{}} {sign} {{}})", compare) for sign, compare in _ORDERS]
@@ -161,8 +219,7 @@ NUMBERS: st.SearchStrategy[Tree] = st.deferred(
     lambda: st.one_of(
         _columns("ijxy"),
         st.one_of(_WHOLES, _DOUBLES).map(_number),
-        st.builds(_strict("(-{})", operator.neg), NUMBERS),
-        st.builds(_strict("ABS({})", abs), NUMBERS),
+        st.builds(lambda build, a: build(a), st.sampled_from(_UNARY), NUMBERS),
         st.builds(lambda build, a, b: build(a, b), st.sampled_from(_BINARY), NUMBERS, NUMBERS),
         st.builds(_coalesce, NUMBERS, NUMBERS),
         st.builds(_case, TRUTHS, NUMBERS, TRUTHS, NUMBERS),
@@ -196,14 +253,41 @@ ROWS = st.lists(
 )
 
 
+SIZES = (1, 2, 7, 1_000)
+
+
+def _frames(rows: list[Row]) -> Iterator[tuple[pl.DataFrame, list[Row]]]:
+    """Yield the rows among so many others, then each as often: as columns, and as columns of one value for all."""
+    schema = {name: column.dtype for name, column in SCOPE.items()}
+    for size in SIZES:
+        mixed = [rows[number % len(rows)] for number in range(size)]
+        yield pl.DataFrame(mixed, schema=schema), mixed
+    for row in rows:
+        yield pl.DataFrame([row] * 2, schema=schema), [row] * 2
+        same = {name: pl.lit(row[name], dtype=dtype) for name, dtype in schema.items()}
+        yield pl.DataFrame({"row": range(3)}).select(pl.repeat(0, pl.len()), **same), [row] * 3
+
+
+_X, _I, _SEVEN = _column("x"), _column("i"), _number(7)
+_ROW: Row = {"i": 49, "j": 3, "x": 69.9, "y": 0.1, "p": True, "q": None}
+_OTHER: Row = {"i": 1, "j": -7, "x": 9007.0001, "y": None, "p": False, "q": True}
+
+
 @given(NUMBERS | TRUTHS, ROWS)
+@example(_BINARY[3](_I, _number(49)), [_ROW, _OTHER])
+@example(_BINARY[4](_X, _number(0.1)), [_ROW, _OTHER])
+@example(_BINARY[5](_X, _number(3.7)), [_ROW, _OTHER])
+@example(_BINARY[6](_X, _number(2)), [_ROW, _OTHER])
+@example(_BINARY[6](_number(1.1), _X), [_ROW, _OTHER])
+@example(_BINARY[3](_X, _case(_column("p"), _SEVEN, _column("q"), _number(49))), [_ROW, _OTHER])
+@example(_BINARY[3](_X, _coalesce(_SEVEN, _I)), [_ROW, _OTHER])
 def test_random_expressions_mean_the_same_to_polars_and_python(tree: Tree, rows: list[Row]) -> None:
     try:
         expression = compile_expression(tree.text, SCOPE)
     except ExpressionError as error:
         assume("divides by zero" not in error.message)
         raise
-    frame = pl.DataFrame(rows, schema={name: column.dtype for name, column in SCOPE.items()})
-    expected = [tree.of(row) for row in rows]
     assert expression.dtype == (BOOL if expression.dtype == BOOL else DOUBLE if tree.double else INT)
-    assert frame.select(value=expression.expr)["value"].to_list() == expected
+    expected = {id(row): tree.of(row) for row in rows}
+    for frame, of in _frames(rows):
+        assert frame.select(value=expression.expr)["value"].to_list() == [expected[id(row)] for row in of]

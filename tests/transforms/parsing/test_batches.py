@@ -13,7 +13,9 @@ from schemas.contracts import contract
 from schemas.sources import Source, SourceConfig
 from transforms.hashing import shard_of
 from transforms.parsing.batches import Intent, by_shard, signal_batches, signal_schema
+from transforms.parsing.checks import check_time
 from transforms.parsing.mapping import compile_mapper
+from transforms.parsing.problems import Problems
 from transforms.parsing.raw import MAX_PAYLOAD, Rejection, raw_block, rejected_batch
 from transforms.parsing.raw_types import made_fields
 
@@ -213,3 +215,21 @@ def test_every_row_goes_to_its_shard_in_order(subjects: list[str], shards: int) 
         assert ids == sorted(ids)
         seen += ids
     assert sorted(seen) == list(range(len(subjects)))
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (20260302, "a date, YYYYMMDD"),
+        (20260302080000, "YYYYMMDDhhmmss"),
+        (1772438400, "seconds"),
+        (1772438400000000, "microseconds"),
+        (1772438400000000000, "nanoseconds"),
+        (1772438400000, ""),
+        (5, "`time` is before --earliest"),
+    ],
+)
+def test_a_whole_number_of_another_unit_is_told(number: int, told: str) -> None:
+    problems = Problems(1)
+    check_time(pa.array([number]), 315_532_800_000, 1_800_000_000_000, problems)
+    assert [told in message for _, _, message in problems.bad()] == [True] * bool(told)

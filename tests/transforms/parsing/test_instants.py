@@ -7,6 +7,12 @@ from transforms.context.plan.expressions import ScopeColumn, compile_expression
 from transforms.parsing.instants import EXTRA
 
 MORNING = 1767593100000  # 2026-01-05T06:05:00Z
+LAX = (
+    *("2015-8-2T1:2:3Z", "2015-08-02 \f0:50:12", "2015-08-02T20:50: 2Z", "+2015-08-02T20:50:12Z", "2015-08-02T20:50Z"),
+    *("2015-08-02T20:50:60Z", "2015-08-02T24:00:00Z", "2015-08-02T20:50:12 Z", " 2015-08-02T20:50:12Z", "2015-02-29"),
+    *("2015-08-02T20:50:12+24:00", "\uff12015-08-02T20:50:12Z", "2015-08-02T20:50:12.Z", "2015-08-02T20:50:12Z\n"),
+)
+"""Texts that are not RFC 3339, however little is missing."""
 
 
 @pytest.mark.parametrize(
@@ -24,6 +30,9 @@ MORNING = 1767593100000  # 2026-01-05T06:05:00Z
         ("from_iso(x)", "2026-01-05T08:05:00.123+02:00", MORNING + 123),
         ("from_iso(x)", "2026-01-05T08:05:00+0200", MORNING),
         ("from_iso(x)", "2026-01-05", MORNING - 21_900_000),
+        ("from_iso(x)", "2026-01-05T06:05:00.1239-00:00", MORNING + 123),
+        ("from_iso(x)", "2016-12-31T23:59:60Z", 1_483_228_800_000),
+        *(("from_iso(x)", text, None) for text in LAX),
         ("from_iso(x)", "2026-13-05T06:05:00Z", None),
         ("from_iso(x)", "yesterday", None),
         ("from_iso(x)", None, None),

@@ -58,3 +58,53 @@ def test_a_damaged_row_group_costs_no_other(tmp_path: Path) -> None:
 def test_what_is_no_parquet_is_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable, match="not a whole Parquet file"):
         parquet_splits(io.BytesIO(data), ["id"])
+
+
+@pytest.mark.parametrize("options", [{}, {"use_dictionary": False, "column_encoding": {"id": "DELTA_BYTE_ARRAY"}}])
+def test_a_long_text_in_every_row_is_read_a_part_at_a_time(options: dict[str, object]) -> None:
+    sink = io.BytesIO()
+    ids = pa.DictionaryArray.from_arrays(pa.array(np.zeros(2_000, np.int32)), pa.array(["x" * 1_000_000]))
+    pq.write_table(
+        pa.table({"id": ids if not options else ids.dictionary_decode().slice(0, 300)}),
+        sink,
+        store_schema=False,
+        **options,
+    )
+    assert len(sink.getvalue()) < 2_000_000
+    sizes = []
+    for rows, rejected in read_parquet(io.BytesIO(sink.getvalue()), 0, 1, ["id"]):
+        assert not rejected
+        sizes.append((rows.num_rows, rows.nbytes))
+    assert sum(rows for rows, _ in sizes) == (300 if options else 2_000)
+    assert max(size for _, size in sizes) < 1.1 * parquet_batches.BLOCK_BYTES
+
+
+def test_two_columns_of_a_wanted_name_are_unreadable() -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays([pa.array([1, 2]), pa.array([3, 4])], names=["id", "id"]), sink)
+    with pytest.raises(Unreadable, match="2 columns of the name `id`") as told:
+        parquet_splits(sink, ["id"])
+    assert told.value.rejection.records == 2
+    assert parquet_splits(sink, ["other"]) == [(0, 1)]
+
+
+KINDS = [
+    pa.string_view(),
+    pa.binary_view(),
+    pa.dictionary(pa.int8(), pa.string()),
+    pa.uuid(),
+    pa.json_(),
+    pa.list_(pa.string_view()),
+    pa.map_(pa.string(), pa.int8()),
+    pa.struct([("n", pa.timestamp("ns", "Mars/X"))]),
+    pa.float16(),
+    pa.null(),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_columns_of_any_type_go_together_across_row_groups(kind: pa.DataType) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"n": np.arange(9), "x": pa.nulls(9, kind)}), sink, row_group_size=2)
+    ((rows, rejected),) = read_parquet(sink, 0, 5, ["n", "x"])
+    assert (rows["n"].to_pylist(), rows["x"].null_count, rejected) == (list(range(9)), 9, [])

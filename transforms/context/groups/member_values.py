@@ -12,6 +12,7 @@ from transforms.context.plan.definitions import Feature
 from transforms.context.segments import NEVER
 from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, without_repeats
+from transforms.rowwise import sums
 
 NONE_IS_ZERO = ("count", "sum", "distinct")
 _PAIR, _SEEN = "the pair", "members seen"
@@ -70,12 +71,13 @@ class MemberValues:
         rows = np.repeat(np.arange(len(counts)), counts)
         pair = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts) + first[rows]
         read = {feature.measure.key for feature in self._features}
-        there = self._spells.select("member", *read)[rows].with_columns(pl.Series(_PAIR, pair, pl.Int64))
-        if any(_depends_on_order(feature) for feature in self._features):
-            there = there.sort(_PAIR, "member")
-        made = there.group_by(_PAIR).agg(pl.len().alias(_SEEN), *(_aggregate(f).alias(f.name) for f in self._features))
+        there = self._spells.select(read)[rows].with_columns(pl.Series(_PAIR, pair, pl.Int64))
+        plain = [_aggregate(f).alias(f.name) for f in self._features if not _adds_doubles(f)]
+        made = there.group_by(_PAIR).agg(pl.len().alias(_SEEN), *plain)
         every = pl.DataFrame({_PAIR: np.arange(len(self._keys))}).join(made, _PAIR, "left", maintain_order="left")
+        added = [_added(f, pair, there[f.measure.key], every.height) for f in self._features if _adds_doubles(f)]
         empty, zero = pl.col(_SEEN).is_null(), [f.name for f in self._features if f.aggregate in NONE_IS_ZERO]
+        every = every.with_columns(added)
         return every.with_columns(pl.when(empty).then(0).otherwise(name).alias(name) for name in zero)
 
     @cached_property
@@ -106,9 +108,19 @@ class MemberValues:
         return np.where(ticks < NEVER, keys_of(self._grid, codes, np.minimum(ticks, NEVER - 1)), (codes + 1) << 40)
 
 
-def _depends_on_order(feature: Feature) -> bool:
-    """Tell whether the aggregate adds up numbers with decimals."""
-    return feature.aggregate in ("sum", "mean") and feature.measure.dtype == pl.Float64
+def _adds_doubles(feature: Feature) -> bool:
+    return feature.aggregate == "mean" or (feature.aggregate == "sum" and feature.measure.dtype == pl.Float64)
+
+
+def _added(feature: Feature, pair: Ints, values: pl.Series, pairs: int) -> pl.Series:
+    """Return the sum, or the mean, of the doubles at each pair; NULL where it is too large, or a mean of none."""
+    known = values.is_not_null().to_numpy()
+    at, numbers = pair[known], values.drop_nulls().cast(pl.Float64).to_numpy()
+    found = sums(at, numbers, pairs)
+    if feature.aggregate == "mean":
+        with np.errstate(invalid="ignore"):
+            found = np.true_divide(found, np.bincount(at, minlength=pairs))
+    return pl.Series(feature.name, np.where(np.isfinite(found), found, np.nan), nan_to_null=True)
 
 
 def _aggregate(feature: Feature) -> pl.Expr:
@@ -120,7 +132,6 @@ def _aggregate(feature: Feature) -> pl.Expr:
         "sum": total,
         "min": value.min(),
         "max": value.max(),
-        "mean": pl.when(value.count() > 0).then(total.cast(pl.Float64) / value.count()),
         "distinct": value.drop_nulls().n_unique().cast(pl.Int64),
     }
     return made[feature.aggregate].cast(feature.dtype, strict=False)

@@ -148,7 +148,8 @@ class _Compiler:
         if name in FORMS:
             return FORMS[name](node, self.value)
         if name not in self._functions:
-            hint = near_miss(name, [*self._functions, *FORMS])
+            known = [*self._functions, *FORMS]
+            hint = near_miss(name, known, most=len(known))
             hint = "aggregates belong under `features`" if name in _AGGREGATES else hint
             hint = "the same signals must always give the same result" if name in _NOT_PURE else hint
             raise ExpressionError(f"no function `{node.name}`", hint)

@@ -91,8 +91,8 @@ def reading(
 
 def behind(derived: Sequence[Derived], names: Iterable[str], segments: Sequence[Segment] = ()) -> frozenset[str]:
     """Return the names, and those that they read through derived values and the given segments."""
-    values: dict[str, Derived | Segment] = {one.name: one for one in derived}
-    return _behind(values | {one.name: one for one in segments}, names)
+    every: list[Derived | Segment] = [*derived, *segments]
+    return _behind({one.name: one for one in every}, names)
 
 
 def _behind(values: Mapping[str, Derived | Segment], names: Iterable[str]) -> frozenset[str]:

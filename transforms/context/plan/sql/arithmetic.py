@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-from transforms.context.plan.sql.values import DOUBLE, INT, Value, cast, constant, finite
+from transforms.context.plan.sql.values import DOUBLE, INT, Value, constant, finite
+from transforms.rowwise import floor_quotient, quotient, remainder
 
 Operation = Callable[[pl.Expr, pl.Expr], pl.Expr]
 
@@ -42,42 +43,43 @@ def divide(left: Value, right: Value) -> Value:
     Raises:
         ZeroDivisionError: right is the constant 0.
     """
-    whole = left.dtype == right.dtype == INT  # cannot become infinite
-    divisor = _divisor(cast(finite(right), DOUBLE))
-    return Value(cast(left, DOUBLE).expr / divisor, DOUBLE, left.nullable or right.known is None, finite=whole)
+    return _of_doubles(quotient, left, right)
 
 
 def whole_divide(left: Value, right: Value) -> Value:
-    """Return the greatest whole number not above left / right, NULL where right is 0.
+    """Return left / right rounded down, NULL where right is 0.
 
     Raises:
         ZeroDivisionError: right is the constant 0.
     """
-    nullable = left.nullable or right.known is None
-    if left.dtype == right.dtype == INT:
-        _divisor(right)
-        return Value(_wide(operator.floordiv, left, right), INT, nullable)
-    quotient = divide(left, right)
-    return Value(quotient.expr.floor(), DOUBLE, nullable, finite=False)
+    if DOUBLE in (left.dtype, right.dtype):
+        return _of_doubles(floor_quotient, left, right)
+    _refuse_zero(right)
+    return Value(_wide(operator.floordiv, left, right), INT, left.nullable or right.known is None)
 
 
 def modulo(left: Value, right: Value) -> Value:
-    """Return left - right * (left // right), with the sign of right; NULL where right is 0.
+    """Return left - right * (left // right), each step rounded, with the sign of right; NULL where right is 0.
 
     Raises:
         ZeroDivisionError: right is the constant 0.
     """
-    dtype = INT if left.dtype == right.dtype == INT else DOUBLE
-    divisor = _divisor(cast(finite(right), dtype))
-    remainder = cast(finite(left), dtype).expr % divisor
-    return Value(remainder, dtype, left.nullable or right.known is None, finite=dtype == INT)
+    if DOUBLE in (left.dtype, right.dtype):
+        return _of_doubles(remainder, left, right)
+    _refuse_zero(right)
+    divisor = right.expr if right.constant else pl.when(right.expr != 0).then(right.expr)
+    return Value(left.expr % divisor, INT, left.nullable or right.known is None)
 
 
-def _divisor(value: Value) -> pl.Expr:
-    """Return the divisor with NULL for 0."""
-    if value.constant and value.known == 0:
+def _of_doubles(operation: Operation, left: Value, right: Value) -> Value:
+    """Apply a division of doubles."""
+    _refuse_zero(right)
+    return Value(operation(left.expr, finite(right).expr), DOUBLE, left.nullable or right.known is None)
+
+
+def _refuse_zero(divisor: Value) -> None:
+    if divisor.constant and divisor.known == 0:
         raise ZeroDivisionError
-    return value.expr if value.constant else pl.when(value.expr != 0).then(value.expr)
 
 
 def _wide(operation: Operation, left: Value, right: Value) -> pl.Expr:

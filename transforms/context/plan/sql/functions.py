@@ -18,6 +18,7 @@ from transforms.context.plan.sql.values import (
     describe,
     finite,
 )
+from transforms.rowwise import log2, log10, power
 
 Takes = Literal["number", "double", "text", "literal", "count"]
 """number as it is, number as a double, text, a text literal, a whole literal from 0 (both given to `build` as such)."""
@@ -114,9 +115,9 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "SQRT": Function(("double",), DOUBLE, lambda x: x.sqrt(), "SQRT(x): NULL below 0.", partial=True),
     "EXP": Function(("double",), DOUBLE, lambda x: x.exp(), "EXP(x): e to the power x.", partial=True),
     "LN": Function(("double",), DOUBLE, lambda x: x.log(), "LN(x): natural logarithm; NULL up to 0.", partial=True),
-    "LOG2": Function(("double",), DOUBLE, lambda x: x.log(2), "LOG2(x): logarithm to base 2.", partial=True),
-    "LOG10": Function(("double",), DOUBLE, lambda x: x.log10(), "LOG10(x): logarithm to base 10.", partial=True),
-    "POW": Function(("double", "double"), DOUBLE, lambda x, y: x.pow(y), "POW(x, y): x to the power y.", partial=True),
+    "LOG2": Function(("double",), DOUBLE, log2, "LOG2(x): logarithm to base 2.", partial=True, finite=True),
+    "LOG10": Function(("double",), DOUBLE, log10, "LOG10(x): logarithm to base 10.", partial=True, finite=True),
+    "POW": Function(("double", "double"), DOUBLE, power, "POW(x, y): x to the power y.", partial=True, finite=True),
     "UPPER": Function(("text",), TEXT, lambda s: s.str.to_uppercase(), "UPPER(s): in capitals."),
     "LOWER": Function(("text",), TEXT, lambda s: s.str.to_lowercase(), "LOWER(s): in small letters."),
     "LENGTH": Function(("text",), INT, lambda s: s.str.len_chars().cast(INT), "LENGTH(s): number of characters."),
