@@ -4,10 +4,10 @@ READY := .venv/ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test run bench lock
+.PHONY: help setup check test run bench mutants lock
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with the pinned, hashed requirements and this project in it
 
@@ -30,6 +30,9 @@ run: $(READY)  ## a simulated town, from its signals to its offers, into out/dem
 
 bench: $(READY)  ## measure against polars, DuckDB and ordinary Beam; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks
+
+mutants: $(READY)  ## change the core in hundreds of small ways; the tests must notice at least 90 %
+	$(BIN)/python -m tests.mutants
 
 lock: $(READY)  ## pin the newest requirements that fit, and the newest uv, with their hashes
 	echo uv | $(COMPILE) --upgrade --no-annotate --output-file deploy/uv.txt -

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from schemas.errors import LoadError, LoadErrors
 from schemas.yaml_source import YamlSource
 
+Counted = Literal["applied", "duplicates", "late", "rejected", "erased", "contradictory", "doubtful", "pending"]
+
 
 class Expectation(BaseModel):
     """What must have been told since the one before; the order does not matter."""
@@ -18,7 +20,7 @@ class Expectation(BaseModel):
     decisions: list[str] | None = None
     offers: list[str] | None = None
     receipts: list[str] | None = None
-    counts: dict[Literal["applied", "duplicates", "late", "rejected", "erased", "doubtful", "pending"], int] = {}
+    counts: dict[Counted, int] = {}
 
 
 class Event(BaseModel):

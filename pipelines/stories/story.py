@@ -8,8 +8,8 @@ What is told is said in sentences, times in UTC, without the date on the day of 
 - of a household or SME: `10:01 household/h enters busy`, `10:01 household/h, busy: offer fibre to anna`,
   `10:01 anna gets fibre by app for household/h`
 - of an erasure, by its id, what a stage removed: `10:16 e1, decide_offers: 1 reservations`, `…: nothing`
-- counts of signals since the story began: applied, duplicates, late (of the applied), rejected, erased, doubtful,
-  pending
+- counts of signals since the story began: applied, duplicates, late (of the applied), rejected, erased,
+  contradictory, doubtful, pending
 """
 
 from collections.abc import Iterable, Mapping

@@ -8,6 +8,7 @@ from pipelines.stories.engines import engine
 from pipelines.stories.reading import read_story
 from pipelines.stories.story import Story
 from pipelines.stories.told import Play, differences
+from tests.stories.cuts import cut
 from tests.stories.player import play_reference
 
 STORIES = [read_story(path) for path in sorted(Path(__file__).parent.glob("*.yaml"))]
@@ -31,6 +32,11 @@ def test_reference_tells_the_story(story: Story) -> None:
 @on("core")
 def test_core_tells_the_story(story: Story) -> None:
     tells(engine("core"), story)
+
+
+@on("core")
+def test_core_tells_the_story_tick_by_tick(story: Story) -> None:
+    tells(engine("core"), cut(story))
 
 
 @on("bounded")

@@ -1,0 +1,135 @@
+"""A campaign: which changes are tried, in turn, and how many of them the tests notice."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from ruamel.yaml import YAML
+
+from tests.mutants.changes import Change, changes
+from tests.mutants.trial import ended, start
+
+HERE = Path(__file__).parent
+Thing = TypeVar("Thing")
+ENOUGH = 3000
+"""Seconds of a processor that no area's tests need."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """Modules that belong together, and the calls of pytest that must notice changes of them."""
+
+    name: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a change: the first test that failed, "" if none did."""
+
+    area: str
+    change: Change
+    noticed_by: str
+
+
+def areas() -> dict[str, Area]:
+    """Return the areas by name."""
+    data = YAML(typ="safe").load(HERE / "areas.yaml")
+    stories = tuple(data["stories"])
+    return {name: Area(name, tuple(one["modules"]), (*one["tests"], *stories)) for name, one in data["areas"].items()}
+
+
+def equivalents() -> dict[str, str]:
+    """Return why nobody can notice a change, by its name."""
+    return dict(YAML(typ="safe").load(HERE / "equivalents.yaml"))
+
+
+def chosen(area: Area, number: int, seed: int, passed_over: Mapping[str, str], only: str = "") -> list[Change]:
+    """Return some changes of an area, of all kinds in turn; the same for the same seed.
+
+    Args:
+        area: Whose modules are changed.
+        number: How many at the most.
+        seed: Another one chooses others.
+        passed_over: Names of changes that are never chosen.
+        only: What is in the names of all that are.
+    """
+    kinds: dict[str, list[Change]] = {}
+    for module in area.modules:
+        for change in changes(module):
+            if change.name not in passed_over and only in change.name:
+                kinds.setdefault(change.kind, []).append(change)
+    turns = [iter(sorted(mine, key=lambda one: one.rank(seed))) for _, mine in sorted(kinds.items())]
+    return list(islice(in_turn(turns), number))
+
+
+def in_turn(turns: Iterable[Iterator[Thing]]) -> Iterator[Thing]:
+    """Yield the first of each, the second of each, and so on."""
+    going = list(turns)
+    while going:
+        found = [(turn, next(turn, None)) for turn in going]
+        yield from (one for _, one in found if one is not None)
+        going = [turn for turn, one in found if one is not None]
+
+
+def gone(listed: Mapping[str, str]) -> list[str]:
+    """Return the names of changes that are listed and no longer there."""
+    names = {change.name for area in areas().values() for module in area.modules for change in changes(module)}
+    return sorted(listed.keys() - names)
+
+
+def unchanged(wanted: Sequence[Area], workers: int) -> tuple[dict[str, int], dict[str, str]]:
+    """Return how many seconds of a processor the tests of areas take, and the first that fails without any change."""
+    tried = list(run([(area, None, ENOUGH) for area in wanted], workers))
+    return {area.name: seconds for area, *_, seconds in tried}, {
+        area.name: failed for area, _, failed, _ in tried if failed
+    }
+
+
+def tries(
+    wanted: Sequence[tuple[Area, Change]], usual: Mapping[str, int], workers: int, tell: Callable[[Result], None]
+) -> list[Result]:
+    """Try changes, and tell of each as soon as it is known; each may take three times as long as is usual."""
+    found, within = list[Result](), [(area, one, 3 * usual.get(area.name, ENOUGH // 10) + 30) for area, one in wanted]
+    for area, change, failed, _ in run(within, workers):
+        assert change is not None
+        found.append(Result(area.name, change, failed))
+        tell(found[-1])
+    return found
+
+
+def run(
+    wanted: Sequence[tuple[Area, Change | None, int]], workers: int
+) -> Iterator[tuple[Area, Change | None, str, int]]:
+    """Try each within its seconds, as many at once as there are workers; yield what failed, and the seconds it took."""
+    todo, going = list(reversed(wanted)), dict[int, tuple[Area, Change | None, int]]()
+    while todo or going:
+        while todo and len(going) < workers:
+            area, change, seconds = todo.pop()
+            process, told = start(change, area.tests, seconds)
+            going[process] = (area, change, told)
+        process, status, usage = os.wait3(0)
+        area, change, told = going.pop(process)
+        yield area, change, ended(told, status), round(usage.ru_utime + usage.ru_stime)
+
+
+def table(results: Sequence[Result], listed: int) -> str:
+    """Return how many were noticed, a line an area, and those that were not."""
+    all_of, seen = Counter(one.area for one in results), Counter(one.area for one in results if one.noticed_by)
+    lines = [
+        f"{name:<12} {seen[name]:>4} of {number:>4}  {seen[name] / number:>4.0%}" for name, number in all_of.items()
+    ]
+    total = f"{'all':<12} {sum(seen.values()):>4} of {len(results):>4}  {share(results):>4.0%}"
+    left = sorted((one.change.module, one.change.line, one.change.name) for one in results if not one.noticed_by)
+    unnoticed = [f"  {module.replace('.', '/')}.py:{line}: {name}" for module, line, name in left]
+    return "\n".join([*lines, total, f"{listed} more are listed as equivalent", *unnoticed])
+
+
+def share(results: Sequence[Result]) -> float:
+    """Return the share of changes that were noticed."""
+    return sum(bool(one.noticed_by) for one in results) / max(len(results), 1)
