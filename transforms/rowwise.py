@@ -72,6 +72,13 @@ def _log10(numbers: Doubles) -> Doubles:
     return np.log10(numbers, dtype=np.longdouble).astype(np.float64)
 
 
+def _copy(numbers: Doubles) -> Doubles:
+    return np.array(numbers, np.float64)
+
+
+where_finite = Rowwise(_copy)
+"""The number itself. Expressions nest it: one that named its operand twice would grow with every level."""
+
 quotient = Rowwise(np.true_divide)
 """left / right, the double nearest to it."""
 

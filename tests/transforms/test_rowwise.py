@@ -79,7 +79,6 @@ def _raw(file: Path) -> list[str]:
 
 PLAIN = {
     "transforms/context/fading.py": 2,
-    "transforms/context/plan/load.py": 1,
     "transforms/parsing/checks.py": 1,
     "transforms/pulse/words.py": 1,
     "transforms/pulse/portraits.py": 1,

@@ -69,7 +69,9 @@ def between(node: exp.Between, of: Of) -> Value:
     if value.dtype == BOOL:
         raise ExpressionError(f"`{shown(node)}` puts truth values in an order", "combine them with AND, OR, NOT")
     nullable = value.nullable or low.nullable or high.nullable
-    return Value(_ordered(operator.ge, value, low) & _ordered(operator.le, value, high), BOOL, nullable)
+    if value.constant:
+        return Value(_ordered(operator.ge, value, low) & _ordered(operator.le, value, high), BOOL, nullable)
+    return Value(value.expr.is_between(low.expr, high.expr), BOOL, nullable)
 
 
 def is_in(node: exp.In, of: Of) -> Value:

@@ -86,7 +86,7 @@ def _argument(name: str, takes: Takes, value: Value) -> Any:
 
 
 def _abs(x: pl.Expr) -> pl.Expr:
-    return pl.when(x.abs() >= 0).then(x.abs())  # the least integer has no opposite
+    return x.abs().replace(-(2**63), None)  # the least integer has no opposite
 
 
 def _round(x: pl.Expr, decimals: int = 0) -> pl.Expr:

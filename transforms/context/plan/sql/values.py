@@ -5,6 +5,8 @@ from typing import Final
 
 import polars as pl
 
+from transforms.rowwise import where_finite
+
 INT: Final = pl.Int64()
 DOUBLE: Final = pl.Float64()
 TEXT: Final = pl.String()
@@ -63,7 +65,7 @@ def finite(value: Value) -> Value:
     """Return the value with NULL for infinities and NaN."""
     if value.finite:
         return value
-    return replace(value, expr=pl.when(value.expr.is_finite()).then(value.expr), finite=True)
+    return replace(value, expr=where_finite(value.expr), finite=True)
 
 
 def cast(value: Value, dtype: pl.DataType) -> Value:
