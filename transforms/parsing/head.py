@@ -67,14 +67,21 @@ def read_header(stream: BinaryIO, quoting: Quoting, max_bytes: int) -> tuple[str
 
 
 def sample_keys(stream: BinaryIO) -> dict[str, bool]:
-    """Return the keys of the first JSON objects in a file, each with whether it holds an object."""
+    """Return the keys of the first JSON objects in a file, each with whether it holds an object.
+
+    Raises:
+        Unreadable: no line begins a record of its own.
+    """
     keys: dict[str, bool] = {}
-    for line in _read(stream, SAMPLE).removeprefix(codecs.BOM_UTF8).split(b"\n"):
+    text = _read(stream, SAMPLE).removeprefix(codecs.BOM_UTF8).strip()
+    for line in text.split(b"\n"):
         try:
             found = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue  # it is rejected when it is read, or cut off here
         keys |= {key: bytes(value).startswith(b"{") or keys.get(key, False) for key, value in found.items()}
+    if not keys and (text.startswith(b"[") or text.partition(b"\n")[0].rstrip() == b"{"):
+        raise Unreadable("it is JSON over several lines: write one object a line, as `jq -c` does")
     return keys
 
 
