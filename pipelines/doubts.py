@@ -24,7 +24,7 @@ UNENFORCED = {
 
 def doubts(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> list[LoadError]:
     """Return what an analyst should look at again, in the order of the file."""
-    found = [*_signals(playbook), *_lets(playbook), *_exits(playbook, plans), *_guards(playbook)]
+    found = [*_signals(playbook, plans), *_lets(playbook), *_exits(playbook, plans), *_guards(playbook)]
     return sorted([*found, *_values(playbook)], key=lambda one: one.line or 0)
 
 
@@ -37,17 +37,11 @@ def _texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
         yield path, value
 
 
-def _said(playbook: Playbook) -> str:
-    """Return all that the playbook says below `signals`, keys included."""
-    rest = {key: part for key, part in playbook.said.items() if key not in ("playbook", "signals", "let")}
-    return f"{rest} {[*playbook.let.values()]}"
-
-
-def _signals(playbook: Playbook) -> Iterator[LoadError]:
-    said = _said(playbook)
+def _signals(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Iterator[LoadError]:
+    """Yield signals that no feature and no sequence reads, and of which people expect something all the same."""
+    read = {name for plan in plans.values() for name, one in plan.signals.items() if one.features or one.steps}
     for name, why in UNENFORCED.items():
-        unused = not re.search(rf"\b{name}\b", said)
-        if name in playbook.signals and playbook.offers and unused:
+        if name in playbook.signals and playbook.offers and name not in read:
             hint = f"read them in a feature and in `eligible`, or take `{name}` out"
             yield playbook.error(("signals",), f"`{name}` signals change nothing: {why}", hint=hint)
 
