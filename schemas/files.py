@@ -16,7 +16,7 @@ def read_file(path: str | Path, most: int) -> bytes:
 
 
 def read_beside(file: str | Path, name: str, most: int) -> bytes:
-    """Read a file that another one names: within the folder of that one, links and `..` followed.
+    """Read a file that another one names: within the folder of that one, or of what it links to; links are followed.
 
     Args:
         file: The file that names it.
@@ -26,12 +26,12 @@ def read_beside(file: str | Path, name: str, most: int) -> bytes:
     Raises:
         OSError: as `read_file`; or it is not within the folder.
     """
-    folder = Path(file).parent.resolve()
+    folders = Path(file).parent.resolve(), Path(file).resolve().parent
     try:
-        found = (folder / name).resolve()
+        found = (folders[0] / name).resolve()
     except (RuntimeError, ValueError) as error:  # a circle of links before Python 3.13, a name with NUL
         raise OSError(errno.EINVAL, "no file can have such a name") from error
-    if not found.is_relative_to(folder):
+    if not any(map(found.is_relative_to, folders)):
         raise OSError(errno.EACCES, "it is not within the folder of the file that names it")
     return _read(found, most, os.O_NOFOLLOW)
 
