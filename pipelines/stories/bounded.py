@@ -1,6 +1,7 @@
 """Stories as Beam runs over files, on FnApiRunner."""
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,15 +31,15 @@ def play_bounded(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
 
 
 def _write_playbook(story: Story, folder: Path) -> str:
-    """Return where a story's playbook is, written if the story holds it; what stands beside it stays there."""
-    beside, directory = Path(story.source.file).parent.absolute(), folder / "playbook"
+    """Return where a story's playbook is, written if the story holds it, with the files that it names."""
+    beside, directory = Path(story.source.file).parent, folder / "playbook"
     directory.mkdir()
     for data, book in zip(story.inline, story.versions.playbooks, strict=False):
-        signals = [{name: str(beside / file)} if file else name for name, file in book.signals.items()]
-        tables = {name: {"key": one.key, "file": str(beside / one.file)} for name, one in book.tables.items()}
-        models = {name: {**data["models"][name], "file": str(beside / one.file)} for name, one in book.models.items()}
-        text = json.dumps({**data, "signals": signals, "tables": tables, "models": models})  # JSON is YAML
-        (directory / f"v{book.version}.yaml").write_text(text, "utf-8")
+        (directory / f"v{book.version}.yaml").write_text(json.dumps(data), "utf-8")  # JSON is YAML
+        named = [one.file for one in (*book.tables.values(), *book.models.values())]
+        for file in (*named, *filter(None, book.signals.values())):
+            (directory / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(beside / file, directory / file)
     return str(directory) if story.inline else story.playbook.file
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.examples.commands import REPOSITORY, SHARED, play, same, steps, workplace
 
 EXPECTED = {
-    "fibre_town": ("out/demo/run", 1_150, "bcf8a715f4329fe5"),
+    "fibre_town": ("out/demo/run", 1_152, "7ebde2b5c3564ff3"),
     "copenhagen": ("out/copenhagen", 260, "294d2e22327435b7"),
     "shopping_households": ("out/shopping/run", 10_579, "7b8b977f54f0fe1e"),
 }

@@ -52,7 +52,7 @@ def test_a_second_demo_replaces_the_first(tmp_path: Path) -> None:
 def test_a_folder_of_others_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "signals").mkdir()
     (tmp_path / "signals" / "mine.parquet").touch()
-    with pytest.raises(FileExistsError, match="is not empty"):
+    with pytest.raises(FileExistsError, match="name a new folder for the simulated town"):
         demo(tmp_path, subscribers=100, days=2)
 
 

@@ -50,7 +50,7 @@ def _run(folder: Path, shards: int = 3) -> str:
         (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     feeds = tuple((name, str(folder / f"{name}.jsonl")) for name in SIGNALS)
     out = str(folder / "out")
-    run(RunSettings(playbook=str(folder / "playbook.yaml"), signals=feeds, out=out, shards=shards))
+    run(RunSettings(playbook=str(folder / "playbook.yaml"), signals=feeds, out=out, shards=shards, earliest=0))
     return out
 
 

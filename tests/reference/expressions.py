@@ -114,6 +114,8 @@ _MEANING: dict[type[exp.Expression], Callable[..., Value]] = {
     exp.Sub: _binary(operator.sub),
     exp.Mul: _binary(operator.mul),
     exp.Div: _binary(_divide),
+    exp.Mod: _binary(lambda left, right: left - right * math.floor(left / right) if right else None),
+    exp.Pow: _binary(lambda base, exponent: float(base) ** exponent),
     exp.EQ: _binary(operator.eq),
     exp.NEQ: _binary(operator.ne),
     exp.LT: _binary(operator.lt),
