@@ -36,7 +36,7 @@ def _write_playbook(story: Story, folder: Path) -> str:
     directory.mkdir()
     for data, book in zip(story.inline, story.versions.playbooks, strict=False):
         (directory / f"v{book.version}.yaml").write_text(json.dumps(data), "utf-8")  # JSON is YAML
-        named = [one.file for one in (*book.tables.values(), *book.models.values())]
+        named = [*(one.file for one in book.tables.values()), *(one.file for one in book.models.values())]
         for file in (*named, *filter(None, book.signals.values())):
             (directory / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(beside / file, directory / file)
