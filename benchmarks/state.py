@@ -19,6 +19,7 @@ from schemas.playbook_file import parse_playbook
 from transforms.context.advance import advance
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plan
+from transforms.envelope import unseal
 
 HOUR, MINUTE = 3_600_000, 60_000
 SUBSCRIBERS = 1_000_000
@@ -146,9 +147,10 @@ def cost(density: Density) -> StateCost:
 
 def tables_of(state: bytes) -> dict[str, int]:
     """Return the bytes of a state by kind of table."""
-    length = struct.unpack_from("<I", state, 4)[0]
+    content = unseal("contexts", state)
+    end = 4 + struct.unpack_from("<I", content)[0]
     sizes: dict[str, int] = defaultdict(int)
-    for name, size in json.loads(state[8 : 8 + length])["tables"].items():
+    for name, size in json.loads(content[4:end])["tables"].items():
         sizes[name.partition(" ")[0]] += size
     return dict(sizes)
 
