@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from pipelines.cli import app
@@ -111,14 +109,8 @@ def _as_nothing(path: Path, rows: Sequence[Row]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _key(monkeypatch: pytest.MonkeyPatch, logging_restored: None) -> None:
     monkeypatch.setenv(KEY_VARIABLE, "k" * 32)
-    root = logging.getLogger()
-    handlers, level = [*root.handlers], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
 
 
 def _said(out: Path) -> Iterator[tuple[str, str]]:

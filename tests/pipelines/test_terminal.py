@@ -6,7 +6,7 @@ import logging
 import os
 import pty
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -129,17 +129,7 @@ def test_a_terminal_makes_nothing_of_it(
     assert "\x1b]" not in told
 
 
-@pytest.fixture
-def _logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = [*root.handlers], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
-
-
-@pytest.mark.usefixtures("_logging")
+@pytest.mark.usefixtures("logging_restored")
 def test_logs_show_it_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     configure("info", as_json=False)
     structlog.get_logger().info("an event", file=HOSTILE)
