@@ -5,7 +5,6 @@ python -m benchmarks.state
 
 import json
 import statistics
-import struct
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
@@ -17,9 +16,10 @@ import pyarrow as pa
 from benchmarks.yardstick import START_MS
 from schemas.playbook_file import parse_playbook
 from transforms.context.advance import advance
+from transforms.context.memory import KIND
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.load import load_plan
-from transforms.envelope import unseal
+from transforms.state_blob import sizes
 
 HOUR, MINUTE = 3_600_000, 60_000
 SUBSCRIBERS = 1_000_000
@@ -147,12 +147,10 @@ def cost(density: Density) -> StateCost:
 
 def tables_of(state: bytes) -> dict[str, int]:
     """Return the bytes of a state by kind of table."""
-    content = unseal("contexts", state)
-    end = 4 + struct.unpack_from("<I", content)[0]
-    sizes: dict[str, int] = defaultdict(int)
-    for name, size in json.loads(content[4:end])["tables"].items():
-        sizes[name.partition(" ")[0]] += size
-    return dict(sizes)
+    found: dict[str, int] = defaultdict(int)
+    for name, size in sizes(KIND, state).items():
+        found[name.partition(" ")[0]] += size
+    return dict(found)
 
 
 def main() -> None:

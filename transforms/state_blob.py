@@ -37,8 +37,7 @@ def load(kind: str, blob: bytes) -> tuple[dict[str, Any], dict[str, pa.Table]]:
     """
     content = unseal(kind, blob)
     try:
-        start = 4 + struct.unpack_from("<I", content)[0]
-        header = json.loads(content[4:start])
+        header, start = _head(content)
         tables = {}
         for name, size in header.pop("tables").items():
             tables[name] = pa.ipc.open_stream(pa.py_buffer(content)[start : start + size]).read_all()
@@ -46,6 +45,18 @@ def load(kind: str, blob: bytes) -> tuple[dict[str, Any], dict[str, pa.Table]]:
     except (struct.error, ValueError, KeyError, AttributeError) as error:
         raise StateError(f"the state `{kind}` cannot be read: {error!r}; use the release that wrote it") from error
     return header, tables
+
+
+def sizes(kind: str, blob: bytes) -> dict[str, int]:
+    """Return how many bytes each table takes of what `dump` wrote."""
+    header, _ = _head(unseal(kind, blob))
+    return dict(header["tables"])
+
+
+def _head(content: bytes) -> tuple[dict[str, Any], int]:
+    """Return the header of a state, and where its tables begin."""
+    start = 4 + struct.unpack_from("<I", content)[0]
+    return json.loads(content[4:start]), start
 
 
 def _stream(table: pa.Table) -> bytes:
