@@ -49,13 +49,13 @@ def folder_of(path: str) -> Folder:
     return LocalFolder(path) if FileSystems.get_scheme(path) is None else RemoteFolder(path)
 
 
-def paths_of(pattern: str) -> list[str]:
-    """Return the paths that a pattern matches; none where they cannot be listed."""
+def sizes_of(pattern: str) -> dict[str, int]:
+    """Return the paths that a pattern matches, and their sizes in bytes; none where they cannot be listed."""
     try:
         (found,) = FileSystems.match([pattern if "/" in pattern else f"./{pattern}"])
     except (BeamIOError, ValueError):
-        return []
-    return [each.path for each in found.metadata_list]
+        return {}
+    return {each.path: each.size_in_bytes for each in found.metadata_list}
 
 
 class LocalFolder:

@@ -1,8 +1,9 @@
 """One bounded run: playbook and files in, outputs and their report out."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -13,7 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
 from pipelines.failures import TooManyRejectedError
-from pipelines.folders import paths_of
+from pipelines.folders import sizes_of
 from pipelines.offers_pipeline import SORT_BY, build, names_of
 from pipelines.published import load_versions
 from pipelines.refusals import refusals
@@ -29,6 +30,8 @@ from schemas.visible import visible
 from transforms.read_signals import READ, WITHOUT
 
 _log = structlog.get_logger()
+BYTES_OF_SHARD, MOST_SHARDS = 16 * 1024 * 1024, 4
+"""What a shard takes of the inputs where nobody says how many there are; more bound what is in memory at once."""
 
 
 def run(settings: RunSettings) -> Report:
@@ -50,9 +53,11 @@ def run(settings: RunSettings) -> Report:
     numbers = [book.version for book in books.playbooks]
     _log.info("run starts", playbook=playbook.playbook, versions=numbers, runner=settings.runner)
     staging = Staging(settings.out, names_of(FORMATS))
-    staging.check(_inputs(settings))
+    inputs = [sizes_of(pattern) for _, pattern in (*settings.signals, *settings.seeds)]
+    staging.check(chain(filter(None, (settings.playbook, settings.sources)), *inputs))
+    shards = settings.shards or min(MOST_SHARDS, 1 + sum(chain(*map(dict.values, inputs))) // BYTES_OF_SHARD)
     pipeline = beam.Pipeline(options=PipelineOptions(beam_arguments(settings.runner, settings.beam_options)))
-    build(pipeline, books, replace(settings, out=staging.directory, as_of=as_of))
+    build(pipeline, books, replace(settings, out=staging.directory, as_of=as_of, shards=shards))
     loaded = monotonic()
     with staging:
         result = pipeline.run()
@@ -72,13 +77,6 @@ def _check(settings: RunSettings, tick: int) -> None:
     if Path(settings.out).exists() and not Path(settings.out).is_dir():
         hint = "give a directory; it is made if it is not there"
         raise LoadErrors([LoadError(settings.out, None, "is a file, and outputs go to a directory", hint=hint)])
-
-
-def _inputs(settings: RunSettings) -> Iterator[str]:
-    """Yield all files that a run reads, as far as they can be listed."""
-    yield from filter(None, (settings.playbook, settings.sources))
-    for _, pattern in (*settings.signals, *settings.seeds):
-        yield from paths_of(pattern)
 
 
 def _publish(settings: RunSettings, staging: Staging, report: Report) -> None:

@@ -176,8 +176,8 @@ class RunSettings:
     )
     shards: int = option(
         "--shards",
-        "Parts that subjects are spread over; changes speed, never results.",
-        default=4,
+        "Parts that subjects are spread over; changes speed, never results. 0: as the size of the inputs asks for.",
+        default=0,
         metavar="N",
         panel="Engine",
     )
@@ -195,7 +195,7 @@ class RunSettings:
             "--signals: give at least one, as usage='usage/*.parquet'": bool(self.signals),
             f"--mode: `{self.mode}` is none of {', '.join(MODES)}": self.mode in MODES,
             f"--format: {', '.join(self.formats)} is none of {', '.join(FORMATS)}": {*self.formats} <= {*FORMATS},
-            f"--shards: {self.shards} is not between 1 and 65,536": 1 <= self.shards <= 65_536,
+            f"--shards: {self.shards} is not between 0 and 65,536": 0 <= self.shards <= 65_536,
             "--sample: takes nobody; give more than 0%": self.sample > 0,
             "--seed: say when that was true, with --seed-as-of": not self.seeds or self._seed_time is not None,
         }

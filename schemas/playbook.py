@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import pickle
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr
@@ -214,6 +216,14 @@ class Playbook(Part):
         """Equal files have equal hashes; plans are kept by it."""
         return hash((self.file, self.content_hash))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how a pickle makes it again: small, and once a process, for most steps of a pipeline hold it."""
+        return _unpacked, (self._packed,)
+
+    @cached_property
+    def _packed(self) -> bytes:
+        return zlib.compress(pickle.dumps(self.__getstate__()))
+
     @cached_property
     def content_hash(self) -> str:
         """BLAKE2b-128, hex, of what file, tables, models and contracts say, whatever comments and the order of keys."""
@@ -226,3 +236,10 @@ class Playbook(Part):
     def error(self, path: KeyPath, message: str, quoted: str = "", hint: str = "") -> LoadError:
         """Return a mistake at `path` (keys and indexes as in the file) for `LoadErrors`."""
         return self._source.error(path, message, quoted, hint)
+
+
+@lru_cache(maxsize=16)
+def _unpacked(packed: bytes) -> Playbook:
+    playbook = Playbook.__new__(Playbook)
+    playbook.__setstate__(pickle.loads(zlib.decompress(packed)))
+    return playbook

@@ -12,8 +12,8 @@ from schemas.contracts import Contract
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.versions import Versions
-from transforms.context.advance import advance
 from transforms.context.advance_levels import AdvancedLevels, advance_levels
+from transforms.context.outputs import trigger_schema
 from transforms.context.plan.consents import CONSENT
 from transforms.context.plan.context_plan import ContextPlan, Record
 from transforms.context.plan.features import SUBSCRIBER, signal_plan
@@ -148,7 +148,7 @@ def load_all_offers(versions: Versions, mode: str = "live") -> OfferPlans:
         LoadErrors: as `load_contexts`; mistakes in the expressions of offers.
     """
     first = load_contexts(versions).plans[0][SUBSCRIBER]
-    triggers = advance(first, None, [], versions.first.tick).outputs.triggers.schema
+    triggers = trigger_schema(first)
     plans = [offers_for(book, triggers, mode) for book in versions.playbooks]
     keep = max(plan.memory for plan in plans)
     return OfferPlans(versions, tuple(replace(plan, keep=keep) for plan in plans))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -171,6 +172,29 @@ def _at_end(memory: Memory, span: Span, final: bool) -> tuple[Ints, Ints]:
     return codes, np.full(len(codes), span.upto)
 
 
+def trigger_schema(plan: ContextPlan) -> pa.Schema:
+    """Return the schema of `Outputs.triggers`."""
+    types: dict[str, Any] = {
+        "subject": pl.String,
+        "trigger": pl.String,
+        "tick": pl.Int64,
+        "late": pl.Boolean,
+        **ADDRESS,
+    }
+    types["evidence"] = _struct({**plan.record.evidence, **plan.trigger_columns})
+    types |= {"segments": pl.List(pl.String), "context": _struct(plan.record.context)}
+    return plain(pl.DataFrame(schema=types)).schema.with_metadata(_metadata(plan))
+
+
+def _metadata(plan: ContextPlan) -> dict[bytes, bytes]:
+    return {b"signal": b"trigger", b"subject_kind": plan.level.encode()}
+
+
+def _struct(columns: Mapping[str, pl.DataType]) -> pl.DataType:
+    made = pl.DataFrame(schema=columns).select(one=struct_of({name: pl.col(name) for name in columns}))
+    return made.schema["one"]
+
+
 def _triggers(
     plan: ContextPlan,
     happened: pl.DataFrame,
@@ -188,8 +212,7 @@ def _triggers(
     table = table.with_columns(evidence=_evidence(plan, table["trigger"], context[at].hstack(made)))
     ordered = table.select("subject", "trigger", "tick", "late", *ADDRESS, "evidence", "segments", "context")
     arrow = plain(ordered.sort("tick", "subject", "trigger"))
-    metadata = {b"signal": b"trigger", b"subject_kind": plan.level.encode()}
-    arrow = arrow.replace_schema_metadata(metadata).combine_chunks()
+    arrow = arrow.replace_schema_metadata(_metadata(plan)).combine_chunks()
     return arrow.to_batches()[0] if len(arrow) else pa.RecordBatch.from_pylist([], schema=arrow.schema)
 
 

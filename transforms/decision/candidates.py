@@ -1,6 +1,6 @@
 """Candidates: what each trigger could send, worth how much, the best first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -47,29 +47,29 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
     asked = triggers.select(["trigger", "recipient"])
     reached = cast(pl.DataFrame, pl.from_arrow(asked)).with_row_index("row").drop_nulls("recipient")
     hashes = fnv1a64(triggers["decision_id"].combine_chunks())
-    sizes = np.array([len(offer.send) for offer in plan.offers], np.int64)
-    firsts = np.cumsum(sizes) - sizes
     found = [pl.DataFrame(schema=_COLUMNS)]
     for (trigger,), rows in reached.group_by("trigger", maintain_order=True):
         numbers = [number for number, offer in enumerate(plan.offers) if trigger in offer.triggers]
-        values = _evaluated([plan.offers[number] for number in numbers], rows["row"], scope, hashes)
-        for number, table in zip(numbers, values, strict=True):
-            contacts = np.arange(firsts[number], firsts[number] + sizes[number])
-            every = table[np.repeat(np.arange(len(table)), len(contacts))]
-            found.append(every.with_columns(contact=np.tile(contacts, len(table))).select(*_COLUMNS))
+        found += [_candidates(plan, numbers, rows["row"], scope, hashes)] if numbers else []
     table = pl.concat(found).with_columns(last=pl.col("ineligible").is_not_null())
     return table.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True).drop("last", "tie")
 
 
-def _evaluated(offers: Sequence[Offer], rows: pl.Series, scope: pl.DataFrame, hashes: Hashes) -> Iterator[pl.DataFrame]:
-    """Yield one row for each of the same triggers, for each of their offers: all are evaluated at once."""
-    made = _read(scope, offers)[rows].select(
-        rows.alias("the row"), *(pl.struct(_values(offer)).alias(offer.name) for offer in offers)
-    )
-    for offer in offers:
-        names = pa.repeat(offer.name, len(rows))
-        tie = pl.Series("tie", finalise(fnv1a64(names, hashes[rows.to_numpy()])), pl.UInt64)
-        yield made[offer.name].struct.unnest().with_columns(rows.cast(pl.Int64).alias("trigger"), tie)
+def _candidates(
+    plan: OfferPlan, numbers: Sequence[int], rows: pl.Series, scope: pl.DataFrame, hashes: Hashes
+) -> pl.DataFrame:
+    """Return one row for each of some triggers, each of the same offers, and each contact of the offer."""
+    offers = [plan.offers[number] for number in numbers]
+    values = pl.concat_list(pl.struct(_values(offer)) for offer in offers)
+    table = _read(scope, offers)[rows].select(rows.alias("row"), values.alias("offer")).explode("offer").unnest("offer")
+    names = pa.array(np.tile([offer.name for offer in offers], len(rows)), pa.string())
+    tie = pl.Series("tie", finalise(fnv1a64(names, hashes[table["row"].to_numpy()])), pl.UInt64)
+    sizes = np.array([len(offer.send) for offer in plan.offers])
+    firsts = np.cumsum(sizes) - sizes
+    contacts = np.concatenate([firsts[number] + np.arange(sizes[number]) for number in numbers])
+    every = table.with_columns(tie)[np.repeat(np.arange(len(table)), np.tile(sizes[numbers], len(rows)))]
+    trigger = pl.col("row").cast(pl.Int64)
+    return every.with_columns(trigger=trigger, contact=np.tile(contacts, len(rows))).select(*_COLUMNS)
 
 
 def _values(offer: Offer) -> list[pl.Expr]:

@@ -13,7 +13,7 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_levels import LEVELS
 from schemas.yaml_source import KeyPath
-from transforms.context.advance import advance
+from transforms.context.outputs import trigger_schema
 from transforms.context.plan.compiling import Scope
 from transforms.context.plan.expressions import ExpressionError, ScopeColumn, compile_expression
 from transforms.context.plan.load import contracts, load_plans
@@ -30,8 +30,7 @@ ANYTHING = (*TRUTH, *NUMBER, pl.String())
 @lru_cache(maxsize=64)
 def load_offers(playbook: Playbook, mode: str = "live") -> OfferPlan:
     """Compile the offers of a playbook over the contexts that it defines; see `compile_offers`."""
-    nothing = advance(load_plans(playbook)[LEVELS[0]], None, [], playbook.tick)
-    return offers_for(playbook, nothing.outputs.triggers.schema, mode)
+    return offers_for(playbook, trigger_schema(load_plans(playbook)[LEVELS[0]]), mode)
 
 
 def offers_for(playbook: Playbook, triggers: pa.Schema, mode: str = "live") -> OfferPlan:

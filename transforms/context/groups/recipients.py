@@ -9,7 +9,7 @@ from transforms.context.groups.people import present_at
 from transforms.context.memory import Memory
 from transforms.context.plan.context_plan import ContextPlan
 
-ADDRESS = ("root_kind", "root", "recipient", "household", "sme", "moved_until")
+ADDRESS = dict.fromkeys(("root_kind", "root", "recipient", "household", "sme"), pl.String) | {"moved_until": pl.Int64}
 MOVES, TRIGGERED = "moves", "triggered"
 """Names under which a memory keeps `roots.MOVES`, and the last trigger of each subscriber."""
 

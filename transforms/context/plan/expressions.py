@@ -104,9 +104,12 @@ def compile_expression(
     if value.dtype not in gives:
         wanted = " or ".join(dict.fromkeys(describe(dtype) for dtype in gives))
         raise ExpressionError(f"is {'always ' if value.dtype == NULL else ''}{describe(value.dtype)}, not {wanted}")
-    expr = pl.repeat(value.known, pl.len(), dtype=value.dtype) if value.constant else value.expr
     columns = frozenset(name_of(column) for column in tree.find_all(exp.Column))
-    _try(expr, value.dtype, {name: scope[name] for name in columns})
+    if value.constant:
+        expr = pl.repeat(value.known, pl.len(), dtype=value.dtype)
+    else:
+        expr = value.expr
+        _try(expr, value.dtype, {name: scope[name] for name in columns})
     canonical = " ".join([shown(tree), *_meanings(tree, functions or {})])
     return Expression(text, canonical, expr, columns, value.dtype, value.nullable, thresholds, compared_only, days)
 

@@ -1,6 +1,7 @@
 """SQL expressions as trees: parsed, with the names of `let` replaced by what they stand for."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from sqlglot import Dialect, exp, generator, parse_one, parser, tokens
 from sqlglot.errors import ParseError, SqlglotError
@@ -36,8 +37,9 @@ class PlaybookSql(Dialect):
         }
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> exp.Expr:
-    """Return the tree of one expression.
+    """Return the tree of one expression, which nobody may change: it is parsed once a process.
 
     Raises:
         ExpressionError: it is not an SQL expression, or is too large.
@@ -82,6 +84,9 @@ def shown(node: exp.Expr) -> str:
 
 
 def _inlined(tree: exp.Expr, lets: Mapping[str, str], scope: Collection[str], within: tuple[str, ...]) -> exp.Expr:
+    if lets.keys().isdisjoint(map(name_of, tree.find_all(exp.Column))):
+        return tree
+    tree = tree.copy()
     for column in list(tree.find_all(exp.Column)):
         name = name_of(column)
         if name not in lets:
