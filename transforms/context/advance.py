@@ -26,8 +26,9 @@ from transforms.context.plan.steps import WITHOUT
 from transforms.context.pulse import Pulse
 from transforms.context.segments import NEVER, Changes, Span
 from transforms.context.sequences import Completed
-from transforms.context.ticks import LAST, Ints
+from transforms.context.ticks import Ints
 from transforms.context.timeline import Points, keys_of, points_of, without_repeats
+from transforms.context.wakes import Wakes
 
 
 @dataclass(frozen=True)
@@ -39,27 +40,41 @@ class Advanced:
         facts: What contact roots are told of memberships, as `schemas.records.FACT`.
         told: What subscribers tell their groups, as signal batches about these.
         counts: Rows applied, of these late; duplicates; rejected; pending.
-        wake: The next tick at which something can change without new signals.
         waiting: Rows of later ticks, to be given again.
+        wakes: When something can change without new signals, by the codes of `memory`.
+        intake: What became of the signals.
+        leaves: Which members left groups: code, member, tick.
+        memory: Everything that is remembered; see `settle`.
     """
 
     outputs: Outputs
     facts: list[pa.RecordBatch]
     told: list[pa.RecordBatch]
     counts: dict[str, int]
-    wake: int | None
     waiting: list[pa.RecordBatch]
+    wakes: Wakes
+    intake: Intake = field(repr=False)
+    leaves: pl.DataFrame = field(repr=False)
+    memory: Memory = field(repr=False)
     _plan: ContextPlan = field(repr=False)
-    _memory: Memory = field(repr=False)
+
+    @property
+    def wake(self) -> int | None:
+        """The next tick at which something can change without new signals."""
+        return self.wakes.first
 
     @cached_property
     def state(self) -> bytes:
         """The shard's state for the next call."""
-        retention.compact(self._plan, self._memory)
-        retention.prune(self._plan, self._memory)
-        self._memory.forget()
-        self._memory.order()
-        return memories.dump(self._memory)
+        return memories.dump(self.settle())
+
+    def settle(self) -> Memory:
+        """Bring the memory into the one form that all calls with the same signals come to; codes change."""
+        retention.compact(self._plan, self.memory)
+        retention.prune(self._plan, self.memory)
+        self.memory.forget()
+        self.memory.order()
+        return self.memory
 
 
 def advance(
@@ -90,42 +105,73 @@ def advance(
         ValueError: `upto` is no tick, or not after the closed one.
     """
     memory = memories.load(state)
-    if upto % plan.grid.tick or (memory.closed is not None and upto <= memory.closed):
-        raise ValueError(f"cannot advance to {upto}: it must be a tick after {memory.closed}")
     if state is None:
         memory.complete_from = complete_from
+    return advance_memory(plan, memory, signals, upto, final=final, pulse=pulse)
+
+
+def advance_memory(
+    plan: ContextPlan,
+    memory: Memory,
+    signals: Sequence[pa.RecordBatch],
+    upto: int,
+    *,
+    final: bool = False,
+    pulse: Sequence[int] = (),
+    part: bool = False,
+) -> Advanced:
+    """Advance what is decoded; see `advance`.
+
+    Args:
+        plan: The level's plan.
+        memory: Changed in place.
+        signals: As for `advance`.
+        upto: As for `advance`.
+        final: As for `advance`.
+        pulse: As for `advance`.
+        part: Whether the memory is of those subjects only that a tick concerns, and nothing of it is tidied up.
+
+    Raises:
+        ValueError: as `advance`.
+    """
+    if upto % plan.grid.tick or (memory.closed is not None and upto <= memory.closed):
+        raise ValueError(f"cannot advance to {upto}: it must be a tick after {memory.closed}")
     span = Span(plan.grid, memory.closed, upto)
     change = changing.adopt(plan, memory, span)
     feeds, signals = take_feeds(span, memory.down, signals)
     intake = take_in(plan, memory, signals, upto)
-    retention.compact(plan, memory)
+    if not part:
+        retention.compact(plan, memory)
     company = company_of(plan, memory, intake, span)
     features = Features(plan, memory, company.leaves)
     done = _sequences(plan, memory, intake, span, feeds, company.leaves)
     asked = np.concatenate([company.asked, *(one.points.keys(plan.grid) for one in done.values())])
-    due = Periodic(plan, memory, span)
-    points, wake = _points(plan, memory, features, intake, span, asked, change, due)
+    due, wakes = Periodic(plan, memory, span), Wakes(memory.subjects.height)
+    points = _points(plan, memory, features, intake, span, asked, change, due, wakes, part)
     changes, fired, points = run_conditions(plan, memory, features, span, points, company, change, done)
     for one in features.faded.values():
         due.changed(one.falls.codes, one.falls.ticks)
     for tick in (tick for tick in _ready(plan, memory) if span.first <= tick <= span.upto):
         there = _there(plan, memory, features, span, changes, tick)
         due.changed(there, np.full(len(there), tick))
-    written, next_written = due.close()
+    written = due.close()
     gone = changing.left(plan, memory, span)
     turns = {name: one.events for name, one in changes.items()} | changing.by_segment(gone)
     beat = Pulse(plan, features, span, turns, memory, pulse, final)
     _store(memory, changes, fired)
     memory.fading = {plan.keys[name]: one.kept for name, one in features.faded.items()}
     memory.closed, memory.down = upto, feeds.after
-    retention.prune(plan, memory)
-    wakes = [beat.wake, *(one.wake for one in fired.values()), *(one.wake for one in features.faded.values())]
-    wake = min([wake, next_written, *wakes, *(changes[segment.name].wake(segment) for segment in plan.segments)])
+    if not part:
+        retention.prune(plan, memory)
+    wakes.all_at(min(beat.wake, due.wake))
+    timed = [*(one.wakes for one in fired.values()), *(one.wakes for one in features.faded.values())]
+    for codes, ticks in (*timed, *(changes[segment.name].wakes(segment) for segment in plan.segments)):
+        wakes.at(codes, ticks)
     made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, beat, final, company)
     facts = company.facts(changes, span, change)
     waiting = [*intake.waiting, *([] if final else feeds.waiting)]
     told = company.tell(features, changes, points)
-    return Advanced(made, facts, told, intake.counts, None if wake > LAST else wake, waiting, plan, memory)
+    return Advanced(made, facts, told, intake.counts, waiting, wakes, intake, company.leaves, memory, plan)
 
 
 def _sequences(
@@ -152,9 +198,11 @@ def _points(
     asked: Ints,
     change: Change | None,
     due: Periodic,
-) -> tuple[Points, int]:
-    """Return where conditions may change or are asked for, and the next tick of either; note where contexts change."""
-    grid, wake = plan.grid, NEVER
+    wakes: Wakes,
+    part: bool,
+) -> Points:
+    """Return where conditions may change or are asked for; note where contexts change, and when they next may."""
+    grid = plan.grid
     new, first_ticks = intake.new
     since = np.zeros(memory.subjects.height, np.int64)
     since[new] = first_ticks
@@ -167,19 +215,22 @@ def _points(
     ]
     due.changed(known, np.full(len(known), span.first))
     due.changed(intake.late, np.full(len(intake.late), span.first))
-    for codes, ticks, needed in features.changes():
-        within = (ticks >= span.first) & (ticks <= span.upto)
+    for codes, ticks, needed in features.changes(unread=not part):
+        later = ticks > span.upto
+        within = (ticks >= (span.first if needed else due.since)) & ~later
         due.changed(codes[within], ticks[within])
         if needed:
             keys.append(without_repeats(keys_of(grid, codes[within], ticks[within])))
-        wake = min(wake, int(ticks[ticks > span.upto].min(initial=NEVER)))
+            wakes.at(codes[later], ticks[later])
+        else:
+            wakes.all_at(due.at(int(ticks[later].min(initial=NEVER))))
     for tick in (tick for tick in _ready(plan, memory) if tick >= span.first):
         codes = np.flatnonzero(since <= tick)
         if tick <= span.upto:
             keys.append(keys_of(grid, codes, np.full(len(codes), tick)))
         elif len(codes):
-            wake = min(wake, tick)
-    return points_of(grid, np.concatenate(keys)), wake
+            wakes.all_at(tick)
+    return points_of(grid, np.concatenate(keys))
 
 
 def _ready(plan: ContextPlan, memory: Memory) -> list[int]:

@@ -30,12 +30,12 @@ class Faded:
     Attributes:
         kept: Its rows of `KEPT` at the end.
         falls: Where it falls with time alone.
-        wake: The next tick at which it does.
+        wakes: Code and next tick at which it does.
     """
 
     kept: pl.DataFrame
     falls: Points
-    wake: int
+    wakes: tuple[Ints, Ints]
     _fading: Fading
     _grid: Grid
     _keys: Ints
@@ -80,11 +80,11 @@ def run(
     before = np.where(first | lost, old, np.roll(after, 1))
     until = _last_fall(fading, span, before, levels)
     until = np.where(last, until, np.minimum(until, fading.refreshes.number(end)))
-    falls, wake = _falls(fading, span, code, start, until)
+    falls, wakes = _falls(fading, span, code, start, until)
     lives = last & (_left(fading, after, np.full(len(code), span.upto)) >= GONE)
     table = pl.DataFrame({"code": code[lives], "worth": after[lives], "level": levels[lives]}, schema=KEPT)
     table = table.with_columns(pl.col("level").fill_nan(None))
-    return Faded(table, falls, wake, fading, span.grid, keys_of(span.grid, code, start), before)
+    return Faded(table, falls, wakes, fading, span.grid, keys_of(span.grid, code, start), before)
 
 
 def _numbers(values: pl.Series) -> Doubles:
@@ -120,16 +120,16 @@ def _last_fall(fading: Fading, span: Span, worth: Ints, levels: Doubles) -> Ints
     return np.where(something, fading.refreshes.number(until) + 1, -1)
 
 
-def _falls(fading: Fading, span: Span, code: Ints, start: Ints, until: Ints) -> tuple[Points, int]:
-    """Return where values fall in the span, at refreshes after `start` and not after `until`, and the next tick."""
+def _falls(fading: Fading, span: Span, code: Ints, start: Ints, until: Ints) -> tuple[Points, tuple[Ints, Ints]]:
+    """Return where values fall in the span, at refreshes after `start` and not after `until`, and code and tick of the next."""
     first = fading.refreshes.number(start) + 1
     upto = fading.refreshes.number(np.array([span.upto]))
     count = np.maximum(np.minimum(until, upto) - first + 1, 0)
     number = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     falls = span.grid.after(fading.refreshes.begin(np.repeat(first, count) + number) - 1)
-    following = (first + count)[first + count <= until]
-    wake = span.grid.after(fading.refreshes.begin(following) - 1)
-    return Points(np.repeat(code, count), falls), int(wake.min(initial=NEVER))
+    later = first + count <= until
+    following = span.grid.after(fading.refreshes.begin((first + count)[later]) - 1)
+    return Points(np.repeat(code, count), falls), (code[later], following)
 
 
 def _greatest_so_far(part: Ints, worth: Ints) -> Ints:

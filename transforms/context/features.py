@@ -40,13 +40,17 @@ class Features:
         consents = _consents(plan, memory)
         self._consenting = self._epochs if consents is None else Epochs(plan.grid, leaves, consents)
         self._members = MemberValues(plan, memory, leaves) if MEMBERS in plan.signals else None
-        self._memory = replace(memory, rows={**memory.rows}, panes={**memory.panes}, values={**memory.values})
+        self._memory = replace(memory, rows=memory.rows.copy(), panes=memory.panes.copy(), values=memory.values.copy())
         self.faded: dict[str, Faded] = {}
         self._timelines: dict[tuple[str, int, Epochs], Timeline] = {}
         self._values: dict[tuple[str, int, str, Epochs], Timeline] = {}
 
-    def changes(self) -> Iterator[tuple[Ints, Ints, bool]]:
-        """Yield codes and ticks at which rows may change features, and whether conditions read these."""
+    def changes(self, unread: bool) -> Iterator[tuple[Ints, Ints, bool]]:
+        """Yield codes and ticks at which rows may change features, and whether conditions read these.
+
+        Args:
+            unread: Whether to look at features, too, that no condition reads.
+        """
         done = set()
         needed = self._plan.needed
         if self._members is not None:
@@ -54,6 +58,8 @@ class Features:
             yield *self._consenting.edges(), True
         from_signals = [feature for feature in self._plan.features if feature.signal != MEMBERS]
         for feature in sorted(from_signals, key=lambda feature: feature.name not in needed):
+            if not (unread or feature.name in needed):
+                break
             for shift in shifts(feature):
                 if (feature.signal, feature.pane, shift) not in done:
                     done.add((feature.signal, feature.pane, shift))

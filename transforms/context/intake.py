@@ -1,5 +1,6 @@
 """Signals of one call: those that are due become rows; late ones, copies and hopeless ones are told apart."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,8 @@ class Intake:
         new: Code and first tick of each subject that was unknown.
         applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
         steps: Rows that play a part in sequences, by the name of their table.
+        rows: Per signal, what was added to the rows of the memory.
+        seen: What was added to the ids that it has seen.
         counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending. Groups
             that became too large.
     """
@@ -42,6 +45,8 @@ class Intake:
     new: tuple[Ints, Ints] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64)))
     applied: dict[str, pl.DataFrame] = field(default_factory=dict)
     steps: dict[str, pl.DataFrame] = field(default_factory=dict)
+    rows: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
+    seen: list[pl.DataFrame] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
 
 
@@ -133,12 +138,12 @@ def _apply(
     }
     frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)
     if not _passed_on(table):
-        copies = _recognise(plan, signal, memory, table, frame)
+        copies = _recognise(plan, signal, memory, table, frame, intake)
         intake.counts["duplicates"] += int(copies.sum())
         if copies.any():
             frame, codes, times = frame.filter(~copies), codes[~copies], times[~copies]
     frame = _of_members(signal, local_time(plan, signal, frame))
-    _remember(signal, memory, frame)
+    _remember(signal, memory, frame, intake)
     for key, step in signal.steps:
         name = f"{key} {step.part}"
         intake.steps[name] = pl.concat([intake.steps.get(name, pl.DataFrame()), rows_of(step, frame)], how="diagonal")
@@ -152,7 +157,9 @@ def _apply(
     return codes, times
 
 
-def _recognise(plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, frame: pl.DataFrame) -> Bools:
+def _recognise(
+    plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, frame: pl.DataFrame, intake: Intake
+) -> Bools:
     """Tell which rows are copies of what was seen; the others are seen now."""
     codes, times = frame["code"].to_numpy(), frame["time"].to_numpy()
     hashes = signal_hash(signal.signal, table["source"].combine_chunks(), table["id"].combine_chunks())
@@ -160,12 +167,13 @@ def _recognise(plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.
     arrivals = arrivals if memory.closed is None else np.maximum(arrivals, memory.closed)
     contents = frame.select(signal.columns).to_dict()
     copies = duplicates(codes, hashes, times, arrivals, contents, memory.seen, plan.dedup_horizon)
-    new = pl.DataFrame({"code": codes, "hash": hashes, "time": times})
-    memory.seen = pl.concat([memory.seen, new.filter(~copies) if copies.any() else new])
+    every = pl.DataFrame({"code": codes, "hash": hashes, "time": times})
+    intake.seen.append(every.filter(~copies) if copies.any() else every)
+    memory.seen = pl.concat([memory.seen, intake.seen[-1]])
     return copies
 
 
-def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
+def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame, intake: Intake) -> None:
     """Add the measures of new rows to the rows of the signal."""
     if not signal.measures:
         return
@@ -174,6 +182,7 @@ def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame) -> None:
     rows = frame.select("code", "time", *(pl.col(name).fill_null(0) for name in signal.whose), *ties, *measures)
     if not signal.every_row:
         rows = rows.filter(pl.any_horizontal(pl.col(m.key).is_not_null() for m in signal.measures))
+    intake.rows[signal.signal].append(rows)
     old = memory.rows.get(signal.signal)
     both = rows if old is None else pl.concat([old, rows])
     memory.rows[signal.signal] = both.sort("code", "time", *ties) if ties else both[_order(both)]

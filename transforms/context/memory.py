@@ -1,6 +1,6 @@
 """The state of one shard of contexts, in memory and as a blob."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,7 +30,7 @@ MOMENTS = {"code": pl.Int64, "moment": pl.String, "since": pl.Int64, "fired": pl
 MOST_SUBJECTS = 2**23
 """How many subjects a shard has room for; see `timeline.keys_of`."""
 
-Tables = dict[str, pl.DataFrame]
+Tables = MutableMapping[str, pl.DataFrame]
 
 _HEADER = ("closed", "complete_from", "latest", "definitions", "since")
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from transforms.context.memory import MOMENTS
 from transforms.context.plan.definitions import Moment
-from transforms.context.segments import NEVER, Span
+from transforms.context.segments import Span
 from transforms.context.sequences import Completed
 from transforms.context.ticks import Bools, Ints
 from transforms.context.timeline import Points, keys_of
@@ -23,13 +23,13 @@ class Fired:
         points: When it fired, sorted.
         rows: At each, code, tick and the columns of the signals that made it; empty for an edge.
         memory: Its rows of `memory.MOMENTS`.
-        wake: The next tick at which it may fire if nothing changes, or `NEVER`.
+        wakes: Code and tick at which it may fire next if nothing changes.
     """
 
     points: Points
     rows: pl.DataFrame
     memory: pl.DataFrame
-    wake: int
+    wakes: tuple[Ints, Ints]
 
 
 def run(
@@ -49,11 +49,10 @@ def run(
     fired, last = _at_most(moment, span, _fires(moment, span, codes, starts, ends), memory, silent)
     going = ends == span.end
     since = pl.DataFrame({"code": codes[going], "since": starts[going]})
-    wake = NEVER
-    if moment.repeat and going.any():
-        missed = (span.upto - starts[going]) // moment.repeat + 1
-        wake = int((starts[going] + missed * moment.repeat).min())
-    return Fired(fired, pl.DataFrame(), _memory(moment, since, last), wake)
+    repeats = np.flatnonzero(going) if moment.repeat else np.empty(0, np.int64)
+    missed = (span.upto - starts[repeats]) // (moment.repeat or 1) + 1
+    wakes = codes[repeats], starts[repeats] + missed * (moment.repeat or 1)
+    return Fired(fired, pl.DataFrame(), _memory(moment, since, last), wakes)
 
 
 def complete(
@@ -79,7 +78,7 @@ def complete(
     at = np.searchsorted(points.keys(span.grid), done.points.keys(span.grid))
     fired, last = _at_most(moment, span, done.points.at(np.flatnonzero(true[at])), memory, silent)
     told = np.searchsorted(done.points.keys(span.grid), fired.keys(span.grid))
-    return Fired(fired, done.rows[told], _memory(moment, pl.DataFrame(schema=_SINCE), last), done.wake)
+    return Fired(fired, done.rows[told], _memory(moment, pl.DataFrame(schema=_SINCE), last), done.wakes)
 
 
 def _runs(span: Span, points: Points, true: Bools, memory: pl.DataFrame) -> tuple[Ints, Ints, Ints]:

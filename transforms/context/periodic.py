@@ -30,8 +30,22 @@ class Periodic:
             self._keys.append(without_repeats(keys_of(self._grid, codes[now], due[now])))
         self._flags[codes[~now]] = True
 
-    def close(self) -> tuple[Points, int]:
-        """Return what is due in the span, and the next tick at which something is due; update the memory."""
+    def close(self) -> Points:
+        """Return what is due in the span; update the memory."""
         self._memory.subjects = self._memory.subjects.with_columns(changed=pl.Series(self._flags))
-        wake = -(-self._span.end // self._every) * self._every if self._flags.any() else NEVER
-        return points_of(self._grid, np.concatenate(self._keys)), wake
+        return points_of(self._grid, np.concatenate(self._keys))
+
+    @property
+    def since(self) -> int:
+        """The first tick after the last multiple that is closed: what changed there and later is not written yet."""
+        before = self._span.first - self._grid.tick
+        return before // self._every * self._every + self._grid.tick
+
+    @property
+    def wake(self) -> int:
+        """The next tick at which something is due, `NEVER` if nothing is noted."""
+        return self.at(self._span.end) if self._flags.any() else NEVER
+
+    def at(self, tick: int) -> int:
+        """Return the multiple at which a change at a tick is written."""
+        return -(-tick // self._every) * self._every if tick < NEVER else NEVER

@@ -65,16 +65,13 @@ class Changes:
         same = (last >= 0) & (keys[order][last] >> 40 == points.codes)
         return same & entered[order][last]
 
-    def wake(self, segment: Segment) -> int:
-        """Return the next tick at which a membership ends if nothing else happens, or `NEVER`."""
-        ends = self.members.select(
-            pl.when("exit").then(pl.col("entered") + segment.hold).otherwise(NEVER).min(),
-            expires=pl.when(~pl.col("enter"))
-            .then(pl.col("last_true") + (segment.expire or NEVER))
-            .otherwise(NEVER)
-            .min(),
+    def wakes(self, segment: Segment) -> tuple[Ints, Ints]:
+        """Return code and tick at which a membership ends if nothing else happens, `NEVER` where it does not."""
+        code, entered, last_true, enter, leaves = (
+            self.members[name].to_numpy() for name in ("code", "entered", "last_true", "enter", "exit")
         )
-        return min((end for end in ends.row(0) if end is not None), default=NEVER)
+        expires = np.where(enter, NEVER, last_true + (segment.expire or NEVER))
+        return code, np.minimum(expires, np.where(leaves, entered + segment.hold, NEVER))
 
 
 class Levels(NamedTuple):

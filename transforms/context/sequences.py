@@ -23,14 +23,14 @@ class Completed:
     Attributes:
         points: Subjects and ticks.
         rows: At each, code, tick and the columns of the signals that made it.
-        wake: The next tick at which one completes if nothing else happens, or `NEVER`.
+        wakes: Code and tick at which one completes if nothing else happens.
         tables: Its tables of `memory.steps`: `after` rows that have not ended, and those of the others that are as late
             as another `after` row may come.
     """
 
     points: Points
     rows: pl.DataFrame
-    wake: int
+    wakes: tuple[Ints, Ints]
     tables: Tables
 
 
@@ -89,8 +89,9 @@ def run(
     for part in followed:
         rows = pl.concat([old[part], fresh[part]]).filter(kept)
         tables[f"{sequence.key} {part}"] = _of_those_there(sequence, rows, leaves, pl.lit(span.upto))
-    wake = NEVER if sequence.awaits else int(going["tick"].to_numpy().min(initial=NEVER))
-    return Completed(*_completed(sequence, ended.filter(over, "completes")), wake, tables)
+    absent = going.clear() if sequence.awaits else going
+    wakes = absent["code"].to_numpy(), absent["tick"].to_numpy()
+    return Completed(*_completed(sequence, ended.filter(over, "completes")), wakes, tables)
 
 
 def _of_those_there(

@@ -14,7 +14,7 @@ from transforms.context.fading import KEPT, run
 from transforms.context.plan.definitions import Fading
 from transforms.context.plan.load import load_plan
 from transforms.context.refreshes import Refreshes
-from transforms.context.segments import NEVER, Span
+from transforms.context.segments import Span
 from transforms.context.ticks import Grid
 from transforms.context.timeline import keys_of, points_of
 
@@ -81,11 +81,11 @@ def test_what_is_left(levels: Levels, tick: int, value: Level) -> None:
 def test_what_is_gone_is_not_kept() -> None:
     span = Span(GRID, None, 100)
     made = run(HALF, span, points([1, 2]), pl.Series([1.0, 0.0]), NONE)
-    assert (made.kept.height, made.wake) == (0, NEVER)
+    assert (made.kept.height, [*made.wakes[1]]) == (0, [])
     held = run(HALF, span, points([1]), pl.Series([1.0]), NONE)
-    assert (held.kept["level"].to_list(), held.wake) == ([1.0], NEVER)
+    assert (held.kept["level"].to_list(), [*held.wakes[1]]) == ([1.0], [])
     falling = run(HALF, Span(GRID, None, 6), points([1, 2]), pl.Series([1.0, 0.0]), NONE)
-    assert (falling.kept.height, falling.wake) == (1, 8)
+    assert (falling.kept.height, [*falling.wakes[1]]) == (1, [8])
 
 
 def test_nothing_is_left_of_what_is_forgotten() -> None:

@@ -1,0 +1,1 @@
+"""A shard that stays decoded between ticks, so that a tick costs what happens."""
