@@ -9,12 +9,12 @@ STATS = collections.Counter()
 def advance(self, signals, upto, *, final=False, feeds=()):
     waiting = self.advanced.waiting if self.advanced else []
     if not hasattr(self, "live"):
-        self.live = resident.Resident(self.plan, Memory())
+        self.live = resident.Resident(Memory())
     every = [*waiting, *feeds, *kernel.batches(self.plan, signals)]
     if final:
-        made = advance_memory(self.plan, self.live.whole(), every, upto, final=True)
+        made = self.live.advance(self.plan, every, upto, final=True)
     else:
-        STATS["part" if self.live._concerned(every, upto) is not None else "all"] += 1
-        made = self.live.advance(every, upto)
+        STATS["part" if self.live._concerned(self.plan, every, upto) is not None else "all"] += 1
+        made = self.live.advance(self.plan, every, upto)
     self.take(made)
 kernel.Kernel.advance = advance

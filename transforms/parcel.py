@@ -10,8 +10,10 @@ from apache_beam import coders
 
 from transforms.arrow_coder import from_ipc, to_ipc
 from transforms.context.plain_arrow import used
+from transforms.context.ticks import FLOOR
 
-_BOUNDS = struct.Struct("<qq")
+_HEAD = struct.Struct("<qqq")
+_NEVER_LATE = -1
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Parcel:
     only passes through.
 
     Attributes:
-        packed: The bounds, then the batch as an Arrow IPC stream.
+        packed: The bounds and the floor, then the batch as an Arrow IPC stream.
     """
 
     packed: bytes
@@ -36,21 +38,35 @@ class Parcel:
             times: Its int64 column of milliseconds.
         """
         bounds = pc.min_max(batch[times])
-        return cls(to_ipc(_lean(batch), _BOUNDS.pack(bounds["min"].as_py(), bounds["max"].as_py())))
+        return cls(to_ipc(_lean(batch), _HEAD.pack(bounds["min"].as_py(), bounds["max"].as_py(), _NEVER_LATE)))
 
     @property
     def earliest(self) -> int:
         """The smallest of its times, milliseconds."""
-        return int(_BOUNDS.unpack_from(self.packed)[0])
+        return int(_HEAD.unpack_from(self.packed)[0])
 
     @property
     def latest(self) -> int:
         """The greatest of its times, milliseconds."""
-        return int(_BOUNDS.unpack_from(self.packed)[1])
+        return int(_HEAD.unpack_from(self.packed)[1])
+
+    @property
+    def floor(self) -> int:
+        """The tick that was closed when it came, if some of its rows are late; -1 if none is."""
+        return int(_HEAD.unpack_from(self.packed)[2])
+
+    def came_at(self, closed: int | None) -> "Parcel":
+        """Return the parcel with its floor, when that tick is closed: so a replay lets late rows act where they did."""
+        if closed is None or self.earliest >= closed:
+            return self
+        return Parcel(_HEAD.pack(self.earliest, self.latest, closed) + self.packed[_HEAD.size :])
 
     def open(self) -> pa.RecordBatch:
         """Return the batch."""
-        return from_ipc(self.packed, _BOUNDS.size)
+        batch = from_ipc(self.packed, _HEAD.size)
+        if self.floor == _NEVER_LATE or int(batch.schema.metadata.get(FLOOR, _NEVER_LATE)) >= self.floor:
+            return batch
+        return batch.replace_schema_metadata({**batch.schema.metadata, FLOOR: str(self.floor).encode()})
 
 
 def _lean(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -1,7 +1,7 @@
 """Track the context of every subject: features, memberships and moments at each tick."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,11 +17,12 @@ from schemas.durations import DAY, HOUR
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
 from schemas.versions import Versions
-from transforms.context.advance_levels import AdvancedLevels
+from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.plan.features import SUBSCRIBER
 from transforms.elements import elements_of, elements_of_erasures
-from transforms.parcel import Parcel, ParcelCoder, ShardParcel
+from transforms.parcel import ParcelCoder, ShardParcel
 from transforms.pseudonym_key import key_in_environment
+from transforms.shard_log import Cell, Held, Residents
 from transforms.sum_receipts import Removed
 from transforms.ticking import Alarm, Backlog
 from transforms.versions import load_contexts
@@ -33,6 +34,8 @@ OUTPUTS = ("transitions", "contexts", "pulse", "rejected", "receipts")
 
 PULSE_WINDOWS = (HOUR, DAY)
 """In which segments are told of, milliseconds."""
+
+_RESIDENTS = Residents[Levels]()
 
 
 def end_batch(tick: int) -> pa.RecordBatch:
@@ -83,37 +86,79 @@ class _Shell:
         self._contexts = load_contexts(self._versions)
         self._tick = self._versions.first.tick
         self._salt = key_in_environment()
+        hashes = [book.content_hash for book in self._versions.playbooks]
+        self._owner = repr((self._alarm.stage, hashes, self._complete_from, self._windows, self._salt))
 
-    def hold(self, parcel: Parcel, waiting: Any, closed: Any, wake: Any, timer: Any) -> None:
+    def teardown(self) -> None:
+        _RESIDENTS.forget(self._owner)
+
+    def hold(self, element: ShardParcel, log: Any, cell: Any, wake: Any, timer: Any) -> None:
         """Keep a parcel until its first tick is due."""
-        waiting.add(parcel)
-        open_from = (closed.read() or 0) + self._tick
+        before = Cell() if self._alarm.bounded else Cell.read(cell)
+        shard, parcel = element[0], element[1].came_at(before.closed)
+        log.add(parcel)
+        if not self._alarm.bounded:
+            after = before.after(parcel)
+            after.write(cell)
+            _RESIDENTS.came(self._owner, shard, before, parcel, after)
+        open_from = (before.closed or 0) + self._tick
         self._alarm.at(max(end_tick(self._tick, parcel.earliest), open_from), wake, timer)
 
-    def advance_to(self, tick: int, waiting: Any, state: Any, closed: Any, wake: Any, timer: Any) -> Iterator[Any]:
-        """Advance to the tick, or to the end of the input where that was told; state is written last."""
-        signals, end = split_end(parcel.open() for parcel in waiting.read())
-        upto, bounded = tick if end is None else end, self._alarm.bounded
-        options: dict[str, Any] = {"complete_from": self._complete_from, "final": bounded, "pulse": self._windows}
-        options["salt"] = self._salt
-        advanced = self._contexts.advance(self._levels, state.read(), closed.read(), signals, upto, **options)
-        elements = [
-            *elements_of(advanced, self._shards),
-            *elements_of_erasures(advanced.erased, self._alarm.stage, self._shards),
-        ]
-        left = [Parcel.of(batch) for batch in advanced.waiting]
-        waiting.clear()
-        for parcel in left:
-            waiting.add(parcel)
-        if not bounded:
-            state.write(advanced.state)
-            closed.write(upto)
-            ticks = [max(end_tick(self._tick, parcel.earliest), upto + self._tick) for parcel in left]
-            ticks += [] if advanced.wake is None else [advanced.wake]
-            if ticks:
-                self._alarm.at(min(ticks), wake, timer)
+    def finish(self, tick: int, log: Any) -> Iterator[Any]:
+        """Advance to the end of a bounded input, where that was told, or else to the tick."""
+        signals, end = split_end(parcel.open() for parcel in log.read())
+        advanced = self._advance(None, None, signals, tick if end is None else end)
+        self._count(advanced)
+        yield from self._elements(advanced)
+
+    def advance_to(
+        self, tick: int, shard: int, log: Any, state: Any, cell: Any, wake: Any, timer: Any
+    ) -> Iterator[Any]:
+        """Advance to a tick; state is written last."""
+        known = Cell.read(cell)
+        resident = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
+        advanced = self._advance(resident.known, known.closed, resident.due(tick), tick)
+        elements = list(self._elements(advanced))
+        resident.wait(advanced.waiting, self._tick, tick)
+        known = known.at(tick)
+        if known.full or any(one.acted for one in advanced.erased):  # what was erased is in the log, too
+            blob, left = advanced.state, resident.left()
+            state.write(blob)
+            log.clear()
+            for parcel in left:
+                log.add(parcel)
+            known = known.folded(len(blob), left)
+        known.write(cell)
+        resident.token = known.token
+        _RESIDENTS.keep(self._owner, shard, resident)
+        ticks = [at for at in (advanced.wake, resident.wake(self._tick, tick)) if at is not None]
+        if ticks:
+            self._alarm.at(min(ticks), wake, timer)
         self._count(advanced)
         return iter(elements)
+
+    def _rebuilt(self, cell: Cell, log: Any, state: Any) -> Held[Levels]:
+        """Return what blob and log amount to: one call over the log equals those that were made, tick by tick."""
+        resident = Held(cell.token, Levels(state.read()), [*log.read()])
+        if cell.closed is not None and cell.closed != resident.known.closed:
+            new = [parcel for parcel in resident.parcels if parcel.floor >= cell.closed]
+            resident.parcels = [parcel for parcel in resident.parcels if parcel.floor < cell.closed]
+            signals = resident.due(cell.closed)
+            advanced = self._advance(resident.known, resident.known.closed, signals, cell.closed)
+            resident.wait(advanced.waiting, self._tick, cell.closed)
+            resident.parcels += new
+        return resident
+
+    def _advance(
+        self, known: Levels | None, closed: int | None, signals: Sequence[pa.RecordBatch], upto: int
+    ) -> AdvancedLevels:
+        options: dict[str, Any] = {"complete_from": self._complete_from, "final": self._alarm.bounded}
+        options |= {"pulse": self._windows, "salt": self._salt}
+        return self._contexts.advance(self._levels, known, closed, signals, upto, **options)
+
+    def _elements(self, advanced: AdvancedLevels) -> Iterator[Any]:
+        yield from elements_of(advanced, self._shards)
+        yield from elements_of_erasures(advanced.erased, self._alarm.stage, self._shards)
 
     def _count(self, advanced: AdvancedLevels) -> None:
         """Count what became of signals; what waits is pending only where nothing follows."""
@@ -128,69 +173,75 @@ class _Shell:
 class _TrackSubscribers(_Shell, beam.DoFn):
     """Holds a shard's signals until their ticks are due, then advances its contexts."""
 
-    WAITING = BagStateSpec("waiting", ParcelCoder())
+    LOG = BagStateSpec("log", ParcelCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
-    CLOSED = ReadModifyWriteStateSpec("closed", VarIntCoder())
+    CELL = ReadModifyWriteStateSpec("cell", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("track_subscribers", TimeDomain.WATERMARK)
 
     def process(
         self,
         element: ShardParcel,
-        waiting: Any = beam.DoFn.StateParam(WAITING),
-        closed: Any = beam.DoFn.StateParam(CLOSED),
+        log: Any = beam.DoFn.StateParam(LOG),
+        cell: Any = beam.DoFn.StateParam(CELL),
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
-        self.hold(element[1], waiting, closed, wake, timer)
+        self.hold(element, log, cell, wake, timer)
 
     @on_timer(TIMER)
     def advance(
         self,
         fired: Timestamp = beam.DoFn.TimestampParam,
-        waiting: Any = beam.DoFn.StateParam(WAITING),
+        shard: int = beam.DoFn.KeyParam,
+        log: Any = beam.DoFn.StateParam(LOG),
         state: Any = beam.DoFn.StateParam(STATE),
-        closed: Any = beam.DoFn.StateParam(CLOSED),
+        cell: Any = beam.DoFn.StateParam(CELL),
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
         tick = self._alarm.due(fired, wake)
-        if tick is not None:
-            yield from self.advance_to(tick, waiting, state, closed, wake, timer)
+        if tick is not None and self._alarm.bounded:
+            yield from self.finish(tick, log)
+        elif tick is not None:
+            yield from self.advance_to(tick, shard, log, state, cell, wake, timer)
 
 
 class _TrackGroups(_Shell, beam.DoFn):
     """The same for households and SMEs, a tick's work after that of subscribers."""
 
-    WAITING = BagStateSpec("waiting", ParcelCoder())
+    LOG = BagStateSpec("log", ParcelCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
-    CLOSED = ReadModifyWriteStateSpec("closed", VarIntCoder())
+    CELL = ReadModifyWriteStateSpec("cell", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("track_groups", TimeDomain.WATERMARK)
 
     def process(
         self,
         element: ShardParcel,
-        waiting: Any = beam.DoFn.StateParam(WAITING),
-        closed: Any = beam.DoFn.StateParam(CLOSED),
+        log: Any = beam.DoFn.StateParam(LOG),
+        cell: Any = beam.DoFn.StateParam(CELL),
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
-        self.hold(element[1], waiting, closed, wake, timer)
+        self.hold(element, log, cell, wake, timer)
 
     @on_timer(TIMER)
     def advance(
         self,
         fired: Timestamp = beam.DoFn.TimestampParam,
-        waiting: Any = beam.DoFn.StateParam(WAITING),
+        shard: int = beam.DoFn.KeyParam,
+        log: Any = beam.DoFn.StateParam(LOG),
         state: Any = beam.DoFn.StateParam(STATE),
-        closed: Any = beam.DoFn.StateParam(CLOSED),
+        cell: Any = beam.DoFn.StateParam(CELL),
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
         tick = self._alarm.due(fired, wake)
-        if tick is not None:
-            yield from self.advance_to(tick, waiting, state, closed, wake, timer)
+        if tick is not None and self._alarm.bounded:
+            yield from self.finish(tick, log)
+        elif tick is not None:
+            yield from self.advance_to(tick, shard, log, state, cell, wake, timer)
 
 
 @dataclass(eq=False, kw_only=True)

@@ -12,7 +12,7 @@ from schemas.contracts import Contract
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.versions import Versions
-from transforms.context.advance_levels import AdvancedLevels, advance_levels
+from transforms.context.advance_levels import AdvancedLevels, Levels, advance_levels
 from transforms.context.outputs import trigger_schema
 from transforms.context.plan.consents import CONSENT
 from transforms.context.plan.context_plan import ContextPlan, Record
@@ -52,7 +52,7 @@ class ContextPlans:
     def advance(
         self,
         levels: Sequence[str],
-        state: bytes | None,
+        state: Levels | bytes | None,
         closed: int | None,
         batches: Sequence[pa.RecordBatch],
         upto: int,
@@ -79,14 +79,14 @@ class ContextPlans:
         for number, end in self.versions.spans(closed, upto):
             plans = [self.plans[number][level] for level in levels if level in self.plans[number]]
             if made:
-                state, batches = made[-1].state, made[-1].waiting
+                state, batches = made[-1].levels, made[-1].waiting
             ends = final and end == upto
             options: dict[str, Any] = {"complete_from": complete_from, "final": ends, "pulse": pulse, "salt": salt}
             made.append(advance_levels(plans, state, batches, end, **options))
         every = [[one for part in level for one in part] for level in zip(*(one.made for one in made), strict=True)]
         erased = [each for one in made for each in one.erased]
         last = made[-1]
-        return AdvancedLevels(every, upto, self.versions.next_start(upto), last.held, erased, last.tombstones)
+        return AdvancedLevels(every, upto, last.levels, self.versions.next_start(upto), last.held, erased)
 
 
 @dataclass(frozen=True)

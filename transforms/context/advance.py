@@ -44,7 +44,7 @@ class Advanced:
         wakes: When something can change without new signals, by the codes of `memory`.
         intake: What became of the signals.
         leaves: Which members left groups: code, member, tick.
-        memory: Everything that is remembered; see `settle`.
+        memory: Everything that is remembered, not settled.
     """
 
     outputs: Outputs
@@ -66,15 +66,16 @@ class Advanced:
     @cached_property
     def state(self) -> bytes:
         """The shard's state for the next call."""
-        return memories.dump(self.settle())
+        return memories.dump(settle(self._plan, self.memory))
 
-    def settle(self) -> Memory:
-        """Bring the memory into the one form that all calls with the same signals come to; codes change."""
-        retention.compact(self._plan, self.memory)
-        retention.prune(self._plan, self.memory)
-        self.memory.forget()
-        self.memory.order()
-        return self.memory
+
+def settle(plan: ContextPlan, memory: Memory) -> Memory:
+    """Bring a memory into the one form that all calls with the same signals come to, in place; codes change."""
+    retention.compact(plan, memory)
+    retention.prune(plan, memory)
+    memory.forget()
+    memory.order()
+    return memory
 
 
 def advance(

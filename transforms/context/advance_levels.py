@@ -1,7 +1,7 @@
 """Advance the contexts of a shard's subjects of several kinds, each by the plan of its level."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -9,14 +9,15 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
-from transforms.context.advance import Advanced, advance
+from transforms.context.advance import Advanced
 from transforms.context.erasures import erase as erasure
 from transforms.context.erasures import requests as erasure_requests
 from transforms.context.erasures.erase import Erased
 from transforms.context.erasures.presence import known_here
 from transforms.context.erasures.tombstones import Tombstone, spare
-from transforms.context.groups.forwarding import FLOOR
+from transforms.context.live.resident import Resident
 from transforms.context.plan.context_plan import ContextPlan
+from transforms.context.ticks import FLOOR
 from transforms.envelope import pack, unpack
 
 KIND = "levels"
@@ -26,6 +27,28 @@ class _State(msgspec.Struct, array_like=True):
     closed: int
     levels: list[bytes]
     tombstones: list[list[Tombstone]]
+
+
+class Levels:
+    """What a shard remembers between calls, decoded.
+
+    Attributes:
+        closed: The last tick, None before the first.
+        residents: Of each level.
+        tombstones: Of each level.
+    """
+
+    def __init__(self, state: bytes | None = None) -> None:
+        """Hold a state: what `dump` gave, None at first."""
+        found = None if state is None else unpack(KIND, state, _State)
+        self.closed = None if found is None else found.closed
+        self.residents = [] if found is None else [Resident.load(blob) for blob in found.levels]
+        self.tombstones = [] if found is None else found.tombstones
+
+    def dump(self) -> bytes:
+        """Return the state."""
+        assert self.closed is not None, "nothing is kept before the first tick"
+        return pack(KIND, _State(self.closed, [one.dump() for one in self.residents], self.tombstones))
 
 
 @dataclass(frozen=True)
@@ -38,15 +61,15 @@ class AdvancedLevels:
         next_version: The tick at which another version of the playbook takes over, None for never.
         held: Late rows from where a later tick was closed already, and erasures of later ticks.
         erased: What erasures came to, of each level one or more.
-        tombstones: Of each level.
+        levels: What is remembered.
     """
 
     made: Sequence[Sequence[Advanced]]
     upto: int
+    levels: Levels = field(repr=False)
     next_version: int | None = None
     held: Sequence[pa.RecordBatch] = ()
     erased: Sequence[Erased] = ()
-    tombstones: Sequence[list[Tombstone]] = ()
 
     @property
     def every(self) -> list[Advanced]:
@@ -67,18 +90,18 @@ class AdvancedLevels:
     @property
     def wake(self) -> int | None:
         """The next tick at which something can change without new signals."""
-        ticks = [self.next_version, *(level[-1].wake for level in self.made)]
+        ticks = [self.next_version, *(resident.wake for resident in self.levels.residents)]
         return min((tick for tick in ticks if tick is not None), default=None)
 
     @cached_property
     def state(self) -> bytes:
         """The shard's state for the next call."""
-        return pack(KIND, _State(self.upto, [level[-1].state for level in self.made], [*self.tombstones]))
+        return self.levels.dump()
 
 
 def advance_levels(
     plans: Sequence[ContextPlan],
-    state: bytes | None,
+    state: Levels | bytes | None,
     batches: Sequence[pa.RecordBatch],
     upto: int,
     *,
@@ -94,7 +117,7 @@ def advance_levels(
 
     Args:
         plans: The levels, always in the same order.
-        state: What the call before returned, None at first.
+        state: What the call before remembered, which this one changes, or a state; None at first.
         batches: Signal batches with `subject_kind` in their metadata.
         upto: A tick after those of the calls before.
         complete_from: For a first call: since when the input is complete, None for ever.
@@ -102,20 +125,19 @@ def advance_levels(
         pulse: Widths of the windows in which to tell of segments.
         salt: Of what is kept of those who are erased; always the same, and needed where there are erasures.
     """
-    before = None if state is None else unpack(KIND, state, _State)
+    levels = state if isinstance(state, Levels) else Levels(state)
+    if levels.closed is None:
+        levels.residents, levels.tombstones = [Resident.load(None) for _ in plans], [[] for _ in plans]
     lines = []
-    for n, plan in enumerate(plans):
-        blob, stones = (None, []) if before is None else (before.levels[n], before.tombstones[n])
-        line = _Line(plan, blob, None if before is None else before.closed, stones, salt, pulse)
+    for plan, resident, stones in zip(plans, levels.residents, levels.tombstones, strict=True):
+        line = _Line(plan, resident, levels.closed, stones, salt, pulse)
         line.advance(batches, upto, {"complete_from": complete_from, "final": final, "pulse": pulse})
         lines.append(line)
+    levels.closed = upto
+    levels.residents, levels.tombstones = [line.resident for line in lines], [line.tombstones for line in lines]
     held = [batch for batch in batches if _floor(batch) >= upto] + erasure_requests.after(batches, upto)
     return AdvancedLevels(
-        [line.made for line in lines],
-        upto,
-        held=held,
-        erased=[line.erased for line in lines],
-        tombstones=[line.tombstones for line in lines],
+        [line.made for line in lines], upto, levels, held=held, erased=[line.erased for line in lines]
     )
 
 
@@ -125,7 +147,7 @@ class _Line:
     def __init__(
         self,
         plan: ContextPlan,
-        state: bytes | None,
+        resident: Resident,
         closed: int | None,
         tombstones: list[Tombstone],
         salt: bytes,
@@ -133,14 +155,14 @@ class _Line:
     ) -> None:
         self.plan, self.tombstones, self.made = plan, tombstones, list[Advanced]()
         self.erased = Erased(plan.level, pulse)
-        self._state, self._closed, self._salt = state, closed, salt
+        self.resident, self._closed, self._salt = resident, closed, salt
 
     def advance(self, batches: Sequence[pa.RecordBatch], upto: int, options: dict[str, Any]) -> None:
         """Advance to the last tick."""
         requests, mine = erasure_requests.asked(self.plan, batches, self._first, self._salt)
         self.erased.wait(requests.filter(pl.col("tick") > upto))
         requests = requests.filter(pl.col("tick") <= upto)
-        known = known_here(self.plan, self._state, mine, requests)
+        known = known_here(self.plan, self.resident, mine, requests)
         for (tick, *_), unknown in requests.filter(~known).sort("tick").group_by("tick", maintain_order=True):
             erasure.tell(self.plan, self._new(unknown, cast(int, tick)), self.erased)
         requests = requests.filter(known)
@@ -149,11 +171,9 @@ class _Line:
             mine = self._erase(requests.filter(pl.col("tick") == self._first), mine)
             due = [batch for batch in mine if _floor(batch) < end]
             ends_run = options["final"] and end == upto
-            self.made.append(advance(self.plan, self._state, due, end, **options | {"final": ends_run}))
+            self.made.append(self.resident.advance(self.plan, due, end, **options | {"final": ends_run}))
             mine = [*self.made[-1].waiting, *(batch for batch in mine if _floor(batch) >= end)]
             self._closed = end
-            if end < upto:
-                self._state = self.made[-1].state
         self.tombstones = sorted(one for one in self.tombstones if one.until > upto)
 
     @property
@@ -166,8 +186,8 @@ class _Line:
         self.tombstones = [one for one in self.tombstones if one.until > self._first]
         new = self._new(requests, self._first)
         if new.height:
-            assert self._state is not None, "no erasure acts before the first tick"
-            self._state = erasure.erase(self.plan, self._state, new, self.erased)
+            assert self._closed is not None, "no erasure acts before the first tick"
+            self.resident = Resident.load(erasure.erase(self.plan, self.resident.dump(), new, self.erased))
         mine, gone, signals = spare(self.plan.grid, self._first, mine, self.tombstones, self._salt)
         self.erased.counts["erased"] += signals
         if new.height:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from transforms.context.plan.definitions import Fading
-from transforms.context.segments import NEVER, Span
+from transforms.context.segments import Span
 from transforms.context.ticks import Bools, Doubles, Grid, Ints
 from transforms.context.timeline import Points, keys_of
 
@@ -121,7 +121,7 @@ def _last_fall(fading: Fading, span: Span, worth: Ints, levels: Doubles) -> Ints
 
 
 def _falls(fading: Fading, span: Span, code: Ints, start: Ints, until: Ints) -> tuple[Points, tuple[Ints, Ints]]:
-    """Return where values fall in the span, at refreshes after `start` and not after `until`, and code and tick of the next."""
+    """Return where values fall in the span, at refreshes after `start` and not after `until`, and the next."""
     first = fading.refreshes.number(start) + 1
     upto = fading.refreshes.number(np.array([span.upto]))
     count = np.maximum(np.minimum(until, upto) - first + 1, 0)

@@ -1,6 +1,7 @@
 """Windowed aggregates at (subject, tick) pairs, by range queries over timelines."""
 
 from collections.abc import Collection, Iterator
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -40,7 +41,7 @@ class Features:
         consents = _consents(plan, memory)
         self._consenting = self._epochs if consents is None else Epochs(plan.grid, leaves, consents)
         self._members = MemberValues(plan, memory, leaves) if MEMBERS in plan.signals else None
-        self._memory = replace(memory, rows=memory.rows.copy(), panes=memory.panes.copy(), values=memory.values.copy())
+        self._memory = replace(memory, rows=copy(memory.rows), panes=copy(memory.panes), values=copy(memory.values))
         self.faded: dict[str, Faded] = {}
         self._timelines: dict[tuple[str, int, Epochs], Timeline] = {}
         self._values: dict[tuple[str, int, str, Epochs], Timeline] = {}

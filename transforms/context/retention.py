@@ -6,7 +6,7 @@ import polars as pl
 from schemas.playbook_levels import MEMBERS
 from transforms.context import parts
 from transforms.context.features import empty_rows
-from transforms.context.memory import Memory
+from transforms.context.memory import Memory, Tables
 from transforms.context.plan.context_plan import ContextPlan, SignalPlan
 from transforms.context.ticks import EVER, Bools
 
@@ -68,6 +68,6 @@ def _start(signal: SignalPlan, pane: int, closed: int) -> int:
     return (closed - reach) // pane * pane if pane else closed - reach
 
 
-def _keep(tables: dict[str, pl.DataFrame], key: str, start: int) -> None:
+def _keep(tables: Tables, key: str, start: int) -> None:
     if key in tables and len(old := tables[key]) and old["time"].to_numpy().min() < start:
         tables[key] = old.filter(pl.col("time") >= start)

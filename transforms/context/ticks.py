@@ -17,6 +17,9 @@ LAST = 250_000_000_000_000
 """No later tick comes by itself (in 9892): what is due then never is, so `9999-12-31` is no end, and whatever lies a
 duration after a tick is still a year of four digits."""
 
+FLOOR = b"floor"
+"""Metadata of late rows: the tick that was closed when they came; they act at the one after it."""
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -64,6 +64,11 @@ class Erased:
         schema = {"subject_kind": pl.String, "token": pl.String, "table": pl.String, "rows": pl.Int64}
         self.removed.append(removals(requests, pl.DataFrame(rows, schema=schema, orient="row")))
 
+    @property
+    def acted(self) -> bool:
+        """Whether an erasure acted, of whichever level; copies do nothing."""
+        return bool(self.removed)
+
     def _own(self, requests: pl.DataFrame) -> pl.DataFrame:
         return requests.filter(pl.col("subject_kind") == self.level)
 

@@ -6,27 +6,27 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.context import memory as memories
 from transforms.context.groups import identity
 from transforms.context.groups.people import member_of
+from transforms.context.live.resident import Resident
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.plan.features import MEMBER, MEMBERSHIP, SUBSCRIBER
 
 
 def known_here(
-    plan: ContextPlan, state: bytes | None, batches: Sequence[pa.RecordBatch], requests: pl.DataFrame
+    plan: ContextPlan, resident: Resident, batches: Sequence[pa.RecordBatch], requests: pl.DataFrame
 ) -> pl.Series:
     """Tell which erasures are of somebody who is in the state or in the signals of a call.
 
     Args:
         plan: The level's plan.
-        state: What the call before returned, None at first.
+        resident: What the level remembers.
         batches: The signals that the level takes.
         requests: Erasures as `REQUESTS`.
     """
     if requests.is_empty():
         return pl.Series(dtype=pl.Boolean)
-    memory, kind, subject = memories.load(state), requests["subject_kind"], requests["subject"]
+    memory, kind, subject = resident.memory(), requests["subject_kind"], requests["subject"]
     own = _found(subject, [memory.subjects["subject"], *(b["subject"] for b in batches if "subject" in b.schema.names)])
     if plan.level == SUBSCRIBER:
         stays = memory.groups.get(identity.KEPT, pl.DataFrame(schema={"group": pl.String}))

@@ -19,11 +19,8 @@ from transforms.context.plan.context_plan import ContextPlan, Forward
 from transforms.context.plan.features import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
 from transforms.context.plan.keys import TOLD
 from transforms.context.segments import Changes
-from transforms.context.ticks import Ints
+from transforms.context.ticks import FLOOR, Ints
 from transforms.context.timeline import Points, keys_of, points_of
-
-FLOOR = b"floor"
-"""Metadata of late rows: the tick that was closed when they came; they act at the one after it."""
 
 
 def joins(plan: ContextPlan, identity: Identity) -> Ints:

@@ -46,15 +46,6 @@ class Shelf:
         self._gone: Bools = np.zeros(subjects, bool)
         self._added = table.clear()
 
-    def __len__(self) -> int:
-        """Return how many rows were laid out."""
-        return self._table.height
-
-    @property
-    def added(self) -> int:
-        """How many rows were added since."""
-        return self._added.height
-
     def add(self, rows: pl.DataFrame) -> None:
         """Add rows, in any order of their subjects."""
         self._added = pl.concat([self._added, rows.select(self._added.columns)])
@@ -97,9 +88,9 @@ class Shelf:
 class Taken(MutableMapping[str, pl.DataFrame]):
     """Tables of some subjects, each taken from its shelf when it is first asked for."""
 
-    def __init__(self, sources: dict[str, Callable[[], pl.DataFrame]], made: dict[str, pl.DataFrame]) -> None:
-        """Start with what there is to take, and what was taken already."""
-        self._sources, self._made = sources, made
+    def __init__(self, sources: dict[str, Callable[[], pl.DataFrame]]) -> None:
+        """Start with what there is to take."""
+        self._sources, self._made = sources, dict[str, pl.DataFrame]()
 
     def __getitem__(self, name: str) -> pl.DataFrame:
         """Return a table."""
@@ -125,9 +116,11 @@ class Taken(MutableMapping[str, pl.DataFrame]):
         """Return how many there are."""
         return len(self._sources)
 
-    def copy(self) -> "Taken":
+    def __copy__(self) -> "Taken":
         """Return tables of their own; what is taken later is taken twice."""
-        return Taken({**self._sources}, {**self._made})
+        copied = Taken({**self._sources})
+        copied._made = {**self._made}
+        return copied
 
 
 def _by_code(laid: pl.DataFrame, added: pl.DataFrame) -> pl.DataFrame:

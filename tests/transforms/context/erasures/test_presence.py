@@ -14,6 +14,7 @@ from transforms.context.advance_levels import AdvancedLevels, advance_levels
 from transforms.context.erasures.presence import known_here
 from transforms.context.erasures.requests import REQUESTS
 from transforms.context.groups.people import member_of
+from transforms.context.live.resident import Resident
 from transforms.context.plan.load import load_plans
 
 PLANS = load_plans(
@@ -44,7 +45,7 @@ def test_whoever_a_signal_is_about_or_comes_from_is_known(level: str) -> None:
     requests = pl.DataFrame(
         [{"subject_kind": kind, "subject": subject} for kind, subject in asked], schema_overrides=REQUESTS
     )
-    known = known_here(PLANS[level], None, SIGNALS[level], requests)
+    known = known_here(PLANS[level], Resident.load(None), SIGNALS[level], requests)
     assert known.to_list() == [True, False, False, True, False]
 
 
@@ -69,4 +70,4 @@ def test_a_state_does_not_tell_how_the_span_was_cut() -> None:
     erased = [(3, "a"), (5, "stranger")]
     whole, parts = advanced(erased, 30), advanced(erased, 2, 4, 6, 30)
     assert whole[-1].state == parts[-1].state
-    assert len(whole[-1].tombstones[0]) == len(erased)
+    assert len(whole[-1].levels.tombstones[0]) == len(erased)

@@ -1,0 +1,166 @@
+"""A level of a shard laid out by subject, so that a few subjects can be taken out of it and put back."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.playbook_levels import MEMBERS
+from transforms.context.advance import Advanced
+from transforms.context.live.shelf import Chosen, Shelf, Taken
+from transforms.context.memory import Memory
+from transforms.context.segments import NEVER
+from transforms.context.ticks import Ints
+from transforms.context.ties import in_order
+from transforms.context.wakes import Wakes
+
+KINDS = ("rows", "panes", "values", "steps", "fading", "groups")
+SINGLE = ("seen", "members", "moments")
+ADDED_TO = ("rows", "panes", "values", "seen")
+"""Kinds of tables to which a call only adds; those of others it makes anew for the subjects that it advances."""
+
+
+class Laid:
+    """What is remembered of each subject, under a code that stays its own.
+
+    Attributes:
+        memory: What is not about single subjects; its tables are empty.
+        wakes: When something may change without new signals.
+    """
+
+    def __init__(self, memory: Memory, wakes: Wakes) -> None:
+        """Lay out a memory.
+
+        Args:
+            memory: Settled.
+            wakes: By its codes; kept up with the calls that follow.
+        """
+        count = memory.subjects.height
+        self.wakes = wakes
+        self._subjects = memory.subjects["subject"]
+        self._codes = {name: code for code, name in enumerate(self._subjects.to_list())}
+        self._changed = memory.subjects["changed"].to_numpy().copy()
+        named = memory.named()
+        self._shelves = {(kind, name): Shelf(named[kind][name], count) for kind in KINDS for name in named[kind]}
+        for kind in SINGLE:
+            self._shelves[kind, ""] = Shelf(getattr(memory, kind).sort("code", maintain_order=True), count)
+        self.memory = _emptied(memory)
+
+    def codes_of(self, signals: Sequence[pa.RecordBatch]) -> Ints:
+        """Return the codes of those whom signals are about, as far as they are known."""
+        return np.unique(np.fromiter(self._known(signals), np.int64))
+
+    def in_order(self, codes: Ints) -> Ints:
+        """Return codes in the order of the subjects' names."""
+        return codes[self._subjects.gather(codes).arg_sort().to_numpy()]
+
+    def take(self, chosen: Chosen, signals: Sequence[pa.RecordBatch]) -> Memory:
+        """Return the memory of some subjects; of ids, only those of subjects of whom there are signals."""
+        names, changed = self._subjects.gather(chosen.codes), self._changed[chosen.codes]
+        memory = replace(self.memory, subjects=pl.DataFrame({"subject": names, "changed": changed}))
+        for kind in KINDS:
+            shelves = {name: shelf for (of, name), shelf in self._shelves.items() if of == kind}
+            setattr(memory, kind, Taken({n: partial(_in_time, kind, shelf, chosen) for n, shelf in shelves.items()}))
+        memory.members, memory.moments = (self._shelves[kind, ""].of(chosen) for kind in ("members", "moments"))
+        told = Chosen(self.codes_of(signals), len(self.wakes.ticks))
+        seen = self._shelves["seen", ""].of(told)
+        memory.seen = seen.with_columns(code=pl.Series(chosen.place[told.codes[seen["code"].to_numpy()]]))
+        return memory
+
+    def put_back(self, chosen: Chosen, made: Advanced) -> None:
+        """Keep what a call made of the subjects that were taken, and of new ones."""
+        after = made.memory
+        codes = self._name(after.subjects["subject"])
+        self.memory = _emptied(after)
+        self.wakes.ticks[codes] = made.wakes.ticks
+        self._changed[codes] = after.subjects["changed"].to_numpy()
+        for name, added in made.intake.rows.items():
+            if name != MEMBERS:
+                self._add(("rows", name), codes, added)
+        self._add(("seen", ""), codes, made.intake.seen)
+        named = after.named()
+        remade = {(kind, name): one for kind in ("steps", "fading", "groups") for name, one in named[kind].items()}
+        remade |= {("members", ""): after.members, ("moments", ""): after.moments}
+        remade |= {("rows", name): table for name, table in after.rows.items() if name == MEMBERS}
+        self._replace(chosen, codes, remade)
+        if made.leaves.height:
+            left = np.unique(codes[made.leaves["code"].to_numpy()])
+            self._replace_rows(Chosen(left, len(self.wakes.ticks)), codes, after)
+
+    def whole(self) -> Memory:
+        """Return everything that is remembered, as a memory that is not settled."""
+        order = self._subjects.arg_sort().to_numpy()
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        subjects = pl.DataFrame({"subject": self._subjects.gather(order), "changed": self._changed[order]})
+        memory = replace(_emptied(self.memory), subjects=subjects)
+        for (kind, name), shelf in self._shelves.items():
+            table = _sorted(kind, shelf.all(place))
+            if name:
+                getattr(memory, kind)[name] = table
+            else:
+                setattr(memory, kind, table)
+        return memory
+
+    def _known(self, signals: Sequence[pa.RecordBatch]) -> Iterator[int]:
+        for batch in signals:
+            subjects = batch["subject"]
+            subjects = subjects if pa.types.is_dictionary(subjects.type) else subjects.dictionary_encode()
+            yield from (code for name in subjects.dictionary.to_pylist() if (code := self._codes.get(name)) is not None)
+
+    def _name(self, subjects: pl.Series) -> Ints:
+        """Return the codes of subjects, new ones among them."""
+        names = subjects.to_list()
+        new = [name for name in names if name not in self._codes]
+        if new:
+            self._codes |= {name: len(self._subjects) + n for n, name in enumerate(new)}
+            self._subjects = pl.concat([self._subjects, pl.Series(self._subjects.name, new, pl.String)])
+            self.wakes.ticks = np.append(self.wakes.ticks, np.full(len(new), NEVER))
+            self._changed = np.append(self._changed, np.zeros(len(new), bool))
+        return np.fromiter((self._codes[name] for name in names), np.int64, len(names))
+
+    def _replace(self, chosen: Chosen, codes: Ints, tables: dict[tuple[str, str], pl.DataFrame]) -> None:
+        """Put the tables of some subjects in the place of those that were there."""
+        for key in {**self._shelves, **tables}:
+            if key[0] not in ADDED_TO or key == ("rows", MEMBERS):
+                if key in self._shelves:
+                    self._shelves[key].drop(chosen)
+                if key in tables:
+                    self._add(key, codes, [tables[key]])
+
+    def _replace_rows(self, chosen: Chosen, codes: Ints, after: Memory) -> None:
+        """Do so with all rows of groups that somebody left."""
+        for kind in ("rows", "panes", "values"):
+            for name, table in after.named()[kind].items():
+                if (kind, name) in self._shelves and name != MEMBERS:
+                    self._shelves[kind, name].drop(chosen)
+                    mine = chosen.place[codes[table["code"].to_numpy()]] >= 0
+                    self._add((kind, name), codes, [table.filter(mine)])
+
+    def _add(self, key: tuple[str, str], codes: Ints, tables: Sequence[pl.DataFrame]) -> None:
+        for table in tables:
+            if table.height:
+                if key not in self._shelves:
+                    self._shelves[key] = Shelf(table.clear(), 0)
+                self._shelves[key].add(table.with_columns(code=pl.Series(codes[table["code"].to_numpy()])))
+
+
+def _emptied(memory: Memory) -> Memory:
+    empty: dict[str, Any] = {kind: {} for kind in KINDS} | {kind: getattr(memory, kind).clear() for kind in SINGLE}
+    return replace(memory, subjects=memory.subjects.clear(), **empty)
+
+
+def _in_time(kind: str, shelf: Shelf, chosen: Chosen) -> pl.DataFrame:
+    return _sorted(kind, shelf.of(chosen))
+
+
+def _sorted(kind: str, table: pl.DataFrame) -> pl.DataFrame:
+    """Return rows in the order in which a call that takes them in leaves them."""
+    if kind != "rows":
+        return table
+    tied = "source" in table.columns and "id" in table.columns
+    return in_order(table, "code", "time") if tied else table.sort("code", "time", maintain_order=True)

@@ -1,0 +1,159 @@
+"""The state of a shard of a stream: a blob as of some tick, all that came since, and a cell that says what that makes.
+
+What is decoded stays in the worker between ticks. It counts only while its token is that of the cell: a runner may
+restore an older state under a living worker, retry a bundle, or move a key to another worker and back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from transforms.context.ticks import FLOOR
+from transforms.parcel import Parcel
+
+LEAST_LOG = 64 * 1024
+"""Bytes of log under which no new blob is made."""
+LOG_SHARE = 0.5
+"""Of the blob, as much log as makes a new one due: a rebuilt shard replays no more, and a byte is written thrice."""
+
+Known = TypeVar("Known")
+
+
+class Cell(msgspec.Struct, array_like=True, frozen=True):
+    """What blob and log amount to.
+
+    Attributes:
+        closed: The last tick, None before the first.
+        token: Digest of all that came and of the ticks, in their order.
+        blob: Bytes of the blob.
+        logged: Bytes of the log.
+    """
+
+    closed: int | None = None
+    token: bytes = b""
+    blob: int = 0
+    logged: int = 0
+
+    @classmethod
+    def read(cls, cell: Any) -> "Cell":
+        """Return what a state cell holds."""
+        packed = cell.read()
+        return cls() if packed is None else msgspec.msgpack.decode(packed, type=cls)
+
+    def write(self, cell: Any) -> None:
+        """Put it into a state cell."""
+        cell.write(msgspec.msgpack.encode(self))
+
+    def after(self, parcel: Parcel) -> "Cell":
+        """Return the cell after a parcel came."""
+        size = len(parcel.packed)
+        return Cell(self.closed, _digest(self.token, parcel.packed), self.blob, self.logged + size)
+
+    def at(self, tick: int) -> "Cell":
+        """Return the cell after a tick."""
+        return Cell(tick, _digest(self.token, b"%d" % tick), self.blob, self.logged)
+
+    def folded(self, blob: int, left: list[Parcel]) -> "Cell":
+        """Return the cell after a new blob, which all that came is part of but for what is left."""
+        return Cell(self.closed, self.token, blob, sum(len(parcel.packed) for parcel in left))
+
+    @property
+    def full(self) -> bool:
+        """Whether a new blob is due."""
+        return self.logged > max(LEAST_LOG, LOG_SHARE * self.blob)
+
+
+@dataclass
+class Held(Generic[Known]):
+    """What a worker holds of a shard.
+
+    Attributes:
+        token: Of the cell that it is true of.
+        known: What is remembered, decoded.
+        parcels: Those that no tick has opened.
+        waiting: Opened rows, by the tick at which they act.
+    """
+
+    token: bytes
+    known: Known
+    parcels: list[Parcel] = field(default_factory=list)
+    waiting: list[tuple[int, pa.RecordBatch]] = field(default_factory=list)
+
+    def due(self, upto: int) -> list[pa.RecordBatch]:
+        """Take out what acts up to a tick, rows of later ticks in the same parcels included."""
+        opened = [parcel.open() for parcel in self.parcels if parcel.earliest < upto]
+        self.parcels = [parcel for parcel in self.parcels if parcel.earliest >= upto]
+        found = [batch for tick, batch in self.waiting if tick <= upto]
+        self.waiting = [(tick, batch) for tick, batch in self.waiting if tick > upto]
+        return found + opened
+
+    def wait(self, batches: list[pa.RecordBatch], tick: int, upto: int) -> None:
+        """Keep rows of later ticks than `upto`, those of each apart; `tick` is the distance of ticks."""
+        for batch in batches:
+            first = max(upto, int(batch.schema.metadata.get(FLOOR, upto))) + tick
+            self.waiting += [(max(at, first), rows) for at, rows in by_tick(batch, tick)]
+
+    def wake(self, tick: int, upto: int) -> int | None:
+        """Return the first tick after `upto` at which something acts."""
+        ticks = [max(parcel.earliest // tick + 1, upto // tick + 1) * tick for parcel in self.parcels]
+        return min([*ticks, *(at for at, _ in self.waiting)], default=None)
+
+    def left(self) -> list[Parcel]:
+        """Return all that has not acted."""
+        return [*self.parcels, *(Parcel.of(batch) for _, batch in self.waiting)]
+
+
+class Residents(Generic[Known]):
+    """What the workers of a process hold, by owner (a stage of a pipeline) and shard; any of its threads may ask."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._held: dict[tuple[str, int], Held[Known]] = {}
+        self._lock = Lock()
+
+    def came(self, owner: str, shard: int, before: Cell, parcel: Parcel, after: Cell) -> None:
+        """Give a parcel to the resident that is true of the cell before it, if there is one."""
+        with self._lock:
+            resident = self._held.get((owner, shard))
+        if resident is not None and resident.token == before.token:
+            resident.parcels.append(parcel)
+            resident.token = after.token
+
+    def take(self, owner: str, shard: int, cell: Cell) -> Held[Known] | None:
+        """Take out the resident that is true of a cell; whoever fails with it will find none."""
+        with self._lock:
+            resident = self._held.pop((owner, shard), None)
+        return resident if resident is not None and resident.token == cell.token else None
+
+    def keep(self, owner: str, shard: int, resident: Held[Known]) -> None:
+        """Hold a resident until it is asked for."""
+        with self._lock:
+            self._held[owner, shard] = resident
+
+    def forget(self, owner: str) -> None:
+        """Let go of all shards of an owner."""
+        with self._lock:
+            self._held = {key: one for key, one in self._held.items() if key[0] != owner}
+
+
+def by_tick(batch: pa.RecordBatch, tick: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the rows of each tick, the first after their times."""
+    numbers = batch["time"].to_numpy() // tick + 1
+    ticks = np.unique(numbers)
+    if len(ticks) == 1:
+        yield int(ticks[0]) * tick, batch
+        return
+    ordered = batch.take(pa.array(np.argsort(numbers, kind="stable")))
+    starts = np.searchsorted(np.sort(numbers), ticks)
+    for number, start, stop in zip(ticks, starts, [*starts[1:], len(numbers)], strict=True):
+        yield int(number) * tick, ordered.slice(start, stop - start)
+
+
+def _digest(token: bytes, content: bytes) -> bytes:
+    return blake2b(content, key=token, digest_size=16).digest()
