@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -10,6 +10,7 @@ from schemas.playbook_levels import GROUPS
 from tests.reference.kernel import Kernel, batch
 from tests.reference.records import Signal
 from transforms.context.advance import Advanced
+from transforms.context.advance_levels import Levels
 from transforms.context.erasures.erase import Erased
 from transforms.context.erasures.requests import ERASURE
 from transforms.context.feeds import Watch
@@ -33,6 +34,8 @@ class Stages:
         groups: int = 1,
         pulse: Sequence[int] = (),
         complete_from: int | None = None,
+        *,
+        live: bool = False,
     ) -> None:
         """Start without state.
 
@@ -42,11 +45,12 @@ class Stages:
             groups: Number of shards of the second.
             pulse: Widths of the windows in which to tell of segments.
             complete_from: Since when the input is complete, None for ever.
+            live: Whether shards stay decoded.
         """
         options = {"salt": SALT, "pulse": pulse, "complete_from": complete_from}
         self._columns, kinds = plans.columns, [*plans.plans[0]]
-        self._first = [_Shard(plans, ["subscriber"], options) for _ in range(subscribers)]
-        self._second = [_Shard(plans, [kind for kind in kinds if kind in GROUPS], options) for _ in range(groups)]
+        self._first = [_Shard(plans, ["subscriber"], options, live) for _ in range(subscribers)]
+        self._second = [_Shard(plans, [kind for kind in kinds if kind in GROUPS], options, live) for _ in range(groups)]
         book, grid = plans.versions.first, plans.plans[0]["subscriber"].grid
         self._watch, self._lateness, self._closed = Watch(book.feed_timeout, grid, kinds), book.allowed_lateness, 0
         self.shards = {kind: [s.told[kind] for s in (*self._first, *self._second) if kind in s.told] for kind in kinds}
@@ -98,9 +102,10 @@ class Stages:
 class _Shard:
     """One shard of a stage, with its state, what waits, and what was erased in the last call."""
 
-    def __init__(self, plans: ContextPlans, levels: Sequence[str], options: Mapping[str, Any]) -> None:
+    def __init__(self, plans: ContextPlans, levels: Sequence[str], options: Mapping[str, Any], live: bool) -> None:
         self._plans, self._levels, self._options = plans, levels, options
         self._closed: int | None = None
+        self._live, self._known = live, cast(Levels | None, None)
         self.state: bytes | None = None
         self.waiting: list[pa.RecordBatch] = []
         self.erased: Sequence[Erased] = ()
@@ -112,8 +117,10 @@ class _Shard:
         if self._closed is not None and upto <= self._closed:
             return []
         closed, self._closed = self._closed, upto
-        advanced = self._plans.advance(self._levels, self.state, closed, self.waiting, upto, **self._options)
-        self.state, self.waiting, self.erased = advanced.state, advanced.waiting, advanced.erased
+        known = self._known if self._live else self.state
+        advanced = self._plans.advance(self._levels, known, closed, self.waiting, upto, **self._options)
+        self.waiting, self.erased = advanced.waiting, advanced.erased
+        self.state, self._known = None if self._live else advanced.state, advanced.levels
         for level, made in zip(self._levels, advanced.made, strict=True):
             for one in made:
                 self.told[level].take(one)

@@ -1,0 +1,67 @@
+"""A shard that stays decoded, and advances only those whom a tick concerns, tells what the reference tells."""
+
+import pytest
+from hypothesis import given
+
+from tests.reference.group_playbooks import group_cases
+from tests.reference.kernel import Kernel, batches
+from tests.reference.playbooks import LARGE_REACHES
+from tests.reference.records import Grid
+from tests.reference.stages import Stages
+from tests.reference.strategies import Case, cases, consent_cases
+from tests.transforms.context import test_advance as bulk
+from tests.transforms.context import test_groups as bulk_groups
+from transforms.context.live import resident
+from transforms.context.live.resident import Resident
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never advance everybody for it being cheaper."""
+    monkeypatch.setattr(resident, "MOST", 2.0)
+
+
+def live(case: Case, grid: Grid = bulk.SMALL) -> tuple[Kernel, Resident]:
+    """Play a case on one shard that stays decoded."""
+    kernel, shard = Kernel(bulk.plan_of(case.playbook, grid)), Resident.load(None)
+    for rows, upto in case.calls:
+        waiting = kernel.advanced.waiting if kernel.advanced else []
+        kernel.take(shard.advance(kernel.plan, [*waiting, *batches(kernel.plan, rows)], upto))
+    return kernel, shard
+
+
+@bulk.examples(80)
+@given(cases())
+def test_it_agrees_with_the_reference_and_comes_to_the_same_state(case: Case) -> None:
+    kernel, shard = live(case)
+    bulk.assert_same([kernel], bulk.reference(case))
+    made = bulk.kernel(case).advanced
+    assert made is not None
+    assert shard.dump() == made.state
+
+
+@bulk.examples(40)
+@given(consent_cases())
+def test_consents_agree_with_the_reference(case: Case) -> None:
+    bulk.assert_same([live(case)[0]], bulk.reference(case))
+
+
+@bulk.examples(60)
+@given(cases(ticks=15, sequences=2))
+def test_sequences_agree_with_the_reference(case: Case) -> None:
+    bulk.assert_same([live(case)[0]], bulk.reference(case))
+
+
+@bulk.examples(20)
+@given(cases(tick=5, ticks=900, reaches=LARGE_REACHES))
+def test_it_agrees_with_the_reference_on_the_grid_of_the_design(case: Case) -> None:
+    bulk.assert_same([live(case, Grid())[0]], bulk.reference(case, Grid()))
+
+
+@bulk.examples(60)
+@given(group_cases())
+def test_groups_agree_with_the_reference(case: Case) -> None:
+    stages = Stages(bulk_groups.plans_of(case.playbook), live=True)
+    for rows, upto in case.calls:
+        stages.advance([row for row in rows if row.subject_kind in stages.shards], upto)
+    bulk_groups.assert_alike(stages, bulk_groups.reference(case))

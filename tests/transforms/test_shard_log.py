@@ -1,0 +1,90 @@
+"""A stage of a stream: whatever becomes of its worker, blob, log and cell say where it goes on."""
+
+from copy import deepcopy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.live import Cells
+from tests.reference.kernel import Kernel, batches
+from tests.reference.playbooks import SMALL
+from tests.reference.strategies import Case, cases
+from tests.transforms.context.test_advance import assert_same, examples, kernel, playbook_of, reference
+from tests.transforms.context.test_groups import plans_of
+from transforms import shard_log
+from transforms.context.advance_levels import AdvancedLevels
+from transforms.context.live import resident
+from transforms.parcel import Parcel
+from transforms.ticking import Alarm
+from transforms.track_contexts import TrackContexts, _TrackSubscribers
+
+GOES_WELL, LOST, RESTORED, RETRIED = "goes well", "lost", "restored", "retried"
+
+
+class Stage(_TrackSubscribers):
+    """The stage of subscribers of one shard, with what it told in the words of the reference."""
+
+    def __init__(self, playbook: str) -> None:
+        track = TrackContexts(playbook=playbook_of(playbook), bounded=False, shards=1)
+        super().__init__(track, Alarm("track_subscribers", bounded=False))
+        self.setup()
+        self._contexts = plans_of(playbook)
+        self.told, self.cells = Kernel(self._contexts.plans[0]["subscriber"]), Cells()
+
+    def _count(self, advanced: AdvancedLevels) -> None:
+        for one in advanced.every:
+            self.told.take(one)
+        self.told.counts["pending"] = sum(batch.num_rows for batch in advanced.waiting)
+
+    def come(self, parcels: list[Parcel]) -> None:
+        """Take parcels."""
+        log, cell, wake, timer = map(self.cells.cell, ("log", "cell", "wake", "timer"))
+        for parcel in parcels:
+            self.hold((0, parcel), log, cell, wake, timer)
+
+    def close(self, upto: int) -> None:
+        """Advance to a tick."""
+        cells = map(self.cells.cell, ("log", "state", "cell", "wake", "timer"))
+        list(self.advance_to(upto, 0, *cells))
+
+    def restart(self) -> None:
+        """Lose what the worker held."""
+        self.teardown()
+
+    def restored(self, values: dict[str, object], told: Kernel) -> None:
+        """Go back to an older state, under the same worker."""
+        self.cells.values, self.told = values, told
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make blobs of little, and never advance everybody for it being cheaper."""
+    monkeypatch.setattr(shard_log, "LEAST_LOG", 3_000)
+    monkeypatch.setattr(resident, "MOST", 2.0)
+
+
+@examples(60)
+@given(cases(), st.lists(st.sampled_from([GOES_WELL, LOST, RESTORED, RETRIED]), min_size=12, max_size=12))
+def test_it_tells_what_the_reference_tells(case: Case, fates: list[str]) -> None:
+    stage = Stage(case.playbook)
+    for (rows, upto), fate in zip(case.calls, fates, strict=False):
+        parcels = [Parcel.of(batch) for batch in batches(stage.told.plan, rows)]
+        before = deepcopy(stage.cells.values), deepcopy(stage.told)
+        if fate == RESTORED:  # the worker was ahead of what the runner goes back to
+            stage.come(parcels)
+            stage.close(upto)
+            stage.restored(*before)
+        if fate == RETRIED:  # a bundle of some parcels failed
+            stage.come(parcels[:1])
+            stage.restored(*before)
+            parcels = parcels[::-1]
+        stage.come(parcels)
+        if fate == LOST:
+            stage.restart()
+        stage.close(upto)
+    assert_same([stage.told], reference(case))
+    made = kernel(case, SMALL).advanced
+    assert made is not None
+    held = shard_log.Cell.read(stage.cells.cell("cell"))
+    assert held.closed == case.calls[-1][1]
