@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import compare, kernel, results, state, state_of_households, wide_playbook
+from benchmarks import compare, kernel, live, results, state, state_of_households, wide_playbook
 from benchmarks.engines import HERE
 from benchmarks.yardstick import SIZES
 
@@ -34,8 +34,10 @@ def main() -> None:
     states = [state.cost(density) for density in densities]
     stages = state_of_households.cost(densities[0])
     wide = wide_playbook.cost(wide_playbook.SMALLEST if args.smallest else wide_playbook.MAIN)
-    args.results.write_text(results.markdown(rows, kernels, states, stages, wide), encoding="utf-8")
-    results.show(rows, results.bars(rows, kernels, states, stages, wide), console)
+    lives = [live.apart(shard) for shard in (live.SMALLEST if args.smallest else live.SHARDS)]
+    measured = results.Measurements(rows, kernels, states, stages, wide, lives)
+    args.results.write_text(results.markdown(measured), encoding="utf-8")
+    results.show(rows, results.bars(measured), console)
 
 
 if __name__ == "__main__":

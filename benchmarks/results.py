@@ -13,6 +13,14 @@ from rich.table import Table
 from benchmarks.compare import Row
 from benchmarks.engines import HERE
 from benchmarks.kernel import KernelCost
+from benchmarks.live import (
+    LEAST_CHEAPER,
+    MOST_AT_THE_HOUR,
+    MOST_CORE_SECONDS,
+    MOST_CROSSED,
+    MOST_RESIDENT,
+    LiveCost,
+)
 from benchmarks.state import StateCost
 from benchmarks.state_of_households import MOST_BYTES, StagesCost
 from benchmarks.wide_playbook import RUN_SECONDS, VALIDATE_SECONDS, WideCost
@@ -30,14 +38,21 @@ class Bar(NamedTuple):
     met: bool
 
 
-def markdown(
-    rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCost], stages: StagesCost, wide: WideCost
-) -> str:
+class Measurements(NamedTuple):
+    """All that was measured in one run."""
+
+    rows: Sequence[Row]
+    kernels: KernelCost
+    states: Sequence[StateCost]
+    stages: StagesCost
+    wide: WideCost
+    lives: Sequence[LiveCost]
+
+
+def markdown(measured: Measurements) -> str:
     """Return `results.md`."""
-    verdicts = [
-        [bar.what, bar.wanted, bar.found, "met" if bar.met else "**missed**"]
-        for bar in bars(rows, kernels, states, stages, wide)
-    ]
+    rows, stages = measured.rows, measured.stages
+    verdicts = [[bar.what, bar.wanted, bar.found, "met" if bar.met else "**missed**"] for bar in bars(measured)]
     parts = [
         "# What was measured",
         f"By `make bench` on {datetime.now(UTC):%d %B %Y}, in one run: {_machine()}; {_versions()}. Whole processes "
@@ -62,13 +77,29 @@ def markdown(
                 "at the hour, s",
                 "tick for 1 M, core s",
             ),
-            [_state(cost) for cost in states],
+            [_state(cost) for cost in measured.states],
         ),
         f"With three features of each household besides, {stages.subscribers:,} subscribers in "
         f"{stages.households:,} households, 20 signals in 6 h: {stages.bytes_each:,.0f} B a subscriber over all "
         "stages ("
         + ", ".join(f"{name} {size:,.0f}" for name, size in stages.stages.items())
         + f"), {stages.gigabytes:.2f} GB for 1 M.",
+        "## Live",
+        "The same features and a week of 50 signals a day: minutes as they come, through the stage that holds the "
+        "state of a shard, whose reads and writes are counted.",
+        _table(
+            (
+                "shard",
+                "rows",
+                "tick, core s",
+                "at the hour",
+                "for 1 M",
+                "state B a row B",
+                "resident B each",
+                "of Beam",
+            ),
+            [_live(cost) for cost in measured.lives],
+        ),
         (HERE / "notes.md").read_text(encoding="utf-8").strip(),
     ]
     return "\n\n".join(parts) + "\n"
@@ -98,10 +129,9 @@ def cells(rows: Sequence[Row]) -> list[list[str]]:
     return table
 
 
-def bars(
-    rows: Sequence[Row], kernels: KernelCost, states: Sequence[StateCost], stages: StagesCost, wide: WideCost
-) -> list[Bar]:
+def bars(measured: Measurements) -> list[Bar]:
     """Return the bars that the measured sizes allow to judge."""
+    rows, kernels, states, stages, wide, lives = measured
     at = {(row.engine, row.size.name): row for row in rows}
     found: list[Bar] = []
     if ("ordinary Beam", "small") in at:
@@ -130,7 +160,7 @@ def bars(
         found.append(Bar(f"state, {cost.density}", f"≤ {cost.most_bytes:,} B each", f"{cost.bytes_each:,.0f} B", met))
     each, told = stages.bytes_each, "state of all stages, with households, 20 signals in 6 h"
     found.append(Bar(told, f"≤ {MOST_BYTES:,} B each", f"{each:,.0f} B", each <= MOST_BYTES))
-    return [*found, *_wide(wide)]
+    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost))]
 
 
 def _wide(wide: WideCost) -> Iterator[Bar]:
@@ -138,6 +168,35 @@ def _wide(wide: WideCost) -> Iterator[Bar]:
     for what, cost, most in (("validate", wide.validate, VALIDATE_SECONDS), ("run", wide.run, RUN_SECONDS)):
         told = f"{cost.core_seconds:.1f} core s in {cost.seconds:.1f} s"
         yield Bar(f"{what}: {wide.width}", f"≤ {most} core s", told, cost.core_seconds <= most)
+
+
+def _lives(cost: LiveCost) -> Iterator[Bar]:
+    """Judge the live ticks of a shard."""
+    told, million, times = (
+        f"live, a shard of {cost.shard:,}",
+        cost.core_seconds_per_million,
+        cost.hourly / cost.core_seconds,
+    )
+    yield Bar(
+        f"{told}: a tick of a million", "≤ 5 core s (reach for 2)", f"{million:.1f}", million <= MOST_CORE_SECONDS
+    )
+    yield Bar(f"{told}: at the hour, of that", "≤ 5", f"{times:.1f}", times <= MOST_AT_THE_HOUR)
+    crossed, resident, cheaper = cost.state_bytes_per_row_byte, cost.resident_bytes_each, cost.of_beam_per_signal
+    yield Bar(f"{told}: state read and written, of the rows' bytes", "≤ 4", f"{crossed:.1f}", crossed <= MOST_CROSSED)
+    yield Bar(f"{told}: resident", "≤ 12 KB each", f"{resident / 1000:.1f} KB", resident <= MOST_RESIDENT)
+    yield Bar(
+        f"{told}: a signal, times cheaper than in ordinary Beam", "≥ 4", f"{cheaper:.1f}", cheaper >= LEAST_CHEAPER
+    )
+
+
+def _live(cost: LiveCost) -> list[str]:
+    seconds = [f"{cost.core_seconds:.3f}", f"{cost.hourly:.3f}", f"{cost.core_seconds_per_million:.1f}"]
+    sizes = [
+        f"{cost.state_bytes_per_row_byte:.1f}",
+        f"{cost.resident_bytes_each:,.0f}",
+        f"{cost.of_beam_per_signal:.1f}",
+    ]
+    return [f"{cost.shard:,}", f"{cost.rows:,}", *seconds, *sizes]
 
 
 def _state(cost: StateCost) -> list[str]:

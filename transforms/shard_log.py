@@ -93,6 +93,12 @@ class Held(Generic[Known]):
         self.waiting = [(tick, batch) for tick, batch in self.waiting if tick > upto]
         return found + opened
 
+    def every(self) -> list[pa.RecordBatch]:
+        """Take out all that has not acted."""
+        found = [batch for _, batch in self.waiting] + [parcel.open() for parcel in self.parcels]
+        self.parcels, self.waiting = [], []
+        return found
+
     def wait(self, batches: list[pa.RecordBatch], tick: int, upto: int) -> None:
         """Keep rows of later ticks than `upto`, those of each apart; `tick` is the distance of ticks."""
         for batch in batches:

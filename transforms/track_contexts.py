@@ -18,6 +18,7 @@ from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
 from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels, Levels
+from transforms.context.erasures.requests import ERASURE
 from transforms.context.plan.features import SUBSCRIBER
 from transforms.elements import elements_of, elements_of_erasures
 from transforms.parcel import ParcelCoder, ShardParcel
@@ -117,7 +118,10 @@ class _Shell:
         """Advance to a tick; state is written last."""
         known = Cell.read(cell)
         resident = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
-        advanced = self._advance(resident.known, known.closed, resident.due(tick), tick)
+        signals = resident.due(tick)
+        if any(batch.schema.metadata[b"signal"] == ERASURE.encode() for batch in signals):
+            signals += resident.every()  # what waits is erased, too
+        advanced = self._advance(resident.known, known.closed, signals, tick)
         elements = list(self._elements(advanced))
         resident.wait(advanced.waiting, self._tick, tick)
         known = known.at(tick)
