@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from schemas.durations import DAY
 from transforms.context.ticks import FLOOR
 from transforms.parcel import Parcel
 
@@ -21,6 +22,8 @@ LEAST_LOG = 64 * 1024
 """Bytes of log under which no new blob is made."""
 LOG_SHARE = 0.5
 """Of the blob, as much log as makes a new one due: a rebuilt shard replays no more, and a byte is written thrice."""
+OLDEST = DAY
+"""How far a log goes back: what a state has forgotten is not kept there for much longer."""
 
 Known = TypeVar("Known")
 
@@ -30,12 +33,14 @@ class Cell(msgspec.Struct, array_like=True, frozen=True):
 
     Attributes:
         closed: The last tick, None before the first.
+        since: The tick of the blob, or the first.
         token: Digest of all that came and of the ticks, in their order.
         blob: Bytes of the blob.
         logged: Bytes of the log.
     """
 
     closed: int | None = None
+    since: int | None = None
     token: bytes = b""
     blob: int = 0
     logged: int = 0
@@ -52,21 +57,24 @@ class Cell(msgspec.Struct, array_like=True, frozen=True):
 
     def after(self, parcel: Parcel) -> "Cell":
         """Return the cell after a parcel came."""
-        size = len(parcel.packed)
-        return Cell(self.closed, _digest(self.token, parcel.packed), self.blob, self.logged + size)
+        token, logged = _digest(self.token, parcel.packed), self.logged + len(parcel.packed)
+        return msgspec.structs.replace(self, token=token, logged=logged)
 
     def at(self, tick: int) -> "Cell":
         """Return the cell after a tick."""
-        return Cell(tick, _digest(self.token, b"%d" % tick), self.blob, self.logged)
+        since = tick if self.since is None else self.since
+        return msgspec.structs.replace(self, closed=tick, since=since, token=_digest(self.token, b"%d" % tick))
 
     def folded(self, blob: int, left: list[Parcel]) -> "Cell":
         """Return the cell after a new blob, which all that came is part of but for what is left."""
-        return Cell(self.closed, self.token, blob, sum(len(parcel.packed) for parcel in left))
+        logged = sum(len(parcel.packed) for parcel in left)
+        return msgspec.structs.replace(self, since=self.closed, blob=blob, logged=logged)
 
     @property
     def full(self) -> bool:
         """Whether a new blob is due."""
-        return self.logged > max(LEAST_LOG, LOG_SHARE * self.blob)
+        old = self.closed is not None and self.since is not None and self.closed - self.since >= OLDEST
+        return old or self.logged > max(LEAST_LOG, LOG_SHARE * self.blob)
 
 
 @dataclass

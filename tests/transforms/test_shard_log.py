@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from benchmarks.live import Cells
 from tests.reference.kernel import Kernel, batches
-from tests.reference.playbooks import SMALL
-from tests.reference.strategies import Case, cases
-from tests.transforms.context.test_advance import assert_same, examples, kernel, playbook_of, reference
+from tests.reference.kernel import batch as batch_of
+from tests.reference.records import MINUTE, Signal
+from tests.reference.strategies import START, Case, cases
+from tests.transforms.context.test_advance import assert_same, examples, playbook_of, reference
 from tests.transforms.context.test_groups import plans_of
 from transforms import shard_log
-from transforms.context.advance_levels import AdvancedLevels
+from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.live import resident
 from transforms.parcel import Parcel
 from transforms.ticking import Alarm
@@ -29,7 +30,7 @@ class Stage(_TrackSubscribers):
         track = TrackContexts(playbook=playbook_of(playbook), bounded=False, shards=1)
         super().__init__(track, Alarm("track_subscribers", bounded=False))
         self.setup()
-        self._contexts = plans_of(playbook)
+        self._contexts, self._salt = plans_of(playbook), b"a salt for tests"
         self.told, self.cells = Kernel(self._contexts.plans[0]["subscriber"]), Cells()
 
     def _count(self, advanced: AdvancedLevels) -> None:
@@ -84,7 +85,49 @@ def test_it_tells_what_the_reference_tells(case: Case, fates: list[str]) -> None
             stage.restart()
         stage.close(upto)
     assert_same([stage.told], reference(case))
-    made = kernel(case, SMALL).advanced
-    assert made is not None
-    held = shard_log.Cell.read(stage.cells.cell("cell"))
-    assert held.closed == case.calls[-1][1]
+    assert shard_log.Cell.read(stage.cells.cell("cell")).closed == case.calls[-1][1]
+
+
+CANARY = "canary 7f31"
+ERASURES = """
+playbook: p
+signals: [usage, erasure]
+dedup_horizon: 1h
+allowed_lateness: 1h
+subscriber: {features: {n: {count: any, from: usage, window: 10m}}, moments: {some: {when: n > 0}}}
+"""
+
+
+@pytest.mark.parametrize("asked", [5, 40])
+def test_nothing_of_who_was_erased_is_left_in_the_log(asked: int) -> None:
+    stage = Stage(ERASURES)
+    rows = [usage(minute, subject) for subject in (CANARY, "somebody") for minute in (1, 2, 30, 50, 90)]
+    stage.come([Parcel.of(batch) for batch in batches(stage.told.plan, rows)])
+    stage.close(START + 4 * MINUTE)
+    assert CANARY in kept(stage)
+    request = Signal("erasure", "e", "law", START + asked * MINUTE, CANARY, {})
+    stage.come([Parcel.of(batch_of("erasure", "subscriber", (), [request]))])
+    stage.close(START + (asked + 1) * MINUTE)
+    assert CANARY not in kept(stage)
+    assert "somebody" in kept(stage)
+
+
+def test_what_is_forgotten_leaves_the_log_within_a_day() -> None:
+    stage = Stage(ERASURES)
+    stage.come([Parcel.of(batch) for batch in batches(stage.told.plan, [usage(1, CANARY)])])
+    for hour in (1, 23, 25, 49, 50):
+        stage.close(START + hour * 60 * MINUTE)
+    assert CANARY not in kept(stage)
+
+
+def usage(minute: int, subject: str) -> Signal:
+    return Signal("usage", f"{minute} {subject}", "net", START + minute * MINUTE, subject, {})
+
+
+def kept(stage: Stage) -> str:
+    """Return all that Beam keeps, as text."""
+    log, state = (stage.cells.cell(name).read() for name in ("log", "state"))
+    memories = [] if state is None else [one.memory() for one in Levels(state).residents]
+    tables = [str(table.to_dicts()) for memory in memories for _, table in memory.tables()]
+    subjects = [str(memory.subjects.to_dicts()) for memory in memories]
+    return "\n".join([*(str(parcel.open().to_pylist()) for parcel in log), *tables, *subjects])
