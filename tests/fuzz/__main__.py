@@ -2,31 +2,47 @@
 
 import argparse
 import sys
+import time
 import traceback
+import warnings
 from random import Random
 
-from tests.fuzz.campaign import KINDS, trial
+from tests.fuzz.campaign import KINDS, Tally, trial
+from tests.fuzz.judge import Verdict
+
+PROGRESS = 10_000
 
 
 def main() -> int:
     """Run a campaign; the exit code is 1 if anything broke."""
     arguments = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     arguments.add_argument("--cases", type=int, default=1_000)
-    arguments.add_argument("--seed", type=int, default=0)
-    arguments.add_argument("--kind", choices=sorted(KINDS))
+    arguments.add_argument("--seed", type=int, default=0, help="of the first case; each next one has the next")
+    arguments.add_argument("--kind", choices=sorted(KINDS), help="by default each seed has one of its own")
+    arguments.add_argument(
+        "--part", default="1/1", help="as 2/3: every third case, from the second on, in this process"
+    )
     given = arguments.parse_args()
-    broken = 0
-    for number in range(given.seed, given.seed + given.cases):
-        kind = given.kind or Random(number).choice(sorted(KINDS))
-        try:
-            told = trial(kind, number)
-        except Exception:
-            told = traceback.format_exc(limit=-4)
-        if told:
-            broken += 1
-            print(f"--kind {kind} --seed {number} --cases 1: {told}", flush=True)
-    print(f"{given.cases:,} cases, {broken:,} broken")
-    return int(broken > 0)
+    part, parts = map(int, given.part.split("/"))
+    warnings.simplefilter("error")
+    tally, started = Tally(), time.monotonic()
+    for done, seed in enumerate(range(given.seed + part - 1, given.seed + given.cases, parts), start=1):
+        kind = given.kind or Random(seed).choice(sorted(KINDS))
+        verdict = _tried(kind, seed)
+        tally.add(kind, verdict)
+        if verdict.wrong:
+            print(f"--kind {kind} --seed {seed} --cases 1: {verdict.wrong}", flush=True)
+        if done % PROGRESS == 0:
+            print(f"{done:,} cases, {tally.broken:,} broken, {time.monotonic() - started:,.0f} s", flush=True)
+    print(*tally.lines(), f"{time.monotonic() - started:,.0f} s", sep="\n")
+    return int(tally.broken > 0)
+
+
+def _tried(kind: str, seed: int) -> Verdict:
+    try:
+        return trial(kind, seed)
+    except Exception:
+        return Verdict(traceback.format_exc(limit=-4))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,20 @@ def test_a_damaged_row_group_costs_no_other(tmp_path: Path) -> None:
     assert [item.records for _, rejected in found for item in rejected] == [100]
 
 
+@pytest.mark.parametrize("change", [0x01, 0x40, 0xFF])
+def test_a_damaged_footer_ends_no_process(change: int) -> None:
+    data = _file(4, 2)
+    size = int.from_bytes(data[-8:-4], "little")
+    for at in range(len(data) - 8 - size, len(data) - 8):
+        bad = io.BytesIO(data[:at] + bytes([data[at] ^ change]) + data[at + 1 :])
+        try:
+            for start, stop in parquet_splits(bad, ["id", "n"]):
+                rows = sum(part.rows.num_rows for part in read_parquet(bad, start, stop, ["id", "n"]))
+                assert rows <= 4
+        except Unreadable:
+            continue
+
+
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"no parquet at all", _file(9, 3)[:-20]])
 def test_what_is_no_parquet_is_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable, match="not a whole Parquet file"):
