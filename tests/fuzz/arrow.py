@@ -11,12 +11,14 @@ from tests.fuzz.case import NAMES, Case, config, damaged, rows
 from tests.fuzz.columns import any_column, doubles, holding, instants
 
 _KEYS = ("id", "time", "subject")
+_COUNTS = (0, 1, 3, 9)
+_TORN_ROWS, _GROUP_ROWS = 12, 4
 _CODECS = ("none", "snappy", "gzip", "zstd")
 
 
 def parquet(rng: Random) -> Case:
     """Return a file of random columns, now and then with bytes that are wrong."""
-    count = rng.choice((0, 1, 3, 20))
+    count = rng.choice(_COUNTS)
     names = [name for name in (*NAMES, "other") if name in _KEYS or rng.random() < 0.6]
     names += [rng.choice(names)] * (rng.random() < 0.05)
     sound = _sound(rng, count)[0] if rng.random() < 0.7 else {}
@@ -27,7 +29,7 @@ def parquet(rng: Random) -> Case:
 
 def typed_parquet(rng: Random) -> Case:
     """Return a file of sound values, each column of any type that can hold them: all must be read."""
-    count = rng.choice((0, 1, 3, 20))
+    count = rng.choice(_COUNTS)
     columns, ids = _sound(rng, count)
     return Case("a.parquet", _written(rng, pa.table(columns)), {}, frozenset(ids))
 
@@ -35,16 +37,16 @@ def typed_parquet(rng: Random) -> Case:
 def torn_parquet(rng: Random) -> Case:
     """Return a file of sound rows of which one row group has bytes that are wrong: the others must be read."""
     chosen = config(rng)
-    table = pa.Table.from_pylist(rows(rng, 30, chosen))
+    table = pa.Table.from_pylist(rows(rng, _TORN_ROWS, chosen))
     sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=10, compression=rng.choice(_CODECS), write_statistics=False)
-    data, group = sink.getvalue(), rng.randrange(3)
+    pq.write_table(table, sink, row_group_size=_GROUP_ROWS, compression=rng.choice(_CODECS), write_statistics=False)
+    data, group = sink.getvalue(), rng.randrange(_TORN_ROWS // _GROUP_ROWS)
     chunks = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(group)
     first = chunks.column(0).dictionary_page_offset or chunks.column(0).data_page_offset
     size = sum(chunks.column(n).total_compressed_size for n in range(chunks.num_columns))
     at = rng.randrange(first, first + size)
     bad = rng.randbytes(min(rng.choice((1, 8, 50)), first + size - at))
-    sure = frozenset(str(i) for i in range(30) if i // 10 != group)
+    sure = frozenset(str(i) for i in range(_TORN_ROWS) if i // _GROUP_ROWS != group)
     return Case("a.parquet", data[:at] + bad + data[at + len(bad) :], chosen, sure)
 
 
@@ -86,7 +88,7 @@ def _usual(rng: Random, name: str, count: int) -> pa.Array:
 def _written(rng: Random, table: pa.Table) -> bytes:
     sink = io.BytesIO()
     options: dict[str, Any] = {
-        "row_group_size": rng.choice((1, 7, 100)),
+        "row_group_size": rng.choice((3, 5, 100)),
         "compression": rng.choice(_CODECS),
         "use_dictionary": rng.random() < 0.5,
         "data_page_version": rng.choice(("1.0", "2.0")),

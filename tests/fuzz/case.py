@@ -11,7 +11,7 @@ MAPS: tuple[Mapping[str, str], ...] = (
     {"id": "id", "time": "time", "subject": "subject", "mb": "mb", "peer": "peer"},
     {"id": "id", "time": "FROM_ISO(time)", "subject": "subject", "mb": "CAST(mb AS DOUBLE)"},
     {"id": "CAST(id AS BIGINT)", "time": "time", "subject": "subject", "mb": "mb * 2 / 3"},
-    {"id": "id", "time": "FROM_EPOCH_S(time)", "subject": "subject || 'x'", "mb": "COALESCE(mb, 1.5)"},
+    {"id": "id", "time": "FROM_EPOCH_S(time)", "subject": "subject || 'x'", "mb": "COALESCE(mb + 0, 1.5)"},
     {"id": "id", "time": "time", "subject": "CASE WHEN peer = 'x' THEN subject END", "kind": "NULLIF(kind, '-')"},
 )
 _LATEST_SECOND = 2 * 10**9

@@ -31,7 +31,7 @@ LATEST = 4_000_000_000_000
 MAX_RECORD_BYTES = 1 << 16
 _MAPPED = ("map", "columns", "without_id")
 _SMALL = {
-    files: {"SPLIT_BYTES": 300},
+    files: {"SPLIT_BYTES": 500},
     avro: {"GROUP_BYTES": 100, "BLOCK_ROWS": 3},
     parquet: {"BLOCK_BYTES": 200, "BLOCK_ROWS": 5},
     parquet_batches: {"BLOCK_BYTES": 200, "BLOCK_ROWS": 5},
@@ -139,13 +139,20 @@ def _source(told: str) -> tuple[Source, tuple[str, ...], Reading]:
 
 def _mapper(config: Mapping[str, Any], layout: Mapping[str, pa.DataType]) -> Mapper:
     """Return what makes the fields of a source of some columns; raises as `compile_mapper` does."""
-    return _compiled(_told(config, _MAPPED), tuple(layout.items()))
+    used = _source(_told(config))[2].types
+    made = _compiled(_told(config, _MAPPED), tuple((name, layout[name]) for name in used if name in layout))
+    if isinstance(made, LoadErrors):
+        raise made
+    return made
 
 
 @lru_cache(10_000)
-def _compiled(told: str, layout: tuple[tuple[str, pa.DataType], ...]) -> Mapper:
+def _compiled(told: str, layout: tuple[tuple[str, pa.DataType], ...]) -> Mapper | LoadErrors:
     source, fields, _ = _source(told)
-    return compile_mapper(source, fields, dict(layout))
+    try:
+        return compile_mapper(source, fields, dict(layout))
+    except LoadErrors as mistakes:
+        return mistakes
 
 
 def _mistakes(case: Case, file: RawFile) -> Sequence[LoadError]:

@@ -38,7 +38,7 @@ _SOUND = ('{"id": "1", "time": 5, "subject": "s"}', "1,5,s", "\n1,5,s\n", '\n{"i
 def lines(rng: Random) -> Case:
     """Return sound lines, then perhaps damage: those before it must be read."""
     chosen = config(rng)
-    made = rows(rng, rng.randrange(1, 20), chosen)
+    made = rows(rng, rng.randrange(1, 12), chosen)
     ending, data, ends = text_file(rng, made, chosen, rng.choice((".csv", ".jsonl")))
     bad, at = damaged(rng, data) if rng.random() < 0.7 else (data, len(data))
     if at <= ends[0]:  # the header
@@ -58,7 +58,7 @@ def nasty_lines(rng: Random) -> Case:
 def packed_lines(rng: Random) -> Case:
     """Return sound lines in a packed file, which may be damaged."""
     chosen = config(rng)
-    made = rows(rng, rng.randrange(1, 20), chosen)
+    made = rows(rng, rng.randrange(1, 12), chosen)
     ending, data, _ = text_file(rng, made, chosen, rng.choice((".csv", ".jsonl")))
     return _packed(rng, ending, data, chosen, frozenset(row["id"] for row in made))
 
