@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tests.fuzz.case import Case, config, damaged, rows
+from tests.fuzz.case import NAMES, Case, config, damaged, rows
 
 _NASTY = (
     "",
@@ -51,7 +51,8 @@ def nasty_lines(rng: Random) -> Case:
     """Return lines of what parsers fear, perhaps packed, perhaps damaged."""
     pieces = [rng.choice((*_NASTY, *_SOUND, "id", "time", "subject")) for _ in range(rng.randrange(40))]
     data = rng.choice(("", ",", "\n")).join(pieces).encode()
-    data = rng.choice((b"id,time,subject\n", b"", b"\xef\xbb\xbfid,time,subject\r\n")) + data
+    header = ",".join(rng.choice((*NAMES, *_NASTY)) for _ in range(rng.randrange(9)))
+    data = rng.choice((b"id,time,subject\n", b"", b"\xef\xbb\xbfid,time,subject\r\n", f"{header}\n".encode())) + data
     return _packed(rng, rng.choice((".csv", ".jsonl")), damaged(rng, data)[0], config(rng))
 
 
