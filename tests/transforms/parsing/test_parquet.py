@@ -122,3 +122,14 @@ def test_columns_of_any_type_go_together_across_row_groups(kind: pa.DataType) ->
     pq.write_table(pa.table({"n": np.arange(9), "x": pa.nulls(9, kind)}), sink, row_group_size=2)
     ((rows, rejected),) = read_parquet(sink, 0, 5, ["n", "x"])
     assert (rows["n"].to_pylist(), rows["x"].null_count, rejected) == (list(range(9)), 9, [])
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.large_binary(), pa.string_view()], ids=str)
+def test_texts_go_together_however_each_row_group_is_read(monkeypatch: pytest.MonkeyPatch, kind: pa.DataType) -> None:
+    monkeypatch.setattr(parquet_batches, "BLOCK_BYTES", 3_000)
+    sink = io.BytesIO()
+    texts = ["x" * 900] * 4 + ["y"] * 4
+    pq.write_table(pa.table({"id": pa.array(texts).cast(kind)}), sink, row_group_size=4)
+    parts = list(read_parquet(sink, 0, 2, ["id"]))
+    assert [str(value.as_py()) for rows, _ in parts for value in rows["id"].cast(pa.string())] == texts
+    assert not any(rejected for _, rejected in parts)
