@@ -1,6 +1,7 @@
 """Tries many random files; prints each that breaks something, with the seed that makes it again."""
 
 import argparse
+import resource
 import sys
 import time
 import traceback
@@ -33,9 +34,15 @@ def main() -> int:
         if verdict.wrong:
             print(f"--kind {kind} --seed {seed} --cases 1: {verdict.wrong}", flush=True)
         if done % PROGRESS == 0:
-            print(f"{done:,} cases, {tally.broken:,} broken, {time.monotonic() - started:,.0f} s", flush=True)
-    print(*tally.lines(), f"{time.monotonic() - started:,.0f} s", sep="\n")
+            print(f"{done:,} cases, {tally.broken:,} broken, {_spent(started)}", flush=True)
+    print(*tally.lines(), _spent(started), sep="\n")
     return int(tally.broken > 0)
+
+
+def _spent(started: float) -> str:
+    """Return the time since the start, and the most memory that was held: it should not grow with the cases."""
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    return f"{time.monotonic() - started:,.0f} s, at most {memory:,} MiB"
 
 
 def _tried(kind: str, seed: int) -> Verdict:

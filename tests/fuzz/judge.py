@@ -146,7 +146,7 @@ def _mapper(config: Mapping[str, Any], layout: Mapping[str, pa.DataType]) -> Map
     return made
 
 
-@lru_cache(10_000)
+@lru_cache(2_000)
 def _compiled(told: str, layout: tuple[tuple[str, pa.DataType], ...]) -> Mapper | LoadErrors:
     source, fields, _ = _source(told)
     try:

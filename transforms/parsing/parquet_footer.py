@@ -16,20 +16,23 @@ def check_chunks(file: pq.ParquetFile, group: int, names: Sequence[str]) -> None
     Raises:
         pyarrow.ArrowException, OSError: the footer's entry of one of them is damaged.
     """
-    pages = pa.PythonFile(_NoPages(), mode="r")
-    footer = pq.ParquetFile(pages, metadata=file.metadata, buffer_size=1)  # only with a buffer all are looked at first
+    pages = _NoPages()
+    stream = pa.PythonFile(pages, mode="r")
+    footer = pq.ParquetFile(stream, metadata=file.metadata, buffer_size=1)  # only so are all looked at before a page
     try:
         next(footer.iter_batches(1, row_groups=[group], columns=list(names), use_threads=False), None)
-    except _PageError:
-        return
-
-
-class _PageError(Exception):
-    """A page is asked for: the footer's part is done."""
+    except (OSError, pa.ArrowException):
+        if not pages.asked:
+            raise
 
 
 class _NoPages(io.RawIOBase):
-    """A file of any size of which nothing can be read."""
+    """A file of any size in which nothing is, and whether that was read: then the footer's part is done.
+
+    It does not raise: pyarrow never frees what a stream raises.
+    """
+
+    asked = False
 
     def readable(self) -> bool:
         """Return True."""
@@ -40,7 +43,7 @@ class _NoPages(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Return the place, which for the end is one behind all others."""
+        """Return the place, which for the end is behind all others."""
         return _END if whence == io.SEEK_END else offset
 
     def tell(self) -> int:
@@ -48,8 +51,9 @@ class _NoPages(io.RawIOBase):
         return _END
 
     def read(self, size: int = -1, /) -> bytes:
-        """Raise."""
-        raise _PageError
+        """Return nothing."""
+        self.asked = True
+        return b""
 
 
 _END = 1 << 62
