@@ -3,13 +3,14 @@
 import io
 import json
 import lzma
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Any
 
 import fastavro
 
-from tests.fuzz.case import Case, config, damaged
+from tests.fuzz.case import Case, config, damaged, rows
 from tests.transforms.parsing.avro_files import block, header, packed
 
 _PLAIN = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
@@ -20,6 +21,7 @@ _LOGICAL = (
     {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 2},
     {"type": "long", "logicalType": "nothing"},
 )
+_ODD = ("\ud800", "a\x00", "é.\n", -1, 10**30, 1e400, ["A", "A"], ["A", "\ud800"], [["A"], 5])
 _UNIONS = (["null", "long"], ["double", "null"], ["null", "long", "string"], ["string"])
 _VALUES: dict[str, tuple[Any, ...]] = {
     "null": (None,),
@@ -36,23 +38,19 @@ _VALUES: dict[str, tuple[Any, ...]] = {
 
 def avro(rng: Random) -> Case:
     """Return a file of sound blocks, then perhaps damage: the blocks before it must be read."""
-    schema = _schema(rng)
+    chosen = config(rng)
+    schema = _schema(rng, chosen)
     codec = rng.choice(("null", "deflate", "snappy", "zstandard", "bzip2", "xz"))
-    data, ends, sure, number = header(schema, codec), [], [], 0
+    data, ends, number = header(schema, codec), [], 0
+    head = len(data)
     for _ in range(rng.randrange(4)):
-        count = rng.randrange(5)
-        data += block(count, _packed(codec, _records(rng, schema, number, count)))
-        ends.append((len(data), {f"e{i}" for i in range(number, number + count)}))
-        number += count
-    chosen = config(rng) if rng.random() < 0.3 else {}
-    if rng.random() < 0.5:
-        head = len(header(schema, codec))
-        tail, at = damaged(rng, data[head:])
-        sure = [ids for end, ids in ends if end <= head + at]
-        data = data[:head] + tail
-    else:
-        sure = [ids for _, ids in ends]
-    return Case("a.avro", data, chosen, frozenset() if chosen else frozenset().union(*sure))
+        made = rows(rng, rng.randrange(5), chosen, number)
+        data += block(len(made), _packed(codec, _records(rng, schema, made)))
+        ends.append((len(data), {row["id"] for row in made}))
+        number += len(made)
+    bad, at = damaged(rng, data[head:]) if rng.random() < 0.5 else (data[head:], len(data))
+    sure = [ids for end, ids in ends if end <= head + at]
+    return Case("a.avro", data[:head] + bad, chosen, frozenset().union(*sure))
 
 
 def broken_avro(rng: Random) -> Case:
@@ -65,7 +63,7 @@ def broken_avro(rng: Random) -> Case:
 def _junk(rng: Random, depth: int) -> Any:
     """Return something like a schema."""
     if not depth or rng.random() < 0.2:
-        return rng.choice((*_PLAIN, "raw", "", 5, None, [], {}, True, "enum", "record", "fixed"))
+        return rng.choice((*_PLAIN, "raw", "", 5, None, [], {}, True, "enum", "record", "fixed", *_ODD))
     if rng.random() < 0.3:
         return [_junk(rng, depth - 1) for _ in range(rng.randrange(4))]
     keys = (
@@ -92,15 +90,20 @@ def _junk(rng: Random, depth: int) -> Any:
     return made
 
 
-def _schema(rng: Random) -> dict[str, Any]:
-    fields: list[dict[str, Any]] = [
-        {"name": "id", "type": "string"},
-        {"name": "time", "type": "long"},
-        {"name": "subject", "type": ["null", "string"]},
-    ]
+def sound_schema(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of the records of `rows`."""
+    kinds = {str: "string", int: "long", float: "double"}
+    fields = [{"name": name, "type": kinds[type(value)]} for name, value in rows(Random(0), 1, config)[0].items()]
+    return {"type": "record", "name": "raw", "fields": fields}
+
+
+def _schema(rng: Random, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema of sound records with more fields, in any order."""
+    schema = sound_schema(config)
+    fields = schema["fields"]
     fields += [{"name": f"c{n}", "type": _kind(rng, f"t{n}", 2)} for n in range(rng.randrange(4))]
     rng.shuffle(fields)
-    return {"type": "record", "name": "raw", "fields": fields}
+    return schema
 
 
 def _kind(rng: Random, name: str, depth: int) -> Any:
@@ -113,12 +116,12 @@ def _kind(rng: Random, name: str, depth: int) -> Any:
     return rng.choice((*_PLAIN, *_LOGICAL, *_UNIONS, fixed, enum))
 
 
-def _records(rng: Random, schema: Any, first: int, count: int) -> bytes:
+def _records(rng: Random, schema: Any, made: Sequence[Mapping[str, Any]]) -> bytes:
     sink = io.BytesIO()
     parsed = fastavro.parse_schema(json.loads(json.dumps(schema)))
-    for i in range(first, first + count):
-        row = {field["name"]: _value(rng, field["type"]) for field in schema["fields"]}
-        fastavro.schemaless_writer(sink, parsed, row | {"id": f"e{i}", "time": rng.randrange(10**12), "subject": "s"})
+    for row in made:
+        others = {field["name"]: _value(rng, field["type"]) for field in schema["fields"] if field["name"] not in row}
+        fastavro.schemaless_writer(sink, parsed, {**others, **row})
     return sink.getvalue()
 
 

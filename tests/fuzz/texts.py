@@ -4,10 +4,13 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from tests.fuzz.case import Case, config, damaged, rows
+import pyarrow as pa
+
+from tests.fuzz.case import NAMES, Case, config, damaged, rows
 
 _NASTY = (
     "",
@@ -29,55 +32,78 @@ _NASTY = (
     "{",
     "[" * 9,
 )
+_SOUND = ('{"id": "1", "time": 5, "subject": "s"}', "1,5,s", "\n1,5,s\n", '\n{"id": "1", "time": 5, "subject": "s"}\n')
 
 
 def lines(rng: Random) -> Case:
     """Return sound lines, then perhaps damage: those before it must be read."""
-    made = rows(rng, rng.randrange(1, 20))
-    ending, data, ends = _csv(rng, made) if rng.random() < 0.5 else _jsonl(rng, made)
+    chosen = config(rng)
+    made = rows(rng, rng.randrange(1, 12), chosen)
+    ending, data, ends = text_file(rng, made, chosen, rng.choice((".csv", ".jsonl")))
     bad, at = damaged(rng, data) if rng.random() < 0.7 else (data, len(data))
     if at <= ends[0]:  # the header
-        return Case(f"a{ending}", bad, config(rng))
+        return Case(f"a{ending}", bad, chosen)
     sure = frozenset(row["id"] for row, end in zip(made, ends[1:], strict=True) if end < at)
-    return Case(f"a{ending}", bad, {}, sure)
+    return Case(f"a{ending}", bad, chosen, sure)
 
 
 def nasty_lines(rng: Random) -> Case:
     """Return lines of what parsers fear, perhaps packed, perhaps damaged."""
-    pieces = [rng.choice((*_NASTY, "id", "time", "subject", '{"id": "1"}', "1,2,s")) for _ in range(rng.randrange(40))]
+    pieces = [rng.choice((*_NASTY, *_SOUND, "id", "time", "subject")) for _ in range(rng.randrange(40))]
     data = rng.choice(("", ",", "\n")).join(pieces).encode()
-    data = rng.choice((b"id,time,subject\n", b"", b"\xef\xbb\xbfid,time,subject\r\n")) + data
-    return _packed(rng, rng.choice((".csv", ".jsonl")), damaged(rng, data)[0])
+    header = ",".join(rng.choice((*NAMES, *_NASTY)) for _ in range(rng.randrange(9)))
+    data = rng.choice((b"id,time,subject\n", b"", b"\xef\xbb\xbfid,time,subject\r\n", f"{header}\n".encode())) + data
+    return _packed(rng, rng.choice((".csv", ".jsonl")), damaged(rng, data)[0], config(rng))
 
 
 def packed_lines(rng: Random) -> Case:
     """Return sound lines in a packed file, which may be damaged."""
-    made = rows(rng, rng.randrange(1, 20))
-    ending, data, _ = _csv(rng, made) if rng.random() < 0.5 else _jsonl(rng, made)
-    return _packed(rng, ending, data)
+    chosen = config(rng)
+    made = rows(rng, rng.randrange(1, 12), chosen)
+    ending, data, _ = text_file(rng, made, chosen, rng.choice((".csv", ".jsonl")))
+    return _packed(rng, ending, data, chosen, frozenset(row["id"] for row in made))
 
 
-def _packed(rng: Random, ending: str, data: bytes) -> Case:
-    if rng.random() < 0.5:
-        return Case(f"a{ending}", data, config(rng))
-    whole = gzip.compress(data, mtime=0)
-    return Case(f"a{ending}.gz", damaged(rng, whole)[0] if rng.random() < 0.8 else whole, config(rng))
+def text_file(
+    rng: Random, made: list[dict[str, Any]], config: Mapping[str, Any], ending: str
+) -> tuple[str, bytes, list[int]]:
+    """Return the ending and the bytes of a file of records, and where its header and each record end."""
+    return (ending, *(_csv(rng, made, config) if ending == ".csv" else _jsonl(rng, made)))
 
 
-def _csv(rng: Random, made: list[dict[str, Any]]) -> tuple[str, bytes, list[int]]:
+def _packed(
+    rng: Random, ending: str, data: bytes, config: Mapping[str, Any], sure: frozenset[str] = frozenset()
+) -> Case:
+    """Return a file that may be packed, and then be damaged: if it is not, all that is sure must be read."""
+    if rng.random() < 0.3:
+        return Case(f"a{ending}", data, config, sure)
+    name, whole = rng.choice(((f"a{ending}.gz", gzip.compress(data, mtime=0)), (f"a{ending}.zst", _zstd(data))))
+    return Case(name, whole, config, sure) if rng.random() < 0.2 else Case(name, damaged(rng, whole)[0], config)
+
+
+def _zstd(data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as packer:
+        packer.write(data)
+    return bytes(sink.getvalue())
+
+
+def _csv(rng: Random, made: list[dict[str, Any]], config: Mapping[str, Any]) -> tuple[bytes, list[int]]:
     sink = io.StringIO(newline="")
-    writer = csv.DictWriter(sink, list(made[0]), lineterminator=rng.choice(("\n", "\r\n")))
-    writer.writeheader()
-    ends = [len(sink.getvalue())]
+    ending, delimiter = rng.choice(("\n", "\r\n")), config.get("delimiter", ",")
+    writer = csv.DictWriter(sink, list(made[0]), delimiter=delimiter, lineterminator=ending)
+    if "header" not in config:
+        writer.writeheader()
+    ends = [len(sink.getvalue()) - (not sink.getvalue())]
     for row in made:
         writer.writerow(row)
         ends.append(len(sink.getvalue()))
-    return ".csv", sink.getvalue().encode(), ends
+    return sink.getvalue().encode(), ends
 
 
-def _jsonl(rng: Random, made: list[dict[str, Any]]) -> tuple[str, bytes, list[int]]:
+def _jsonl(rng: Random, made: list[dict[str, Any]]) -> tuple[bytes, list[int]]:
     data, ends = b"", [-1]
     for row in made:
         data += json.dumps(row).encode() + rng.choice((b"\n", b"\r\n", b"\n\n"))
         ends.append(len(data))
-    return ".jsonl", data, ends
+    return data, ends

@@ -1,12 +1,13 @@
 """The frame of Avro container files: header, blocks and sync markers, without trust in any of them."""
 
-import json
 import lzma
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, BinaryIO
+
+import msgspec
 
 from transforms.parsing.avro_codecs import MAX_BLOCK, UNPACK, Torn
 from transforms.parsing.raw import Rejection, Unreadable, believed
@@ -70,7 +71,7 @@ def read_header(stream: BinaryIO) -> Header:
         marker = data[at : at + _MARKER]
         if len(marker) < _MARKER:
             raise Torn("the header is cut off")
-        schema = json.loads(values[b"avro.schema"])
+        schema = msgspec.json.decode(values[b"avro.schema"])
         codec = values.get(b"avro.codec", b"null").decode()
         if codec not in UNPACK:
             raise Torn(f"the codec `{codec}` is not one of {', '.join(UNPACK)}")

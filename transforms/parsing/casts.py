@@ -209,10 +209,11 @@ def _truth(array: pa.Array) -> Cast:
 def _whole(array: pa.Array) -> Cast:
     numbers: NDArray[np.float64] = array.fill_null(0.0).to_numpy()
     infinite = ~np.isfinite(numbers)
-    beyond = ~infinite & (np.abs(numbers) >= 2.0**63)
-    broken = ~infinite & ~beyond & (np.floor(numbers) != numbers)
+    finite = np.where(infinite, 0.0, numbers)  # numpy warns of some NaNs
+    beyond = np.abs(finite) >= 2.0**63
+    broken = ~beyond & (np.floor(finite) != finite)
     bad = infinite | beyond | broken
-    whole = np.where(bad, 0.0, numbers).astype(np.int64)
+    whole = np.where(bad, 0.0, finite).astype(np.int64)
     faults = _fault(infinite, "non_finite") + _fault(beyond, "out_of_range") + _fault(broken, "wrong_type")
     return Cast(pa.array(whole, mask=bad | mask_of(array.is_null())), faults)
 

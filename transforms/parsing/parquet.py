@@ -1,7 +1,7 @@
 """Parquet to raw blocks: ranges of row groups, only the wanted columns, never more at a time than fits."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from transforms.parsing.parquet_batches import BLOCK_BYTES, BLOCK_ROWS, batches
 from transforms.parsing.raw import MAX_RECORDS, Parsed, Rejection, Unreadable, believed, raw_block
-from transforms.parsing.stored import stored
+from transforms.parsing.stored import stored, stored_type
 
 SPLIT_BLOCKS = 4
 """Blocks that one reader takes: while one is parsed it reads the next."""
@@ -64,11 +64,11 @@ def read_parquet(stream: BinaryIO, start: int, stop: int, wanted: Sequence[str])
         Unreadable: not a whole Parquet file, or it has two columns of a wanted name.
     """
     file = _opened(stream)
-    names = _present(file, wanted)
+    present = _present(file, wanted)
     row = sum(file.metadata.row_group(group).num_rows for group in range(start))
     waiting: list[pa.RecordBatch] = []
     for group in range(start, stop):
-        for found in _read_group(stream, file, group, names, row):
+        for found in _read_group(stream, file, group, present, row):
             if isinstance(found, Rejection):
                 yield Parsed(raw_block([], [], np.empty(0, np.int64), "row"), [found])
                 continue
@@ -82,14 +82,14 @@ def read_parquet(stream: BinaryIO, start: int, stop: int, wanted: Sequence[str])
 
 
 def _read_group(
-    stream: BinaryIO, file: pq.ParquetFile, group: int, names: Sequence[str], row: int
+    stream: BinaryIO, file: pq.ParquetFile, group: int, wanted: Mapping[str, pa.DataType], row: int
 ) -> Iterator[pa.RecordBatch | Rejection]:
     """Yield the rows of a row group whose first is `row`, and at last the rejection of those that cannot be read."""
     end = row + file.metadata.row_group(group).num_rows
     try:
-        for batch in batches(stream, file, group, names):
-            columns = [stored(batch.column(name)) for name in names]
-            yield raw_block(columns, names, np.arange(row, row + batch.num_rows), "row")
+        for batch in batches(stream, file, group, list(wanted)):
+            columns = [_typed(stored(batch.column(name)), kind) for name, kind in wanted.items()]
+            yield raw_block(columns, list(wanted), np.arange(row, row + batch.num_rows), "row")
             row += batch.num_rows
         why = "they are not there"
     except _DAMAGE as error:
@@ -102,17 +102,23 @@ def _read_group(
         yield Rejection.of(where, "torn_block", message, b"", records=believed(end - row))
 
 
+def _typed(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return a column as all row groups have it: one read as a dictionary forgets how large its texts may be."""
+    return column if column.type == kind else column.cast(kind)
+
+
 def _is_full(blocks: Sequence[pa.RecordBatch]) -> bool:
     """Return whether blocks are too much to be one."""
     return sum(block.num_rows for block in blocks) > BLOCK_ROWS or sum(block.nbytes for block in blocks) > BLOCK_BYTES
 
 
-def _present(file: pq.ParquetFile, wanted: Sequence[str]) -> list[str]:
-    """Return the wanted columns that the file has, one of each name."""
-    found = Counter(file.schema_arrow.names)
+def _present(file: pq.ParquetFile, wanted: Sequence[str]) -> dict[str, pa.DataType]:
+    """Return the wanted columns that the file has, one of each name, with the types that `stored` gives them."""
+    schema = file.schema_arrow
+    found = Counter(schema.names)
     if twice := [name for name in wanted if found[name] > 1]:
         raise Unreadable(f"it has {found[twice[0]]} columns of the name `{twice[0]}`", believed(file.metadata.num_rows))
-    return [name for name in wanted if name in found]
+    return {name: stored_type(schema.field(name).type) for name in wanted if name in found}
 
 
 def _opened(stream: BinaryIO) -> pq.ParquetFile:

@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from transforms.parsing.parquet_footer import check_chunks
+
 BLOCK_ROWS = 1 << 18
 """Rows of a block: small row groups are read together, large ones in parts."""
 
@@ -32,10 +34,13 @@ def batches(stream: BinaryIO, file: pq.ParquetFile, group: int, names: Sequence[
         file: The same, opened.
         group: Number of the row group.
         names: Columns to read.
+
+    Raises:
+        pyarrow.ArrowException, OSError, UnicodeDecodeError: what cannot be read.
     """
     found = file.metadata.row_group(group)
-    chunks = [found.column(n) for n in range(found.num_columns)]
-    wanted = [chunk for chunk in chunks if chunk.path_in_schema in names]
+    check_chunks(file, group, names)
+    wanted = [found.column(n) for n in range(len(file.schema)) if file.schema.column(n).path in names]
     repeating = [chunk for chunk in wanted if _repeats(chunk)]
     shared = [chunk for chunk in repeating if chunk.has_dictionary_page]
     most = [BLOCK_BYTES // chunk.total_uncompressed_size for chunk in repeating if chunk not in shared]

@@ -186,6 +186,7 @@ def test_a_schema_that_is_not_one_is_unreadable(schema: Any) -> None:
         header().replace(b"avro.schema", b"avro.schemo"),
         header().replace(b'{"type"', b'{"type\xff'),
         header().replace(b'{"type"', b"[[[[[[["),
+        header({**SCHEMA, "fields": [{"name": "e", "type": {"type": "enum", "name": "c", "symbols": ["\ud800"]}}]}),
     ],
 )
 def test_a_header_that_is_none_is_unreadable(data: bytes) -> None:

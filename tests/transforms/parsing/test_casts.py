@@ -4,6 +4,7 @@ import datetime
 import decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -109,6 +110,12 @@ def test_seconds_beyond_all_time_do_not_wrap_around() -> None:
     made = read_as(pa.array([2**62, -(2**62)], pa.timestamp("s")), I64)
     assert made.array[0].as_py() > 253402300799999
     assert made.array[1].as_py() < 0
+
+
+def test_no_bits_of_a_double_make_numpy_warn() -> None:
+    signalling = pa.py_buffer(np.array([0x7FF0000000000001, 0xFFF4000000000000], np.uint64).tobytes())
+    made = cast(pa.Array.from_buffers(F64, 2, [None, signalling]), I64)
+    assert _told(made.faults) == [("non_finite", [0, 1])]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,20 @@ def test_a_damaged_row_group_costs_no_other(tmp_path: Path) -> None:
     assert [item.records for _, rejected in found for item in rejected] == [100]
 
 
+@pytest.mark.parametrize("change", [0x01, 0x40, 0xFF])
+def test_a_damaged_footer_ends_no_process(change: int) -> None:
+    data = _file(4, 2)
+    size = int.from_bytes(data[-8:-4], "little")
+    for at in range(len(data) - 8 - size, len(data) - 8):
+        bad = io.BytesIO(data[:at] + bytes([data[at] ^ change]) + data[at + 1 :])
+        try:
+            for start, stop in parquet_splits(bad, ["id", "n"]):
+                rows = sum(part.rows.num_rows for part in read_parquet(bad, start, stop, ["id", "n"]))
+                assert rows <= 4
+        except Unreadable:
+            continue
+
+
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"no parquet at all", _file(9, 3)[:-20]])
 def test_what_is_no_parquet_is_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable, match="not a whole Parquet file"):
@@ -108,3 +122,14 @@ def test_columns_of_any_type_go_together_across_row_groups(kind: pa.DataType) ->
     pq.write_table(pa.table({"n": np.arange(9), "x": pa.nulls(9, kind)}), sink, row_group_size=2)
     ((rows, rejected),) = read_parquet(sink, 0, 5, ["n", "x"])
     assert (rows["n"].to_pylist(), rows["x"].null_count, rejected) == (list(range(9)), 9, [])
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.large_binary(), pa.string_view()], ids=str)
+def test_texts_go_together_however_each_row_group_is_read(monkeypatch: pytest.MonkeyPatch, kind: pa.DataType) -> None:
+    monkeypatch.setattr(parquet_batches, "BLOCK_BYTES", 3_000)
+    sink = io.BytesIO()
+    texts = ["x" * 900] * 4 + ["y"] * 4
+    pq.write_table(pa.table({"id": pa.array(texts).cast(kind)}), sink, row_group_size=4)
+    parts = list(read_parquet(sink, 0, 2, ["id"]))
+    assert [str(value.as_py()) for rows, _ in parts for value in rows["id"].cast(pa.string())] == texts
+    assert not any(rejected for _, rejected in parts)
