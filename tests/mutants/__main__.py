@@ -31,7 +31,7 @@ def main() -> int:
 
 def _asked() -> Namespace:
     parser = ArgumentParser("python -m tests.mutants", description=__doc__)
-    parser.add_argument("--number", type=int, default=390, help="how many changes, the same of each area")
+    parser.add_argument("--number", type=int, default=130, help="how many changes, the same of each area")
     parser.add_argument("--areas", nargs="+", default=list(areas()), choices=list(areas()), metavar="AREA")
     parser.add_argument("--seed", type=int, default=1, help="another seed chooses others")
     parser.add_argument("--workers", type=int, default=2, help="how many at once")

@@ -84,11 +84,13 @@ def gone(listed: Mapping[str, str]) -> list[str]:
 
 
 def unchanged(wanted: Sequence[Area], workers: int) -> tuple[dict[str, int], dict[str, str]]:
-    """Return how many seconds of a processor the tests of areas take, and the first that fails without any change."""
-    tried = list(run([(area, None, ENOUGH) for area in wanted], workers))
-    return {area.name: seconds for area, *_, seconds in tried}, {
-        area.name: failed for area, _, failed, _ in tried if failed
+    """Return how many seconds of a processor the tests of areas take, and the first of a call that fails unchanged."""
+    calls = dict.fromkeys(call for area in wanted for call in area.tests)
+    tried = {
+        area.name: rest for area, _, *rest in run([(Area(call, (), (call,)), None, ENOUGH) for call in calls], workers)
     }
+    seconds = {area.name: sum(tried[call][1] for call in area.tests) for area in wanted}
+    return seconds, {call: failed for call, (failed, _) in tried.items() if failed}
 
 
 def tries(

@@ -17,6 +17,7 @@ from importlib.util import spec_from_file_location
 from types import CodeType, ModuleType
 
 import pytest
+from hypothesis import is_hypothesis_test, settings
 
 from tests.mutants.changes import Change, path_of
 
@@ -27,6 +28,9 @@ NOT_OURS = (
 )  # fmt: skip
 QUIET = ("-x", "-q", "--no-header", "--no-summary", "-pno:cacheprovider", "-pno:xdist", "-pno:cov", "-Wignore")
 WALL_SECONDS = 3600
+EXAMPLES = 6
+"""How many of a property: what many examples notice, some of the first do; what only many do should be a test."""
+SETTINGS = "_hypothesis_internal_use_settings"
 
 
 def warm_up() -> None:
@@ -51,9 +55,15 @@ class _Instead(MetaPathFinder, SourceFileLoader):
 
 
 class _First:
-    """Remembers the test that failed first."""
+    """Remembers the test that failed first, and lets no property try more than a few examples."""
 
     test = ""
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for function in (getattr(item, "obj", None) for item in items):
+            if is_hypothesis_test(function):
+                usual: settings = getattr(function, SETTINGS, settings())
+                setattr(function, SETTINGS, settings(usual, max_examples=min(usual.max_examples, EXAMPLES)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.test = self.test or (report.nodeid if report.failed else "")
