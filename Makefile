@@ -22,8 +22,8 @@ check: $(READY)  ## formatting, lint, types, layers, packaging
 	$(BIN)/lint-imports
 	$(BIN)/pytest --quiet tests/test_packaging.py
 
-test: $(READY)  ## every test, warnings are errors, coverage shown
-	$(BIN)/pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered
+test: $(READY)  ## every test, warnings are errors
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 run: $(READY)  ## a simulated town, from its signals to its offers, into out/demo
 	$(BIN)/segone demo --out out/demo

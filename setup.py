@@ -34,7 +34,6 @@ setup(
             "onnx>=1.18,<2",
             "packaging>=25",
             "pytest>=9",
-            "pytest-cov>=7",
             "pytest-xdist>=3.8",
             "ruff>=0.14",
             "setuptools>=77",

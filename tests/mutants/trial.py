@@ -26,7 +26,7 @@ NOT_OURS = (
     "pydantic", "sqlglot", "ruamel.yaml", "msgspec", "fastavro", "rich.console", "structlog", "apache_beam",
     "apache_beam.testing.test_stream",
 )  # fmt: skip
-QUIET = ("-x", "-q", "--no-header", "--no-summary", "-pno:cacheprovider", "-pno:xdist", "-pno:cov", "-Wignore")
+QUIET = ("-x", "-q", "--no-header", "--no-summary", "-pno:cacheprovider", "-pno:xdist", "-Wignore")
 WALL_SECONDS = 3600
 EXAMPLES = 6
 """How many of a property: what many examples notice, some of the first do; what only many do should be a test."""
