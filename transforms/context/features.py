@@ -22,6 +22,10 @@ from transforms.context.ticks import Bools, Ints
 from transforms.context.timeline import Points, Shift, Timeline, shifts
 
 
+MANY = 0.25
+"""The share of subjects from which on it is no cheaper to look at them alone."""
+
+
 class Features:
     """The features of a level over the rows that are in memory when this is made.
 
@@ -42,9 +46,20 @@ class Features:
         self._consenting = self._epochs if consents is None else Epochs(plan.grid, leaves, consents)
         self._members = MemberValues(plan, memory, leaves) if MEMBERS in plan.signals else None
         self._memory = replace(memory, rows=copy(memory.rows), panes=copy(memory.panes), values=copy(memory.values))
+        self._whose: Bools | None = None
         self.faded: dict[str, Faded] = {}
         self._timelines: dict[tuple[str, int, Epochs], Timeline] = {}
         self._values: dict[tuple[str, int, str, Epochs], Timeline] = {}
+
+    def of(self, codes: Ints) -> "Features":
+        """Return the features of some subjects only, which cost less; `codes` are unique."""
+        if len(codes) > MANY * self._memory.subjects.height:
+            return self
+        fewer = copy(self)
+        fewer._whose = np.zeros(self._memory.subjects.height, bool)
+        fewer._whose[codes] = True
+        fewer._timelines, fewer._values = {}, {}
+        return fewer
 
     def changes(self, unread: bool) -> Iterator[tuple[Ints, Ints, bool]]:
         """Yield codes and ticks at which rows may change features, and whether conditions read these.
@@ -135,7 +150,7 @@ class Features:
         if (name, pane, epochs) not in self._timelines:
             signal = self._plan.signals[name]
             rows = parts.of_rows(signal, pane, self._rows(signal, epochs))
-            panes = self._memory.panes.get(f"{name} {pane}")
+            panes = self._mine(self._memory.panes.get(f"{name} {pane}"))
             if panes is not None:
                 panes = parts.of_everybody(epochs.lay(panes)) if signal.by_member else panes
                 both = [parts.of_panes(signal, pane, panes), rows]  # sums of panes are wide
@@ -150,7 +165,7 @@ class Features:
             rows = self._rows(self._plan.signals[feature.signal], epochs).select(
                 "code", "time", value=feature.measure.key
             )
-            old = self._memory.values.get(f"{feature.signal} {feature.pane} {feature.measure.key}")
+            old = self._mine(self._memory.values.get(f"{feature.signal} {feature.pane} {feature.measure.key}"))
             rows = rows.drop_nulls("value")
             if old is not None:
                 old = epochs.lay(old).select(rows.columns)
@@ -159,7 +174,14 @@ class Features:
         return self._values[where]
 
     def _rows(self, signal: SignalPlan, epochs: Epochs) -> pl.DataFrame:
-        return epochs.lay(self._memory.rows.get(signal.signal, empty_rows(signal)))
+        rows = self._mine(self._memory.rows.get(signal.signal))
+        return epochs.lay(empty_rows(signal) if rows is None else rows)
+
+    def _mine(self, table: pl.DataFrame | None) -> pl.DataFrame | None:
+        """Return the rows of the subjects that this is about."""
+        if table is None or self._whose is None:
+            return table
+        return table.filter(self._whose[table["code"].to_numpy()])
 
 
 def _consents(plan: ContextPlan, memory: Memory) -> pl.DataFrame | None:

@@ -157,7 +157,7 @@ def _contexts_at(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the contexts at pairs of two kinds, most of which are the same."""
     if not len(portrayed):
-        context = contexts.context_at(plan, features, changes, points)
+        context = contexts.context_at(plan, features.of(np.unique(points.codes)), changes, points)
         return context, context.clear()
     keys = [points.keys(plan.grid), portrayed.keys(plan.grid)]
     every = points_of(plan.grid, np.concatenate(keys))
