@@ -23,7 +23,7 @@ check: $(READY)  ## formatting, lint, types, layers, packaging
 	$(BIN)/pytest --quiet tests/test_packaging.py
 
 test: $(READY)  ## every test, warnings are errors
-	$(BIN)/pytest --numprocesses auto --dist worksteal
+	POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
 
 run: $(READY)  ## a simulated town, from its signals to its offers, into out/demo
 	$(BIN)/segone demo --out out/demo
