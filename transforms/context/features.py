@@ -21,7 +21,6 @@ from transforms.context.segments import NEVER
 from transforms.context.ticks import Bools, Ints
 from transforms.context.timeline import Points, Shift, Timeline, shifts
 
-
 MANY = 0.25
 """The share of subjects from which on it is no cheaper to look at them alone."""
 

@@ -92,7 +92,7 @@ def assert_all_alike(told: object, truth: object, name: object = None) -> None:
         assert same, f"{name}: {told} is not {truth}"
 
 
-@examples(200)
+@examples(120)
 @given(cases())
 def test_agrees_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
@@ -104,13 +104,13 @@ def test_exclusive_sets_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
-@examples(60)
+@examples(40)
 @given(consent_cases())
 def test_consents_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
-@examples(100)
+@examples(60)
 @given(cases(ticks=15, sequences=2))
 def test_sequences_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))

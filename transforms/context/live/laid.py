@@ -23,6 +23,9 @@ SINGLE = ("seen", "members", "moments")
 ADDED_TO = ("rows", "panes", "values", "seen")
 """Kinds of tables to which a call only adds; those of others it makes anew for the subjects that it advances."""
 
+LEAST = 100_000
+"""Added rows that are never too many."""
+
 
 class Laid:
     """What is remembered of each subject, under a code that stays its own.
@@ -49,6 +52,12 @@ class Laid:
         for kind in SINGLE:
             self._shelves[kind, ""] = Shelf(getattr(memory, kind).sort("code", maintain_order=True), count)
         self.memory = _emptied(memory)
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether so much was added that it is time to lay everything out anew."""
+        laid, added = map(sum, zip(*(shelf.sizes for shelf in self._shelves.values()), strict=True))
+        return bool(added > max(laid, LEAST))
 
     def codes_of(self, signals: Sequence[pa.RecordBatch]) -> Ints:
         """Return the codes of those whom signals are about, as far as they are known."""

@@ -104,6 +104,8 @@ class Resident:
         if np.count_nonzero(self._wakes.ticks <= upto) + sum(map(_subjects, signals)) > most:
             return None
         laid = self._lay_out()
+        if laid.outgrown:
+            return None
         codes = np.union1d(np.flatnonzero(self._wakes.ticks <= upto), laid.codes_of(signals))
         return laid.in_order(codes)
 

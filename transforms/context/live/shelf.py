@@ -7,6 +7,9 @@ import polars as pl
 
 from transforms.context.ticks import Bools, Ints
 
+MOST_CHUNKS = 16
+"""Of how many pieces a table may be: many small ones take long to go through."""
+
 
 class Chosen:
     """Some subjects of a shard, who are numbered anew among themselves.
@@ -46,9 +49,15 @@ class Shelf:
         self._gone: Bools = np.zeros(subjects, bool)
         self._added = table.clear()
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many rows were laid out, and how many were added since."""
+        return self._table.height, self._added.height
+
     def add(self, rows: pl.DataFrame) -> None:
         """Add rows, in any order of their subjects."""
-        self._added = pl.concat([self._added, rows.select(self._added.columns)])
+        whole = self._added.n_chunks() > MOST_CHUNKS
+        self._added = pl.concat([self._added, rows.select(self._added.columns)], rechunk=whole)
 
     def drop(self, chosen: Chosen) -> None:
         """Drop the rows of some subjects."""
