@@ -18,7 +18,7 @@ from tests.reference.playbooks import (
     triggers,
 )
 from tests.reference.records import MINUTE, Signal
-from tests.reference.strategies import START, Call, Case, consents, dealt, ends, erased, signals, watched
+from tests.reference.strategies import START, SUBSCRIBERS, Call, Case, consents, dealt, ends, erased, signals, watched
 
 ROLES = (None, "primary", "owner", "member", "employee", "child")
 GROUPS = {"household": ("h1", "h2", "h3"), "sme": ("c1", "c2")}
@@ -60,7 +60,7 @@ def _of_subscribers(draw: Draw, name: str, names: Names) -> str:
     """Return a feature over whose signals they are, and note it."""
     window = draw(st.sampled_from(["3m", "8m", "12m", "24m"]))
     told = draw(st.sampled_from(["distinct: subscriber", "count: subscriber", "count: any"]))
-    where = ", where: \"subscriber IN ('a', 'c')\"" if told == "count: any" else ""
+    where = f', where: "subscriber IN {SUBSCRIBERS[::2]}"' if told == "count: any" else ""
     inferred = ", inferred: true" if draw(st.booleans()) else ""
     names.numbers.append(name)
     names.empty[name] = 0
@@ -122,7 +122,7 @@ def group_calls(draw: Draw) -> list[Call]:
 @st.composite
 def erased_group_cases(draw: Draw) -> Case:
     """Return the same with erasures of subscribers and groups."""
-    return erased(draw, draw(group_cases()), {"subscriber": ("a", "b", "c"), **GROUPS})
+    return erased(draw, draw(group_cases()), {"subscriber": SUBSCRIBERS, **GROUPS})
 
 
 @st.composite
@@ -137,7 +137,7 @@ def moves(draw: Draw, ticks: int = 40, most: int = 14) -> list[Signal]:
         told["confidence"] = draw(st.sampled_from([None, None, 0.0, 0.4, 0.5, 0.9, 1.0]))
         minute = min(draw(st.integers(0, ticks)), draw(st.integers(0, ticks)))
         time = START + minute * MINUTE + draw(st.sampled_from([0, 1, 20_000, 30_000, 59_999]))
-        one = Signal("membership", f"m{index}", "crm", time, draw(st.sampled_from("abc")), told)
+        one = Signal("membership", f"m{index}", "crm", time, draw(st.sampled_from(SUBSCRIBERS)), told)
         rows += [one] * draw(st.sampled_from([1, 1, 1, 2]))
     return rows
 

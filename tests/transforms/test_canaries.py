@@ -12,7 +12,7 @@ from schemas.playbook_file import parse_playbook
 from tests.reference.group_playbooks import GROUPS, group_cases
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
-from tests.reference.strategies import START, Case
+from tests.reference.strategies import START, SUBSCRIBERS, Case
 from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_groups import plans_of
 from transforms import state_blob
@@ -21,7 +21,7 @@ from transforms.decision.plan import load_offers
 from transforms.envelope import unseal
 
 CANARY = "canary"
-SUBJECTS = {"subscriber": ("a", "b", "c"), **GROUPS}
+SUBJECTS = {"subscriber": SUBSCRIBERS, **GROUPS}
 
 
 def marked(row: Signal, kind: str, subject: str) -> Signal:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,3 +61,9 @@ def test_an_alarm_rings_once_after_its_tick(stage: str, backlog: Backlog | None,
     assert alarm.due(Timestamp(micros=1000 * (expected - 1)), wake) is None
     assert alarm.due(timer.value, wake) == expected
     assert alarm.due(timer.value, wake) is None
+
+
+def test_at_the_end_of_bounded_input_stages_wake_one_after_the_other() -> None:
+    times = [Alarm(stage, bounded=True).time_of(10) for stage in STAGES]
+    assert times == sorted(set(times))
+    assert times[-1] <= GlobalWindow().max_timestamp()

@@ -234,3 +234,26 @@ def _effective(minute: int) -> str:
 
 def _signal(signal: str, **payload: str) -> Signal:
     return Signal(signal, "1", "net", START, "a", payload)
+
+
+EXPIRING = """
+playbook: p
+version: {version}
+{start}signals: [usage]
+subscriber:
+  features: {{n: {{count: any, from: usage, window: 5m}}}}
+  segments: {{eager: {{enter: n > 0, expire: {expire}m}}}}
+"""
+
+
+@pytest.mark.parametrize(("expire", "left"), [(2, 10), (7, 12), (30, 35)])
+def test_a_membership_expires_by_the_version_in_force_but_not_before_it(expire: int, left: int) -> None:
+    """`enter` holds at the ticks 1 to 5 of the first version, the second begins at 10."""
+    books = [EXPIRING.format(version=1, start="", expire=20)]
+    books.append(EXPIRING.format(version=2, start=_effective(10), expire=expire))
+    for cuts in ([60], [8, 11, 60]):
+        kernel = Successive(_plans(Versions.of(map(parse_playbook, books))))
+        for cut in cuts:
+            kernel.advance([_signal("usage")] if cut == cuts[0] else [], START + cut * MINUTE)
+        exits = [one for one in kernel.transitions if one.event == "exited"]
+        assert [((one.tick - START) // MINUTE, one.reason) for one in exits] == [(left, "expired")]

@@ -7,6 +7,7 @@ from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
 from transforms.context.plan.load import load_plan, load_plans
+from transforms.context.ticks import LAST
 
 PLAYBOOK = """
 playbook: p
@@ -129,3 +130,12 @@ def test_members_tell_by_themselves_what_is_inferred_of_them() -> None:
     text += "household: {features: {most: {max: rest, from: members, inferred: true}}}\n"
     with pytest.raises(LoadErrors, match="`inferred` is said of features from signals"):
         parse_playbook(text)
+
+
+@pytest.mark.parametrize(("basis", "state", "holds"), [("opt_in", "granted", True), ("opt_out", "withdrawn", False)])
+def test_what_is_said_without_an_end_holds_for_ever(basis: str, state: str, holds: bool) -> None:
+    last = LAST // MINUTE
+    kernel = played(basis, consent(2, state), cuts=(20, last))
+    assert kernel.advanced.wake is None
+    kernel.advance([], (last + 1) * MINUTE, final=True)
+    assert kernel.contexts["ann", (last + 1) * MINUTE].values["consent.profiling"] is holds

@@ -61,6 +61,17 @@ def test_it_falls_by_half_in_a_half_life_at_each_refresh() -> None:
 
 
 @pytest.mark.parametrize(
+    ("level", "last"),
+    [(math.sqrt(0.5), 4), (0.6, 8), (0.5, 8), (math.nextafter(0.5, 0), 8), (0.49, 12), (0.25, 16)],
+    ids=["on the first", "between", "on the second", "hardly later", "later", "on the fourth"],
+)
+def test_the_last_fall_is_at_the_refresh_at_which_nothing_more_is_left(level: float, last: int) -> None:
+    values, falls = played({1: 1.0, 2: level}, [20])
+    assert falls == {*range(4, last + 1, 4)}
+    assert values[last - 1] == pytest.approx(level, abs=1e-6) != values[last - 2]
+
+
+@pytest.mark.parametrize(
     ("levels", "tick", "value"),
     [
         ({1: 1.0, 2: 0.6}, 4, math.sqrt(0.5)),  # more is left than holds it up

@@ -14,7 +14,7 @@ from tests.reference.group_playbooks import group_cases, moves
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal, ms
 from tests.reference.stages import Stages
-from tests.reference.strategies import START, Call, Case, dealt, ends
+from tests.reference.strategies import START, SUBSCRIBERS, Call, Case, dealt, ends
 from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_groups import kernel
 from transforms.decision.decide import decide
@@ -72,7 +72,8 @@ SIZES = st.integers(1, 3)
 def movers(draw: st.DrawFn) -> list[Call]:
     """Return calls with three subscribers who use and move a lot."""
     rows = draw(moves(most=20))
-    for index, (minute, subject) in enumerate(draw(st.lists(st.tuples(st.integers(0, 40), st.sampled_from("abc"))))):
+    usages = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(SUBSCRIBERS)))
+    for index, (minute, subject) in enumerate(draw(usages)):
         rows.append(Signal("usage", f"{index}", "net", START + minute * MINUTE + 1, subject, {}))
     shifts = [draw(st.sampled_from([0, 0, 0, 1])) for _ in rows]
     return dealt(rows, draw(ends()), shifts)

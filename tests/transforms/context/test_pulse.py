@@ -16,7 +16,7 @@ from tests.reference.kernel import batches
 from tests.reference.playbooks import playbooks
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
-from tests.reference.strategies import START, Call, Case, cases, ends, erased_cases, in_time, signals
+from tests.reference.strategies import START, SUBSCRIBERS, Call, Case, cases, ends, erased_cases, in_time, signals
 from tests.transforms.context.erasures.test_erase import aimed
 from tests.transforms.context.test_advance import examples, plan_of, reference
 from tests.transforms.context.test_groups import plans_of
@@ -86,7 +86,7 @@ def test_spans_may_be_cut_anywhere(playbook: str, rows: list[Signal], spans: lis
 @examples(40)
 @given(playbooks(), signals(), ends())
 def test_shards_add_up(playbook: str, rows: list[Signal], spans: list[int]) -> None:
-    shards = [[row for row in rows if row.subject in shard] for shard in ("a", "bc")]
+    shards = [[row for row in rows if row.subject in shard] for shard in (SUBSCRIBERS[:1], SUBSCRIBERS[1:])]
     parts = [parts_of(playbook, in_time(shard, spans)) for shard in shards]
     whole = parts_of(playbook, in_time(rows, spans))
     again = merged(

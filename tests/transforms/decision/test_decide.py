@@ -166,3 +166,12 @@ def test_no_cap_is_ever_passed(
             sent[whose].append(at)
             if per in ("subscriber", row["root_kind"]):
                 assert sum(at - other < timedelta(milliseconds=length * TICK) for other in sent[whose]) <= most
+
+
+def test_a_tick_before_an_earlier_one_decides_nothing() -> None:
+    plan = plan_of(Policy((Choice("a", cooldown=HOUR),)))
+    before = decide(plan, None, batches_of([Trigger(tick=5 * HOUR)]), 5 * HOUR)
+    again = decide(plan, before.state, batches_of([Trigger("other", tick=2 * HOUR)]), 3 * HOUR)
+    assert (again.state, again.decisions.num_rows, again.wake) == (before.state, 0, 6 * HOUR)
+    later = decide(plan, again.state, again.waiting, 6 * HOUR).decisions.to_pylist()
+    assert [(row["action"], row["late"]) for row in later] == [("offer", True)]

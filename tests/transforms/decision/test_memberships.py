@@ -36,6 +36,7 @@ def members(only: str, triggers: list[Trigger], facts: list[Fact]) -> list[bool]
         pytest.param([told(1, segment="household.other")], [False, False, False], id="of another segment"),
         pytest.param([Fact(FIRM, "household.worker", "h", True, 0)], [False, False, False], id="of another root"),
         pytest.param([told(2, False), told(2)], [False, True, True], id="of two at one tick the membership counts"),
+        pytest.param([told(2), told(2, False)], [False, True, True], id="and in the other order"),
     ],
 )
 def test_when_a_membership_is_seen(facts: list[Fact], expected: list[bool]) -> None:

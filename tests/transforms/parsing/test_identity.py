@@ -34,3 +34,13 @@ def test_equal_rows_and_only_they_have_equal_ids(rows: list[tuple[str | None, st
     columns = {name: pa.array([row[i] for row in rows], kind) for i, (name, kind) in enumerate(kinds.items())}
     ids = content_ids(columns)
     assert len(set(ids.to_pylist())) == len(set(rows))
+
+
+def test_no_value_can_pass_for_another_field() -> None:
+    columns = {"a": pa.array(["1", "1b=2", "1b=1:2"]), "b": pa.array(["2", None, None])}
+    assert len(set(content_ids(columns).to_pylist())) == 3
+
+
+def test_both_halves_of_an_id_are_hashes() -> None:
+    """A published vector: FNV-1a 64 of `a=1:x` from two bases, finalised."""
+    assert content_ids({"a": pa.array(["x"])}).to_pylist() == ["538cad1c5716e1d77098851eafd5a6a3"]

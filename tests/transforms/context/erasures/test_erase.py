@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tests.reference.group_playbooks import erased_group_cases
 from tests.reference.records import MINUTE, Signal
-from tests.reference.strategies import START, Case, erased_cases
+from tests.reference.strategies import START, SUBSCRIBERS, Case, erased_cases
 from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_groups import assert_alike, kernel, reference
 
@@ -16,7 +16,7 @@ def aimed(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
     case = draw(cases)
     changes = [(kind, one) for kind, level in reference(case).levels.items() for one in level.transitions]
     entered = [(kind, one.subject, one.tick) for kind, one in changes if one.event == "entered"]
-    kind, subject, tick = draw(st.sampled_from(entered or [("subscriber", "a", START)]))
+    kind, subject, tick = draw(st.sampled_from(entered or [("subscriber", SUBSCRIBERS[0], START)]))
     one = Signal("erasure", "aimed", "law", tick + draw(st.sampled_from([0, 1, 3])) * MINUTE, subject, {}, kind)
     number = next((n for n, (_, upto) in enumerate(case.calls) if upto > one.time), len(case.calls) - 1)
     case.calls[number][0].append(one)

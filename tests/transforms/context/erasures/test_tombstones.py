@@ -41,6 +41,11 @@ def test_a_membership_is_about_its_group_too() -> None:
     assert found == Counter({("household", salted(SALT, "household", "h")): 1})
 
 
+def test_salted_texts_stay_apart() -> None:
+    parts = [("a", "bc"), ("ab", "c"), ("abc",), ("abc", ""), ("", "abc"), ("a\0b", "c"), ("a", "b\0c")]
+    assert len({salted(SALT, *one) for one in parts}) == len(parts)
+
+
 def test_without_tombstones_no_salt_is_needed() -> None:
     batch = rows((1, "a"))
     assert spare(GRID, 10, [batch], [], b"") == ([batch], Counter(), 0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.context.groups.identity import EVENTS, ORDER, identify, memorable, of_kind, stays_of
+from transforms.context.groups.identity import EVENTS, KEPT, ORDER, identify, memorable, of_kind, stays_of
 from transforms.context.memory import Memory
 from transforms.context.segments import NEVER
 from transforms.context.ticks import Grid
@@ -56,7 +56,7 @@ def told(rows: Sequence[Event]) -> list[tuple[int, str, str, int, int]]:
             [(0, "household", "h1", 5, 8), (1, "household", "h1", 6, NEVER)],
         ),
     ],
-    ids=["nothing", "joins", "leaves", "moves", "leaves another", "was never there", "at home and at work", "two"],
+    ids=["nothing", "joins", "leaves", "moves", "leaves another", "was nowhere", "at home and at work", "two"],
 )
 def test_stays(rows: list[Event], stays: list[tuple[int, str, str, int, int]]) -> None:
     assert told(rows) == stays
@@ -143,3 +143,63 @@ def test_who_comes_back_within_a_tick_is_not_gone() -> None:
     ever = found.pop((1, "h1", 20))
     assert found == {(0, "h1", 5): 40, (0, "h2", 13): 20, (0, "h1", 19): 40, (1, "h1", 5): 20}
     assert ever >= NEVER
+
+
+Told = tuple[str, str, int]
+"""State, group, time."""
+
+
+def signals_of(rows: Sequence[Told]) -> pl.DataFrame:
+    """Return what was told of the household of one subscriber."""
+    table = [
+        {"code": 0, "time": time, "group_kind": "household", "group": group, "state": state, "role": "owner"}
+        | {"confidence": None, "source": "crm", "id": f"{n}"}
+        for n, (state, group, time) in enumerate(rows)
+    ]
+    return pl.DataFrame(table, schema_overrides={"confidence": pl.Float64})
+
+
+@pytest.mark.parametrize(
+    ("calls", "counts"),
+    [
+        ([[("joined", "h1", 5), ("left", "h1", 20), ("joined", "h2", 20)], []], [0, 0]),
+        ([[("joined", "h1", 5), ("joined", "h2", 20)], [], []], [1, 0, 0]),
+        ([[("joined", "h1", 5)], [("joined", "h2", 120)], []], [0, 1, 0]),
+        ([[("joined", "h1", 5)], [("joined", "h2", 100)], []], [0, 1, 0]),
+        ([[("joined", "h1", 5)], [("joined", "h2", 50)], []], [0, 1, 0]),
+        ([[("joined", "h1", 5), ("joined", "h1", 20)], []], [0, 0]),
+        ([[("joined", "h1", 5), ("left", "h2", 20)], [], []], [1, 0, 0]),
+        ([[("left", "h1", 5), ("left", "h1", 6)], []], [2, 0]),
+        ([[("joined", "h1", 5), ("left", "h1", 20)], [("left", "h1", 120)], []], [0, 1, 0]),
+    ],
+    ids=[
+        "a move",
+        "joins",
+        "joins later",
+        "on the tick",
+        "late",
+        "the same",
+        "leaves",
+        "was never there",
+        "left twice",
+    ],
+)
+def test_a_contradiction_is_counted_by_the_call_that_is_told_of_it(calls: list[list[Told]], counts: list[int]) -> None:
+    memory, found = Memory(), []
+    for number, rows in enumerate(calls):
+        memory.closed = 100 * number or None
+        told_ = signals_of(rows) if rows else None
+        found.append(identify(memory, told_, allowed_lateness=1_000, min_confidence=0.0).contradictory)
+    assert found == counts
+
+
+def test_of_a_group_that_is_erased_neither_name_nor_role_is_kept_and_its_end_contradicts_nothing() -> None:
+    rows = [("joined", "h1", 5), ("left", "h1", 20), ("joined", "h2", 30)]
+    memory = Memory()
+    identify(memory, signals_of(rows), allowed_lateness=1_000, min_confidence=0.0)
+    end = {"code": 0, "group_kind": "household", "group": "h1", "joined": False, "since": 90, "time": 90}
+    erased = pl.DataFrame([{name: end.get(name) for name in EVENTS}], schema=EVENTS)
+    memory.groups[KEPT], memory.closed = pl.concat([memory.groups[KEPT], erased]).sort(ORDER), 90
+    assert identify(memory, None, allowed_lateness=1_000, min_confidence=0.0).contradictory == 0
+    kept = memory.groups[KEPT]
+    assert kept.select("group", "role").rows() == [(None, None), (None, None), ("h2", "owner")]
