@@ -175,6 +175,17 @@ def advance_memory(
     return Advanced(made, facts, told, intake.counts, waiting, wakes, intake, company.leaves, memory, plan)
 
 
+def note_unread(plan: ContextPlan, memory: Memory, after: int) -> None:
+    """Note whose contexts changed after a tick in what no condition reads: calls for a part do not look there."""
+    assert memory.closed is not None, "there were calls"
+    changed = memory.subjects["changed"].to_numpy().copy()
+    leaves = pl.DataFrame(schema={"code": pl.Int64, "member": pl.Int64, "tick": pl.Int64})
+    for codes, ticks, needed in Features(plan, memory, leaves).changes(unread=True):
+        if not needed:
+            changed[codes[(ticks > after) & (ticks <= memory.closed)]] = True
+    memory.subjects = memory.subjects.with_columns(changed=pl.Series(changed))
+
+
 def _sequences(
     plan: ContextPlan, memory: Memory, intake: Intake, span: Span, feeds: Feeds, leaves: pl.DataFrame
 ) -> dict[str, Completed]:
@@ -218,7 +229,7 @@ def _points(
     due.changed(intake.late, np.full(len(intake.late), span.first))
     for codes, ticks, needed in features.changes(unread=not part):
         later = ticks > span.upto
-        within = (ticks >= (span.first if needed else due.since)) & ~later
+        within = (ticks >= span.first) & ~later
         due.changed(codes[within], ticks[within])
         if needed:
             keys.append(without_repeats(keys_of(grid, codes[within], ticks[within])))

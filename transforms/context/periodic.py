@@ -36,12 +36,6 @@ class Periodic:
         return points_of(self._grid, np.concatenate(self._keys))
 
     @property
-    def since(self) -> int:
-        """The first tick after the last multiple that is closed: what changed there and later is not written yet."""
-        before = self._span.first - self._grid.tick
-        return before // self._every * self._every + self._grid.tick
-
-    @property
     def wake(self) -> int:
         """The next tick at which something is due, `NEVER` if nothing is noted."""
         return self.at(self._span.end) if self._flags.any() else NEVER

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.context import memory as memories
-from transforms.context.advance import Advanced, advance_memory, settle
+from transforms.context.advance import Advanced, advance_memory, note_unread, settle
 from transforms.context.live.laid import Laid
 from transforms.context.live.shelf import Chosen
 from transforms.context.memory import Memory
@@ -29,7 +29,7 @@ class Resident:
         self._memory, self._wakes = memory, Wakes(memory.subjects.height)
         self._wakes.all_at(-NEVER)
         self._plan: ContextPlan | None = None
-        self._settled, self._laid = True, cast(Laid | None, None)
+        self._settled, self._laid, self._all_until = True, cast(Laid | None, None), -NEVER
 
     @classmethod
     def load(cls, blob: bytes | None) -> "Resident":
@@ -44,7 +44,7 @@ class Resident:
         """Return everything that is remembered, settled."""
         if self._laid is not None:
             assert self._plan is not None, "it was laid out for a call"
-            return settle(self._plan, self._laid.whole())
+            return settle(self._plan, self._whole(self._plan, self._laid))
         self._settle()
         return self._memory
 
@@ -86,7 +86,7 @@ class Resident:
         final: bool,
         pulse: Sequence[int],
     ) -> Advanced:
-        memory = self.memory() if self._laid is None else self._laid.whole()
+        memory = self.memory() if self._laid is None else self._whole(self._plan or plan, self._laid)
         if memory.closed is None:
             memory.complete_from = complete_from
         made = advance_memory(plan, memory, signals, upto, final=final, pulse=pulse)
@@ -112,9 +112,15 @@ class Resident:
     def _lay_out(self) -> Laid:
         if self._laid is None:
             self._settle()
-            self._laid = Laid(self._memory, self._wakes)
+            assert self._memory.closed is not None, "everybody is advanced first"
+            self._laid, self._all_until = Laid(self._memory, self._wakes), self._memory.closed
             self._memory = self._laid.memory
         return self._laid
+
+    def _whole(self, plan: ContextPlan, laid: Laid) -> Memory:
+        memory = laid.whole()
+        note_unread(plan, memory, self._all_until)
+        return memory
 
     def _settle(self) -> None:
         """Bring the memory into its one form, and the wakes along."""
