@@ -11,8 +11,10 @@ from tests.reference.stages import Stages
 from tests.reference.strategies import Case, cases, consent_cases
 from tests.transforms.context import test_advance as bulk
 from tests.transforms.context import test_groups as bulk_groups
+from transforms import state_blob
 from transforms.context.live import resident
 from transforms.context.live.resident import Resident
+from transforms.context.memory import KIND
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,12 @@ def live(case: Case, grid: Grid = bulk.SMALL) -> tuple[Kernel, Resident]:
     return kernel, shard
 
 
+def content(blob: bytes) -> tuple[dict[str, object], dict[str, list[dict[str, object]]]]:
+    """Return what a state says; whether a column has room for NULLs that are not there is not part of it."""
+    header, tables = state_blob.load(KIND, blob)
+    return header, {name: table.to_pylist() for name, table in tables.items()}
+
+
 @bulk.examples(80)
 @given(cases())
 def test_it_agrees_with_the_reference_and_comes_to_the_same_state(case: Case) -> None:
@@ -37,7 +45,7 @@ def test_it_agrees_with_the_reference_and_comes_to_the_same_state(case: Case) ->
     bulk.assert_same([kernel], bulk.reference(case))
     made = bulk.kernel(case).advanced
     assert made is not None
-    assert shard.dump() == made.state
+    assert content(shard.dump()) == content(made.state)
 
 
 @bulk.examples(40)
