@@ -98,8 +98,8 @@ class Resident:
         """Return the codes of those whom a tick concerns, by name; None for everybody."""
         if upto >= self._wakes.everybody or not all("subject" in batch.schema.names for batch in signals):
             return None
-        if self._head.definitions != plan.keys or (signals and upto >= self._next_written(plan)):
-            return None
+        if plan is not self._plan or (signals and upto >= self._next_written(plan)):
+            return None  # who is due was said by another plan, or everybody may be
         most = MOST * len(self._wakes.ticks)
         if np.count_nonzero(self._wakes.ticks <= upto) + sum(map(_subjects, signals)) > most:
             return None
