@@ -31,7 +31,7 @@ run: $(READY)  ## a simulated town, from its signals to its offers, into out/dem
 bench: $(READY)  ## measure against polars, DuckDB and ordinary Beam; writes benchmarks/results.md
 	$(BIN)/python -m benchmarks
 
-mutants: $(READY)  ## change the core in hundreds of small ways; the tests must notice at least 90 %
+mutants: $(READY)  ## change the core in small ways; the tests must notice at least 90 %
 	$(BIN)/python -m tests.mutants
 
 lock: $(READY)  ## pin the newest requirements that fit, and the newest uv, with their hashes

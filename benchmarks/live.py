@@ -24,12 +24,12 @@ from benchmarks import measure, state
 from benchmarks.engines import data, make_data
 from benchmarks.yardstick import SIZES, START_MS
 from pipelines.thrift import keep_little_memory
+from schemas.durations import DAY, HOUR, MINUTE
 from schemas.playbook_file import parse_playbook
 from transforms.parcel import Parcel
 from transforms.ticking import Alarm, Backlog
 from transforms.track_contexts import TrackContexts, _TrackSubscribers
 
-DAY, MINUTE = 86_400_000, 60_000
 SHARDS = (5_000, 20_000, 50_000)
 SMALLEST = (200,)
 TICKS = 65
@@ -160,7 +160,7 @@ def cost(shard: int) -> LiveCost:
         bytes_of_rows += len(parcel.packed)
         began = time.process_time()
         stage.tick(parcel, upto)
-        seconds.append((upto % (60 * MINUTE) == 0, time.process_time() - began))
+        seconds.append((upto % HOUR == 0, time.process_time() - began))
     usual = statistics.median(took for hourly, took in seconds if not hourly)
     rows = (int(cuts[-1]) - int(cuts[0])) // TICKS
     del batch, times

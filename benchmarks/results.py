@@ -27,6 +27,26 @@ from benchmarks.wide_playbook import RUN_SECONDS, VALIDATE_SECONDS, WideCost
 
 PACKAGES = ("apache-beam", "polars", "duckdb", "pyarrow", "numpy")
 COLUMNS = ("size", "engine", "runs", "seconds", "core s", "events/s", "of polars", "of Beam", "peak MB")
+STATE_COLUMNS = (
+    "density",
+    "shard",
+    "B each",
+    "by table, B each",
+    "GB for 1 M",
+    "tick, s",
+    "at the hour, s",
+    "tick for 1 M, core s",
+)
+LIVE_COLUMNS = (
+    "shard",
+    "rows",
+    "tick, core s",
+    "at the hour",
+    "for 1 M",
+    "state B a row B",
+    "resident B each",
+    "of Beam",
+)
 
 
 class Bar(NamedTuple):
@@ -66,19 +86,7 @@ def markdown(measured: Measurements) -> str:
         "Twenty features (five measures over 5m, 1h, 24h, 7d). One shard is measured; figures of a million subscribers "
         "are multiplied from it. A tick is a minute: the state of the shard decoded, advanced with the tick's signals, "
         "encoded.",
-        _table(
-            (
-                "density",
-                "shard",
-                "B each",
-                "by table, B each",
-                "GB for 1 M",
-                "tick, s",
-                "at the hour, s",
-                "tick for 1 M, core s",
-            ),
-            [_state(cost) for cost in measured.states],
-        ),
+        _table(STATE_COLUMNS, [_state(cost) for cost in measured.states]),
         f"With three features of each household besides, {stages.subscribers:,} subscribers in "
         f"{stages.households:,} households, 20 signals in 6 h: {stages.bytes_each:,.0f} B a subscriber over all "
         "stages ("
@@ -87,19 +95,7 @@ def markdown(measured: Measurements) -> str:
         "## Live",
         "The same features and a week of 50 signals a day: minutes as they come, through the stage that holds the "
         "state of a shard, whose reads and writes are counted.",
-        _table(
-            (
-                "shard",
-                "rows",
-                "tick, core s",
-                "at the hour",
-                "for 1 M",
-                "state B a row B",
-                "resident B each",
-                "of Beam",
-            ),
-            [_live(cost) for cost in measured.lives],
-        ),
+        _table(LIVE_COLUMNS, [_live(cost) for cost in measured.lives]),
         (HERE / "notes.md").read_text(encoding="utf-8").strip(),
     ]
     return "\n\n".join(parts) + "\n"
