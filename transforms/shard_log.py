@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.durations import DAY
-from transforms.context.ticks import FLOOR
+from transforms.context.ticks import FLOOR, Grid
 from transforms.parcel import Parcel
+from transforms.parsing.batches import by_number
 
 LEAST_LOG = 64 * 1024
 """Bytes of log under which no new blob is made."""
@@ -158,15 +159,8 @@ class Residents(Generic[Known]):
 
 def by_tick(batch: pa.RecordBatch, tick: int) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield the rows of each tick, the first after their times."""
-    numbers = batch["time"].to_numpy() // tick + 1
-    ticks = np.unique(numbers)
-    if len(ticks) == 1:
-        yield int(ticks[0]) * tick, batch
-        return
-    ordered = batch.take(pa.array(np.argsort(numbers, kind="stable")))
-    starts = np.searchsorted(np.sort(numbers), ticks)
-    for number, start, stop in zip(ticks, starts, [*starts[1:], len(numbers)], strict=True):
-        yield int(number) * tick, ordered.slice(start, stop - start)
+    ticks, numbers = np.unique(Grid(tick).after(batch["time"].to_numpy()), return_inverse=True)
+    yield from ((int(ticks[number]), rows) for number, rows in by_number(batch, numbers))
 
 
 def _digest(token: bytes, content: bytes) -> bytes:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from schemas.contracts import Contract
 from schemas.playbook_levels import GROUPS
 from schemas.sources import Source
+from transforms.context.ticks import Ints
 from transforms.hashing import shard_of
 from transforms.parsing.checks import check_field, check_time
 from transforms.parsing.identity import content_ids, pseudonyms
@@ -85,13 +86,18 @@ def by_shard(batch: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.Recor
         yield 0, batch
         return
     kind = batch.schema.metadata[b"subject_kind"].decode()
-    of_row = shard_of(kind, batch.column("subject"), shards)
-    counts = np.bincount(of_row, minlength=shards)
-    ordered = batch.take(pa.array(np.argsort(of_row.astype(np.int16 if shards < 1 << 15 else np.int64), kind="stable")))
+    yield from by_number(batch, shard_of(kind, batch.column("subject"), shards))
+
+
+def by_number(batch: pa.RecordBatch, numbers: Ints) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield each number that rows have, 0 or more and none of them large, and its rows in their order."""
+    counts = np.bincount(numbers)
+    narrow = numbers.astype(np.int16 if len(counts) <= 1 << 15 else np.int64)
+    ordered = batch.take(pa.array(np.argsort(narrow, kind="stable")))
     start = 0
-    for shard, size in enumerate(counts.tolist()):
+    for number, size in enumerate(counts.tolist()):
         if size:
-            yield shard, ordered.slice(start, size)
+            yield number, ordered.slice(start, size)
         start += size
 
 
