@@ -105,7 +105,18 @@ class _Shell:
         open_from = (before.closed or 0) + self._tick
         self._alarm.at(max(end_tick(self._tick, parcel.earliest), open_from), wake, timer)
 
-    def finish(self, tick: int, log: Any) -> Iterator[Any]:
+    def fire(
+        self, fired: Timestamp, shard: int, log: Any, state: Any, cell: Any, wake: Any, timer: Any
+    ) -> Iterator[Any]:
+        """Advance to the tick of a timer, unless that is stale."""
+        tick = self._alarm.due(fired, wake)
+        if tick is None:
+            return iter(())
+        if self._alarm.bounded:
+            return self._finish(tick, log)
+        return self.advance_to(tick, shard, log, state, cell, wake, timer)
+
+    def _finish(self, tick: int, log: Any) -> Iterator[Any]:
         """Advance to the end of a bounded input, where that was told, or else to the tick."""
         signals, end = split_end(parcel.open() for parcel in log.read())
         advanced = self._advance(None, None, signals, tick if end is None else end)
@@ -117,25 +128,25 @@ class _Shell:
     ) -> Iterator[Any]:
         """Advance to a tick; state is written last."""
         known = Cell.read(cell)
-        resident = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
-        signals = resident.due(tick)
+        held = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
+        signals = held.due(tick)
         if any(batch.schema.metadata[b"signal"] == ERASURE.encode() for batch in signals):
-            signals += resident.every()  # what waits is erased, too
-        advanced = self._advance(resident.known, known.closed, signals, tick)
+            signals += held.every()  # what waits is erased, too
+        advanced = self._advance(held.known, known.closed, signals, tick)
         elements = list(self._elements(advanced))
-        resident.wait(advanced.waiting, self._tick, tick)
+        held.wait(advanced.waiting, self._tick, tick)
         known = known.at(tick)
         if known.full or any(one.acted for one in advanced.erased):  # what was erased is in the log, too
-            blob, left = advanced.state, resident.left()
+            blob, left = advanced.state, held.left()
             state.write(blob)
             log.clear()
             for parcel in left:
                 log.add(parcel)
             known = known.folded(len(blob), left)
         known.write(cell)
-        resident.token = known.token
-        _RESIDENTS.keep(self._owner, shard, resident)
-        ticks = [at for at in (advanced.wake, resident.wake(self._tick, tick)) if at is not None]
+        held.token = known.token
+        _RESIDENTS.keep(self._owner, shard, held)
+        ticks = [at for at in (advanced.wake, held.wake(self._tick, tick)) if at is not None]
         if ticks:
             self._alarm.at(min(ticks), wake, timer)
         self._count(advanced)
@@ -143,15 +154,15 @@ class _Shell:
 
     def _rebuilt(self, cell: Cell, log: Any, state: Any) -> Held[Levels]:
         """Return what blob and log amount to: one call over the log equals those that were made, tick by tick."""
-        resident = Held(cell.token, Levels(state.read()), [*log.read()])
-        if cell.closed is not None and cell.closed != resident.known.closed:
-            new = [parcel for parcel in resident.parcels if parcel.floor >= cell.closed]
-            resident.parcels = [parcel for parcel in resident.parcels if parcel.floor < cell.closed]
-            signals = resident.due(cell.closed)
-            advanced = self._advance(resident.known, resident.known.closed, signals, cell.closed)
-            resident.wait(advanced.waiting, self._tick, cell.closed)
-            resident.parcels += new
-        return resident
+        held = Held(cell.token, Levels(state.read()), [*log.read()])
+        if cell.closed is not None and cell.closed != held.known.closed:
+            new = [parcel for parcel in held.parcels if parcel.floor >= cell.closed]
+            held.parcels = [parcel for parcel in held.parcels if parcel.floor < cell.closed]
+            signals = held.due(cell.closed)
+            advanced = self._advance(held.known, held.known.closed, signals, cell.closed)
+            held.wait(advanced.waiting, self._tick, cell.closed)
+            held.parcels += new
+        return held
 
     def _advance(
         self, known: Levels | None, closed: int | None, signals: Sequence[pa.RecordBatch], upto: int
@@ -204,11 +215,7 @@ class _TrackSubscribers(_Shell, beam.DoFn):
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
-        tick = self._alarm.due(fired, wake)
-        if tick is not None and self._alarm.bounded:
-            yield from self.finish(tick, log)
-        elif tick is not None:
-            yield from self.advance_to(tick, shard, log, state, cell, wake, timer)
+        yield from self.fire(fired, shard, log, state, cell, wake, timer)
 
 
 class _TrackGroups(_Shell, beam.DoFn):
@@ -241,11 +248,7 @@ class _TrackGroups(_Shell, beam.DoFn):
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
-        tick = self._alarm.due(fired, wake)
-        if tick is not None and self._alarm.bounded:
-            yield from self.finish(tick, log)
-        elif tick is not None:
-            yield from self.advance_to(tick, shard, log, state, cell, wake, timer)
+        yield from self.fire(fired, shard, log, state, cell, wake, timer)
 
 
 @dataclass(eq=False, kw_only=True)

@@ -86,7 +86,7 @@ class ContextPlans:
         every = [[one for part in level for one in part] for level in zip(*(one.made for one in made), strict=True)]
         erased = [each for one in made for each in one.erased]
         last = made[-1]
-        return AdvancedLevels(every, upto, last.levels, self.versions.next_start(upto), last.held, erased)
+        return AdvancedLevels(every, last.levels, self.versions.next_start(upto), last.held, erased)
 
 
 @dataclass(frozen=True)

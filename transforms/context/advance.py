@@ -15,7 +15,7 @@ from transforms.context.change import Change
 from transforms.context.conditions import run_conditions
 from transforms.context.features import Features, ready_at
 from transforms.context.feeds import Feeds, take_feeds
-from transforms.context.groups.company import company_of
+from transforms.context.groups.company import NOBODY, company_of
 from transforms.context.intake import Intake, take_in
 from transforms.context.memory import Memory
 from transforms.context.moments import Fired
@@ -106,9 +106,7 @@ def advance(
         ValueError: `upto` is no tick, or not after the closed one.
     """
     memory = memories.load(state)
-    if state is None:
-        memory.complete_from = complete_from
-    return advance_memory(plan, memory, signals, upto, final=final, pulse=pulse)
+    return advance_memory(plan, memory, signals, upto, complete_from=complete_from, final=final, pulse=pulse)
 
 
 def advance_memory(
@@ -117,6 +115,7 @@ def advance_memory(
     signals: Sequence[pa.RecordBatch],
     upto: int,
     *,
+    complete_from: int | None = None,
     final: bool = False,
     pulse: Sequence[int] = (),
     part: bool = False,
@@ -128,6 +127,7 @@ def advance_memory(
         memory: Changed in place.
         signals: As for `advance`.
         upto: As for `advance`.
+        complete_from: As for `advance`.
         final: As for `advance`.
         pulse: As for `advance`.
         part: Whether the memory is of those subjects only that a tick concerns, and nothing of it is tidied up.
@@ -137,6 +137,8 @@ def advance_memory(
     """
     if upto % plan.grid.tick or (memory.closed is not None and upto <= memory.closed):
         raise ValueError(f"cannot advance to {upto}: it must be a tick after {memory.closed}")
+    if memory.closed is None:
+        memory.complete_from = complete_from
     span = Span(plan.grid, memory.closed, upto)
     change = changing.adopt(plan, memory, span)
     feeds, signals = take_feeds(span, memory.down, signals)
@@ -179,8 +181,7 @@ def note_unread(plan: ContextPlan, memory: Memory, after: int) -> None:
     """Note whose contexts changed after a tick in what no condition reads: calls for a part do not look there."""
     assert memory.closed is not None, "there were calls"
     changed = memory.subjects["changed"].to_numpy().copy()
-    leaves = pl.DataFrame(schema={"code": pl.Int64, "member": pl.Int64, "tick": pl.Int64})
-    for codes, ticks, needed in Features(plan, memory, leaves).changes(unread=True):
+    for codes, ticks, needed in Features(plan, memory, NOBODY).changes(unread=True):
         if not needed:
             changed[codes[(ticks > after) & (ticks <= memory.closed)]] = True
     memory.subjects = memory.subjects.with_columns(changed=pl.Series(changed))

@@ -57,7 +57,6 @@ class AdvancedLevels:
 
     Attributes:
         made: In the order of ticks, of each level one or more.
-        upto: The last tick.
         next_version: The tick at which another version of the playbook takes over, None for never.
         held: Late rows from where a later tick was closed already, and erasures of later ticks.
         erased: What erasures came to, of each level one or more.
@@ -65,7 +64,6 @@ class AdvancedLevels:
     """
 
     made: Sequence[Sequence[Advanced]]
-    upto: int
     levels: Levels = field(repr=False)
     next_version: int | None = None
     held: Sequence[pa.RecordBatch] = ()
@@ -136,9 +134,7 @@ def advance_levels(
     levels.closed = upto
     levels.residents, levels.tombstones = [line.resident for line in lines], [line.tombstones for line in lines]
     held = [batch for batch in batches if _floor(batch) >= upto] + erasure_requests.after(batches, upto)
-    return AdvancedLevels(
-        [line.made for line in lines], upto, levels, held=held, erased=[line.erased for line in lines]
-    )
+    return AdvancedLevels([line.made for line in lines], levels, held=held, erased=[line.erased for line in lines])
 
 
 class _Line:

@@ -67,17 +67,16 @@ class Laid:
         """Return codes in the order of the subjects' names."""
         return codes[self._subjects.gather(codes).arg_sort().to_numpy()]
 
-    def take(self, chosen: Chosen, signals: Sequence[pa.RecordBatch]) -> Memory:
-        """Return the memory of some subjects; of ids, only those of subjects of whom there are signals."""
+    def take(self, chosen: Chosen, told: Ints) -> Memory:
+        """Return the memory of some subjects; of ids that were seen, only those of the subjects of some codes."""
         names, changed = self._subjects.gather(chosen.codes), self._changed[chosen.codes]
         memory = replace(self.memory, subjects=pl.DataFrame({"subject": names, "changed": changed}))
         for kind in KINDS:
             shelves = {name: shelf for (of, name), shelf in self._shelves.items() if of == kind}
             setattr(memory, kind, Taken({n: partial(_in_time, kind, shelf, chosen) for n, shelf in shelves.items()}))
         memory.members, memory.moments = (self._shelves[kind, ""].of(chosen) for kind in ("members", "moments"))
-        told = Chosen(self.codes_of(signals), len(self.wakes.ticks))
-        seen = self._shelves["seen", ""].of(told)
-        memory.seen = seen.with_columns(code=pl.Series(chosen.place[told.codes[seen["code"].to_numpy()]]))
+        seen = self._shelves["seen", ""].of(Chosen(told, len(self.wakes.ticks)))
+        memory.seen = seen.with_columns(code=pl.Series(chosen.place[told[seen["code"].to_numpy()]]))
         return memory
 
     def put_back(self, chosen: Chosen, made: Advanced) -> None:

@@ -14,7 +14,6 @@ from transforms.context.live.shelf import Chosen
 from transforms.context.memory import Memory
 from transforms.context.plan.context_plan import ContextPlan
 from transforms.context.segments import NEVER
-from transforms.context.ticks import Ints
 from transforms.context.wakes import Wakes
 
 MOST = 0.25
@@ -64,50 +63,31 @@ class Resident:
         pulse: Sequence[int] = (),
     ) -> Advanced:
         """Advance to a tick; see `transforms.context.advance`."""
-        codes = None if final else self._concerned(plan, signals, upto)
-        if codes is None:
-            return self._advance_all(plan, signals, upto, complete_from, final=final, pulse=pulse)
-        laid = self._lay_out()
-        chosen = Chosen(codes, len(self._wakes.ticks))
-        made = advance_memory(plan, laid.take(chosen, signals), signals, upto, pulse=pulse, part=True)
+        laid = None if final or self._concerns_all(plan, signals, upto) else self._lay_out()
+        if laid is None or laid.outgrown:
+            memory = self.memory() if self._laid is None else self._whole(self._plan or plan, self._laid)
+            made = advance_memory(plan, memory, signals, upto, complete_from=complete_from, final=final, pulse=pulse)
+            self._memory, self._wakes, self._plan = made.memory, made.wakes, plan
+            self._settled, self._laid = False, None
+            return made
+        told = laid.codes_of(signals)
+        due = np.flatnonzero(self._wakes.ticks <= upto)
+        chosen = Chosen(laid.in_order(np.union1d(due, told)), len(self._wakes.ticks))
+        made = advance_memory(plan, laid.take(chosen, told), signals, upto, pulse=pulse, part=True)
         laid.put_back(chosen, made)
         self._wakes.all_at(made.wakes.everybody)
         if signals:  # what no condition reads has changed, too
             self._wakes.all_at(self._next_written(plan))
         return made
 
-    def _advance_all(
-        self,
-        plan: ContextPlan,
-        signals: Sequence[pa.RecordBatch],
-        upto: int,
-        complete_from: int | None,
-        *,
-        final: bool,
-        pulse: Sequence[int],
-    ) -> Advanced:
-        memory = self.memory() if self._laid is None else self._whole(self._plan or plan, self._laid)
-        if memory.closed is None:
-            memory.complete_from = complete_from
-        made = advance_memory(plan, memory, signals, upto, final=final, pulse=pulse)
-        self._memory, self._wakes, self._plan = made.memory, made.wakes, plan
-        self._settled, self._laid = False, None
-        return made
-
-    def _concerned(self, plan: ContextPlan, signals: Sequence[pa.RecordBatch], upto: int) -> Ints | None:
-        """Return the codes of those whom a tick concerns, by name; None for everybody."""
+    def _concerns_all(self, plan: ContextPlan, signals: Sequence[pa.RecordBatch], upto: int) -> bool:
+        """Tell whether a tick concerns everybody, or nearly so."""
         if upto >= self._wakes.everybody or not all("subject" in batch.schema.names for batch in signals):
-            return None
+            return True
         if plan is not self._plan or (signals and upto >= self._next_written(plan)):
-            return None  # who is due was said by another plan, or everybody may be
-        most = MOST * len(self._wakes.ticks)
-        if np.count_nonzero(self._wakes.ticks <= upto) + sum(map(_subjects, signals)) > most:
-            return None
-        laid = self._lay_out()
-        if laid.outgrown:
-            return None
-        codes = np.union1d(np.flatnonzero(self._wakes.ticks <= upto), laid.codes_of(signals))
-        return laid.in_order(codes)
+            return True  # who is due was said by another plan, or everybody may be
+        due = np.count_nonzero(self._wakes.ticks <= upto)
+        return bool(due + sum(map(_subjects, signals)) > MOST * len(self._wakes.ticks))
 
     def _lay_out(self) -> Laid:
         if self._laid is None:
