@@ -4,17 +4,19 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from ruamel.yaml import YAML
 
 from tests.mutants.changes import Change, changes
-from tests.mutants.trial import ended, start
+from tests.mutants.trial import Report, Usual, ended, start, start_unchanged
 
 HERE = Path(__file__).parent
 Thing = TypeVar("Thing")
+Start = Callable[[], tuple[int, IO[bytes]]]
 ENOUGH = 3000
 """Seconds of a processor that no area's tests need."""
 
@@ -83,41 +85,54 @@ def gone(listed: Mapping[str, str]) -> list[str]:
     return sorted(listed.keys() - names)
 
 
-def unchanged(wanted: Sequence[Area], workers: int) -> tuple[dict[str, int], dict[str, str]]:
-    """Return how many seconds of a processor the tests of areas take, and the first of a call that fails unchanged."""
-    calls = dict.fromkeys(call for area in wanted for call in area.tests)
-    tried = {
-        area.name: rest for area, _, *rest in run([(Area(call, (), (call,)), None, ENOUGH) for call in calls], workers)
-    }
-    seconds = {area.name: sum(tried[call][1] for call in area.tests) for area in wanted}
-    return seconds, {call: failed for call, (failed, _) in tried.items() if failed}
+def unchanged(wanted: Sequence[Area], workers: int) -> tuple[dict[str, dict[str, Usual]], dict[str, str]]:
+    """Return what the tests of each call do without any change, and the first of each call that fails."""
+    modules = [module for area in wanted for module in area.modules]
+    calls = list(dict.fromkeys(call for area in wanted for call in area.tests))
+    found = dict(run([(call, partial(start_unchanged, call, modules, ENOUGH)) for call in calls], workers))
+    tests = {call: found[call].tests for call in calls}
+    return tests, {call: report.failed for call, report in found.items() if report.failed}
+
+
+def order(area: Area, change: Change, usual: Mapping[str, Mapping[str, Usual]]) -> dict[str, float]:
+    """Return the tests that call the function of a change, with their seconds, quick ones first.
+
+    All tests of the area, where it is in no function that is ever called: then it is made when its module is imported.
+    """
+    tests = {name: test for call in area.tests for name, test in usual[call].items()}
+    called = {name: test for name, test in tests.items() if change.where in test.touched}
+    ordered = sorted((called or tests).items(), key=lambda one: one[1].seconds)
+    return {name: test.seconds for name, test in ordered}
 
 
 def tries(
-    wanted: Sequence[tuple[Area, Change]], usual: Mapping[str, int], workers: int, tell: Callable[[Result], None]
+    wanted: Sequence[tuple[Area, Change]],
+    usual: Mapping[str, Mapping[str, Usual]],
+    workers: int,
+    tell: Callable[[Result], None],
 ) -> list[Result]:
     """Try changes, and tell of each as soon as it is known; each may take three times as long as is usual."""
-    found, within = list[Result](), [(area, one, 3 * usual.get(area.name, ENOUGH // 10) + 30) for area, one in wanted]
-    for area, change, failed, _ in run(within, workers):
-        assert change is not None
-        found.append(Result(area.name, change, failed))
+    found, todo = list[Result](), list[tuple[tuple[Area, Change], Start]]()
+    for area, change in wanted:
+        tests = order(area, change, usual)
+        todo.append(((area, change), partial(start, change, list(tests), 60 + round(3 * sum(tests.values())))))
+    for (area, change), report in run(todo, workers):
+        found.append(Result(area.name, change, report.failed))
         tell(found[-1])
     return found
 
 
-def run(
-    wanted: Sequence[tuple[Area, Change | None, int]], workers: int
-) -> Iterator[tuple[Area, Change | None, str, int]]:
-    """Try each within its seconds, as many at once as there are workers; yield what failed, and the seconds it took."""
-    todo, going = list(reversed(wanted)), dict[int, tuple[Area, Change | None, int]]()
+def run(wanted: Sequence[tuple[Thing, Start]], workers: int) -> Iterator[tuple[Thing, Report]]:
+    """Start each, as many at once as there are workers; yield what it reported."""
+    todo, going = list(reversed(wanted)), dict[int, tuple[Thing, IO[bytes]]]()
     while todo or going:
         while todo and len(going) < workers:
-            area, change, seconds = todo.pop()
-            process, told = start(change, area.tests, seconds)
-            going[process] = (area, change, told)
-        process, status, usage = os.wait3(0)
-        area, change, told = going.pop(process)
-        yield area, change, ended(told, status), round(usage.ru_utime + usage.ru_stime)
+            what, begin = todo.pop()
+            process, told = begin()
+            going[process] = (what, told)
+        process, status = os.wait()
+        what, told = going.pop(process)
+        yield what, ended(told, status)
 
 
 def table(results: Sequence[Result], listed: int) -> str:

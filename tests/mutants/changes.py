@@ -48,6 +48,11 @@ class Change:
             getattr(parent, field)[at] = other
         return ast.fix_missing_locations(tree)
 
+    @property
+    def where(self) -> str:
+        """The module and the function that it is in."""
+        return self.name.partition(": ")[0]
+
     def rank(self, seed: int) -> bytes:
         """Return what puts changes into an order that is fair and the same each time."""
         return sha256(f"{seed} {self.name}".encode()).digest()
@@ -70,6 +75,16 @@ def changes(module: str) -> list[Change]:
                 line = getattr(_near(module, place), "lineno", 0)
                 found.append(Change(name, module, kind.__name__, line, place, which))
     return found
+
+
+def touching(module: str) -> ast.Module:
+    """Return a module's tree in which each function first says that it is called: `_touched("module function")`."""
+    tree = deepcopy(_tree(module))
+    for _, node, function in _walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            within = f"{function}.{node.name}".removeprefix("-.")
+            node.body.insert(0, ast.parse(f"_touched({f'{module} {within}'!r})").body[0])
+    return ast.fix_missing_locations(tree)
 
 
 @lru_cache(maxsize=1)

@@ -10,16 +10,19 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Collection, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from types import CodeType, ModuleType
+from typing import IO
 
+import msgspec
 import pytest
-from hypothesis import is_hypothesis_test, settings
+from hypothesis import Phase, is_hypothesis_test, settings
 
-from tests.mutants.changes import Change, path_of
+from tests.mutants.changes import Change, path_of, touching
 
 NOT_OURS = (
     "numpy", "pandas", "polars", "pyarrow.compute", "pyarrow.parquet", "pyarrow.csv", "pyarrow.json", "hypothesis",
@@ -30,7 +33,33 @@ QUIET = ("-x", "-q", "--no-header", "--no-summary", "-pno:cacheprovider", "-pno:
 WALL_SECONDS = 3600
 EXAMPLES = 6
 """How many of a property: what many examples notice, some of the first do; what only many do should be a test."""
+PHASES = (Phase.explicit, Phase.generate)
+"""A case that fails is enough: nobody waits for the smallest."""
 SETTINGS = "_hypothesis_internal_use_settings"
+
+
+class Usual(msgspec.Struct):
+    """What a test did when nothing was changed.
+
+    Attributes:
+        seconds: How long it took.
+        touched: The functions that it called, as changes name them.
+    """
+
+    seconds: float
+    touched: list[str]
+
+
+class Report(msgspec.Struct):
+    """What became of a trial.
+
+    Attributes:
+        failed: The test that failed first, "" if none did.
+        tests: By their names.
+    """
+
+    failed: str = ""
+    tests: dict[str, Usual] = {}
 
 
 def warm_up() -> None:
@@ -41,7 +70,7 @@ def warm_up() -> None:
 
 
 class _Instead(MetaPathFinder, SourceFileLoader):
-    """Finds the changed module before anything else does."""
+    """Finds a module with another tree before anything else does."""
 
     def __init__(self, module: str, tree: ast.Module) -> None:
         super().__init__(module, str(path_of(module)))
@@ -54,51 +83,74 @@ class _Instead(MetaPathFinder, SourceFileLoader):
         return compile(self._tree, self.path, "exec")
 
 
-class _First:
-    """Remembers the test that failed first, and lets no property try more than a few examples."""
+class _Watched:
+    """Picks the tests, lets no property try more than a few examples, and remembers what each test did."""
 
-    test = ""
+    def __init__(self, order: Sequence[str], touched: set[str]) -> None:
+        self.report = Report()
+        self._order, self._touched = {name: n for n, name in enumerate(order)}, touched
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self._order:
+            items[:] = sorted(
+                (one for one in items if one.nodeid in self._order), key=lambda one: self._order[one.nodeid]
+            )
         for function in (getattr(item, "obj", None) for item in items):
             if is_hypothesis_test(function):
                 usual: settings = getattr(function, SETTINGS, settings())
-                setattr(function, SETTINGS, settings(usual, max_examples=min(usual.max_examples, EXAMPLES)))
+                few = min(usual.max_examples, EXAMPLES)
+                setattr(function, SETTINGS, settings(usual, max_examples=few, phases=PHASES))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.test = self.test or (report.nodeid if report.failed else "")
+        self._fails(report)
+        test = self.report.tests.setdefault(report.nodeid, Usual(0, []))
+        test.seconds += report.duration
+        if report.when == "teardown":
+            test.touched = sorted(self._touched)
+            self._touched.clear()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        self.test = self.test or (report.nodeid if report.failed else "")
+        self._fails(report)
+
+    def _fails(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        self.report.failed = self.report.failed or (report.nodeid if report.failed else "")
 
 
-def start(change: Change | None, tests: Sequence[str], seconds: int) -> tuple[int, int]:
-    """Fork a process that tries a change, and return its id and where it will say which test failed, if one does.
+def start(change: Change, order: Sequence[str], seconds: int) -> tuple[int, IO[bytes]]:
+    """Fork a process that tries a change on tests, in their order; return its id and where it will report.
 
     It has so many seconds of a processor, however busy the machine is: who needs more goes round in circles.
     """
-    told, tell = os.pipe()
+    files = list(dict.fromkeys(name.partition("::")[0] for name in order))
+    return _forked(files, order, seconds, {change.module: change.made()}, set())
+
+
+def start_unchanged(call: str, modules: Collection[str], seconds: int) -> tuple[int, IO[bytes]]:
+    """Fork a process that makes a call of pytest without any change, and watches which functions are called."""
+    touched = set[str]()
+    return _forked(call.split(), (), seconds, {module: touching(module) for module in modules}, touched)
+
+
+def _forked(
+    arguments: Sequence[str], order: Sequence[str], seconds: int, trees: dict[str, ast.Module], touched: set[str]
+) -> tuple[int, IO[bytes]]:
+    told = tempfile.TemporaryFile()  # noqa: SIM115 (both processes hold it)
     if process := os.fork():
-        os.close(tell)
         return process, told
     code = 1
     try:
-        os.write(tell, _failed(change, tests, seconds).encode())
+        _limit(seconds)
+        sys.meta_path[:0] = [_Instead(module, tree) for module, tree in trees.items()]
+        importlib.import_module("builtins").__dict__["_touched"] = touched.add
+        watched = _Watched(order, touched)
+        ended = pytest.main([*QUIET, *arguments], plugins=[watched])
+        if ended not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            watched.report.failed = watched.report.failed or f"{arguments}: {ended!r}"
+        told.write(msgspec.json.encode(watched.report))
+        told.flush()
         code = 0
     finally:
         os._exit(code)
-
-
-def _failed(change: Change | None, tests: Sequence[str], seconds: int) -> str:
-    _limit(seconds)
-    if change:
-        sys.meta_path.insert(0, _Instead(change.module, change.made()))
-    first = _First()
-    for one in tests:  # what is collected late is paid for by those only that come so far
-        code = pytest.main([*QUIET, *one.split()], plugins=[first])
-        if code != pytest.ExitCode.OK:
-            return first.test or f"{one}: {code!r}"
-    return ""
 
 
 def _limit(seconds: int) -> None:
@@ -110,8 +162,10 @@ def _limit(seconds: int) -> None:
         os.dup2(null, stream)
 
 
-def ended(told: int, status: int) -> str:
-    """Return which test failed in a process that has ended, "" if none did."""
-    with os.fdopen(told, "rb") as said:
-        text = said.read().decode()
-    return text if status == 0 else f"ended with {os.waitstatus_to_exitcode(status)}"
+def ended(told: IO[bytes], status: int) -> Report:
+    """Return what a process that has ended reported."""
+    with told:
+        if status:
+            return Report(f"ended with {os.waitstatus_to_exitcode(status)}")
+        told.seek(0)
+        return msgspec.json.decode(told.read(), type=Report)
