@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from benchmarks.engines import HERE, data
 from benchmarks.yardstick import COLUMNS, SURGE_BYTES, WINDOW_MS, Size
 from schemas.playbook_file import load_playbook
+from transforms.compiler.load import load_plan
 from transforms.context.advance import advance
-from transforms.context.plan.load import load_plan
 
 NAMES = {"event_id": "id", "subscriber_id": "subject", "event_time": "time", "app_category": "app"}
 

@@ -26,8 +26,8 @@ from benchmarks.yardstick import SIZES, START_MS
 from pipelines.thrift import keep_little_memory
 from schemas.durations import DAY, HOUR, MINUTE
 from schemas.playbook_file import parse_playbook
-from transforms.parcel import Parcel
-from transforms.ticking import Alarm, Backlog
+from transforms.shell.packed_batch import PackedBatch
+from transforms.shell.timers import Backlog, TickTimer
 from transforms.track_contexts import TrackContexts, _TrackSubscribers
 
 SHARDS = (5_000, 20_000, 50_000)
@@ -63,7 +63,7 @@ class _Cell:
         if self.name != "log":
             self.cells.crossed += _size(self.cells.values.get(self.name))
             return self.cells.values.get(self.name)
-        parcels: list[Parcel] = self.cells.values.get(self.name, [])
+        parcels: list[PackedBatch] = self.cells.values.get(self.name, [])
         self.cells.crossed += sum(_size(parcel) for parcel in parcels)
         return parcels
 
@@ -71,7 +71,7 @@ class _Cell:
         self.cells.crossed += _size(value)
         self.cells.values[self.name] = value
 
-    def add(self, parcel: Parcel) -> None:
+    def add(self, parcel: PackedBatch) -> None:
         self.cells.crossed += _size(parcel)
         self.cells.values.setdefault(self.name, []).append(parcel)
 
@@ -83,7 +83,7 @@ class _Cell:
 
 
 def _size(value: Any) -> int:
-    packed = value.packed if isinstance(value, Parcel) else value
+    packed = value.packed if isinstance(value, PackedBatch) else value
     return len(packed) if isinstance(packed, bytes) else 8 * (value is not None)
 
 
@@ -119,14 +119,14 @@ class Stage:
         """Start without signals; what is older than `until` is taken a day at a time."""
         playbook = parse_playbook(f"playbook: live\nsignals: [usage]\n{state.level()}")
         track = TrackContexts(playbook=playbook, bounded=False, shards=1)
-        self._stage = _TrackSubscribers(track, Alarm("track_subscribers", False, Backlog(until, DAY)))
+        self._stage = _TrackSubscribers(track, TickTimer("track_subscribers", False, Backlog(until, DAY)))
         self._stage.setup()
         self.cells = Cells()
         log, cell, wake, timer = (self.cells.cell(name) for name in ("log", "cell", "wake", "timer"))
         self._process = {"log": log, "cell": cell, "wake": wake, "timer": timer}
         self._advance = {"shard": 0, "state": self.cells.cell("state"), **self._process}
 
-    def tick(self, parcel: Parcel, upto: int) -> None:
+    def tick(self, parcel: PackedBatch, upto: int) -> None:
         """Take a parcel, then let the timer fire as long as it is due."""
         self._stage.process((0, parcel), **self._process)
         while "timer" in self.cells.values and self.cells.values["timer"].micros <= (upto + 1) * 1000:
@@ -152,11 +152,11 @@ def cost(shard: int) -> LiveCost:
     stage = Stage(start)
     for upto in (*range(START_MS + DAY, start, DAY), start):
         first, stop = np.searchsorted(times, [upto - DAY if upto < start else upto - (upto - START_MS) % DAY, upto])
-        stage.tick(Parcel.of(batch.slice(first, stop - first)), upto)
+        stage.tick(PackedBatch.of(batch.slice(first, stop - first)), upto)
     seconds, crossed, bytes_of_rows = [], stage.cells.crossed, 0
     cuts = np.searchsorted(times, range(start, end + 1, MINUTE))
     for (first, stop), upto in zip(pairwise(cuts), range(start + MINUTE, end + 1, MINUTE), strict=True):
-        parcel = Parcel.of(batch.slice(first, stop - first))
+        parcel = PackedBatch.of(batch.slice(first, stop - first))
         bytes_of_rows += len(parcel.packed)
         began = time.process_time()
         stage.tick(parcel, upto)

@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from benchmarks.yardstick import START_MS
 from schemas.playbook_file import parse_playbook
+from transforms.blobs.table_blob import sizes
+from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.load import load_plan
 from transforms.context.advance import advance
-from transforms.context.memory import KIND
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.load import load_plan
-from transforms.state_blob import sizes
+from transforms.context.state.shard_state import KIND
 
 HOUR, MINUTE = 3_600_000, 60_000
 SUBSCRIBERS = 1_000_000

@@ -12,10 +12,10 @@ import pyarrow as pa
 from benchmarks.state import DENSITIES, HOUR, STEPS, SUBSCRIBERS, Density, level, signals
 from benchmarks.yardstick import START_MS
 from schemas.playbook_file import parse_playbook
+from transforms.compiler.load import load_plans
+from transforms.compiler.offer_plan import load_offers
 from transforms.context.advance_levels import advance_levels
-from transforms.context.plan.load import load_plans
 from transforms.decision.decide import decide
-from transforms.decision.plan import load_offers
 
 PER_HOUSEHOLD = 2.5
 MOST_BYTES = 2_000

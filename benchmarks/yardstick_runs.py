@@ -25,11 +25,11 @@ from schemas.durations import DAY
 from schemas.playbook import Playbook
 from schemas.playbook_file import load_playbook
 from schemas.versions import Versions
-from transforms.context.plan.load import load_plan
+from transforms.compiler.load import load_plan
 from transforms.decide_offers import DecideOffers
 from transforms.parse_signals import ParseSignals
 from transforms.parsing.raw import raw_block
-from transforms.ticking import Backlog
+from transforms.shell.timers import Backlog
 from transforms.track_contexts import TrackContexts
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ from pipelines.simulation.recognised import recognised
 from pipelines.summary import summary
 from pipelines.worth_explaining import worth_explaining
 from schemas.playbook_file import load_playbook
-from transforms.pseudonym_key import key_at_hand
+from transforms.shell.pseudonym_key import key_at_hand
 
 PLAYBOOK = Path(__file__).parent / "simulation" / "playbook.yaml"
 """The town's, of `examples/fibre_town`: a part of the package."""

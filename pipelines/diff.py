@@ -9,9 +9,9 @@ from pipelines.report import instant
 from pipelines.validate import load_checked
 from schemas.playbook import Playbook
 from schemas.playbook_levels import LEVELS
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.load import load_plans
-from transforms.context.plan.strata import read_by_segment
+from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.load import load_plans
+from transforms.compiler.strata import read_by_segment
 
 
 @dataclass(frozen=True)

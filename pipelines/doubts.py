@@ -9,8 +9,8 @@ from sqlglot import exp
 from schemas.errors import LoadError
 from schemas.playbook import Playbook
 from schemas.yaml_source import KeyPath
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.sql.parse import inlined, name_of, parse
+from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.sql.parse import inlined, name_of, parse
 
 UNENFORCED = {
     "control": "nothing is paused by them yet",

@@ -16,8 +16,8 @@ from pipelines.failures import UnknownSubjectError, outputs_needed
 from pipelines.report import instant
 from schemas.playbook_levels import LEVELS
 from schemas.visible import shortened, visible
-from transforms.context.erasures.tombstones import salted
-from transforms.pseudonym_key import KEY_VARIABLE, key_in_environment
+from transforms.context.erasure.tombstones import salted
+from transforms.shell.pseudonym_key import KEY_VARIABLE, key_in_environment
 
 OUTPUTS = ("contexts", "transitions", "decisions")
 

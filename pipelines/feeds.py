@@ -9,7 +9,7 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from schemas.sources import SNAPSHOTS, Source, read_sources, snapshot
 from schemas.versions import Versions
-from transforms.versions import contracts_of
+from transforms.shell.versions import contracts_of
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from schemas.offer import OFFER
 from schemas.playbook import Playbook
 from schemas.records import ALERT, INSTANT, PORTRAIT, PULSE, RECEIPT, REJECTED, TRANSITION
 from schemas.versions import Versions
-from transforms import encoding
+from transforms.arrays import table_files
+from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decide_offers import DecideOffers
-from transforms.decision.definitions import OfferPlan
 from transforms.decision.offers import write_event_container, write_event_lines
 from transforms.decision.records import decision_schema
 from transforms.describe_segments import DescribeSegments
@@ -24,15 +24,15 @@ from transforms.end_input import EndInput
 from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
 from transforms.sample_subjects import SampleSubjects
+from transforms.shell.versions import ContextPlans, load_all_offers, load_contexts
 from transforms.sum_receipts import SumReceipts
 from transforms.track_contexts import OUTPUTS, TrackContexts
-from transforms.versions import ContextPlans, load_all_offers, load_contexts
 from transforms.watch_feeds import WatchFeeds
 from transforms.write_outputs import FORMATS, Output, WriteOutputs, Writer
 
 WRITERS: dict[str, Mapping[str, Writer]] = {
-    "decisions": FORMATS | {"jsonl": partial(encoding.write_json_lines, objects=("params",))},
-    "transitions": FORMATS | {"jsonl": partial(encoding.write_json_lines, objects=("evidence",))},
+    "decisions": FORMATS | {"jsonl": partial(table_files.write_json_lines, objects=("params",))},
+    "transitions": FORMATS | {"jsonl": partial(table_files.write_json_lines, objects=("evidence",))},
     "offers": FORMATS | {"jsonl": write_event_lines, "avro": write_event_container},
 }
 """What writes the formats of an output, where that is not `FORMATS`."""

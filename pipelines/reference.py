@@ -7,9 +7,9 @@ from schemas.durations import DAY
 from schemas.durations import PATTERN as DURATION
 from schemas.fields import COLUMN, NAME
 from schemas.playbook_file import playbook_json_schema
-from transforms.context.plan.sql.dates import days_until
-from transforms.context.plan.sql.forms import FORMS
-from transforms.context.plan.sql.functions import FUNCTIONS
+from transforms.compiler.sql.dates import days_until
+from transforms.compiler.sql.forms import FORMS
+from transforms.compiler.sql.functions import FUNCTIONS
 
 EXAMPLE = """\
 playbook: fibre_town

@@ -12,7 +12,7 @@ import polars as pl
 from pipelines.failures import outputs_needed
 from pipelines.summary import BARS, MOST_DAYS
 from schemas.visible import visible_values
-from transforms.pulse.effects import Z
+from transforms.statistics.effect_sizes import Z
 
 LATELY = timedelta(days=7)
 FEATURES = 6

@@ -7,8 +7,8 @@ import polars as pl
 
 from schemas.playbook_levels import LEVELS
 from schemas.visible import visible
+from transforms.arrays.rowwise import quotient
 from transforms.decision.candidates import MICROS
-from transforms.rowwise import quotient
 
 BARS = " ▁▂▃▄▅▆▇█"
 MOST_DAYS = 70

@@ -13,11 +13,11 @@ from schemas.playbook_file import PlaybookErrors, load_playbook, not_about
 from schemas.playbook_levels import STEPS, Moment
 from schemas.playbook_offers import Cap, Offer
 from schemas.visible import visible
-from transforms.context.plan.compile_level import PlanErrors
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.load import load_plan, load_plans, scope_of
-from transforms.context.plan.strata import read_by_segment
-from transforms.decision.plan import compile_offers, offers_for
+from transforms.compiler.compile_level import PlanErrors
+from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.load import load_plan, load_plans, scope_of
+from transforms.compiler.offer_plan import compile_offers, offers_for
+from transforms.compiler.strata import read_by_segment
 
 
 def validate(path: str | Path, lets: Mapping[str, str] | None = None, *, strict: bool = False) -> str:

@@ -24,9 +24,9 @@ from schemas.contracts import contract
 from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
-from transforms.parcel import ShardParcel
+from transforms.shell.packed_batch import ShardBatch
+from transforms.shell.timers import Backlog
 from transforms.sum_receipts import Removed
-from transforms.ticking import Backlog
 from transforms.write_outputs import Output
 
 MODULES = [importlib.import_module(f"transforms.{each.name}") for each in pkgutil.iter_modules(transforms.__path__)]
@@ -104,22 +104,22 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "shards": 5,
             },
         ),
-        "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardParcel, {"Sample"}, {"share": Fraction(1, 3)}),
+        "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardBatch, {"Sample"}, {"share": Fraction(1, 3)}),
         "EndInput": Example(
             {"tick": 60_000, "shards": 4},
-            ShardParcel,
+            ShardBatch,
             {"Times", "NoTime", "All", "Gather", "Tell"},
             {"tick": 30_000, "shards": 5, "until": 60_000},
         ),
         "WatchFeeds": Example(
             {"playbook": WATCHED, "bounded": True, "shards": 2},
-            ShardParcel,
+            ShardBatch,
             {"Hear", "Watch"},
             {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000)},
         ),
         "TrackContexts": Example(
             {"playbook": BOOK, "bounded": True, "shards": 2},
-            ShardParcel,
+            ShardBatch,
             {"Advance"},
             {
                 "playbook": OTHER_BOOK,
@@ -147,7 +147,7 @@ def _examples(directory: Path) -> dict[str, Example]:
         ),
         "DecideOffers": Example(
             {"playbook": BOOK, "bounded": True},
-            ShardParcel,
+            ShardBatch,
             {"Decide"},
             {
                 "playbook": OTHER_BOOK,

@@ -17,10 +17,10 @@ from schemas.playbook import Playbook
 from schemas.versions import Versions
 from transforms.decision.decide import Decided
 from transforms.decision.offers import offers_of
-from transforms.parcel import Parcel, ParcelCoder, ShardParcel
+from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
+from transforms.shell.timers import Backlog, TickTimer
+from transforms.shell.versions import load_all_offers
 from transforms.sum_receipts import Removed
-from transforms.ticking import Alarm, Backlog
-from transforms.versions import load_all_offers
 
 OUTPUTS = ("decisions", "offers", "receipts")
 
@@ -28,7 +28,7 @@ OUTPUTS = ("decisions", "offers", "receipts")
 class _Decide(beam.DoFn):
     """Holds a shard's triggers and facts until their ticks are due, then answers the triggers."""
 
-    WAITING = BagStateSpec("waiting", ParcelCoder())
+    WAITING = BagStateSpec("waiting", PackedBatchCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
@@ -36,7 +36,7 @@ class _Decide(beam.DoFn):
         name: Metrics.counter("decisions", name) for name in ("offer", "no_offer", "outranked", "pending")
     }
 
-    def __init__(self, versions: Versions, alarm: Alarm, mode: str) -> None:
+    def __init__(self, versions: Versions, alarm: TickTimer, mode: str) -> None:
         self._versions, self._alarm, self._mode = versions, alarm, mode
 
     def setup(self) -> None:
@@ -44,7 +44,7 @@ class _Decide(beam.DoFn):
 
     def process(
         self,
-        element: ShardParcel,
+        element: ShardBatch,
         waiting: Any = beam.DoFn.StateParam(WAITING),
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
@@ -77,7 +77,7 @@ class _Decide(beam.DoFn):
                 yield beam.pvalue.TaggedOutput("receipts", (self._alarm.stage, batch))
         waiting.clear()
         for batch in decided.waiting:
-            waiting.add(Parcel.of(batch, "tick"))
+            waiting.add(PackedBatch.of(batch, "tick"))
         if not self._alarm.bounded:
             state.write(decided.state)
         if decided.wake is not None:
@@ -119,9 +119,9 @@ class DecideOffers(beam.PTransform):
         if self.mode not in MODES:
             raise ValueError(f"no mode {self.mode!r}; use one of {', '.join(MODES)}")
 
-    def expand(self, triggers: beam.PCollection[ShardParcel]) -> Any:
+    def expand(self, triggers: beam.PCollection[ShardBatch]) -> Any:
         """Return the outputs by name."""
-        alarm = Alarm("decide_offers", self.bounded, self.backlog)
+        alarm = TickTimer("decide_offers", self.bounded, self.backlog)
         answer = _Decide(Versions((self.playbook, *self.later)), alarm, self.mode)
         decision = beam.ParDo(answer).with_output_types(pa.RecordBatch, offers=pa.RecordBatch, receipts=Removed)
         made = triggers | "Decide" >> decision.with_outputs(*OUTPUTS[1:], main=OUTPUTS[0])

@@ -15,10 +15,10 @@ from apache_beam.utils.timestamp import Duration, Timestamp
 from schemas.playbook import Playbook
 from schemas.records import INSTANT
 from schemas.versions import Versions
-from transforms.pulse.alerts import alerts, posters
-from transforms.pulse.portraits import portraits
-from transforms.pulse.pulses import WINDOWS, merged, pulses
-from transforms.pulse.words import words_of
+from transforms.statistics.alerts import alerts, posters
+from transforms.statistics.feature_words import words_of
+from transforms.statistics.profiles import portraits
+from transforms.statistics.stats import WINDOWS, merged, pulses
 
 LevelParts = tuple[str, pa.RecordBatch]
 

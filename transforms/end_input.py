@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from transforms.parcel import Parcel, ShardParcel
+from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.track_contexts import end_batch, end_tick
 
 Told = tuple[int, int | None]
 
 
-def greatest_time(element: ShardParcel) -> Told:
+def greatest_time(element: ShardBatch) -> Told:
     """Return the greatest event time of a parcel, milliseconds, for the one who tells."""
     return 0, element[1].latest
 
@@ -23,11 +23,11 @@ class _Tell(beam.DoFn):
     def __init__(self, end: "EndInput") -> None:
         self._tick, self._shards, self._until = end.tick, end.shards, end.until
 
-    def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardParcel]:
+    def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardBatch]:
         greatest = max((time for time in element[1] if time is not None), default=None)
         tick = end_tick(self._tick, greatest) if self._until is None else self._until
         Metrics.distribution("signals", "end_tick").update(tick)
-        end = Parcel.of(end_batch(tick))
+        end = PackedBatch.of(end_batch(tick))
         yield from ((shard, end) for shard in range(self._shards))
 
 
@@ -58,9 +58,9 @@ class EndInput(beam.PTransform):
         if self.until is not None and self.until % self.tick:
             raise ValueError(f"--until: not a tick of the playbook, which has one every {self.tick} ms")
 
-    def expand(self, signals: beam.PCollection[ShardParcel]) -> beam.PCollection[ShardParcel]:
+    def expand(self, signals: beam.PCollection[ShardBatch]) -> beam.PCollection[ShardBatch]:
         """Gather the greatest time of each batch, and tell all; also where there is none."""
         times = signals | "Times" >> beam.Map(greatest_time).with_output_types(Told)
         none = signals.pipeline | "NoTime" >> beam.Create([(0, None)], reshuffle=False).with_output_types(Told)
         gathered = (times, none) | "All" >> beam.Flatten() | "Gather" >> beam.GroupByKey()
-        return gathered | "Tell" >> beam.ParDo(_Tell(self)).with_output_types(ShardParcel)
+        return gathered | "Tell" >> beam.ParDo(_Tell(self)).with_output_types(ShardBatch)

@@ -11,13 +11,13 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 
 from schemas.playbook_levels import GROUPS
 from schemas.sources import Source
-from transforms.context.erasures.requests import ERASURE
-from transforms.parcel import Parcel, ShardParcel, to_all
+from transforms.context.erasure.requests import ERASURE
 from transforms.parsing.batches import Intent, by_shard, signal_batches
 from transforms.parsing.mapping import Mapper, compile_mapper
 from transforms.parsing.raw import POSITION, rejected_batch
 from transforms.parsing.raw_types import made_fields
-from transforms.pseudonym_key import pseudonym_key
+from transforms.shell.packed_batch import PackedBatch, ShardBatch, to_all
+from transforms.shell.pseudonym_key import pseudonym_key
 
 
 class _Parse(beam.DoFn):
@@ -36,7 +36,7 @@ class _Parse(beam.DoFn):
         signal = block.schema.metadata[b"signal"].decode()
         batches, rejections = signal_batches(block, self._mapper(signal, block.schema), self._intents[signal])
         for batch in batches:
-            parcels = ((shard, Parcel.of(rows)) for shard, rows in by_shard(batch, self._shards))
+            parcels = ((shard, PackedBatch.of(rows)) for shard, rows in by_shard(batch, self._shards))
             if batch.schema.metadata[b"subject_kind"].decode() in GROUPS:
                 parcels = (TaggedOutput("groups", parcel) for parcel in parcels)
                 yield from to_all(batch, self._shards) if signal == ERASURE else ()
@@ -105,5 +105,5 @@ class ParseSignals(beam.PTransform):
             for signal, source in self.sources.items()
         }
         parse = beam.ParDo(_Parse(intents, self.shards))
-        parse = parse.with_output_types(ShardParcel, groups=ShardParcel, rejected=pa.RecordBatch)
+        parse = parse.with_output_types(ShardBatch, groups=ShardBatch, rejected=pa.RecordBatch)
         return blocks | "Parse" >> parse.with_outputs("groups", "rejected", main="signals")

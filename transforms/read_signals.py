@@ -15,8 +15,6 @@ from apache_beam.pvalue import PBegin, TaggedOutput
 
 from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Source
-from transforms import arrow_coder  # noqa: F401 (registers the coder of record batches)
-from transforms.found_files import find_files
 from transforms.parsing.ahead import ahead
 from transforms.parsing.files import RawFile, Reading, layout, read_split, reading, splits
 from transforms.parsing.layouts import Layout, misfits
@@ -24,6 +22,7 @@ from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw import Rejection, Unreadable, counts_of, printable, rejected_batch
 from transforms.parsing.raw_types import made_fields, raw_types
 from transforms.parsing.unpacked import unpacked
+from transforms.shell.found_files import find_files
 
 MAX_RECORD_BYTES = 1 << 20
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
-from transforms.hashing import subject_hash
-from transforms.parcel import Parcel, ShardParcel
+from transforms.arrays.hashing import subject_hash
+from transforms.shell.packed_batch import PackedBatch, ShardBatch
 
 
 def sampled(batch: pa.RecordBatch, share: Fraction) -> pa.RecordBatch:
@@ -26,12 +26,12 @@ class _Sample(beam.DoFn):
     def __init__(self, share: Fraction) -> None:
         self._share = share
 
-    def process(self, element: ShardParcel) -> Iterator[ShardParcel]:
+    def process(self, element: ShardBatch) -> Iterator[ShardBatch]:
         shard, batch = element[0], element[1].open()
         kept = sampled(batch, self._share)
         Metrics.counter("signals", "not_sampled").inc(batch.num_rows - kept.num_rows)
         if kept.num_rows:
-            yield shard, Parcel.of(kept)
+            yield shard, PackedBatch.of(kept)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -57,6 +57,6 @@ class SampleSubjects(beam.PTransform):
         if not 0 < self.share < 1:
             raise ValueError(f"a sample is more than nobody and less than everybody, not {self.share}")
 
-    def expand(self, signals: beam.PCollection[ShardParcel]) -> beam.PCollection[ShardParcel]:
+    def expand(self, signals: beam.PCollection[ShardBatch]) -> beam.PCollection[ShardBatch]:
         """Sample each batch."""
-        return signals | "Sample" >> beam.ParDo(_Sample(self.share)).with_output_types(ShardParcel)
+        return signals | "Sample" >> beam.ParDo(_Sample(self.share)).with_output_types(ShardBatch)

@@ -12,7 +12,7 @@ from apache_beam.utils.timestamp import Duration
 from schemas.durations import DAY
 from schemas.playbook import Playbook
 from schemas.versions import Versions
-from transforms.receipts import receipts
+from transforms.context.erasure.receipts import receipts
 
 Removed = tuple[str, pa.RecordBatch]
 """The name of a stage, and what one of its shards removed, as `schemas.records.REMOVED`."""

@@ -17,16 +17,16 @@ from schemas.durations import DAY, HOUR
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
 from schemas.versions import Versions
+from transforms.compiler.features import SUBSCRIBER
 from transforms.context.advance_levels import AdvancedLevels, Levels
-from transforms.context.erasures.requests import ERASURE
-from transforms.context.plan.features import SUBSCRIBER
-from transforms.elements import elements_of, elements_of_erasures
-from transforms.parcel import ParcelCoder, ShardParcel
-from transforms.pseudonym_key import key_in_environment
-from transforms.shard_log import Cell, Held, Residents
+from transforms.context.erasure.requests import ERASURE
+from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
+from transforms.shell.pseudonym_key import key_in_environment
+from transforms.shell.routing import elements_of, elements_of_erasures
+from transforms.shell.shard_log import Cell, Held, Residents
+from transforms.shell.timers import Backlog, TickTimer
+from transforms.shell.versions import load_contexts
 from transforms.sum_receipts import Removed
-from transforms.ticking import Alarm, Backlog
-from transforms.versions import load_contexts
 
 END = b"@end"
 """Name of the batch that tells a shard of a bounded run its last tick."""
@@ -77,7 +77,7 @@ class _Shell:
         for name in ("applied", "late", "contradictory", "doubtful", "duplicates", "too_late", "erased", "pending")
     } | {"groups_too_large": Metrics.counter("groups", "too_large")}
 
-    def __init__(self, track: "TrackContexts", alarm: Alarm) -> None:
+    def __init__(self, track: "TrackContexts", alarm: TickTimer) -> None:
         self._versions, self._levels = Versions((track.playbook, *track.later)), track.levels
         self._shards = track.shards
         self._alarm, self._complete_from = alarm, track.complete_from
@@ -93,7 +93,7 @@ class _Shell:
     def teardown(self) -> None:
         _RESIDENTS.forget(self._owner)
 
-    def hold(self, element: ShardParcel, log: Any, cell: Any, wake: Any, timer: Any) -> None:
+    def hold(self, element: ShardBatch, log: Any, cell: Any, wake: Any, timer: Any) -> None:
         """Keep a parcel until its first tick is due."""
         before = Cell() if self._alarm.bounded else Cell.read(cell)
         shard, parcel = element[0], element[1].came_at(before.closed)
@@ -188,7 +188,7 @@ class _Shell:
 class _TrackSubscribers(_Shell, beam.DoFn):
     """Holds a shard's signals until their ticks are due, then advances its contexts."""
 
-    LOG = BagStateSpec("log", ParcelCoder())
+    LOG = BagStateSpec("log", PackedBatchCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     CELL = ReadModifyWriteStateSpec("cell", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
@@ -196,7 +196,7 @@ class _TrackSubscribers(_Shell, beam.DoFn):
 
     def process(
         self,
-        element: ShardParcel,
+        element: ShardBatch,
         log: Any = beam.DoFn.StateParam(LOG),
         cell: Any = beam.DoFn.StateParam(CELL),
         wake: Any = beam.DoFn.StateParam(WAKE),
@@ -221,7 +221,7 @@ class _TrackSubscribers(_Shell, beam.DoFn):
 class _TrackGroups(_Shell, beam.DoFn):
     """The same for households and SMEs, a tick's work after that of subscribers."""
 
-    LOG = BagStateSpec("log", ParcelCoder())
+    LOG = BagStateSpec("log", PackedBatchCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     CELL = ReadModifyWriteStateSpec("cell", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
@@ -229,7 +229,7 @@ class _TrackGroups(_Shell, beam.DoFn):
 
     def process(
         self,
-        element: ShardParcel,
+        element: ShardBatch,
         log: Any = beam.DoFn.StateParam(LOG),
         cell: Any = beam.DoFn.StateParam(CELL),
         wake: Any = beam.DoFn.StateParam(WAKE),
@@ -291,10 +291,10 @@ class TrackContexts(beam.PTransform):
         """The kinds of subjects that are tracked."""
         return GROUPS if self.groups else (SUBSCRIBER,)
 
-    def expand(self, signals: beam.PCollection[ShardParcel]) -> Any:
+    def expand(self, signals: beam.PCollection[ShardBatch]) -> Any:
         """Return the outputs by name."""
         stage, shell = ("track_groups", _TrackGroups) if self.groups else ("track_subscribers", _TrackSubscribers)
-        track = beam.ParDo(shell(self, Alarm(stage, self.bounded, self.backlog)))
-        tags = {"told": ShardParcel, **dict.fromkeys(OUTPUTS, pa.RecordBatch), "receipts": Removed}
-        made = signals | "Advance" >> track.with_output_types(ShardParcel, **tags).with_outputs(*tags, main="triggers")
+        track = beam.ParDo(shell(self, TickTimer(stage, self.bounded, self.backlog)))
+        tags = {"told": ShardBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch), "receipts": Removed}
+        made = signals | "Advance" >> track.with_output_types(ShardBatch, **tags).with_outputs(*tags, main="triggers")
         return {name: made[name] for name in ("triggers", *tags)}

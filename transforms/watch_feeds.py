@@ -14,12 +14,12 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
-from transforms.context.feeds import Feed, feed_batch, heard, next_turn, watch
-from transforms.context.segments import Span
-from transforms.context.ticks import Grid, Ints
-from transforms.envelope import pack, unpack
-from transforms.parcel import Parcel, ShardParcel
-from transforms.ticking import Alarm, Backlog
+from transforms.blobs.envelope import pack, unpack
+from transforms.context.conditions.segments import Span
+from transforms.context.grid import Grid, Ints
+from transforms.context.ingest.source_liveness import Feed, feed_batch, heard, next_turn, watch
+from transforms.shell.packed_batch import PackedBatch, ShardBatch
+from transforms.shell.timers import Backlog, TickTimer
 
 STAGE = "watch_feeds"
 KIND = "feed"
@@ -39,7 +39,7 @@ class _Hear(beam.DoFn):
     def __init__(self, playbook: Playbook) -> None:
         self._tick, self._timeouts = playbook.tick, {**playbook.feed_timeout}
 
-    def process(self, element: ShardParcel) -> Iterator[Heard]:
+    def process(self, element: ShardBatch) -> Iterator[Heard]:
         batch = element[1].open()
         signal = batch.schema.metadata[b"signal"].decode()
         for source, ticks in heard(batch, self._tick) if signal in self._timeouts else ():
@@ -58,7 +58,7 @@ class _Watch(beam.DoFn):
     def __init__(self, feeds: "WatchFeeds") -> None:
         self._grid, self._timeouts = Grid(feeds.playbook.tick), {**feeds.playbook.feed_timeout}
         self._kinds, self._shards = (*feeds.playbook.levels,), feeds.shards
-        self._alarm = Alarm(STAGE, feeds.bounded, feeds.backlog)
+        self._alarm = TickTimer(STAGE, feeds.bounded, feeds.backlog)
 
     def process(
         self,
@@ -106,7 +106,7 @@ class _Watch(beam.DoFn):
     def _told(self, signal: str, source: str, turns: Sequence[tuple[int, bool]]) -> Iterator[Any]:
         for tick, down in turns:
             for kind in self._kinds:
-                parcel = Parcel.of(feed_batch(kind, (tick, signal, source, down)))
+                parcel = PackedBatch.of(feed_batch(kind, (tick, signal, source, down)))
                 parcels = ((shard, parcel) for shard in range(self._shards))
                 yield from (TaggedOutput("groups", one) for one in parcels) if kind in GROUPS else parcels
 
@@ -131,8 +131,8 @@ class WatchFeeds(beam.PTransform):
     shards: int
     backlog: Backlog | None = None
 
-    def expand(self, signals: beam.PCollection[ShardParcel]) -> Any:
+    def expand(self, signals: beam.PCollection[ShardBatch]) -> Any:
         """Find the feeds, and watch each."""
         feeds = signals | "Hear" >> beam.ParDo(_Hear(self.playbook)).with_output_types(Heard)
-        told = beam.ParDo(_Watch(self)).with_output_types(ShardParcel, groups=ShardParcel)
+        told = beam.ParDo(_Watch(self)).with_output_types(ShardBatch, groups=ShardBatch)
         return feeds | "Watch" >> told.with_outputs("groups", main="signals")

@@ -9,11 +9,11 @@ import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 
-from transforms import encoding
+from transforms.arrays import table_files
 
 Writer = Callable[[pa.Table, BinaryIO], None]
 
-FORMATS: dict[str, Writer] = {"parquet": encoding.write_parquet, "jsonl": encoding.write_json_lines}
+FORMATS: dict[str, Writer] = {"parquet": table_files.write_parquet, "jsonl": table_files.write_json_lines}
 """The end of a file's name to what writes it; enough for most outputs."""
 
 NamedBatch = tuple[str, pa.RecordBatch]
@@ -58,7 +58,7 @@ class _Write(beam.DoFn):
     def process(self, element: tuple[str, Iterable[pa.RecordBatch]]) -> Iterator[str]:
         name, batches = element
         output = self._outputs[name]
-        table = encoding.sorted_table(batches, output.schema, output.sort_by)
+        table = table_files.sorted_table(batches, output.schema, output.sort_by)
         for suffix, write in output.formats.items():
             path = FileSystems.join(self._directory, f"{name}.{suffix}")
             with FileSystems.create(path) as sink:

@@ -10,13 +10,13 @@ from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
+from transforms.compiler.features import SUBSCRIBER
 from transforms.context.advance_levels import AdvancedLevels
-from transforms.context.feeds import Watch
-from transforms.context.plan.features import SUBSCRIBER
-from transforms.context.ticks import Grid
+from transforms.context.erasure.receipts import receipts
+from transforms.context.grid import Grid
+from transforms.context.ingest.source_liveness import Watch
 from transforms.decision.offers import offers_of
-from transforms.receipts import receipts
-from transforms.versions import ContextPlans, load_all_offers, load_contexts
+from transforms.shell.versions import ContextPlans, load_all_offers, load_contexts
 
 
 def play_core(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:

@@ -12,7 +12,7 @@ from schemas.playbook import Playbook
 from schemas.playbook_file import check_playbook, load_playbook
 from schemas.versions import Versions
 from schemas.yaml_source import YamlSource, read_yaml
-from transforms.versions import contracts_of, load_all_offers
+from transforms.shell.versions import contracts_of, load_all_offers
 
 
 def find_stories(path: Path) -> tuple[list[Path], list[Path]]:

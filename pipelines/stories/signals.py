@@ -16,14 +16,14 @@ from schemas.durations import DAY
 from schemas.playbook_levels import GROUPS
 from schemas.sources import Source
 from schemas.versions import Versions
-from transforms.context.erasures.requests import ERASURE
+from transforms.context.erasure.requests import ERASURE
 from transforms.parsing.batches import Intent, signal_batches
 from transforms.parsing.files import RawFile, Reading, read_split, reading
 from transforms.parsing.mapping import Mapper, compile_mapper
 from transforms.parsing.raw_types import made_fields, raw_types
-from transforms.pseudonym_key import key_at_hand
 from transforms.read_signals import MAX_RECORD_BYTES
-from transforms.versions import contracts_of, load_contexts
+from transforms.shell.pseudonym_key import key_at_hand
+from transforms.shell.versions import contracts_of, load_contexts
 
 SALT = b"stories have no secrets"
 """Of what is kept of those who are erased."""

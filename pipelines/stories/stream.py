@@ -18,9 +18,9 @@ from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark
 from pipelines.stories.told import Told, by_expect
 from pipelines.stories.wakes import awake
 from transforms.decide_offers import DecideOffers
-from transforms.parcel import Parcel, ShardParcel
+from transforms.shell.packed_batch import PackedBatch, ShardBatch
+from transforms.shell.timers import STAGES, Backlog
 from transforms.sum_receipts import SumReceipts
-from transforms.ticking import STAGES, Backlog
 from transforms.track_contexts import TrackContexts
 from transforms.watch_feeds import WatchFeeds
 
@@ -81,7 +81,7 @@ def _stream(story: Story, woken: Sequence[int]) -> TestStream:
     stream, now = TestStream(), min((signal.time for signal in story.signals), default=0)
     for event in story.events:
         if isinstance(event, Arrival):
-            elements = [(0, Parcel.of(one)) for one in take(story, event.signals).batches]
+            elements = [(0, PackedBatch.of(one)) for one in take(story, event.signals).batches]
             stream.add_elements(TimestampedValue(one, _timestamp(one[1].earliest)) for one in elements)
         elif isinstance(event, Watermark):
             due = (*(tick for tick in woken if tick <= event.time), event.time)
@@ -92,11 +92,11 @@ def _stream(story: Story, woken: Sequence[int]) -> TestStream:
     return stream.advance_watermark_to_infinity()
 
 
-def _of_groups(element: ShardParcel) -> bool:
+def _of_groups(element: ShardBatch) -> bool:
     return of_group(element[1].open())
 
 
-def _of_subscribers(element: ShardParcel) -> bool:
+def _of_subscribers(element: ShardBatch) -> bool:
     return of_subscriber(element[1].open())
 
 

@@ -10,9 +10,9 @@ from pipelines.stories.core import Levels, counts_of, told_by, watch
 from pipelines.stories.signals import of_group, of_subscriber, take
 from pipelines.stories.story import Arrival, Signal, Story, Watermark
 from schemas.playbook_levels import GROUPS
+from transforms.compiler.features import SUBSCRIBER
 from transforms.context.advance_levels import AdvancedLevels
-from transforms.context.plan.features import SUBSCRIBER
-from transforms.versions import load_contexts
+from transforms.shell.versions import load_contexts
 
 
 @dataclass(frozen=True)

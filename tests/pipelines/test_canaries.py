@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from transforms.pseudonym_key import KEY_VARIABLE
+from transforms.shell.pseudonym_key import KEY_VARIABLE
 
 CANARY = "canary4711"
 HOUR = 3_600_000

@@ -8,7 +8,7 @@ from pipelines.doubts import doubts
 from pipelines.validate import validate
 from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
-from transforms.context.plan.load import load_plans
+from transforms.compiler.load import load_plans
 
 BOOK = """\
 playbook: p

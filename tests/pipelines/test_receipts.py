@@ -11,7 +11,7 @@ from pipelines.failures import UnknownSubjectError
 from pipelines.run import run
 from pipelines.settings import RunSettings
 from schemas.errors import LoadErrors
-from transforms.pseudonym_key import KEY_VARIABLE
+from transforms.shell.pseudonym_key import KEY_VARIABLE
 
 PLAYBOOK = """\
 playbook: homes

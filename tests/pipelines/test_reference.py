@@ -5,8 +5,8 @@ from pathlib import Path
 from pipelines.reference import EXAMPLE, SECTIONS, playbook_reference
 from pipelines.validate import load_checked
 from schemas.playbook_file import playbook_json_schema
-from transforms.context.plan.sql.forms import FORMS
-from transforms.context.plan.sql.functions import FUNCTIONS
+from transforms.compiler.sql.forms import FORMS
+from transforms.compiler.sql.functions import FUNCTIONS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "playbook.md"
 

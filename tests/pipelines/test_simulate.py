@@ -17,7 +17,7 @@ from pipelines.simulation.place import ABOUT, TRUTH
 from schemas.contracts import contract
 from schemas.playbook_file import load_playbook
 from tests.reference.records import ms
-from transforms.pseudonym_key import KEY_VARIABLE
+from transforms.shell.pseudonym_key import KEY_VARIABLE
 
 FORMATS = ("parquet", "avro", "jsonl", "csv")
 

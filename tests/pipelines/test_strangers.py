@@ -14,7 +14,7 @@ from pipelines.stories.play import play_all
 from schemas.durations import parse_instant
 from schemas.errors import LoadErrors
 from tests.examples.commands import REPOSITORY
-from transforms.pseudonym_key import KEY_VARIABLE
+from transforms.shell.pseudonym_key import KEY_VARIABLE
 
 CASES = REPOSITORY.parent / "shared" / "cases"
 INGEST = CASES / "ingest"

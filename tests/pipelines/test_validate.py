@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.validate import load_checked, ready_after, validate
 from schemas.errors import LoadErrors
-from transforms.context.plan.load import load_plans
+from transforms.compiler.load import load_plans
 
 GOOD = """
 playbook: town

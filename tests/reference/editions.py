@@ -18,8 +18,8 @@ from tests.reference.group_playbooks import group_playbooks
 from tests.reference.playbooks import SMALL_REACHES, WHERES, playbooks
 from tests.reference.records import MINUTE, Grid
 from tests.reference.strategies import START
-from transforms.context import ticks
-from transforms.versions import load_contexts
+from transforms.context import grid
+from transforms.shell.versions import load_contexts
 
 Draw = Callable[[st.SearchStrategy], Any]
 Data = dict[str, Any]
@@ -71,9 +71,9 @@ def _edit(draw: Draw, data: Data, level: str, edits: Sequence[Edit] | None = Non
     data |= {key: value for key, value in view.items() if key != "subscriber"}
 
 
-def kernel_grid(grid: Grid, book: Playbook) -> ticks.Grid:
+def kernel_grid(grid: Grid, book: Playbook) -> grid.Grid:
     """Return the grid as the kernel has it."""
-    return ticks.Grid(book.tick, grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span)
+    return grid.Grid(book.tick, grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span)
 
 
 def _guarded(data: Data, version: int, start: int | None) -> str:

@@ -9,10 +9,10 @@ import pyarrow as pa
 from schemas.contracts import contract
 from schemas.records import TOO_LARGE
 from tests.reference.records import Address, Context, Signal, Transition, Trigger, ms
+from transforms.compiler.context_plan import ContextPlan
 from transforms.context.advance import Advanced, advance
-from transforms.context.erasures.erase import Erased
+from transforms.context.erasure.erase import Erased
 from transforms.context.groups.recipients import ADDRESS
-from transforms.context.plan.context_plan import ContextPlan
 
 
 class Kernel:

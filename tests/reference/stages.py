@@ -11,11 +11,11 @@ from tests.reference.kernel import Kernel, batch
 from tests.reference.records import Signal
 from transforms.context.advance import Advanced
 from transforms.context.advance_levels import Levels
-from transforms.context.erasures.erase import Erased
-from transforms.context.erasures.requests import ERASURE
-from transforms.context.feeds import Watch
+from transforms.context.erasure.erase import Erased
+from transforms.context.erasure.requests import ERASURE
+from transforms.context.ingest.source_liveness import Watch
 from transforms.parsing.batches import by_shard
-from transforms.versions import ContextPlans
+from transforms.shell.versions import ContextPlans
 
 SALT = b"a salt for tests"
 

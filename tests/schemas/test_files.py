@@ -14,7 +14,7 @@ from schemas.files import read_beside, read_file
 from schemas.playbook import Playbook
 from schemas.playbook_file import load_playbook
 from schemas.sources import read_sources
-from transforms.context.plan.load import contracts
+from transforms.compiler.load import contracts
 
 BOOK = """
 playbook: town

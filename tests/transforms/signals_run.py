@@ -11,9 +11,9 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from schemas.contracts import contract
 from schemas.sources import Source, SourceConfig
-from transforms.parcel import Parcel
 from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
+from transforms.shell.packed_batch import PackedBatch
 
 PAYLOAD = ("mb", "kind")
 
@@ -50,7 +50,7 @@ def run_signals(patterns: Sequence[str | Path], *, shards: int = 3, as_of: int =
         max_ahead=0,
         shards=shards,
     )
-    assert parsed.signals.element_type == beam.typehints.Tuple[int, Parcel]
+    assert parsed.signals.element_type == beam.typehints.Tuple[int, PackedBatch]
     assert parsed.rejected.element_type == read.blocks.element_type == read.rejected.element_type == pa.RecordBatch
     signals = _collected(parsed.signals, "Signals")
     rejected = _collected((read.rejected, parsed.rejected) | beam.Flatten(), "Rejected")

@@ -15,10 +15,10 @@ from tests.reference.stages import Stages
 from tests.reference.strategies import START, SUBSCRIBERS, Case
 from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_groups import plans_of
-from transforms import state_blob
+from transforms.blobs import table_blob
+from transforms.blobs.envelope import unseal
+from transforms.compiler.offer_plan import load_offers
 from transforms.decision.erasure import decide_and_erase
-from transforms.decision.plan import load_offers
-from transforms.envelope import unseal
 
 CANARY = "canary"
 SUBJECTS = {"subscriber": SUBSCRIBERS, **GROUPS}
@@ -46,7 +46,7 @@ def plain(table: pa.Table) -> bytes:
 
 def bytes_of(kind: str, blob: bytes) -> Iterator[bytes]:
     """Yield all that a stage's state says."""
-    header, tables = state_blob.load(kind, blob)
+    header, tables = table_blob.load(kind, blob)
     yield repr(header).encode()
     yield from map(plain, tables.values())
 

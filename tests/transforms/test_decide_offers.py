@@ -16,10 +16,10 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.playbook_file import parse_playbook
 from schemas.records import FACT
+from transforms.compiler.offer_plan import load_offers
 from transforms.decide_offers import DecideOffers
 from transforms.decision.decide import decide
-from transforms.decision.plan import load_offers
-from transforms.parcel import Parcel, ShardParcel
+from transforms.shell.packed_batch import PackedBatch, ShardBatch
 
 MINUTE = 60_000
 PLAYBOOK = parse_playbook(
@@ -79,11 +79,11 @@ FACTS = [
 EXPECTED = decide(PLAN, None, [triggers_of(ROWS), *FACTS], 9 * MINUTE).decisions
 
 
-def shards_of(minutes: Iterable[int]) -> list[ShardParcel]:
+def shards_of(minutes: Iterable[int]) -> list[ShardBatch]:
     """Return what happens at some minutes, a parcel each."""
     batches = [("pqr".index(row[0]), triggers_of([row])) for row in ROWS if row[2] in minutes]
     batches += [(2, batch) for batch in FACTS if batch["tick"][0].as_py() // MINUTE in minutes]
-    return [(shard, Parcel.of(batch, "tick")) for shard, batch in batches]
+    return [(shard, PackedBatch.of(batch, "tick")) for shard, batch in batches]
 
 
 def expect(decisions: pa.Table) -> Any:

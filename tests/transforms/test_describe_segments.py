@@ -17,9 +17,9 @@ from schemas.durations import DAY, HOUR
 from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import batches
 from tests.reference.records import Signal, ms
-from transforms.context.plan.load import load_plan
+from transforms.compiler.load import load_plan
 from transforms.describe_segments import DescribeSegments
-from transforms.parcel import Parcel
+from transforms.shell.packed_batch import PackedBatch
 from transforms.track_contexts import TrackContexts, end_batch
 
 BOOK = parse_playbook("""\
@@ -75,13 +75,13 @@ def _shard(row: Signal, shards: int) -> int:
     return ord(row.subject[0]) % shards
 
 
-def _parcels(rows: list[Signal], shards: int) -> list[tuple[int, Parcel]]:
+def _parcels(rows: list[Signal], shards: int) -> list[tuple[int, PackedBatch]]:
     mine = ((shard, [row for row in rows if _shard(row, shards) == shard]) for shard in range(shards))
-    return [(shard, Parcel.of(batch)) for shard, few in mine for batch in batches(PLAN, few)]
+    return [(shard, PackedBatch.of(batch)) for shard, few in mine for batch in batches(PLAN, few)]
 
 
-def _bounded(shards: int) -> list[tuple[int, Parcel]]:
-    return _parcels(ROWS, shards) + [(shard, Parcel.of(end_batch(UNTIL))) for shard in range(shards)]
+def _bounded(shards: int) -> list[tuple[int, PackedBatch]]:
+    return _parcels(ROWS, shards) + [(shard, PackedBatch.of(end_batch(UNTIL))) for shard in range(shards)]
 
 
 def _stream(shards: int) -> test_stream.TestStream:

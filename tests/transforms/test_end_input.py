@@ -9,7 +9,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
 from transforms.end_input import EndInput
-from transforms.parcel import Parcel, ShardParcel
+from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.track_contexts import split_end
 
 
@@ -17,9 +17,9 @@ def _ends(*times: int, **options: Any) -> None:
     """Check what two shards are told: `tick` after signals at `times`."""
     tick = options.pop("tick")
     schema = pa.schema([("time", pa.int64())], metadata={"signal": "usage"})
-    batches = [(0, Parcel.of(pa.record_batch([[time]], schema=schema))) for time in times]
+    batches = [(0, PackedBatch.of(pa.record_batch([[time]], schema=schema))) for time in times]
     with beam.Pipeline(FnApiRunner()) as pipeline:
-        signals = pipeline | beam.Create(batches).with_output_types(ShardParcel)
+        signals = pipeline | beam.Create(batches).with_output_types(ShardBatch)
         told = (
             signals
             | EndInput(tick=60_000, shards=2, **options)

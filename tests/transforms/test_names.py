@@ -15,12 +15,12 @@ from schemas.name_checks import PREFIXES, RESERVED_WORDS
 from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import batches
 from tests.reference.records import Signal
+from transforms.compiler.load import load_plan, load_plans
+from transforms.compiler.offer_plan import load_offers
 from transforms.context.advance import advance
-from transforms.context.plan.load import load_plan, load_plans
 from transforms.decision.decide import decide
-from transforms.decision.plan import load_offers
-from transforms.pulse.portraits import portraits
-from transforms.pulse.pulses import merged, pulses
+from transforms.statistics.profiles import portraits
+from transforms.statistics.stats import merged, pulses
 
 _SOURCES = Path(__file__).parents[2] / "transforms"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -16,9 +16,9 @@ from schemas.records import REJECTED
 from schemas.sources import Source, SourceConfig
 from tests.transforms.parsing.avro_files import block, header, records
 from tests.transforms.signals_run import run_signals
-from transforms.hashing import shard_of
+from transforms.arrays.hashing import shard_of
 from transforms.parse_signals import ParseSignals
-from transforms.pseudonym_key import KEY_VARIABLE
+from transforms.shell.pseudonym_key import KEY_VARIABLE
 
 GOOD: dict[str, Any] = {"id": "1", "time": 5, "subject": "a", "mb": 1.5, "kind": "data"}
 SCHEMA = {

@@ -9,8 +9,8 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from transforms.parcel import Parcel, ShardParcel
 from transforms.sample_subjects import SampleSubjects, sampled
+from transforms.shell.packed_batch import PackedBatch, ShardBatch
 
 
 def _batch(*subjects: str, kind: str = "subscriber") -> pa.RecordBatch:
@@ -48,9 +48,9 @@ def test_kinds_are_sampled_apart() -> None:
 
 def test_all_signals_of_a_subject_are_taken_or_none_and_the_rest_is_counted() -> None:
     taken = STABLE[0]
-    batches = [(0, Parcel.of(_batch(taken, "s0", taken))), (1, Parcel.of(_batch("s0")))]
+    batches = [(0, PackedBatch.of(_batch(taken, "s0", taken))), (1, PackedBatch.of(_batch("s0")))]
     pipeline = beam.Pipeline(FnApiRunner())
-    kept = pipeline | beam.Create(batches).with_output_types(ShardParcel) | SampleSubjects(share=Fraction(1, 4000))
+    kept = pipeline | beam.Create(batches).with_output_types(ShardBatch) | SampleSubjects(share=Fraction(1, 4000))
     subjects = kept | beam.MapTuple(lambda shard, parcel: (shard, parcel.open()["subject"].to_pylist()))
     assert_that(subjects, equal_to([(0, [taken, taken])]))
     counters = pipeline.run().metrics().query(MetricsFilter().with_name("not_sampled"))["counters"]

@@ -11,7 +11,7 @@ from schemas.durations import parse_instant
 from schemas.errors import LoadErrors
 from tests.transforms.signals_run import Outcome, run_signals
 from transforms.parsing import files
-from transforms.pseudonym_key import KEY_VARIABLE
+from transforms.shell.pseudonym_key import KEY_VARIABLE
 
 packed = partial(gzip.compress, mtime=0)
 NOW = parse_instant("2026-12-01T00:00:00Z")

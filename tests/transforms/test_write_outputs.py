@@ -11,7 +11,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from schemas.records import INSTANT
-from transforms import arrow_coder, encoding  # noqa: F401
+from transforms.arrays import table_files
 from transforms.write_outputs import ROWS, Output, WriteOutputs
 
 SCHEMA = pa.schema([pa.field("tick", INSTANT, nullable=False), pa.field("subject", pa.string())])
@@ -52,7 +52,7 @@ def test_nothing_still_makes_files(tmp_path: Path) -> None:
 
 
 def test_formats_are_the_callers_choice(tmp_path: Path) -> None:
-    files, _ = _write(tmp_path, _batches(9), formats={"lines": encoding.write_json_lines})
+    files, _ = _write(tmp_path, _batches(9), formats={"lines": table_files.write_json_lines})
     assert sorted(files) == ["x.lines", "y.lines"]
 
 

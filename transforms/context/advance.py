@@ -8,27 +8,29 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from transforms.context import change as changing
-from transforms.context import memory as memories
-from transforms.context import retention, sequences, stays
-from transforms.context.change import Change
-from transforms.context.conditions import run_conditions
-from transforms.context.features import Features, ready_at
-from transforms.context.feeds import Feeds, take_feeds
-from transforms.context.groups.company import NOBODY, company_of
-from transforms.context.intake import Intake, take_in
-from transforms.context.memory import Memory
-from transforms.context.moments import Fired
-from transforms.context.outputs import Outputs, outputs
-from transforms.context.periodic import Periodic
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.steps import WITHOUT
-from transforms.context.pulse import Pulse
-from transforms.context.segments import NEVER, Changes, Span
-from transforms.context.sequences import Completed
-from transforms.context.ticks import Ints
-from transforms.context.timeline import Points, keys_of, points_of, without_repeats
-from transforms.context.wakes import Wakes
+from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.steps import WITHOUT
+from transforms.context.conditions import sequences
+from transforms.context.conditions.moments import Firings
+from transforms.context.conditions.segments import NEVER, MembershipChanges, Span
+from transforms.context.conditions.sequences import SequenceMatches
+from transforms.context.conditions.strata import run_conditions
+from transforms.context.emit.outputs import Outputs, outputs
+from transforms.context.emit.periodic import Periodic
+from transforms.context.emit.segment_stats import SegmentStats
+from transforms.context.features import intervals
+from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of, without_repeats
+from transforms.context.features.windows import Features, ready_at
+from transforms.context.grid import Ints
+from transforms.context.groups.routing import NOBODY, group_routing
+from transforms.context.ingest.ingest import Ingested, ingest
+from transforms.context.ingest.source_liveness import Feeds, take_feeds
+from transforms.context.state import plan_migration as changing
+from transforms.context.state import retention
+from transforms.context.state import shard_state as memories
+from transforms.context.state.plan_migration import Change
+from transforms.context.state.shard_state import Memory
+from transforms.context.state.wakes import Wakes
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Advanced:
     counts: dict[str, int]
     waiting: list[pa.RecordBatch]
     wakes: Wakes
-    intake: Intake = field(repr=False)
+    intake: Ingested = field(repr=False)
     leaves: pl.DataFrame = field(repr=False)
     memory: Memory = field(repr=False)
     _plan: ContextPlan = field(repr=False)
@@ -142,10 +144,10 @@ def advance_memory(
     span = Span(plan.grid, memory.closed, upto)
     change = changing.adopt(plan, memory, span)
     feeds, signals = take_feeds(span, memory.down, signals)
-    intake = take_in(plan, memory, signals, upto)
+    intake = ingest(plan, memory, signals, upto)
     if not part:
         retention.compact(plan, memory)
-    company = company_of(plan, memory, intake, span)
+    company = group_routing(plan, memory, intake, span)
     features = Features(plan, memory, company.leaves)
     done = _sequences(plan, memory, intake, span, feeds, company.leaves)
     asked = np.concatenate([company.asked, *(one.points.keys(plan.grid) for one in done.values())])
@@ -160,7 +162,7 @@ def advance_memory(
     written = due.close()
     gone = changing.left(plan, memory, span)
     turns = {name: one.events for name, one in changes.items()} | changing.by_segment(gone)
-    beat = Pulse(plan, features, span, turns, memory, pulse, final)
+    beat = SegmentStats(plan, features, span, turns, memory, pulse, final)
     _store(memory, changes, fired)
     memory.fading = {plan.keys[name]: one.kept for name, one in features.faded.items()}
     memory.closed, memory.down = upto, feeds.after
@@ -188,8 +190,8 @@ def note_unread(plan: ContextPlan, memory: Memory, after: int) -> None:
 
 
 def _sequences(
-    plan: ContextPlan, memory: Memory, intake: Intake, span: Span, feeds: Feeds, leaves: pl.DataFrame
-) -> dict[str, Completed]:
+    plan: ContextPlan, memory: Memory, intake: Ingested, span: Span, feeds: Feeds, leaves: pl.DataFrame
+) -> dict[str, SequenceMatches]:
     """Run the sequences of all moments that have one; the tables of others are gone."""
     before, memory.steps = memory.steps, {}
     done = {}
@@ -206,14 +208,14 @@ def _points(
     plan: ContextPlan,
     memory: Memory,
     features: Features,
-    intake: Intake,
+    intake: Ingested,
     span: Span,
     asked: Ints,
     change: Change | None,
     due: Periodic,
     wakes: Wakes,
     part: bool,
-) -> Points:
+) -> EvaluationPoints:
     """Return where conditions may change or are asked for; note where contexts change, and when they next may."""
     grid = plan.grid
     new, first_ticks = intake.new
@@ -252,18 +254,23 @@ def _ready(plan: ContextPlan, memory: Memory) -> list[int]:
 
 
 def _there(
-    plan: ContextPlan, memory: Memory, features: Features, span: Span, changes: Mapping[str, Changes], tick: int
+    plan: ContextPlan,
+    memory: Memory,
+    features: Features,
+    span: Span,
+    changes: Mapping[str, MembershipChanges],
+    tick: int,
 ) -> Ints:
     """Return who has a row in some window, or is in some segment, at a tick: others may have been forgotten."""
     codes = np.arange(memory.subjects.height)
-    points = Points(codes, np.full(len(codes), tick))
+    points = EvaluationPoints(codes, np.full(len(codes), tick))
     there = np.zeros(len(codes), bool)
-    there[stays.pairs_at(stays.of_rows(features, span), np.array([tick]))[0]] = True
+    there[intervals.pairs_at(intervals.of_rows(features, span), np.array([tick]))[0]] = True
     for change in changes.values():
         there |= change.member_at(plan.grid, points)
     return np.flatnonzero(there)
 
 
-def _store(memory: Memory, changes: dict[str, Changes], fired: dict[str, Fired]) -> None:
+def _store(memory: Memory, changes: dict[str, MembershipChanges], fired: dict[str, Firings]) -> None:
     memory.members = pl.concat([memory.members.clear(), *(change.members for change in changes.values())])
     memory.moments = pl.concat([memory.moments.clear(), *(one.memory for one in fired.values())])

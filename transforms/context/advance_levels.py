@@ -9,16 +9,16 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
+from transforms.blobs.envelope import pack, unpack
+from transforms.compiler.context_plan import ContextPlan
 from transforms.context.advance import Advanced
-from transforms.context.erasures import erase as erasure
-from transforms.context.erasures import requests as erasure_requests
-from transforms.context.erasures.erase import Erased
-from transforms.context.erasures.presence import known_here
-from transforms.context.erasures.tombstones import Tombstone, spare
+from transforms.context.erasure import erase as erasure
+from transforms.context.erasure import requests as erasure_requests
+from transforms.context.erasure.erase import Erased
+from transforms.context.erasure.presence import known_here
+from transforms.context.erasure.tombstones import Tombstone, spare
+from transforms.context.grid import CLOSED_AT
 from transforms.context.live.resident import Resident
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.ticks import FLOOR
-from transforms.envelope import pack, unpack
 
 KIND = "levels"
 
@@ -200,4 +200,4 @@ class _Line:
 
 def _floor(batch: pa.RecordBatch) -> int:
     """Return the tick that was closed where late rows came from; -1 for others."""
-    return int(batch.schema.metadata.get(FLOOR, -1))
+    return int(batch.schema.metadata.get(CLOSED_AT, -1))

@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
+from transforms.compiler.offer_definitions import ELIGIBILITY, FIRST_LIMIT, GATES, HAS_MOVED, MOVED, OfferPlan
 from transforms.decision.checks import Checks, lay_out_checks
-from transforms.decision.columns import Bools, Ints, changes, spread
-from transforms.decision.definitions import ELIGIBILITY, FIRST_LIMIT, GATES, HAS_MOVED, MOVED, OfferPlan
 from transforms.decision.turns import take_turns
 
 

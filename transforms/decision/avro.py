@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.decision.columns import Ints
+from transforms.arrays.arrow_columns import Ints
 
 _BLOCK = 8_192  # rows
 _SHIFTS = np.arange(0, 64, 7, dtype=np.uint64)

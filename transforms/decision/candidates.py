@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from transforms.decision.columns import Ints
-from transforms.decision.definitions import NO_VALUE, NOT_ELIGIBLE, Offer, OfferPlan
-from transforms.hashing import Hashes, finalise, fnv1a64
+from transforms.arrays.arrow_columns import Ints
+from transforms.arrays.hashing import Hashes, finalise, fnv1a64
+from transforms.compiler.offer_definitions import NO_VALUE, NOT_ELIGIBLE, Offer, OfferPlan
 
 MICROS = 1_000_000
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from schemas.playbook_levels import GROUPS
-from transforms.decision.columns import Ints
-from transforms.decision.definitions import COUNTED, Contact, OfferPlan
+from transforms.arrays.arrow_columns import Ints
+from transforms.compiler.offer_definitions import COUNTED, Contact, OfferPlan
 from transforms.decision.ledger import Ledger, counted, marks_and_floors
 
 NO_MARK_IS_GREATER = np.iinfo(np.int64).max

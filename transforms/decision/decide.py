@@ -8,14 +8,14 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.decision import memory as memories
+from transforms.arrays.arrow_columns import Ints, pick
+from transforms.compiler.offer_definitions import Contact, OfferPlan
+from transforms.decision import ledger_state as memories
 from transforms.decision.arbitration import arbitrate
 from transforms.decision.candidates import params_of, rank_candidates
-from transforms.decision.columns import Ints, pick
-from transforms.decision.definitions import Contact, OfferPlan
-from transforms.decision.intake import in_order, is_fact, part
+from transforms.decision.ingest import in_order, is_fact, part
+from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.memberships import scope_of, stand_alone, take_facts, that_hold
-from transforms.decision.memory import RESERVATION
 from transforms.decision.records import ACTIONS, decision_records, decision_schema
 from transforms.decision.roots import number_roots, own_roots
 

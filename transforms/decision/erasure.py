@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from schemas.playbook_levels import LEVELS
 from schemas.records import ERASED, REMOVED
-from transforms.decision import memory as memories
+from transforms.compiler.offer_definitions import OfferPlan
+from transforms.decision import ledger_state as memories
 from transforms.decision.decide import Decided, decide
-from transforms.decision.definitions import OfferPlan
-from transforms.decision.memory import MEMBERSHIP, RESERVATION
+from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION
 
 NOBODY = ""
 """Stands for names in a reservation of somebody who was erased."""

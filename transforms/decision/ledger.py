@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from transforms.decision.columns import Bools, Ints, spread
-from transforms.decision.definitions import Contact, Limit
+from transforms.arrays.arrow_columns import Bools, Ints, spread
+from transforms.compiler.offer_definitions import Contact, Limit
 
 NEVER = np.iinfo(np.int64).min
 

@@ -8,12 +8,12 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.records import FACT, TOO_LARGE
-from transforms.context.plan.dotted import columns_of
-from transforms.context.plan.sql.dates import TICK
-from transforms.context.plan.steps import MADE
-from transforms.decision.columns import Bools
-from transforms.decision.definitions import OfferPlan
-from transforms.decision.memory import MEMBERSHIP
+from transforms.arrays.arrow_columns import Bools
+from transforms.compiler.dotted import columns_of
+from transforms.compiler.offer_definitions import OfferPlan
+from transforms.compiler.sql.dates import TICK
+from transforms.compiler.steps import MADE
+from transforms.decision.ledger_state import MEMBERSHIP
 
 _RECORDED = ("context", "evidence")
 _WHO = ("root_kind", "root", "subject")

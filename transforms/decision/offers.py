@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.offer import OFFER, OFFER_AVRO
+from transforms.arrays.arrow_columns import pick
+from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.avro import write_avro
-from transforms.decision.columns import pick
-from transforms.decision.definitions import OfferPlan
 
 _DATA = OFFER.field("data").type
 _CONSTANT = {

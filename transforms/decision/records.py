@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.records import INSTANT
+from transforms.arrays.arrow_columns import Ints, lists, nullable, pick
+from transforms.compiler.offer_definitions import GATES, NO_RECIPIENT, OfferPlan
 from transforms.decision.arbitration import Verdicts
-from transforms.decision.columns import Ints, lists, nullable, pick
-from transforms.decision.definitions import GATES, NO_RECIPIENT, OfferPlan
 
 ACTIONS = ("no_offer", "outranked", "offer")
 

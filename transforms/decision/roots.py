@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.playbook_levels import GROUPS, LEVELS
-from transforms.decision.columns import Bools
+from transforms.arrays.arrow_columns import Bools
 
 _ROOT = ("root_kind", "root")
 _WHO = (*_ROOT, "subject_kind", "subject", "recipient")

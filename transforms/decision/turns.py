@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from transforms.decision.columns import Ints, changes
+from transforms.arrays.arrow_columns import Ints, changes
 
 _ORDER = ("root", "tick", "priority", "value_micros", "decision_id")
 

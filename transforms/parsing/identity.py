@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.hashing import FNV_OFFSET, finalise, fnv1a64
+from transforms.arrays.hashing import FNV_OFFSET, finalise, fnv1a64
 
 _OTHER_BASIS = FNV_OFFSET ^ np.uint64(0x9E3779B97F4A7C15)
 _HEX_DIGITS = 32

@@ -5,9 +5,9 @@ from typing import Final
 
 import polars as pl
 
-from transforms.context.plan.sql.functions import FUNCTIONS as PLAYBOOK_FUNCTIONS
-from transforms.context.plan.sql.functions import Function
-from transforms.context.plan.sql.values import INT
+from transforms.compiler.sql.functions import FUNCTIONS as PLAYBOOK_FUNCTIONS
+from transforms.compiler.sql.functions import Function
+from transforms.compiler.sql.values import INT
 
 _OFFSET = r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
 _TIME = rf"[Tt ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]+)?{_OFFSET}?"

@@ -8,8 +8,8 @@ from sqlglot import exp
 from schemas.contracts import ARROW_TYPES
 from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Source
-from transforms.context.plan.sql.parse import name_of, parse
-from transforms.context.plan.sql.values import ExpressionError
+from transforms.compiler.sql.parse import name_of, parse
+from transforms.compiler.sql.values import ExpressionError
 from transforms.parsing.instants import FUNCTIONS
 
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from transforms.context.plan.sql.parse import parse, shown
+from transforms.compiler.sql.parse import parse, shown
 from transforms.parsing.instants import FUNCTIONS
 
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)

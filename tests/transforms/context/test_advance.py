@@ -18,10 +18,10 @@ from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import LARGE_REACHES, SMALL, playbooks
 from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.strategies import Call, Case, cases, consent_cases, ends, in_time, signals
+from transforms.arrays.hashing import shard_of
+from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.load import load_plan
 from transforms.context.advance import advance
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.load import load_plan
-from transforms.hashing import shard_of
 
 Player = Reference | Kernel
 

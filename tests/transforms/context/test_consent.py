@@ -6,8 +6,8 @@ from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
-from transforms.context.plan.load import load_plan, load_plans
-from transforms.context.ticks import LAST
+from transforms.compiler.load import load_plan, load_plans
+from transforms.context.grid import LAST
 
 PLAYBOOK = """
 playbook: p

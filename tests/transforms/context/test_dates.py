@@ -9,10 +9,10 @@ import pytest
 from schemas.durations import DAY, HOUR
 from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
-from transforms.context.plan.expressions import ExpressionError, ScopeColumn, compile_expression
-from transforms.context.plan.load import load_plan
-from transforms.context.plan.sql.dates import TICK, days_until
-from transforms.context.refreshes import Refreshes
+from transforms.compiler.expressions import ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.load import load_plan
+from transforms.compiler.sql.dates import TICK, days_until
+from transforms.context.features.refreshes import Refreshes
 
 SCOPE = {"profile.contract_end": ScopeColumn(pl.String()), "n": ScopeColumn(pl.String())}
 

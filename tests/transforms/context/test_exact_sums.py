@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
-from transforms.context import memory as memories
-from transforms.context.aggregates import Ranges
-from transforms.context.dedup import signal_hash
-from transforms.context.memory import Memory
-from transforms.context.parts import WIDE
-from transforms.context.plan.load import load_plan
-from transforms.context.ticks import Grid
-from transforms.context.timeline import Points, Timeline
+from transforms.compiler.load import load_plan
+from transforms.context.features.aggregates import Ranges
+from transforms.context.features.timeline import EvaluationPoints, Timeline
+from transforms.context.grid import Grid
+from transforms.context.ingest.dedup import signal_hash
+from transforms.context.state import shard_state as memories
+from transforms.context.state.partial_aggregates import WIDE
+from transforms.context.state.shard_state import Memory
 
 WHOLE = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([2**62, 2**63 - 1, -(2**63), 0])
 GRID = Grid(MINUTE, exact_limit=4 * MINUTE, short_pane=2 * MINUTE)
@@ -79,7 +79,7 @@ def test_subjects_and_times_that_leave_no_room_are_told_apart() -> None:
     """Two subjects far apart in number, and sixty years of milliseconds."""
     codes, times = np.array([0, 0, 2**22, 2**22]), np.array([0, 2**41, 5, 2**41])
     timeline = Timeline(pl.DataFrame({"code": codes, "time": times}))
-    points = Points(np.array([0, 0, 2**22, 2**22]), np.array([1, 2**41 + 1, 6, 2**41 + 1]))
+    points = EvaluationPoints(np.array([0, 0, 2**22, 2**22]), np.array([1, 2**41 + 1, 6, 2**41 + 1]))
     assert timeline.first_since(points, 1, 0).tolist() == [0, 1, 2, 3]
     assert timeline.first_since(points, 0, 0).tolist() == [1, 2, 3, 4]
     assert timeline.first_since(points, None, 0).tolist() == [0, 0, 2, 2]

@@ -13,8 +13,8 @@ import polars as pl
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from transforms.context.plan.expressions import ExpressionError, ScopeColumn, compile_expression
-from transforms.context.plan.sql.values import BOOL, DOUBLE, INT
+from transforms.compiler.expressions import ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.sql.values import BOOL, DOUBLE, INT
 
 Known = bool | int | float | None
 Row = Mapping[str, Known]

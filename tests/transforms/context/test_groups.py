@@ -18,7 +18,7 @@ from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Case, in_time
 from tests.transforms.context.test_advance import assert_same, examples
-from transforms.versions import ContextPlans, load_contexts
+from transforms.shell.versions import ContextPlans, load_contexts
 
 
 @lru_cache(maxsize=1)

@@ -17,10 +17,10 @@ from tests.reference.stages import Stages
 from tests.reference.strategies import START, SUBSCRIBERS, Call, Case, dealt, ends
 from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_groups import kernel
+from transforms.compiler.offer_plan import load_offers
 from transforms.decision.decide import decide
-from transforms.decision.plan import load_offers
-from transforms.elements import addressed
-from transforms.versions import load_contexts
+from transforms.shell.routing import addressed
+from transforms.shell.versions import load_contexts
 
 
 @examples(25)

@@ -17,7 +17,7 @@ from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
 from tests.reference.strategies import START
-from transforms.context.plan.load import load_plan
+from transforms.compiler.load import load_plan
 
 PLAYBOOK = """
 playbook: windows

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.records import FACT, TOO_LARGE
-from transforms.decision.definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
+from transforms.compiler.offer_definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
 
 HOUR = 3_600_000
 Root = tuple[str, str]

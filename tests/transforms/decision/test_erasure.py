@@ -5,7 +5,7 @@ import pytest
 
 from schemas.records import ERASED
 from tests.transforms.decision.by_hand import HOUR, Cap, Choice, Fact, Policy, Trigger, batches_of, facts_of, plan_of
-from transforms.decision import memory
+from transforms.decision import ledger_state
 from transforms.decision.erasure import decide_and_erase
 
 HOME = ("household", "h")
@@ -41,7 +41,7 @@ def test_contacts_of_others_still_count(ends: tuple[int, ...]) -> None:
     actions, removed, state = played([*triggers, erasure("subscriber", "anna", 3)], *ends)
     assert actions == {(1, "anna"): "offer", (2, "ben"): "offer", (4, "carl"): "no_offer"}
     assert removed == {"None": 0, "names": 1}
-    rows = memory.load(state).reservations.select(["subject", "recipient"]).to_pylist()
+    rows = ledger_state.load(state).reservations.select(["subject", "recipient"]).to_pylist()
     assert rows == [{"subject": "", "recipient": ""}, {"subject": "ben", "recipient": "ben"}]
 
 
@@ -53,7 +53,7 @@ def test_the_ledger_of_who_is_erased_goes(ends: tuple[int, ...]) -> None:
     actions, removed, state = played([*triggers, facts, facts_at_home, erasure("subscriber", "anna", 3)], *ends)
     assert actions == {(1, "anna"): "offer", (2, "anna"): "no_offer", (6, "anna"): "offer"}
     assert removed == {"None": 0, "reservations": 1, "memberships": 2}
-    assert memory.load(state).memberships["segment"].to_pylist() == ["sme.g"]
+    assert ledger_state.load(state).memberships["segment"].to_pylist() == ["sme.g"]
 
 
 def test_an_erased_household_is_forgotten_and_one_that_is_late_acts_next() -> None:
@@ -61,7 +61,7 @@ def test_an_erased_household_is_forgotten_and_one_that_is_late_acts_next() -> No
     _, before, state = played(batches, 4)
     assert not before
     made = [*decide_and_erase(PLAN, state, [erasure("household", "h", 3)], 5 * HOUR)]
-    assert memory.load(made[-1][0].state).reservations.num_rows == 0
+    assert ledger_state.load(made[-1][0].state).reservations.num_rows == 0
     assert {*made[0][1]["tick"].to_pylist()} == {5 * HOUR}
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.contracts import contract
 from schemas.sources import Source, SourceConfig
-from transforms.hashing import shard_of
+from transforms.arrays.hashing import shard_of
 from transforms.parsing.batches import Intent, by_shard, signal_batches, signal_schema
 from transforms.parsing.checks import check_time
 from transforms.parsing.mapping import compile_mapper

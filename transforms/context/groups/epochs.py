@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from transforms.context.ticks import Grid, Ints
-from transforms.context.timeline import Points, keys_of
+from transforms.context.features.timeline import EvaluationPoints, keys_of
+from transforms.context.grid import Grid, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,21 +28,21 @@ class Epochs:
     consents: pl.DataFrame | None = None
 
     @cached_property
-    def _bounds(self) -> Points:
+    def _bounds(self) -> EvaluationPoints:
         """The first tick of each epoch but a group's first, sorted."""
         turns = [self.leaves] if self.consents is None else [self.leaves, self.consents.filter(pl.col("tick") > 0)]
         bounds = pl.concat(turn.select("code", "tick") for turn in turns).unique().sort("code", "tick")
-        return Points(bounds["code"].to_numpy(), bounds["tick"].to_numpy())
+        return EvaluationPoints(bounds["code"].to_numpy(), bounds["tick"].to_numpy())
 
     @cached_property
     def _numbers(self) -> Ints:
         """The number of the epoch that begins at each bound."""
         return self._bounds.codes + np.arange(1, len(self._bounds) + 1)
 
-    def of(self, points: Points) -> Points:
+    def of(self, points: EvaluationPoints) -> EvaluationPoints:
         """Return the pairs with the number of the epoch for the code."""
         return (
-            Points(points.codes + self._passed(points.codes, points.ticks), points.ticks)
+            EvaluationPoints(points.codes + self._passed(points.codes, points.ticks), points.ticks)
             if len(self._bounds)
             else points
         )
@@ -61,7 +61,7 @@ class Epochs:
             return numbers, start, end
         passed = np.searchsorted(self._numbers, numbers, "right")
         codes = numbers - passed
-        bounds = Points(np.append(self._bounds.codes, -1), np.append(self._bounds.ticks, 0))
+        bounds = EvaluationPoints(np.append(self._bounds.codes, -1), np.append(self._bounds.ticks, 0))
         begun, ended = bounds.at(passed - 1), bounds.at(passed)
         start = np.where(begun.codes == codes, np.maximum(start, begun.ticks), start)
         return codes, start, np.where(ended.codes == codes, np.minimum(end, ended.ticks), end)

@@ -7,19 +7,23 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.records import FACT, TOO_LARGE
-from transforms.context.change import Change
+from transforms.compiler.context_plan import ContextPlan
+from transforms.context.conditions.segments import MembershipChanges, Span
+from transforms.context.features.timeline import EvaluationPoints
+from transforms.context.grid import Ints
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_changes, root_of
-from transforms.context.memory import Memory
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.segments import Changes, Span
-from transforms.context.ticks import Ints
-from transforms.context.timeline import Points
+from transforms.context.state.plan_migration import Change
+from transforms.context.state.shard_state import Memory
 
 
 def of_subscribers(
-    plan: ContextPlan, memory: Memory, identity: Identity, changes: Mapping[str, Changes], change: Change | None
+    plan: ContextPlan,
+    memory: Memory,
+    identity: Identity,
+    changes: Mapping[str, MembershipChanges],
+    change: Change | None,
 ) -> list[pa.RecordBatch]:
     """Tell the root of a subscriber of its segments; a new root of all of them, the old one that they are gone.
 
@@ -48,7 +52,7 @@ def of_groups(
     plan: ContextPlan,
     memory: Memory,
     people: pl.DataFrame,
-    changes: Mapping[str, Changes],
+    changes: Mapping[str, MembershipChanges],
     span: Span,
     change: Change | None,
 ) -> list[pa.RecordBatch]:
@@ -95,7 +99,7 @@ def of_sizes(plan: ContextPlan, memory: Memory, sizes: pl.DataFrame) -> list[pa.
 EVENT = {"code": pl.Int64, "tick": pl.Int64, "segment": pl.String, "member": pl.Boolean}
 
 
-def _events(plan: ContextPlan, changes: Mapping[str, Changes]) -> pl.DataFrame:
+def _events(plan: ContextPlan, changes: Mapping[str, MembershipChanges]) -> pl.DataFrame:
     """Return who entered and left the segments that roots are told of: the columns of `EVENT`."""
     none = pl.DataFrame(schema=EVENT)
     turns = (
@@ -107,7 +111,9 @@ def _events(plan: ContextPlan, changes: Mapping[str, Changes]) -> pl.DataFrame:
     return pl.concat([none, *turns])
 
 
-def _news(plan: ContextPlan, changes: Mapping[str, Changes], change: Change | None, codes: Ints) -> pl.DataFrame:
+def _news(
+    plan: ContextPlan, changes: Mapping[str, MembershipChanges], change: Change | None, codes: Ints
+) -> pl.DataFrame:
     """Return who is in the segments that roots were not told of before, and who is not, at the first tick of a plan."""
     if change is None or not change.told:
         return pl.DataFrame(schema=EVENT)
@@ -115,10 +121,10 @@ def _news(plan: ContextPlan, changes: Mapping[str, Changes], change: Change | No
     return _all_segments(plan, changes, who).filter(pl.col("segment").is_in(change.told)).select(*EVENT)
 
 
-def _all_segments(plan: ContextPlan, changes: Mapping[str, Changes], who: pl.DataFrame) -> pl.DataFrame:
+def _all_segments(plan: ContextPlan, changes: Mapping[str, MembershipChanges], who: pl.DataFrame) -> pl.DataFrame:
     """Return for each (code, tick) whether it is a member of each segment that roots are told of."""
     ordered = who.sort("code", "tick")
-    points = Points(ordered["code"].to_numpy(), ordered["tick"].to_numpy())
+    points = EvaluationPoints(ordered["code"].to_numpy(), ordered["tick"].to_numpy())
     each = (
         ordered.with_columns(segment=pl.lit(name), member=pl.Series(changes[name].member_at(plan.grid, points)))
         for name in sorted(plan.told_segments)

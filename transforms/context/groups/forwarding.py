@@ -7,20 +7,20 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import GROUPS, MEMBERS
-from transforms.context import contexts
-from transforms.context.features import Features
+from transforms.arrays.plain_arrow import plain
+from transforms.compiler.context_plan import ContextPlan, Forward
+from transforms.compiler.features import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
+from transforms.compiler.keys import TOLD
+from transforms.context.conditions import frames
+from transforms.context.conditions.segments import MembershipChanges
+from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
+from transforms.context.features.windows import Features
+from transforms.context.grid import CLOSED_AT, Ints
 from transforms.context.groups import roots
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import member_of
-from transforms.context.intake import Intake, measured
-from transforms.context.memory import Memory
-from transforms.context.plain_arrow import plain
-from transforms.context.plan.context_plan import ContextPlan, Forward
-from transforms.context.plan.features import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
-from transforms.context.plan.keys import TOLD
-from transforms.context.segments import Changes
-from transforms.context.ticks import FLOOR, Ints
-from transforms.context.timeline import Points, keys_of, points_of
+from transforms.context.ingest.ingest import Ingested, measured
+from transforms.context.state.shard_state import Memory
 
 
 def joins(plan: ContextPlan, identity: Identity) -> Ints:
@@ -31,7 +31,7 @@ def joins(plan: ContextPlan, identity: Identity) -> Ints:
 
 
 def signals_to_groups(
-    plan: ContextPlan, memory: Memory, identity: Identity, intake: Intake
+    plan: ContextPlan, memory: Memory, identity: Identity, intake: Ingested
 ) -> Iterator[pa.RecordBatch]:
     """Yield the signals of members that their groups' features read, late ones apart; none of who has left since."""
     subscribers = memory.subjects.select(pl.col("subject").alias(SUBSCRIBER), member_of(memory.subjects["subject"]))
@@ -57,8 +57,8 @@ def members_to_groups(
     memory: Memory,
     features: Features,
     identity: Identity,
-    changes: Mapping[str, Changes],
-    points: Points,
+    changes: Mapping[str, MembershipChanges],
+    points: EvaluationPoints,
 ) -> Iterator[pa.RecordBatch]:
     """Yield members' contexts where what their groups read of them changed, and where they joined.
 
@@ -85,8 +85,8 @@ def _members_of(
     memory: Memory,
     features: Features,
     identity: Identity,
-    changes: Mapping[str, Changes],
-    points: Points,
+    changes: Mapping[str, MembershipChanges],
+    points: EvaluationPoints,
     forward: Forward,
 ) -> Iterator[pa.RecordBatch]:
     stays, keys = identity.stays[forward.kind], [measure.key for measure in forward.members]
@@ -95,7 +95,7 @@ def _members_of(
     points = points.at(np.flatnonzero(known[points.codes]))
     stay = stays.at(points.codes, points.ticks - 1)
     read = frozenset().union(*(measure.reads for measure in forward.members))
-    values = contexts.part_at(plan, features, changes, points, read)
+    values = frames.part_at(plan, features, changes, points, read)
     if "role" in read:
         roles = pl.Series([None], dtype=pl.String).append(stays.table["role"])
         values = values.with_columns(role=roles.gather(stay + 1))
@@ -156,6 +156,6 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows as a signal batch about groups, if there are any; `subjects` become their first column."""
     metadata = {b"signal": signal.encode(), b"subject_kind": kind.encode()}
-    metadata |= {} if floor is None else {FLOOR: str(floor).encode()}
+    metadata |= {} if floor is None else {CLOSED_AT: str(floor).encode()}
     table = plain(rows) if subjects is None else plain(rows).add_column(0, "subject", subjects)
     yield from table.replace_schema_metadata(metadata).combine_chunks().to_batches()

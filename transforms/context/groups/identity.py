@@ -9,9 +9,9 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import GROUPS
-from transforms.context.memory import Memory
-from transforms.context.segments import NEVER
-from transforms.context.ticks import Grid, Ints
+from transforms.context.conditions.segments import NEVER
+from transforms.context.grid import Grid, Ints
+from transforms.context.state.shard_state import Memory
 
 EVENTS = {
     "code": pl.Int64,

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 
 from schemas.playbook_levels import MEMBERS
-from transforms.context.memory import Memory
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.plan.definitions import Feature
-from transforms.context.segments import NEVER
-from transforms.context.ticks import Ints
-from transforms.context.timeline import Points, keys_of, without_repeats
-from transforms.rowwise import sums
+from transforms.arrays.rowwise import sums
+from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.definitions import Feature
+from transforms.context.conditions.segments import NEVER
+from transforms.context.features.timeline import EvaluationPoints, keys_of, without_repeats
+from transforms.context.grid import Ints
+from transforms.context.state.shard_state import Memory
 
 NONE_IS_ZERO = ("count", "sum", "distinct")
 _PAIR, _SEEN = "the pair", "members seen"
@@ -46,7 +46,7 @@ class MemberValues:
         columns = (self._spells[name].to_numpy() for name in ("code", "start", "end"))
         return next(columns), next(columns), next(columns)
 
-    def at(self, feature: Feature, points: Points) -> pl.Series:
+    def at(self, feature: Feature, points: EvaluationPoints) -> pl.Series:
         """Return the feature at each pair."""
         none = 0 if feature.aggregate in NONE_IS_ZERO else None
         values = self._values[feature.name].extend(pl.Series([none], dtype=feature.dtype))

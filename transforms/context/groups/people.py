@@ -5,13 +5,13 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import MEMBERS
+from transforms.arrays.hashing import finalise, fnv1a64
+from transforms.context.conditions.segments import NEVER
+from transforms.context.features.timeline import EvaluationPoints, keys_of
+from transforms.context.grid import Bools, Grid, Ints
 from transforms.context.groups.epochs import keep_rest
 from transforms.context.groups.member_values import keep_last
-from transforms.context.memory import Memory
-from transforms.context.segments import NEVER
-from transforms.context.ticks import Bools, Grid, Ints
-from transforms.context.timeline import Points, keys_of
-from transforms.hashing import finalise, fnv1a64
+from transforms.context.state.shard_state import Memory
 
 KEPT = "people"
 """The name under which a memory keeps what members told."""
@@ -91,7 +91,7 @@ def present_at(people: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     return pairs.filter((pl.col("since") <= pl.col("tick")) & (pl.col("tick") < pl.col("until")))
 
 
-def too_large_at(grid: Grid, people: pl.DataFrame, points: Points, most: int) -> Bools:
+def too_large_at(grid: Grid, people: pl.DataFrame, points: EvaluationPoints, most: int) -> Bools:
     """Tell at which pairs a group has more than so many members."""
     if np.bincount(people["code"].to_numpy()).max(initial=0) <= most:
         return np.zeros(len(points), bool)

@@ -3,11 +3,11 @@
 import polars as pl
 
 from schemas.playbook_levels import GROUPS
+from transforms.compiler.context_plan import ContextPlan
 from transforms.context.groups import roots
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
-from transforms.context.memory import Memory
-from transforms.context.plan.context_plan import ContextPlan
+from transforms.context.state.shard_state import Memory
 
 ADDRESS = dict.fromkeys(("root_kind", "root", "recipient", "household", "sme"), pl.String) | {"moved_until": pl.Int64}
 MOVES, TRIGGERED = "moves", "triggered"

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 
 from schemas.playbook_levels import GROUPS
+from transforms.context.conditions.segments import NEVER
+from transforms.context.grid import Bools, Ints
 from transforms.context.groups.identity import Stays
-from transforms.context.segments import NEVER
-from transforms.context.ticks import Bools, Ints
 
 SUBSCRIBER = "subscriber"
 MOVES = {"code": pl.Int64, "time": pl.Int64, "until": pl.Int64}

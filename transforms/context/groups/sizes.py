@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
+from transforms.context.conditions.segments import NEVER, Span
 from transforms.context.groups.people import presences_of
-from transforms.context.memory import Memory
-from transforms.context.segments import NEVER, Span
+from transforms.context.state.shard_state import Memory
 
 KEPT = "too_large"
 """The name under which a memory keeps which groups are too large."""

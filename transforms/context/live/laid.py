@@ -10,13 +10,13 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import MEMBERS
+from transforms.arrays.row_order import in_order
 from transforms.context.advance import Advanced
+from transforms.context.conditions.segments import NEVER
+from transforms.context.grid import Ints
 from transforms.context.live.shelf import Chosen, Shelf, Taken
-from transforms.context.memory import Memory
-from transforms.context.segments import NEVER
-from transforms.context.ticks import Ints
-from transforms.context.ties import in_order
-from transforms.context.wakes import Wakes
+from transforms.context.state.shard_state import Memory
+from transforms.context.state.wakes import Wakes
 
 KINDS = ("rows", "panes", "values", "steps", "fading", "groups")
 SINGLE = ("seen", "members", "moments")

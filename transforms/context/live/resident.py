@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from transforms.context import memory as memories
+from transforms.compiler.context_plan import ContextPlan
 from transforms.context.advance import Advanced, advance_memory, note_unread, settle
+from transforms.context.conditions.segments import NEVER
 from transforms.context.live.laid import Laid
 from transforms.context.live.shelf import Chosen
-from transforms.context.memory import Memory
-from transforms.context.plan.context_plan import ContextPlan
-from transforms.context.segments import NEVER
-from transforms.context.wakes import Wakes
+from transforms.context.state import shard_state as memories
+from transforms.context.state.shard_state import Memory
+from transforms.context.state.wakes import Wakes
 
 MOST = 0.25
 """Where a tick concerns a greater share of a shard, everybody is advanced: that is cheaper than to pick them out."""

@@ -5,9 +5,9 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.context.features.timeline import EvaluationPoints, points_of
+from transforms.context.grid import Grid
 from transforms.context.groups.epochs import Epochs, consents_of, keep_rest
-from transforms.context.ticks import Grid
-from transforms.context.timeline import Points, points_of
 
 TICK = 10
 CODES, MEMBERS = st.integers(0, 2), st.integers(1, 2)
@@ -30,7 +30,7 @@ def test_each_epoch_holds_the_rows_of_those_who_had_not_left(
     laid = epochs.lay(frame(("code", "time", "member"), rows))
     for code in range(3):
         for tick in range(TICK, 7 * TICK, TICK):
-            number = int(epochs.of(Points(np.array([code]), np.array([tick]))).codes[0])
+            number = int(epochs.of(EvaluationPoints(np.array([code]), np.array([tick]))).codes[0])
             seen = laid.filter((pl.col("code") == number) & (pl.col("time") < tick)).select("time", "member").rows()
             gone = [(who, left) for where, who, left in leaves if where == code and left <= tick]
             there = [
@@ -57,7 +57,7 @@ def test_each_epoch_holds_the_rows_of_those_who_consent(
     mine = frame(("code", "time", "member"), rows + [(code, 5, 0) for code in range(3)])
 
     def seen(epochs: Epochs, code: int, tick: int) -> list[tuple[int, int]]:
-        number = int(epochs.of(Points(np.array([code]), np.array([tick]))).codes[0])
+        number = int(epochs.of(EvaluationPoints(np.array([code]), np.array([tick]))).codes[0])
         return sorted(epochs.lay(mine).filter(pl.col("code") == number).select("time", "member").rows())
 
     for code in range(3):

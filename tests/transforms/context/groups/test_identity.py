@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.context.conditions.segments import NEVER
+from transforms.context.grid import Grid
 from transforms.context.groups.identity import EVENTS, KEPT, ORDER, identify, memorable, of_kind, stays_of
-from transforms.context.memory import Memory
-from transforms.context.segments import NEVER
-from transforms.context.ticks import Grid
+from transforms.context.state.shard_state import Memory
 
 Event = tuple[int, str, str, bool, int]
 """Code, kind of group, group, whether it joined, time."""

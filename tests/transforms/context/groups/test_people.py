@@ -3,6 +3,8 @@
 import numpy as np
 import polars as pl
 
+from transforms.context.features.timeline import EvaluationPoints
+from transforms.context.grid import Grid
 from transforms.context.groups.people import (
     KEPT,
     keep_people,
@@ -12,9 +14,7 @@ from transforms.context.groups.people import (
     take_people,
     too_large_at,
 )
-from transforms.context.memory import Memory
-from transforms.context.ticks import Grid
-from transforms.context.timeline import Points
+from transforms.context.state.shard_state import Memory
 
 GRID = Grid(10)
 
@@ -40,7 +40,7 @@ def test_members_are_there_from_the_tick_after_they_joined_to_that_after_they_le
         (0, 30, "ben"),
         (1, 30, "cat"),
     ]
-    asked = Points(points["code"].to_numpy(), points["tick"].to_numpy())
+    asked = EvaluationPoints(points["code"].to_numpy(), points["tick"].to_numpy())
     for most, too_large in ((0, [1, 2, 3, 4]), (1, [2]), (2, []), (3, [])):
         assert np.flatnonzero(too_large_at(GRID, PEOPLE, asked, most)).tolist() == too_large
 

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from tests.transforms.context.groups.test_people import GRID, told
+from transforms.context.conditions.segments import Span
 from transforms.context.groups.people import keep_people, leaves_of, take_people
 from transforms.context.groups.sizes import KEPT, take_sizes
-from transforms.context.memory import Memory
-from transforms.context.segments import Span
+from transforms.context.state.shard_state import Memory
 
 ROWS = [
     (0, 5, "ann", True),

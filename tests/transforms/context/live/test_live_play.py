@@ -11,10 +11,10 @@ from tests.reference.stages import Stages
 from tests.reference.strategies import Case, cases, consent_cases
 from tests.transforms.context import test_advance as bulk
 from tests.transforms.context import test_groups as bulk_groups
-from transforms import state_blob
+from transforms.blobs import table_blob
 from transforms.context.live import resident
 from transforms.context.live.resident import Resident
-from transforms.context.memory import KIND
+from transforms.context.state.shard_state import KIND
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def live(case: Case, grid: Grid = bulk.SMALL) -> tuple[Kernel, Resident]:
 
 def content(blob: bytes) -> tuple[dict[str, object], dict[str, list[dict[str, object]]]]:
     """Return what a state says; whether a column has room for NULLs that are not there is not part of it."""
-    header, tables = state_blob.load(KIND, blob)
+    header, tables = table_blob.load(KIND, blob)
     return header, {name: table.to_pylist() for name, table in tables.items()}
 
 

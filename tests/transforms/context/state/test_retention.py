@@ -1,0 +1,25 @@
+"""How long subjects are known: as long as anything but ids is left of them."""
+
+from schemas.playbook_file import parse_playbook
+from tests.reference.kernel import Kernel
+from tests.reference.records import MINUTE, Signal
+from transforms.compiler.load import load_plan
+
+PLAYBOOK = """
+playbook: p
+signals: [usage]
+subscriber:
+  features: {n: {count: any, from: usage, window: 5m}}
+  segments: {eager: {enter: n > 1, exit: n > 9}}
+"""
+
+
+def test_at_the_end_of_a_run_a_member_without_rows_has_a_context() -> None:
+    """`a` is a member still, `b` never was one; of neither a row is left."""
+    rows = [Signal("usage", f"{n}", "net", 10_000, who, {}) for n, who in enumerate("aab")]
+    for cuts in ((60,), (1, 30, 60)):
+        kernel = Kernel(load_plan(parse_playbook(PLAYBOOK)))
+        for cut in cuts:
+            kernel.advance(rows if cut == cuts[0] else [], cut * MINUTE, final=cut == 60)
+        written = {who: context.segments for (who, tick), context in kernel.contexts.items() if tick == 60 * MINUTE}
+        assert written == {"a": ("eager",)}

@@ -1,0 +1,1 @@
+"""Rows and columns in numpy, polars and Arrow, whatever they mean."""

@@ -1,0 +1,172 @@
+"""From a playbook to the plan of its offers: every expression compiled, every mistake told at once."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from functools import lru_cache, partial
+
+import polars as pl
+import pyarrow as pa
+
+from schemas import playbook_offers as books
+from schemas.durations import DAY, format_duration
+from schemas.errors import LoadError, LoadErrors
+from schemas.playbook import Playbook
+from schemas.playbook_levels import LEVELS
+from schemas.yaml_source import KeyPath
+from transforms.compiler.compiling import Scope
+from transforms.compiler.expressions import ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.load import contracts, load_plans
+from transforms.compiler.load import scope_of as context_scope
+from transforms.compiler.offer_definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
+from transforms.compiler.sequences import trigger_scopes
+from transforms.compiler.sql.dates import days_until
+from transforms.context.emit.outputs import trigger_schema
+
+TRUTH = (pl.Boolean(),)
+NUMBER = (pl.Int64(), pl.Float64())
+ANYTHING = (*TRUTH, *NUMBER, pl.String())
+
+
+@lru_cache(maxsize=64)
+def load_offers(playbook: Playbook, mode: str = "live") -> OfferPlan:
+    """Compile the offers of a playbook over the contexts that it defines; see `compile_offers`."""
+    return offers_for(playbook, trigger_schema(load_plans(playbook)[LEVELS[0]]), mode)
+
+
+def offers_for(playbook: Playbook, triggers: pa.Schema, mode: str = "live") -> OfferPlan:
+    """Return the offers of a playbook over the contexts that it defines; see `compile_offers`.
+
+    Args:
+        playbook: The checked playbook.
+        triggers: Schema of the trigger batches.
+        mode: What the offers are for: live, backfill, shadow or simulated.
+    """
+    return replace(_offers(playbook), triggers=triggers.remove_metadata(), mode=mode)
+
+
+@lru_cache(maxsize=64)
+def _offers(playbook: Playbook) -> OfferPlan:
+    return compile_offers(playbook, {level: context_scope(plan) for level, plan in load_plans(playbook).items()})
+
+
+def compile_offers(playbook: Playbook, scopes: Mapping[str, Scope]) -> OfferPlan:
+    """Compile the offers and the policy of a playbook, for no triggers yet.
+
+    Args:
+        playbook: The checked playbook.
+        scopes: What an expression over a context may read, by level, segments under their own names included. An
+            offer sees what all levels of its triggers have, the segments of every level as `LEVEL.SEGMENT`, and as
+            `trigger.X` the columns of signals that made one of its triggers.
+
+    Raises:
+        LoadErrors: all mistakes in the expressions, with their lines.
+    """
+    return _Compiler(playbook, scopes).plan()
+
+
+class _Compiler:
+    """One walk over a playbook's offers that collects mistakes."""
+
+    def __init__(self, playbook: Playbook, scopes: Mapping[str, Scope]) -> None:
+        self._playbook = playbook
+        self._scopes = scopes
+        self._made = trigger_scopes(playbook, contracts(playbook))
+        self._functions = {"DAYS_UNTIL": days_until(playbook.time_zone, DAY)}
+        self._segments = {f"{kind}.{name}" for kind, level in playbook.levels.items() for name in level.segments}
+        self._own = {name for level in playbook.levels.values() for name in level.segments}
+        self._of_levels: dict[frozenset[str], Scope] = {}
+        self._errors: list[LoadError] = []
+        self._read: set[str] = set()
+
+    def plan(self) -> OfferPlan:
+        book = self._playbook
+        offers = tuple(self._offer(name, book.offers[name]) for name in sorted(book.offers))
+        if self._errors:
+            raise LoadErrors(self._errors)
+        return OfferPlan(
+            playbook=book.playbook,
+            version=book.version,
+            playbook_hash=book.content_hash,
+            mode="live",
+            tick=book.tick,
+            time_zone=book.time_zone,
+            segments=tuple(sorted(self._read & (self._segments | self._own))),
+            offers=offers,
+            limits=(*_cooldowns(book), *map(_cap, book.policy.caps)),
+            triggers=pa.schema([]),
+        )
+
+    def _offer(self, name: str, book: books.Offer) -> Offer:
+        path: KeyPath = ("offers", name)
+        compiled = partial(self._compile, self._scope(book))
+        return Offer(
+            name=name,
+            family=book.family,
+            owner=book.owner,
+            message=book.message,
+            triggers=book.for_,
+            priority=book.priority,
+            send=book.send,
+            valid_for=book.valid_for,
+            eligible=compiled((*path, "eligible"), book.eligible, TRUTH),
+            value=compiled((*path, "value"), book.value, NUMBER).cast(pl.Float64),
+            cost=compiled((*path, "cost"), book.cost, NUMBER).cast(pl.Float64),
+            p_accept=self._p_accept(path, book, compiled),
+            p_accept_assumed=book.p_accept is None,
+            params=tuple(
+                compiled((*path, "params", param), book.params[param], ANYTHING).alias(param)
+                for param in sorted(book.params)
+            ),
+        )
+
+    def _scope(self, book: books.Offer) -> Scope:
+        """Return what an offer sees: what all levels of its triggers have, all segments, and what made its triggers."""
+        shared = self._shared(frozenset(trigger.partition(".")[0] for trigger in book.for_))
+        made = {name: column for trigger in book.for_ for name, column in self._made.get(trigger, {}).items()}
+        return shared | made | dict.fromkeys(self._segments, ScopeColumn(pl.Boolean(), nullable=False))
+
+    def _shared(self, levels: frozenset[str]) -> Scope:
+        if levels not in self._of_levels:
+            first, *others = [scope for level, scope in self._scopes.items() if level in levels] or [{}]
+            self._of_levels[levels] = {
+                name: ScopeColumn(column.dtype, any(scope[name].nullable for scope in (first, *others)))
+                for name, column in first.items()
+                if all(name in scope for scope in others)
+            }
+        return self._of_levels[levels]
+
+    def _p_accept(self, path: KeyPath, book: books.Offer, compiled: Callable[..., pl.Expr]) -> pl.Expr:
+        if book.p_accept is None:
+            return pl.lit(self._playbook.priors[book.family], pl.Float64)
+        chance = compiled((*path, "p_accept"), book.p_accept, NUMBER).cast(pl.Float64)
+        one_row = pl.DataFrame({"any": [None]})
+        if not chance.meta.root_names() and not one_row.select(chance.is_between(0, 1)).item():
+            self._fail((*path, "p_accept"), "is a probability, from 0 to 1", book.p_accept)
+        return chance
+
+    def _compile(self, scope: Scope, path: KeyPath, text: str, gives: Collection[pl.DataType]) -> pl.Expr:
+        try:
+            expression = compile_expression(text, scope, self._playbook.let, self._functions, gives)
+        except ExpressionError as error:
+            self._fail(path, error.message, text, error.hint)
+            return pl.lit(None)
+        self._read |= expression.columns
+        return expression.expr
+
+    def _fail(self, path: KeyPath, message: str, quoted: str, hint: str = "") -> None:
+        told = f"`{'.'.join(map(str, path))}`: {message}"
+        self._errors.append(self._playbook.error(path, told, quoted, hint))
+
+
+def _cooldowns(book: Playbook) -> list[Limit]:
+    """Return the cooldowns, by name of the offer."""
+    cooldowns = {name: book.offers[name].cooldown for name in sorted(book.offers)}
+    return [Limit(COOLDOWN, "cooldown", SUBJECT, 1, length, offer=name) for name, length in cooldowns.items() if length]
+
+
+def _cap(cap: books.Cap) -> Limit:
+    """Return a cap; its reason names what it counts, as `cap_1_per_subscriber_in_7d_channel_sms`."""
+    period = cap.in_ if isinstance(cap.in_, str) else format_duration(cap.in_)
+    parts = [f"cap_{cap.max}_per_{cap.per}_in_{period}"]
+    parts += [f"{kind}_{name}" for kind, name in (("family", cap.family), ("channel", cap.channel)) if name]
+    return Limit(CAPS, "_".join(parts), cap.per, cap.max, cap.in_, family=cap.family, channel=cap.channel)

@@ -1,0 +1,1 @@
+"""What is true from when to when: segments, moments, sequences, values that fade."""

@@ -1,0 +1,1 @@
+"""What goes out: transitions, triggers, contexts, statistics."""

@@ -1,0 +1,1 @@
+"""What windows hold: timelines, aggregates, and when they change."""

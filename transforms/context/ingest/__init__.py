@@ -1,0 +1,1 @@
+"""What comes in: signals become rows, copies go, silent sources are noted."""

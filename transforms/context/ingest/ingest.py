@@ -1,0 +1,233 @@
+"""Signals of one call: those that are due become rows; late ones, copies and hopeless ones are told apart."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.arrays.plain_arrow import used
+from transforms.compiler.context_plan import ContextPlan, SignalPlan
+from transforms.compiler.definitions import Measure
+from transforms.compiler.features import MEMBER, SUBSCRIBER
+from transforms.context.conditions.sequences import rows_of
+from transforms.context.grid import Bools, Ints
+from transforms.context.ingest.dedup import duplicates, signal_hash
+from transforms.context.state.shard_state import Memory
+
+COUNTED = ("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending", "groups_too_large")
+COMMON = ("id", "source", "time", "subject")
+
+
+@dataclass
+class Ingested:
+    """What one call brought.
+
+    Attributes:
+        waiting: Rows of ticks after the call's last, as they came.
+        too_late: Rows beyond the allowed lateness, per signal.
+        late: Codes of the subjects of which a late row was applied.
+        new: Code and first tick of each subject that was unknown.
+        applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
+        steps: Rows that play a part in sequences, by the name of their table.
+        rows: Per signal, what was added to the rows of the memory.
+        seen: What was added to the ids that it has seen.
+        counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending. Groups
+            that became too large.
+    """
+
+    waiting: list[pa.RecordBatch] = field(default_factory=list)
+    too_late: dict[str, pa.Table] = field(default_factory=dict)
+    late: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    new: tuple[Ints, Ints] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64)))
+    applied: dict[str, pl.DataFrame] = field(default_factory=dict)
+    steps: dict[str, pl.DataFrame] = field(default_factory=dict)
+    rows: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
+    seen: list[pl.DataFrame] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+
+
+def ingest(plan: ContextPlan, memory: Memory, batches: Sequence[pa.RecordBatch], upto: int) -> Ingested:
+    """Apply the rows with time < `upto` to the memory.
+
+    Args:
+        plan: The level's plan.
+        memory: Changed in place: subjects, rows, seen.
+        batches: Signal batches of any types of the plan, in any order.
+        upto: The last tick of the call.
+
+    Returns:
+        What became of the rows.
+    """
+    intake = Ingested()
+    given = [(name, _due(plan, memory, name, table, upto, intake)) for name, table in _by_signal(batches)]
+    due = [(name, table) for name, table in given if len(table)]  # rows that wait may lack columns: a later plan's
+    codes, new = _codes(memory, [table for _, table in due])
+    firsts = [
+        _apply(plan, plan.signals[name], memory, table, mine, intake)
+        for (name, table), mine in zip(due, codes, strict=True)
+    ]
+    greatest = (int(times.max()) for _, times in firsts if len(times))
+    memory.latest = max((memory.latest, *greatest) if memory.latest is not None else greatest, default=None)
+    intake.late = np.unique(intake.late)
+    intake.new = (new, plan.grid.after(_earliest(memory, firsts)[new]))
+    return intake
+
+
+def _by_signal(batches: Sequence[pa.RecordBatch]) -> list[tuple[str, pa.Table]]:
+    """Return the rows of each signal, those that members passed on to a group apart."""
+    groups: dict[tuple[str, bool], list[pa.RecordBatch]] = {}
+    for batch in batches:
+        groups.setdefault((batch.schema.metadata[b"signal"].decode(), _passed_on(batch)), []).append(batch)
+    return [(key[0], pa.concat_tables(map(_bare, groups[key]), promote_options="default")) for key in sorted(groups)]
+
+
+def _bare(batch: pa.RecordBatch) -> pa.Table:
+    """Return a batch as a table; late ones differ from others in their metadata."""
+    metadata = {name: batch.schema.metadata[name] for name in (b"signal", b"subject_kind")}
+    return pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
+
+
+def _passed_on(rows: pa.Table | pa.RecordBatch) -> bool:
+    """Tell whether members passed rows on to a group; they were applied before, by the member."""
+    return MEMBER in rows.schema.names
+
+
+def _due(plan: ContextPlan, memory: Memory, name: str, table: pa.Table, upto: int, intake: Ingested) -> pa.Table:
+    times = table["time"].to_numpy()
+    waits = times >= upto
+    last = None if memory.closed is None or _passed_on(table) else memory.closed - plan.allowed_lateness
+    hopeless = np.zeros(len(times), bool) if last is None else times < last
+    if not (waits.any() or hopeless.any()):
+        return table
+    intake.waiting += table.filter(waits).to_batches()
+    intake.counts["pending"] += 0 if _passed_on(table) else int(waits.sum())
+    intake.counts["rejected"] += int(hopeless.sum())
+    if hopeless.any():
+        intake.too_late[name] = table.filter(hopeless)
+    return table.filter(~(waits | hopeless))
+
+
+def _codes(memory: Memory, due: Sequence[pa.Table]) -> tuple[list[Ints], Ints]:
+    """Make all subjects known; return the codes of each table's rows, and those of new subjects, sorted."""
+    encoded = [used(table["subject"].combine_chunks().dictionary_encode()) for table in due]
+    subjects = pc.unique(pa.chunked_array([each.dictionary for each in encoded], pa.string()))
+    codes, new = memory.know(subjects)
+    rows = [
+        codes[pc.index_in(each.dictionary, value_set=subjects).to_numpy()][each.indices.to_numpy()] for each in encoded
+    ]
+    return rows, np.sort(codes[new])
+
+
+def _apply(
+    plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, codes: Ints, intake: Ingested
+) -> tuple[Ints, Ints]:
+    """Turn the rows of one signal into rows of the memory; return code and time of those applied."""
+    table = table.combine_chunks()
+    times = table["time"].to_numpy()
+    read = {
+        "time",
+        *signal.columns,
+        *signal.reads,
+        *(signal.passed or ()),
+        *signal.told_apart,
+        *signal.whose,
+    }
+    frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)
+    if not _passed_on(table):
+        copies = _recognise(plan, signal, memory, table, frame, intake)
+        intake.counts["duplicates"] += int(copies.sum())
+        if copies.any():
+            frame, codes, times = frame.filter(~copies), codes[~copies], times[~copies]
+    frame = _of_members(signal, local_time(plan, signal, frame))
+    _remember(signal, memory, frame, intake)
+    for key, step in signal.steps:
+        name = f"{key} {step.part}"
+        intake.steps[name] = pl.concat([intake.steps.get(name, pl.DataFrame()), rows_of(step, frame)], how="diagonal")
+    late = np.zeros(len(times), bool) if memory.closed is None else plan.grid.after(times) <= memory.closed
+    if signal.passed is not None:
+        intake.applied[signal.signal] = frame.select("code", "time", *sorted(signal.passed), late=pl.Series(late))
+    intake.late = np.concatenate([intake.late, codes[late]])
+    if not _passed_on(table):
+        intake.counts["applied"] += len(times)
+        intake.counts["late"] += int(late.sum())
+    return codes, times
+
+
+def _recognise(
+    plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, frame: pl.DataFrame, intake: Ingested
+) -> Bools:
+    """Tell which rows are copies of what was seen; the others are seen now."""
+    codes, times = frame["code"].to_numpy(), frame["time"].to_numpy()
+    hashes = signal_hash(signal.signal, table["source"].combine_chunks(), table["id"].combine_chunks())
+    arrivals = times - times % plan.grid.tick
+    arrivals = arrivals if memory.closed is None else np.maximum(arrivals, memory.closed)
+    contents = frame.select(signal.columns).to_dict()
+    copies = duplicates(codes, hashes, times, arrivals, contents, memory.seen, plan.dedup_horizon)
+    every = pl.DataFrame({"code": codes, "hash": hashes, "time": times})
+    intake.seen.append(every.filter(~copies) if copies.any() else every)
+    memory.seen = pl.concat([memory.seen, intake.seen[-1]])
+    return copies
+
+
+def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame, intake: Ingested) -> None:
+    """Add the measures of new rows to the rows of the signal."""
+    if not signal.measures:
+        return
+    ties = signal.ties
+    measures = (measured(measure) for measure in signal.measures)
+    rows = frame.select("code", "time", *(pl.col(name).fill_null(0) for name in signal.whose), *ties, *measures)
+    if not signal.every_row:
+        rows = rows.filter(pl.any_horizontal(pl.col(m.key).is_not_null() for m in signal.measures))
+    intake.rows[signal.signal].append(rows)
+    old = memory.rows.get(signal.signal)
+    both = rows if old is None else pl.concat([old, rows])
+    memory.rows[signal.signal] = both.sort("code", "time", *ties) if ties else both[_order(both)]
+
+
+def _of_members(signal: SignalPlan, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add the member that rows of a group are of: NULL of its own signals."""
+    if not signal.by_member:
+        return frame
+    none = {MEMBER: pl.Int64(), SUBSCRIBER: pl.String()}
+    return frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in none.items() if name not in frame)
+
+
+def measured(measure: Measure) -> pl.Expr:
+    """Return the measure of each row: the scaled column, or TRUE for the row itself; NULL where it does not count."""
+    value = pl.lit(True) if measure.column is None else pl.col(measure.column)
+    value = measure.value.expr if measure.value else value
+    if measure.scale:
+        value = (value * 10.0**measure.scale).round(0, mode="half_to_even").cast(pl.Int64, strict=False)
+    return (value if measure.where is None else pl.when(measure.where.expr).then(value)).alias(measure.key)
+
+
+def local_time(plan: ContextPlan, signal: SignalPlan, frame: pl.DataFrame) -> pl.DataFrame:
+    """Add local_hour, local_weekday (Monday = 1) and local_date where measures or steps read them."""
+    local = pl.from_epoch("time", "ms").dt.replace_time_zone("UTC").dt.convert_time_zone(plan.zone)
+    made = {
+        "local_hour": local.dt.hour().cast(pl.Int64),
+        "local_weekday": local.dt.weekday().cast(pl.Int64),
+        "local_date": local.dt.date().cast(pl.String),
+    }
+    return frame.with_columns(**{name: expr for name, expr in made.items() if name in signal.reads})
+
+
+def _order(rows: pl.DataFrame) -> Ints:
+    """Return the rows by code and time: rows come nearly in time's order, and numpy sorts 16 bits at once by radix."""
+    codes = rows["code"].to_numpy()
+    order = np.argsort(rows["time"].to_numpy(), kind="stable")
+    for bits in range(0, int(codes.max(initial=0)).bit_length(), 16):
+        order = order[np.argsort((codes[order] >> bits).astype(np.uint16), kind="stable")]
+    return order
+
+
+def _earliest(memory: Memory, applied: Iterable[tuple[Ints, Ints]]) -> Ints:
+    """Return the earliest time of the rows applied of each subject; a number past all times for none."""
+    earliest = np.full(memory.subjects.height, np.iinfo(np.int64).max)
+    for codes, times in applied:
+        np.minimum.at(earliest, codes, times)
+    return earliest

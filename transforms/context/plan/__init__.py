@@ -1,1 +1,0 @@
-"""From a playbook's levels to what the kernels read: expressions, features, conditions in order."""

@@ -1,0 +1,1 @@
+"""What a shard remembers between calls."""

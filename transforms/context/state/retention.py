@@ -1,0 +1,75 @@
+"""How long rows stay: single, then compacted into panes, then gone."""
+
+import numpy as np
+import polars as pl
+
+from schemas.playbook_levels import MEMBERS
+from transforms.compiler.context_plan import ContextPlan, SignalPlan
+from transforms.context.features.windows import empty_rows
+from transforms.context.grid import EVER, Bools
+from transforms.context.state import partial_aggregates
+from transforms.context.state.shard_state import Memory, Tables
+
+
+def compact(plan: ContextPlan, memory: Memory) -> None:
+    """Merge the rows that are older than the exact limit, as of the closed tick, into their panes."""
+    if memory.closed is None:
+        return
+    for name, signal in plan.signals.items():
+        old = pl.col("time") < _boundary(plan, signal, memory.closed)
+        rows = memory.rows.get(name, empty_rows(signal))
+        due = rows.filter(old)
+        if signal.panes and len(due):
+            memory.rows[name] = rows.filter(~old)
+            for pane in signal.panes:
+                key = f"{name} {pane}"
+                memory.panes[key] = partial_aggregates.compact(signal, pane, memory.panes.get(key), due)
+                for measure in partial_aggregates.distinct_measures(signal, pane):
+                    cell = f"{key} {measure.key}"
+                    memory.values[cell] = partial_aggregates.compact_values(
+                        signal, pane, measure.key, memory.values.get(cell), due
+                    )
+
+
+def prune(plan: ContextPlan, memory: Memory) -> None:
+    """Drop what the closed tick is the last to need: rows outside all windows, hashes past their horizon."""
+    assert memory.closed is not None
+    for name, signal in plan.signals.items():
+        if name == MEMBERS:
+            continue
+        starts = {pane: _start(signal, pane, memory.closed) for pane in (0, *signal.panes)}
+        _keep(memory.rows, name, min(starts.values()))
+        for pane in signal.panes:
+            for tables in (memory.panes, memory.values):
+                for key in [key for key in tables if f"{key} ".startswith(f"{name} {pane} ")]:
+                    _keep(tables, key, starts[pane])
+    memory.seen = memory.seen.filter(pl.col("time") + plan.dedup_horizon >= memory.closed)
+
+
+def known(memory: Memory) -> Bools:
+    """Tell of each subject whether anything but ids is left of it."""
+    found = np.zeros(memory.subjects.height, bool)
+    going = memory.moments.filter(pl.col("since").is_not_null())
+    named = [table for tables in memory.named().values() for table in tables.values()]
+    for table in [*named, memory.members, going]:
+        found[table["code"].to_numpy()] = True
+    return found
+
+
+def _boundary(plan: ContextPlan, signal: SignalPlan, closed: int) -> int:
+    """Return the time before which rows are compacted: a border of all panes of the signal."""
+    coarsest = max(signal.panes[-1:], default=EVER)
+    return (closed - plan.grid.exact_limit) // max(coarsest, plan.grid.tick) * max(coarsest, plan.grid.tick)
+
+
+def _start(signal: SignalPlan, pane: int, closed: int) -> int:
+    """Return the time from which on the windows of one pane need rows after the closed tick."""
+    if pane == EVER:
+        return 0
+    reach = max((feature.reach or 0 for feature in signal.features if feature.pane == pane), default=0)
+    return (closed - reach) // pane * pane if pane else closed - reach
+
+
+def _keep(tables: Tables, key: str, start: int) -> None:
+    if key in tables and len(old := tables[key]) and old["time"].to_numpy().min() < start:
+        tables[key] = old.filter(pl.col("time") >= start)

@@ -1,0 +1,57 @@
+"""Intake: which batches are due, and the triggers among them in the order of their records."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.records import FACT
+from transforms.compiler.offer_definitions import OfferPlan
+from transforms.decision.ids import decision_ids
+
+
+def is_fact(batch: pa.RecordBatch) -> bool:
+    """Tell facts from triggers."""
+    told: bool = batch.schema.metadata[b"signal"] == FACT.metadata[b"signal"]
+    return told
+
+
+def part(
+    batches: Sequence[pa.RecordBatch], first: int | None, upto: int
+) -> tuple[list[pa.RecordBatch], list[pa.RecordBatch]]:
+    """Part the rows that act at ticks up to `upto` from those that wait; `first` is the first open tick."""
+    due, waiting = [], []
+    for batch in batches:
+        ticks = batch["tick"].to_numpy()
+        waits = (ticks if first is None else np.maximum(ticks, first)) > upto
+        if waits.any():
+            waiting.append(batch.filter(waits))
+        if not waits.all():
+            due.append(batch.filter(~waits) if waits.any() else batch)
+    return due, waiting
+
+
+def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | None) -> pa.Table:
+    """Return triggers by tick, subject and decision id, with `subject_kind` and `decision_id`.
+
+    Those that come too late are moved to the first open tick and marked; their ids are of their own tick.
+    """
+    due = pa.concat_tables(map(_with_kind, batches))
+    frame = cast(pl.DataFrame, pl.from_arrow(due.select(["subject_kind", "subject", "trigger", "tick", "late"])))
+    frame = frame.with_columns(decision_ids(plan.playbook, frame))
+    if first is not None:
+        late = pl.col("late") | (pl.col("tick") < first)
+        frame = frame.with_columns(pl.max_horizontal("tick", first), late)
+    frame = frame.with_row_index("row").sort("tick", "subject_kind", "subject", "decision_id")
+    ordered = due.take(frame["row"].to_arrow())
+    for name in ("tick", "late"):
+        ordered = ordered.set_column(ordered.column_names.index(name), name, frame[name].to_arrow())
+    return ordered.append_column("decision_id", pa.array(frame["decision_id"].to_list(), pa.string()))
+
+
+def _with_kind(batch: pa.RecordBatch) -> pa.Table:
+    kind = batch.schema.metadata[b"subject_kind"].decode()
+    table = pa.table(batch).replace_schema_metadata()
+    return table.append_column("subject_kind", pa.repeat(kind, len(table)))

@@ -1,0 +1,106 @@
+"""Record batches on their way between stages: packed once, opened where they are used."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam import coders
+
+from transforms.arrays.plain_arrow import used
+from transforms.context.grid import CLOSED_AT
+from transforms.shell.arrow_coder import from_ipc, to_ipc
+
+_HEAD = struct.Struct("<qqq")
+_NEVER_LATE = -1
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """A packed record batch of one shard, never empty, that shows the bounds of its times.
+
+    Runners encode and decode an element at each stage, and a stage that holds it does so once more. What is packed
+    only passes through.
+
+    Attributes:
+        packed: The bounds and the floor, then the batch as an Arrow IPC stream.
+    """
+
+    packed: bytes
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch, times: str = "time") -> "PackedBatch":
+        """Pack a batch.
+
+        Args:
+            batch: At least one row.
+            times: Its int64 column of milliseconds.
+        """
+        bounds = pc.min_max(batch[times])
+        return cls(to_ipc(_lean(batch), _HEAD.pack(bounds["min"].as_py(), bounds["max"].as_py(), _NEVER_LATE)))
+
+    @property
+    def earliest(self) -> int:
+        """The smallest of its times, milliseconds."""
+        return int(_HEAD.unpack_from(self.packed)[0])
+
+    @property
+    def latest(self) -> int:
+        """The greatest of its times, milliseconds."""
+        return int(_HEAD.unpack_from(self.packed)[1])
+
+    @property
+    def floor(self) -> int:
+        """The tick that was closed when it came, if some of its rows are late; -1 if none is."""
+        return int(_HEAD.unpack_from(self.packed)[2])
+
+    def came_at(self, closed: int | None) -> "PackedBatch":
+        """Return the parcel with its floor, when that tick is closed: so a replay lets late rows act where they did."""
+        if closed is None or self.earliest >= closed:
+            return self
+        return PackedBatch(_HEAD.pack(self.earliest, self.latest, closed) + self.packed[_HEAD.size :])
+
+    def open(self) -> pa.RecordBatch:
+        """Return the batch."""
+        batch = from_ipc(self.packed, _HEAD.size)
+        if self.floor == _NEVER_LATE or int(batch.schema.metadata.get(CLOSED_AT, _NEVER_LATE)) >= self.floor:
+            return batch
+        return batch.replace_schema_metadata({**batch.schema.metadata, CLOSED_AT: str(self.floor).encode()})
+
+
+def _lean(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch with dictionaries that hold no more than its rows have."""
+    for n, field in enumerate(batch.schema):
+        if pa.types.is_dictionary(field.type):
+            batch = batch.set_column(n, field.name, used(batch.column(n)))
+    return batch
+
+
+class PackedBatchCoder(coders.Coder):
+    """Passes on what a `PackedBatch` holds."""
+
+    def encode(self, value: PackedBatch) -> bytes:
+        """Return its bytes."""
+        return value.packed
+
+    def decode(self, encoded: bytes) -> PackedBatch:
+        """Return the parcel."""
+        return PackedBatch(encoded)
+
+    def is_deterministic(self) -> bool:
+        """As batches: never a key."""
+        return False
+
+
+ShardBatch = tuple[int, PackedBatch]
+"""What stages give each other: a shard, and rows of its subjects."""
+
+
+def to_all(batch: pa.RecordBatch, shards: int, times: str = "time") -> Iterator[ShardBatch]:
+    """Yield a batch for each shard; see `PackedBatch.of`."""
+    parcel = PackedBatch.of(batch, times)
+    yield from ((shard, parcel) for shard in range(shards))
+
+
+coders.registry.register_coder(PackedBatch, PackedBatchCoder)

@@ -1,0 +1,167 @@
+"""The state of a shard of a stream: a blob as of some tick, all that came since, and a cell that says what that makes.
+
+What is decoded stays in the worker between ticks. It counts only while its token is that of the cell: a runner may
+restore an older state under a living worker, retry a bundle, or move a key to another worker and back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from schemas.durations import DAY
+from transforms.context.grid import CLOSED_AT, Grid
+from transforms.parsing.batches import by_number
+from transforms.shell.packed_batch import PackedBatch
+
+LEAST_LOG = 64 * 1024
+"""Bytes of log under which no new blob is made."""
+LOG_SHARE = 0.5
+"""Of the blob, as much log as makes a new one due: a rebuilt shard replays no more, and a byte is written thrice."""
+OLDEST = DAY
+"""How far a log goes back: what a state has forgotten is not kept there for much longer."""
+
+Known = TypeVar("Known")
+
+
+class Cell(msgspec.Struct, array_like=True, frozen=True):
+    """What blob and log amount to.
+
+    Attributes:
+        closed: The last tick, None before the first.
+        since: The tick of the blob, or the first.
+        token: Digest of all that came and of the ticks, in their order.
+        blob: Bytes of the blob.
+        logged: Bytes of the log.
+    """
+
+    closed: int | None = None
+    since: int | None = None
+    token: bytes = b""
+    blob: int = 0
+    logged: int = 0
+
+    @classmethod
+    def read(cls, cell: Any) -> "Cell":
+        """Return what a state cell holds."""
+        packed = cell.read()
+        return cls() if packed is None else msgspec.msgpack.decode(packed, type=cls)
+
+    def write(self, cell: Any) -> None:
+        """Put it into a state cell."""
+        cell.write(msgspec.msgpack.encode(self))
+
+    def after(self, parcel: PackedBatch) -> "Cell":
+        """Return the cell after a parcel came."""
+        token, logged = _digest(self.token, parcel.packed), self.logged + len(parcel.packed)
+        return msgspec.structs.replace(self, token=token, logged=logged)
+
+    def at(self, tick: int) -> "Cell":
+        """Return the cell after a tick."""
+        since = tick if self.since is None else self.since
+        return msgspec.structs.replace(self, closed=tick, since=since, token=_digest(self.token, b"%d" % tick))
+
+    def folded(self, blob: int, left: list[PackedBatch]) -> "Cell":
+        """Return the cell after a new blob, which all that came is part of but for what is left."""
+        logged = sum(len(parcel.packed) for parcel in left)
+        return msgspec.structs.replace(self, since=self.closed, blob=blob, logged=logged)
+
+    @property
+    def full(self) -> bool:
+        """Whether a new blob is due."""
+        old = self.closed is not None and self.since is not None and self.closed - self.since >= OLDEST
+        return old or self.logged > max(LEAST_LOG, LOG_SHARE * self.blob)
+
+
+@dataclass
+class Held(Generic[Known]):
+    """What a worker holds of a shard.
+
+    Attributes:
+        token: Of the cell that it is true of.
+        known: What is remembered, decoded.
+        parcels: Those that no tick has opened.
+        waiting: Opened rows, by the tick at which they act.
+    """
+
+    token: bytes
+    known: Known
+    parcels: list[PackedBatch] = field(default_factory=list)
+    waiting: list[tuple[int, pa.RecordBatch]] = field(default_factory=list)
+
+    def due(self, upto: int) -> list[pa.RecordBatch]:
+        """Take out what acts up to a tick, rows of later ticks in the same parcels included."""
+        opened = [parcel.open() for parcel in self.parcels if parcel.earliest < upto]
+        self.parcels = [parcel for parcel in self.parcels if parcel.earliest >= upto]
+        found = [batch for tick, batch in self.waiting if tick <= upto]
+        self.waiting = [(tick, batch) for tick, batch in self.waiting if tick > upto]
+        return found + opened
+
+    def every(self) -> list[pa.RecordBatch]:
+        """Take out all that has not acted."""
+        found = [batch for _, batch in self.waiting] + [parcel.open() for parcel in self.parcels]
+        self.parcels, self.waiting = [], []
+        return found
+
+    def wait(self, batches: list[pa.RecordBatch], tick: int, upto: int) -> None:
+        """Keep rows of later ticks than `upto`, those of each apart; `tick` is the distance of ticks."""
+        for batch in batches:
+            first = max(upto, int(batch.schema.metadata.get(CLOSED_AT, upto))) + tick
+            self.waiting += [(max(at, first), rows) for at, rows in by_tick(batch, tick)]
+
+    def wake(self, tick: int, upto: int) -> int | None:
+        """Return the first tick after `upto` at which something acts."""
+        ticks = [max(parcel.earliest // tick + 1, upto // tick + 1) * tick for parcel in self.parcels]
+        return min([*ticks, *(at for at, _ in self.waiting)], default=None)
+
+    def left(self) -> list[PackedBatch]:
+        """Return all that has not acted."""
+        return [*self.parcels, *(PackedBatch.of(batch) for _, batch in self.waiting)]
+
+
+class Residents(Generic[Known]):
+    """What the workers of a process hold, by owner (a stage of a pipeline) and shard; any of its threads may ask."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._held: dict[tuple[str, int], Held[Known]] = {}
+        self._lock = Lock()
+
+    def came(self, owner: str, shard: int, before: Cell, parcel: PackedBatch, after: Cell) -> None:
+        """Give a parcel to the resident that is true of the cell before it, if there is one."""
+        with self._lock:
+            resident = self._held.get((owner, shard))
+        if resident is not None and resident.token == before.token:
+            resident.parcels.append(parcel)
+            resident.token = after.token
+
+    def take(self, owner: str, shard: int, cell: Cell) -> Held[Known] | None:
+        """Take out the resident that is true of a cell; whoever fails with it will find none."""
+        with self._lock:
+            resident = self._held.pop((owner, shard), None)
+        return resident if resident is not None and resident.token == cell.token else None
+
+    def keep(self, owner: str, shard: int, resident: Held[Known]) -> None:
+        """Hold a resident until it is asked for."""
+        with self._lock:
+            self._held[owner, shard] = resident
+
+    def forget(self, owner: str) -> None:
+        """Let go of all shards of an owner."""
+        with self._lock:
+            self._held = {key: one for key, one in self._held.items() if key[0] != owner}
+
+
+def by_tick(batch: pa.RecordBatch, tick: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the rows of each tick, the first after their times."""
+    ticks, numbers = np.unique(Grid(tick).after(batch["time"].to_numpy()), return_inverse=True)
+    yield from ((int(ticks[number]), rows) for number, rows in by_number(batch, numbers))
+
+
+def _digest(token: bytes, content: bytes) -> bytes:
+    return blake2b(content, key=token, digest_size=16).digest()

@@ -1,0 +1,79 @@
+"""When a stateful stage wakes: one event-time timer, chained from tick to tick, with its guards."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import Timestamp
+
+STAGES = ("watch_feeds", "track_subscribers", "track_groups", "decide_offers")
+"""The stages in their order. Timers of different stages need different names: a fused runner delivers by name."""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """History that an unbounded job catches up with in spans of many ticks: the same outcome in far fewer steps.
+
+    Spans end at the same event times in all shards and stages, so that no stage runs ahead of another.
+
+    Attributes:
+        until: The event time up to which signals are history, milliseconds; a job's launch is a good one.
+        span: The length of a span, milliseconds, a multiple of the tick; a shard holds the signals of one.
+    """
+
+    until: int
+    span: int
+
+    def end_of_span(self, tick: int) -> int:
+        """Return the tick that ends the span in which a tick lies: the tick itself where no history is left."""
+        end = -(-tick // self.span) * self.span
+        return end if end <= self.until else tick
+
+
+@dataclass(frozen=True)
+class TickTimer:
+    """The rule by which one stage wakes.
+
+    A bounded run wakes once, at the end of the global window; an unbounded one at each tick that has something
+    to do, or at the end of its span of a backlog. A stage wakes 1 ms after the one before it: what was made at a
+    tick carries the tick's own time, and a timer at exactly the time of what it waits for comes too early.
+
+    Attributes:
+        stage: Name of the stage, one of `STAGES`.
+        bounded: Whether the input ends.
+        backlog: History to catch up with.
+    """
+
+    stage: str
+    bounded: bool
+    backlog: Backlog | None = None
+
+    def at(self, tick: int, wake: Any, timer: Any) -> None:
+        """Set the timer for a tick, or the end of its span, unless it is set for that or an earlier one.
+
+        Args:
+            tick: Milliseconds.
+            wake: The state cell that remembers the tick of the timer.
+            timer: The timer.
+        """
+        tick = tick if self.backlog is None else self.backlog.end_of_span(tick)
+        remembered = wake.read()
+        if remembered is None or (tick < remembered and not self.bounded):
+            wake.write(tick)
+            timer.set(self.time_of(tick))
+
+    def due(self, fired: Timestamp, wake: Any) -> int | None:
+        """Return the tick up to which to advance and forget the timer; None for a stale or spurious firing."""
+        tick: int | None = wake.read()
+        if tick is None or fired < self.time_of(tick):
+            return None
+        wake.clear()
+        return tick
+
+    def time_of(self, tick: int) -> Timestamp:
+        """Return when the stage wakes for a tick."""
+        position = STAGES.index(self.stage)
+        if self.bounded:
+            last = GlobalWindow().max_timestamp().micros // 1000  # timers travel in whole milliseconds
+            return Timestamp(micros=1000 * (last - (len(STAGES) - 1 - position)))
+        return Timestamp(micros=1000 * (tick + position))

@@ -1,0 +1,1 @@
+"""Pure columns: from the parts of windows to statistics and profiles of segments."""
