@@ -28,8 +28,8 @@ from transforms.context.ingest.source_liveness import Feeds, take_feeds
 from transforms.context.state import plan_migration as changing
 from transforms.context.state import retention
 from transforms.context.state import shard_state as memories
-from transforms.context.state.plan_migration import Change
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.plan_migration import PlanMigration
+from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes
 
 
@@ -57,7 +57,7 @@ class Advanced:
     wakes: Wakes
     intake: Ingested = field(repr=False)
     leaves: pl.DataFrame = field(repr=False)
-    memory: Memory = field(repr=False)
+    memory: ShardState = field(repr=False)
     _plan: ContextPlan = field(repr=False)
 
     @property
@@ -71,7 +71,7 @@ class Advanced:
         return memories.dump(settle(self._plan, self.memory))
 
 
-def settle(plan: ContextPlan, memory: Memory) -> Memory:
+def settle(plan: ContextPlan, memory: ShardState) -> ShardState:
     """Bring a memory into the one form that all calls with the same signals come to, in place; codes change."""
     retention.compact(plan, memory)
     retention.prune(plan, memory)
@@ -113,7 +113,7 @@ def advance(
 
 def advance_memory(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     signals: Sequence[pa.RecordBatch],
     upto: int,
     *,
@@ -179,7 +179,7 @@ def advance_memory(
     return Advanced(made, facts, told, intake.counts, waiting, wakes, intake, company.leaves, memory, plan)
 
 
-def note_unread(plan: ContextPlan, memory: Memory, after: int) -> None:
+def note_unread(plan: ContextPlan, memory: ShardState, after: int) -> None:
     """Note whose contexts changed after a tick in what no condition reads: calls for a part do not look there."""
     assert memory.closed is not None, "there were calls"
     changed = memory.subjects["changed"].to_numpy().copy()
@@ -190,7 +190,7 @@ def note_unread(plan: ContextPlan, memory: Memory, after: int) -> None:
 
 
 def _sequences(
-    plan: ContextPlan, memory: Memory, intake: Ingested, span: Span, feeds: Feeds, leaves: pl.DataFrame
+    plan: ContextPlan, memory: ShardState, intake: Ingested, span: Span, feeds: Feeds, leaves: pl.DataFrame
 ) -> dict[str, SequenceMatches]:
     """Run the sequences of all moments that have one; the tables of others are gone."""
     before, memory.steps = memory.steps, {}
@@ -206,12 +206,12 @@ def _sequences(
 
 def _points(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     features: Features,
     intake: Ingested,
     span: Span,
     asked: Ints,
-    change: Change | None,
+    change: PlanMigration | None,
     due: Periodic,
     wakes: Wakes,
     part: bool,
@@ -248,14 +248,14 @@ def _points(
     return points_of(grid, np.concatenate(keys))
 
 
-def _ready(plan: ContextPlan, memory: Memory) -> list[int]:
+def _ready(plan: ContextPlan, memory: ShardState) -> list[int]:
     """Return the ticks at which features become complete."""
     return sorted({plan.grid.at_least(at) for f in plan.features if (at := ready_at(memory, f)) is not None})
 
 
 def _there(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     features: Features,
     span: Span,
     changes: Mapping[str, MembershipChanges],
@@ -271,6 +271,6 @@ def _there(
     return np.flatnonzero(there)
 
 
-def _store(memory: Memory, changes: dict[str, MembershipChanges], fired: dict[str, Firings]) -> None:
+def _store(memory: ShardState, changes: dict[str, MembershipChanges], fired: dict[str, Firings]) -> None:
     memory.members = pl.concat([memory.members.clear(), *(change.members for change in changes.values())])
     memory.moments = pl.concat([memory.moments.clear(), *(one.memory for one in fired.values())])

@@ -39,7 +39,7 @@ MEMBERSHIP = pa.schema(
 
 
 @dataclass(frozen=True)
-class Memory:
+class LedgerState:
     """The state of one shard between two calls.
 
     Attributes:
@@ -53,10 +53,10 @@ class Memory:
     memberships: pa.Table
 
 
-def load(state: bytes | None) -> Memory:
+def load(state: bytes | None) -> LedgerState:
     """Return what `dump` wrote, or the memory of a shard that has decided nothing."""
     header, tables = table_blob.load(KIND, state) if state is not None else ({}, {})
-    return Memory(
+    return LedgerState(
         header.get("closed"),
         tables.get("reservations", RESERVATION.empty_table()),
         tables.get("memberships", MEMBERSHIP.empty_table()),

@@ -109,7 +109,7 @@ def test_a_content_of_another_form_is_told(go_on: Callable[[bytes], bytes]) -> N
 
 
 def test_each_level_has_its_own() -> None:
-    inner = shard_state.dump(shard_state.Memory())
+    inner = shard_state.dump(shard_state.ShardState())
     assert table_blob.load(shard_state.KIND, inner)[1] == {}
     assert {LEVELS, shard_state.KIND, ledgers.KIND, "feed"} == {"levels", "contexts", "ledger", "feed"}
 

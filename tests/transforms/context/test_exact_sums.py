@@ -19,7 +19,7 @@ from transforms.context.grid import Grid
 from transforms.context.ingest.dedup import signal_hash
 from transforms.context.state import shard_state as memories
 from transforms.context.state.partial_aggregates import WIDE
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 WHOLE = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([2**62, 2**63 - 1, -(2**63), 0])
 GRID = Grid(MINUTE, exact_limit=4 * MINUTE, short_pane=2 * MINUTE)
@@ -87,7 +87,7 @@ def test_subjects_and_times_that_leave_no_room_are_told_apart() -> None:
 
 def test_a_shard_says_that_it_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memories, "MOST_SUBJECTS", 2)
-    memory = Memory()
+    memory = ShardState()
     memory.know(pa.array(["a", "b"]))
     memory.know(pa.array(["b"]))
     with pytest.raises(ValueError, match="more than 2 subjects: run with more `--shards`"):

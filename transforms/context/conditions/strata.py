@@ -15,18 +15,18 @@ from transforms.context.features.timeline import EvaluationPoints, keys_of, poin
 from transforms.context.features.windows import Features
 from transforms.context.grid import Ints
 from transforms.context.groups.routing import GroupRouting
-from transforms.context.state.plan_migration import Change
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.plan_migration import PlanMigration
+from transforms.context.state.shard_state import ShardState
 
 
 def run_conditions(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     features: Features,
     span: Span,
     points: EvaluationPoints,
     company: GroupRouting,
-    change: Change | None,
+    change: PlanMigration | None,
     done: Mapping[str, SequenceMatches],
 ) -> tuple[dict[str, MembershipChanges], dict[str, Firings], EvaluationPoints]:
     """Run all values that fade, segments and moments, stratum by stratum; return where anything was evaluated, too."""
@@ -56,7 +56,7 @@ def run_conditions(
 
 def _fade(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     features: Features,
     span: Span,
     points: EvaluationPoints,

@@ -26,8 +26,8 @@ from transforms.context.groups.recipients import ADDRESS
 from transforms.context.groups.routing import GroupRouting
 from transforms.context.ingest.ingest import Ingested
 from transforms.context.state import retention
-from transforms.context.state.plan_migration import DEFINITION_CHANGED, Change, reason_of
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.plan_migration import DEFINITION_CHANGED, PlanMigration, reason_of
+from transforms.context.state.shard_state import ShardState
 
 HAPPENED = {
     "code": pl.Int64,
@@ -66,7 +66,7 @@ class Outputs:
 
 def outputs(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     features: Features,
     intake: Ingested,
     span: Span,
@@ -74,7 +74,7 @@ def outputs(
     fired: Mapping[str, Firings],
     written: EvaluationPoints,
     gone: pl.DataFrame,
-    change: Change | None,
+    change: PlanMigration | None,
     pulse: SegmentStats,
     final: bool,
     company: GroupRouting,
@@ -112,7 +112,7 @@ def _happened(
     changes: Mapping[str, MembershipChanges],
     fired: Mapping[str, Firings],
     gone: pl.DataFrame,
-    change: Change | None,
+    change: PlanMigration | None,
     company: GroupRouting,
 ) -> pl.DataFrame:
     """Return all transitions: code, tick, kind, name, event, reason, late, trigger (null where no offer follows).
@@ -171,7 +171,7 @@ def _contexts_at(
     return written, seen
 
 
-def _at_end(memory: Memory, span: Span, final: bool) -> tuple[Ints, Ints]:
+def _at_end(memory: ShardState, span: Span, final: bool) -> tuple[Ints, Ints]:
     """Return code and tick of the subjects whose context is written because the run ends."""
     codes = np.flatnonzero(retention.known(memory)) if final else np.empty(0, np.int64)
     return codes, np.full(len(codes), span.upto)

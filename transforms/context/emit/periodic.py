@@ -7,13 +7,13 @@ from transforms.compiler.context_plan import ContextPlan
 from transforms.context.conditions.segments import NEVER, Span
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of, without_repeats
 from transforms.context.grid import Ints
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 
 class Periodic:
     """Collects the changes of one call; what changed after the last multiple is noted in the memory."""
 
-    def __init__(self, plan: ContextPlan, memory: Memory, span: Span) -> None:
+    def __init__(self, plan: ContextPlan, memory: ShardState, span: Span) -> None:
         """Start with what the memory has noted."""
         self._grid, self._every, self._span = plan.grid, plan.contexts_every, span
         self._memory = memory

@@ -15,7 +15,7 @@ from transforms.context.features import intervals
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
 from transforms.context.features.windows import Features
 from transforms.context.grid import Ints
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 _SEGMENT, _END, _NAME, _SUMS = "the segment", "the end", "the name", "the sums"
 """Columns beside those that a playbook names: its names have no blank."""
@@ -63,7 +63,7 @@ class SegmentStats:
         features: Features,
         span: Span,
         turns: Mapping[str, pl.DataFrame],
-        memory: Memory,
+        memory: ShardState,
         widths: Sequence[int],
         final: bool,
     ) -> None:

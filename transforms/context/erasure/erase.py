@@ -17,7 +17,7 @@ from transforms.context.erasure.requests import ERASURE, KEY
 from transforms.context.erasure.tombstones import Tombstone, Who
 from transforms.context.groups import identity, people
 from transforms.context.state import shard_state as memories
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 _TABLES = {"rows": "features", "panes": "features", "values": "features", "steps": "sequences", "groups": "identity"}
 
@@ -138,7 +138,7 @@ def removals(requests: pl.DataFrame, counts: pl.DataFrame) -> pa.Table:
     return plain(both.select(REMOVED.names)).cast(REMOVED)
 
 
-def _subjects(plan: ContextPlan, memory: Memory, requests: pl.DataFrame, erased: Erased) -> Iterator[pl.DataFrame]:
+def _subjects(plan: ContextPlan, memory: ShardState, requests: pl.DataFrame, erased: Erased) -> Iterator[pl.DataFrame]:
     """Erase the level's own subjects and tell of the memberships that end."""
     who = requests.filter(pl.col("subject_kind") == plan.level).unique("token", maintain_order=True)
     known = memory.subjects.with_row_index("code").with_columns(pl.col("code").cast(pl.Int64))
@@ -163,7 +163,7 @@ def _subjects(plan: ContextPlan, memory: Memory, requests: pl.DataFrame, erased:
     memory.subjects = memory.subjects.with_columns(changed=pl.col("changed") & ~gone)
 
 
-def _members(memory: Memory, requests: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _members(memory: ShardState, requests: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Erase what groups know through subscribers; those leave the groups they are in."""
     who = requests.filter(pl.col("subject_kind") == SUBSCRIBER).unique("token", maintain_order=True)
     who = who.with_columns(member=people.member_of(who["subject"]))
@@ -175,7 +175,7 @@ def _members(memory: Memory, requests: pl.DataFrame) -> Iterator[pl.DataFrame]:
         memory.groups[people.KEPT] = left
 
 
-def _groups(plan: ContextPlan, memory: Memory, requests: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _groups(plan: ContextPlan, memory: ShardState, requests: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """End the stays in groups; `identity` forgets their names once it has told that."""
     who = requests.filter(pl.col("subject_kind") != SUBSCRIBER).unique("token", maintain_order=True)
     group = {"group_kind": "subject_kind", "group": "subject"}
@@ -189,7 +189,7 @@ def _groups(plan: ContextPlan, memory: Memory, requests: pl.DataFrame) -> Iterat
     memory.groups[identity.KEPT] = both.select(events.columns).sort(identity.ORDER)
 
 
-def _drop(memory: Memory, column: str, who: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _drop(memory: ShardState, column: str, who: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Drop the rows of somebody from every table that has the column, and count them."""
     gone = pl.col(column).is_in(who[column].implode())
     for kind, table in memory.tables():

@@ -20,7 +20,7 @@ from transforms.context.grid import Bools, Ints
 from transforms.context.groups.epochs import Epochs, consents_of
 from transforms.context.groups.member_values import MemberValues
 from transforms.context.state import partial_aggregates
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 MANY = 0.25
 """The share of subjects from which on it is no cheaper to look at them alone."""
@@ -33,7 +33,7 @@ class Features:
         faded: Derived values that fade, by name, as far as they have been run.
     """
 
-    def __init__(self, plan: ContextPlan, memory: Memory, leaves: pl.DataFrame) -> None:
+    def __init__(self, plan: ContextPlan, memory: ShardState, leaves: pl.DataFrame) -> None:
         """Keep hold of the rows; the memory may drop them afterwards.
 
         Args:
@@ -184,7 +184,7 @@ class Features:
         return table.filter(self._whose[table["code"].to_numpy()])
 
 
-def _consents(plan: ContextPlan, memory: Memory) -> pl.DataFrame | None:
+def _consents(plan: ContextPlan, memory: ShardState) -> pl.DataFrame | None:
     """Return who of a group's members consents since when, see `Epochs`; None where no feature asks."""
     members = plan.signals.get(MEMBERS)
     if members is None or not any(measure.key == PROFILING for measure in members.measures):
@@ -200,7 +200,7 @@ def empty_rows(signal: SignalPlan) -> pl.DataFrame:
     return pl.DataFrame(schema={"code": pl.Int64, "time": pl.Int64, **whose, **ties, **measures})
 
 
-def ready_at(memory: Memory, feature: Feature) -> int | None:
+def ready_at(memory: ShardState, feature: Feature) -> int | None:
     """Return the first time at which all windows behind the feature are complete; None where they always are."""
     ends = []
     for one in (one for one in feature.behind if one.reach is not None):

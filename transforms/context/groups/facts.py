@@ -14,16 +14,16 @@ from transforms.context.grid import Ints
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_changes, root_of
-from transforms.context.state.plan_migration import Change
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.plan_migration import PlanMigration
+from transforms.context.state.shard_state import ShardState
 
 
 def of_subscribers(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     identity: Identity,
     changes: Mapping[str, MembershipChanges],
-    change: Change | None,
+    change: PlanMigration | None,
 ) -> list[pa.RecordBatch]:
     """Tell the root of a subscriber of its segments; a new root of all of them, the old one that they are gone.
 
@@ -50,11 +50,11 @@ def of_subscribers(
 
 def of_groups(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     people: pl.DataFrame,
     changes: Mapping[str, MembershipChanges],
     span: Span,
-    change: Change | None,
+    change: PlanMigration | None,
 ) -> list[pa.RecordBatch]:
     """Tell the roots of a group's members of its segments, and the root of a new member of all of them.
 
@@ -81,7 +81,7 @@ def of_groups(
     return _batch(plan, memory, rows)
 
 
-def of_sizes(plan: ContextPlan, memory: Memory, sizes: pl.DataFrame) -> list[pa.RecordBatch]:
+def of_sizes(plan: ContextPlan, memory: ShardState, sizes: pl.DataFrame) -> list[pa.RecordBatch]:
     """Tell groups as contact roots that they are too large, or so no more.
 
     Args:
@@ -112,7 +112,7 @@ def _events(plan: ContextPlan, changes: Mapping[str, MembershipChanges]) -> pl.D
 
 
 def _news(
-    plan: ContextPlan, changes: Mapping[str, MembershipChanges], change: Change | None, codes: Ints
+    plan: ContextPlan, changes: Mapping[str, MembershipChanges], change: PlanMigration | None, codes: Ints
 ) -> pl.DataFrame:
     """Return who is in the segments that roots were not told of before, and who is not, at the first tick of a plan."""
     if change is None or not change.told:
@@ -132,7 +132,7 @@ def _all_segments(plan: ContextPlan, changes: Mapping[str, MembershipChanges], w
     return pl.concat(each)
 
 
-def _batch(plan: ContextPlan, memory: Memory, rows: pl.DataFrame) -> list[pa.RecordBatch]:
+def _batch(plan: ContextPlan, memory: ShardState, rows: pl.DataFrame) -> list[pa.RecordBatch]:
     told = rows.with_columns(
         pl.Series("subject", memory.subjects["subject"].gather(rows["code"]), dtype=pl.String),
         subject_kind=pl.lit(plan.level),

@@ -20,7 +20,7 @@ from transforms.context.groups import roots
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import member_of
 from transforms.context.ingest.ingest import Ingested, measured
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 
 def joins(plan: ContextPlan, identity: Identity) -> Ints:
@@ -31,7 +31,7 @@ def joins(plan: ContextPlan, identity: Identity) -> Ints:
 
 
 def signals_to_groups(
-    plan: ContextPlan, memory: Memory, identity: Identity, intake: Ingested
+    plan: ContextPlan, memory: ShardState, identity: Identity, intake: Ingested
 ) -> Iterator[pa.RecordBatch]:
     """Yield the signals of members that their groups' features read, late ones apart; none of who has left since."""
     subscribers = memory.subjects.select(pl.col("subject").alias(SUBSCRIBER), member_of(memory.subjects["subject"]))
@@ -54,7 +54,7 @@ def signals_to_groups(
 
 def members_to_groups(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     features: Features,
     identity: Identity,
     changes: Mapping[str, MembershipChanges],
@@ -82,7 +82,7 @@ def members_to_groups(
 
 def _members_of(
     plan: ContextPlan,
-    memory: Memory,
+    memory: ShardState,
     features: Features,
     identity: Identity,
     changes: Mapping[str, MembershipChanges],
@@ -124,7 +124,7 @@ def _members_of(
 
 
 def people_to_groups(
-    plan: ContextPlan, memory: Memory, identity: Identity, moves: pl.DataFrame
+    plan: ContextPlan, memory: ShardState, identity: Identity, moves: pl.DataFrame
 ) -> Iterator[pa.RecordBatch]:
     """Yield who joined and left groups, and what they know of a member as a recipient, whenever that changes."""
     edges = [edge for kind in GROUPS for edge in identity.edges(kind)]

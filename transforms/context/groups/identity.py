@@ -11,7 +11,7 @@ import pyarrow as pa
 from schemas.playbook_levels import GROUPS
 from transforms.context.conditions.segments import NEVER
 from transforms.context.grid import Grid, Ints
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 EVENTS = {
     "code": pl.Int64,
@@ -151,7 +151,7 @@ class Identity:
             yield new["code"].to_numpy(), new[edge].to_numpy()
 
 
-def identify(memory: Memory, told: pl.DataFrame | None, allowed_lateness: int, min_confidence: float) -> Identity:
+def identify(memory: ShardState, told: pl.DataFrame | None, allowed_lateness: int, min_confidence: float) -> Identity:
     """Take in what was told about memberships; it acts from its time, or from the closed tick if it is late.
 
     Args:

@@ -12,7 +12,7 @@ from transforms.compiler.definitions import Feature
 from transforms.context.conditions.segments import NEVER
 from transforms.context.features.timeline import EvaluationPoints, keys_of, without_repeats
 from transforms.context.grid import Ints
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 NONE_IS_ZERO = ("count", "sum", "distinct")
 _PAIR, _SEEN = "the pair", "members seen"
@@ -22,7 +22,7 @@ _PAIR, _SEEN = "the pair", "members seen"
 class MemberValues:
     """What members told, from a tick until they told something else or left."""
 
-    def __init__(self, plan: ContextPlan, memory: Memory, leaves: pl.DataFrame) -> None:
+    def __init__(self, plan: ContextPlan, memory: ShardState, leaves: pl.DataFrame) -> None:
         """Lay out the rows of the memory.
 
         Args:

@@ -11,7 +11,7 @@ from transforms.context.features.timeline import EvaluationPoints, keys_of
 from transforms.context.grid import Bools, Grid, Ints
 from transforms.context.groups.epochs import keep_rest
 from transforms.context.groups.member_values import keep_last
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 KEPT = "people"
 """The name under which a memory keeps what members told."""
@@ -35,7 +35,7 @@ def member_of(subscribers: pl.Series) -> pl.Series:
     return pl.Series("member", finalise(fnv1a64(strings)).view(np.int64))
 
 
-def take_people(grid: Grid, memory: Memory, told: pl.DataFrame | None) -> pl.DataFrame:
+def take_people(grid: Grid, memory: ShardState, told: pl.DataFrame | None) -> pl.DataFrame:
     """Take in who joined and left, and return all that is known of members.
 
     Args:
@@ -57,7 +57,7 @@ def take_people(grid: Grid, memory: Memory, told: pl.DataFrame | None) -> pl.Dat
     return people
 
 
-def keep_people(people: pl.DataFrame, memory: Memory, leaves: pl.DataFrame) -> None:
+def keep_people(people: pl.DataFrame, memory: ShardState, leaves: pl.DataFrame) -> None:
     """Keep what is known of those who are still there at the closed tick, and nothing through those who left."""
     if leaves.height:
         for tables in (memory.rows, memory.panes, memory.values):

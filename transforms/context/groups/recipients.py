@@ -7,7 +7,7 @@ from transforms.compiler.context_plan import ContextPlan
 from transforms.context.groups import roots
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 ADDRESS = dict.fromkeys(("root_kind", "root", "recipient", "household", "sme"), pl.String) | {"moved_until": pl.Int64}
 MOVES, TRIGGERED = "moves", "triggered"
@@ -27,7 +27,7 @@ def of_lone_subscribers(triggers: pl.DataFrame) -> pl.DataFrame:
     return triggers.select(root_kind=pl.lit(roots.SUBSCRIBER), root="subject", recipient="subject", **nothing)
 
 
-def moves_in(plan: ContextPlan, memory: Memory, identity: Identity, triggers: pl.DataFrame) -> pl.DataFrame:
+def moves_in(plan: ContextPlan, memory: ShardState, identity: Identity, triggers: pl.DataFrame) -> pl.DataFrame:
     """Return the changes of contact roots that bar a subscriber at some tick of the span, as `roots.MOVES`.
 
     Args:

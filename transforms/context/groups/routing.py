@@ -19,8 +19,8 @@ from transforms.context.groups.identity import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
 from transforms.context.groups.sizes import take_sizes
 from transforms.context.ingest.ingest import Ingested
-from transforms.context.state.plan_migration import Change
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.plan_migration import PlanMigration
+from transforms.context.state.shard_state import ShardState
 
 NOBODY = pl.DataFrame(schema=PEOPLE)
 
@@ -52,7 +52,7 @@ class GroupRouting:
         return []
 
     def facts(
-        self, changes: Mapping[str, MembershipChanges], span: Span, change: Change | None
+        self, changes: Mapping[str, MembershipChanges], span: Span, change: PlanMigration | None
     ) -> list[pa.RecordBatch]:
         """Return what contact roots are told, as `schemas.records.FACT`; of all that is new to them, if a plan is."""
         return []
@@ -63,7 +63,7 @@ class _Members(GroupRouting):
     """A call of subscribers who may be in groups."""
 
     plan: ContextPlan
-    memory: Memory
+    memory: ShardState
     intake: Ingested
     identity: Identity
     moves: pl.DataFrame = field(init=False)
@@ -85,7 +85,7 @@ class _Members(GroupRouting):
         return told
 
     def facts(
-        self, changes: Mapping[str, MembershipChanges], span: Span, change: Change | None
+        self, changes: Mapping[str, MembershipChanges], span: Span, change: PlanMigration | None
     ) -> list[pa.RecordBatch]:
         return facts.of_subscribers(self.plan, self.memory, self.identity, changes, change)
 
@@ -95,7 +95,7 @@ class _Group(GroupRouting):
     """A call of groups."""
 
     plan: ContextPlan
-    memory: Memory
+    memory: ShardState
     people: pl.DataFrame
     sizes: pl.DataFrame
 
@@ -112,13 +112,13 @@ class _Group(GroupRouting):
         return []
 
     def facts(
-        self, changes: Mapping[str, MembershipChanges], span: Span, change: Change | None
+        self, changes: Mapping[str, MembershipChanges], span: Span, change: PlanMigration | None
     ) -> list[pa.RecordBatch]:
         segments = facts.of_groups(self.plan, self.memory, self.people, changes, span, change)
         return [*segments, *facts.of_sizes(self.plan, self.memory, self.sizes)]
 
 
-def group_routing(plan: ContextPlan, memory: Memory, intake: Ingested, span: Span) -> GroupRouting:
+def group_routing(plan: ContextPlan, memory: ShardState, intake: Ingested, span: Span) -> GroupRouting:
     """Return what groups mean to a call, after its signals were taken in."""
     told, nothing = intake.applied.get(MEMBERSHIP), np.empty(0, np.int64)
     if plan.level in GROUPS:

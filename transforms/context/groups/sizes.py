@@ -5,13 +5,13 @@ import polars as pl
 
 from transforms.context.conditions.segments import NEVER, Span
 from transforms.context.groups.people import presences_of
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 KEPT = "too_large"
 """The name under which a memory keeps which groups are too large."""
 
 
-def take_sizes(memory: Memory, people: pl.DataFrame, span: Span, most: int) -> pl.DataFrame:
+def take_sizes(memory: ShardState, people: pl.DataFrame, span: Span, most: int) -> pl.DataFrame:
     """Return which groups become too large in a span or are so no more, and remember it.
 
     Args:

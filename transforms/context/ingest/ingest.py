@@ -16,7 +16,7 @@ from transforms.compiler.features import MEMBER, SUBSCRIBER
 from transforms.context.conditions.sequences import rows_of
 from transforms.context.grid import Bools, Ints
 from transforms.context.ingest.dedup import duplicates, signal_hash
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 COUNTED = ("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending", "groups_too_large")
 COMMON = ("id", "source", "time", "subject")
@@ -50,7 +50,7 @@ class Ingested:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
 
 
-def ingest(plan: ContextPlan, memory: Memory, batches: Sequence[pa.RecordBatch], upto: int) -> Ingested:
+def ingest(plan: ContextPlan, memory: ShardState, batches: Sequence[pa.RecordBatch], upto: int) -> Ingested:
     """Apply the rows with time < `upto` to the memory.
 
     Args:
@@ -96,7 +96,7 @@ def _passed_on(rows: pa.Table | pa.RecordBatch) -> bool:
     return MEMBER in rows.schema.names
 
 
-def _due(plan: ContextPlan, memory: Memory, name: str, table: pa.Table, upto: int, intake: Ingested) -> pa.Table:
+def _due(plan: ContextPlan, memory: ShardState, name: str, table: pa.Table, upto: int, intake: Ingested) -> pa.Table:
     times = table["time"].to_numpy()
     waits = times >= upto
     last = None if memory.closed is None or _passed_on(table) else memory.closed - plan.allowed_lateness
@@ -111,7 +111,7 @@ def _due(plan: ContextPlan, memory: Memory, name: str, table: pa.Table, upto: in
     return table.filter(~(waits | hopeless))
 
 
-def _codes(memory: Memory, due: Sequence[pa.Table]) -> tuple[list[Ints], Ints]:
+def _codes(memory: ShardState, due: Sequence[pa.Table]) -> tuple[list[Ints], Ints]:
     """Make all subjects known; return the codes of each table's rows, and those of new subjects, sorted."""
     encoded = [used(table["subject"].combine_chunks().dictionary_encode()) for table in due]
     subjects = pc.unique(pa.chunked_array([each.dictionary for each in encoded], pa.string()))
@@ -123,7 +123,7 @@ def _codes(memory: Memory, due: Sequence[pa.Table]) -> tuple[list[Ints], Ints]:
 
 
 def _apply(
-    plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, codes: Ints, intake: Ingested
+    plan: ContextPlan, signal: SignalPlan, memory: ShardState, table: pa.Table, codes: Ints, intake: Ingested
 ) -> tuple[Ints, Ints]:
     """Turn the rows of one signal into rows of the memory; return code and time of those applied."""
     table = table.combine_chunks()
@@ -158,7 +158,7 @@ def _apply(
 
 
 def _recognise(
-    plan: ContextPlan, signal: SignalPlan, memory: Memory, table: pa.Table, frame: pl.DataFrame, intake: Ingested
+    plan: ContextPlan, signal: SignalPlan, memory: ShardState, table: pa.Table, frame: pl.DataFrame, intake: Ingested
 ) -> Bools:
     """Tell which rows are copies of what was seen; the others are seen now."""
     codes, times = frame["code"].to_numpy(), frame["time"].to_numpy()
@@ -173,7 +173,7 @@ def _recognise(
     return copies
 
 
-def _remember(signal: SignalPlan, memory: Memory, frame: pl.DataFrame, intake: Ingested) -> None:
+def _remember(signal: SignalPlan, memory: ShardState, frame: pl.DataFrame, intake: Ingested) -> None:
     """Add the measures of new rows to the rows of the signal."""
     if not signal.measures:
         return
@@ -225,7 +225,7 @@ def _order(rows: pl.DataFrame) -> Ints:
     return order
 
 
-def _earliest(memory: Memory, applied: Iterable[tuple[Ints, Ints]]) -> Ints:
+def _earliest(memory: ShardState, applied: Iterable[tuple[Ints, Ints]]) -> Ints:
     """Return the earliest time of the rows applied of each subject; a number past all times for none."""
     earliest = np.full(memory.subjects.height, np.iinfo(np.int64).max)
     for codes, times in applied:

@@ -15,7 +15,7 @@ from transforms.context.advance import Advanced
 from transforms.context.conditions.segments import NEVER
 from transforms.context.grid import Ints
 from transforms.context.live.shelf import Chosen, Shelf, Taken
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes
 
 KINDS = ("rows", "panes", "values", "steps", "fading", "groups")
@@ -35,7 +35,7 @@ class Laid:
         wakes: When something may change without new signals.
     """
 
-    def __init__(self, memory: Memory, wakes: Wakes) -> None:
+    def __init__(self, memory: ShardState, wakes: Wakes) -> None:
         """Lay out a memory.
 
         Args:
@@ -67,7 +67,7 @@ class Laid:
         """Return codes in the order of the subjects' names."""
         return codes[self._subjects.gather(codes).arg_sort().to_numpy()]
 
-    def take(self, chosen: Chosen, told: Ints) -> Memory:
+    def take(self, chosen: Chosen, told: Ints) -> ShardState:
         """Return the memory of some subjects; of ids that were seen, only those of the subjects of some codes."""
         names, changed = self._subjects.gather(chosen.codes), self._changed[chosen.codes]
         memory = replace(self.memory, subjects=pl.DataFrame({"subject": names, "changed": changed}))
@@ -99,7 +99,7 @@ class Laid:
             left = np.unique(codes[made.leaves["code"].to_numpy()])
             self._replace_rows(Chosen(left, len(self.wakes.ticks)), codes, after)
 
-    def whole(self) -> Memory:
+    def whole(self) -> ShardState:
         """Return everything that is remembered, as a memory that is not settled."""
         order = self._subjects.arg_sort().to_numpy()
         place = np.empty(len(order), np.int64)
@@ -140,7 +140,7 @@ class Laid:
                 if key in tables:
                     self._add(key, codes, [tables[key]])
 
-    def _replace_rows(self, chosen: Chosen, codes: Ints, after: Memory) -> None:
+    def _replace_rows(self, chosen: Chosen, codes: Ints, after: ShardState) -> None:
         """Do so with all rows of groups that somebody left."""
         for kind in ("rows", "panes", "values"):
             for name, table in after.named()[kind].items():
@@ -157,7 +157,7 @@ class Laid:
                 self._shelves[key].add(table.with_columns(code=pl.Series(codes[table["code"].to_numpy()])))
 
 
-def _emptied(memory: Memory) -> Memory:
+def _emptied(memory: ShardState) -> ShardState:
     empty: dict[str, Any] = {kind: {} for kind in KINDS} | {kind: getattr(memory, kind).clear() for kind in SINGLE}
     return replace(memory, subjects=memory.subjects.clear(), **empty)
 

@@ -13,7 +13,7 @@ from transforms.context.conditions.segments import NEVER
 from transforms.context.live.laid import Laid
 from transforms.context.live.shelf import Chosen
 from transforms.context.state import shard_state as memories
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes
 
 MOST = 0.25
@@ -23,7 +23,7 @@ MOST = 0.25
 class Resident:
     """What a shard remembers of one level, between ticks."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: ShardState) -> None:
         """Hold a settled memory of which nobody knows who is due: the first tick concerns everybody."""
         self._memory, self._wakes = memory, Wakes(memory.subjects.height)
         self._wakes.all_at(-NEVER)
@@ -39,7 +39,7 @@ class Resident:
         """Return the state as a blob."""
         return memories.dump(self.memory())
 
-    def memory(self) -> Memory:
+    def memory(self) -> ShardState:
         """Return everything that is remembered, settled."""
         if self._laid is not None:
             assert self._plan is not None, "it was laid out for a call"
@@ -97,7 +97,7 @@ class Resident:
             self._memory = self._laid.memory
         return self._laid
 
-    def _whole(self, plan: ContextPlan, laid: Laid) -> Memory:
+    def _whole(self, plan: ContextPlan, laid: Laid) -> ShardState:
         memory = laid.whole()
         note_unread(plan, memory, self._all_until)
         return memory
@@ -111,7 +111,7 @@ class Resident:
             self._settled = True
 
     @property
-    def _head(self) -> Memory:
+    def _head(self) -> ShardState:
         """What is not about single subjects."""
         return self._memory if self._laid is None else self._laid.memory
 

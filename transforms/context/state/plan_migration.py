@@ -11,14 +11,14 @@ from transforms.compiler.keys import TOLD
 from transforms.context.conditions.segments import MembershipChanges, Span
 from transforms.context.features.windows import empty_rows
 from transforms.context.state import partial_aggregates
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 DEFINITION_CHANGED = "definition_changed"
 """The reason of what happens at the first tick of a version because of it."""
 
 
 @dataclass(frozen=True)
-class Change:
+class PlanMigration:
     """A plan that takes over from one that was different.
 
     Attributes:
@@ -44,14 +44,14 @@ class Change:
         return replace(changes, events=changes.events.filter(~edge).with_columns(reason=reason))
 
 
-def reason_of(name: str, change: Change | None) -> pl.Expr:
+def reason_of(name: str, change: PlanMigration | None) -> pl.Expr:
     """Return the reason for what happens to a condition at column `tick`, NULL unless the version is."""
     if change is None or name not in change.conditions:
         return pl.lit(None, pl.String)
     return pl.when(pl.col("tick") == change.tick).then(pl.lit(DEFINITION_CHANGED))
 
 
-def adopt(plan: ContextPlan, memory: Memory, span: Span) -> Change | None:
+def adopt(plan: ContextPlan, memory: ShardState, span: Span) -> PlanMigration | None:
     """Bring the state to a plan, before the first call under it takes rows in.
 
     Features of the same definition keep their rows. Others look at nothing before the plan's `effective_from`.
@@ -77,10 +77,10 @@ def adopt(plan: ContextPlan, memory: Memory, span: Span) -> Change | None:
     conditions = frozenset(name for name in names if before.get(name) != plan.keys[name])
     memory.moments = _moments(plan, memory.moments, conditions)
     told = frozenset(name for name in plan.told_segments if f"{TOLD}{name}" not in before)
-    return Change(span.first, conditions, told)
+    return PlanMigration(span.first, conditions, told)
 
 
-def left(plan: ContextPlan, memory: Memory, span: Span) -> pl.DataFrame:
+def left(plan: ContextPlan, memory: ShardState, span: Span) -> pl.DataFrame:
     """Return the exits from segments that are no more: code, tick, name, event, reason."""
     gone = ~pl.col("segment").is_in([segment.name for segment in plan.segments])
     return memory.members.filter(gone).select(
@@ -108,7 +108,7 @@ def _moments(plan: ContextPlan, table: pl.DataFrame, conditions: frozenset[str])
     return kept.filter(pl.any_horizontal(pl.col("since", "fired").is_not_null()))
 
 
-def _adopt_tables(plan: ContextPlan, memory: Memory) -> None:
+def _adopt_tables(plan: ContextPlan, memory: ShardState) -> None:
     """Give each table the columns of the plan, empty where they are new; drop those that nothing reads."""
     rows, panes, values = memory.rows, memory.panes, memory.values
     memory.rows, memory.panes, memory.values = {}, {}, {}

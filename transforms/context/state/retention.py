@@ -8,10 +8,10 @@ from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.context.features.windows import empty_rows
 from transforms.context.grid import EVER, Bools
 from transforms.context.state import partial_aggregates
-from transforms.context.state.shard_state import Memory, Tables
+from transforms.context.state.shard_state import ShardState, Tables
 
 
-def compact(plan: ContextPlan, memory: Memory) -> None:
+def compact(plan: ContextPlan, memory: ShardState) -> None:
     """Merge the rows that are older than the exact limit, as of the closed tick, into their panes."""
     if memory.closed is None:
         return
@@ -31,7 +31,7 @@ def compact(plan: ContextPlan, memory: Memory) -> None:
                     )
 
 
-def prune(plan: ContextPlan, memory: Memory) -> None:
+def prune(plan: ContextPlan, memory: ShardState) -> None:
     """Drop what the closed tick is the last to need: rows outside all windows, hashes past their horizon."""
     assert memory.closed is not None
     for name, signal in plan.signals.items():
@@ -46,7 +46,7 @@ def prune(plan: ContextPlan, memory: Memory) -> None:
     memory.seen = memory.seen.filter(pl.col("time") + plan.dedup_horizon >= memory.closed)
 
 
-def known(memory: Memory) -> Bools:
+def known(memory: ShardState) -> Bools:
     """Tell of each subject whether anything but ids is left of it."""
     found = np.zeros(memory.subjects.height, bool)
     going = memory.moments.filter(pl.col("since").is_not_null())

@@ -36,7 +36,7 @@ _HEADER = ("closed", "complete_from", "latest", "definitions", "since")
 
 
 @dataclass
-class Memory:
+class ShardState:
     """Everything a shard remembers. Column `code` of every table is a row number of `subjects`.
 
     Attributes:
@@ -151,7 +151,7 @@ class Memory:
         self.seen, self.members, self.moments = change(self.seen), change(self.members), change(self.moments)
 
 
-def dump(memory: Memory) -> bytes:
+def dump(memory: ShardState) -> bytes:
     """Return the blob of a state."""
     header = {name: getattr(memory, name) for name in _HEADER}
     tables = {f"{kind} {name}": table for kind, group in memory.named().items() for name, table in group.items()}
@@ -165,12 +165,12 @@ def dump(memory: Memory) -> bytes:
     return table_blob.dump(KIND, header, {name: _to_arrow(table) for name, table in (tables | singles).items()})
 
 
-def load(blob: bytes | None) -> Memory:
+def load(blob: bytes | None) -> ShardState:
     """Return the state of a blob; None is the state before the first signal."""
     if blob is None:
-        return Memory()
+        return ShardState()
     header, stored = table_blob.load(KIND, blob)
-    memory = Memory(**{name: header[name] for name in _HEADER})
+    memory = ShardState(**{name: header[name] for name in _HEADER})
     for name, table in stored.items():
         kind, _, key = name.partition(" ")
         frame = _from_arrow(table)

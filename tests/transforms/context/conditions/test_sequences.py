@@ -8,7 +8,7 @@ from tests.reference.records import MINUTE, Signal
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.load import load_plan
 from transforms.context.state import shard_state as memories
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 START = 29_460_000 * MINUTE
 HALF = 30_000
@@ -47,7 +47,7 @@ def ticks(kernel: Kernel) -> list[float]:
     return [(one.tick - START) / MINUTE for one in kernel.transitions if one.name == "q"]
 
 
-def memory(kernel: Kernel) -> Memory:
+def memory(kernel: Kernel) -> ShardState:
     assert kernel.advanced is not None
     return memories.load(kernel.advanced.state)
 

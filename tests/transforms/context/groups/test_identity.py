@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transforms.context.conditions.segments import NEVER
 from transforms.context.grid import Grid
 from transforms.context.groups.identity import EVENTS, KEPT, ORDER, identify, memorable, of_kind, stays_of
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 Event = tuple[int, str, str, bool, int]
 """Code, kind of group, group, whether it joined, time."""
@@ -112,7 +112,7 @@ def test_what_is_forgotten_is_not_missed(rows: list[Event], since: int) -> None:
 
 
 def test_a_late_change_acts_from_the_closed_tick_and_contradictions_and_doubts_are_counted() -> None:
-    memory = Memory(closed=100)
+    memory = ShardState(closed=100)
     names = ("code", "time", "group_kind", "group", "state", "role", "confidence", "source", "id")
     rows = [
         (0, 50, "household", "h1", "joined", "member", None, "crm", "1"),
@@ -185,7 +185,7 @@ def signals_of(rows: Sequence[Told]) -> pl.DataFrame:
     ],
 )
 def test_a_contradiction_is_counted_by_the_call_that_is_told_of_it(calls: list[list[Told]], counts: list[int]) -> None:
-    memory, found = Memory(), []
+    memory, found = ShardState(), []
     for number, rows in enumerate(calls):
         memory.closed = 100 * number or None
         told_ = signals_of(rows) if rows else None
@@ -195,7 +195,7 @@ def test_a_contradiction_is_counted_by_the_call_that_is_told_of_it(calls: list[l
 
 def test_of_a_group_that_is_erased_neither_name_nor_role_is_kept_and_its_end_contradicts_nothing() -> None:
     rows = [("joined", "h1", 5), ("left", "h1", 20), ("joined", "h2", 30)]
-    memory = Memory()
+    memory = ShardState()
     identify(memory, signals_of(rows), allowed_lateness=1_000, min_confidence=0.0)
     end = {"code": 0, "group_kind": "household", "group": "h1", "joined": False, "since": 90, "time": 90}
     erased = pl.DataFrame([{name: end.get(name) for name in EVENTS}], schema=EVENTS)

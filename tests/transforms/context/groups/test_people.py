@@ -14,7 +14,7 @@ from transforms.context.groups.people import (
     take_people,
     too_large_at,
 )
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 GRID = Grid(10)
 
@@ -27,7 +27,7 @@ def told(*rows: tuple[int, int, str, bool]) -> pl.DataFrame:
 
 
 PEOPLE = take_people(
-    GRID, Memory(), told((0, 5, "ann", True), (0, 15, "ben", True), (0, 25, "ann", False), (1, 5, "cat", True))
+    GRID, ShardState(), told((0, 5, "ann", True), (0, 15, "ben", True), (0, 25, "ann", False), (1, 5, "cat", True))
 )
 
 
@@ -46,12 +46,12 @@ def test_members_are_there_from_the_tick_after_they_joined_to_that_after_they_le
 
 
 def test_who_leaves_and_comes_back_within_a_tick_never_left() -> None:
-    people = take_people(GRID, Memory(), told((0, 5, "ann", True), (0, 21, "ann", False), (0, 22, "ann", True)))
+    people = take_people(GRID, ShardState(), told((0, 5, "ann", True), (0, 21, "ann", False), (0, 22, "ann", True)))
     assert leaves_of(people).is_empty()
 
 
 def test_only_those_who_are_there_are_kept() -> None:
-    memory = Memory(closed=30)
+    memory = ShardState(closed=30)
     keep_people(PEOPLE, memory, leaves_of(PEOPLE))
     assert memory.groups[KEPT]["subscriber"].to_list() == ["ben", "cat"]
     later = take_people(GRID, memory, told((1, 12, "dan", True)))

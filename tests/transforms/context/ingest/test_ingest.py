@@ -8,7 +8,7 @@ from schemas.playbook_file import parse_playbook
 from transforms.compiler.load import load_plans
 from transforms.context.groups.people import member_of
 from transforms.context.ingest.ingest import ingest
-from transforms.context.state.shard_state import Memory
+from transforms.context.state.shard_state import ShardState
 
 PLAYBOOK = """
 playbook: p
@@ -24,5 +24,5 @@ def test_a_row_that_waits_is_counted_where_it_came_in(passed_on: bool, pending: 
     columns |= {"member": member_of(pl.Series(["a", "b"])).to_list()} if passed_on else {}
     batch = pa.RecordBatch.from_pydict(columns)
     batch = batch.replace_schema_metadata({b"signal": b"usage", b"subject_kind": b"household"})
-    intake = ingest(plan, Memory(), [batch], plan.grid.tick)
+    intake = ingest(plan, ShardState(), [batch], plan.grid.tick)
     assert (sum(one.num_rows for one in intake.waiting), intake.counts["pending"]) == (2, pending)
