@@ -12,7 +12,7 @@ from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.steps import WITHOUT
 from transforms.context.conditions import sequences
 from transforms.context.conditions.moments import Firings
-from transforms.context.conditions.segments import NEVER, MembershipChanges, Span
+from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.conditions.sequences import SequenceMatches
 from transforms.context.conditions.strata import run_conditions
 from transforms.context.emit.outputs import Outputs, outputs
@@ -21,7 +21,7 @@ from transforms.context.emit.segment_stats import SegmentStats
 from transforms.context.features import intervals
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of, without_repeats
 from transforms.context.features.windows import Features, ready_at
-from transforms.context.grid import Ints
+from transforms.context.grid import NEVER, Ints, Span
 from transforms.context.groups.routing import NOBODY, group_routing
 from transforms.context.ingest.ingest import Ingested, ingest
 from transforms.context.ingest.source_liveness import Feeds, take_feeds

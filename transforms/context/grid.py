@@ -17,6 +17,9 @@ LAST = 250_000_000_000_000
 """No later tick comes by itself (in 9892): what is due then never is, so `9999-12-31` is no end, and whatever lies a
 duration after a tick is still a year of four digits."""
 
+NEVER = np.iinfo(np.int64).max // 2
+"""A tick that does not come."""
+
 CLOSED_AT = b"floor"
 """Metadata of late rows: the tick that was closed when they came; they act at the one after it."""
 
@@ -52,6 +55,25 @@ class Grid:
     def at_least(self, time: int) -> int:
         """Return the first tick that is not before `time`."""
         return -(-time // self.tick) * self.tick
+
+
+@dataclass(frozen=True)
+class Span:
+    """The ticks of one call: `(closed, upto]`."""
+
+    grid: Grid
+    closed: int | None
+    upto: int
+
+    @property
+    def first(self) -> int:
+        """The first tick of the call; 0 where nothing was closed before."""
+        return 0 if self.closed is None else self.closed + self.grid.tick
+
+    @property
+    def end(self) -> int:
+        """The tick after the call."""
+        return self.upto + self.grid.tick
 
 
 def floor(times: Ints, pane: int) -> Ints:

@@ -11,9 +11,8 @@ import numpy as np
 import polars as pl
 
 from transforms.compiler.definitions import Fading
-from transforms.context.conditions.segments import Span
 from transforms.context.features.timeline import EvaluationPoints, keys_of
-from transforms.context.grid import Bools, Doubles, Grid, Ints
+from transforms.context.grid import Bools, Doubles, Grid, Ints, Span
 
 GONE = 0.001
 """What has faded below this is nothing."""

@@ -10,33 +10,13 @@ from numpy.typing import NDArray
 
 from transforms.compiler.definitions import Segment
 from transforms.context.features.timeline import EvaluationPoints, keys_of
-from transforms.context.grid import Bools, Grid, Ints
+from transforms.context.grid import NEVER, Bools, Grid, Ints, Span
 from transforms.context.state.shard_state import MEMBERS
 
 WITHDRAWN = "consent_withdrawn"
 """The reason of an exit for want of consent."""
 
-NEVER = np.iinfo(np.int64).max // 2
 EVENTS = {"code": pl.Int64, "tick": pl.Int64, "event": pl.String, "reason": pl.String}
-
-
-@dataclass(frozen=True)
-class Span:
-    """The ticks of one call: `(closed, upto]`."""
-
-    grid: Grid
-    closed: int | None
-    upto: int
-
-    @property
-    def first(self) -> int:
-        """The first tick of the call; 0 where nothing was closed before."""
-        return 0 if self.closed is None else self.closed + self.grid.tick
-
-    @property
-    def end(self) -> int:
-        """The tick after the call."""
-        return self.upto + self.grid.tick
 
 
 @dataclass

@@ -9,9 +9,8 @@ import pyarrow as pa
 
 from transforms.arrays.row_order import in_order
 from transforms.compiler.steps import AFTER, THEN, WITHOUT, Sequence, Step
-from transforms.context.conditions.segments import NEVER, Span
 from transforms.context.features.timeline import EvaluationPoints
-from transforms.context.grid import Ints
+from transforms.context.grid import NEVER, Ints, Span
 from transforms.context.ingest.source_liveness import NO_GAPS, Gaps
 from transforms.context.state.shard_state import Tables
 

@@ -9,11 +9,11 @@ from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.definitions import Stratum
 from transforms.context.conditions import fading, frames, moments, segments
 from transforms.context.conditions.moments import Firings
-from transforms.context.conditions.segments import MembershipChanges, Span
+from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.conditions.sequences import SequenceMatches
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
 from transforms.context.features.windows import Features
-from transforms.context.grid import Ints
+from transforms.context.grid import Ints, Span
 from transforms.context.groups.routing import GroupRouting
 from transforms.context.state.plan_migration import PlanMigration
 from transforms.context.state.shard_state import ShardState

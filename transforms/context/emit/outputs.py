@@ -16,12 +16,12 @@ from transforms.compiler.levels import triggering
 from transforms.compiler.steps import MADE
 from transforms.context.conditions import frames
 from transforms.context.conditions.moments import Firings
-from transforms.context.conditions.segments import WITHDRAWN, MembershipChanges, Span
+from transforms.context.conditions.segments import WITHDRAWN, MembershipChanges
 from transforms.context.emit.evidence import evidence
 from transforms.context.emit.segment_stats import SegmentStats
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
 from transforms.context.features.windows import Features
-from transforms.context.grid import Ints
+from transforms.context.grid import Ints, Span
 from transforms.context.groups.recipients import ADDRESS
 from transforms.context.groups.routing import GroupRouting
 from transforms.context.ingest.ingest import Ingested

@@ -4,9 +4,8 @@ import numpy as np
 import polars as pl
 
 from transforms.compiler.context_plan import ContextPlan
-from transforms.context.conditions.segments import NEVER, Span
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of, without_repeats
-from transforms.context.grid import Ints
+from transforms.context.grid import NEVER, Ints, Span
 from transforms.context.state.shard_state import ShardState
 
 

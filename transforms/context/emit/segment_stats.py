@@ -10,11 +10,11 @@ import pyarrow as pa
 from schemas.durations import WEEK
 from transforms.arrays.rowwise import quotient
 from transforms.compiler.context_plan import ContextPlan
-from transforms.context.conditions.segments import EVENTS, NEVER, Span
+from transforms.context.conditions.segments import EVENTS
 from transforms.context.features import intervals
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
 from transforms.context.features.windows import Features
-from transforms.context.grid import Ints
+from transforms.context.grid import NEVER, Ints, Span
 from transforms.context.state.shard_state import ShardState
 
 _SEGMENT, _END, _NAME, _SUMS = "the segment", "the end", "the name", "the sums"

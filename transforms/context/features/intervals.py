@@ -6,9 +6,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from transforms.context.conditions.segments import NEVER, Span
 from transforms.context.features.windows import Features
-from transforms.context.grid import Ints
+from transforms.context.grid import NEVER, Ints, Span
 
 ROOM = 4_000_000
 """Numbers of a matrix of subjects and segments that is held at a time."""

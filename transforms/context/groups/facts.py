@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from schemas.records import FACT, TOO_LARGE
 from transforms.compiler.context_plan import ContextPlan
-from transforms.context.conditions.segments import MembershipChanges, Span
+from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.features.timeline import EvaluationPoints
-from transforms.context.grid import Ints
+from transforms.context.grid import Ints, Span
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_changes, root_of

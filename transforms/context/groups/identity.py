@@ -9,8 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import GROUPS
-from transforms.context.conditions.segments import NEVER
-from transforms.context.grid import Grid, Ints
+from transforms.context.grid import NEVER, Grid, Ints
 from transforms.context.state.shard_state import ShardState
 
 EVENTS = {

@@ -9,9 +9,8 @@ from schemas.playbook_levels import MEMBERS
 from transforms.arrays.rowwise import sums
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.definitions import Feature
-from transforms.context.conditions.segments import NEVER
 from transforms.context.features.timeline import EvaluationPoints, keys_of, without_repeats
-from transforms.context.grid import Ints
+from transforms.context.grid import NEVER, Ints
 from transforms.context.state.shard_state import ShardState
 
 NONE_IS_ZERO = ("count", "sum", "distinct")

@@ -6,9 +6,8 @@ import pyarrow as pa
 
 from schemas.playbook_levels import MEMBERS
 from transforms.arrays.hashing import finalise, fnv1a64
-from transforms.context.conditions.segments import NEVER
 from transforms.context.features.timeline import EvaluationPoints, keys_of
-from transforms.context.grid import Bools, Grid, Ints
+from transforms.context.grid import NEVER, Bools, Grid, Ints
 from transforms.context.groups.epochs import keep_rest
 from transforms.context.groups.member_values import keep_last
 from transforms.context.state.shard_state import ShardState

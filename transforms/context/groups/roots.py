@@ -6,8 +6,7 @@ import numpy as np
 import polars as pl
 
 from schemas.playbook_levels import GROUPS
-from transforms.context.conditions.segments import NEVER
-from transforms.context.grid import Bools, Ints
+from transforms.context.grid import NEVER, Bools, Ints
 from transforms.context.groups.identity import Stays
 
 SUBSCRIBER = "subscriber"

@@ -10,10 +10,10 @@ import pyarrow as pa
 from schemas.playbook_levels import GROUPS
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.features import MEMBERSHIP
-from transforms.context.conditions.segments import MembershipChanges, Span
+from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.features.timeline import EvaluationPoints, keys_of
 from transforms.context.features.windows import Features
-from transforms.context.grid import Bools, Ints
+from transforms.context.grid import Bools, Ints, Span
 from transforms.context.groups import facts, forwarding, recipients
 from transforms.context.groups.identity import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at

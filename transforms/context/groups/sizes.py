@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from transforms.context.conditions.segments import NEVER, Span
+from transforms.context.grid import NEVER, Span
 from transforms.context.groups.people import presences_of
 from transforms.context.state.shard_state import ShardState
 

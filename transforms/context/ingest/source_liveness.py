@@ -9,8 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.arrays.plain_arrow import plain
-from transforms.context.conditions.segments import NEVER, Span
-from transforms.context.grid import Grid, Ints
+from transforms.context.grid import NEVER, Grid, Ints, Span
 from transforms.context.state.shard_state import DOWN
 
 FEED = b"@feed"

@@ -12,8 +12,7 @@ import pyarrow as pa
 from schemas.playbook_levels import MEMBERS
 from transforms.arrays.row_order import in_order
 from transforms.context.advance import Advanced
-from transforms.context.conditions.segments import NEVER
-from transforms.context.grid import Ints
+from transforms.context.grid import NEVER, Ints
 from transforms.context.live.shelf import Chosen, Shelf, Taken
 from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes

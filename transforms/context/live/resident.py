@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.advance import Advanced, advance_memory, note_unread, settle
-from transforms.context.conditions.segments import NEVER
+from transforms.context.grid import NEVER
 from transforms.context.live.laid import Laid
 from transforms.context.live.shelf import Chosen
 from transforms.context.state import shard_state as memories

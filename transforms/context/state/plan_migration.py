@@ -8,8 +8,9 @@ import polars as pl
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Moment
 from transforms.compiler.keys import TOLD
-from transforms.context.conditions.segments import MembershipChanges, Span
+from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.features.windows import empty_rows
+from transforms.context.grid import Span
 from transforms.context.state import partial_aggregates
 from transforms.context.state.shard_state import ShardState
 

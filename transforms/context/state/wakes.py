@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from transforms.context.conditions.segments import NEVER
-from transforms.context.grid import LAST, Ints
+from transforms.context.grid import LAST, NEVER, Ints
 
 
 class Wakes:

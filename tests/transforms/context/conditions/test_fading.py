@@ -13,10 +13,9 @@ from schemas.playbook_file import parse_playbook
 from transforms.compiler.definitions import Fading
 from transforms.compiler.load import load_plan
 from transforms.context.conditions.fading import KEPT, run
-from transforms.context.conditions.segments import Span
 from transforms.context.features.refreshes import Refreshes
 from transforms.context.features.timeline import keys_of, points_of
-from transforms.context.grid import Grid
+from transforms.context.grid import Grid, Span
 
 GRID = Grid(1)
 HALF = Fading(half_life=8, refreshes=Refreshes(4))

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.context.conditions.segments import NEVER
-from transforms.context.grid import Grid
+from transforms.context.grid import NEVER, Grid
 from transforms.context.groups.identity import EVENTS, KEPT, ORDER, identify, memorable, of_kind, stays_of
 from transforms.context.state.shard_state import ShardState
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from tests.transforms.context.groups.test_people import GRID, told
-from transforms.context.conditions.segments import Span
+from transforms.context.grid import Span
 from transforms.context.groups.people import keep_people, leaves_of, take_people
 from transforms.context.groups.sizes import KEPT, take_sizes
 from transforms.context.state.shard_state import ShardState

@@ -9,8 +9,7 @@ from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import SMALL
 from tests.reference.strategies import Case, feed_cases
 from tests.transforms.context.test_advance import assert_same, examples, plan_of, playbook_of, reference
-from transforms.context.conditions.segments import Span
-from transforms.context.grid import Grid
+from transforms.context.grid import Grid, Span
 from transforms.context.ingest.source_liveness import Feed, Watch, watch
 
 GRID = Grid(10)
