@@ -26,9 +26,11 @@ from benchmarks.yardstick import SIZES, START_MS
 from pipelines.thrift import keep_little_memory
 from schemas.durations import DAY, HOUR, MINUTE
 from schemas.playbook_file import parse_playbook
+from schemas.versions import Versions
+from transforms.compiler.features import SUBSCRIBER
+from transforms.shell.context_stage import Tracked, track_subscribers
 from transforms.shell.packed_batch import PackedBatch
 from transforms.shell.timers import Backlog, TickTimer
-from transforms.track_contexts import TrackContexts, _TrackSubscribers
 
 SHARDS = (5_000, 20_000, 50_000)
 SMALLEST = (200,)
@@ -118,8 +120,8 @@ class Stage:
     def __init__(self, until: int) -> None:
         """Start without signals; what is older than `until` is taken a day at a time."""
         playbook = parse_playbook(f"playbook: live\nsignals: [usage]\n{state.level()}")
-        track = TrackContexts(playbook=playbook, bounded=False, shards=1)
-        self._stage = _TrackSubscribers(track, TickTimer("track_subscribers", False, Backlog(until, DAY)))
+        tracked = Tracked(Versions((playbook,)), (SUBSCRIBER,))
+        self._stage = track_subscribers(tracked, TickTimer("track_subscribers", False, Backlog(until, DAY)))
         self._stage.setup()
         self.cells = Cells()
         log, cell, wake, timer = (self.cells.cell(name) for name in ("log", "cell", "wake", "timer"))

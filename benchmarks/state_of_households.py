@@ -91,7 +91,7 @@ def cost(density: Density) -> StagesCost:
     for upto in range(START_MS + step, START_MS + density.hours * HOUR + 1, step):
         first, stop = np.searchsorted(usage["time"].to_numpy(), [upto - step, upto])
         mine = advance_levels([plans["subscriber"]], subscribers, [*joined, usage.slice(first, stop - first)], upto)
-        told = [batch for one in mine.every for batch in one.told]
+        told = [batch for one in mine.every for batch in one.forwarded]
         theirs = advance_levels([plans["household"]], groups, told, upto)
         every = [*mine.every, *theirs.every]
         made = [batch for one in every for batch in (one.outputs.triggers, *one.facts)]

@@ -12,7 +12,7 @@ from pipelines.settings import RunSettings
 from schemas.errors import LoadError, LoadErrors
 from schemas.offer import OFFER
 from schemas.playbook import Playbook
-from schemas.records import ALERT, INSTANT, PORTRAIT, PULSE, RECEIPT, REJECTED, TRANSITION
+from schemas.records import ALERT, INSTANT, RECEIPT, REJECTED, SEGMENT_PROFILE, SEGMENT_STATS, TRANSITION
 from schemas.versions import Versions
 from transforms.arrays import table_files
 from transforms.compiler.offer_definitions import OfferPlan
@@ -42,8 +42,8 @@ SORT_BY = {
     "offers": ("time", "subject", "id"),
     "contexts": ("tick", "subject_kind", "subject"),
     "transitions": ("tick", "subject_kind", "subject", "kind", "name"),
-    "pulse": ("subject_kind", "segment", "window", "end"),
-    "portraits": ("subject_kind", "segment", "end", "feature", "value"),
+    "segment_stats": ("subject_kind", "segment", "window", "end"),
+    "segment_profiles": ("subject_kind", "segment", "end", "feature", "value"),
     "alerts": ("subject_kind", "segment", "end"),
     "receipts": ("source", "id", "subject_kind", "subject", "stage"),
     "rejected": ("source", "position", "stage"),
@@ -76,23 +76,27 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     ends = (*signals, *grouped) | "Every" >> beam.Flatten() | "EndInput" >> end
     books: dict[str, Any] = {"playbook": versions.first, "later": versions.playbooks[1:]}
     segmented = any(plan.segments for plans in contexts.plans for plan in plans.values())
-    options: dict[str, Any] = {"shards": settings.shards, "complete_from": settings.complete_from, "pulse": segmented}
+    options: dict[str, Any] = {
+        "shards": settings.shards,
+        "complete_from": settings.complete_from,
+        "segment_stats": segmented,
+    }
     track = partial(TrackContexts, **books, **options, bounded=True)
     stages = [(*signals, *feeds, ends) | "Gather" >> beam.Flatten() | "TrackContexts" >> track()]
     if len(plans) > 1:
-        told = (stages[0]["told"], *grouped, *group_feeds, ends) | "GatherGroups" >> beam.Flatten()
+        told = (stages[0]["forwarded"], *grouped, *group_feeds, ends) | "GatherGroups" >> beam.Flatten()
         stages.append(told | "TrackGroups" >> track(groups=True))
     tracked = {name: tuple(stage[name] for stage in stages) for name in ("triggers", *OUTPUTS)}
     triggers = tracked.pop("triggers") | "Triggers" >> beam.Flatten()
     decided = triggers | "DecideOffers" >> DecideOffers(**books, bounded=True, mode=settings.mode)
     removed = (*tracked.pop("receipts"), decided.pop("receipts")) | "Removed" >> beam.Flatten()
     tracked["rejected"] = (*rejected, *tracked["rejected"])
-    parts = tracked.pop("pulse")
+    parts = tracked.pop("segment_stats")
     records = {name: parts | name.title() >> beam.Flatten() for name, parts in tracked.items()} | decided
     records["receipts"] = removed | "SumReceipts" >> SumReceipts(**books, bounded=True)
     if segmented:
         describe = DescribeSegments(**books, bounded=True)
-        records |= parts | "Pulse" >> beam.Flatten() | "DescribeSegments" >> describe
+        records |= parts | "SegmentStats" >> beam.Flatten() | "DescribeSegments" >> describe
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 
@@ -167,8 +171,8 @@ def schemas_of(offers: OfferPlan) -> dict[str, pa.Schema]:
         "offers": OFFER,
         "contexts": pa.schema(context),
         "transitions": TRANSITION,
-        "pulse": PULSE,
-        "portraits": PORTRAIT,
+        "segment_stats": SEGMENT_STATS,
+        "segment_profiles": SEGMENT_PROFILE,
         "alerts": ALERT,
         "receipts": RECEIPT,
         "rejected": REJECTED,

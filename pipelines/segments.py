@@ -37,8 +37,8 @@ class Who:
         exited_lately: Who left in them.
         dwell_mean: How long all who ever left had stayed, in milliseconds; None if nobody left.
         sizes: Its size at the end of each day.
-        pulse: Its row of `pulse` for the last day.
-        portrait: Its rows of `portraits` for that day, those that surely set it apart most first.
+        stats: Its row of `segment_stats` for the last day.
+        profile: Its rows of `segment_profiles` for that day, those that surely set it apart most first.
         alert: What the alert of that day says; None if the size is as expected, or nothing is.
     """
 
@@ -48,8 +48,8 @@ class Who:
     exited_lately: int
     dwell_mean: float | None
     sizes: Sequence[int]
-    pulse: Row
-    portrait: Sequence[Row]
+    stats: Row
+    profile: Sequence[Row]
     alert: str | None
 
     def record(self) -> dict[str, Any]:
@@ -62,11 +62,11 @@ class Who:
         return "\n".join(line for part in parts for line in part)
 
     def _title(self) -> str:
-        return f"{self.segment}: {self.pulse['words']}" if self.pulse["words"] else self.segment
+        return f"{self.segment}: {self.stats['words']}" if self.stats["words"] else self.segment
 
     def _numbers(self) -> Iterator[str]:
-        kind, size, base = (self.pulse[name] for name in ("subject_kind", "size", "base"))
-        day = self.pulse["end"] - timedelta(days=1)
+        kind, size, base = (self.stats[name] for name in ("subject_kind", "size", "base"))
+        day = self.stats["end"] - timedelta(days=1)
         since = f"; the first came by {self.since:%Y-%m-%d %H:%M}" if self.since else "; nobody ever was"
         yield f"  {size:,} of {base:,} {PEOPLE[kind]} ({_percent(size, base)}) at the end of {day:%Y-%m-%d}{since}"
         if self.alert:
@@ -78,7 +78,7 @@ class Who:
 
     def _apart(self) -> Iterator[str]:
         """Tell what surely sets the members apart."""
-        told = [row for row in self.portrait if sure(row) >= SMALL][:FEATURES]
+        told = [row for row in self.profile if sure(row) >= SMALL][:FEATURES]
         if told:
             yield "  what sets them apart, in standard deviations with 95 % interval"
         for row in told:
@@ -87,16 +87,16 @@ class Who:
     def _moved(self) -> Iterator[str]:
         """Tell what changed among the members since the day before."""
         moved = [
-            row for row in self.portrait if abs(row["drift"] or 0) >= max(2 * SMALL, Z * sqrt(2 / row["members_n"]))
+            row for row in self.profile if abs(row["drift"] or 0) >= max(2 * SMALL, Z * sqrt(2 / row["members_n"]))
         ]
         if moved:
             told = ", ".join(f"{_name(row)} {row['drift']:+.1f}" for row in moved[:FEATURES])
             yield f"  moved since the day before, in standard deviations: {told}"
 
     def _also(self) -> Iterator[str]:
-        both = sorted(self.pulse["overlap"], key=lambda one: (-one["members"], one["segment"]))
+        both = sorted(self.stats["overlap"], key=lambda one: (-one["members"], one["segment"]))
         if both:
-            size = self.pulse["size"]
+            size = self.stats["size"]
             told = (f"{one['segment']} {one['members']:,} ({_percent(one['members'], size)})" for one in both)
             yield f"  of them also in {', '.join(told)}"
 
@@ -111,15 +111,15 @@ def who(out: str, level: str | None = None) -> list[Who]:
     Raises:
         NoOutputsError: the run's Parquet outputs are not there.
     """
-    outputs = ("pulse", "portraits", "alerts")
+    outputs = ("segment_stats", "segment_profiles", "alerts")
     with outputs_needed(out):
-        pulse, portraits, alerts = (pl.read_parquet(Path(out) / f"{name}.parquet") for name in outputs)
+        stats, profiles, alerts = (pl.read_parquet(Path(out) / f"{name}.parquet") for name in outputs)
     wanted = pl.lit(True) if level is None else pl.col("subject_kind") == level
     found = []
-    for (kind, segment), rows in pulse.filter(wanted).group_by("subject_kind", "segment", maintain_order=True):
-        mine = (table.filter(subject_kind=kind, segment=segment) for table in (portraits, alerts))
+    for (kind, segment), rows in stats.filter(wanted).group_by("subject_kind", "segment", maintain_order=True):
+        mine = (table.filter(subject_kind=kind, segment=segment) for table in (profiles, alerts))
         found.append(_who(f"{kind}.{segment}", rows.sort("end"), *mine))
-    return sorted(found, key=lambda one: (-one.pulse["size"], one.segment))
+    return sorted(found, key=lambda one: (-one.stats["size"], one.segment))
 
 
 def text_of(found: Iterable[Who]) -> str:
@@ -134,9 +134,9 @@ def sure(row: Row) -> float:
     return 0.0 if low is None or low <= 0 <= high else float(min(abs(low), abs(high)))
 
 
-def _who(name: str, pulse: pl.DataFrame, portraits: pl.DataFrame, alerts: pl.DataFrame) -> Who:
-    days = pulse.filter(pl.col("window") == "day").to_dicts()
-    last, since = days[-1], pulse.filter(pl.col("entered") > 0)["end"].to_list()
+def _who(name: str, stats: pl.DataFrame, profiles: pl.DataFrame, alerts: pl.DataFrame) -> Who:
+    days = stats.filter(pl.col("window") == "day").to_dicts()
+    last, since = days[-1], stats.filter(pl.col("entered") > 0)["end"].to_list()
     lately = [day for day in days if day["end"] > last["end"] - LATELY]
     exited = sum(day["exited"] for day in days)
     stayed = sum(day["exited"] * day["dwell_mean"] for day in days if day["exited"])
@@ -147,8 +147,8 @@ def _who(name: str, pulse: pl.DataFrame, portraits: pl.DataFrame, alerts: pl.Dat
         exited_lately=sum(day["exited"] for day in lately),
         dwell_mean=stayed / exited if exited else None,
         sizes=[day["size"] for day in days],
-        pulse=last,
-        portrait=sorted(portraits.filter(pl.col("end") == last["end"]).to_dicts(), key=sure, reverse=True),
+        stats=last,
+        profile=sorted(profiles.filter(pl.col("end") == last["end"]).to_dicts(), key=sure, reverse=True),
         alert=next(iter(alerts.filter(pl.col("end") == last["end"])["message"]), None),
     )
 

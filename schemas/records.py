@@ -98,7 +98,7 @@ RECEIPT = pa.schema(
 )
 """What one stage did about one erasure, a row."""
 
-PULSE = pa.schema(
+SEGMENT_STATS = pa.schema(
     [
         pa.field("subject_kind", pa.string(), nullable=False),
         pa.field("segment", pa.string(), nullable=False),
@@ -118,7 +118,7 @@ PULSE = pa.schema(
 )
 """One segment in one window of event time a row."""
 
-PORTRAIT = pa.schema(
+SEGMENT_PROFILE = pa.schema(
     [
         pa.field("subject_kind", pa.string(), nullable=False),
         pa.field("segment", pa.string(), nullable=False),

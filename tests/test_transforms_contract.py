@@ -129,14 +129,18 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "groups": True,
                 "complete_from": 5,
                 "backlog": Backlog(60_000, 60_000),
-                "pulse": True,
+                "segment_stats": True,
             },
         ),
         "DescribeSegments": Example(
             {"playbook": BOOK, "bounded": True},
             pa.RecordBatch,
             {"ByLevel", "Gather all", "Describe all"}
-            | {f"{step} {name}" for step in ("Unwindow all", "Flatten") for name in ("pulse", "portraits", "alerts")},
+            | {
+                f"{step} {name}"
+                for step in ("Unwindow all", "Flatten")
+                for name in ("segment_stats", "segment_profiles", "alerts")
+            },
             {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False},
         ),
         "SumReceipts": Example(

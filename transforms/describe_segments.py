@@ -1,4 +1,4 @@
-"""Describe the segments of every level: their pulse by the hour and the day; a portrait and alerts each day."""
+"""Describe the segments of every level: their statistics by the hour and the day; a profile and alerts each day."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from schemas.records import INSTANT
 from schemas.versions import Versions
 from transforms.statistics.alerts import alerts, posters
 from transforms.statistics.feature_words import words_of
-from transforms.statistics.profiles import portraits
-from transforms.statistics.stats import WINDOWS, merged, pulses
+from transforms.statistics.profiles import profiles_of
+from transforms.statistics.stats import WINDOWS, merged, stats_of
 
 LevelParts = tuple[str, pa.RecordBatch]
 
-OUTPUTS = ("pulse", "portraits", "alerts")
+OUTPUTS = ("segment_stats", "segment_profiles", "alerts")
 
 
 def described(versions: Versions, level: str, parts: Iterable[pa.RecordBatch]) -> dict[str, pa.Table]:
@@ -31,9 +31,9 @@ def described(versions: Versions, level: str, parts: Iterable[pa.RecordBatch]) -
     for book in (playbook.levels[level] for playbook in versions.playbooks if level in playbook.levels):
         segments |= {name: segment.describe for name, segment in book.segments.items()}
         words |= words_of(book)
-    pulse = pulses(sums, level, segments)
-    told = alerts(pulse, [*posters(versions, level)])
-    return {"pulse": pulse, "portraits": portraits(sums, level, words), "alerts": told}
+    stats = stats_of(sums, level, segments)
+    told = alerts(stats, [*posters(versions, level)])
+    return {"segment_stats": stats, "segment_profiles": profiles_of(sums, level, words), "alerts": told}
 
 
 def split(batch: pa.RecordBatch, width: int) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -76,15 +76,17 @@ class _Describe(beam.DoFn):
 class DescribeSegments(beam.PTransform):
     """Merge what the shards tell of segments, window by window.
 
-    In: `pulse` of `TrackContexts`: batches as `context.pulse.PARTS`, the level in their metadata, in the global window.
-    Out: `pulse`, `portraits` and `alerts`: batches as in `schemas.records`, in the global window.
+    In: `segment_stats` of `TrackContexts`: batches as `emit.segment_stats.PARTS`, their level in the metadata, in the
+    global window.
+    Out: `segment_stats`, `segment_profiles` and `alerts`: batches as in `schemas.records`, in the global window.
 
     A stream has Beam's windows of event time on the UTC epoch, of two hours or two days, so that each hour and day is
     told against the one before; they close one tick after it ends, when the stage before has made all of it. Parts that
     come later, as from a backlog or from a timer that was set in the past, make their window be told again, up to
     `allowed_lateness` after it: of rows with equal keys the last holds. A shard wakes at the end of each window for
-    `pulse.PATIENCE` after its last row, so only one that was silent for longer tells of windows beyond that; Beam
-    leaves these parts out and counts them as dropped. In a bounded run all windows come in one pane, as columns.
+    `emit.segment_stats.PATIENCE` after its last row, so only one that was silent for longer tells of windows beyond
+    that; Beam leaves these parts out and counts them as dropped. In a bounded run all windows come in one pane, as
+    columns.
 
     Attributes:
         playbook: Whose segments.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from transforms.shell.end_of_input import end_batch, end_tick
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
-from transforms.track_contexts import end_batch, end_tick
 
 Told = tuple[int, int | None]
 

@@ -41,7 +41,7 @@ def segments(
 
     segone segments out
 
-    segone segments out --level household --json | jq '.[].pulse'
+    segone segments out --level household --json | jq '.[].stats'
     """
     from pipelines.segments import text_of, who
 

@@ -127,7 +127,7 @@ class Levels:
 
 def told_by(subscribers: AdvancedLevels) -> list[pa.RecordBatch]:
     """Return what subscribers tell their groups."""
-    told = [one.told for one in subscribers.every] + [one.told for one in subscribers.erased]
+    told = [one.forwarded for one in subscribers.every] + [one.forwarded for one in subscribers.erased]
     return [batch for mine in told for batch in mine]
 
 

@@ -56,7 +56,7 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
         stages = [subscribers | "TrackContexts" >> TrackContexts(**books, shards=1, **stream)]
         if len(story.playbook.levels) > 1:
             about_groups = signals | "AboutGroups" >> beam.Filter(_of_groups)
-            both = (about_groups, stages[0]["told"]) | "Groups" >> beam.Flatten()
+            both = (about_groups, stages[0]["forwarded"]) | "Groups" >> beam.Flatten()
             track = TrackContexts(**books, shards=1, groups=True, **stream)
             stages.append(both | "TrackGroups" >> track)
         triggers, transitions = (

@@ -157,9 +157,9 @@ def choice(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def branch(node: ast.AST) -> Iterator[ast.AST]:
-    """A branch that is never taken, or always."""
+    """A branch that is taken where the other one was: of those that only save time, one is seldom right everywhere."""
     if isinstance(node, ast.If) and not isinstance(node.body[0], ast.Raise):
-        yield from (ast.If(ast.Constant(truth), node.body, node.orelse) for truth in (False, True))
+        yield ast.If(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
 
 
 def statement(node: ast.AST) -> Iterator[ast.AST]:

@@ -42,7 +42,7 @@ def test_each_kind_says_something_else(kind: kinds.Kind, code: str, others: list
 
 
 def test_changes_are_named_apart_and_change_something() -> None:
-    module = "transforms.context.dedup"
+    module = "transforms.context.ingest.dedup"
     found = changes(module)
     assert len({one.name for one in found}) == len(found)
     before = ast.unparse(ast.parse(path_of(module).read_text("utf-8")))
@@ -63,8 +63,8 @@ def test_what_is_equivalent_has_a_reason() -> None:
 
 def test_a_campaign_tells_what_the_tests_notice() -> None:
     """The smallest size: one change of one area, and a test that fails by it."""
-    arguments = ["--areas", "dedup", "--only", "transforms.hashing", "--number", "1", "--workers", "1"]
-    arguments += ["--tests", "tests/transforms/test_hashing.py"]
+    arguments = ["--areas", "dedup", "--only", "transforms.arrays.hashing", "--number", "1", "--workers", "1"]
+    arguments += ["--tests", "tests/transforms/arrays/test_hashing.py"]
     command = [sys.executable, "-m", "tests.mutants", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

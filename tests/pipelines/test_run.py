@@ -22,7 +22,17 @@ from schemas.durations import parse_instant
 from schemas.errors import LoadErrors
 from tests.pipelines.small import small_settings, write_small
 
-RECORDS = ("offers", "decisions", "contexts", "transitions", "pulse", "portraits", "alerts", "rejected", "receipts")
+RECORDS = (
+    "offers",
+    "decisions",
+    "contexts",
+    "transitions",
+    "segment_stats",
+    "segment_profiles",
+    "alerts",
+    "rejected",
+    "receipts",
+)
 REJECTED = ("rejected.parquet", "rejected.jsonl")  # they name the file
 FILES = {f"{name}.{ending}" for name in RECORDS for ending in ("parquet", "jsonl")} | {"offers.avro", "run.json"}
 

@@ -12,27 +12,34 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.segments import Who, sure, text_of, who
-from schemas.records import ALERT, PORTRAIT, PULSE
+from schemas.records import ALERT, SEGMENT_PROFILE, SEGMENT_STATS
 
 END = datetime(2026, 3, 9, tzinfo=UTC)
 
 
 def row(feature: str, effect: float | None, margin: float = 0.1, **others: Any) -> dict[str, Any]:
-    """Return a row of a portrait of 40 members."""
+    """Return a row of a profile of 40 members."""
     low, high = (None, None) if effect is None else (effect - margin, effect + margin)
     told = {"feature": feature, "value": None, "words": f"{feature} on {{}} of 14 days", "members_n": 40}
     told |= {"members_mean": 9.04, "others_mean": 0.4, "effect": effect, "low": low, "high": high, "drift": None}
     return told | others
 
 
-def someone(*portrait: dict[str, Any], **others: Any) -> Who:
-    pulse = {"subject_kind": "household", "words": "Earns at home", "size": 40, "base": 1000, "end": END, "overlap": []}
+def someone(*profile: dict[str, Any], **others: Any) -> Who:
+    stats = {
+        "subject_kind": "household",
+        "words": "Earns at home",
+        "size": 40,
+        "base": 1000,
+        "end": END,
+        "overlap": [],
+    }
     told: dict[str, Any] = {"since": datetime(2026, 3, 2, 7, tzinfo=UTC), "entered_lately": 3, "exited_lately": 1}
     told |= {
         "dwell_mean": 36 * 3_600_000.0,
         "sizes": [0, 20, 40],
-        "pulse": pulse | others,
-        "portrait": portrait,
+        "segment_stats": stats | others,
+        "profile": profile,
         "alert": "too many",
     }
     return Who(segment="household.homeworker", **told)
@@ -40,12 +47,12 @@ def someone(*portrait: dict[str, Any], **others: Any) -> Who:
 
 def test_a_segment_is_told_as_a_paragraph() -> None:
     overlap = [{"segment": "a", "members": 2}, {"segment": "b", "members": 10}]
-    portrait = [
+    profile = [
         row("VPN", 4.0),
         row("calls", -1.5, words="calls: {} in a day"),
         row("tariff", 0.9, value="flex", members_mean=0.75, others_mean=0.5, words="tariff: {}"),
     ]
-    assert text_of([someone(*portrait, overlap=overlap)]) == (
+    assert text_of([someone(*profile, overlap=overlap)]) == (
         "household.homeworker: Earns at home\n"
         "  40 of 1,000 households (4.0%) at the end of 2026-03-08; the first came by 2026-03-02 07:00\n"
         "  not as expected: too many\n"
@@ -84,7 +91,7 @@ def test_how_sure_an_effect_is(low: float | None, high: float | None, distance: 
 
 def test_the_small_run_is_told(small_out: Path) -> None:
     (heavy,) = who(str(small_out))
-    assert (heavy.segment, heavy.pulse["words"], heavy.pulse["size"], heavy.pulse["base"]) == (
+    assert (heavy.segment, heavy.stats["words"], heavy.stats["size"], heavy.stats["base"]) == (
         "subscriber.heavy",
         "Uses much",
         0,
@@ -105,8 +112,10 @@ def test_the_largest_come_first(tmp_path: Path) -> None:
         | counts
         for kind, name, size in [("sme", "small", 1), ("household", "large", 5), ("household", "small", 1)]
     ]
-    pl.DataFrame(rows, schema=pl.DataFrame(PULSE.empty_table()).schema).write_parquet(tmp_path / "pulse.parquet")
-    for name, schema in (("portraits", PORTRAIT), ("alerts", ALERT)):
+    pl.DataFrame(rows, schema=pl.DataFrame(SEGMENT_STATS.empty_table()).schema).write_parquet(
+        tmp_path / "segment_stats.parquet"
+    )
+    for name, schema in (("segment_profiles", SEGMENT_PROFILE), ("alerts", ALERT)):
         pl.DataFrame(schema.empty_table()).write_parquet(tmp_path / f"{name}.parquet")
     (tmp_path / "run.json").write_text("{}")
     assert [one.segment for one in who(str(tmp_path))] == ["household.large", "household.small", "sme.small"]

@@ -64,7 +64,7 @@ class Membership:
 
 
 @dataclass
-class SegmentStats:
+class Pulse:
     """A subject's relation to one moment."""
 
     edge: int | None = None
@@ -85,7 +85,7 @@ class Subject:
     consenting: set[str] = field(default_factory=set)
     worths: dict[str, int | None] = field(default_factory=dict)
     memberships: dict[str, Membership] = field(default_factory=lambda: defaultdict(Membership))
-    pulses: dict[str, SegmentStats] = field(default_factory=lambda: defaultdict(SegmentStats))
+    pulses: dict[str, Pulse] = field(default_factory=lambda: defaultdict(Pulse))
     gone: list[str] = field(default_factory=list)
     ignored: bool = False
     threads: dict[str, Threads] = field(default_factory=lambda: defaultdict(Threads))
@@ -381,7 +381,7 @@ class Reference:
         """End the sequences of a moment that end at a tick; return what completed there, see `completed`."""
         return completed(moment, subject.threads[name], tick, self._waits(moment, tick), self.playbook.tick)
 
-    def _edge(self, moment: Moment, pulse: SegmentStats, true: bool, tick: int) -> bool:
+    def _edge(self, moment: Moment, pulse: Pulse, true: bool, tick: int) -> bool:
         """Return whether a condition becomes true at one tick, or is due to repeat."""
         if not true:
             pulse.edge = None

@@ -76,9 +76,9 @@ class Stages:
             _broadcast(turn, self._second if _kind(turn) in GROUPS else self._first)
         self._closed = upto
         made = [advanced for shard in self._first for advanced in shard.advance(upto)]
-        for told in (told for advanced in made for told in advanced.told):
+        for told in (told for advanced in made for told in advanced.forwarded):
             _deal(told, self._second)
-        for told in (told for shard in self._first for one in shard.erased for told in one.told):
+        for told in (told for shard in self._first for one in shard.erased for told in one.forwarded):
             _broadcast(told, self._second)
         ends = upto if groups_upto is None else groups_upto
         return made + [advanced for shard in self._second for advanced in shard.advance(ends)]

@@ -25,8 +25,8 @@ from tests.reference.contexts import (
     Addressing,
     Change,
     Membership,
+    Pulse,
     Reference,
-    SegmentStats,
     Subject,
     alone,
     asks,
@@ -92,7 +92,7 @@ class Succession(Reference):
             subject.observed = defaultdict(list, {name: [*subject.observed[other]] for name, other in kept.items()})
             gone = [name for name in subject.memberships if name not in new_level.segments]
             subject.gone = [name for name in gone if subject.memberships.pop(name).entered is not None]
-            subject.pulses = defaultdict(SegmentStats, {
+            subject.pulses = defaultdict(Pulse, {
                 name: self._pulse(name, pulse, old.moments[name]) for name, pulse in subject.pulses.items()
                 if name in new_level.moments
             })  # fmt: skip
@@ -112,10 +112,10 @@ class Succession(Reference):
         self._order = in_order(self.level, playbook.let)
         self._inferred, self._asked = inferred(playbook, new_level), asks(playbook, self.kind)
 
-    def _pulse(self, name: str, pulse: SegmentStats, old: Moment) -> SegmentStats:
+    def _pulse(self, name: str, pulse: Pulse, old: Moment) -> Pulse:
         """Return what a moment remembers under the next version."""
         lasts = old.again_after and pulse.fired is not None and pulse.fired + old.again_after > self._started
-        return SegmentStats(None if name in self._anew else pulse.edge, pulse.fired if lasts else None)
+        return Pulse(None if name in self._anew else pulse.edge, pulse.fired if lasts else None)
 
     def _starts(self, name: str, tick: int) -> bool:
         return tick == self._started and name in self._anew

@@ -19,8 +19,9 @@ from tests.reference.kernel import batches
 from tests.reference.records import Signal, ms
 from transforms.compiler.load import load_plan
 from transforms.describe_segments import DescribeSegments
+from transforms.shell.end_of_input import end_batch
 from transforms.shell.packed_batch import PackedBatch
-from transforms.track_contexts import TrackContexts, end_batch
+from transforms.track_contexts import TrackContexts
 
 BOOK = parse_playbook("""\
 playbook: p
@@ -58,14 +59,14 @@ _HEARD: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
 
 def told(engine: str, shards: int) -> dict[str, list[dict[str, Any]]]:
-    """Return the sorted rows of transitions, pulse, portraits and alerts of a run on an engine."""
+    """Return the sorted rows of transitions, stats, profiles and alerts of a run on an engine."""
     _HEARD.clear()
     bounded = engine == "bounded"
     runner, flags = (FnApiRunner(), []) if bounded else (BundleBasedDirectRunner(), ["--streaming"])
     with beam.Pipeline(runner, options=PipelineOptions(flags)) as pipeline:
         signals = pipeline | (beam.Create(_bounded(shards)) if bounded else _stream(shards))
-        tracked = signals | "Track" >> TrackContexts(playbook=BOOK, bounded=bounded, shards=shards, pulse=True)
-        made = tracked["pulse"] | "Describe" >> DescribeSegments(playbook=BOOK, bounded=bounded)
+        tracked = signals | "Track" >> TrackContexts(playbook=BOOK, bounded=bounded, shards=shards, segment_stats=True)
+        made = tracked["segment_stats"] | "Describe" >> DescribeSegments(playbook=BOOK, bounded=bounded)
         for name, rows in {"transitions": tracked["transitions"], **made}.items():
             _ = rows | f"Hear {name}" >> beam.Map(_hear, name)
     return {name: sorted(rows, key=str) for name, rows in _HEARD.items()}
@@ -112,10 +113,10 @@ def whole(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("engine", "shards"), [("bounded", 1), ("stream", 1), ("stream", 2)])
 def test_engines_and_shards_tell_the_same(bounded: dict[str, Any], engine: str, shards: int) -> None:
     found = told(engine, shards)
-    assert whole(bounded["pulse"])
-    assert whole(bounded["portraits"])
+    assert whole(bounded["segment_stats"])
+    assert whole(bounded["segment_profiles"])
     assert whole(bounded["alerts"])
-    for name in ("pulse", "portraits", "alerts"):
+    for name in ("segment_stats", "segment_profiles", "alerts"):
         assert whole(found[name]) == whole(bounded[name])
 
 
@@ -126,7 +127,11 @@ def test_windows_are_those_of_beam(bounded: dict[str, Any]) -> None:
         context = lambda one: FixedWindows.AssignContext(Timestamp(micros=1000 * (ms(one["tick"]) - 1)))  # noqa: E731
         windows = [FixedWindows(width // 1000).assign(context(one))[0].end.micros // 1000 for one in turns]
         for event in ("entered", "exited"):
-            counts = {(row["segment"], ms(row["end"])): row[event] for row in bounded["pulse"] if row["window"] == name}
+            counts = {
+                (row["segment"], ms(row["end"])): row[event]
+                for row in bounded["segment_stats"]
+                if row["window"] == name
+            }
             found = defaultdict(int)
             for one, end in zip(turns, windows, strict=True):
                 found[one["name"], end] += one["event"] == event
@@ -134,11 +139,13 @@ def test_windows_are_those_of_beam(bounded: dict[str, Any]) -> None:
 
 
 def test_sizes_are_entries_less_exits(bounded: dict[str, Any]) -> None:
-    for row in bounded["pulse"]:
+    for row in bounded["segment_stats"]:
         turns = [one for one in bounded["transitions"] if one["name"] == row["segment"] and one["tick"] <= row["end"]]
         assert row["size"] == sum({"entered": 1, "exited": -1}.get(one["event"], 0) for one in turns)
 
 
 def test_a_run_that_ends_within_a_window_tells_it(bounded: dict[str, Any]) -> None:
-    (last,) = [row for row in bounded["pulse"] if row["segment"] == "busy" and ms(row["end"]) == START + 3 * DAY]
+    (last,) = [
+        row for row in bounded["segment_stats"] if row["segment"] == "busy" and ms(row["end"]) == START + 3 * DAY
+    ]
     assert (last["window"], last["words"], last["size"], last["base"]) == ("day", "Much to do", 1, 3)

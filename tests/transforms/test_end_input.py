@@ -9,8 +9,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
 from transforms.end_input import EndInput
+from transforms.shell.end_of_input import split_end
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
-from transforms.track_contexts import split_end
 
 
 def _ends(*times: int, **options: Any) -> None:

@@ -19,8 +19,8 @@ from transforms.compiler.load import load_plan, load_plans
 from transforms.compiler.offer_plan import load_offers
 from transforms.context.advance import advance
 from transforms.decision.decide import decide
-from transforms.statistics.profiles import portraits
-from transforms.statistics.stats import merged, pulses
+from transforms.statistics.profiles import profiles_of
+from transforms.statistics.stats import merged, stats_of
 
 _SOURCES = Path(__file__).parents[2] / "transforms"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -76,15 +76,15 @@ def _told(text: str, back: Mapping[str, str]) -> Mapping[str, Sequence[object]]:
     """Return all that comes of the signals, each name as `back` has it."""
     book = parse_playbook(text)
     plan, offers = load_plan(book), load_offers(book)
-    made = advance(plan, None, batches(plan, SIGNALS), UPTO, final=True, pulse=(HOUR, DAY))
+    made = advance(plan, None, batches(plan, SIGNALS), UPTO, final=True, stats=(HOUR, DAY))
     assert made.state
     decided = decide(offers, None, [made.outputs.triggers], UPTO).decisions.to_pylist()
-    parts = merged(made.outputs.pulse.to_batches())
+    parts = merged(made.outputs.stats.to_batches())
     told = {
         "contexts": made.outputs.contexts.to_pylist(),
         "transitions": made.outputs.transitions.to_pylist(),
-        "pulse": pulses(parts, plan.level, dict.fromkeys(book.subscriber.segments, "")).to_pylist(),
-        "portraits": portraits(parts, plan.level, {}).to_pylist(),
+        "segment_stats": stats_of(parts, plan.level, dict.fromkeys(book.subscriber.segments, "")).to_pylist(),
+        "segment_profiles": profiles_of(parts, plan.level, {}).to_pylist(),
         "decisions": [
             {key: row[key] for key in ("trigger", "subject", "tick", "params", "context")} for row in decided
         ],
@@ -134,7 +134,7 @@ def test_what_groups_see_of_members_may_be_called_as_a_column_of_ours() -> None:
     plans = load_plans(parse_playbook(f"{head}{members}household:\n  features:\n{group}"))
     joined = Signal("membership", "m", "s", 0, "c0", {"group_kind": "household", "group": "h", "state": "joined"})
     first = advance(plans["subscriber"], None, batches(plans["subscriber"], [joined, *SIGNALS]), UPTO)
-    second = advance(plans["household"], None, first.told, UPTO, final=True)
+    second = advance(plans["household"], None, first.forwarded, UPTO, final=True)
     values = [row["context"] for row in second.outputs.contexts.to_pylist()]
     assert values
     assert all(len(set(row.values())) == 1 and len(row) == len(names) for row in values)

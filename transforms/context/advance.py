@@ -1,34 +1,27 @@
 """Advance a shard's contexts over every tick of a span at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from transforms.compiler.context_plan import ContextPlan
-from transforms.compiler.steps import WITHOUT
 from transforms.context.conditions import sequences
-from transforms.context.conditions.moments import Firings
-from transforms.context.conditions.segments import MembershipChanges
-from transforms.context.conditions.sequences import SequenceMatches
+from transforms.context.conditions.asked import evaluation_points, note_completeness
 from transforms.context.conditions.strata import run_conditions
 from transforms.context.emit.outputs import Outputs, outputs
 from transforms.context.emit.periodic import Periodic
 from transforms.context.emit.segment_stats import SegmentStats
-from transforms.context.features import intervals
-from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of, without_repeats
-from transforms.context.features.windows import Features, ready_at
-from transforms.context.grid import NEVER, Ints, Span
+from transforms.context.features.windows import Features
+from transforms.context.grid import Span
 from transforms.context.groups.routing import NOBODY, group_routing
 from transforms.context.ingest.ingest import Ingested, ingest
-from transforms.context.ingest.source_liveness import Feeds, take_feeds
-from transforms.context.state import plan_migration as changing
-from transforms.context.state import retention
+from transforms.context.ingest.source_liveness import take_feeds
+from transforms.context.run import Options, Run
+from transforms.context.state import plan_migration, retention
 from transforms.context.state import shard_state as memories
-from transforms.context.state.plan_migration import PlanMigration
 from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes
 
@@ -40,25 +33,26 @@ class Advanced:
     Attributes:
         outputs: Triggers, transitions, contexts and rejected rows.
         facts: What contact roots are told of memberships, as `schemas.records.FACT`.
-        told: What subscribers tell their groups, as signal batches about these.
+        forwarded: What subscribers forward to their groups, as signal batches about these.
         counts: Rows applied, of these late; duplicates; rejected; pending.
         waiting: Rows of later ticks, to be given again.
         wakes: When something can change without new signals, by the codes of `memory`.
-        intake: What became of the signals.
+        ingested: What became of the signals.
         leaves: Which members left groups: code, member, tick.
         memory: Everything that is remembered, not settled.
+        plan: Of the call.
     """
 
     outputs: Outputs
     facts: list[pa.RecordBatch]
-    told: list[pa.RecordBatch]
+    forwarded: list[pa.RecordBatch]
     counts: dict[str, int]
     waiting: list[pa.RecordBatch]
     wakes: Wakes
-    intake: Ingested = field(repr=False)
+    ingested: Ingested = field(repr=False)
     leaves: pl.DataFrame = field(repr=False)
     memory: ShardState = field(repr=False)
-    _plan: ContextPlan = field(repr=False)
+    plan: ContextPlan = field(repr=False)
 
     @property
     def wake(self) -> int | None:
@@ -68,7 +62,7 @@ class Advanced:
     @cached_property
     def state(self) -> bytes:
         """The shard's state for the next call."""
-        return memories.dump(settle(self._plan, self.memory))
+        return memories.dump(settle(self.plan, self.memory))
 
 
 def settle(plan: ContextPlan, memory: ShardState) -> ShardState:
@@ -88,7 +82,7 @@ def advance(
     *,
     complete_from: int | None = None,
     final: bool = False,
-    pulse: Sequence[int] = (),
+    stats: Sequence[int] = (),
 ) -> Advanced:
     """Advance the contexts of a shard to the tick `upto`.
 
@@ -102,25 +96,18 @@ def advance(
         upto: A tick after those of the calls before.
         complete_from: For a first call: since when the input is complete, None for ever.
         final: Whether this ends the run: every known subject's context is written.
-        pulse: Widths of the windows in which to tell of segments, milliseconds, ascending; the last has portraits.
+        stats: Widths of the windows in which to tell of segments, milliseconds, ascending; the last has profiles.
 
     Raises:
         ValueError: `upto` is no tick, or not after the closed one.
     """
     memory = memories.load(state)
-    return advance_memory(plan, memory, signals, upto, complete_from=complete_from, final=final, pulse=pulse)
+    options = Options(complete_from=complete_from, final=final, stats=stats)
+    return advance_memory(plan, memory, signals, upto, options)
 
 
 def advance_memory(
-    plan: ContextPlan,
-    memory: ShardState,
-    signals: Sequence[pa.RecordBatch],
-    upto: int,
-    *,
-    complete_from: int | None = None,
-    final: bool = False,
-    pulse: Sequence[int] = (),
-    part: bool = False,
+    plan: ContextPlan, memory: ShardState, signals: Sequence[pa.RecordBatch], upto: int, options: Options
 ) -> Advanced:
     """Advance what is decoded; see `advance`.
 
@@ -129,54 +116,38 @@ def advance_memory(
         memory: Changed in place.
         signals: As for `advance`.
         upto: As for `advance`.
-        complete_from: As for `advance`.
-        final: As for `advance`.
-        pulse: As for `advance`.
-        part: Whether the memory is of those subjects only that a tick concerns, and nothing of it is tidied up.
+        options: How.
 
     Raises:
         ValueError: as `advance`.
     """
     if upto % plan.grid.tick or (memory.closed is not None and upto <= memory.closed):
         raise ValueError(f"cannot advance to {upto}: it must be a tick after {memory.closed}")
-    if memory.closed is None:
-        memory.complete_from = complete_from
-    span = Span(plan.grid, memory.closed, upto)
-    change = changing.adopt(plan, memory, span)
-    feeds, signals = take_feeds(span, memory.down, signals)
-    intake = ingest(plan, memory, signals, upto)
-    if not part:
-        retention.compact(plan, memory)
-    company = group_routing(plan, memory, intake, span)
-    features = Features(plan, memory, company.leaves)
-    done = _sequences(plan, memory, intake, span, feeds, company.leaves)
-    asked = np.concatenate([company.asked, *(one.points.keys(plan.grid) for one in done.values())])
-    due, wakes = Periodic(plan, memory, span), Wakes(memory.subjects.height)
-    points = _points(plan, memory, features, intake, span, asked, change, due, wakes, part)
-    changes, fired, points = run_conditions(plan, memory, features, span, points, company, change, done)
-    for one in features.faded.values():
-        due.changed(one.falls.codes, one.falls.ticks)
-    for tick in (tick for tick in _ready(plan, memory) if span.first <= tick <= span.upto):
-        there = _there(plan, memory, features, span, changes, tick)
-        due.changed(there, np.full(len(there), tick))
-    written = due.close()
-    gone = changing.left(plan, memory, span)
-    turns = {name: one.events for name, one in changes.items()} | changing.by_segment(gone)
-    beat = SegmentStats(plan, features, span, turns, memory, pulse, final)
-    _store(memory, changes, fired)
-    memory.fading = {plan.keys[name]: one.kept for name, one in features.faded.items()}
-    memory.closed, memory.down = upto, feeds.after
-    if not part:
-        retention.prune(plan, memory)
-    wakes.all_at(min(beat.wake, due.wake))
-    timed = [*(one.wakes for one in fired.values()), *(one.wakes for one in features.faded.values())]
-    for codes, ticks in (*timed, *(changes[segment.name].wakes(segment) for segment in plan.segments)):
-        wakes.at(codes, ticks)
-    made = outputs(plan, memory, features, intake, span, changes, fired, written, gone, change, beat, final, company)
-    facts = company.facts(changes, span, change)
-    waiting = [*intake.waiting, *([] if final else feeds.waiting)]
-    told = company.tell(features, changes, points)
-    return Advanced(made, facts, told, intake.counts, waiting, wakes, intake, company.leaves, memory, plan)
+    run = _begin(plan, memory, signals, upto, options)
+    run.points = evaluation_points(run)
+    run_conditions(run)
+    note_completeness(run)
+    left = plan_migration.left(plan, memory, run.span)
+    stats = SegmentStats(run, left)
+    _note_wakes(run, stats)
+    _commit(run)
+    made, addressed = outputs(run, left, stats)
+    facts = run.routing.facts(run.changes, run.span, run.migration)
+    forwarded = run.routing.forward(run.features, run.changes, run.points, addressed)
+    run.routing.commit(addressed, forwarded)
+    waiting = [*run.ingested.waiting, *([] if options.final else run.liveness.waiting)]
+    return Advanced(
+        outputs=made,
+        facts=facts,
+        forwarded=forwarded.batches,
+        counts=run.ingested.counts,
+        waiting=waiting,
+        wakes=run.wakes,
+        ingested=run.ingested,
+        leaves=run.routing.leaves,
+        memory=memory,
+        plan=plan,
+    )
 
 
 def note_unread(plan: ContextPlan, memory: ShardState, after: int) -> None:
@@ -189,88 +160,41 @@ def note_unread(plan: ContextPlan, memory: ShardState, after: int) -> None:
     memory.subjects = memory.subjects.with_columns(changed=pl.Series(changed))
 
 
-def _sequences(
-    plan: ContextPlan, memory: ShardState, intake: Ingested, span: Span, feeds: Feeds, leaves: pl.DataFrame
-) -> dict[str, SequenceMatches]:
-    """Run the sequences of all moments that have one; the tables of others are gone."""
-    before, memory.steps = memory.steps, {}
-    done = {}
-    for moment in plan.moments:
-        if moment.sequence:
-            gaps = feeds.gaps({step.signal for step in moment.sequence.steps if step.part == WITHOUT})
-            made = sequences.run(moment.sequence, span, plan.allowed_lateness, before, intake.steps, gaps, leaves)
-            done[moment.name] = made
-            memory.steps |= made.tables
-    return done
+def _begin(
+    plan: ContextPlan, memory: ShardState, signals: Sequence[pa.RecordBatch], upto: int, options: Options
+) -> Run:
+    """Take in the signals, and lay out what the conditions will look at."""
+    span = Span(plan.grid, memory.closed, upto)
+    if memory.closed is None:
+        memory.complete_from = options.complete_from
+    migration = plan_migration.adopt(plan, memory, span)
+    liveness, signals = take_feeds(span, memory.down, signals)
+    ingested = ingest(plan, memory, signals, upto)
+    if not options.part:
+        retention.compact(plan, memory)
+    routing = group_routing(plan, memory, ingested, span)
+    features = Features(plan, memory, routing.leaves)
+    matches = sequences.run_all(plan, memory, ingested, span, liveness, routing.leaves)
+    wakes, periodic = Wakes(memory.subjects.height), Periodic(plan, memory, span)
+    return Run(plan, memory, span, options, migration, liveness, ingested, routing, features, matches, wakes, periodic)
 
 
-def _points(
-    plan: ContextPlan,
-    memory: ShardState,
-    features: Features,
-    intake: Ingested,
-    span: Span,
-    asked: Ints,
-    change: PlanMigration | None,
-    due: Periodic,
-    wakes: Wakes,
-    part: bool,
-) -> EvaluationPoints:
-    """Return where conditions may change or are asked for; note where contexts change, and when they next may."""
-    grid = plan.grid
-    new, first_ticks = intake.new
-    since = np.zeros(memory.subjects.height, np.int64)
-    since[new] = first_ticks
-    known = np.flatnonzero(since < span.first) if change else new[:0]
-    keys = [
-        keys_of(grid, known, np.full(len(known), span.first)),
-        keys_of(grid, new, np.maximum(first_ticks, span.first)),
-        keys_of(grid, intake.late, np.full(len(intake.late), span.first)),
-        asked,
-    ]
-    due.changed(known, np.full(len(known), span.first))
-    due.changed(intake.late, np.full(len(intake.late), span.first))
-    for codes, ticks, needed in features.changes(unread=not part):
-        later = ticks > span.upto
-        within = (ticks >= span.first) & ~later
-        due.changed(codes[within], ticks[within])
-        if needed:
-            keys.append(without_repeats(keys_of(grid, codes[within], ticks[within])))
-            wakes.at(codes[later], ticks[later])
-        else:
-            wakes.all_at(due.at(int(ticks[later].min(initial=NEVER))))
-    for tick in (tick for tick in _ready(plan, memory) if tick >= span.first):
-        codes = np.flatnonzero(since <= tick)
-        if tick <= span.upto:
-            keys.append(keys_of(grid, codes, np.full(len(codes), tick)))
-        elif len(codes):
-            wakes.all_at(tick)
-    return points_of(grid, np.concatenate(keys))
+def _commit(run: Run) -> None:
+    """Make the memory that of the end of the span."""
+    plan, memory = run.plan, run.memory
+    memory.subjects = memory.subjects.with_columns(changed=run.periodic.noted)
+    memory.members = pl.concat([memory.members.clear(), *(change.members for change in run.changes.values())])
+    memory.moments = pl.concat([memory.moments.clear(), *(one.memory for one in run.firings.values())])
+    memory.steps = {name: table for one in run.matches.values() for name, table in one.tables.items()}
+    memory.fading = {plan.keys[name]: one.kept for name, one in run.features.faded.items()}
+    memory.closed, memory.down = run.span.upto, run.liveness.after
+    if not run.options.part:
+        retention.prune(plan, memory)
 
 
-def _ready(plan: ContextPlan, memory: ShardState) -> list[int]:
-    """Return the ticks at which features become complete."""
-    return sorted({plan.grid.at_least(at) for f in plan.features if (at := ready_at(memory, f)) is not None})
-
-
-def _there(
-    plan: ContextPlan,
-    memory: ShardState,
-    features: Features,
-    span: Span,
-    changes: Mapping[str, MembershipChanges],
-    tick: int,
-) -> Ints:
-    """Return who has a row in some window, or is in some segment, at a tick: others may have been forgotten."""
-    codes = np.arange(memory.subjects.height)
-    points = EvaluationPoints(codes, np.full(len(codes), tick))
-    there = np.zeros(len(codes), bool)
-    there[intervals.pairs_at(intervals.of_rows(features, span), np.array([tick]))[0]] = True
-    for change in changes.values():
-        there |= change.member_at(plan.grid, points)
-    return np.flatnonzero(there)
-
-
-def _store(memory: ShardState, changes: dict[str, MembershipChanges], fired: dict[str, Firings]) -> None:
-    memory.members = pl.concat([memory.members.clear(), *(change.members for change in changes.values())])
-    memory.moments = pl.concat([memory.moments.clear(), *(one.memory for one in fired.values())])
+def _note_wakes(run: Run, stats: SegmentStats) -> None:
+    """Note when something can change without new signals, of what the conditions came to."""
+    run.wakes.all_at(min(stats.wake, run.periodic.wake))
+    timed = [*(one.wakes for one in run.firings.values()), *(one.wakes for one in run.features.faded.values())]
+    for codes, ticks in (*timed, *(run.changes[segment.name].wakes(segment) for segment in run.plan.segments)):
+        run.wakes.at(codes, ticks)

@@ -1,9 +1,9 @@
 """Advance the contexts of a shard's subjects of several kinds, each by the plan of its level."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import polars as pl
@@ -19,6 +19,7 @@ from transforms.context.erasure.presence import known_here
 from transforms.context.erasure.tombstones import Tombstone, spare
 from transforms.context.grid import CLOSED_AT
 from transforms.context.live.resident import Resident
+from transforms.context.run import Options
 
 KIND = "levels"
 
@@ -105,7 +106,7 @@ def advance_levels(
     *,
     complete_from: int | None = None,
     final: bool = False,
-    pulse: Sequence[int] = (),
+    stats: Sequence[int] = (),
     salt: bytes = b"",
 ) -> AdvancedLevels:
     """Advance each level to a tick; see `advance`.
@@ -120,16 +121,16 @@ def advance_levels(
         upto: A tick after those of the calls before.
         complete_from: For a first call: since when the input is complete, None for ever.
         final: Whether this ends the run.
-        pulse: Widths of the windows in which to tell of segments.
+        stats: Widths of the windows in which to tell of segments.
         salt: Of what is kept of those who are erased; always the same, and needed where there are erasures.
     """
     levels = state if isinstance(state, Levels) else Levels(state)
     if levels.closed is None:
         levels.residents, levels.tombstones = [Resident.load(None) for _ in plans], [[] for _ in plans]
-    lines = []
+    options, lines = Options(complete_from=complete_from, final=final, stats=stats), []
     for plan, resident, stones in zip(plans, levels.residents, levels.tombstones, strict=True):
-        line = _Line(plan, resident, levels.closed, stones, salt, pulse)
-        line.advance(batches, upto, {"complete_from": complete_from, "final": final, "pulse": pulse})
+        line = _Line(plan, resident, levels.closed, stones, salt, stats)
+        line.advance(batches, upto, options)
         lines.append(line)
     levels.closed = upto
     levels.residents, levels.tombstones = [line.resident for line in lines], [line.tombstones for line in lines]
@@ -147,13 +148,13 @@ class _Line:
         closed: int | None,
         tombstones: list[Tombstone],
         salt: bytes,
-        pulse: Sequence[int],
+        stats: Sequence[int],
     ) -> None:
         self.plan, self.tombstones, self.made = plan, tombstones, list[Advanced]()
-        self.erased = Erased(plan.level, pulse)
+        self.erased = Erased(plan.level, stats)
         self.resident, self._closed, self._salt = resident, closed, salt
 
-    def advance(self, batches: Sequence[pa.RecordBatch], upto: int, options: dict[str, Any]) -> None:
+    def advance(self, batches: Sequence[pa.RecordBatch], upto: int, options: Options) -> None:
         """Advance to the last tick."""
         requests, mine = erasure_requests.asked(self.plan, batches, self._first, self._salt)
         self.erased.wait(requests.filter(pl.col("tick") > upto))
@@ -166,8 +167,8 @@ class _Line:
         for end in (*sorted(end for end in ends if self._first <= end < upto), upto):
             mine = self._erase(requests.filter(pl.col("tick") == self._first), mine)
             due = [batch for batch in mine if _floor(batch) < end]
-            ends_run = options["final"] and end == upto
-            self.made.append(self.resident.advance(self.plan, due, end, **options | {"final": ends_run}))
+            ends_run = options.final and end == upto
+            self.made.append(self.resident.advance(self.plan, due, end, replace(options, final=ends_run)))
             mine = [*self.made[-1].waiting, *(batch for batch in mine if _floor(batch) >= end)]
             self._closed = end
         self.tombstones = sorted(one for one in self.tombstones if one.until > upto)

@@ -44,10 +44,16 @@ def elements_of(advanced: AdvancedLevels, shards: int) -> Iterator[Any]:
         made = one.outputs
         for batch in (made.triggers, *one.facts):
             yield from ((shard, PackedBatch.of(rows, "tick")) for shard, rows in addressed(batch, shards))
-        for told in one.told:
-            yield from (TaggedOutput("told", (shard, PackedBatch.of(batch))) for shard, batch in by_shard(told, shards))
+        for told in one.forwarded:
+            yield from (
+                TaggedOutput("forwarded", (shard, PackedBatch.of(batch))) for shard, batch in by_shard(told, shards)
+            )
         records = [("rejected", reject_too_late(name, rows)) for name, rows in sorted(made.too_late.items())]
-        for name, table in (("transitions", made.transitions), ("contexts", made.contexts), ("pulse", made.pulse)):
+        for name, table in (
+            ("transitions", made.transitions),
+            ("contexts", made.contexts),
+            ("segment_stats", made.stats),
+        ):
             records += [(name, batch) for batch in table.combine_chunks().to_batches()]
         yield from (TaggedOutput(name, batch) for name, batch in records if batch.num_rows)
 
@@ -55,13 +61,13 @@ def elements_of(advanced: AdvancedLevels, shards: int) -> Iterator[Any]:
 def elements_of_erasures(erased: Iterable[Erased], stage: str, shards: int) -> Iterator[Any]:
     """Yield what erasures came to, for every shard of the stages after this one, and for the outputs."""
     for one in erased:
-        for told in one.told:
-            yield from (TaggedOutput("told", element) for element in to_all(told, shards))
+        for told in one.forwarded:
+            yield from (TaggedOutput("forwarded", element) for element in to_all(told, shards))
         for request in one.everywhere:
             yield from to_all(request, shards, "tick")
         for request in one.facts:
             yield from ((shard, PackedBatch.of(rows, "tick")) for shard, rows in addressed(request, shards))
-        for name, tables in (("transitions", one.transitions), ("pulse", one.pulse)):
+        for name, tables in (("transitions", one.transitions), ("segment_stats", one.stats)):
             batches = (batch for table in tables for batch in table.to_batches())
             yield from (TaggedOutput(name, batch) for batch in batches if batch.num_rows)
         removed = [batch for table in one.removed for batch in table.to_batches()]

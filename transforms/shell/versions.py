@@ -59,7 +59,7 @@ class ContextPlans:
         *,
         complete_from: int | None = None,
         final: bool = False,
-        pulse: Sequence[int] = (),
+        stats: Sequence[int] = (),
         salt: bytes = b"",
     ) -> AdvancedLevels:
         """Advance some levels of a shard to the tick `upto`, each version to its last tick; see `advance_levels`.
@@ -72,7 +72,7 @@ class ContextPlans:
             upto: A tick after `closed`.
             complete_from: For a first call: since when the input is complete, None for ever.
             final: Whether this ends the run.
-            pulse: Widths of the windows in which to tell of segments.
+            stats: Widths of the windows in which to tell of segments.
             salt: Of what is kept of those who are erased; always the same, and needed where there are erasures.
         """
         made: list[AdvancedLevels] = []
@@ -81,7 +81,12 @@ class ContextPlans:
             if made:
                 state, batches = made[-1].levels, made[-1].waiting
             ends = final and end == upto
-            options: dict[str, Any] = {"complete_from": complete_from, "final": ends, "pulse": pulse, "salt": salt}
+            options: dict[str, Any] = {
+                "complete_from": complete_from,
+                "final": ends,
+                "segment_stats": stats,
+                "salt": salt,
+            }
             made.append(advance_levels(plans, state, batches, end, **options))
         every = [[one for part in level for one in part] for level in zip(*(one.made for one in made), strict=True)]
         erased = [each for one in made for each in one.erased]

@@ -40,17 +40,17 @@ def posters(versions: Versions, level: str) -> Iterator[Poster]:
                 yield Poster(name, since, until, *segment.expect)
 
 
-def alerts(pulse: pa.Table, expected: Sequence[Poster]) -> pa.Table:
+def alerts(stats: pa.Table, expected: Sequence[Poster]) -> pa.Table:
     """Return where the facts contradict the poster.
 
     Args:
-        pulse: Rows as in `schemas.records.PULSE`, of one level.
+        stats: Rows as in `schemas.records.SEGMENT_STATS`, of one level.
         expected: What is expected; of a day, by the version that is in force at its end.
 
     Returns:
         Rows as in `schemas.records.ALERT`: one a segment and day; none for a day at whose end nobody is known.
     """
-    days = pl.DataFrame(pulse).filter(pl.col("window") == "day").join(_table(expected), "segment")
+    days = pl.DataFrame(stats).filter(pl.col("window") == "day").join(_table(expected), "segment")
     in_force = pl.col("end").dt.epoch("ms").is_between("since", "until", closed="left")
     outside = days.filter(in_force & ~pl.col("share").is_between("least", "most"))
     rows = outside.with_columns(message=_message()).select(ALERT.names).sort("subject_kind", "segment", "end")

@@ -1,4 +1,4 @@
-"""Portraits of segments: what sets their members apart from the others, at the end of each day."""
+"""Profiles of segments: what sets their members apart from the others, at the end of each day."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.durations import DAY
-from schemas.records import PORTRAIT
+from schemas.records import SEGMENT_PROFILE
 from transforms.arrays.rowwise import quotient
 from transforms.context.emit.segment_stats import STEP
 from transforms.statistics.effect_sizes import Group, Z, difference_of_means, difference_of_shares, moments
@@ -17,16 +17,16 @@ COMMONEST = 5
 FEATURE = ["end", "segment", "name", "value"]
 
 
-def portraits(parts: pl.DataFrame, level: str, words: Mapping[str, str]) -> pa.Table:
+def profiles_of(parts: pl.DataFrame, level: str, words: Mapping[str, str]) -> pa.Table:
     """Return how the members of each segment differ from all others who are known.
 
     Args:
-        parts: As `pulses.merged` returns them, whole windows.
+        parts: As `stats.merged` returns them, whole windows.
         level: The kind of the subjects.
         words: What features measure, for people; others, as those of the profile, are told by their names.
 
     Returns:
-        Rows as in `schemas.records.PORTRAIT`; NULLs take no part.
+        Rows as in `schemas.records.SEGMENT_PROFILE`; NULLs take no part.
     """
     day = parts.filter(pl.col("width") == DAY)
     both = pl.concat([_numbers(day), _values(day)])
@@ -38,8 +38,8 @@ def portraits(parts: pl.DataFrame, level: str, words: Mapping[str, str]) -> pa.T
         pl.col("name").alias("feature"),
         pl.col("name").replace_strict(words, default=pl.col("name") + ": {}", return_dtype=pl.String).alias("words"),
     )
-    ordered = told.select(PORTRAIT.names).sort("segment", "end", "feature", "value")
-    return ordered.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(PORTRAIT)
+    ordered = told.select(SEGMENT_PROFILE.names).sort("segment", "end", "feature", "value")
+    return ordered.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(SEGMENT_PROFILE)
 
 
 SIDE = ("n", "mean", "sd")

@@ -1,4 +1,4 @@
-"""The pulse of segments: size, share of the base, flow, dwell and overlap in each window."""
+"""Statistics of segments: size, share of the base, flow, dwell and overlap in each window."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.durations import DAY, HOUR
-from schemas.records import PULSE
+from schemas.records import SEGMENT_STATS
 from transforms.arrays.rowwise import quotient
 from transforms.context.emit.segment_stats import KEYS, PARTS, SUMS
 
@@ -14,13 +14,13 @@ WINDOWS = {HOUR: "hour", DAY: "day"}
 
 
 def merged(parts: Iterable[pa.RecordBatch]) -> pl.DataFrame:
-    """Add up parts (see `context.pulse.PARTS`), in any order and however split."""
+    """Add up parts (see `context.emit.segment_stats.PARTS`), in any order and however split."""
     table = pl.DataFrame(pa.Table.from_batches(parts, PARTS))
     return table.group_by(*KEYS).agg(pl.col(*SUMS).sum()).sort(*KEYS)
 
 
-def pulses(parts: pl.DataFrame, level: str, segments: Mapping[str, str]) -> pa.Table:
-    """Return the pulse of each segment in each window.
+def stats_of(parts: pl.DataFrame, level: str, segments: Mapping[str, str]) -> pa.Table:
+    """Return the statistics of each segment in each window.
 
     Args:
         parts: As `merged` returns them, whole windows.
@@ -28,8 +28,8 @@ def pulses(parts: pl.DataFrame, level: str, segments: Mapping[str, str]) -> pa.T
         segments: All segments of the level, and what they mean.
 
     Returns:
-        Rows as in `schemas.records.PULSE`. Hours in which no segment had a member are left out, and days in which
-        moreover nobody was known.
+        Rows as in `schemas.records.SEGMENT_STATS`. Hours in which no segment had a member are left out, and days in
+        which moreover nobody was known.
     """
     known = (pl.col("measure") == "known") & (pl.col("width") == DAY)
     lived = parts.filter(pl.col("segment").is_not_null() | known).select("width", "end").unique()
@@ -87,5 +87,5 @@ def _told(rows: pl.DataFrame, level: str) -> pa.Table:
         pl.from_epoch("end", "ms").dt.replace_time_zone("UTC"),
         pl.col("overlap").fill_null([]),
     )
-    ordered = told.select(PULSE.names).sort("subject_kind", "segment", "window", "end")
-    return ordered.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(PULSE)
+    ordered = told.select(SEGMENT_STATS.names).sort("subject_kind", "segment", "window", "end")
+    return ordered.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(SEGMENT_STATS)

@@ -7,28 +7,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.live import Cells
+from schemas.versions import Versions
 from tests.reference.kernel import Kernel, batches
 from tests.reference.kernel import batch as batch_of
 from tests.reference.records import MINUTE, Signal
 from tests.reference.strategies import START, Case, cases
 from tests.transforms.context.test_advance import assert_same, examples, playbook_of, reference
 from tests.transforms.context.test_groups import plans_of
+from transforms.compiler.features import SUBSCRIBER
 from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.live import resident
 from transforms.shell import shard_log
+from transforms.shell.context_stage import Tracked, track_subscribers
 from transforms.shell.packed_batch import PackedBatch
 from transforms.shell.timers import TickTimer
-from transforms.track_contexts import TrackContexts, _TrackSubscribers
 
 GOES_WELL, LOST, RESTORED, RETRIED = "goes well", "lost", "restored", "retried"
 
 
-class Stage(_TrackSubscribers):
+class Stage(track_subscribers):
     """The stage of subscribers of one shard, with what it told in the words of the reference."""
 
     def __init__(self, playbook: str) -> None:
-        track = TrackContexts(playbook=playbook_of(playbook), bounded=False, shards=1)
-        super().__init__(track, TickTimer("track_subscribers", bounded=False))
+        tracked = Tracked(Versions((playbook_of(playbook),)), (SUBSCRIBER,))
+        super().__init__(tracked, TickTimer("track_subscribers", bounded=False))
         self.setup()
         self._contexts, self._salt = plans_of(playbook), b"a salt for tests"
         self.told, self.cells = Kernel(self._contexts.plans[0]["subscriber"]), Cells()

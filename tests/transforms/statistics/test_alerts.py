@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.playbook_file import parse_playbook
-from schemas.records import ALERT, PULSE
+from schemas.records import ALERT, SEGMENT_STATS
 from schemas.versions import Versions
 from transforms.statistics.alerts import FOR_EVER, Poster, alerts, posters
 
@@ -14,7 +14,7 @@ MONDAY = datetime.datetime(2026, 3, 3, tzinfo=datetime.UTC)
 COUNTS = {"words": "", "entered": 0, "exited": 0, "overlap": []}
 
 
-def _pulse(*rows: tuple[str, str, int, int]) -> pa.Table:
+def _stats(*rows: tuple[str, str, int, int]) -> pa.Table:
     """Return rows of segment, window, size and base."""
     told = [
         {"subject_kind": "household", "segment": segment, "window": window, "end": MONDAY, "size": size, "base": base}
@@ -22,7 +22,7 @@ def _pulse(*rows: tuple[str, str, int, int]) -> pa.Table:
         | COUNTS
         for segment, window, size, base in rows
     ]
-    return pa.Table.from_pylist(told, PULSE)
+    return pa.Table.from_pylist(told, SEGMENT_STATS)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def _pulse(*rows: tuple[str, str, int, int]) -> pa.Table:
     ],
 )
 def test_both_bounds_are_allowed(size: int, base: int, alerted: bool) -> None:
-    assert bool(len(alerts(_pulse(("a", "day", size, base)), [Poster("a", 0, FOR_EVER, 0.01, 0.07)]))) == alerted
+    assert bool(len(alerts(_stats(("a", "day", size, base)), [Poster("a", 0, FOR_EVER, 0.01, 0.07)]))) == alerted
 
 
 def test_only_days_of_segments_with_a_poster_are_looked_at() -> None:
-    pulse = _pulse(("b", "day", 1, 40), ("a", "hour", 1, 40), ("a", "day", 0, 3), ("c", "day", 1, 40))
-    found = alerts(pulse, [Poster("a", 0, FOR_EVER, 0.01, 0.05), Poster("b", 0, FOR_EVER, 0.5, 1.0)])
+    stats = _stats(("b", "day", 1, 40), ("a", "hour", 1, 40), ("a", "day", 0, 3), ("c", "day", 1, 40))
+    found = alerts(stats, [Poster("a", 0, FOR_EVER, 0.01, 0.05), Poster("b", 0, FOR_EVER, 0.5, 1.0)])
     assert found.schema == ALERT
     assert [(row["segment"], row["share"], row["least"], row["most"]) for row in found.to_pylist()] == [
         ("a", 0.0, 0.01, 0.05),
@@ -58,7 +58,7 @@ def test_only_days_of_segments_with_a_poster_are_looked_at() -> None:
 
 
 def test_without_posters_there_are_none() -> None:
-    assert alerts(_pulse(("a", "day", 0, 3)), []).num_rows == 0
+    assert alerts(_stats(("a", "day", 0, 3)), []).num_rows == 0
 
 
 BOOK = """
@@ -81,7 +81,7 @@ def test_each_day_has_the_poster_of_the_version_at_its_end() -> None:
     starts = [int(at.replace(minute=1).timestamp() * 1000) for at in (tuesday, wednesday)]
     assert expected == [Poster("a", 0, starts[0], 0.01, 0.05), Poster("a", starts[1], FOR_EVER, 0, 0.5)]
     assert [*posters(Versions.of(books), "household")] == []
-    pulse = _pulse(("a", "day", 2, 10))
+    stats = _stats(("a", "day", 2, 10))
     for since, until, told in [(0, MONDAY, 0), (0, wednesday, 1), (MONDAY, wednesday, 1), (tuesday, wednesday, 0)]:
         first, end = (0 if at == 0 else int(at.timestamp() * 1000) for at in (since, until))
-        assert alerts(pulse, [Poster("a", first, end, 0.01, 0.05)]).num_rows == told
+        assert alerts(stats, [Poster("a", first, end, 0.01, 0.05)]).num_rows == told

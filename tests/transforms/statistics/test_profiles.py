@@ -1,4 +1,4 @@
-"""Portraits from parts made by hand."""
+"""Profiles from parts made by hand."""
 
 from statistics import mean, stdev
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.transforms.statistics.parts import frame, number, value
-from transforms.statistics.profiles import portraits
+from transforms.statistics.profiles import profiles_of
 
 MEMBERS, OTHERS = [9.0, 10.0, 8.5, 9.5], [0.0, 1.0, 0.5, 0.25, 0.0, 2.0]
-PORTRAIT_PARTS = [
+PROFILE_PARTS = [
     number(1, None, "days", MEMBERS + OTHERS),
     number(1, "a", "days", MEMBERS),
     value(1, None, "tariff", "flex", 6),
@@ -29,13 +29,13 @@ PORTRAIT_PARTS = [
 ]
 
 
-def portrait(day: int) -> dict[tuple[str, str | None], dict[str, Any]]:
-    rows = portraits(frame(PORTRAIT_PARTS), "subscriber", {"days": "on {} days"}).to_pylist()
+def profile(day: int) -> dict[tuple[str, str | None], dict[str, Any]]:
+    rows = profiles_of(frame(PROFILE_PARTS), "subscriber", {"days": "on {} days"}).to_pylist()
     return {(row["feature"], row["value"]): row for row in rows if row["end"].day == day + 1}
 
 
 def test_numbers_are_told_against_all_others() -> None:
-    row = portrait(1)["days", None]
+    row = profile(1)["days", None]
     assert (row["members_n"], row["others_n"], row["words"], row["drift"]) == (4, 6, "on {} days", None)
     assert (row["members_mean"], row["others_mean"]) == (mean(MEMBERS), pytest.approx(mean(OTHERS)))
     assert (row["members_sd"], row["others_sd"]) == pytest.approx((stdev(MEMBERS), stdev(OTHERS)))
@@ -48,11 +48,11 @@ def test_numbers_are_told_against_all_others() -> None:
 
 
 def test_drift_is_against_the_members_of_the_day_before() -> None:
-    assert portrait(2)["days", None]["drift"] == pytest.approx(1 / stdev(MEMBERS))
+    assert profile(2)["days", None]["drift"] == pytest.approx(1 / stdev(MEMBERS))
 
 
 def test_values_are_told_by_their_shares() -> None:
-    found = portrait(1)
+    found = profile(1)
     flex = found["tariff", "flex"]
     assert (flex["members_mean"], flex["others_mean"], flex["members_n"], flex["others_n"]) == (0.75, 0.5, 4, 6)
     assert flex["effect"] == pytest.approx(0.523599, abs=1e-6)  # 2 asin(sqrt(.75)) - 2 asin(sqrt(.5))
@@ -63,11 +63,11 @@ def test_values_are_told_by_their_shares() -> None:
 
 @pytest.mark.parametrize("feature", ["flat", "alone"])
 def test_what_cannot_be_computed_is_null(feature: str) -> None:
-    row = portrait(1)[feature, None]
+    row = profile(1)[feature, None]
     assert (row["effect"], row["low"], row["high"], row["words"]) == (None, None, None, f"{feature}: {{}}")
 
 
 def test_only_the_commonest_values_are_told() -> None:
     parts = [value(1, segment, "city", f"c{n}", n) for n in range(1, 9) for segment in (None, "a")]
-    told = portraits(frame(parts), "subscriber", {})["value"].to_pylist()
+    told = profiles_of(frame(parts), "subscriber", {})["value"].to_pylist()
     assert told == ["c4", "c5", "c6", "c7", "c8"]

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from schemas.durations import HOUR
 from tests.transforms.statistics.parts import Part, frame, number
 from transforms.context.emit.segment_stats import PARTS
-from transforms.statistics.stats import merged, pulses
+from transforms.statistics.stats import merged, stats_of
 
-PULSE_PARTS: list[Part] = [
+STATS_PARTS: list[Part] = [
     (HOUR, 1, None, "known", None, None, 10),
     (HOUR, 1, "a", "members", None, None, 2),
     (HOUR, 1, "a", "entered", None, None, 3),
@@ -29,7 +29,7 @@ PULSE_PARTS: list[Part] = [
 
 
 def test_a_pulse_row_says_it_all() -> None:
-    rows = pulses(frame(PULSE_PARTS), "household", {"a": "The As", "b": ""}).to_pylist()
+    rows = stats_of(frame(STATS_PARTS), "household", {"a": "The As", "b": ""}).to_pylist()
     assert [(row["segment"], row["window"], row["end"].hour) for row in rows] == [
         ("a", "hour", 1),
         ("a", "hour", 2),
@@ -49,7 +49,7 @@ def test_a_pulse_row_says_it_all() -> None:
 
 @given(st.data())
 def test_parts_add_up_in_any_order_and_split(data: st.DataObject) -> None:
-    parts = [*PULSE_PARTS, *PULSE_PARTS, number(1, "a", "n", [1.5, -2.0]), number(1, "a", "n", [10.0**11])]
+    parts = [*STATS_PARTS, *STATS_PARTS, number(1, "a", "n", [1.5, -2.0]), number(1, "a", "n", [10.0**11])]
     dealt = data.draw(st.lists(st.integers(0, 3), min_size=len(parts), max_size=len(parts)))
     order = data.draw(st.permutations(range(len(parts))))
     pieces = [frame([parts[i] for i in order if dealt[i] == piece]) for piece in range(4)]

@@ -8,11 +8,13 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.arrays.row_order import in_order
-from transforms.compiler.steps import AFTER, THEN, WITHOUT, Sequence, Step
+from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.steps import AFTER, THEN, WITHOUT, Sequence
 from transforms.context.features.timeline import EvaluationPoints
 from transforms.context.grid import NEVER, Ints, Span
-from transforms.context.ingest.source_liveness import NO_GAPS, Gaps
-from transforms.context.state.shard_state import Tables
+from transforms.context.ingest.ingest import Ingested
+from transforms.context.ingest.source_liveness import NO_GAPS, Feeds, Gaps
+from transforms.context.state.shard_state import ShardState, Tables
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,17 @@ class SequenceMatches:
     tables: Tables
 
 
-def rows_of(step: Step, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of a signal that play a part: code, time, the step's columns, source and id if they are told.
-
-    Those of a group have the member, too, 0 for none.
-    """
-    rows = frame if step.where is None else frame.filter(step.where.expr)
-    told = () if step.part == WITHOUT else ("source", "id")
-    whose = [pl.col("member").fill_null(0)] if "member" in frame.columns else []
-    return rows.select("code", *whose, "time", *told, *step.columns).drop_nulls(step.same)
+def run_all(
+    plan: ContextPlan, memory: ShardState, ingested: Ingested, span: Span, liveness: Feeds, leaves: pl.DataFrame
+) -> dict[str, SequenceMatches]:
+    """Run the sequences of all moments that have one."""
+    done = {}
+    for moment in plan.moments:
+        if moment.sequence:
+            gaps = liveness.gaps({step.signal for step in moment.sequence.steps if step.part == WITHOUT})
+            before, new = memory.steps, ingested.steps
+            done[moment.name] = run(moment.sequence, span, plan.allowed_lateness, before, new, gaps, leaves)
+    return done
 
 
 def run(

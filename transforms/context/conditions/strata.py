@@ -5,78 +5,63 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.definitions import Stratum
 from transforms.context.conditions import fading, frames, moments, segments
-from transforms.context.conditions.moments import Firings
 from transforms.context.conditions.segments import MembershipChanges
-from transforms.context.conditions.sequences import SequenceMatches
-from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
-from transforms.context.features.windows import Features
-from transforms.context.grid import Ints, Span
-from transforms.context.groups.routing import GroupRouting
-from transforms.context.state.plan_migration import PlanMigration
-from transforms.context.state.shard_state import ShardState
+from transforms.context.features.timeline import keys_of, points_of
+from transforms.context.grid import Bools, Ints
+from transforms.context.run import Run
 
 
-def run_conditions(
-    plan: ContextPlan,
-    memory: ShardState,
-    features: Features,
-    span: Span,
-    points: EvaluationPoints,
-    company: GroupRouting,
-    change: PlanMigration | None,
-    done: Mapping[str, SequenceMatches],
-) -> tuple[dict[str, MembershipChanges], dict[str, Firings], EvaluationPoints]:
-    """Run all values that fade, segments and moments, stratum by stratum; return where anything was evaluated, too."""
-    changes: dict[str, MembershipChanges] = {}
-    fired: dict[str, Firings] = {}
+def run_conditions(run: Run) -> None:
+    """Run all values that fade, segments and moments, stratum by stratum; add the points that later ones look at."""
     turned: list[MembershipChanges] = []
-    for stratum in plan.strata:
-        points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *_turns(plan, turned)]))
-        points = _fade(plan, memory, features, span, points, changes, stratum)
-        frame = frames.frame_at(plan, features, changes, points, stratum)
-        level = frames.levels(frame, stratum, company.ignores(points))
-        for segment in stratum.segments:
-            mine = memory.members.filter(pl.col("segment") == segment.name)
-            decide = segments.Levels(*(level[f"{what} {segment.name}"] for what in segments.Levels._fields))
-            made = segments.run(segment, span, points, decide, mine)
-            changes[segment.name] = change.marked(segment.name, made) if change else made
-        turned = [changes[segment.name] for segment in stratum.segments]
-        for moment in stratum.moments:
-            mine = memory.moments.filter(pl.col("moment") == moment.name)
-            true, silent = level[f"when {moment.name}"], change.silent(moment) if change else None
-            if moment.name in done:
-                fired[moment.name] = moments.complete(moment, span, points, true, mine, done[moment.name], silent)
-            else:
-                fired[moment.name] = moments.run(moment, span, points, true, mine, silent)
-    return changes, fired, points
+    for stratum in run.plan.strata:
+        _look_also(run, _turns(run, turned))
+        _fade(run, stratum)
+        frame = frames.frame_at(run.plan, run.features, run.changes, run.points, stratum)
+        level = frames.levels(frame, stratum, run.routing.ignores(run.points))
+        _run_segments(run, stratum, level)
+        _run_moments(run, stratum, level)
+        turned = [run.changes[segment.name] for segment in stratum.segments]
 
 
-def _fade(
-    plan: ContextPlan,
-    memory: ShardState,
-    features: Features,
-    span: Span,
-    points: EvaluationPoints,
-    changes: Mapping[str, MembershipChanges],
-    stratum: Stratum,
-) -> EvaluationPoints:
-    """Run the values of a stratum that fade; return the pairs and where they fall."""
+def _run_segments(run: Run, stratum: Stratum, level: Mapping[str, Bools]) -> None:
+    for segment in stratum.segments:
+        mine = run.memory.members.filter(pl.col("segment") == segment.name)
+        decide = segments.Levels(*(level[f"{what} {segment.name}"] for what in segments.Levels._fields))
+        made = segments.run(segment, run.span, run.points, decide, mine)
+        run.changes[segment.name] = run.migration.marked(segment.name, made) if run.migration else made
+
+
+def _run_moments(run: Run, stratum: Stratum, level: Mapping[str, Bools]) -> None:
+    for moment in stratum.moments:
+        mine = run.memory.moments.filter(pl.col("moment") == moment.name)
+        true, silent = level[f"when {moment.name}"], run.migration.silent(moment) if run.migration else None
+        if match := run.matches.get(moment.name):
+            made = moments.complete(moment, run.span, run.points, true, mine, match, silent)
+        else:
+            made = moments.run(moment, run.span, run.points, true, mine, silent)
+        run.firings[moment.name] = made
+
+
+def _fade(run: Run, stratum: Stratum) -> None:
+    """Run the values of a stratum that fade; look also where they fall."""
+    faded = run.features.faded
     for one in stratum.derived:
-        if one.fading and one.name not in features.faded:
-            level = frames.part_at(plan, features, changes, points, [one.name])[one.name]
-            kept = memory.fading.get(plan.keys[one.name], pl.DataFrame(schema=fading.KEPT))
-            forget = ~features.consents(points) if one.consent else None
-            features.faded[one.name] = fading.run(one.fading, span, points, level, kept, forget)
-            falls = features.faded[one.name].falls.keys(plan.grid)
-            points = points_of(plan.grid, np.concatenate([points.keys(plan.grid), falls]))
-    return points
+        if one.fading and one.name not in faded:
+            level = frames.part_at(run.plan, run.features, run.changes, run.points, [one.name])[one.name]
+            kept = run.memory.fading.get(run.plan.keys[one.name], pl.DataFrame(schema=fading.KEPT))
+            forget = ~run.features.consents(run.points) if one.consent else None
+            faded[one.name] = fading.run(one.fading, run.span, run.points, level, kept, forget)
+            _look_also(run, [faded[one.name].falls.keys(run.plan.grid)])
 
 
-def _turns(plan: ContextPlan, changes: Sequence[MembershipChanges]) -> list[Ints]:
+def _look_also(run: Run, keys: Sequence[Ints]) -> None:
+    run.points = points_of(run.plan.grid, np.concatenate([run.points.keys(run.plan.grid), *keys]))
+
+
+def _turns(run: Run, changes: Sequence[MembershipChanges]) -> list[Ints]:
     """Return where memberships changed: later strata may read them."""
-    return [
-        keys_of(plan.grid, change.events["code"].to_numpy(), change.events["tick"].to_numpy()) for change in changes
-    ]
+    grid = run.plan.grid
+    return [keys_of(grid, one.events["code"].to_numpy(), one.events["tick"].to_numpy()) for one in changes]

@@ -11,23 +11,21 @@ import pyarrow as pa
 from schemas.records import TRANSITION
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.definitions import Moment, Segment
 from transforms.compiler.dotted import struct_of
 from transforms.compiler.levels import triggering
 from transforms.compiler.steps import MADE
 from transforms.context.conditions import frames
-from transforms.context.conditions.moments import Firings
-from transforms.context.conditions.segments import WITHDRAWN, MembershipChanges
+from transforms.context.conditions.segments import WITHDRAWN
 from transforms.context.emit.evidence import evidence
 from transforms.context.emit.segment_stats import SegmentStats
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
-from transforms.context.features.windows import Features
-from transforms.context.grid import Ints, Span
+from transforms.context.grid import Ints
 from transforms.context.groups.recipients import ADDRESS
-from transforms.context.groups.routing import GroupRouting
-from transforms.context.ingest.ingest import Ingested
+from transforms.context.groups.routing import Addressed
+from transforms.context.run import Run
 from transforms.context.state import retention
-from transforms.context.state.plan_migration import DEFINITION_CHANGED, PlanMigration, reason_of
-from transforms.context.state.shard_state import ShardState
+from transforms.context.state.plan_migration import DEFINITION_CHANGED, reason_of
 
 HAPPENED = {
     "code": pl.Int64,
@@ -53,128 +51,118 @@ class Outputs:
             names), context (struct of features and derived values).
         transitions: See `schemas.records.TRANSITION`.
         contexts: subject_kind, subject, tick, cause (trigger, transition, periodic, end), segments, context.
-        pulse: What the span tells of segments, see `pulse.PARTS`.
+        stats: What the span tells of segments, see `emit.segment_stats.PARTS`.
         too_late: Rows beyond the allowed lateness, per signal.
     """
 
     triggers: pa.RecordBatch
     transitions: pa.Table
     contexts: pa.Table
-    pulse: pa.Table
+    stats: pa.Table
     too_late: Mapping[str, pa.Table]
 
 
-def outputs(
-    plan: ContextPlan,
-    memory: ShardState,
-    features: Features,
-    intake: Ingested,
-    span: Span,
-    changes: Mapping[str, MembershipChanges],
-    fired: Mapping[str, Firings],
-    written: EvaluationPoints,
-    gone: pl.DataFrame,
-    change: PlanMigration | None,
-    pulse: SegmentStats,
-    final: bool,
-    company: GroupRouting,
-) -> Outputs:
-    """Build the outputs; the memory holds what ticks after the span can see."""
-    happened = _happened(plan, span, intake, changes, fired, gone, change, company)
+def outputs(run: Run, left: pl.DataFrame, stats: SegmentStats) -> tuple[Outputs, Addressed]:
+    """Build the outputs of a call, and to whom its triggers are addressed; the memory is committed.
+
+    Args:
+        run: After its conditions.
+        left: Exits from segments that are no more.
+        stats: Its segments.
+    """
+    plan, happened = run.plan, _happened(run, left)
     causes = {
-        "end": keys_of(plan.grid, *_at_end(memory, span, final)),
-        "periodic": written.keys(plan.grid),
+        "end": keys_of(plan.grid, *_at_end(run)),
+        "periodic": run.periodic.points.keys(plan.grid),
         "transition": _keys(plan, happened),
         "trigger": _keys(plan, happened.filter(pl.col("trigger").is_not_null())),
     }
     points = points_of(plan.grid, np.concatenate(list(causes.values())))
-    context, portrayed = _contexts_at(plan, features, changes, points, pulse.points)
-    cause = np.full(len(points), "transition", dtype=object)
+    context, profiled = _contexts_at(run, points, stats.points)
     keys = points.keys(plan.grid)
+    cause = np.full(len(points), "transition", dtype=object)
     for name, where in causes.items():
         cause[np.searchsorted(keys, np.unique(where))] = name
     rows = frames.records(plan, context).with_columns(
-        subject=memory.subjects["subject"][points.codes],
+        subject=run.memory.subjects["subject"][points.codes],
         tick=pl.Series(points.ticks),
         cause=pl.Series(cause, dtype=pl.String),
     )
-    triggers = _triggers(plan, happened, keys, context, rows, company)
     at = np.searchsorted(keys, _keys(plan, happened))
     seen = context[at].hstack(happened.select(plan.trigger_columns.keys()))
     told = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, seen))
-    return Outputs(triggers, _transitions(plan, told), _contexts(plan, rows), pulse.parts(portrayed), intake.too_late)
+    named = happened.with_columns(row=pl.Series(at)).filter(pl.col("trigger").is_not_null())
+    triggers, addressed = _triggers(run, named, context, rows)
+    stated = stats.parts(profiled)
+    made = Outputs(triggers, _transitions(plan, told), _contexts(plan, rows), stated, run.ingested.too_late)
+    return made, addressed
 
 
-def _happened(
-    plan: ContextPlan,
-    span: Span,
-    intake: Ingested,
-    changes: Mapping[str, MembershipChanges],
-    fired: Mapping[str, Firings],
-    gone: pl.DataFrame,
-    change: PlanMigration | None,
-    company: GroupRouting,
-) -> pl.DataFrame:
+def _happened(run: Run, left: pl.DataFrame) -> pl.DataFrame:
     """Return all transitions: code, tick, kind, name, event, reason, late, trigger (null where no offer follows).
 
     Columns `trigger.X` tell of the signals that made them.
     """
     none = {"kind": pl.lit("segment"), "trigger": pl.lit(None, pl.String), "late_triggers": pl.lit(False)}
-    tables = [gone.with_columns(**none).select(HAPPENED.keys())]
-    for segment in (one for one in plan.segments if len(changes[one.name].events)):
-        name = f"{plan.level}.{segment.name}"
-        trigger = {event: name if event == "entered" else f"{name}.{event}" for event in segment.triggers}
-        silent = [WITHDRAWN, *([] if segment.on_start else [DEFINITION_CHANGED])]
-        events = changes[segment.name].events.with_columns(
-            kind=pl.lit("segment"),
-            name=pl.lit(segment.name),
-            trigger=pl.when(~pl.col("reason").is_in(silent).fill_null(False)).then(
-                pl.col("event").replace_strict(trigger, default=None, return_dtype=pl.String)
-            ),
-            late_triggers=pl.lit(segment.late_triggers),
-        )
-        tables.append(events.select(HAPPENED.keys()))
-    for moment in plan.moments:
-        points = fired[moment.name].points
-        events = pl.DataFrame({"code": points.codes, "tick": points.ticks}).with_columns(
-            event=pl.lit("fired"),
-            reason=reason_of(moment.name, change),
-            kind=pl.lit("moment"),
-            name=pl.lit(moment.name),
-            trigger=pl.lit(f"{plan.level}.{moment.name}" if moment.triggers else None, pl.String),
-            late_triggers=pl.lit(moment.late_triggers),
-        )
-        made = fired[moment.name].rows.select(pl.exclude("code", "tick").name.prefix(MADE))
-        tables.append(events.select(HAPPENED.keys()).with_columns(made.get_columns()))
-    late = pl.col("code").is_in(intake.late) & (pl.col("tick") == span.first)
+    tables = [left.with_columns(**none).select(HAPPENED.keys())]
+    for segment in run.plan.segments:
+        events = run.changes[segment.name].events
+        if len(events):
+            tables.append(_turned(run.plan, segment, events))
+    tables += [_fired(run, moment) for moment in run.plan.moments]
+    late = pl.col("code").is_in(run.ingested.late) & (pl.col("tick") == run.span.first)
     both = pl.concat(tables, how="diagonal").with_columns(late=late)
-    ignored = company.ignores(EvaluationPoints(both["code"].to_numpy(), both["tick"].to_numpy()))
+    ignored = run.routing.ignores(EvaluationPoints(both["code"].to_numpy(), both["tick"].to_numpy()))
     triggers = (~pl.col("late") | pl.col("late_triggers")) & ~pl.Series(ignored)
     return both.with_columns(trigger=pl.when(triggers).then("trigger")).drop("late_triggers")
 
 
-def _contexts_at(
-    plan: ContextPlan,
-    features: Features,
-    changes: Mapping[str, MembershipChanges],
-    points: EvaluationPoints,
-    portrayed: EvaluationPoints,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _turned(plan: ContextPlan, segment: Segment, events: pl.DataFrame) -> pl.DataFrame:
+    """Return what happened to the memberships of a segment, as `HAPPENED`."""
+    name = f"{plan.level}.{segment.name}"
+    trigger = {event: name if event == "entered" else f"{name}.{event}" for event in segment.triggers}
+    silent = [WITHDRAWN, *([] if segment.on_start else [DEFINITION_CHANGED])]
+    named = pl.col("event").replace_strict(trigger, default=None, return_dtype=pl.String)
+    return events.with_columns(
+        kind=pl.lit("segment"),
+        name=pl.lit(segment.name),
+        trigger=pl.when(~pl.col("reason").is_in(silent).fill_null(False)).then(named),
+        late_triggers=pl.lit(segment.late_triggers),
+    ).select(HAPPENED.keys())
+
+
+def _fired(run: Run, moment: Moment) -> pl.DataFrame:
+    """Return when a moment fired, as `HAPPENED`, with columns of the signals that made it."""
+    firings = run.firings[moment.name]
+    events = pl.DataFrame({"code": firings.points.codes, "tick": firings.points.ticks}).with_columns(
+        event=pl.lit("fired"),
+        reason=reason_of(moment.name, run.migration),
+        kind=pl.lit("moment"),
+        name=pl.lit(moment.name),
+        trigger=pl.lit(f"{run.plan.level}.{moment.name}" if moment.triggers else None, pl.String),
+        late_triggers=pl.lit(moment.late_triggers),
+    )
+    made = firings.rows.select(pl.exclude("code", "tick").name.prefix(MADE))
+    return events.select(HAPPENED.keys()).with_columns(made.get_columns())
+
+
+def _contexts_at(run: Run, points: EvaluationPoints, profiled: EvaluationPoints) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the contexts at pairs of two kinds, most of which are the same."""
-    if not len(portrayed):
-        context = frames.context_at(plan, features.of(np.unique(points.codes)), changes, points)
+    grid, features = run.plan.grid, run.features
+    if not len(profiled):
+        context = frames.context_at(run.plan, features.of(np.unique(points.codes)), run.changes, points)
         return context, context.clear()
-    keys = [points.keys(plan.grid), portrayed.keys(plan.grid)]
-    every = points_of(plan.grid, np.concatenate(keys))
-    context = frames.context_at(plan, features, changes, every)
-    written, seen = (context[np.searchsorted(every.keys(plan.grid), each)] for each in keys)
+    keys = [points.keys(grid), profiled.keys(grid)]
+    every = points_of(grid, np.concatenate(keys))
+    context = frames.context_at(run.plan, features, run.changes, every)
+    written, seen = (context[np.searchsorted(every.keys(grid), each)] for each in keys)
     return written, seen
 
 
-def _at_end(memory: ShardState, span: Span, final: bool) -> tuple[Ints, Ints]:
+def _at_end(run: Run) -> tuple[Ints, Ints]:
     """Return code and tick of the subjects whose context is written because the run ends."""
-    codes = np.flatnonzero(retention.known(memory)) if final else np.empty(0, np.int64)
-    return codes, np.full(len(codes), span.upto)
+    codes = np.flatnonzero(retention.known(run.memory)) if run.options.final else np.empty(0, np.int64)
+    return codes, np.full(len(codes), run.span.upto)
 
 
 def trigger_schema(plan: ContextPlan) -> pa.Schema:
@@ -201,24 +189,27 @@ def _struct(columns: Mapping[str, pl.DataType]) -> pl.DataType:
 
 
 def _triggers(
-    plan: ContextPlan,
-    happened: pl.DataFrame,
-    keys: Ints,
-    context: pl.DataFrame,
-    rows: pl.DataFrame,
-    company: GroupRouting,
-) -> pa.RecordBatch:
-    """Return the trigger batch: each trigger with its address and the context at its tick."""
-    named = happened.filter(pl.col("trigger").is_not_null())
-    at = np.searchsorted(keys, _keys(plan, named))
+    run: Run, named: pl.DataFrame, context: pl.DataFrame, rows: pl.DataFrame
+) -> tuple[pa.RecordBatch, Addressed]:
+    """Return the trigger batch: each trigger with its address and the context at its tick.
+
+    Args:
+        run: The call.
+        named: The transitions that trigger, with the row of their context.
+        context: The contexts.
+        rows: The same as records.
+    """
+    plan, at = run.plan, named["row"]
     table = named.select("code", "trigger", "late").hstack(rows[at])
-    table = table.hstack(company.address(table.select("code", "tick", "subject", "trigger")))
+    addressed = run.routing.address(table.select("code", "tick", "subject", "trigger"))
     made = named.select(plan.trigger_columns.keys())
-    table = table.with_columns(evidence=_evidence(plan, table["trigger"], context[at].hstack(made)))
+    shown = _evidence(plan, table["trigger"], context[at].hstack(made))
+    table = table.hstack(addressed.columns).with_columns(evidence=shown)
     ordered = table.select("subject", "trigger", "tick", "late", *ADDRESS, "evidence", "segments", "context")
     arrow = plain(ordered.sort("tick", "subject", "trigger"))
     arrow = arrow.replace_schema_metadata(_metadata(plan)).combine_chunks()
-    return arrow.to_batches()[0] if len(arrow) else pa.RecordBatch.from_pylist([], schema=arrow.schema)
+    batch = arrow.to_batches()[0] if len(arrow) else pa.RecordBatch.from_pylist([], schema=arrow.schema)
+    return batch, addressed
 
 
 def _evidence(plan: ContextPlan, trigger: pl.Series, context: pl.DataFrame) -> pl.Series:

@@ -15,7 +15,6 @@ class Periodic:
     def __init__(self, plan: ContextPlan, memory: ShardState, span: Span) -> None:
         """Start with what the memory has noted."""
         self._grid, self._every, self._span = plan.grid, plan.contexts_every, span
-        self._memory = memory
         noted = np.flatnonzero(memory.subjects["changed"].to_numpy())
         self._flags = np.zeros(memory.subjects.height, bool)
         self._keys = [np.empty(0, np.int64)]
@@ -29,10 +28,15 @@ class Periodic:
             self._keys.append(without_repeats(keys_of(self._grid, codes[now], due[now])))
         self._flags[codes[~now]] = True
 
-    def close(self) -> EvaluationPoints:
-        """Return what is due in the span; update the memory."""
-        self._memory.subjects = self._memory.subjects.with_columns(changed=pl.Series(self._flags))
+    @property
+    def points(self) -> EvaluationPoints:
+        """What is due in the span."""
         return points_of(self._grid, np.concatenate(self._keys))
+
+    @property
+    def noted(self) -> pl.Series:
+        """Of each subject, whether its context changed after the last multiple."""
+        return pl.Series(self._flags)
 
     @property
     def wake(self) -> int:

@@ -13,9 +13,9 @@ from transforms.compiler.context_plan import ContextPlan
 from transforms.context.conditions.segments import EVENTS
 from transforms.context.features import intervals
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
-from transforms.context.features.windows import Features
-from transforms.context.grid import NEVER, Ints, Span
-from transforms.context.state.shard_state import ShardState
+from transforms.context.grid import NEVER, Ints
+from transforms.context.run import Run
+from transforms.context.state.plan_migration import by_segment
 
 _SEGMENT, _END, _NAME, _SUMS = "the segment", "the end", "the name", "the sums"
 """Columns beside those that a playbook names: its names have no blank."""
@@ -57,36 +57,23 @@ class SegmentStats:
     window of a run that ends within it is told as of the last tick.
     """
 
-    def __init__(
-        self,
-        plan: ContextPlan,
-        features: Features,
-        span: Span,
-        turns: Mapping[str, pl.DataFrame],
-        memory: ShardState,
-        widths: Sequence[int],
-        final: bool,
-    ) -> None:
+    def __init__(self, run: Run, left: pl.DataFrame) -> None:
         """Take what happened in the span.
 
         Args:
-            plan: The level's plan.
-            features: Over the rows of the span.
-            span: Its ticks.
-            turns: What happened to the memberships, by segment; also of segments that are no more.
-            memory: Of the shard, the memberships as at the start of the span.
-            widths: Of the windows, milliseconds, ascending; those that are no multiple of the tick are left out. At the
-                ends of the widest all contexts are looked at.
-            final: Whether the run ends with it.
+            run: After its conditions and before its commit: the memberships are those at the start of the span. Widths
+                of windows that are no multiple of the tick are left out; at the ends of the widest all contexts are
+                looked at.
+            left: Exits from segments that are no more.
         """
-        members, self._latest = memory.members, memory.latest
-        self._plan, self._features, self._span, self._final = plan, features, span, final
-        self._widths = _whole(plan, widths) if turns else []
+        turns = {name: one.events for name, one in run.changes.items()} | by_segment(left)
+        members, self._latest = run.memory.members, run.memory.latest
+        self._plan, self._features, self._span, self._final = run.plan, run.features, run.span, run.options.final
+        self._widths = _whole(run.plan, run.options.stats) if turns else []
         self._names = pl.Series([*turns], dtype=pl.String)
         self._turns = _of_segments(turns)
-        self._members = intervals.of_members(
-            self._turns, members.filter(pl.col("segment").is_in(self._names.implode()))
-        )
+        mine = members.filter(pl.col("segment").is_in(self._names.implode()))
+        self._members = intervals.of_members(self._turns, mine)
 
     @cached_property
     def points(self) -> EvaluationPoints:
@@ -108,7 +95,7 @@ class SegmentStats:
         found = [pl.DataFrame(schema=KEYS | SUMS)]
         for width in self._widths:
             tables = [*self._levels(width), *self._flows(width)]
-            tables += self._portraits(context) if width == self._widths[-1] else []
+            tables += self._profiles(context) if width == self._widths[-1] else []
             found += [table.with_columns(width=pl.lit(width, pl.Int64)) for table in tables]
         return _parts(self._plan, found)
 
@@ -152,7 +139,7 @@ class SegmentStats:
         yield turns.group_by("segment", "end", pl.col("event").alias("measure")).agg(n=pl.len().cast(pl.Int64))
         yield _dwell(self._members.filter(pl.col("end") <= self._span.upto), width)
 
-    def _portraits(self, context: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    def _profiles(self, context: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """Add up the features of everybody known, and of the members of each segment."""
         end = -(-pl.Series(self.points.ticks) // self._widths[-1]) * self._widths[-1]
         names = [feature.name for feature in self._plan.features]

@@ -31,22 +31,22 @@ class Erased:
         widths: Of the windows in which to tell of segments, milliseconds.
         counts: Erasures applied, of these late, and duplicates; pending ones; signals that were only counted `erased`.
         transitions: The memberships that ended, as `schemas.records.TRANSITION`.
-        told: To every shard of the groups: which subscribers were erased, as a signal batch.
+        forwarded: To every shard of the groups: which subscribers were erased, as a signal batch.
         everywhere: To every shard of decisions, as `schemas.records.ERASED`.
         facts: To the shard of the contact root that was erased, likewise.
         removed: What was removed, as `schemas.records.REMOVED`.
-        pulse: What the memberships that ended add to the windows, as `pulse.PARTS`.
+        stats: What the memberships that ended add to the windows, as `emit.segment_stats.PARTS`.
     """
 
     level: str
     widths: Sequence[int] = ()
     counts: Counter[str] = field(default_factory=Counter)
     transitions: list[pa.Table] = field(default_factory=list)
-    told: list[pa.RecordBatch] = field(default_factory=list)
+    forwarded: list[pa.RecordBatch] = field(default_factory=list)
     everywhere: list[pa.RecordBatch] = field(default_factory=list)
     facts: list[pa.RecordBatch] = field(default_factory=list)
     removed: list[pa.Table] = field(default_factory=list)
-    pulse: list[pa.Table] = field(default_factory=list)
+    stats: list[pa.Table] = field(default_factory=list)
 
     def wait(self, requests: pl.DataFrame) -> None:
         """Count erasures that wait; those of subjects of other levels are counted there."""
@@ -124,7 +124,7 @@ def tell(plan: ContextPlan, requests: pl.DataFrame, erased: Erased) -> None:
     if plan.level == SUBSCRIBER and plan.forwards:
         signals = own.select("id", "source", "subject", "token", time=pl.col("tick") - plan.grid.tick)
         metadata = {b"signal": ERASURE.encode(), b"subject_kind": SUBSCRIBER.encode()}
-        erased.told += plain(signals).replace_schema_metadata(metadata).combine_chunks().to_batches()
+        erased.forwarded += plain(signals).replace_schema_metadata(metadata).combine_chunks().to_batches()
 
 
 def removals(requests: pl.DataFrame, counts: pl.DataFrame) -> pa.Table:
@@ -145,7 +145,7 @@ def _subjects(plan: ContextPlan, memory: ShardState, requests: pl.DataFrame, era
     who = who.join(known.select("code", "subject"), "subject", maintain_order="left")
     ended = memory.members.join(who, "code")
     left = ended.select("segment", start="entered", end="tick")
-    erased.pulse.append(parts_of_erased(plan, left, erased.widths))
+    erased.stats.append(parts_of_erased(plan, left, erased.widths))
     ends = ended.select(
         "subject_kind",
         "subject",

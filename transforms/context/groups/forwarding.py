@@ -1,6 +1,7 @@
-"""What subscribers tell their groups: who is in them, signals as of event time, and members' contexts."""
+"""What subscribers forward to their groups: who is in them, signals as of event time, and members' contexts."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -17,10 +18,23 @@ from transforms.context.features.timeline import EvaluationPoints, keys_of, poin
 from transforms.context.features.windows import Features
 from transforms.context.grid import CLOSED_AT, Ints
 from transforms.context.groups import roots
-from transforms.context.groups.identity import Identity
+from transforms.context.groups.identity import Identity, Stays
 from transforms.context.groups.people import member_of
 from transforms.context.ingest.ingest import Ingested, measured
 from transforms.context.state.shard_state import ShardState
+
+
+@dataclass
+class Forwarded:
+    """What goes to groups.
+
+    Attributes:
+        batches: Signals about them.
+        kept: Tables of `memory.groups`: the last that was forwarded of each member, by kind of group.
+    """
+
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    kept: dict[str, pl.DataFrame] = field(default_factory=dict)
 
 
 def joins(plan: ContextPlan, identity: Identity) -> Ints:
@@ -59,12 +73,12 @@ def members_to_groups(
     identity: Identity,
     changes: Mapping[str, MembershipChanges],
     points: EvaluationPoints,
-) -> Iterator[pa.RecordBatch]:
-    """Yield members' contexts where what their groups read of them changed, and where they joined.
+) -> Forwarded:
+    """Forward members' contexts where what their groups read of them changed, and where they joined.
 
     Args:
         plan: The subscribers' plan.
-        memory: What groups were told last is kept there.
+        memory: What groups were told last.
         features: Of the call.
         identity: Who is in which group.
         changes: What happened to the subscribers' segments.
@@ -72,53 +86,56 @@ def members_to_groups(
     """
     turns = [keys_of(plan.grid, c.events["code"].to_numpy(), c.events["tick"].to_numpy()) for c in changes.values()]
     every = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *turns]))
-    cells = {f"{TOLD}{forward.kind}" for forward in plan.forwards if forward.members}
-    for name in [name for name in memory.groups if name.startswith(TOLD) and name not in cells]:
-        del memory.groups[name]
-    for forward in plan.forwards:
-        if forward.members:
-            yield from _members_of(plan, memory, features, identity, changes, every, forward)
+    forwarded = Forwarded()
+    for forward in (forward for forward in plan.forwards if forward.members):
+        known = np.zeros(memory.subjects.height, bool)
+        known[identity.stays[forward.kind].table["code"].to_numpy()] = True
+        mine = every.at(np.flatnonzero(known[every.codes]))
+        read = frozenset().union(*(measure.reads for measure in forward.members))
+        values = frames.part_at(plan, features, changes, mine, read)
+        now = _values_now(identity.stays[forward.kind], forward, mine, values)
+        cell = f"{TOLD}{forward.kind}"
+        rows, forwarded.kept[cell] = _news(now, memory.groups.get(cell))
+        forwarded.batches += _about(rows, forward, identity.stays[forward.kind], memory.subjects["subject"])
+    return forwarded
 
 
-def _members_of(
-    plan: ContextPlan,
-    memory: ShardState,
-    features: Features,
-    identity: Identity,
-    changes: Mapping[str, MembershipChanges],
-    points: EvaluationPoints,
-    forward: Forward,
-) -> Iterator[pa.RecordBatch]:
-    stays, keys = identity.stays[forward.kind], [measure.key for measure in forward.members]
-    known = np.zeros(memory.subjects.height, bool)
-    known[stays.table["code"].to_numpy()] = True
-    points = points.at(np.flatnonzero(known[points.codes]))
+def _values_now(stays: Stays, forward: Forward, points: EvaluationPoints, values: pl.DataFrame) -> pl.DataFrame:
+    """Return what a group may know of a member at each point: a column a measure, code, tick, number of the stay."""
     stay = stays.at(points.codes, points.ticks - 1)
-    read = frozenset().union(*(measure.reads for measure in forward.members))
-    values = frames.part_at(plan, features, changes, points, read)
-    if "role" in read:
+    if any("role" in measure.reads for measure in forward.members):
         roles = pl.Series([None], dtype=pl.String).append(stays.table["role"])
         values = values.with_columns(role=roles.gather(stay + 1))
-    now = (
-        values.with_columns(measured(measure) for measure in forward.members)
-        .select(keys)
-        .with_columns(code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay))
+    columns = values.with_columns(measured(measure) for measure in forward.members)
+    return columns.select(measure.key for measure in forward.members).with_columns(
+        code=pl.Series(points.codes), tick=pl.Series(points.ticks), stay=pl.Series(stay)
     )
-    cell = f"{TOLD}{forward.kind}"
-    before = memory.groups.get(cell)
-    if before is None or before.columns != ["code", *keys]:  # another version told something else
+
+
+def _news(now: pl.DataFrame, before: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rows of `now` that differ from those before them, and the last of each member: code and measures.
+
+    Args:
+        now: As `_values_now` gives it.
+        before: The last that was forwarded of each member, if anything was.
+    """
+    keys = [name for name in now.columns if name not in ("code", "tick", "stay")]
+    if before is None or before.columns != ["code", *keys]:  # another version forwarded something else
         before = now.clear().select("code", *keys)
-    told = before.with_columns(tick=pl.lit(-1, pl.Int64), stay=pl.lit(-1, pl.Int64)).select(now.columns)
-    both = pl.concat([told, now]).sort("code", "tick") if told.height else now
+    last = before.with_columns(tick=pl.lit(-1, pl.Int64), stay=pl.lit(-1, pl.Int64)).select(now.columns)
+    both = pl.concat([last, now]).sort("code", "tick") if last.height else now
     follows = pl.col("code") == pl.col("code").shift()
     alike = [pl.col(key).eq_missing(pl.col(key).shift()) for key in (*keys, "stay")]
-    memory.groups[cell] = both.filter(~follows.shift(-1).fill_null(False)).select("code", *keys)
     new = both.filter(~pl.all_horizontal(follows, *alike).fill_null(False) & (pl.col("stay") >= 0))
+    return new, both.filter(~follows.shift(-1).fill_null(False)).select("code", *keys)
+
+
+def _about(new: pl.DataFrame, forward: Forward, stays: Stays, subjects: pl.Series) -> Iterator[pa.RecordBatch]:
     rows = new.select(
         pl.Series("subject", stays.table["group"].gather(new["stay"])),
-        member_of(memory.subjects["subject"].gather(new["code"])),
+        member_of(subjects.gather(new["code"])),
         (pl.col("tick") - 1).alias("time"),
-        *keys,
+        *(measure.key for measure in forward.members),
     )
     yield from _batches(rows, MEMBERS, forward.kind)
 

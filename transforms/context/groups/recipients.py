@@ -27,22 +27,27 @@ def of_lone_subscribers(triggers: pl.DataFrame) -> pl.DataFrame:
     return triggers.select(root_kind=pl.lit(roots.SUBSCRIBER), root="subject", recipient="subject", **nothing)
 
 
-def moves_in(plan: ContextPlan, memory: ShardState, identity: Identity, triggers: pl.DataFrame) -> pl.DataFrame:
-    """Return the changes of contact roots that bar a subscriber at some tick of the span, as `roots.MOVES`.
+def moves_in(
+    plan: ContextPlan, memory: ShardState, identity: Identity, triggers: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the changes of contact roots that bar a subscriber at some tick of the span, and the last triggers.
 
     Args:
         plan: The subscribers' plan.
-        memory: The last triggers are kept there.
+        memory: Closed at the end of the span; moves and last triggers are those at its start.
         identity: Who is in which group.
         triggers: Columns code and tick, those of the span.
+
+    Returns:
+        Moves as `roots.MOVES`; of the last trigger of each subject code and tick, while contacts matter.
     """
     ticks = triggers.select("code", "tick")
     every = pl.concat([memory.groups.get(TRIGGERED, ticks.clear()), ticks])
     new = roots.moves_of(identity.stays, memory.subjects["subject"], every, identity.since, plan.contacts_matter)
     last = every.group_by("code").agg(pl.col("tick").max()).sort("code")
     assert memory.closed is not None
-    memory.groups[TRIGGERED] = last.filter(pl.col("tick") > memory.closed - plan.contacts_matter)
-    return pl.concat([memory.groups.get(MOVES, new.clear()), new]).sort("code", "time")
+    moves = pl.concat([memory.groups.get(MOVES, new.clear()), new]).sort("code", "time")
+    return moves, last.filter(pl.col("tick") > memory.closed - plan.contacts_matter)
 
 
 def of_subscribers(identity: Identity, moves: pl.DataFrame, triggers: pl.DataFrame) -> pl.DataFrame:

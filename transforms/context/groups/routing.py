@@ -10,11 +10,13 @@ import pyarrow as pa
 from schemas.playbook_levels import GROUPS
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.features import MEMBERSHIP
+from transforms.compiler.keys import TOLD
 from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.features.timeline import EvaluationPoints, keys_of
 from transforms.context.features.windows import Features
 from transforms.context.grid import Bools, Ints, Span
 from transforms.context.groups import facts, forwarding, recipients
+from transforms.context.groups.forwarding import Forwarded
 from transforms.context.groups.identity import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
 from transforms.context.groups.sizes import take_sizes
@@ -23,6 +25,20 @@ from transforms.context.state.plan_migration import PlanMigration
 from transforms.context.state.shard_state import ShardState
 
 NOBODY = pl.DataFrame(schema=PEOPLE)
+Changes = Mapping[str, MembershipChanges]
+
+
+@dataclass(frozen=True)
+class Addressed:
+    """To whom the triggers of a span are addressed.
+
+    Attributes:
+        columns: `recipients.ADDRESS`, a row a trigger.
+        kept: Tables of `memory.groups` that come of it.
+    """
+
+    columns: pl.DataFrame
+    kept: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 @dataclass
@@ -41,21 +57,22 @@ class GroupRouting:
         """Tell at which pairs a group is ignored because it is too large."""
         return np.zeros(len(points), bool)
 
-    def address(self, triggers: pl.DataFrame) -> pl.DataFrame:
-        """Return `recipients.ADDRESS` of triggers: columns code, tick, subject, trigger."""
-        return recipients.of_lone_subscribers(triggers)
+    def address(self, triggers: pl.DataFrame) -> Addressed:
+        """Address triggers: columns code, tick, subject, trigger."""
+        return Addressed(recipients.of_lone_subscribers(triggers))
 
-    def tell(
-        self, features: Features, changes: Mapping[str, MembershipChanges], points: EvaluationPoints
-    ) -> list[pa.RecordBatch]:
-        """Return what is told to groups, after all triggers were addressed; forget what no later call needs."""
-        return []
+    def forward(
+        self, features: Features, changes: Changes, points: EvaluationPoints, addressed: Addressed
+    ) -> Forwarded:
+        """Return what is forwarded to groups."""
+        return Forwarded()
 
-    def facts(
-        self, changes: Mapping[str, MembershipChanges], span: Span, change: PlanMigration | None
-    ) -> list[pa.RecordBatch]:
+    def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:
         """Return what contact roots are told, as `schemas.records.FACT`; of all that is new to them, if a plan is."""
         return []
+
+    def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
+        """Keep what later calls need, after all else."""
 
 
 @dataclass
@@ -64,30 +81,30 @@ class _Members(GroupRouting):
 
     plan: ContextPlan
     memory: ShardState
-    intake: Ingested
+    ingested: Ingested
     identity: Identity
-    moves: pl.DataFrame = field(init=False)
 
-    def address(self, triggers: pl.DataFrame) -> pl.DataFrame:
-        self.moves = recipients.moves_in(self.plan, self.memory, self.identity, triggers)
-        return recipients.of_subscribers(self.identity, self.moves, triggers)
+    def address(self, triggers: pl.DataFrame) -> Addressed:
+        moves, triggered = recipients.moves_in(self.plan, self.memory, self.identity, triggers)
+        kept = {recipients.MOVES: moves, recipients.TRIGGERED: triggered}
+        return Addressed(recipients.of_subscribers(self.identity, moves, triggers), kept)
 
-    def tell(
-        self, features: Features, changes: Mapping[str, MembershipChanges], points: EvaluationPoints
-    ) -> list[pa.RecordBatch]:
+    def forward(
+        self, features: Features, changes: Changes, points: EvaluationPoints, addressed: Addressed
+    ) -> Forwarded:
+        moves = addressed.kept[recipients.MOVES]
+        people = forwarding.people_to_groups(self.plan, self.memory, self.identity, moves)
+        signals = forwarding.signals_to_groups(self.plan, self.memory, self.identity, self.ingested)
         members = forwarding.members_to_groups(self.plan, self.memory, features, self.identity, changes, points)
-        told = [
-            *forwarding.people_to_groups(self.plan, self.memory, self.identity, self.moves),
-            *forwarding.signals_to_groups(self.plan, self.memory, self.identity, self.intake),
-            *members,
-        ]
-        self.memory.groups[recipients.MOVES] = self.moves.filter(pl.col("until") > self.memory.closed)
-        return told
+        return Forwarded([*people, *signals, *members.batches], members.kept)
 
-    def facts(
-        self, changes: Mapping[str, MembershipChanges], span: Span, change: PlanMigration | None
-    ) -> list[pa.RecordBatch]:
-        return facts.of_subscribers(self.plan, self.memory, self.identity, changes, change)
+    def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:
+        return facts.of_subscribers(self.plan, self.memory, self.identity, changes, migration)
+
+    def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
+        others = {name: table for name, table in self.memory.groups.items() if not name.startswith(TOLD)}
+        later = addressed.kept[recipients.MOVES].filter(pl.col("until") > self.memory.closed)
+        self.memory.groups = {**others, **addressed.kept, **forwarded.kept, recipients.MOVES: later}
 
 
 @dataclass
@@ -102,29 +119,24 @@ class _Group(GroupRouting):
     def ignores(self, points: EvaluationPoints) -> Bools:
         return too_large_at(self.plan.grid, self.people, points, self.plan.max_members)
 
-    def address(self, triggers: pl.DataFrame) -> pl.DataFrame:
-        return recipients.of_groups(self.plan, self.people, triggers)
+    def address(self, triggers: pl.DataFrame) -> Addressed:
+        return Addressed(recipients.of_groups(self.plan, self.people, triggers))
 
-    def tell(
-        self, features: Features, changes: Mapping[str, MembershipChanges], points: EvaluationPoints
-    ) -> list[pa.RecordBatch]:
-        keep_people(self.people, self.memory, self.leaves)
-        return []
-
-    def facts(
-        self, changes: Mapping[str, MembershipChanges], span: Span, change: PlanMigration | None
-    ) -> list[pa.RecordBatch]:
-        segments = facts.of_groups(self.plan, self.memory, self.people, changes, span, change)
+    def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:
+        segments = facts.of_groups(self.plan, self.memory, self.people, changes, span, migration)
         return [*segments, *facts.of_sizes(self.plan, self.memory, self.sizes)]
 
+    def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
+        keep_people(self.people, self.memory, self.leaves)
 
-def group_routing(plan: ContextPlan, memory: ShardState, intake: Ingested, span: Span) -> GroupRouting:
+
+def group_routing(plan: ContextPlan, memory: ShardState, ingested: Ingested, span: Span) -> GroupRouting:
     """Return what groups mean to a call, after its signals were taken in."""
-    told, nothing = intake.applied.get(MEMBERSHIP), np.empty(0, np.int64)
+    told, nothing = ingested.applied.get(MEMBERSHIP), np.empty(0, np.int64)
     if plan.level in GROUPS:
         people = take_people(plan.grid, memory, told)
         sizes = take_sizes(memory, people, span, plan.max_members)
-        intake.counts["groups_too_large"] = int(sizes["member"].sum())
+        ingested.counts["groups_too_large"] = int(sizes["member"].sum())
         new = people.filter(pl.col("tick") >= span.first)
         turns = pl.concat([new.select("code", "tick"), sizes.select("code", "tick")])
         asked = keys_of(plan.grid, turns["code"].to_numpy(), turns["tick"].to_numpy())
@@ -132,5 +144,5 @@ def group_routing(plan: ContextPlan, memory: ShardState, intake: Ingested, span:
     if not plan.forwards:
         return GroupRouting(NOBODY, nothing)
     identity = identify(memory, told, plan.allowed_lateness, plan.min_confidence)
-    intake.counts.update(contradictory=identity.contradictory, doubtful=identity.doubtful)
-    return _Members(NOBODY, forwarding.joins(plan, identity), plan, memory, intake, identity)
+    ingested.counts.update(contradictory=identity.contradictory, doubtful=identity.doubtful)
+    return _Members(NOBODY, forwarding.joins(plan, identity), plan, memory, ingested, identity)

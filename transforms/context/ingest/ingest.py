@@ -13,9 +13,9 @@ from transforms.arrays.plain_arrow import used
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Measure
 from transforms.compiler.features import MEMBER, SUBSCRIBER
-from transforms.context.conditions.sequences import rows_of
 from transforms.context.grid import Bools, Ints
 from transforms.context.ingest.dedup import duplicates, signal_hash
+from transforms.context.ingest.sequence_rows import rows_of
 from transforms.context.state.shard_state import ShardState
 
 COUNTED = ("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending", "groups_too_large")

@@ -85,10 +85,10 @@ class Laid:
         self.memory = _emptied(after)
         self.wakes.ticks[codes] = made.wakes.ticks
         self._changed[codes] = after.subjects["changed"].to_numpy()
-        for name, added in made.intake.rows.items():
+        for name, added in made.ingested.rows.items():
             if name != MEMBERS:
                 self._add(("rows", name), codes, added)
-        self._add(("seen", ""), codes, made.intake.seen)
+        self._add(("seen", ""), codes, made.ingested.seen)
         named = after.named()
         remade = {(kind, name): one for kind in ("steps", "fading", "groups") for name, one in named[kind].items()}
         remade |= {("members", ""): after.members, ("moments", ""): after.moments}

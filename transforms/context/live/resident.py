@@ -1,6 +1,7 @@
 """A level of a shard that stays decoded: a tick advances those whom it concerns, and nobody else."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from transforms.context.advance import Advanced, advance_memory, note_unread, se
 from transforms.context.grid import NEVER
 from transforms.context.live.laid import Laid
 from transforms.context.live.shelf import Chosen
+from transforms.context.run import Options
 from transforms.context.state import shard_state as memories
 from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes
@@ -57,23 +59,20 @@ class Resident:
         plan: ContextPlan,
         signals: Sequence[pa.RecordBatch],
         upto: int,
-        *,
-        complete_from: int | None = None,
-        final: bool = False,
-        pulse: Sequence[int] = (),
+        options: Options,
     ) -> Advanced:
         """Advance to a tick; see `transforms.context.advance`."""
-        laid = None if final or self._concerns_all(plan, signals, upto) else self._lay_out()
+        laid = None if options.final or self._concerns_all(plan, signals, upto) else self._lay_out()
         if laid is None or laid.outgrown:
             memory = self.memory() if self._laid is None else self._whole(self._plan or plan, self._laid)
-            made = advance_memory(plan, memory, signals, upto, complete_from=complete_from, final=final, pulse=pulse)
+            made = advance_memory(plan, memory, signals, upto, options)
             self._memory, self._wakes, self._plan = made.memory, made.wakes, plan
             self._settled, self._laid = False, None
             return made
         told = laid.codes_of(signals)
         due = np.flatnonzero(self._wakes.ticks <= upto)
         chosen = Chosen(laid.in_order(np.union1d(due, told)), len(self._wakes.ticks))
-        made = advance_memory(plan, laid.take(chosen, told), signals, upto, pulse=pulse, part=True)
+        made = advance_memory(plan, laid.take(chosen, told), signals, upto, replace(options, part=True))
         laid.put_back(chosen, made)
         self._wakes.all_at(made.wakes.everybody)
         if signals:  # what no condition reads has changed, too

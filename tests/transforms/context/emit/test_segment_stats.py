@@ -36,9 +36,9 @@ def parts_of(
     """Return the merged parts of one shard, advanced call by call; the run ends with the tick `final`."""
     plan, state, waiting, found = plan_of(playbook), None, [], []
     for rows, upto in calls:
-        made = advance(plan, state, [*waiting, *batches(plan, rows)], upto, pulse=widths, final=upto == final)
+        made = advance(plan, state, [*waiting, *batches(plan, rows)], upto, stats=widths, final=upto == final)
         state, waiting = made.state, made.waiting
-        found += made.outputs.pulse.to_batches()
+        found += made.outputs.stats.to_batches()
     return merged(found)
 
 
@@ -112,11 +112,11 @@ def assert_sizes_add_up(parts: pl.DataFrame, segments: Iterable[str], until: int
 @examples(30)
 @given(st.one_of(aimed(erased_cases()), aimed(erased_group_cases())), st.integers(1, 2), st.integers(1, 2))
 def test_sizes_add_up_whoever_is_erased(case: Case, subscribers: int, groups: int) -> None:
-    world, stages = world_of(case), Stages(plans_of(case.playbook), subscribers, groups, pulse=WIDTHS)
+    world, stages = world_of(case), Stages(plans_of(case.playbook), subscribers, groups, stats=WIDTHS)
     for rows, upto in case.calls:
         stages.advance([row for row in rows if row.subject_kind in stages.shards], upto)
     for kind, shards in stages.shards.items():
-        parts = merged(one for shard in shards for one in shard.pulse)
+        parts = merged(one for shard in shards for one in shard.stats)
         changes = [one for one in world.levels[kind].transitions if one.event in ("entered", "exited")]
         flows = Counter((width, end_of(one.tick, width), one.name, one.event) for one in changes for width in WIDTHS)
         assert counted(parts, "entered", "exited") == flows
@@ -164,10 +164,10 @@ def test_dwell_is_from_the_tick_of_entry_to_that_of_exit() -> None:
 
 def test_who_is_erased_leaves_after_a_stay() -> None:
     plans = plans_of(BOOK.replace("[usage]", "[usage, erasure]"))
-    stages = Stages(plans, pulse=WIDTHS)
+    stages = Stages(plans, stats=WIDTHS)
     stages.advance([*ROWS, Signal("erasure", "e", "law", 3 * MINUTE, "a", {})], 28 * MINUTE)
     (shard,) = stages.shards["subscriber"]
-    left = merged(shard.pulse).filter(pl.col("measure").is_in(["exited", "dwell"]))
+    left = merged(shard.stats).filter(pl.col("measure").is_in(["exited", "dwell"]))
     assert left.select("width", "end", "measure", "value", "n").rows() == [
         (width, end_of(4 * MINUTE, width), measure, value, 1)
         for width in WIDTHS
@@ -211,7 +211,11 @@ def test_a_silent_shard_does_not_wake_for_windows_for_ever() -> None:
         upto = 3 * MINUTE if made is None else made.wake
         state = None if made is None else made.state
         made = advance(
-            plan_of(book), state, batches(plan_of(book), ROWS[:3]) if state is None else [], upto, pulse=(60 * MINUTE,)
+            plan_of(book),
+            state,
+            batches(plan_of(book), ROWS[:3]) if state is None else [],
+            upto,
+            stats=(60 * MINUTE,),
         )
         wakes.append(upto)
     hours = [wake // (60 * MINUTE) for wake in wakes if wake % (60 * MINUTE) == 0]
@@ -262,10 +266,10 @@ def household_parts(spans: list[int]) -> pl.DataFrame:
         rows = [row for row in HOUSEHOLD_ROWS if (spans[n - 1] if n else 0) <= row.time < end]
         given = batches(plans["subscriber"], rows)
         for kind, plan in plans.items():
-            made = advance_levels([plan], states[kind], [*waiting[kind], *given], end, pulse=WIDTHS)
+            made = advance_levels([plan], states[kind], [*waiting[kind], *given], end, stats=WIDTHS)
             states[kind], waiting[kind] = made.state, made.waiting
-            given = [batch for one in made.every for batch in one.told]
-            found += [b for one in made.every for b in one.outputs.pulse.to_batches() if kind == "household"]
+            given = [batch for one in made.every for batch in one.forwarded]
+            found += [b for one in made.every for b in one.outputs.stats.to_batches() if kind == "household"]
     return merged(found)
 
 
@@ -281,10 +285,10 @@ def test_groups_are_told_as_they_are_without_who_left(cuts: list[int]) -> None:
 
 
 def test_members_of_a_segment_that_is_no_more_leave() -> None:
-    before = advance(plan_of(BOOK), None, batches(plan_of(BOOK), ROWS[:3]), 4 * MINUTE, pulse=WIDTHS)
+    before = advance(plan_of(BOOK), None, batches(plan_of(BOOK), ROWS[:3]), 4 * MINUTE, stats=WIDTHS)
     later = plan_of(BOOK.replace("busy", "other").replace("n >= 2", "n >= 9"))
-    after = advance(later, before.state, [], 12 * MINUTE, pulse=WIDTHS)
-    parts = merged(after.outputs.pulse.to_batches())
+    after = advance(later, before.state, [], 12 * MINUTE, stats=WIDTHS)
+    parts = merged(after.outputs.stats.to_batches())
     assert counted(parts, "exited") == {(width, end_of(5 * MINUTE, width), "busy", "exited"): 1 for width in WIDTHS}
     dwell = parts.filter(pl.col("measure") == "dwell")
     assert dwell["value"].to_list() == [f"{2 * MINUTE}", f"{2 * MINUTE}"]  # from 3 to 5

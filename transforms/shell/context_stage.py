@@ -1,0 +1,206 @@
+"""The stage that holds the contexts of a shard: signals wait for their ticks, which advance it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.coders import BytesCoder, VarIntCoder
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
+
+from schemas.versions import Versions
+from transforms.context.advance_levels import AdvancedLevels, Levels
+from transforms.context.erasure.requests import ERASURE
+from transforms.shell.end_of_input import end_tick, split_end
+from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
+from transforms.shell.pseudonym_key import key_in_environment
+from transforms.shell.routing import elements_of, elements_of_erasures
+from transforms.shell.shard_log import Cell, Held, Residents
+from transforms.shell.timers import TickTimer
+from transforms.shell.versions import load_contexts
+
+_RESIDENTS = Residents[Levels]()
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What a stage tracks.
+
+    Attributes:
+        versions: The playbook, in all its versions.
+        levels: The kinds of subjects.
+        shards: Number of shards, the same in all stages.
+        complete_from: Since when a run without state has all signals (milliseconds), None for ever.
+        stats: Widths of the windows in which to tell of segments, milliseconds.
+    """
+
+    versions: Versions
+    levels: tuple[str, ...]
+    shards: int = 1
+    complete_from: int | None = None
+    stats: tuple[int, ...] = ()
+
+
+class ContextStage(beam.DoFn):
+    """What a stage of contexts does with what it keeps; `context_stage` gives it state cells and a timer."""
+
+    COUNTS: ClassVar = {
+        name: Metrics.counter("signals", name)
+        for name in ("applied", "late", "contradictory", "doubtful", "duplicates", "too_late", "erased", "pending")
+    } | {"groups_too_large": Metrics.counter("groups", "too_large")}
+
+    def __init__(self, tracked: Tracked, timer: TickTimer) -> None:
+        self._tracked, self._timer = tracked, timer
+
+    def setup(self) -> None:
+        """Load the plans."""
+        tracked, self._salt = self._tracked, key_in_environment()
+        self._contexts = load_contexts(tracked.versions)
+        self._tick = tracked.versions.first.tick
+        hashes = [book.content_hash for book in tracked.versions.playbooks]
+        self._owner = repr((self._timer.stage, hashes, tracked.complete_from, tracked.stats, self._salt))
+
+    def teardown(self) -> None:
+        """Let go of what is resident."""
+        _RESIDENTS.forget(self._owner)
+
+    def hold(self, element: ShardBatch, log: Any, cell: Any, wake: Any, timer: Any) -> None:
+        """Keep a parcel until its first tick is due."""
+        before = Cell() if self._timer.bounded else Cell.read(cell)
+        shard, parcel = element[0], element[1].came_at(before.closed)
+        log.add(parcel)
+        if not self._timer.bounded:
+            after = before.after(parcel)
+            after.write(cell)
+            _RESIDENTS.came(self._owner, shard, before, parcel, after)
+        open_from = (before.closed or 0) + self._tick
+        self._timer.at(max(end_tick(self._tick, parcel.earliest), open_from), wake, timer)
+
+    def fire(
+        self, fired: Timestamp, shard: int, log: Any, state: Any, cell: Any, wake: Any, timer: Any
+    ) -> Iterator[Any]:
+        """Advance to the tick of a timer, unless that is stale."""
+        tick = self._timer.due(fired, wake)
+        if tick is None:
+            return iter(())
+        if self._timer.bounded:
+            return self._finish(tick, log)
+        return self.advance_to(tick, shard, log, state, cell, wake, timer)
+
+    def _finish(self, tick: int, log: Any) -> Iterator[Any]:
+        """Advance to the end of a bounded input, where that was told, or else to the tick."""
+        signals, end = split_end(parcel.open() for parcel in log.read())
+        advanced = self._advance(None, None, signals, tick if end is None else end)
+        self._count(advanced)
+        yield from self._elements(advanced)
+
+    def advance_to(
+        self, tick: int, shard: int, log: Any, state: Any, cell: Any, wake: Any, timer: Any
+    ) -> Iterator[Any]:
+        """Advance to a tick; state is written last."""
+        known = Cell.read(cell)
+        held = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
+        signals = held.due(tick)
+        if any(batch.schema.metadata[b"signal"] == ERASURE.encode() for batch in signals):
+            signals += held.every()  # what waits is erased, too
+        advanced = self._advance(held.known, known.closed, signals, tick)
+        elements = list(self._elements(advanced))
+        held.wait(advanced.waiting, self._tick, tick)
+        known = known.at(tick)
+        if known.full or any(one.acted for one in advanced.erased):  # what was erased is in the log, too
+            blob, left = advanced.state, held.left()
+            state.write(blob)
+            log.clear()
+            for parcel in left:
+                log.add(parcel)
+            known = known.folded(len(blob), left)
+        known.write(cell)
+        held.token = known.token
+        _RESIDENTS.keep(self._owner, shard, held)
+        ticks = [at for at in (advanced.wake, held.wake(self._tick, tick)) if at is not None]
+        if ticks:
+            self._timer.at(min(ticks), wake, timer)
+        self._count(advanced)
+        return iter(elements)
+
+    def _rebuilt(self, cell: Cell, log: Any, state: Any) -> Held[Levels]:
+        """Return what blob and log amount to: one call over the log equals those that were made, tick by tick."""
+        held = Held(cell.token, Levels(state.read()), [*log.read()])
+        if cell.closed is not None and cell.closed != held.known.closed:
+            new = [parcel for parcel in held.parcels if parcel.floor >= cell.closed]
+            held.parcels = [parcel for parcel in held.parcels if parcel.floor < cell.closed]
+            signals = held.due(cell.closed)
+            advanced = self._advance(held.known, held.known.closed, signals, cell.closed)
+            held.wait(advanced.waiting, self._tick, cell.closed)
+            held.parcels += new
+        return held
+
+    def _advance(
+        self, known: Levels | None, closed: int | None, signals: Sequence[pa.RecordBatch], upto: int
+    ) -> AdvancedLevels:
+        options: dict[str, Any] = {"complete_from": self._tracked.complete_from, "final": self._timer.bounded}
+        options |= {"stats": self._tracked.stats, "salt": self._salt}
+        return self._contexts.advance(self._tracked.levels, known, closed, signals, upto, **options)
+
+    def _elements(self, advanced: AdvancedLevels) -> Iterator[Any]:
+        yield from elements_of(advanced, self._tracked.shards)
+        yield from elements_of_erasures(advanced.erased, self._timer.stage, self._tracked.shards)
+
+    def _count(self, advanced: AdvancedLevels) -> None:
+        """Count what became of signals; what waits is pending only where nothing follows."""
+        counts = Counter[str]()
+        for told in (*(one.counts for one in advanced.every), *(one.counts for one in advanced.erased)):
+            counts.update(told)
+        counts["too_late"], counts["pending"] = counts["rejected"], advanced.pending if self._timer.bounded else 0
+        for name, counter in self.COUNTS.items():
+            counter.inc(counts[name])
+
+
+def context_stage(name: str) -> type[ContextStage]:
+    """Return a stage whose timer has a name of its own: Beam wants state and timers in the body of each class.
+
+    Args:
+        name: Of the timer, and of the class in this module, by which workers find it.
+    """
+
+    class Stage(ContextStage):
+        LOG = BagStateSpec("log", PackedBatchCoder())
+        STATE = ReadModifyWriteStateSpec("state", BytesCoder())
+        CELL = ReadModifyWriteStateSpec("cell", BytesCoder())
+        WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
+        TIMER = TimerSpec(name, TimeDomain.WATERMARK)
+
+        def process(
+            self,
+            element: ShardBatch,
+            log: Any = beam.DoFn.StateParam(LOG),
+            cell: Any = beam.DoFn.StateParam(CELL),
+            wake: Any = beam.DoFn.StateParam(WAKE),
+            timer: Any = beam.DoFn.TimerParam(TIMER),
+        ) -> None:
+            self.hold(element, log, cell, wake, timer)
+
+        @on_timer(TIMER)
+        def advance(
+            self,
+            fired: Timestamp = beam.DoFn.TimestampParam,
+            shard: int = beam.DoFn.KeyParam,
+            log: Any = beam.DoFn.StateParam(LOG),
+            state: Any = beam.DoFn.StateParam(STATE),
+            cell: Any = beam.DoFn.StateParam(CELL),
+            wake: Any = beam.DoFn.StateParam(WAKE),
+            timer: Any = beam.DoFn.TimerParam(TIMER),
+        ) -> Iterator[Any]:
+            yield from self.fire(fired, shard, log, state, cell, wake, timer)
+
+    Stage.__name__ = Stage.__qualname__ = name
+    return Stage
+
+
+track_subscribers = context_stage("track_subscribers")
+track_groups = context_stage("track_groups")
