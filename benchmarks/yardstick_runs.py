@@ -18,7 +18,7 @@ from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms.window import TimestampedValue
 
 from benchmarks.yardstick import COLUMNS, WINDOW_MS, offer_line
-from pipelines.feeds import feeds_of
+from pipelines.inputs import inputs_of
 from pipelines.run import run
 from pipelines.settings import RunSettings
 from schemas.durations import DAY
@@ -125,7 +125,7 @@ def stream(settings: RunSettings, path: str, output: str, span: int) -> None:
     """
     backlog = Backlog(until=int(time() * 1000), span=span)
     playbook: Playbook = load_playbook(settings.playbook)
-    plan, source = load_plan(playbook), feeds_of(Versions((playbook,)), settings)[0].source
+    plan, source = load_plan(playbook), inputs_of(Versions((playbook,)), settings)[0].source
     events = TestStream()
     for arrival in arrivals(path, span * 4 // 5):
         events = events.add_elements([TimestampedValue(arrival, arrival.earliest / 1000)])

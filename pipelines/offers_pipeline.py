@@ -1,13 +1,14 @@
 """The whole path as a graph: signals in files, contexts, decisions, outputs in files."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 
-from pipelines.feeds import feeds_of
+from pipelines.inputs import inputs_of
 from pipelines.settings import RunSettings
 from schemas.errors import LoadError, LoadErrors
 from schemas.offer import OFFER
@@ -51,8 +52,23 @@ SORT_BY = {
 """The outputs of a run, and what their rows are sorted by."""
 
 
+@dataclass(frozen=True)
+class Read:
+    """What was read: collections of signals by shard.
+
+    Attributes:
+        subscribers: For the shards of subscribers: signals, silent sources, the end of the input.
+        groups: The same for the shards of groups; empty where the playbook has none.
+        rejected: What was rejected on the way.
+    """
+
+    subscribers: tuple[Any, ...]
+    groups: tuple[Any, ...]
+    rejected: tuple[Any, ...]
+
+
 def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) -> None:
-    """Put the steps of a bounded run into a pipeline.
+    """Put the steps of a bounded run into a pipeline: read, track, decide, describe, write.
 
     Args:
         pipeline: To add to.
@@ -64,40 +80,68 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
         ValueError: settings that do not fit the playbook.
     """
     contexts, offers = load_contexts(versions), load_all_offers(versions, settings.mode).plans[0]
-    plans = contexts.plans[0]
-    if settings.sample < 1 and len(plans) > 1:
+    if settings.sample < 1 and len(contexts.plans[0]) > 1:
         hint = "leave it out, or try a playbook without these sections"
         raise LoadErrors([LoadError("--sample", None, "a share of the subscribers would tear groups apart", hint=hint)])
-    signals, of_groups, rejected = _signals(pipeline, contexts, settings)
-    end = EndInput(tick=versions.first.tick, shards=settings.shards, until=settings.until)
-    grouped = [*of_groups] if len(plans) > 1 else []
-    feeds, group_feeds = _feeds(versions.first, settings, (*signals, *grouped))
-    signals = _sampled(signals, settings)
-    ends = (*signals, *grouped) | "Every" >> beam.Flatten() | "EndInput" >> end
-    books: dict[str, Any] = {"playbook": versions.first, "later": versions.playbooks[1:]}
-    segmented = any(plan.segments for plans in contexts.plans for plan in plans.values())
-    options: dict[str, Any] = {
-        "shards": settings.shards,
-        "complete_from": settings.complete_from,
-        "segment_stats": segmented,
-    }
-    track = partial(TrackContexts, **books, **options, bounded=True)
-    stages = [(*signals, *feeds, ends) | "Gather" >> beam.Flatten() | "TrackContexts" >> track()]
-    if len(plans) > 1:
-        told = (stages[0]["forwarded"], *grouped, *group_feeds, ends) | "GatherGroups" >> beam.Flatten()
-        stages.append(told | "TrackGroups" >> track(groups=True))
-    tracked = {name: tuple(stage[name] for stage in stages) for name in ("triggers", *OUTPUTS)}
-    triggers = tracked.pop("triggers") | "Triggers" >> beam.Flatten()
-    decided = triggers | "DecideOffers" >> DecideOffers(**books, bounded=True, mode=settings.mode)
-    removed = (*tracked.pop("receipts"), decided.pop("receipts")) | "Removed" >> beam.Flatten()
-    tracked["rejected"] = (*rejected, *tracked["rejected"])
-    parts = tracked.pop("segment_stats")
-    records = {name: parts | name.title() >> beam.Flatten() for name, parts in tracked.items()} | decided
-    records["receipts"] = removed | "SumReceipts" >> SumReceipts(**books, bounded=True)
-    if segmented:
-        describe = DescribeSegments(**books, bounded=True)
-        records |= parts | "SegmentStats" >> beam.Flatten() | "DescribeSegments" >> describe
+    read = _read(pipeline, contexts, settings)
+    tracked = _track(read, contexts, settings)
+    decided = _decide(tracked, versions, settings)
+    described = _describe(tracked, contexts)
+    rejected = (*read.rejected, *tracked["rejected"]) | "Rejected" >> beam.Flatten()
+    plain = {name: tracked[name] | name.title() >> beam.Flatten() for name in ("transitions", "contexts")}
+    records = plain | decided | described | {"rejected": rejected}
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
+
+
+def _read(pipeline: beam.Pipeline, contexts: ContextPlans, settings: RunSettings) -> Read:
+    """Return signals by shard, with what shards are told of silent sources and of the end."""
+    book, grouped = contexts.versions.first, len(contexts.plans[0]) > 1
+    signals, of_groups, rejected = _signals(pipeline, contexts, settings)
+    groups = of_groups if grouped else []
+    down, down_for_groups = _down(book, settings, (*signals, *groups))
+    signals = _sampled(signals, settings)
+    end = EndInput(tick=book.tick, shards=settings.shards, until=settings.until)
+    ends = (*signals, *groups) | "Every" >> beam.Flatten() | "EndInput" >> end
+    return Read((*signals, *down, ends), (*groups, *down_for_groups, ends) if grouped else (), tuple(rejected))
+
+
+def _track(read: Read, contexts: ContextPlans, settings: RunSettings) -> dict[str, tuple[Any, ...]]:
+    """Return what the stages of subscribers and of groups give, by output."""
+    options: dict[str, Any] = {"shards": settings.shards, "complete_from": settings.complete_from}
+    options |= {"segment_stats": _segmented(contexts), **_books(contexts.versions)}
+    track = partial(TrackContexts, **options, bounded=True)
+    stages = [read.subscribers | "Gather" >> beam.Flatten() | "TrackContexts" >> track()]
+    if read.groups:
+        signals = (stages[0]["forwarded"], *read.groups) | "GatherGroups" >> beam.Flatten()
+        stages.append(signals | "TrackGroups" >> track(groups=True))
+    return {name: tuple(stage[name] for stage in stages) for name in ("triggers", *OUTPUTS)}
+
+
+def _decide(tracked: Mapping[str, tuple[Any, ...]], versions: Versions, settings: RunSettings) -> dict[str, Any]:
+    """Return decisions, offers, and the receipts of what all stages erased."""
+    decide = DecideOffers(**_books(versions), bounded=True, mode=settings.mode)
+    decided: dict[str, Any] = tracked["triggers"] | "Triggers" >> beam.Flatten() | "DecideOffers" >> decide
+    removed = (*tracked["receipts"], decided["receipts"]) | "Removed" >> beam.Flatten()
+    return decided | {"receipts": removed | "SumReceipts" >> SumReceipts(**_books(versions), bounded=True)}
+
+
+def _describe(tracked: Mapping[str, tuple[Any, ...]], contexts: ContextPlans) -> dict[str, Any]:
+    """Return statistics, profiles and alerts of segments, where there are any."""
+    if not _segmented(contexts):
+        return {}
+    describe = DescribeSegments(**_books(contexts.versions), bounded=True)
+    described: dict[str, Any] = (
+        tracked["segment_stats"] | "SegmentStats" >> beam.Flatten() | "DescribeSegments" >> describe
+    )
+    return described
+
+
+def _books(versions: Versions) -> dict[str, Any]:
+    return {"playbook": versions.first, "later": versions.playbooks[1:]}
+
+
+def _segmented(contexts: ContextPlans) -> bool:
+    return any(plan.segments for plans in contexts.plans for plan in plans.values())
 
 
 def _signals(
@@ -107,11 +151,11 @@ def _signals(
     assert settings.as_of is not None, "the core reads no clock: the launch says what is now"
     signals, groups, rejected = [], [], []
     columns = contexts.columns
-    for feed in feeds_of(contexts.versions, settings):
-        source, payload = feed.source, columns[feed.source.contract.name]
-        reading = ReadSignals(source=source, patterns=feed.patterns, payload=payload)
-        read = pipeline | f"Read {feed.label}" >> reading
-        parsed = read.blocks | f"Parse {feed.label}" >> ParseSignals(
+    for one in inputs_of(contexts.versions, settings):
+        source, payload = one.source, columns[one.source.contract.name]
+        reading = ReadSignals(source=source, patterns=one.patterns, payload=payload)
+        read = pipeline | f"Read {one.label}" >> reading
+        parsed = read.blocks | f"Parse {one.label}" >> ParseSignals(
             sources={source.contract.name: source},
             payloads={source.contract.name: payload},
             kinds=frozenset(contexts.plans[0]),
@@ -132,8 +176,8 @@ def _sampled(signals: list[Any], settings: RunSettings) -> list[Any]:
     return [signals | "Signals" >> beam.Flatten() | "SampleSubjects" >> SampleSubjects(share=settings.sample)]
 
 
-def _feeds(playbook: Playbook, settings: RunSettings, signals: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
-    """Return what shards of subscribers and of groups are told of feeds that are down, of all signals."""
+def _down(playbook: Playbook, settings: RunSettings, signals: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
+    """Return what shards of subscribers and of groups are told of silent sources, of all signals."""
     if not playbook.feed_timeout:
         return [], []
     watch = WatchFeeds(playbook=playbook, bounded=True, shards=settings.shards)

@@ -15,6 +15,7 @@ from transforms.context.advance_levels import AdvancedLevels
 from transforms.context.erasure.receipts import receipts
 from transforms.context.grid import Grid
 from transforms.context.ingest.source_liveness import Watch
+from transforms.context.run import Options
 from transforms.decision.offers import offers_of
 from transforms.shell.versions import ContextPlans, load_all_offers, load_contexts
 
@@ -119,7 +120,7 @@ class Levels:
 
     def advance(self, upto: int) -> AdvancedLevels:
         """Advance to a tick."""
-        advanced = self._plans.advance(self._levels, self._state, self._closed, self._waiting, upto, salt=SALT)
+        advanced = self._plans.advance(self._levels, self._state, self._closed, self._waiting, upto, Options(salt=SALT))
         self._state, self._waiting, self._closed = advanced.state, advanced.waiting, upto
         self._next = advanced.wake
         return advanced

@@ -18,7 +18,7 @@ from tests.reference.group_playbooks import group_playbooks
 from tests.reference.playbooks import SMALL_REACHES, WHERES, playbooks
 from tests.reference.records import MINUTE, Grid
 from tests.reference.strategies import START
-from transforms.context import grid
+from transforms.context.grid import Grid as KernelGrid
 from transforms.shell.versions import load_contexts
 
 Draw = Callable[[st.SearchStrategy], Any]
@@ -71,9 +71,9 @@ def _edit(draw: Draw, data: Data, level: str, edits: Sequence[Edit] | None = Non
     data |= {key: value for key, value in view.items() if key != "subscriber"}
 
 
-def kernel_grid(grid: Grid, book: Playbook) -> grid.Grid:
+def kernel_grid(grid: Grid, book: Playbook) -> KernelGrid:
     """Return the grid as the kernel has it."""
-    return grid.Grid(book.tick, grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span)
+    return KernelGrid(book.tick, grid.exact_limit, grid.short_pane, grid.long_pane, grid.short_span)
 
 
 def _guarded(data: Data, version: int, start: int | None) -> str:

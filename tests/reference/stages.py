@@ -1,8 +1,8 @@
 """Both stages of contexts by the kernel, each in shards, in the words of the reference."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import pyarrow as pa
 
@@ -32,7 +32,7 @@ class Stages:
         plans: ContextPlans,
         subscribers: int = 1,
         groups: int = 1,
-        pulse: Sequence[int] = (),
+        stats: Sequence[int] = (),
         complete_from: int | None = None,
         *,
         live: bool = False,
@@ -43,11 +43,11 @@ class Stages:
             plans: The levels, in one version or several.
             subscribers: Number of shards of the first stage.
             groups: Number of shards of the second.
-            pulse: Widths of the windows in which to tell of segments.
+            stats: Widths of the windows in which to tell of segments.
             complete_from: Since when the input is complete, None for ever.
             live: Whether shards stay decoded.
         """
-        options = {"salt": SALT, "pulse": pulse, "complete_from": complete_from}
+        options = Options(salt=SALT, stats=stats, complete_from=complete_from)
         self._columns, kinds = plans.columns, [*plans.plans[0]]
         self._first = [_Shard(plans, ["subscriber"], options, live) for _ in range(subscribers)]
         self._second = [_Shard(plans, [kind for kind in kinds if kind in GROUPS], options, live) for _ in range(groups)]
@@ -102,7 +102,7 @@ class Stages:
 class _Shard:
     """One shard of a stage, with its state, what waits, and what was erased in the last call."""
 
-    def __init__(self, plans: ContextPlans, levels: Sequence[str], options: Mapping[str, Any], live: bool) -> None:
+    def __init__(self, plans: ContextPlans, levels: Sequence[str], options: Options, live: bool) -> None:
         self._plans, self._levels, self._options = plans, levels, options
         self._closed: int | None = None
         self._live, self._known = live, cast(Levels | None, None)
@@ -118,7 +118,7 @@ class _Shard:
             return []
         closed, self._closed = self._closed, upto
         known = self._known if self._live else self.state
-        advanced = self._plans.advance(self._levels, known, closed, self.waiting, upto, **self._options)
+        advanced = self._plans.advance(self._levels, known, closed, self.waiting, upto, self._options)
         self.waiting, self.erased = advanced.waiting, advanced.erased
         self.state, self._known = None if self._live else advanced.state, advanced.levels
         for level, made in zip(self._levels, advanced.made, strict=True):

@@ -116,7 +116,7 @@ def advance_memory(
         memory: Changed in place.
         signals: As for `advance`.
         upto: As for `advance`.
-        options: How.
+        options: How; `part` if the memory is of those subjects only that a tick concerns.
 
     Raises:
         ValueError: as `advance`.

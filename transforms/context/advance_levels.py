@@ -19,7 +19,7 @@ from transforms.context.erasure.presence import known_here
 from transforms.context.erasure.tombstones import Tombstone, spare
 from transforms.context.grid import CLOSED_AT
 from transforms.context.live.resident import Resident
-from transforms.context.run import Options
+from transforms.context.run import USUAL, Options
 
 KIND = "levels"
 
@@ -103,11 +103,7 @@ def advance_levels(
     state: Levels | bytes | None,
     batches: Sequence[pa.RecordBatch],
     upto: int,
-    *,
-    complete_from: int | None = None,
-    final: bool = False,
-    stats: Sequence[int] = (),
-    salt: bytes = b"",
+    options: Options = USUAL,
 ) -> AdvancedLevels:
     """Advance each level to a tick; see `advance`.
 
@@ -119,18 +115,15 @@ def advance_levels(
         state: What the call before remembered, which this one changes, or a state; None at first.
         batches: Signal batches with `subject_kind` in their metadata.
         upto: A tick after those of the calls before.
-        complete_from: For a first call: since when the input is complete, None for ever.
-        final: Whether this ends the run.
-        stats: Widths of the windows in which to tell of segments.
-        salt: Of what is kept of those who are erased; always the same, and needed where there are erasures.
+        options: How.
     """
     levels = state if isinstance(state, Levels) else Levels(state)
     if levels.closed is None:
         levels.residents, levels.tombstones = [Resident.load(None) for _ in plans], [[] for _ in plans]
-    options, lines = Options(complete_from=complete_from, final=final, stats=stats), []
+    lines = []
     for plan, resident, stones in zip(plans, levels.residents, levels.tombstones, strict=True):
-        line = _Line(plan, resident, levels.closed, stones, salt, stats)
-        line.advance(batches, upto, options)
+        line = _Line(plan, resident, levels.closed, stones, options)
+        line.advance(batches, upto)
         lines.append(line)
     levels.closed = upto
     levels.residents, levels.tombstones = [line.resident for line in lines], [line.tombstones for line in lines]
@@ -147,16 +140,15 @@ class _Line:
         resident: Resident,
         closed: int | None,
         tombstones: list[Tombstone],
-        salt: bytes,
-        stats: Sequence[int],
+        options: Options,
     ) -> None:
         self.plan, self.tombstones, self.made = plan, tombstones, list[Advanced]()
-        self.erased = Erased(plan.level, stats)
-        self.resident, self._closed, self._salt = resident, closed, salt
+        self.erased = Erased(plan.level, options.stats)
+        self.resident, self._closed, self._options = resident, closed, options
 
-    def advance(self, batches: Sequence[pa.RecordBatch], upto: int, options: Options) -> None:
+    def advance(self, batches: Sequence[pa.RecordBatch], upto: int) -> None:
         """Advance to the last tick."""
-        requests, mine = erasure_requests.asked(self.plan, batches, self._first, self._salt)
+        requests, mine = erasure_requests.asked(self.plan, batches, self._first, self._options.salt)
         self.erased.wait(requests.filter(pl.col("tick") > upto))
         requests = requests.filter(pl.col("tick") <= upto)
         known = known_here(self.plan, self.resident, mine, requests)
@@ -167,8 +159,8 @@ class _Line:
         for end in (*sorted(end for end in ends if self._first <= end < upto), upto):
             mine = self._erase(requests.filter(pl.col("tick") == self._first), mine)
             due = [batch for batch in mine if _floor(batch) < end]
-            ends_run = options.final and end == upto
-            self.made.append(self.resident.advance(self.plan, due, end, replace(options, final=ends_run)))
+            ends_run = self._options.final and end == upto
+            self.made.append(self.resident.advance(self.plan, due, end, replace(self._options, final=ends_run)))
             mine = [*self.made[-1].waiting, *(batch for batch in mine if _floor(batch) >= end)]
             self._closed = end
         self.tombstones = sorted(one for one in self.tombstones if one.until > upto)
@@ -185,7 +177,7 @@ class _Line:
         if new.height:
             assert self._closed is not None, "no erasure acts before the first tick"
             self.resident = Resident.load(erasure.erase(self.plan, self.resident.dump(), new, self.erased))
-        mine, gone, signals = spare(self.plan.grid, self._first, mine, self.tombstones, self._salt)
+        mine, gone, signals = spare(self.plan.grid, self._first, mine, self.tombstones, self._options.salt)
         self.erased.counts["erased"] += signals
         if new.height:
             self.erased.waited(new, gone)

@@ -27,13 +27,18 @@ class Options:
         complete_from: For a first call: since when the input is complete, None for ever.
         final: Whether this ends the run: every known subject's context is written.
         stats: Widths of the windows in which to tell of segments, milliseconds, ascending; the last has profiles.
+        salt: Of what is kept of those who are erased; always the same, and needed where there are erasures.
         part: Whether the state is of those subjects only that a tick concerns, and nothing of it is tidied up.
     """
 
     complete_from: int | None = None
     final: bool = False
     stats: Sequence[int] = ()
+    salt: bytes = b""
     part: bool = False
+
+
+USUAL = Options()
 
 
 @dataclass

@@ -68,11 +68,7 @@ def read_lines(
         `invalid_utf8`, and `torn_stream` where a compressed stream breaks off: what is lost there is not known.
     """
     source = _Source(stream, chunk_bytes)
-    place, rest = _Place(start, None if start else 1), b""
-    if start:
-        stream.seek(start - 1)
-        _, skipped, rest = source.line_end(b"")
-        place.byte += skipped
+    place, rest = _at_first(source, stream, start)
     while not source.ended and (stop is None or place.byte < stop):
         data = rest + source.read()
         whole = _whole_lines(data, source)
@@ -87,8 +83,22 @@ def read_lines(
             _advance(place, length + 1, 1)
             yield _NOTHING, [rejection]
     if source.broken:
-        message = f"the compressed stream breaks off or is damaged, and what follows is lost: {source.broken}"
-        yield _NOTHING, [Rejection.of(str(place), "torn_stream", message, rest, records=None)]
+        yield _NOTHING, [_broken(source, place, rest)]
+
+
+def _at_first(source: "_Source", stream: BinaryIO, start: int) -> "tuple[_Place, bytes]":
+    """Go to the first record of a range; return where that is, and what was read of it."""
+    place, rest = _Place(start, None if start else 1), b""
+    if start:
+        stream.seek(start - 1)
+        _, skipped, rest = source.line_end(b"")
+        place.byte += skipped
+    return place, rest
+
+
+def _broken(source: "_Source", place: "_Place", rest: bytes) -> Rejection:
+    message = f"the compressed stream breaks off or is damaged, and what follows is lost: {source.broken}"
+    return Rejection.of(str(place), "torn_stream", message, rest, records=None)
 
 
 class _Source:

@@ -16,6 +16,7 @@ from apache_beam.utils.timestamp import Timestamp
 from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.erasure.requests import ERASURE
+from transforms.context.run import Options
 from transforms.shell.end_of_input import end_tick, split_end
 from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
 from transforms.shell.pseudonym_key import key_in_environment
@@ -143,9 +144,11 @@ class ContextStage(beam.DoFn):
     def _advance(
         self, known: Levels | None, closed: int | None, signals: Sequence[pa.RecordBatch], upto: int
     ) -> AdvancedLevels:
-        options: dict[str, Any] = {"complete_from": self._tracked.complete_from, "final": self._timer.bounded}
-        options |= {"stats": self._tracked.stats, "salt": self._salt}
-        return self._contexts.advance(self._tracked.levels, known, closed, signals, upto, **options)
+        tracked = self._tracked
+        options = Options(
+            complete_from=tracked.complete_from, final=self._timer.bounded, stats=tracked.stats, salt=self._salt
+        )
+        return self._contexts.advance(tracked.levels, known, closed, signals, upto, options)
 
     def _elements(self, advanced: AdvancedLevels) -> Iterator[Any]:
         yield from elements_of(advanced, self._tracked.shards)

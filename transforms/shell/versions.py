@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -23,6 +22,7 @@ from transforms.compiler.profiles import PROFILE
 from transforms.context.advance_levels import AdvancedLevels, Levels, advance_levels
 from transforms.context.emit.outputs import trigger_schema
 from transforms.context.grid import Grid
+from transforms.context.run import USUAL, Options
 from transforms.decision import ledger_state as memories
 from transforms.decision.decide import Decided
 from transforms.decision.erasure import decide_and_erase
@@ -56,11 +56,7 @@ class ContextPlans:
         closed: int | None,
         batches: Sequence[pa.RecordBatch],
         upto: int,
-        *,
-        complete_from: int | None = None,
-        final: bool = False,
-        stats: Sequence[int] = (),
-        salt: bytes = b"",
+        options: Options = USUAL,
     ) -> AdvancedLevels:
         """Advance some levels of a shard to the tick `upto`, each version to its last tick; see `advance_levels`.
 
@@ -70,24 +66,15 @@ class ContextPlans:
             closed: The tick to which that went; None at first.
             batches: Signal batches, in any order.
             upto: A tick after `closed`.
-            complete_from: For a first call: since when the input is complete, None for ever.
-            final: Whether this ends the run.
-            stats: Widths of the windows in which to tell of segments.
-            salt: Of what is kept of those who are erased; always the same, and needed where there are erasures.
+            options: How.
         """
         made: list[AdvancedLevels] = []
         for number, end in self.versions.spans(closed, upto):
             plans = [self.plans[number][level] for level in levels if level in self.plans[number]]
             if made:
                 state, batches = made[-1].levels, made[-1].waiting
-            ends = final and end == upto
-            options: dict[str, Any] = {
-                "complete_from": complete_from,
-                "final": ends,
-                "segment_stats": stats,
-                "salt": salt,
-            }
-            made.append(advance_levels(plans, state, batches, end, **options))
+            ends = options.final and end == upto
+            made.append(advance_levels(plans, state, batches, end, replace(options, final=ends)))
         every = [[one for part in level for one in part] for level in zip(*(one.made for one in made), strict=True)]
         erased = [each for one in made for each in one.erased]
         last = made[-1]

@@ -23,6 +23,7 @@ from tests.reference.strategies import START, Call, dealt, ends, signals
 from tests.reference.versions import Succession
 from tests.transforms.context.test_advance import assert_same, examples, played
 from transforms.compiler.features import SUBSCRIBER
+from transforms.context.run import Options
 from transforms.shell.versions import ContextPlans, load_all_offers, load_contexts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -40,7 +41,7 @@ class Successive(Kernel):
         """Advance over one span, each version to its last tick."""
         state, waiting = (self.shard.state, self.shard.waiting) if self.shard else (None, [])
         new = [*waiting, *_batches(self.plans, signals)]
-        self.shard = self.plans.advance((SUBSCRIBER,), state, self.closed, new, upto, final=final)
+        self.shard = self.plans.advance((SUBSCRIBER,), state, self.closed, new, upto, Options(final=final))
         for made in self.shard.every:
             self.take(made)
         self.closed = upto

@@ -1,6 +1,6 @@
 """Sequences of signals, absence included: what each `after` row starts, and what ends it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,14 +87,26 @@ def run(
     ended = _ended(sequence, span, _with_next(sequence, started, followed), gaps)
     ended = _of_those_there(sequence, ended, leaves, pl.min_horizontal("tick", pl.lit(span.upto)))
     over = pl.col("tick") <= span.upto
-    going, kept = ended.filter(~over), pl.col("time") > span.upto - lateness
-    tables = {f"{sequence.key} {AFTER}": going.select(started.columns)}
-    for part in followed:
-        rows = pl.concat([old[part], fresh[part]]).filter(kept)
-        tables[f"{sequence.key} {part}"] = _of_those_there(sequence, rows, leaves, pl.lit(span.upto))
+    going = ended.filter(~over)
     absent = going.clear() if sequence.awaits else going
     wakes = absent["code"].to_numpy(), absent["tick"].to_numpy()
+    tables = {f"{sequence.key} {AFTER}": going.select(started.columns)}
+    tables |= dict(_kept(sequence, span, lateness, old, fresh, leaves))
     return SequenceMatches(*_completed(sequence, ended.filter(over, "completes")), wakes, tables)
+
+
+def _kept(
+    sequence: Sequence,
+    span: Span,
+    lateness: int,
+    old: Mapping[str, pl.DataFrame],
+    fresh: Mapping[str, pl.DataFrame],
+    leaves: pl.DataFrame | None,
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the `then` and `without` rows that a late `after` row may still meet, by the name of their table."""
+    for part in (THEN, WITHOUT):
+        rows = pl.concat([old[part], fresh[part]]).filter(pl.col("time") > span.upto - lateness)
+        yield f"{sequence.key} {part}", _of_those_there(sequence, rows, leaves, pl.lit(span.upto))
 
 
 def _of_those_there(

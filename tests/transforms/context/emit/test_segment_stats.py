@@ -24,6 +24,7 @@ from tests.transforms.context.test_groups import reference as world_of
 from transforms.compiler.load import load_plans
 from transforms.context.advance import advance
 from transforms.context.advance_levels import advance_levels
+from transforms.context.run import Options
 from transforms.statistics.stats import merged
 
 WIDTHS = (4 * MINUTE, 12 * MINUTE)
@@ -266,7 +267,7 @@ def household_parts(spans: list[int]) -> pl.DataFrame:
         rows = [row for row in HOUSEHOLD_ROWS if (spans[n - 1] if n else 0) <= row.time < end]
         given = batches(plans["subscriber"], rows)
         for kind, plan in plans.items():
-            made = advance_levels([plan], states[kind], [*waiting[kind], *given], end, stats=WIDTHS)
+            made = advance_levels([plan], states[kind], [*waiting[kind], *given], end, Options(stats=WIDTHS))
             states[kind], waiting[kind] = made.state, made.waiting
             given = [batch for one in made.every for batch in one.forwarded]
             found += [b for one in made.every for b in one.outputs.stats.to_batches() if kind == "household"]

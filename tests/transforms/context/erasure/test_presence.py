@@ -16,6 +16,7 @@ from transforms.context.erasure.presence import known_here
 from transforms.context.erasure.requests import REQUESTS
 from transforms.context.groups.people import member_of
 from transforms.context.live.resident import Resident
+from transforms.context.run import Options
 
 PLANS = load_plans(
     parse_playbook("""
@@ -56,7 +57,7 @@ def advanced(erased: list[tuple[int, str]], *ends: int) -> list[AdvancedLevels]:
     asked = [Signal("erasure", who, "law", START + minute * MINUTE, who, {}) for minute, who in erased]
     waiting = [*batches(plan, rows), batch_of("erasure", plan.level, (), asked)]
     for end in ends:
-        made.append(advance_levels([plan], state, waiting, START + end * MINUTE, salt=SALT))
+        made.append(advance_levels([plan], state, waiting, START + end * MINUTE, Options(salt=SALT)))
         waiting, state = made[-1].waiting, made[-1].state
     return made
 

@@ -1,4 +1,4 @@
-"""The feeds of a run: which files are read, and how they become signals."""
+"""The inputs of a run: which files are read, and how they become signals."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from transforms.shell.versions import contracts_of
 
 
 @dataclass(frozen=True)
-class Feed:
+class Input:
     """Files that are read in one way.
 
     Attributes:
@@ -27,12 +27,12 @@ class Feed:
     patterns: tuple[str, ...]
 
 
-def feeds_of(versions: Versions, settings: RunSettings) -> list[Feed]:
-    """Return the feeds of `--signals`, then those of `--seed`.
+def inputs_of(versions: Versions, settings: RunSettings) -> list[Input]:
+    """Return the inputs of `--signals`, then those of `--seed`.
 
     Raises:
-        LoadErrors: mistakes in sources.yaml, feeds that are not there or give what the playbook does not read, seeds of
-            what has no snapshots.
+        LoadErrors: mistakes in sources.yaml, inputs that are not there or give what the playbook does not read,
+            seeds of what has no snapshots.
     """
     known, signals, seeds = contracts_of(versions), settings.globs(), settings.seed_globs()
     every = {name: contract(name) for name in SIGNALS} | known
@@ -44,9 +44,9 @@ def feeds_of(versions: Versions, settings: RunSettings) -> list[Feed]:
     errors += [_unread("--seed", feed, found, known, file) or _no_snapshot(feed, found[feed]) for feed in seeds]
     if wrong := [error for error in errors if error]:
         raise LoadErrors(wrong)
-    feeds = [Feed(name, found[name], patterns) for name, patterns in signals.items()]
+    inputs = [Input(name, found[name], patterns) for name, patterns in signals.items()]
     held = {name: snapshot(found[name], settings.seeded_at) for name in seeds}
-    return feeds + [Feed(f"seed {name}", held[name], patterns) for name, patterns in seeds.items()]
+    return inputs + [Input(f"seed {name}", held[name], patterns) for name, patterns in seeds.items()]
 
 
 def _unread(flag: str, feed: str, found: Mapping[str, Source], known: Iterable[str], file: str) -> LoadError | None:
