@@ -20,7 +20,7 @@ class Kernel:
 
     Attributes:
         advanced: What came of the last call.
-        pulse: What was told of segments.
+        stats: What was told of segments.
     """
 
     def __init__(self, plan: ContextPlan) -> None:
@@ -33,7 +33,7 @@ class Kernel:
         self.contexts: dict[tuple[str, int], Context] = {}
         self.sizes: set[tuple[str, str, int, bool]] = set()
         self.counts: Counter[str] = Counter(applied=0, duplicates=0, late=0, rejected=0, erased=0)
-        self.pulse: list[pa.RecordBatch] = []
+        self.stats: list[pa.RecordBatch] = []
 
     def advance(
         self, signals: Iterable[Signal], upto: int, *, final: bool = False, feeds: Iterable[pa.RecordBatch] = ()
@@ -50,7 +50,7 @@ class Kernel:
         for row in advanced.outputs.transitions.to_pylist():
             self.transitions.append(transition(row))
             self.evidence[self.transitions[-1]] = row["evidence"] and json.loads(row["evidence"])
-        self.pulse += advanced.outputs.pulse.to_batches()
+        self.stats += advanced.outputs.stats.to_batches()
         self.triggers += map(_trigger, advanced.outputs.triggers.to_pylist())
         for row in (row for batch in advanced.facts for row in batch.to_pylist()):
             if row["segment"] == f"{row['root_kind']}.{TOO_LARGE}":
@@ -64,7 +64,7 @@ class Kernel:
         pending = self.counts["pending"] + erased.counts["pending"]
         self.counts.update(erased.counts)
         self.counts["pending"] = pending
-        self.pulse += [batch for table in erased.pulse for batch in table.to_batches()]
+        self.stats += [batch for table in erased.stats for batch in table.to_batches()]
         for row in (row for table in erased.transitions for row in table.to_pylist()):
             self.transitions.append(transition(row))
             self.evidence[self.transitions[-1]] = None

@@ -14,6 +14,7 @@ from transforms.context.advance_levels import Levels
 from transforms.context.erasure.erase import Erased
 from transforms.context.erasure.requests import ERASURE
 from transforms.context.ingest.source_liveness import Watch
+from transforms.context.run import Options
 from transforms.parsing.batches import by_shard
 from transforms.shell.versions import ContextPlans
 
