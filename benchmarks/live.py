@@ -65,17 +65,17 @@ class _Cell:
         if self.name != "log":
             self.cells.crossed += _size(self.cells.values.get(self.name))
             return self.cells.values.get(self.name)
-        parcels: list[PackedBatch] = self.cells.values.get(self.name, [])
-        self.cells.crossed += sum(_size(parcel) for parcel in parcels)
-        return parcels
+        packs: list[PackedBatch] = self.cells.values.get(self.name, [])
+        self.cells.crossed += sum(_size(packed) for packed in packs)
+        return packs
 
     def write(self, value: Any) -> None:
         self.cells.crossed += _size(value)
         self.cells.values[self.name] = value
 
-    def add(self, parcel: PackedBatch) -> None:
-        self.cells.crossed += _size(parcel)
-        self.cells.values.setdefault(self.name, []).append(parcel)
+    def add(self, packed: PackedBatch) -> None:
+        self.cells.crossed += _size(packed)
+        self.cells.values.setdefault(self.name, []).append(packed)
 
     def set(self, timestamp: Any) -> None:
         self.cells.values[self.name] = timestamp
@@ -85,7 +85,7 @@ class _Cell:
 
 
 def _size(value: Any) -> int:
-    packed = value.packed if isinstance(value, PackedBatch) else value
+    packed = value.content if isinstance(value, PackedBatch) else value
     return len(packed) if isinstance(packed, bytes) else 8 * (value is not None)
 
 
@@ -128,9 +128,9 @@ class Stage:
         self._process = {"log": log, "cell": cell, "wake": wake, "timer": timer}
         self._advance = {"shard": 0, "state": self.cells.cell("state"), **self._process}
 
-    def tick(self, parcel: PackedBatch, upto: int) -> None:
-        """Take a parcel, then let the timer fire as long as it is due."""
-        self._stage.process((0, parcel), **self._process)
+    def tick(self, packed: PackedBatch, upto: int) -> None:
+        """Take a packed batch, then let the timer fire as long as it is due."""
+        self._stage.process((0, packed), **self._process)
         while "timer" in self.cells.values and self.cells.values["timer"].micros <= (upto + 1) * 1000:
             fired = self.cells.values.pop("timer")
             for _ in self._stage.advance(fired, **self._advance):
@@ -158,10 +158,10 @@ def cost(shard: int) -> LiveCost:
     seconds, crossed, bytes_of_rows = [], stage.cells.crossed, 0
     cuts = np.searchsorted(times, range(start, end + 1, MINUTE))
     for (first, stop), upto in zip(pairwise(cuts), range(start + MINUTE, end + 1, MINUTE), strict=True):
-        parcel = PackedBatch.of(batch.slice(first, stop - first))
-        bytes_of_rows += len(parcel.packed)
+        packed = PackedBatch.of(batch.slice(first, stop - first))
+        bytes_of_rows += len(packed.content)
         began = time.process_time()
-        stage.tick(parcel, upto)
+        stage.tick(packed, upto)
         seconds.append((upto % HOUR == 0, time.process_time() - began))
     usual = statistics.median(took for hourly, took in seconds if not hourly)
     rows = (int(cuts[-1]) - int(cuts[0])) // TICKS

@@ -36,8 +36,8 @@ class _Decide(beam.DoFn):
         name: Metrics.counter("decisions", name) for name in ("offer", "no_offer", "outranked", "pending")
     }
 
-    def __init__(self, versions: Versions, alarm: TickTimer, mode: str) -> None:
-        self._versions, self._alarm, self._mode = versions, alarm, mode
+    def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str) -> None:
+        self._versions, self._timer, self._mode = versions, tick_timer, mode
 
     def setup(self) -> None:
         self._offers = load_all_offers(self._versions, self._mode)
@@ -49,9 +49,9 @@ class _Decide(beam.DoFn):
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
-        parcel = element[1]
-        waiting.add(parcel)
-        self._alarm.at(parcel.earliest, wake, timer)
+        packed = element[1]
+        waiting.add(packed)
+        self._timer.at(packed.earliest, wake, timer)
 
     @on_timer(TIMER)
     def decide(
@@ -62,27 +62,27 @@ class _Decide(beam.DoFn):
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
-        tick = self._alarm.due(fired, wake)
+        tick = self._timer.due(fired, wake)
         if tick is None:
             return
-        parcels = list(waiting.read())
-        upto = max(parcel.latest for parcel in parcels) if self._alarm.bounded else tick
-        triggers = [parcel.open() for parcel in parcels]
+        packs = list(waiting.read())
+        upto = max(packed.latest for packed in packs) if self._timer.bounded else tick
+        triggers = [packed.open() for packed in packs]
         for plan, decided, removed in self._offers.decide(state.read(), triggers, upto):
             self._count(decided)
             yield from decided.decisions.combine_chunks().to_batches()
             for batch in offers_of(plan, decided.decisions).combine_chunks().to_batches():
                 yield beam.pvalue.TaggedOutput("offers", batch)
             for batch in removed.to_batches():
-                yield beam.pvalue.TaggedOutput("receipts", (self._alarm.stage, batch))
+                yield beam.pvalue.TaggedOutput("receipts", (self._timer.stage, batch))
         waiting.clear()
         for batch in decided.waiting:
             waiting.add(PackedBatch.of(batch, "tick"))
-        if not self._alarm.bounded:
+        if not self._timer.bounded:
             state.write(decided.state)
         if decided.wake is not None:
-            self._alarm.at(decided.wake, wake, timer)
-        if self._alarm.bounded:
+            self._timer.at(decided.wake, wake, timer)
+        if self._timer.bounded:
             self.COUNTS["pending"].inc(decided.counts["pending"])
 
     def _count(self, decided: Decided) -> None:
@@ -94,7 +94,8 @@ class _Decide(beam.DoFn):
 class DecideOffers(beam.PTransform):
     """Answer every trigger of a contact root, a shard at a time.
 
-    In: (shard of the contact root, parcel of triggers of one level, of facts, or of erasures), in the global window.
+    In: (shard of the contact root, packed batch of triggers of one level, of facts, or of erasures), in the global
+    window.
 
     Out: `decisions`, record batches as `transforms.decision.records.decision_schema` says, one row a trigger;
     `offers`, those that send one, as `schemas.offer.OFFER` says; and `receipts`, what `SumReceipts` takes. A trigger
@@ -121,8 +122,8 @@ class DecideOffers(beam.PTransform):
 
     def expand(self, triggers: beam.PCollection[ShardBatch]) -> Any:
         """Return the outputs by name."""
-        alarm = TickTimer("decide_offers", self.bounded, self.backlog)
-        answer = _Decide(Versions((self.playbook, *self.later)), alarm, self.mode)
+        tick_timer = TickTimer("decide_offers", self.bounded, self.backlog)
+        answer = _Decide(Versions((self.playbook, *self.later)), tick_timer, self.mode)
         decision = beam.ParDo(answer).with_output_types(pa.RecordBatch, offers=pa.RecordBatch, receipts=Removed)
         made = triggers | "Decide" >> decision.with_outputs(*OUTPUTS[1:], main=OUTPUTS[0])
         return {name: made[name] for name in OUTPUTS}

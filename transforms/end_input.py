@@ -13,7 +13,7 @@ Told = tuple[int, int | None]
 
 
 def greatest_time(element: ShardBatch) -> Told:
-    """Return the greatest event time of a parcel, milliseconds, for the one who tells."""
+    """Return the greatest event time of a packed batch, milliseconds, for the one who tells."""
     return 0, element[1].latest
 
 
@@ -35,7 +35,7 @@ class _Tell(beam.DoFn):
 class EndInput(beam.PTransform):
     """Tell each shard the last tick, the same for all.
 
-    In: (shard, parcel of signals), bounded, in the global window. Out: (shard, parcel of an
+    In: (shard, packed batch of signals), bounded, in the global window. Out: (shard, packed batch of an
     `end_batch`), one a shard, also for shards without signals. Counts the tick as `signals/end_tick`.
 
     Attributes:

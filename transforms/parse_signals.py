@@ -36,11 +36,11 @@ class _Parse(beam.DoFn):
         signal = block.schema.metadata[b"signal"].decode()
         batches, rejections = signal_batches(block, self._mapper(signal, block.schema), self._intents[signal])
         for batch in batches:
-            parcels = ((shard, PackedBatch.of(rows)) for shard, rows in by_shard(batch, self._shards))
+            packs = ((shard, PackedBatch.of(rows)) for shard, rows in by_shard(batch, self._shards))
             if batch.schema.metadata[b"subject_kind"].decode() in GROUPS:
-                parcels = (TaggedOutput("groups", parcel) for parcel in parcels)
+                packs = (TaggedOutput("groups", packed) for packed in packs)
                 yield from to_all(batch, self._shards) if signal == ERASURE else ()
-            yield from parcels
+            yield from packs
         counts = {"in": block.num_rows, "parsed": block.num_rows - len(rejections), "rejected": len(rejections)}
         for name, count in counts.items():
             Metrics.counter("signals", name).inc(count)

@@ -38,8 +38,8 @@ class _Sample(beam.DoFn):
 class SampleSubjects(beam.PTransform):
     """Take a share of the subjects with all their signals.
 
-    In and out: (shard, parcel of signals); batches without rows are left out. Windows and timestamps are passed on.
-    Counts `signals/not_sampled`. A larger share takes the subjects of a smaller one, and more.
+    In and out: (shard, packed batch of signals); batches without rows are left out. Windows and timestamps are passed
+    on. Counts `signals/not_sampled`. A larger share takes the subjects of a smaller one, and more.
 
     Attributes:
         share: More than 0 and less than 1.

@@ -33,7 +33,7 @@ def _known(state: bytes | None) -> Feed:
 
 
 class _Hear(beam.DoFn):
-    """Finds the feeds of a parcel of signals."""
+    """Finds the feeds of a packed batch of signals."""
 
     def __init__(self, playbook: Playbook) -> None:
         self._tick, self._timeouts = playbook.tick, {**playbook.feed_timeout}
@@ -57,7 +57,7 @@ class _Watch(beam.DoFn):
     def __init__(self, feeds: "WatchFeeds") -> None:
         self._grid, self._timeouts = Grid(feeds.playbook.tick), {**feeds.playbook.feed_timeout}
         self._kinds, self._shards = (*feeds.playbook.levels,), feeds.shards
-        self._alarm = TickTimer(STAGE, feeds.bounded, feeds.backlog)
+        self._timer = TickTimer(STAGE, feeds.bounded, feeds.backlog)
 
     def process(
         self,
@@ -70,7 +70,7 @@ class _Watch(beam.DoFn):
     ) -> None:
         waiting.add(element[1])
         first = int(np.frombuffer(element[1], np.int64)[0])
-        self._alarm.at(max(first, (closed.read() or 0) + self._grid.tick), wake, timer)
+        self._timer.at(max(first, (closed.read() or 0) + self._grid.tick), wake, timer)
 
     @on_timer(TIMER)
     def tell(
@@ -83,13 +83,13 @@ class _Watch(beam.DoFn):
         wake: Any = beam.DoFn.StateParam(WAKE),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
-        tick = self._alarm.due(fired, wake)
+        tick = self._timer.due(fired, wake)
         if tick is None:
             return
         signal, _, source = key.partition(" ")
         timeout, known = self._timeouts[signal], _known(feed.read())
         ticks: Ints = np.unique(np.concatenate([np.frombuffer(each, np.int64) for each in waiting.read()] or [_NONE]))
-        upto = int(ticks[-1]) + timeout if self._alarm.bounded else tick
+        upto = int(ticks[-1]) + timeout if self._timer.bounded else tick
         turns, now = watch(known, ticks[ticks <= upto], Span(self._grid, closed.read(), upto), timeout)
         later = ticks[ticks > upto]
         waiting.clear()
@@ -98,24 +98,24 @@ class _Watch(beam.DoFn):
         feed.write(pack(KIND, now))
         closed.write(upto)
         following = next_turn(now, later, timeout)
-        if following is not None and not self._alarm.bounded:
-            self._alarm.at(following, wake, timer)
+        if following is not None and not self._timer.bounded:
+            self._timer.at(following, wake, timer)
         yield from self._told(signal, source, turns)
 
     def _told(self, signal: str, source: str, turns: Sequence[tuple[int, bool]]) -> Iterator[Any]:
         for tick, down in turns:
             for kind in self._kinds:
-                parcel = PackedBatch.of(feed_batch(kind, (tick, signal, source, down)))
-                parcels = ((shard, parcel) for shard in range(self._shards))
-                yield from (TaggedOutput("groups", one) for one in parcels) if kind in GROUPS else parcels
+                packed = PackedBatch.of(feed_batch(kind, (tick, signal, source, down)))
+                packs = ((shard, packed) for shard in range(self._shards))
+                yield from (TaggedOutput("groups", one) for one in packs) if kind in GROUPS else packs
 
 
 @dataclass(eq=False, kw_only=True)
 class WatchFeeds(beam.PTransform):
     """Tell every shard which sources of a signal type are down.
 
-    In: (shard, parcel of signals) of all subjects, in the global window. Out: (shard, parcel of a `feed_batch`),
-    `signals` for the shards of subscribers and `groups` for those of groups; they wake a little later. Late signals
+    In: (shard, packed batch of signals) of all subjects, in the global window. Out: (shard, packed batch of a
+    `feed_batch`), `signals` for the shards of subscribers and `groups` for those of groups; they wake a little later. Late signals
     count from the tick at which they are known.
 
     Attributes:

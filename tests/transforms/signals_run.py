@@ -55,9 +55,9 @@ def run_signals(patterns: Sequence[str | Path], *, shards: int = 3, as_of: int =
     signals = _collected(parsed.signals, "Signals")
     rejected = _collected((read.rejected, parsed.rejected) | beam.Flatten(), "Rejected")
     result = pipeline.run()
-    for shard, parcel in signals:
-        rows = parcel.open().to_pylist()
-        assert (parcel.earliest, parcel.latest) == (min(row["time"] for row in rows), max(row["time"] for row in rows))
+    for shard, packed in signals:
+        rows = packed.open().to_pylist()
+        assert (packed.earliest, packed.latest) == (min(row["time"] for row in rows), max(row["time"] for row in rows))
         outcome.signals += [(shard, row) for row in rows]
     outcome.rejected = [row for batch in rejected for row in batch.to_pylist()]
     found = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("signals"))["counters"]

@@ -80,7 +80,7 @@ EXPECTED = decide(PLAN, None, [triggers_of(ROWS), *FACTS], 9 * MINUTE).decisions
 
 
 def shards_of(minutes: Iterable[int]) -> list[ShardBatch]:
-    """Return what happens at some minutes, a parcel each."""
+    """Return what happens at some minutes, a packed batch each."""
     batches = [("pqr".index(row[0]), triggers_of([row])) for row in ROWS if row[2] in minutes]
     batches += [(2, batch) for batch in FACTS if batch["tick"][0].as_py() // MINUTE in minutes]
     return [(shard, PackedBatch.of(batch, "tick")) for shard, batch in batches]
@@ -125,8 +125,8 @@ def test_a_bounded_run_gives_what_the_core_gives() -> None:
 def test_an_unbounded_run_gives_what_the_core_gives() -> None:
     stream = test_stream.TestStream().advance_watermark_to(Timestamp(0))
     for minute in range(1, 12):
-        for shard, parcel in shards_of([minute]):
-            stream = stream.add_elements([TimestampedValue((shard, parcel), Timestamp(minute * 60))])
+        for shard, packed in shards_of([minute]):
+            stream = stream.add_elements([TimestampedValue((shard, packed), Timestamp(minute * 60))])
         stream = stream.advance_watermark_to(Timestamp(minute * 60 + 30))
     options = PipelineOptions(["--streaming"])
     with beam.Pipeline(BundleBasedDirectRunner(), options=options) as pipeline:

@@ -76,13 +76,13 @@ def _shard(row: Signal, shards: int) -> int:
     return ord(row.subject[0]) % shards
 
 
-def _parcels(rows: list[Signal], shards: int) -> list[tuple[int, PackedBatch]]:
+def _packs(rows: list[Signal], shards: int) -> list[tuple[int, PackedBatch]]:
     mine = ((shard, [row for row in rows if _shard(row, shards) == shard]) for shard in range(shards))
     return [(shard, PackedBatch.of(batch)) for shard, few in mine for batch in batches(PLAN, few)]
 
 
 def _bounded(shards: int) -> list[tuple[int, PackedBatch]]:
-    return _parcels(ROWS, shards) + [(shard, PackedBatch.of(end_batch(UNTIL))) for shard in range(shards)]
+    return _packs(ROWS, shards) + [(shard, PackedBatch.of(end_batch(UNTIL))) for shard in range(shards)]
 
 
 def _stream(shards: int) -> test_stream.TestStream:
@@ -91,7 +91,7 @@ def _stream(shards: int) -> test_stream.TestStream:
     for now in range(START, UNTIL + HOUR, BOOK.tick // 2):
         stream = stream.advance_watermark_to(Timestamp(micros=1000 * now + 3000))
         rows = [row for row in ROWS if now < row.time + 1 <= now + BOOK.tick // 2]
-        elements = [TimestampedValue(one, Timestamp(micros=1000 * now + 3000)) for one in _parcels(rows, shards)]
+        elements = [TimestampedValue(one, Timestamp(micros=1000 * now + 3000)) for one in _packs(rows, shards)]
         stream = stream.add_elements(elements) if elements else stream
     return stream.advance_watermark_to_infinity()
 

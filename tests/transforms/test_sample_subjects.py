@@ -51,7 +51,7 @@ def test_all_signals_of_a_subject_are_taken_or_none_and_the_rest_is_counted() ->
     batches = [(0, PackedBatch.of(_batch(taken, "s0", taken))), (1, PackedBatch.of(_batch("s0")))]
     pipeline = beam.Pipeline(FnApiRunner())
     kept = pipeline | beam.Create(batches).with_output_types(ShardBatch) | SampleSubjects(share=Fraction(1, 4000))
-    subjects = kept | beam.MapTuple(lambda shard, parcel: (shard, parcel.open()["subject"].to_pylist()))
+    subjects = kept | beam.MapTuple(lambda shard, packed: (shard, packed.open()["subject"].to_pylist()))
     assert_that(subjects, equal_to([(0, [taken, taken])]))
     counters = pipeline.run().metrics().query(MetricsFilter().with_name("not_sampled"))["counters"]
     assert sum(each.committed for each in counters) == 2

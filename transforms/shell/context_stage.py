@@ -71,16 +71,16 @@ class ContextStage(beam.DoFn):
         _RESIDENTS.forget(self._owner)
 
     def hold(self, element: ShardBatch, log: Any, cell: Any, wake: Any, timer: Any) -> None:
-        """Keep a parcel until its first tick is due."""
+        """Keep a packed batch until its first tick is due."""
         before = Cell() if self._timer.bounded else Cell.read(cell)
-        shard, parcel = element[0], element[1].came_at(before.closed)
-        log.add(parcel)
+        shard, packed = element[0], element[1].came_at(before.closed)
+        log.add(packed)
         if not self._timer.bounded:
-            after = before.after(parcel)
+            after = before.after(packed)
             after.write(cell)
-            _RESIDENTS.came(self._owner, shard, before, parcel, after)
+            _RESIDENTS.came(self._owner, shard, before, packed, after)
         open_from = (before.closed or 0) + self._tick
-        self._timer.at(max(end_tick(self._tick, parcel.earliest), open_from), wake, timer)
+        self._timer.at(max(end_tick(self._tick, packed.earliest), open_from), wake, timer)
 
     def fire(
         self, fired: Timestamp, shard: int, log: Any, state: Any, cell: Any, wake: Any, timer: Any
@@ -95,7 +95,7 @@ class ContextStage(beam.DoFn):
 
     def _finish(self, tick: int, log: Any) -> Iterator[Any]:
         """Advance to the end of a bounded input, where that was told, or else to the tick."""
-        signals, end = split_end(parcel.open() for parcel in log.read())
+        signals, end = split_end(packed.open() for packed in log.read())
         advanced = self._advance(None, None, signals, tick if end is None else end)
         self._count(advanced)
         yield from self._elements(advanced)
@@ -117,8 +117,8 @@ class ContextStage(beam.DoFn):
             blob, left = advanced.state, held.left()
             state.write(blob)
             log.clear()
-            for parcel in left:
-                log.add(parcel)
+            for packed in left:
+                log.add(packed)
             known = known.folded(len(blob), left)
         known.write(cell)
         held.token = known.token
@@ -133,12 +133,12 @@ class ContextStage(beam.DoFn):
         """Return what blob and log amount to: one call over the log equals those that were made, tick by tick."""
         held = Held(cell.token, Levels(state.read()), [*log.read()])
         if cell.closed is not None and cell.closed != held.known.closed:
-            new = [parcel for parcel in held.parcels if parcel.floor >= cell.closed]
-            held.parcels = [parcel for parcel in held.parcels if parcel.floor < cell.closed]
+            new = [packed for packed in held.packs if packed.closed_at >= cell.closed]
+            held.packs = [packed for packed in held.packs if packed.closed_at < cell.closed]
             signals = held.due(cell.closed)
             advanced = self._advance(held.known, held.known.closed, signals, cell.closed)
             held.wait(advanced.waiting, self._tick, cell.closed)
-            held.parcels += new
+            held.packs += new
         return held
 
     def _advance(

@@ -24,10 +24,10 @@ class PackedBatch:
     only passes through.
 
     Attributes:
-        packed: The bounds and the floor, then the batch as an Arrow IPC stream.
+        content: The bounds and the tick closed then, and the batch as an Arrow IPC stream.
     """
 
-    packed: bytes
+    content: bytes
 
     @classmethod
     def of(cls, batch: pa.RecordBatch, times: str = "time") -> "PackedBatch":
@@ -43,30 +43,30 @@ class PackedBatch:
     @property
     def earliest(self) -> int:
         """The smallest of its times, milliseconds."""
-        return int(_HEAD.unpack_from(self.packed)[0])
+        return int(_HEAD.unpack_from(self.content)[0])
 
     @property
     def latest(self) -> int:
         """The greatest of its times, milliseconds."""
-        return int(_HEAD.unpack_from(self.packed)[1])
+        return int(_HEAD.unpack_from(self.content)[1])
 
     @property
-    def floor(self) -> int:
+    def closed_at(self) -> int:
         """The tick that was closed when it came, if some of its rows are late; -1 if none is."""
-        return int(_HEAD.unpack_from(self.packed)[2])
+        return int(_HEAD.unpack_from(self.content)[2])
 
     def came_at(self, closed: int | None) -> "PackedBatch":
-        """Return the parcel with its floor, when that tick is closed: so a replay lets late rows act where they did."""
+        """Return it with the tick that is closed, if that is late: so a replay lets late rows act where they did."""
         if closed is None or self.earliest >= closed:
             return self
-        return PackedBatch(_HEAD.pack(self.earliest, self.latest, closed) + self.packed[_HEAD.size :])
+        return PackedBatch(_HEAD.pack(self.earliest, self.latest, closed) + self.content[_HEAD.size :])
 
     def open(self) -> pa.RecordBatch:
         """Return the batch."""
-        batch = from_ipc(self.packed, _HEAD.size)
-        if self.floor == _NEVER_LATE or int(batch.schema.metadata.get(CLOSED_AT, _NEVER_LATE)) >= self.floor:
+        batch = from_ipc(self.content, _HEAD.size)
+        if self.closed_at == _NEVER_LATE or int(batch.schema.metadata.get(CLOSED_AT, _NEVER_LATE)) >= self.closed_at:
             return batch
-        return batch.replace_schema_metadata({**batch.schema.metadata, CLOSED_AT: str(self.floor).encode()})
+        return batch.replace_schema_metadata({**batch.schema.metadata, CLOSED_AT: str(self.closed_at).encode()})
 
 
 def _lean(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -82,10 +82,10 @@ class PackedBatchCoder(coders.Coder):
 
     def encode(self, value: PackedBatch) -> bytes:
         """Return its bytes."""
-        return value.packed
+        return value.content
 
     def decode(self, encoded: bytes) -> PackedBatch:
-        """Return the parcel."""
+        """Return the packed batch."""
         return PackedBatch(encoded)
 
     def is_deterministic(self) -> bool:
@@ -99,8 +99,8 @@ ShardBatch = tuple[int, PackedBatch]
 
 def to_all(batch: pa.RecordBatch, shards: int, times: str = "time") -> Iterator[ShardBatch]:
     """Yield a batch for each shard; see `PackedBatch.of`."""
-    parcel = PackedBatch.of(batch, times)
-    yield from ((shard, parcel) for shard in range(shards))
+    packed = PackedBatch.of(batch, times)
+    yield from ((shard, packed) for shard in range(shards))
 
 
 coders.registry.register_coder(PackedBatch, PackedBatchCoder)

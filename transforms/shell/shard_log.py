@@ -56,9 +56,9 @@ class Cell(msgspec.Struct, array_like=True, frozen=True):
         """Put it into a state cell."""
         cell.write(msgspec.msgpack.encode(self))
 
-    def after(self, parcel: PackedBatch) -> "Cell":
-        """Return the cell after a parcel came."""
-        token, logged = _digest(self.token, parcel.packed), self.logged + len(parcel.packed)
+    def after(self, packed: PackedBatch) -> "Cell":
+        """Return the cell after a packed batch came."""
+        token, logged = _digest(self.token, packed.content), self.logged + len(packed.content)
         return msgspec.structs.replace(self, token=token, logged=logged)
 
     def at(self, tick: int) -> "Cell":
@@ -68,7 +68,7 @@ class Cell(msgspec.Struct, array_like=True, frozen=True):
 
     def folded(self, blob: int, left: list[PackedBatch]) -> "Cell":
         """Return the cell after a new blob, which all that came is part of but for what is left."""
-        logged = sum(len(parcel.packed) for parcel in left)
+        logged = sum(len(packed.content) for packed in left)
         return msgspec.structs.replace(self, since=self.closed, blob=blob, logged=logged)
 
     @property
@@ -85,27 +85,27 @@ class Held(Generic[Known]):
     Attributes:
         token: Of the cell that it is true of.
         known: What is remembered, decoded.
-        parcels: Those that no tick has opened.
+        packs: Those that no tick has opened.
         waiting: Opened rows, by the tick at which they act.
     """
 
     token: bytes
     known: Known
-    parcels: list[PackedBatch] = field(default_factory=list)
+    packs: list[PackedBatch] = field(default_factory=list)
     waiting: list[tuple[int, pa.RecordBatch]] = field(default_factory=list)
 
     def due(self, upto: int) -> list[pa.RecordBatch]:
-        """Take out what acts up to a tick, rows of later ticks in the same parcels included."""
-        opened = [parcel.open() for parcel in self.parcels if parcel.earliest < upto]
-        self.parcels = [parcel for parcel in self.parcels if parcel.earliest >= upto]
+        """Take out what acts up to a tick, rows of later ticks in the same packed batches included."""
+        opened = [packed.open() for packed in self.packs if packed.earliest < upto]
+        self.packs = [packed for packed in self.packs if packed.earliest >= upto]
         found = [batch for tick, batch in self.waiting if tick <= upto]
         self.waiting = [(tick, batch) for tick, batch in self.waiting if tick > upto]
         return found + opened
 
     def every(self) -> list[pa.RecordBatch]:
         """Take out all that has not acted."""
-        found = [batch for _, batch in self.waiting] + [parcel.open() for parcel in self.parcels]
-        self.parcels, self.waiting = [], []
+        found = [batch for _, batch in self.waiting] + [packed.open() for packed in self.packs]
+        self.packs, self.waiting = [], []
         return found
 
     def wait(self, batches: list[pa.RecordBatch], tick: int, upto: int) -> None:
@@ -116,12 +116,12 @@ class Held(Generic[Known]):
 
     def wake(self, tick: int, upto: int) -> int | None:
         """Return the first tick after `upto` at which something acts."""
-        ticks = [max(parcel.earliest // tick + 1, upto // tick + 1) * tick for parcel in self.parcels]
+        ticks = [max(packed.earliest // tick + 1, upto // tick + 1) * tick for packed in self.packs]
         return min([*ticks, *(at for at, _ in self.waiting)], default=None)
 
     def left(self) -> list[PackedBatch]:
         """Return all that has not acted."""
-        return [*self.parcels, *(PackedBatch.of(batch) for _, batch in self.waiting)]
+        return [*self.packs, *(PackedBatch.of(batch) for _, batch in self.waiting)]
 
 
 class Residents(Generic[Known]):
@@ -132,12 +132,12 @@ class Residents(Generic[Known]):
         self._held: dict[tuple[str, int], Held[Known]] = {}
         self._lock = Lock()
 
-    def came(self, owner: str, shard: int, before: Cell, parcel: PackedBatch, after: Cell) -> None:
-        """Give a parcel to the resident that is true of the cell before it, if there is one."""
+    def came(self, owner: str, shard: int, before: Cell, packed: PackedBatch, after: Cell) -> None:
+        """Give a packed batch to the resident that is true of the cell before it, if there is one."""
         with self._lock:
             resident = self._held.get((owner, shard))
         if resident is not None and resident.token == before.token:
-            resident.parcels.append(parcel)
+            resident.packs.append(packed)
             resident.token = after.token
 
     def take(self, owner: str, shard: int, cell: Cell) -> Held[Known] | None:

@@ -15,9 +15,9 @@ def test_a_slice_comes_out_as_it_was_put_in(rows: list[tuple[int, str | None]], 
     schema = pa.schema([("tick", pa.int64()), ("subject", pa.string())], metadata={b"signal": b"usage"})
     first = data.draw(st.integers(0, len(rows) - 1))
     batch = pa.record_batch([pa.array(column) for column in zip(*rows, strict=True)], schema=schema).slice(first)
-    parcel = PackedBatchCoder().decode(PackedBatchCoder().encode(PackedBatch.of(batch, "tick")))
-    assert parcel.open().equals(batch, check_metadata=True)
-    assert (parcel.earliest, parcel.latest) == (min(batch["tick"].to_pylist()), max(batch["tick"].to_pylist()))
+    packed = PackedBatchCoder().decode(PackedBatchCoder().encode(PackedBatch.of(batch, "tick")))
+    assert packed.open().equals(batch, check_metadata=True)
+    assert (packed.earliest, packed.latest) == (min(batch["tick"].to_pylist()), max(batch["tick"].to_pylist()))
 
 
 def test_beam_knows_the_coder() -> None:

@@ -40,11 +40,11 @@ class Stage(track_subscribers):
             self.told.take(one)
         self.told.counts["pending"] = sum(batch.num_rows for batch in advanced.waiting)
 
-    def come(self, parcels: list[PackedBatch]) -> None:
-        """Take parcels."""
+    def come(self, packs: list[PackedBatch]) -> None:
+        """Take packed batches."""
         log, cell, wake, timer = map(self.cells.cell, ("log", "cell", "wake", "timer"))
-        for parcel in parcels:
-            self.hold((0, parcel), log, cell, wake, timer)
+        for packed in packs:
+            self.hold((0, packed), log, cell, wake, timer)
 
     def close(self, upto: int) -> None:
         """Advance to a tick."""
@@ -72,17 +72,17 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_tells_what_the_reference_tells(case: Case, fates: list[str]) -> None:
     stage = Stage(case.playbook)
     for (rows, upto), fate in zip(case.calls, fates, strict=False):
-        parcels = [PackedBatch.of(batch) for batch in batches(stage.told.plan, rows)]
+        packs = [PackedBatch.of(batch) for batch in batches(stage.told.plan, rows)]
         before = deepcopy(stage.cells.values), deepcopy(stage.told)
         if fate == RESTORED:  # the worker was ahead of what the runner goes back to
-            stage.come(parcels)
+            stage.come(packs)
             stage.close(upto)
             stage.restored(*before)
-        if fate == RETRIED:  # a bundle of some parcels failed
-            stage.come(parcels[:1])
+        if fate == RETRIED:  # a bundle of some packs failed
+            stage.come(packs[:1])
             stage.restored(*before)
-            parcels = parcels[::-1]
-        stage.come(parcels)
+            packs = packs[::-1]
+        stage.come(packs)
         if fate == LOST:
             stage.restart()
         stage.close(upto)
@@ -132,4 +132,4 @@ def kept(stage: Stage) -> str:
     memories = [] if state is None else [one.memory() for one in Levels(state).residents]
     tables = [str(table.to_dicts()) for memory in memories for _, table in memory.tables()]
     subjects = [str(memory.subjects.to_dicts()) for memory in memories]
-    return "\n".join([*(str(parcel.open().to_pylist()) for parcel in log), *tables, *subjects])
+    return "\n".join([*(str(packed.open().to_pylist()) for packed in log), *tables, *subjects])

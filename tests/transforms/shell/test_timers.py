@@ -54,13 +54,13 @@ def test_spans_keep_the_order_of_ticks(one: int, other: int) -> None:
 @pytest.mark.parametrize(("backlog", "expected"), [(None, 10), (BACKLOG, 30)], ids=["each tick", "a span"])
 @pytest.mark.parametrize("stage", STAGES)
 def test_an_alarm_rings_once_after_its_tick(stage: str, backlog: Backlog | None, expected: int) -> None:
-    alarm, wake, timer = TickTimer(stage, bounded=False, backlog=backlog), Cell(), Cell()
-    alarm.at(10, wake, timer)
-    alarm.at(200, wake, timer)
+    tick_timer, wake, timer = TickTimer(stage, bounded=False, backlog=backlog), Cell(), Cell()
+    tick_timer.at(10, wake, timer)
+    tick_timer.at(200, wake, timer)
     assert timer.value == Timestamp(micros=1000 * (expected + STAGES.index(stage)))
-    assert alarm.due(Timestamp(micros=1000 * (expected - 1)), wake) is None
-    assert alarm.due(timer.value, wake) == expected
-    assert alarm.due(timer.value, wake) is None
+    assert tick_timer.due(Timestamp(micros=1000 * (expected - 1)), wake) is None
+    assert tick_timer.due(timer.value, wake) == expected
+    assert tick_timer.due(timer.value, wake) is None
 
 
 def test_at_the_end_of_bounded_input_stages_wake_one_after_the_other() -> None:

@@ -11,8 +11,8 @@ import pyarrow as pa
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.advance import Advanced, advance_memory, note_unread, settle
 from transforms.context.grid import NEVER
-from transforms.context.live.laid import Laid
-from transforms.context.live.shelf import Chosen
+from transforms.context.live.by_subject import BySubject
+from transforms.context.live.subject_table import Chosen
 from transforms.context.run import Options
 from transforms.context.state import shard_state as memories
 from transforms.context.state.shard_state import ShardState
@@ -30,7 +30,7 @@ class Resident:
         self._memory, self._wakes = memory, Wakes(memory.subjects.height)
         self._wakes.all_at(-NEVER)
         self._plan: ContextPlan | None = None
-        self._settled, self._laid, self._all_until = True, cast(Laid | None, None), -NEVER
+        self._settled, self._laid, self._all_until = True, cast(BySubject | None, None), -NEVER
 
     @classmethod
     def load(cls, blob: bytes | None) -> "Resident":
@@ -88,15 +88,15 @@ class Resident:
         due = np.count_nonzero(self._wakes.ticks <= upto)
         return bool(due + sum(map(_subjects, signals)) > MOST * len(self._wakes.ticks))
 
-    def _lay_out(self) -> Laid:
+    def _lay_out(self) -> BySubject:
         if self._laid is None:
             self._settle()
             assert self._memory.closed is not None, "everybody is advanced first"
-            self._laid, self._all_until = Laid(self._memory, self._wakes), self._memory.closed
+            self._laid, self._all_until = BySubject(self._memory, self._wakes), self._memory.closed
             self._memory = self._laid.memory
         return self._laid
 
-    def _whole(self, plan: ContextPlan, laid: Laid) -> ShardState:
+    def _whole(self, plan: ContextPlan, laid: BySubject) -> ShardState:
         memory = laid.whole()
         note_unread(plan, memory, self._all_until)
         return memory

@@ -31,7 +31,7 @@ class Chosen:
         self.place[codes] = np.arange(len(codes))
 
 
-class Shelf:
+class SubjectTable:
     """The rows of one table: laid out by subject as of some time, and those that were added since.
 
     Codes are those of the shard: subjects that came since have the highest.
@@ -95,7 +95,7 @@ class Shelf:
 
 
 class Taken(MutableMapping[str, pl.DataFrame]):
-    """Tables of some subjects, each taken from its shelf when it is first asked for."""
+    """Tables of some subjects, each taken from its table when it is first asked for."""
 
     def __init__(self, sources: dict[str, Callable[[], pl.DataFrame]]) -> None:
         """Start with what there is to take."""

@@ -13,7 +13,7 @@ from schemas.playbook_levels import MEMBERS
 from transforms.arrays.row_order import in_order
 from transforms.context.advance import Advanced
 from transforms.context.grid import NEVER, Ints
-from transforms.context.live.shelf import Chosen, Shelf, Taken
+from transforms.context.live.subject_table import Chosen, SubjectTable, Taken
 from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes
 
@@ -26,7 +26,7 @@ LEAST = 100_000
 """Added rows that are never too many."""
 
 
-class Laid:
+class BySubject:
     """What is remembered of each subject, under a code that stays its own.
 
     Attributes:
@@ -47,15 +47,15 @@ class Laid:
         self._codes = {name: code for code, name in enumerate(self._subjects.to_list())}
         self._changed = memory.subjects["changed"].to_numpy().copy()
         named = memory.named()
-        self._shelves = {(kind, name): Shelf(named[kind][name], count) for kind in KINDS for name in named[kind]}
+        self._tables = {(kind, name): SubjectTable(named[kind][name], count) for kind in KINDS for name in named[kind]}
         for kind in SINGLE:
-            self._shelves[kind, ""] = Shelf(getattr(memory, kind).sort("code", maintain_order=True), count)
+            self._tables[kind, ""] = SubjectTable(getattr(memory, kind).sort("code", maintain_order=True), count)
         self.memory = _emptied(memory)
 
     @property
     def outgrown(self) -> bool:
         """Whether so much was added that it is time to lay everything out anew."""
-        laid, added = map(sum, zip(*(shelf.sizes for shelf in self._shelves.values()), strict=True))
+        laid, added = map(sum, zip(*(table.sizes for table in self._tables.values()), strict=True))
         return bool(added > max(laid, LEAST))
 
     def codes_of(self, signals: Sequence[pa.RecordBatch]) -> Ints:
@@ -71,10 +71,10 @@ class Laid:
         names, changed = self._subjects.gather(chosen.codes), self._changed[chosen.codes]
         memory = replace(self.memory, subjects=pl.DataFrame({"subject": names, "changed": changed}))
         for kind in KINDS:
-            shelves = {name: shelf for (of, name), shelf in self._shelves.items() if of == kind}
-            setattr(memory, kind, Taken({n: partial(_in_time, kind, shelf, chosen) for n, shelf in shelves.items()}))
-        memory.members, memory.moments = (self._shelves[kind, ""].of(chosen) for kind in ("members", "moments"))
-        seen = self._shelves["seen", ""].of(Chosen(told, len(self.wakes.ticks)))
+            tables = {name: table for (of, name), table in self._tables.items() if of == kind}
+            setattr(memory, kind, Taken({n: partial(_in_time, kind, table, chosen) for n, table in tables.items()}))
+        memory.members, memory.moments = (self._tables[kind, ""].of(chosen) for kind in ("members", "moments"))
+        seen = self._tables["seen", ""].of(Chosen(told, len(self.wakes.ticks)))
         memory.seen = seen.with_columns(code=pl.Series(chosen.place[told[seen["code"].to_numpy()]]))
         return memory
 
@@ -105,8 +105,8 @@ class Laid:
         place[order] = np.arange(len(order))
         subjects = pl.DataFrame({"subject": self._subjects.gather(order), "changed": self._changed[order]})
         memory = replace(_emptied(self.memory), subjects=subjects)
-        for (kind, name), shelf in self._shelves.items():
-            table = _sorted(kind, shelf.all(place))
+        for (kind, name), laid_out in self._tables.items():
+            table = _sorted(kind, laid_out.all(place))
             if name:
                 getattr(memory, kind)[name] = table
             else:
@@ -132,10 +132,10 @@ class Laid:
 
     def _replace(self, chosen: Chosen, codes: Ints, tables: dict[tuple[str, str], pl.DataFrame]) -> None:
         """Put the tables of some subjects in the place of those that were there."""
-        for key in {**self._shelves, **tables}:
+        for key in {**self._tables, **tables}:
             if key[0] not in ADDED_TO or key == ("rows", MEMBERS):
-                if key in self._shelves:
-                    self._shelves[key].drop(chosen)
+                if key in self._tables:
+                    self._tables[key].drop(chosen)
                 if key in tables:
                     self._add(key, codes, [tables[key]])
 
@@ -143,17 +143,17 @@ class Laid:
         """Do so with all rows of groups that somebody left."""
         for kind in ("rows", "panes", "values"):
             for name, table in after.named()[kind].items():
-                if (kind, name) in self._shelves and name != MEMBERS:
-                    self._shelves[kind, name].drop(chosen)
+                if (kind, name) in self._tables and name != MEMBERS:
+                    self._tables[kind, name].drop(chosen)
                     mine = chosen.place[codes[table["code"].to_numpy()]] >= 0
                     self._add((kind, name), codes, [table.filter(mine)])
 
     def _add(self, key: tuple[str, str], codes: Ints, tables: Sequence[pl.DataFrame]) -> None:
         for table in tables:
             if table.height:
-                if key not in self._shelves:
-                    self._shelves[key] = Shelf(table.clear(), 0)
-                self._shelves[key].add(table.with_columns(code=pl.Series(codes[table["code"].to_numpy()])))
+                if key not in self._tables:
+                    self._tables[key] = SubjectTable(table.clear(), 0)
+                self._tables[key].add(table.with_columns(code=pl.Series(codes[table["code"].to_numpy()])))
 
 
 def _emptied(memory: ShardState) -> ShardState:
@@ -161,8 +161,8 @@ def _emptied(memory: ShardState) -> ShardState:
     return replace(memory, subjects=memory.subjects.clear(), **empty)
 
 
-def _in_time(kind: str, shelf: Shelf, chosen: Chosen) -> pl.DataFrame:
-    return _sorted(kind, shelf.of(chosen))
+def _in_time(kind: str, table: SubjectTable, chosen: Chosen) -> pl.DataFrame:
+    return _sorted(kind, table.of(chosen))
 
 
 def _sorted(kind: str, table: pl.DataFrame) -> pl.DataFrame:
