@@ -115,8 +115,8 @@ class WatchFeeds(beam.PTransform):
     """Tell every shard which sources of a signal type are down.
 
     In: (shard, packed batch of signals) of all subjects, in the global window. Out: (shard, packed batch of a
-    `feed_batch`), `signals` for the shards of subscribers and `groups` for those of groups; they wake a little later. Late signals
-    count from the tick at which they are known.
+    `feed_batch`), `signals` for the shards of subscribers and `groups` for those of groups; they wake a little later.
+    Late signals count from the tick at which they are known.
 
     Attributes:
         playbook: Its `feed_timeout` says what is watched.
