@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.conditions import sequences
-from transforms.context.conditions.asked import evaluation_points, note_completeness
+from transforms.context.conditions.asked import evaluation_points, note_changes
 from transforms.context.conditions.strata import run_conditions
 from transforms.context.emit.outputs import Outputs, outputs
 from transforms.context.emit.periodic import Periodic
@@ -126,7 +126,7 @@ def advance_memory(
     run = _begin(plan, memory, signals, upto, options)
     run.points = evaluation_points(run)
     run_conditions(run)
-    note_completeness(run)
+    note_changes(run)
     left = plan_migration.left(plan, memory, run.span)
     stats = SegmentStats(run, left)
     _note_wakes(run, stats)

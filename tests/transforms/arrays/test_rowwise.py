@@ -78,6 +78,7 @@ def _raw(file: Path) -> list[str]:
 
 
 PLAIN = {
+    "transforms/arrays/narrow.py": 3,
     "transforms/context/conditions/fading.py": 2,
     "transforms/parsing/checks.py": 1,
     "transforms/statistics/feature_words.py": 1,

@@ -18,8 +18,10 @@ def evaluation_points(run: Run) -> EvaluationPoints:
     return points_of(run.plan.grid, np.concatenate(keys))
 
 
-def note_completeness(run: Run) -> None:
-    """Note the contexts that change because features become complete, after all conditions were evaluated."""
+def note_changes(run: Run) -> None:
+    """Note the contexts that change because values fade or features become complete, after all conditions were run."""
+    for one in run.features.faded.values():
+        run.periodic.changed(one.falls.codes, one.falls.ticks)
     for tick in (tick for tick in _ready(run) if run.span.first <= tick <= run.span.upto):
         there = _there(run, tick)
         run.periodic.changed(there, np.full(len(there), tick))

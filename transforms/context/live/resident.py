@@ -13,7 +13,7 @@ from transforms.context.advance import Advanced, advance_memory, note_unread, se
 from transforms.context.grid import NEVER
 from transforms.context.live.by_subject import BySubject
 from transforms.context.live.subject_table import Chosen
-from transforms.context.run import Options
+from transforms.context.run import USUAL, Options
 from transforms.context.state import shard_state as memories
 from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes
@@ -59,7 +59,7 @@ class Resident:
         plan: ContextPlan,
         signals: Sequence[pa.RecordBatch],
         upto: int,
-        options: Options,
+        options: Options = USUAL,
     ) -> Advanced:
         """Advance to a tick; see `transforms.context.advance`."""
         laid = None if options.final or self._concerns_all(plan, signals, upto) else self._lay_out()

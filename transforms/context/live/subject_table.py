@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 import numpy as np
 import polars as pl
 
+from transforms.arrays.narrow import NarrowTable
 from transforms.context.grid import Bools, Ints
 
 MOST_CHUNKS = 16
@@ -45,7 +46,7 @@ class SubjectTable:
             subjects: How many the shard has.
         """
         self._starts: Ints = np.searchsorted(table["code"].to_numpy(), np.arange(subjects + 1))
-        self._table = table
+        self._table = NarrowTable(table.drop("code"))
         self._gone: Bools = np.zeros(subjects, bool)
         self._added = table.clear()
 
@@ -91,7 +92,7 @@ class SubjectTable:
     def _laid(self, codes: Ints, places: Ints) -> pl.DataFrame:
         first, counts = self._starts[codes], self._starts[codes + 1] - self._starts[codes]
         rows = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-        return self._table[rows].with_columns(code=pl.Series(np.repeat(places, counts), dtype=pl.Int64))
+        return self._table.rows(rows, pl.Series("code", np.repeat(places, counts), pl.Int64))
 
 
 class Taken(MutableMapping[str, pl.DataFrame]):
