@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from transforms.arrays.rowwise import Rowwise, floor_quotient, log2, log10, power, quotient, remainder, sums, unscaled
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 INEXACT = {"truediv", "pow", "log10", "log1p", "mean", "std", "var", "rolling_sum", "rolling_mean"}
 """Methods of polars that give a row another result beside others, or inexact ones."""
 
@@ -78,7 +78,6 @@ def _raw(file: Path) -> list[str]:
 
 
 PLAIN = {
-    "transforms/arrays/narrow.py": 3,
     "transforms/context/conditions/fading.py": 2,
     "transforms/parsing/checks.py": 1,
     "transforms/statistics/feature_words.py": 1,

@@ -26,7 +26,7 @@ from transforms.compiler.features import SUBSCRIBER
 from transforms.context.run import Options
 from transforms.shell.versions import ContextPlans, load_all_offers, load_contexts
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 class Successive(Kernel):

@@ -9,7 +9,7 @@ from transforms.compiler.load import load_plans
 from transforms.context.advance import advance
 from transforms.context.emit.outputs import trigger_schema
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PLAYBOOKS = [*sorted(ROOT.glob("examples/*/playbook.yaml")), ROOT / "benchmarks" / "usage_households.yaml"]
 
 
