@@ -59,6 +59,14 @@ def test_a_bad_line_is_rejected_alone(bad: bytes, reason: str, chunk: int) -> No
     assert rejections[0].digest == Rejection.of("", "", "", bad).digest
 
 
+@pytest.mark.parametrize("chunk", [7, 1000])
+def test_a_line_may_be_as_long_as_allowed(chunk: int) -> None:
+    assert _read(b"a\n" + b"x" * MAX + b"\nb\n", chunk=chunk) == (
+        [("line 1", b"a"), ("line 2", b"x" * MAX), ("line 3", b"b")],
+        [],
+    )
+
+
 def test_lines_of_a_later_range_are_found_by_byte() -> None:
     assert _read(b"ab\ncd\nef\n", 1, 6) == ([("byte 3", b"cd")], [])
     assert _read(b"ab\ncd\nef\n", 3, 7) == ([("byte 3", b"cd"), ("byte 6", b"ef")], [])
