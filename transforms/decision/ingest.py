@@ -1,4 +1,4 @@
-"""Intake: which batches are due, and the triggers among them in the order of their records."""
+"""Ingest: which batches are due, and the triggers among them in the order of their records."""
 
 from collections.abc import Sequence
 from typing import cast

@@ -1,4 +1,4 @@
-"""Parcels: what is packed comes out, and what is known of it without opening it is true."""
+"""Packed batches: what is packed comes out, and what is known of it without opening it is true."""
 
 import pyarrow as pa
 from apache_beam import coders
