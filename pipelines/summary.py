@@ -7,7 +7,7 @@ import polars as pl
 
 from schemas.playbook_levels import LEVELS
 from schemas.visible import visible
-from transforms.arrays.rowwise import quotient
+from transforms.arrays.exact_arithmetic import quotient
 from transforms.decision.candidates import MICROS
 
 BARS = " ▁▂▃▄▅▆▇█"

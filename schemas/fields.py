@@ -66,7 +66,7 @@ Expression = Annotated[
     StringConstraints(min_length=1, max_length=20_000),
     BeforeValidator(_expression, json_schema_input_type=str | int | float | bool),
 ]
-"""SQL text; `transforms.compiler.expressions` knows what it may say."""
+"""SQL text; `transforms.compiler.compile_expression` knows what it may say."""
 Step = Annotated[dict[Name, Expression], Field(min_length=1)]
 """Signal type to which of its signals count: an expression over their columns, or `any`."""
 Names = Annotated[

@@ -17,8 +17,8 @@ from schemas.records import INSTANT
 from schemas.versions import Versions
 from transforms.statistics.alerts import alerts, posters
 from transforms.statistics.feature_words import words_of
-from transforms.statistics.profiles import profiles_of
-from transforms.statistics.stats import WINDOWS, merged, stats_of
+from transforms.statistics.segment_profiles import profiles_of
+from transforms.statistics.segment_statistics import WINDOWS, merged, stats_of
 
 LevelParts = tuple[str, pa.RecordBatch]
 
@@ -76,7 +76,7 @@ class _Describe(beam.DoFn):
 class DescribeSegments(beam.PTransform):
     """Merge what the shards tell of segments, window by window.
 
-    In: `segment_stats` of `TrackContexts`: batches as `emit.segment_stats.PARTS`, their level in the metadata, in the
+    In: `segment_stats` of `TrackContexts`: batches as `emit.segment_parts.PARTS`, their level in the metadata, in the
     global window.
     Out: `segment_stats`, `segment_profiles` and `alerts`: batches as in `schemas.records`, in the global window.
 
@@ -84,7 +84,7 @@ class DescribeSegments(beam.PTransform):
     told against the one before; they close one tick after it ends, when the stage before has made all of it. Parts that
     come later, as from a backlog or from a timer that was set in the past, make their window be told again, up to
     `allowed_lateness` after it: of rows with equal keys the last holds. A shard wakes at the end of each window for
-    `emit.segment_stats.PATIENCE` after its last row, so only one that was silent for longer tells of windows beyond
+    `emit.segment_parts.PATIENCE` after its last row, so only one that was silent for longer tells of windows beyond
     that; Beam leaves these parts out and counts them as dropped. In a bounded run all windows come in one pane, as
     columns.
 

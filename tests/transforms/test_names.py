@@ -19,8 +19,8 @@ from transforms.compiler.load import load_plan, load_plans
 from transforms.compiler.offer_plan import load_offers
 from transforms.context.advance import advance
 from transforms.decision.decide import decide
-from transforms.statistics.profiles import profiles_of
-from transforms.statistics.stats import merged, stats_of
+from transforms.statistics.segment_profiles import profiles_of
+from transforms.statistics.segment_statistics import merged, stats_of
 
 _SOURCES = Path(__file__).parents[2] / "transforms"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -13,11 +13,11 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.playbook_file import not_about
 from schemas.playbook_levels import GROUPS, MEMBERS
 from schemas.yaml_source import KeyPath
+from transforms.compiler.compile_expression import Expression, ExpressionError, ScopeColumn
 from transforms.compiler.compiling import Compiling, Scope
 from transforms.compiler.consents import consent_features, consent_of_members, features_behind
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Derived, Fading, Feature, Moment, Segment
-from transforms.compiler.expressions import Expression, ExpressionError, ScopeColumn
 from transforms.compiler.features import compile_features, scope_column, signal_plan, with_thresholds
 from transforms.compiler.models import model_functions, model_versions
 from transforms.compiler.profiles import PROFILE, profile_features, profile_scope

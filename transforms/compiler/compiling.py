@@ -8,7 +8,7 @@ from schemas.errors import LoadError
 from schemas.playbook import Playbook
 from schemas.playbook_levels import Level
 from schemas.yaml_source import KeyPath
-from transforms.compiler.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.compile_expression import Expression, ExpressionError, ScopeColumn, compile_expression
 from transforms.compiler.sql.dates import days_until
 from transforms.compiler.sql.functions import Function
 from transforms.context.grid import Grid

@@ -6,9 +6,9 @@ import polars as pl
 
 from schemas.contracts import Contract
 from schemas.playbook_levels import Level
+from transforms.compiler.compile_expression import ExpressionError, compile_expression
 from transforms.compiler.compiling import Compiling
 from transforms.compiler.definitions import NO_END, Feature, Measure
-from transforms.compiler.expressions import ExpressionError, compile_expression
 from transforms.compiler.features import SUBSCRIBER, measure_of, signal_scope
 from transforms.context.grid import EVER
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from transforms.arrays.hashing import apart
-from transforms.compiler.expressions import Expression
+from transforms.compiler.compile_expression import Expression
 from transforms.compiler.steps import Sequence
 from transforms.context.features.refreshes import Refreshes
 

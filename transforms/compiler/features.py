@@ -14,10 +14,10 @@ from schemas.near_miss import near_miss
 from schemas.playbook_levels import GROUPS, LEVELS, MEMBERS
 from schemas.yaml_source import KeyPath
 from transforms.arrays.hashing import apart
+from transforms.compiler.compile_expression import Expression, ScopeColumn
 from transforms.compiler.compiling import Compiling, Scope
 from transforms.compiler.context_plan import SignalPlan
 from transforms.compiler.definitions import CONSENTS, Deadline, Feature, Measure
-from transforms.compiler.expressions import Expression, ScopeColumn
 from transforms.compiler.steps import Sequence
 from transforms.context.features.refreshes import Refreshes
 from transforms.context.grid import EVER, Grid

@@ -8,10 +8,10 @@ import polars as pl
 from schemas.errors import LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, MEMBERS
+from transforms.compiler.compile_expression import Expression
 from transforms.compiler.consents import features_behind
 from transforms.compiler.context_plan import ContextPlan, Forward, Record, SignalPlan
 from transforms.compiler.definitions import Feature, Measure
-from transforms.compiler.expressions import Expression
 from transforms.compiler.features import MEMBERSHIP, SUBSCRIBER
 from transforms.compiler.keys import definition_keys
 from transforms.compiler.profiles import PROFILE

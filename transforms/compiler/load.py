@@ -8,11 +8,11 @@ from schemas import playbook_levels as books
 from schemas.contracts import SIGNALS, Contract, contract
 from schemas.errors import LoadErrors
 from schemas.playbook import Playbook
+from transforms.compiler.compile_expression import ScopeColumn
 from transforms.compiler.compile_level import LevelCompiler, PlanErrors
 from transforms.compiler.compiling import Compiling, Scope
 from transforms.compiler.consents import PROFILING
 from transforms.compiler.context_plan import ContextPlan
-from transforms.compiler.expressions import ScopeColumn
 from transforms.compiler.features import SUBSCRIBER, scope_column
 from transforms.compiler.levels import joined
 from transforms.context.grid import Grid

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterator
 import polars as pl
 
 from schemas.playbook import Playbook
+from transforms.compiler.compile_expression import compile_expression
 from transforms.compiler.compiling import Compiling
 from transforms.compiler.definitions import Derived
-from transforms.compiler.expressions import compile_expression
 from transforms.compiler.sql.forms import FORMS
 from transforms.compiler.sql.functions import FUNCTIONS, Function, Takes
 from transforms.compiler.sql.values import DOUBLE

@@ -13,8 +13,8 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_levels import LEVELS
 from schemas.yaml_source import KeyPath
+from transforms.compiler.compile_expression import ExpressionError, ScopeColumn, compile_expression
 from transforms.compiler.compiling import Scope
-from transforms.compiler.expressions import ExpressionError, ScopeColumn, compile_expression
 from transforms.compiler.load import contracts, load_plans
 from transforms.compiler.load import scope_of as context_scope
 from transforms.compiler.offer_definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 
 from schemas.contracts import Contract
+from transforms.compiler.compile_expression import ScopeColumn
 from transforms.compiler.definitions import Feature
-from transforms.compiler.expressions import ScopeColumn
 from transforms.compiler.features import DTYPES, measure_of
 from transforms.context.grid import EVER
 

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from schemas.playbook import Playbook
 from schemas.playbook_offers import Offer
-from transforms.compiler.expressions import ExpressionError
+from transforms.compiler.compile_expression import ExpressionError
 from transforms.compiler.sql.parse import inlined, name_of, parse
 
 

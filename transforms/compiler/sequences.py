@@ -10,8 +10,8 @@ from schemas.contracts import Contract
 from schemas.near_miss import near_miss
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, STEPS, Moment
+from transforms.compiler.compile_expression import ScopeColumn
 from transforms.compiler.compiling import Compiling, Scope
-from transforms.compiler.expressions import ScopeColumn
 from transforms.compiler.features import DTYPES, LOCAL, signal_scope
 from transforms.compiler.references import references, texts_of
 from transforms.compiler.steps import MADE, WITHOUT, Sequence, Step

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from transforms.compiler.expressions import Expression
+from transforms.compiler.compile_expression import Expression
 
 AFTER, THEN, WITHOUT = "after", "then", "without"
 """The parts of a sequence."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from transforms.compiler.compile_expression import Expression
 from transforms.compiler.consents import PROFILING
 from transforms.compiler.definitions import Derived, Moment, Segment, Stratum
-from transforms.compiler.expressions import Expression
 
 
 def strata_of(

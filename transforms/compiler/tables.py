@@ -10,9 +10,9 @@ from schemas.contracts import ARROW_TYPES
 from schemas.near_miss import near_miss
 from schemas.playbook import Playbook
 from schemas.tables import Cell
+from transforms.compiler.compile_expression import Expression, ScopeColumn
 from transforms.compiler.compiling import Compiling
 from transforms.compiler.definitions import Derived
-from transforms.compiler.expressions import Expression, ScopeColumn
 from transforms.compiler.features import DTYPES
 from transforms.compiler.profiles import PROFILE
 

@@ -13,7 +13,7 @@ from transforms.context.conditions.asked import evaluation_points, note_changes
 from transforms.context.conditions.strata import run_conditions
 from transforms.context.emit.outputs import Outputs, outputs
 from transforms.context.emit.periodic import Periodic
-from transforms.context.emit.segment_stats import SegmentStats
+from transforms.context.emit.segment_parts import SegmentStats
 from transforms.context.features.windows import Features
 from transforms.context.grid import Span
 from transforms.context.groups.routing import NOBODY, group_routing

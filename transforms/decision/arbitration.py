@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
 from transforms.compiler.offer_definitions import ELIGIBILITY, FIRST_LIMIT, GATES, HAS_MOVED, MOVED, OfferPlan
-from transforms.decision.checks import Checks, lay_out_checks
+from transforms.decision.limits import Checks, lay_out_checks
 from transforms.decision.turns import take_turns
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.csv as pc
 
+from transforms.parsing.csv_records import Quoting
 from transforms.parsing.fallback import parse_lines
 from transforms.parsing.line_block import LineBlock
-from transforms.parsing.quoting import Quoting
 from transforms.parsing.raw import Parsed, Rejection, raw_block
 
 

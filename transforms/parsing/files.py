@@ -12,12 +12,12 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Format, Source
 from transforms.parsing.avro import avro_fields, read_avro
 from transforms.parsing.csv import Dialect, parse_csv_lines
+from transforms.parsing.csv_records import Quoting
 from transforms.parsing.head import check_text, read_header, sample_keys
 from transforms.parsing.jsonl import parse_json_lines
 from transforms.parsing.layouts import Layout
 from transforms.parsing.lines import read_lines
 from transforms.parsing.parquet import parquet_schema, parquet_splits, read_parquet
-from transforms.parsing.quoting import Quoting
 from transforms.parsing.raw import POSITION, Parsed
 
 SPLIT_BYTES = 64 << 20

@@ -5,8 +5,8 @@ from typing import BinaryIO
 
 import msgspec
 
+from transforms.parsing.csv_records import Quoting
 from transforms.parsing.lines import starts_of
-from transforms.parsing.quoting import Quoting
 from transforms.parsing.raw import Unreadable
 from transforms.parsing.unpacked import BrokenStreamError
 

@@ -12,7 +12,7 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from schemas.records import INSTANT
 from schemas.sources import Source
-from transforms.compiler.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.compile_expression import Expression, ExpressionError, ScopeColumn, compile_expression
 from transforms.compiler.sql.values import BOOL, DOUBLE, INT, TEXT
 from transforms.parsing.casts import cast, plain_type, read_as, to_arrow
 from transforms.parsing.instants import EXTRA

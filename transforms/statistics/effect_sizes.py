@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from transforms.arrays.rowwise import quotient
+from transforms.arrays.exact_arithmetic import quotient
 
 Z = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""

@@ -9,7 +9,7 @@ import pytest
 from schemas.durations import DAY, HOUR
 from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
-from transforms.compiler.expressions import ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.compile_expression import ExpressionError, ScopeColumn, compile_expression
 from transforms.compiler.load import load_plan
 from transforms.compiler.sql.dates import TICK, days_until
 from transforms.context.features.refreshes import Refreshes

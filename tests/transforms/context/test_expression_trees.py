@@ -13,7 +13,7 @@ import polars as pl
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from transforms.compiler.expressions import ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.compile_expression import ExpressionError, ScopeColumn, compile_expression
 from transforms.compiler.sql.values import BOOL, DOUBLE, INT
 
 Known = bool | int | float | None

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from transforms.parsing.csv_records import Quoting
 from transforms.parsing.line_block import LineBlock
 from transforms.parsing.lines import read_lines
-from transforms.parsing.quoting import Quoting
 
 
 def line_block(lines: Sequence[bytes], quoting: Quoting | None = None) -> LineBlock:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.transforms.parsing.blocks import line_block
 from transforms.parsing import fallback
 from transforms.parsing.csv import Dialect, parse_csv_lines
-from transforms.parsing.quoting import Quoting
+from transforms.parsing.csv_records import Quoting
 from transforms.parsing.raw import POSITION
 
 QUOTING = Quoting(",", 1 << 20)

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from transforms.compiler.expressions import ScopeColumn, compile_expression
+from transforms.compiler.compile_expression import ScopeColumn, compile_expression
 from transforms.parsing.instants import EXTRA
 
 MORNING = 1767593100000  # 2026-01-05T06:05:00Z

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from schemas.durations import DAY
-from transforms.context.emit.segment_stats import KEYS, STEP, SUMS
+from transforms.context.emit.segment_parts import KEYS, STEP, SUMS
 
 Part = tuple[Any, ...]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from transforms.arrays.rowwise import floor_quotient, quotient, remainder
+from transforms.arrays.exact_arithmetic import floor_quotient, quotient, remainder
 from transforms.compiler.sql.values import DOUBLE, INT, Value, constant, finite
 
 Operation = Callable[[pl.Expr, pl.Expr], pl.Expr]

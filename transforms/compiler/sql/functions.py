@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
-from transforms.arrays.rowwise import log2, log10, power
+from transforms.arrays.exact_arithmetic import log2, log10, power
 from transforms.compiler.sql.values import (
     BOOL,
     DOUBLE,

@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from transforms.arrays.rowwise import where_finite
+from transforms.arrays.exact_arithmetic import where_finite
 
 INT: Final = pl.Int64()
 DOUBLE: Final = pl.Float64()

@@ -18,7 +18,7 @@ from transforms.compiler.steps import MADE
 from transforms.context.conditions import frames
 from transforms.context.conditions.segments import WITHDRAWN
 from transforms.context.emit.evidence import evidence
-from transforms.context.emit.segment_stats import SegmentStats
+from transforms.context.emit.segment_parts import SegmentStats
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
 from transforms.context.grid import Ints
 from transforms.context.groups.recipients import ADDRESS
@@ -51,7 +51,7 @@ class Outputs:
             names), context (struct of features and derived values).
         transitions: See `schemas.records.TRANSITION`.
         contexts: subject_kind, subject, tick, cause (trigger, transition, periodic, end), segments, context.
-        stats: What the span tells of segments, see `emit.segment_stats.PARTS`.
+        stats: What the span tells of segments, see `emit.segment_parts.PARTS`.
         too_late: Rows beyond the allowed lateness, per signal.
     """
 

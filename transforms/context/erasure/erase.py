@@ -12,7 +12,7 @@ from schemas.records import ERASED, REMOVED, TRANSITION
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.features import SUBSCRIBER
-from transforms.context.emit.segment_stats import parts_of_erased
+from transforms.context.emit.segment_parts import parts_of_erased
 from transforms.context.erasure.requests import ERASURE, KEY
 from transforms.context.erasure.tombstones import Tombstone, Who
 from transforms.context.groups import identity, people
@@ -35,7 +35,7 @@ class Erased:
         everywhere: To every shard of decisions, as `schemas.records.ERASED`.
         facts: To the shard of the contact root that was erased, likewise.
         removed: What was removed, as `schemas.records.REMOVED`.
-        stats: What the memberships that ended add to the windows, as `emit.segment_stats.PARTS`.
+        stats: What the memberships that ended add to the windows, as `emit.segment_parts.PARTS`.
     """
 
     level: str

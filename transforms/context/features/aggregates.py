@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from transforms.arrays import ranges
-from transforms.arrays.rowwise import unscaled
+from transforms.arrays.exact_arithmetic import unscaled
 from transforms.compiler.definitions import Feature
 from transforms.context.grid import Bools, Ints
 

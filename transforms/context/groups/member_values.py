@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from schemas.playbook_levels import MEMBERS
-from transforms.arrays.rowwise import sums
+from transforms.arrays.exact_arithmetic import sums
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.definitions import Feature
 from transforms.context.features.timeline import EvaluationPoints, keys_of, without_repeats

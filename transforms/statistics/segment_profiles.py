@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from schemas.durations import DAY
 from schemas.records import SEGMENT_PROFILE
-from transforms.arrays.rowwise import quotient
-from transforms.context.emit.segment_stats import STEP
+from transforms.arrays.exact_arithmetic import quotient
+from transforms.context.emit.segment_parts import STEP
 from transforms.statistics.effect_sizes import Group, Z, difference_of_means, difference_of_shares, moments
 
 COMMONEST = 5

@@ -25,7 +25,7 @@ from transforms.compiler.load import load_plans
 from transforms.context.advance import advance
 from transforms.context.advance_levels import advance_levels
 from transforms.context.run import Options
-from transforms.statistics.stats import merged
+from transforms.statistics.segment_statistics import merged
 
 WIDTHS = (4 * MINUTE, 12 * MINUTE)
 Key = tuple[int, int, str, str]

@@ -7,14 +7,14 @@ import pyarrow as pa
 
 from schemas.durations import DAY, HOUR
 from schemas.records import SEGMENT_STATS
-from transforms.arrays.rowwise import quotient
-from transforms.context.emit.segment_stats import KEYS, PARTS, SUMS
+from transforms.arrays.exact_arithmetic import quotient
+from transforms.context.emit.segment_parts import KEYS, PARTS, SUMS
 
 WINDOWS = {HOUR: "hour", DAY: "day"}
 
 
 def merged(parts: Iterable[pa.RecordBatch]) -> pl.DataFrame:
-    """Add up parts (see `context.emit.segment_stats.PARTS`), in any order and however split."""
+    """Add up parts (see `context.emit.segment_parts.PARTS`), in any order and however split."""
     table = pl.DataFrame(pa.Table.from_batches(parts, PARTS))
     return table.group_by(*KEYS).agg(pl.col(*SUMS).sum()).sort(*KEYS)
 

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.durations import WEEK
-from transforms.arrays.rowwise import quotient
+from transforms.arrays.exact_arithmetic import quotient
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.conditions.segments import EVENTS
 from transforms.context.features import intervals

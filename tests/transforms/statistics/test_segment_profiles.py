@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.transforms.statistics.parts import frame, number, value
-from transforms.statistics.profiles import profiles_of
+from transforms.statistics.segment_profiles import profiles_of
 
 MEMBERS, OTHERS = [9.0, 10.0, 8.5, 9.5], [0.0, 1.0, 0.5, 0.25, 0.0, 2.0]
 PROFILE_PARTS = [

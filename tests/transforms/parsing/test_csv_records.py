@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from transforms.parsing.csv_records import Quoting
 from transforms.parsing.lines import read_lines
-from transforms.parsing.quoting import Quoting
 
 REACH = 40
 QUOTING = Quoting(",", REACH)

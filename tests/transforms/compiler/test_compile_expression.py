@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlglot.tokens import Tokenizer
 
 from schemas.name_checks import RESERVED_WORDS
-from transforms.compiler.expressions import Expression, ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.compile_expression import Expression, ExpressionError, ScopeColumn, compile_expression
 from transforms.compiler.sql.forms import FORMS
 from transforms.compiler.sql.functions import FUNCTIONS, Function
 from transforms.compiler.sql.values import BOOL, DOUBLE, INT, TEXT

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from schemas.durations import HOUR
 from tests.transforms.statistics.parts import Part, frame, number
-from transforms.context.emit.segment_stats import PARTS
-from transforms.statistics.stats import merged, stats_of
+from transforms.context.emit.segment_parts import PARTS
+from transforms.statistics.segment_statistics import merged, stats_of
 
 STATS_PARTS: list[Part] = [
     (HOUR, 1, None, "known", None, None, 10),

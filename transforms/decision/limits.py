@@ -1,4 +1,4 @@
-"""Checks: every limit that counts a candidate, and the ledger it looks at."""
+"""Limits: every one that counts a candidate, and the ledger it looks at."""
 
 from dataclasses import dataclass
 
