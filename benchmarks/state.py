@@ -133,7 +133,7 @@ def cost(density: Density) -> StateCost:
     state, seconds = None, []
     for (first, stop), upto in zip(pairwise([0, *cuts.tolist()]), ends, strict=True):
         start = time.perf_counter()
-        state = advance(kernel, state, [batch.slice(first, stop - first)], upto).state
+        state = advance(kernel, state, [batch.slice(first, stop - first)], upto).dump()
         seconds.append(time.perf_counter() - start)
     assert state is not None
     rows = int(cuts[-1] - cuts[-1 - TICKS]) // TICKS

@@ -96,7 +96,7 @@ def cost(density: Density) -> StagesCost:
         every = [*mine.every, *theirs.every]
         made = [batch for one in every for batch in (one.outputs.triggers, *one.facts)]
         decided = decide(offers, decisions, [batch for batch in made if batch.num_rows], upto)
-        subscribers, groups, decisions, joined = mine.state, theirs.state, decided.state, []
+        subscribers, groups, decisions, joined = mine.dump(), theirs.dump(), decided.state, []
     states = {"subscribers": subscribers, "households": groups, "decisions": decisions}
     each = {name: len(state or b"") / density.shard for name, state in states.items()}
     return StagesCost(density.shard, households, each)

@@ -121,7 +121,7 @@ class Levels:
     def advance(self, upto: int) -> AdvancedLevels:
         """Advance to a tick."""
         advanced = self._plans.advance(self._levels, self._state, self._closed, self._waiting, upto, Options(salt=SALT))
-        self._state, self._waiting, self._closed = advanced.state, advanced.waiting, upto
+        self._state, self._waiting, self._closed = advanced.dump(), advanced.waiting, upto
         self._next = advanced.wake
         return advanced
 

@@ -39,7 +39,7 @@ class Kernel:
         self, signals: Iterable[Signal], upto: int, *, final: bool = False, feeds: Iterable[pa.RecordBatch] = ()
     ) -> None:
         """Advance over one span; what waits is given again, as a shell does."""
-        state, waiting = (self.advanced.state, self.advanced.waiting) if self.advanced else (None, [])
+        state, waiting = (self.advanced.dump(), self.advanced.waiting) if self.advanced else (None, [])
         self.take(advance(self.plan, state, [*waiting, *feeds, *batches(self.plan, signals)], upto, final=final))
 
     def take(self, advanced: Advanced) -> None:

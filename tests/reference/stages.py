@@ -121,7 +121,7 @@ class _Shard:
         known = self._known if self._live else self.state
         advanced = self._plans.advance(self._levels, known, closed, self.waiting, upto, self._options)
         self.waiting, self.erased = advanced.waiting, advanced.erased
-        self.state, self._known = None if self._live else advanced.state, advanced.levels
+        self.state, self._known = None if self._live else advanced.dump(), advanced.levels
         for level, made in zip(self._levels, advanced.made, strict=True):
             for one in made:
                 self.told[level].take(one)

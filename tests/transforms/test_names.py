@@ -77,7 +77,7 @@ def _told(text: str, back: Mapping[str, str]) -> Mapping[str, Sequence[object]]:
     book = parse_playbook(text)
     plan, offers = load_plan(book), load_offers(book)
     made = advance(plan, None, batches(plan, SIGNALS), UPTO, final=True, stats=(HOUR, DAY))
-    assert made.state
+    assert made.dump()
     decided = decide(offers, None, [made.outputs.triggers], UPTO).decisions.to_pylist()
     parts = merged(made.outputs.stats.to_batches())
     told = {

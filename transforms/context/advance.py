@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import polars as pl
 import pyarrow as pa
@@ -59,9 +58,8 @@ class Advanced:
         """The next tick at which something can change without new signals."""
         return self.wakes.first
 
-    @cached_property
-    def state(self) -> bytes:
-        """The shard's state for the next call."""
+    def dump(self) -> bytes:
+        """Return the shard's state for the next call."""
         return memories.dump(settle(self.plan, self.memory))
 
 

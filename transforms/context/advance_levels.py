@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import cast
 
 import msgspec
@@ -92,9 +91,8 @@ class AdvancedLevels:
         ticks = [self.next_version, *(resident.wake for resident in self.levels.residents)]
         return min((tick for tick in ticks if tick is not None), default=None)
 
-    @cached_property
-    def state(self) -> bytes:
-        """The shard's state for the next call."""
+    def dump(self) -> bytes:
+        """Return the shard's state for the next call."""
         return self.levels.dump()
 
 

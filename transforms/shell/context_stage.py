@@ -114,7 +114,7 @@ class ContextStage(beam.DoFn):
         held.wait(advanced.waiting, self._tick, tick)
         known = known.at(tick)
         if known.full or any(one.acted for one in advanced.erased):  # what was erased is in the log, too
-            blob, left = advanced.state, held.left()
+            blob, left = advanced.dump(), held.left()
             state.write(blob)
             log.clear()
             for packed in left:

@@ -35,7 +35,7 @@ MINUTE = 60_000
 
 def levels(state: bytes) -> bytes:
     """Go on from a state of contexts."""
-    return advance_levels([PLAN], state, [], 2 * MINUTE).state
+    return advance_levels([PLAN], state, [], 2 * MINUTE).dump()
 
 
 def ledger(state: bytes) -> bytes:
@@ -49,7 +49,7 @@ def feed(state: bytes) -> bytes:
 
 
 KEPT: dict[Callable[[bytes], bytes], bytes] = {
-    levels: advance_levels([PLAN], None, [], MINUTE).state,
+    levels: advance_levels([PLAN], None, [], MINUTE).dump(),
     ledger: decide(load_all_offers(Versions((BOOK,))).plans[0], None, [], MINUTE).state,
     feed: pack("feed", Feed(MINUTE, down=True)),
 }

@@ -49,7 +49,7 @@ def ticks(kernel: Kernel) -> list[float]:
 
 def memory(kernel: Kernel) -> ShardState:
     assert kernel.advanced is not None
-    return memories.load(kernel.advanced.state)
+    return memories.load(kernel.advanced.dump())
 
 
 ABSENCE = "after: {order: state = 'a'}, without: {order: state = 'c'}, same: order_id, within: 10m"

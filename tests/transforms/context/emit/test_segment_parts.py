@@ -38,7 +38,7 @@ def parts_of(
     plan, state, waiting, found = plan_of(playbook), None, [], []
     for rows, upto in calls:
         made = advance(plan, state, [*waiting, *batches(plan, rows)], upto, stats=widths, final=upto == final)
-        state, waiting = made.state, made.waiting
+        state, waiting = made.dump(), made.waiting
         found += made.outputs.stats.to_batches()
     return merged(found)
 
@@ -210,7 +210,7 @@ def test_a_silent_shard_does_not_wake_for_windows_for_ever() -> None:
     made, wakes = None, []
     while made is None or made.wake is not None:
         upto = 3 * MINUTE if made is None else made.wake
-        state = None if made is None else made.state
+        state = None if made is None else made.dump()
         made = advance(
             plan_of(book),
             state,
@@ -268,7 +268,7 @@ def household_parts(spans: list[int]) -> pl.DataFrame:
         given = batches(plans["subscriber"], rows)
         for kind, plan in plans.items():
             made = advance_levels([plan], states[kind], [*waiting[kind], *given], end, Options(stats=WIDTHS))
-            states[kind], waiting[kind] = made.state, made.waiting
+            states[kind], waiting[kind] = made.dump(), made.waiting
             given = [batch for one in made.every for batch in one.forwarded]
             found += [b for one in made.every for b in one.outputs.stats.to_batches() if kind == "household"]
     return merged(found)
@@ -288,7 +288,7 @@ def test_groups_are_told_as_they_are_without_who_left(cuts: list[int]) -> None:
 def test_members_of_a_segment_that_is_no_more_leave() -> None:
     before = advance(plan_of(BOOK), None, batches(plan_of(BOOK), ROWS[:3]), 4 * MINUTE, stats=WIDTHS)
     later = plan_of(BOOK.replace("busy", "other").replace("n >= 2", "n >= 9"))
-    after = advance(later, before.state, [], 12 * MINUTE, stats=WIDTHS)
+    after = advance(later, before.dump(), [], 12 * MINUTE, stats=WIDTHS)
     parts = merged(after.outputs.stats.to_batches())
     assert counted(parts, "exited") == {(width, end_of(5 * MINUTE, width), "busy", "exited"): 1 for width in WIDTHS}
     dwell = parts.filter(pl.col("measure") == "dwell")

@@ -45,7 +45,7 @@ def test_it_agrees_with_the_reference_and_comes_to_the_same_state(case: Case) ->
     bulk.assert_same([kernel], bulk.reference(case))
     made = bulk.kernel(case).advanced
     assert made is not None
-    assert content(shard.dump()) == content(made.state)
+    assert content(shard.dump()) == content(made.dump())
 
 
 @bulk.examples(40)
