@@ -49,7 +49,3 @@ def test_every_guarantee_names_tests_that_exist() -> None:
         if f"def {test}(" not in (REPOSITORY / file).read_text("utf-8"):
             gone.append(f"{file}::{test}")
     assert gone == []
-
-
-def test_it_fits_on_a_page() -> None:
-    assert len(README.read_text("utf-8").splitlines()) <= 120
