@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import compare, kernel, live, results, state, state_of_households, wide_playbook
+from benchmarks import compare, kernel, live, live_yardstick, results, state, state_of_households, wide_playbook
 from benchmarks.engines import HERE
 from benchmarks.yardstick import SIZES
 
@@ -35,7 +35,8 @@ def main() -> None:
     stages = state_of_households.cost(densities[0])
     wide = wide_playbook.cost(wide_playbook.SMALLEST if args.smallest else wide_playbook.MAIN)
     lives = [live.apart(shard) for shard in (live.SMALLEST if args.smallest else live.SHARDS)]
-    measured = results.Measurements(rows, kernels, states, stages, wide, lives)
+    slices = live_yardstick.ms_per_slice(live_yardstick.SMALLEST if args.smallest else live_yardstick.SIZE)
+    measured = results.Measurements(rows, kernels, states, stages, wide, lives, slices)
     args.results.write_text(results.markdown(measured), encoding="utf-8")
     results.show(rows, results.bars(measured), console)
 

@@ -40,10 +40,15 @@ class Engine:
         return [sys.executable, *self.program, "--input", str(data(size)), "--output", str(output), *grouped]
 
 
-def _shared(program: str) -> str:
-    path = SHARED / "workload" / program
+def program(name: str) -> str:
+    """Return the path of a program of the shared workload.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    path = SHARED / "workload" / name
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: set SEGONE_SHARED to the folder that holds workload/{program}")
+        raise FileNotFoundError(f"{path} is missing: set SEGONE_SHARED to the folder that holds workload/{name}")
     return str(path)
 
 
@@ -59,8 +64,8 @@ def engines() -> tuple[Engine, ...]:
         Engine("ours, stream", (*ours, "--mode", "stream"), three),
         Engine("ours, stream, tick by tick", (*ours, "--mode", "stream", "--span", "5m"), ("tiny", "main")),
         Engine("ours, batch, households", ours, ("tiny", "main"), grouped=True),
-        Engine("polars, 1 thread", (_shared("ref_polars.py"), "--workers", "1")),
-        Engine("DuckDB, 1 thread", (_shared("ref_duckdb.py"), "--workers", "1")),
+        Engine("polars, 1 thread", (program("ref_polars.py"), "--workers", "1")),
+        Engine("DuckDB, 1 thread", (program("ref_duckdb.py"), "--workers", "1")),
         Engine("ordinary Beam", ("-m", "benchmarks.beam_per_element"), ("tiny", "small"), ("small",)),
     )
 
@@ -81,7 +86,7 @@ def make_data(size: Size) -> None:
         part = DATA / f"part-{size.name}"
         counts = ("--events", str(size.events), "--subscribers", str(size.subscribers))
         flags = (*counts, "--formats", "parquet", "--out", str(part))
-        measure.run([sys.executable, _shared("gen.py"), *flags])
+        measure.run([sys.executable, program("gen.py"), *flags])
         part.with_suffix(".parquet").rename(data(size))
     pairs = pl.scan_parquet(data(size)).select(subject="subscriber_id", group="household_id").unique().sort("subject")
     said = {"time": 0, "source": "yardstick", "group_kind": "household", "state": "joined"}

@@ -1,6 +1,6 @@
 """What a live tick costs: a minute's signals of a shard with a week of history, through the stage that holds its state.
 
-python -m benchmarks.live [--shard N ...] [--json]
+python -m benchmarks.live [--shard N ...] [--json] [--without-yardstick]
 """
 
 import argparse
@@ -15,78 +15,27 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks import measure, state
 from benchmarks.engines import data, make_data
+from benchmarks.live_yardstick import SIZE, ms_per_slice
+from benchmarks.shard_of_a_stage import Shard
 from benchmarks.yardstick import SIZES, START_MS
 from pipelines.thrift import keep_little_memory
 from schemas.durations import DAY, HOUR, MINUTE
 from schemas.playbook_file import parse_playbook
-from schemas.versions import Versions
-from transforms.compiler.features import SUBSCRIBER
-from transforms.shell.context_stage import Tracked, track_subscribers
 from transforms.shell.packed_batch import PackedBatch
-from transforms.shell.timers import Backlog, TickTimer
+from transforms.shell.timers import Backlog
+from transforms.track_contexts import TrackContexts
 
 SHARDS = (5_000, 20_000, 50_000)
 SMALLEST = (200,)
 TICKS = 65
 MOST_CORE_SECONDS, MOST_AT_THE_HOUR, MOST_CROSSED, MOST_RESIDENT, LEAST_CHEAPER = 5, 5, 4, 12_000, 4
 """The bars: see `LiveCost`."""
-
-
-@dataclass
-class Cells:
-    """The state of one key as Beam keeps it, with a count of the bytes that cross.
-
-    Attributes:
-        values: By name.
-        crossed: Bytes read and written.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict)
-    crossed: int = 0
-
-    def cell(self, name: str) -> "_Cell":
-        """Return a cell by name."""
-        return _Cell(self, name)
-
-
-@dataclass
-class _Cell:
-    cells: Cells
-    name: str
-
-    def read(self) -> Any:
-        if self.name != "log":
-            self.cells.crossed += _size(self.cells.values.get(self.name))
-            return self.cells.values.get(self.name)
-        packs: list[PackedBatch] = self.cells.values.get(self.name, [])
-        self.cells.crossed += sum(_size(packed) for packed in packs)
-        return packs
-
-    def write(self, value: Any) -> None:
-        self.cells.crossed += _size(value)
-        self.cells.values[self.name] = value
-
-    def add(self, packed: PackedBatch) -> None:
-        self.cells.crossed += _size(packed)
-        self.cells.values.setdefault(self.name, []).append(packed)
-
-    def set(self, timestamp: Any) -> None:
-        self.cells.values[self.name] = timestamp
-
-    def clear(self) -> None:
-        self.cells.values.pop(self.name, None)
-
-
-def _size(value: Any) -> int:
-    packed = value.content if isinstance(value, PackedBatch) else value
-    return len(packed) if isinstance(packed, bytes) else 8 * (value is not None)
 
 
 @dataclass(frozen=True)
@@ -102,6 +51,8 @@ class LiveCost:
         state_bytes_per_row_byte: Bytes that cross the state API in an hour, to the bytes of its rows.
         resident_bytes_each: What stays in memory, a subscriber.
         of_beam_per_signal: How many times cheaper a signal is than in ordinary Beam Python.
+        yardstick_ms_per_slice: CPU milliseconds of a minute of the yardstick, by the playbook's tick; see
+            `live_yardstick`.
     """
 
     shard: int
@@ -112,34 +63,26 @@ class LiveCost:
     state_bytes_per_row_byte: float
     resident_bytes_each: float
     of_beam_per_signal: float
+    yardstick_ms_per_slice: dict[str, float] = field(default_factory=dict)
 
 
-class Stage:
-    """The stage of subscribers, with the state of one shard."""
+def shard_of_subscribers(until: int) -> Shard:
+    """Return a shard of the stage of subscribers; what is older than `until` is taken a day at a time."""
+    playbook = parse_playbook(f"playbook: live\nsignals: [usage]\n{state.level()}")
+    track = TrackContexts(playbook=playbook, bounded=False, shards=1, backlog=Backlog(until, DAY))
+    return Shard(track.stage(), "advance")
 
-    def __init__(self, until: int) -> None:
-        """Start without signals; what is older than `until` is taken a day at a time."""
-        playbook = parse_playbook(f"playbook: live\nsignals: [usage]\n{state.level()}")
-        tracked = Tracked(Versions((playbook,)), (SUBSCRIBER,))
-        self._stage = track_subscribers(tracked, TickTimer("track_subscribers", False, Backlog(until, DAY)))
-        self._stage.setup()
-        self.cells = Cells()
-        log, cell, wake, timer = (self.cells.cell(name) for name in ("log", "cell", "wake", "timer"))
-        self._process = {"log": log, "cell": cell, "wake": wake, "timer": timer}
-        self._advance = {"shard": 0, "state": self.cells.cell("state"), **self._process}
 
-    def tick(self, packed: PackedBatch, upto: int) -> None:
-        """Take a packed batch, then let the timer fire as long as it is due."""
-        self._stage.process((0, packed), **self._process)
-        while "timer" in self.cells.values and self.cells.values["timer"].micros <= (upto + 1) * 1000:
-            fired = self.cells.values.pop("timer")
-            for _ in self._stage.advance(fired, **self._advance):
-                pass
+def tick(shard: Shard, packed: PackedBatch, upto: int) -> None:
+    """Take a batch, and advance."""
+    shard.come(packed)
+    for _ in shard.close(upto):
+        pass
 
 
 def apart(shard: int) -> LiveCost:
     """Measure a shard in a process of its own, whose memory holds nothing else."""
-    command = [sys.executable, "-m", "benchmarks.live", "--json", "--shard", str(shard)]
+    command = [sys.executable, "-m", "benchmarks.live", "--json", "--without-yardstick", "--shard", str(shard)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return LiveCost(**json.loads(done.stdout))
 
@@ -151,17 +94,17 @@ def cost(shard: int) -> LiveCost:
     batch = state.signals(density)
     times = batch["time"].to_numpy()
     before, start = _resident(), end - TICKS * MINUTE
-    stage = Stage(start)
+    shard_of = shard_of_subscribers(start)
     for upto in (*range(START_MS + DAY, start, DAY), start):
         first, stop = np.searchsorted(times, [upto - DAY if upto < start else upto - (upto - START_MS) % DAY, upto])
-        stage.tick(PackedBatch.of(batch.slice(first, stop - first)), upto)
-    seconds, crossed, bytes_of_rows = [], stage.cells.crossed, 0
+        tick(shard_of, PackedBatch.of(batch.slice(first, stop - first)), upto)
+    seconds, crossed, bytes_of_rows = [], shard_of.cells.crossed, 0
     cuts = np.searchsorted(times, range(start, end + 1, MINUTE))
     for (first, stop), upto in zip(pairwise(cuts), range(start + MINUTE, end + 1, MINUTE), strict=True):
         packed = PackedBatch.of(batch.slice(first, stop - first))
         bytes_of_rows += len(packed.content)
         began = time.process_time()
-        stage.tick(packed, upto)
+        tick(shard_of, packed, upto)
         seconds.append((upto % HOUR == 0, time.process_time() - began))
     usual = statistics.median(took for hourly, took in seconds if not hourly)
     rows = (int(cuts[-1]) - int(cuts[0])) // TICKS
@@ -172,7 +115,7 @@ def cost(shard: int) -> LiveCost:
         usual,
         max((took for hourly, took in seconds if hourly), default=usual),
         usual * 1_000_000 / shard,
-        (stage.cells.crossed - crossed) / bytes_of_rows,
+        (shard_of.cells.crossed - crossed) / bytes_of_rows,
         (_resident() - before) / shard,
         beam_seconds() / (usual / rows),
     )
@@ -203,9 +146,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shard", type=int, nargs="+", default=SHARDS)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--without-yardstick", action="store_true", help="leave out `yardstick_ms_per_slice`")
     args = parser.parse_args()
     keep_little_memory()
-    for found in map(cost, args.shard):
+    yardstick = {} if args.without_yardstick else ms_per_slice(SIZE)
+    for found in (replace(cost(shard), yardstick_ms_per_slice=yardstick) for shard in args.shard):
         print(json.dumps(asdict(found)) if args.json else found)
 
 

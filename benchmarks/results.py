@@ -21,6 +21,7 @@ from benchmarks.live import (
     MOST_RESIDENT,
     LiveCost,
 )
+from benchmarks.live_yardstick import TICKS
 from benchmarks.state import StateCost
 from benchmarks.state_of_households import MOST_BYTES, StagesCost
 from benchmarks.wide_playbook import RUN_SECONDS, VALIDATE_SECONDS, WideCost
@@ -67,6 +68,7 @@ class Measurements(NamedTuple):
     stages: StagesCost
     wide: WideCost
     lives: Sequence[LiveCost]
+    slices: dict[str, float]
 
 
 def markdown(measured: Measurements) -> str:
@@ -96,6 +98,9 @@ def markdown(measured: Measurements) -> str:
         "The same features and a week of 50 signals a day: minutes as they come, through the stage that holds the "
         "state of a shard, whose reads and writes are counted.",
         _table(LIVE_COLUMNS, [_live(cost) for cost in measured.lives]),
+        "The yardstick live, 100 k known subscribers and 3,500 events a minute, all stages, core ms a minute: "
+        + ", ".join(f"{cost:.0f} at a tick of {tick}" for tick, cost in measured.slices.items())
+        + ".",
         (HERE / "notes.md").read_text(encoding="utf-8").strip(),
     ]
     return "\n\n".join(parts) + "\n"
@@ -127,7 +132,7 @@ def cells(rows: Sequence[Row]) -> list[list[str]]:
 
 def bars(measured: Measurements) -> list[Bar]:
     """Return the bars that the measured sizes allow to judge."""
-    rows, kernels, states, stages, wide, lives = measured
+    rows, kernels, states, stages, wide, lives, slices = measured
     at = {(row.engine, row.size.name): row for row in rows}
     found: list[Bar] = []
     if ("ordinary Beam", "small") in at:
@@ -156,7 +161,11 @@ def bars(measured: Measurements) -> list[Bar]:
         found.append(Bar(f"state, {cost.density}", f"≤ {cost.most_bytes:,} B each", f"{cost.bytes_each:,.0f} B", met))
     each, told = stages.bytes_each, "state of all stages, with households, 20 signals in 6 h"
     found.append(Bar(told, f"≤ {MOST_BYTES:,} B each", f"{each:,.0f} B", each <= MOST_BYTES))
-    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost))]
+    each = [
+        Bar(f"yardstick live, core ms a minute, tick {tick}", f"≤ {most}", f"{slices[tick]:.0f}", slices[tick] <= most)
+        for tick, most in TICKS.items()
+    ]
+    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost)), *each]
 
 
 def _wide(wide: WideCost) -> Iterator[Bar]:

@@ -85,13 +85,14 @@ def _row_group(path: str, group: int) -> pa.RecordBatch:
     return pq.ParquetFile(path).read_row_group(group, columns=list(COLUMNS)).combine_chunks().to_batches()[0]
 
 
-class _Arrive(beam.DoFn):
+class Arrive(beam.DoFn):
     """Reads the rows of an arrival, a block from each row group."""
 
     def __init__(self, path: str) -> None:
         self._path = path
 
     def process(self, arrival: Arrival) -> Iterator[pa.RecordBatch]:
+        """Yield them."""
         file = pq.ParquetFile(self._path).metadata
         ends = np.cumsum([0, *(file.row_group(group).num_rows for group in range(file.num_row_groups))]).tolist()
         for group, (start, end) in enumerate(pairwise(ends)):
@@ -114,6 +115,20 @@ class _Append(beam.DoFn):
             file.writelines(f"{line}\n" for line in offer_lines(pa.Table.from_batches([decisions])))
 
 
+def parser(playbook: Playbook, settings: RunSettings) -> ParseSignals:
+    """Return what parses the blocks of `Arrive`."""
+    plan, source = load_plan(playbook), inputs_of(Versions((playbook,)), settings)[0].source
+    return ParseSignals(
+        sources={"usage": source},
+        payloads={"usage": plan.signals["usage"].columns},
+        kinds=frozenset({plan.level}),
+        earliest=0,
+        as_of=2**53,
+        max_ahead=DAY,
+        shards=settings.shards,
+    )
+
+
 def stream(settings: RunSettings, path: str, output: str, span: int) -> None:
     """Play the file as an unbounded stream with disorder, its watermark 120 s behind.
 
@@ -125,22 +140,17 @@ def stream(settings: RunSettings, path: str, output: str, span: int) -> None:
     """
     backlog = Backlog(until=int(time() * 1000), span=span)
     playbook: Playbook = load_playbook(settings.playbook)
-    plan, source = load_plan(playbook), inputs_of(Versions((playbook,)), settings)[0].source
     events = TestStream()
     for arrival in arrivals(path, span * 4 // 5):
         events = events.add_elements([TimestampedValue(arrival, arrival.earliest / 1000)])
         events = events.advance_watermark_to(arrival.watermark / 1000)
-    parse = ParseSignals(
-        sources={"usage": source},
-        payloads={"usage": plan.signals["usage"].columns},
-        kinds=frozenset({plan.level}),
-        earliest=0,
-        as_of=2**53,
-        max_ahead=DAY,
-        shards=settings.shards,
-    )
     with beam.Pipeline(runner=BundleBasedDirectRunner(), options=PipelineOptions(["--streaming"])) as pipeline:
-        parsed = pipeline | events.advance_watermark_to_infinity() | beam.ParDo(_Arrive(path)) | "Parse" >> parse
+        parsed = (
+            pipeline
+            | events.advance_watermark_to_infinity()
+            | beam.ParDo(Arrive(path))
+            | "Parse" >> parser(playbook, settings)
+        )
         tracked = parsed.signals | "TrackContexts" >> TrackContexts(
             playbook=playbook, bounded=False, shards=settings.shards, backlog=backlog
         )

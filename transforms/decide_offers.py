@@ -120,10 +120,13 @@ class DecideOffers(beam.PTransform):
         if self.mode not in MODES:
             raise ValueError(f"no mode {self.mode!r}; use one of {', '.join(MODES)}")
 
+    def stage(self) -> beam.DoFn:
+        """Return what holds the shards."""
+        timer = TickTimer("decide_offers", self.bounded, self.backlog)
+        return _Decide(Versions((self.playbook, *self.later)), timer, self.mode)
+
     def expand(self, triggers: beam.PCollection[ShardBatch]) -> Any:
         """Return the outputs by name."""
-        tick_timer = TickTimer("decide_offers", self.bounded, self.backlog)
-        answer = _Decide(Versions((self.playbook, *self.later)), tick_timer, self.mode)
-        decision = beam.ParDo(answer).with_output_types(pa.RecordBatch, offers=pa.RecordBatch, receipts=Removed)
-        made = triggers | "Decide" >> decision.with_outputs(*OUTPUTS[1:], main=OUTPUTS[0])
+        decide = beam.ParDo(self.stage()).with_output_types(pa.RecordBatch, offers=pa.RecordBatch, receipts=Removed)
+        made = triggers | "Decide" >> decide.with_outputs(*OUTPUTS[1:], main=OUTPUTS[0])
         return {name: made[name] for name in OUTPUTS}

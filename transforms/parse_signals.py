@@ -97,13 +97,16 @@ class ParseSignals(beam.PTransform):
             raise ValueError(f"shards must be at least 1, not {self.shards}")
         pseudonym_key(self.sources)
 
-    def expand(self, blocks: PCollection) -> Any:
-        """Parse each block."""
+    def stage(self) -> beam.DoFn:
+        """Return what parses a block."""
         latest = self.as_of + self.max_ahead
         intents = {
             signal: Intent(source, tuple(self.payloads.get(signal, ())), self.kinds, self.earliest, latest)
             for signal, source in self.sources.items()
         }
-        parse = beam.ParDo(_Parse(intents, self.shards))
-        parse = parse.with_output_types(ShardBatch, groups=ShardBatch, rejected=pa.RecordBatch)
+        return _Parse(intents, self.shards)
+
+    def expand(self, blocks: PCollection) -> Any:
+        """Parse each block."""
+        parse = beam.ParDo(self.stage()).with_output_types(ShardBatch, groups=ShardBatch, rejected=pa.RecordBatch)
         return blocks | "Parse" >> parse.with_outputs("groups", "rejected", main="signals")

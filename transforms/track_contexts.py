@@ -62,8 +62,8 @@ class TrackContexts(beam.PTransform):
         """The kinds of subjects that are tracked."""
         return GROUPS if self.groups else (SUBSCRIBER,)
 
-    def expand(self, signals: beam.PCollection[ShardBatch]) -> Any:
-        """Return the outputs by name."""
+    def stage(self) -> beam.DoFn:
+        """Return what holds the shards."""
         tracked = Tracked(
             Versions((self.playbook, *self.later)),
             self.levels,
@@ -72,7 +72,11 @@ class TrackContexts(beam.PTransform):
             STATS_WINDOWS if self.segment_stats else (),
         )
         stage = track_groups if self.groups else track_subscribers
-        track = beam.ParDo(stage(tracked, TickTimer(stage.__name__, self.bounded, self.backlog)))
+        return stage(tracked, TickTimer(stage.__name__, self.bounded, self.backlog))
+
+    def expand(self, signals: beam.PCollection[ShardBatch]) -> Any:
+        """Return the outputs by name."""
+        track = beam.ParDo(self.stage())
         tags = {"forwarded": ShardBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch), "receipts": Removed}
         made = signals | "Advance" >> track.with_output_types(ShardBatch, **tags).with_outputs(*tags, main="triggers")
         return {name: made[name] for name in ("triggers", *tags)}

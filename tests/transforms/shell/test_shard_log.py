@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.live import Cells
+from benchmarks.shard_of_a_stage import Cells
 from schemas.versions import Versions
 from tests.reference.kernel import Kernel, batches
 from tests.reference.kernel import batch as batch_of
