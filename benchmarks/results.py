@@ -161,11 +161,11 @@ def bars(measured: Measurements) -> list[Bar]:
         found.append(Bar(f"state, {cost.density}", f"≤ {cost.most_bytes:,} B each", f"{cost.bytes_each:,.0f} B", met))
     each, told = stages.bytes_each, "state of all stages, with households, 20 signals in 6 h"
     found.append(Bar(told, f"≤ {MOST_BYTES:,} B each", f"{each:,.0f} B", each <= MOST_BYTES))
-    each = [
+    minutes = [
         Bar(f"yardstick live, core ms a minute, tick {tick}", f"≤ {most}", f"{slices[tick]:.0f}", slices[tick] <= most)
         for tick, most in TICKS.items()
     ]
-    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost)), *each]
+    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost)), *minutes]
 
 
 def _wide(wide: WideCost) -> Iterator[Bar]:

@@ -38,7 +38,7 @@ def someone(*profile: dict[str, Any], **others: Any) -> Who:
     told |= {
         "dwell_mean": 36 * 3_600_000.0,
         "sizes": [0, 20, 40],
-        "segment_stats": stats | others,
+        "stats": stats | others,
         "profile": profile,
         "alert": "too many",
     }

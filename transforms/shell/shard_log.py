@@ -19,10 +19,10 @@ from transforms.context.grid import CLOSED_AT, Grid
 from transforms.parsing.batches import by_number
 from transforms.shell.packed_batch import PackedBatch
 
-LEAST_LOG = 64 * 1024
-"""Bytes of log under which no new blob is made."""
-LOG_SHARE = 0.5
-"""Of the blob, as much log as makes a new one due: a rebuilt shard replays no more, and a byte is written thrice."""
+LEAST_LOG = 1024 * 1024
+"""Bytes of log under which no new blob is made: some 20,000 rows, which take a moment to replay."""
+LOG_SHARE = 4
+"""Of the blob, as much log as makes a new one due: a rebuilt shard replays no more."""
 OLDEST = DAY
 """How far a log goes back: what a state has forgotten is not kept there for much longer."""
 

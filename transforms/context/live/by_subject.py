@@ -81,7 +81,7 @@ class BySubject:
     def put_back(self, chosen: Chosen, made: Advanced) -> None:
         """Keep what a call made of the subjects that were taken, and of new ones."""
         after = made.memory
-        codes = self._name(after.subjects["subject"])
+        codes = self._codes_after(chosen, made)
         self.memory = _emptied(after)
         self.wakes.ticks[codes] = made.wakes.ticks
         self._changed[codes] = after.subjects["changed"].to_numpy()
@@ -119,16 +119,19 @@ class BySubject:
             subjects = subjects if pa.types.is_dictionary(subjects.type) else subjects.dictionary_encode()
             yield from (code for name in subjects.dictionary.to_pylist() if (code := self._codes.get(name)) is not None)
 
-    def _name(self, subjects: pl.Series) -> Ints:
-        """Return the codes of subjects, new ones among them."""
-        names = subjects.to_list()
-        new = [name for name in names if name not in self._codes]
-        if new:
-            self._codes |= {name: len(self._subjects) + n for n, name in enumerate(new)}
-            self._subjects = pl.concat([self._subjects, pl.Series(self._subjects.name, new, pl.String)])
-            self.wakes.ticks = np.append(self.wakes.ticks, np.full(len(new), NEVER))
-            self._changed = np.append(self._changed, np.zeros(len(new), bool))
-        return np.fromiter((self._codes[name] for name in names), np.int64, len(names))
+    def _codes_after(self, chosen: Chosen, made: Advanced) -> Ints:
+        """Return the code of each subject of a call; new ones, who came between the others, get the highest."""
+        new = np.unique(made.ingested.new[0])
+        known = np.ones(made.memory.subjects.height, bool)
+        known[new] = False
+        names = made.memory.subjects["subject"].gather(new)
+        self._codes |= {name: len(self._subjects) + n for n, name in enumerate(names.to_list())}
+        codes = np.empty(len(known), np.int64)
+        codes[known], codes[new] = chosen.codes, np.arange(len(self._subjects), len(self._subjects) + len(new))
+        self._subjects = pl.concat([self._subjects, names])
+        self.wakes.ticks = np.append(self.wakes.ticks, np.full(len(new), NEVER))
+        self._changed = np.append(self._changed, np.zeros(len(new), bool))
+        return codes
 
     def _replace(self, chosen: Chosen, codes: Ints, tables: dict[tuple[str, str], pl.DataFrame]) -> None:
         """Put the tables of some subjects in the place of those that were there."""
