@@ -109,6 +109,7 @@ def compile_expression(
         expr = pl.repeat(value.known, pl.len(), dtype=value.dtype)
     else:
         expr = value.expr
+    if not value.constant and not isinstance(tree, exp.Column):
         _try(expr, value.dtype, {name: scope[name] for name in columns})
     canonical = " ".join([shown(tree), *_meanings(tree, functions or {})])
     return Expression(text, canonical, expr, columns, value.dtype, value.nullable, thresholds, compared_only, days)
