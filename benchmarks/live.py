@@ -4,6 +4,7 @@ python -m benchmarks.live [--shard N ...] [--json] [--without-yardstick]
 """
 
 import argparse
+import ctypes
 import gc
 import json
 import statistics
@@ -17,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks import measure, state
@@ -91,9 +93,9 @@ def cost(shard: int) -> LiveCost:
     """Play a week in days, then an hour and a little by the minute."""
     density = replace(state.DENSITIES[1], shard=shard)
     end = START_MS + 7 * DAY
+    before, start = _resident(), end - TICKS * MINUTE
     batch = state.signals(density)
     times = batch["time"].to_numpy()
-    before, start = _resident(), end - TICKS * MINUTE
     shard_of = shard_of_subscribers(start)
     for upto in (*range(START_MS + DAY, start, DAY), start):
         first, stop = np.searchsorted(times, [upto - DAY if upto < start else upto - (upto - START_MS) % DAY, upto])
@@ -136,7 +138,11 @@ def beam_seconds() -> float:
 
 
 def _resident() -> int:
+    """Return the bytes of the process that are in use: what allocators keep at hand for the next call goes back."""
     gc.collect()
+    pa.default_memory_pool().release_unused()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
     return 1024 * int(line.split()[1])
 
