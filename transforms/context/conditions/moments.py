@@ -21,7 +21,7 @@ class Firings:
     Attributes:
         points: When it fired, sorted.
         rows: At each, code, tick and the columns of the signals that made it; empty for an edge.
-        memory: Its rows of `memory.MOMENTS`.
+        memory: Its rows of `shard_state.MOMENTS`.
         wakes: Code and tick at which it may fire next if nothing changes.
     """
 
@@ -41,7 +41,7 @@ def run(
         span: The ticks of the call.
         points: Where the condition was evaluated; it does not change elsewhere.
         true: Its level at each point.
-        memory: The moment's rows of `memory.MOMENTS`, sorted by code.
+        memory: The moment's rows of `shard_state.MOMENTS`, sorted by code.
         silent: The tick at which its level is taken without an edge, None for none.
     """
     codes, starts, ends = _runs(span, points, true, memory)
@@ -70,7 +70,7 @@ def complete(
         span: The ticks of the call.
         points: Where the condition was evaluated, all completions among them.
         true: Its level at each point.
-        memory: The moment's rows of `memory.MOMENTS`, sorted by code.
+        memory: The moment's rows of `shard_state.MOMENTS`, sorted by code.
         done: Where its sequence completed.
         silent: The tick at which it does not fire, None for none.
     """
@@ -121,7 +121,7 @@ def _at_most(
 
 
 def _memory(moment: Moment, since: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of `memory.MOMENTS` of one moment."""
+    """Return the rows of `shard_state.MOMENTS` of one moment."""
     both = since.join(last, "code", "full", coalesce=True).with_columns(moment=pl.lit(moment.name))
     return both.select(MOMENTS.keys()).sort("code")
 

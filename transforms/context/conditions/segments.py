@@ -25,7 +25,7 @@ class MembershipChanges:
 
     Attributes:
         events: Columns code, tick, event, reason; sorted by code and tick.
-        members: The memberships at the end, as in `memory.MEMBERS`.
+        members: The memberships at the end, as in `shard_state.MEMBERS`.
         before: Codes of the members at the start, sorted.
     """
 

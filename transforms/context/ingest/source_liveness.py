@@ -41,7 +41,7 @@ class Feeds:
 
     Attributes:
         span: The ticks of the call.
-        down: As `memory.DOWN`, at its start.
+        down: As `shard_state.DOWN`, at its start.
         turns: As `TURNS`: at which tick of it a feed goes down or comes back.
         waiting: Batches, or parts of them, of later ticks.
     """
