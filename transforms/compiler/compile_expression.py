@@ -105,10 +105,7 @@ def compile_expression(
         wanted = " or ".join(dict.fromkeys(describe(dtype) for dtype in gives))
         raise ExpressionError(f"is {'always ' if value.dtype == NULL else ''}{describe(value.dtype)}, not {wanted}")
     columns = frozenset(name_of(column) for column in tree.find_all(exp.Column))
-    if value.constant:
-        expr = pl.repeat(value.known, pl.len(), dtype=value.dtype)
-    else:
-        expr = value.expr
+    expr = pl.repeat(value.known, pl.len(), dtype=value.dtype) if value.constant else value.expr
     if not value.constant and not isinstance(tree, exp.Column):
         _try(expr, value.dtype, {name: scope[name] for name in columns})
     canonical = " ".join([shown(tree), *_meanings(tree, functions or {})])
