@@ -133,19 +133,7 @@ def advance_memory(
     facts = run.routing.facts(run.changes, run.span, run.migration)
     forwarded = run.routing.forward(run.features, run.changes, run.points, addressed)
     run.routing.commit(addressed, forwarded)
-    waiting = [*run.ingested.waiting, *([] if options.final else run.liveness.waiting)]
-    return Advanced(
-        outputs=made,
-        facts=facts,
-        forwarded=forwarded.batches,
-        counts=run.ingested.counts,
-        waiting=waiting,
-        wakes=run.wakes,
-        ingested=run.ingested,
-        leaves=run.routing.leaves,
-        memory=memory,
-        plan=plan,
-    )
+    return _advanced(run, made, facts, forwarded.batches)
 
 
 def note_unread(plan: ContextPlan, memory: ShardState, after: int) -> None:
@@ -188,6 +176,22 @@ def _commit(run: Run) -> None:
     memory.closed, memory.down = run.span.upto, run.liveness.after
     if not run.options.part:
         retention.prune(plan, memory)
+
+
+def _advanced(run: Run, outputs: Outputs, facts: list[pa.RecordBatch], forwarded: list[pa.RecordBatch]) -> Advanced:
+    """Return what came of a call, without what was only needed within it."""
+    return Advanced(
+        outputs=outputs,
+        facts=facts,
+        forwarded=forwarded,
+        counts=run.ingested.counts,
+        waiting=[*run.ingested.waiting, *([] if run.options.final else run.liveness.waiting)],
+        wakes=run.wakes,
+        ingested=run.ingested,
+        leaves=run.routing.leaves,
+        memory=run.memory,
+        plan=run.plan,
+    )
 
 
 def _note_wakes(run: Run, stats: SegmentStats) -> None:

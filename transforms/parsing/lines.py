@@ -50,13 +50,11 @@ def read_lines(
 ) -> Iterator[tuple[LineBlock, list[Rejection]]]:
     """Read the records that start in a byte range.
 
-    A record belongs to the range in which its first byte lies, so ranges that cover a file give each record once. A
-    range behind the first one starts behind a line feed or in a line; where records are several lines, `start` is the
-    first byte of one.
+    A record belongs to the range in which its first byte lies.
 
     Args:
         stream: At byte 0; seekable if `start` is not 0.
-        start: First byte of the range.
+        start: First byte of the range; where records are several lines, the first of one.
         stop: First byte after it; None: the end of the stream.
         max_bytes: Longer records are rejected without being held.
         chunk_bytes: Bytes to read at a time.
@@ -78,9 +76,7 @@ def read_lines(
         if cut:
             yield _checked(_block(whole[:cut], found, regular, place, stop), max_bytes)
         elif len(rest) > (reach or max_bytes):
-            digest, length, rest = source.line_end(rest)
-            rejection = Rejection(str(place), "oversize_record", _too_long(max_bytes), digest, length)
-            _advance(place, length + 1, 1)
+            rejection, rest = _skipped(source, place, rest, max_bytes)
             yield _NOTHING, [rejection]
     if source.broken:
         yield _NOTHING, [_broken(source, place, rest)]
@@ -94,6 +90,14 @@ def _at_first(source: "_Source", stream: BinaryIO, start: int) -> "tuple[_Place,
         _, skipped, rest = source.line_end(b"")
         place.byte += skipped
     return place, rest
+
+
+def _skipped(source: "_Source", place: "_Place", rest: bytes, max_bytes: int) -> tuple[Rejection, bytes]:
+    """Pass over a record that is too long; return what is told of it, and what was read behind it."""
+    digest, length, rest = source.line_end(rest)
+    rejection = Rejection(str(place), "oversize_record", _too_long(max_bytes), digest, length)
+    _advance(place, length + 1, 1)
+    return rejection, rest
 
 
 def _broken(source: "_Source", place: "_Place", rest: bytes) -> Rejection:

@@ -78,21 +78,24 @@ def run(
     """
     late = _rows(sequence, AFTER, new).filter(pl.col("time") < (span.closed or 0)).select("code")
     old = {part: _rows(sequence, part, before) for part in (AFTER, THEN, WITHOUT)}
-    fresh = {part: _rows(sequence, part, new) for part in old}
-    own = pl.col("time") - pl.col("time") % span.grid.tick + span.grid.tick
-    fresh |= {part: _of_those_there(sequence, fresh[part], leaves, own) for part in (THEN, WITHOUT)}
+    fresh = _fresh(sequence, span, new, leaves)
     started = pl.concat([old[AFTER], fresh[AFTER]])
-    recent = {part: old[part].join(late, "code", "semi") for part in (THEN, WITHOUT)}
-    followed = {part: pl.concat([rows, fresh[part]]) for part, rows in recent.items()}
+    followed = {part: pl.concat([old[part].join(late, "code", "semi"), fresh[part]]) for part in (THEN, WITHOUT)}
     ended = _ended(sequence, span, _with_next(sequence, started, followed), gaps)
     ended = _of_those_there(sequence, ended, leaves, pl.min_horizontal("tick", pl.lit(span.upto)))
     over = pl.col("tick") <= span.upto
     going = ended.filter(~over)
-    absent = going.clear() if sequence.awaits else going
-    wakes = absent["code"].to_numpy(), absent["tick"].to_numpy()
+    wakes = (np.empty(0, np.int64),) * 2 if sequence.awaits else (going["code"].to_numpy(), going["tick"].to_numpy())
     tables = {f"{sequence.key} {AFTER}": going.select(started.columns)}
     tables |= dict(_kept(sequence, span, lateness, old, fresh, leaves))
     return SequenceMatches(*_completed(sequence, ended.filter(over, "completes")), wakes, tables)
+
+
+def _fresh(sequence: Sequence, span: Span, new: Tables, leaves: pl.DataFrame | None) -> dict[str, pl.DataFrame]:
+    """Return the rows that the call brought, those that end something without members who leave by their own tick."""
+    own = pl.col("time") - pl.col("time") % span.grid.tick + span.grid.tick
+    rows = {part: _rows(sequence, part, new) for part in (AFTER, THEN, WITHOUT)}
+    return rows | {part: _of_those_there(sequence, rows[part], leaves, own) for part in (THEN, WITHOUT)}
 
 
 def _kept(
