@@ -63,10 +63,9 @@ def read_lines(
 
     Yields:
         Blocks of records that are UTF-8 and not empty, and what was rejected beside them: `oversize_record`,
-        `invalid_utf8`, and `torn_stream` where a compressed stream breaks off: what is lost there is not known.
+        `invalid_utf8`, and `torn_stream`, of which nobody knows how many.
     """
-    source = _Source(stream, chunk_bytes)
-    place, rest = _at_first(source, stream, start)
+    place, rest = _at_first(source := _Source(stream, chunk_bytes), stream, start)
     while not source.ended and (stop is None or place.byte < stop):
         data = rest + source.read()
         whole = _whole_lines(data, source)

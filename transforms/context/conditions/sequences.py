@@ -83,11 +83,10 @@ def run(
     followed = {part: pl.concat([old[part].join(late, "code", "semi"), fresh[part]]) for part in (THEN, WITHOUT)}
     ended = _ended(sequence, span, _with_next(sequence, started, followed), gaps)
     ended = _of_those_there(sequence, ended, leaves, pl.min_horizontal("tick", pl.lit(span.upto)))
-    over = pl.col("tick") <= span.upto
-    going = ended.filter(~over)
+    over, going = pl.col("tick") <= span.upto, ended.filter(pl.col("tick") > span.upto)
     wakes = (np.empty(0, np.int64),) * 2 if sequence.awaits else (going["code"].to_numpy(), going["tick"].to_numpy())
-    tables = {f"{sequence.key} {AFTER}": going.select(started.columns)}
-    tables |= dict(_kept(sequence, span, lateness, old, fresh, leaves))
+    kept = dict(_kept(sequence, span, lateness, old, fresh, leaves))
+    tables = {f"{sequence.key} {AFTER}": going.select(started.columns), **kept}
     return SequenceMatches(*_completed(sequence, ended.filter(over, "completes")), wakes, tables)
 
 
