@@ -141,18 +141,18 @@ def _mapper(config: Mapping[str, Any], layout: Mapping[str, pa.DataType]) -> Map
     """Return what makes the fields of a source of some columns; raises as `compile_mapper` does."""
     used = _source(_told(config))[2].types
     made = _compiled(_told(config, _MAPPED), tuple((name, layout[name]) for name in used if name in layout))
-    if isinstance(made, LoadErrors):
-        raise made
+    if isinstance(made, list):
+        raise LoadErrors(made)  # one that is kept would keep the frames that it passed, and their files
     return made
 
 
 @lru_cache(2_000)
-def _compiled(told: str, layout: tuple[tuple[str, pa.DataType], ...]) -> Mapper | LoadErrors:
+def _compiled(told: str, layout: tuple[tuple[str, pa.DataType], ...]) -> Mapper | list[LoadError]:
     source, fields, _ = _source(told)
     try:
         return compile_mapper(source, fields, dict(layout))
     except LoadErrors as mistakes:
-        return mistakes
+        return list(mistakes.errors)
 
 
 def _mistakes(case: Case, file: RawFile) -> Sequence[LoadError]:
