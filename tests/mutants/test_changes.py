@@ -57,6 +57,12 @@ def test_the_same_are_chosen_each_time_and_of_all_kinds() -> None:
     assert not {one.name for one in chosen(area, 40, 1, {some[0].name: "why"})} & {some[0].name}
 
 
+def test_what_areas_name_is_there() -> None:
+    for area in areas().values():
+        files = [name.partition("::")[0] for call in area.tests for name in call.split()]
+        assert [name for name in (*files, *map(path_of, area.modules)) if not (ROOT / name).exists()] == []
+
+
 def test_what_is_equivalent_has_a_reason() -> None:
     assert all(why.strip() for why in equivalents().values())
 

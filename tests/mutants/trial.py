@@ -5,6 +5,7 @@ process that is forked after that would wait for them for ever.
 """
 
 import ast
+import builtins
 import importlib
 import os
 import resource
@@ -141,7 +142,7 @@ def _forked(
     try:
         _limit(seconds)
         sys.meta_path[:0] = [_Instead(module, tree) for module, tree in trees.items()]
-        importlib.import_module("builtins").__dict__["_touched"] = touched.add
+        builtins.__dict__["_touched"] = touched.add
         watched = _Watched(order, touched)
         ended = pytest.main([*QUIET, *arguments], plugins=[watched])
         if ended not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
