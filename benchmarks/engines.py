@@ -80,14 +80,20 @@ def households(size: Size) -> Path:
     return DATA / f"{size.name}-households.parquet"
 
 
-def make_data(size: Size) -> None:
-    """Make the files of a size, if they are not there."""
+def make_events(size: Size) -> Path:
+    """Make the file of a size, if it is not there; return it."""
     if not data(size).exists():
         part = DATA / f"part-{size.name}"
         counts = ("--events", str(size.events), "--subscribers", str(size.subscribers))
         flags = (*counts, "--formats", "parquet", "--out", str(part))
         measure.run([sys.executable, program("gen.py"), *flags])
         part.with_suffix(".parquet").rename(data(size))
+    return data(size)
+
+
+def make_data(size: Size) -> None:
+    """Make the files of a size, if they are not there."""
+    make_events(size)
     pairs = pl.scan_parquet(data(size)).select(subject="subscriber_id", group="household_id").unique().sort("subject")
     said = {"time": 0, "source": "yardstick", "group_kind": "household", "state": "joined"}
     members = pairs.with_columns(id="subject", **{name: pl.lit(value) for name, value in said.items()})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmarks import measure
-from benchmarks.engines import DATA, program
+from benchmarks.engines import make_events, program
 from benchmarks.shard_of_a_stage import Shard
 from benchmarks.yardstick import START_MS, Size, checksum
 from benchmarks.yardstick_runs import PLAYBOOK, Arrive, arrivals, offer_lines, parser, settings
@@ -31,11 +31,7 @@ def ms_per_slice(size: Size) -> dict[str, float]:
         ValueError: offers are not those of the reference.
     """
     with tempfile.TemporaryDirectory() as folder:
-        events, wanted = DATA / f"{size.name}.parquet", Path(folder) / "wanted.csv"
-        if not events.exists():
-            counts = ("--events", str(size.events), "--subscribers", str(size.subscribers))
-            flags = (*counts, "--formats", "parquet", "--out", str(events.with_suffix("")))
-            measure.run([sys.executable, program("gen.py"), *flags])
+        events, wanted = make_events(size), Path(folder) / "wanted.csv"
         reference = ("--workers", "1", "--input", str(events), "--output", str(wanted))
         measure.run([sys.executable, program("ref_polars.py"), *reference])
         found = {tick: _play(events, tick, Path(folder) / f"{tick}.csv") for tick in TICKS}

@@ -73,7 +73,7 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
 
 
 def _stream(story: Story, woken: Sequence[int]) -> TestStream:
-    """Return what is taken of the story's signals and watermarks as a stream of (shard, packed).
+    """Return what is taken of the story's signals and watermarks as a stream of (shard, packed batch).
 
     The watermark goes from one tick at which a stage wakes to the next: this runner holds it for no timer, so what one
     stage makes at a tick would otherwise come to the next stage after later ticks; and it costs the same however far.

@@ -14,7 +14,8 @@ from transforms.context.grid import Ints
 EXACT = 2**53
 """Doubles beyond may be no whole number of their own."""
 
-SIZES = (pl.UInt8, pl.UInt16, pl.UInt32)
+SIZES = {pl.UInt8: 2**8 - 1, pl.UInt16: 2**16 - 1, pl.UInt32: 2**32 - 1}
+"""By the greatest number that they hold."""
 
 
 class NarrowTable:
@@ -66,21 +67,13 @@ def _narrowed(column: pl.Series) -> tuple[pl.Series, pl.Expr]:
 
 def _whole(column: pl.Series) -> pl.Series | None:
     """Return a column as whole numbers of 64 bits, None where it is none, or may overflow while it is narrowed."""
-    if column.dtype == pl.Int64 or column.dtype.is_decimal():
-        whole = column.cast(pl.Int64, strict=False)
-    elif column.dtype == pl.Float64:
-        values = column.drop_nulls().to_numpy()
-        if (
-            not (np.abs(values) <= EXACT).all()
-            or (values != np.trunc(values)).any()
-            or np.signbit(values[values == 0]).any()
-        ):
-            return None
-        whole = column.cast(pl.Int64)
-    else:
+    double = column.dtype == pl.Float64
+    if not (double or column.dtype == pl.Int64 or column.dtype.is_decimal()):
         return None
+    whole = column.cast(pl.Int64, strict=False)
     same = whole.null_count() == column.null_count() and (whole.cast(column.dtype) == column).all()
-    return whole if same and whole.is_between(-EXACT, EXACT).all() else None
+    below_zero = double and np.signbit(column.filter(column == 0).to_numpy()).any()
+    return whole if same and not below_zero and whole.is_between(-EXACT, EXACT).all() else None
 
 
 def _step(steps: Ints) -> int:
@@ -90,7 +83,7 @@ def _step(steps: Ints) -> int:
 
 
 def _size(greatest: int) -> type[pl.DataType] | None:
-    return next((size for size in SIZES if greatest <= cast(int, pl.select(size.max()).item())), None)
+    return next((size for size, most in SIZES.items() if greatest <= most), None)
 
 
 def _numbered(column: pl.Series) -> tuple[pl.Series, pl.Expr]:

@@ -125,7 +125,7 @@ def advance_levels(
         lines.append(line)
     levels.closed = upto
     levels.residents, levels.tombstones = [line.resident for line in lines], [line.tombstones for line in lines]
-    held = [batch for batch in batches if _floor(batch) >= upto] + erasure_requests.after(batches, upto)
+    held = [batch for batch in batches if _closed_at(batch) >= upto] + erasure_requests.after(batches, upto)
     return AdvancedLevels([line.made for line in lines], levels, held=held, erased=[line.erased for line in lines])
 
 
@@ -153,13 +153,13 @@ class _Line:
         for (tick, *_), unknown in requests.filter(~known).sort("tick").group_by("tick", maintain_order=True):
             erasure.tell(self.plan, self._new(unknown, cast(int, tick)), self.erased)
         requests = requests.filter(known)
-        ends = {_floor(batch) for batch in mine} | {tick - self.plan.grid.tick for tick in requests["tick"]}
+        ends = {_closed_at(batch) for batch in mine} | {tick - self.plan.grid.tick for tick in requests["tick"]}
         for end in (*sorted(end for end in ends if self._first <= end < upto), upto):
             mine = self._erase(requests.filter(pl.col("tick") == self._first), mine)
-            due = [batch for batch in mine if _floor(batch) < end]
+            due = [batch for batch in mine if _closed_at(batch) < end]
             ends_run = self._options.final and end == upto
             self.made.append(self.resident.advance(self.plan, due, end, replace(self._options, final=ends_run)))
-            mine = [*self.made[-1].waiting, *(batch for batch in mine if _floor(batch) >= end)]
+            mine = [*self.made[-1].waiting, *(batch for batch in mine if _closed_at(batch) >= end)]
             self._closed = end
         self.tombstones = sorted(one for one in self.tombstones if one.until > upto)
 
@@ -189,6 +189,6 @@ class _Line:
         return new
 
 
-def _floor(batch: pa.RecordBatch) -> int:
+def _closed_at(batch: pa.RecordBatch) -> int:
     """Return the tick that was closed where late rows came from; -1 for others."""
     return int(batch.schema.metadata.get(CLOSED_AT, -1))

@@ -53,9 +53,8 @@ def _of_features(run: Run) -> Iterator[Ints]:
 
 def _of_completeness(run: Run) -> Iterator[Ints]:
     """Yield the points at which features become complete, of all subjects that are known then."""
-    since = _since(run)
     for tick in (tick for tick in _ready(run) if tick >= run.span.first):
-        codes = np.flatnonzero(since <= tick)
+        codes = np.flatnonzero(_since(run) <= tick)
         if tick <= run.span.upto:
             yield keys_of(run.plan.grid, codes, np.full(len(codes), tick))
         elif len(codes):

@@ -12,7 +12,7 @@ from transforms.compiler.dotted import struct_of
 from transforms.compiler.sql.dates import TICK
 from transforms.compiler.strata import behind
 from transforms.context.conditions.fading import Faded
-from transforms.context.conditions.segments import MembershipChanges
+from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints
 from transforms.context.features.windows import Features
 from transforms.context.grid import Bools
@@ -21,7 +21,7 @@ from transforms.context.grid import Bools
 def frame_at(
     plan: ContextPlan,
     features: Features,
-    changes: Mapping[str, MembershipChanges],
+    changes: Changes,
     points: EvaluationPoints,
     stratum: Stratum,
 ) -> pl.DataFrame:
@@ -69,9 +69,7 @@ def levels(frame: pl.DataFrame, stratum: Stratum, ignored: Bools) -> dict[str, B
     return {name: np.where(ignored, name.startswith("exit "), true) for name, true in made.items()}
 
 
-def context_at(
-    plan: ContextPlan, features: Features, changes: Mapping[str, MembershipChanges], points: EvaluationPoints
-) -> pl.DataFrame:
+def context_at(plan: ContextPlan, features: Features, changes: Changes, points: EvaluationPoints) -> pl.DataFrame:
     """Return the whole context at each pair.
 
     Returns:
@@ -84,7 +82,7 @@ def context_at(
 def _at(
     plan: ContextPlan,
     features: Features,
-    changes: Mapping[str, MembershipChanges],
+    changes: Changes,
     points: EvaluationPoints,
     names: Collection[str],
 ) -> pl.DataFrame:
@@ -96,7 +94,7 @@ def _at(
 def part_at(
     plan: ContextPlan,
     features: Features,
-    changes: Mapping[str, MembershipChanges],
+    changes: Changes,
     points: EvaluationPoints,
     names: Iterable[str],
 ) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Memberships: a small state machine over the intervals between which the conditions of a segment do not change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from transforms.compiler.definitions import Segment
-from transforms.context.features.timeline import EvaluationPoints, keys_of
+from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of
 from transforms.context.grid import NEVER, Bools, Grid, Ints, Span
 from transforms.context.state.shard_state import MEMBERS
 
@@ -36,7 +36,7 @@ class MembershipChanges:
     def member_at(self, grid: Grid, points: EvaluationPoints) -> Bools:
         """Tell whether each subject is a member at its tick, a transition at that very tick included."""
         turns = self.events.filter(pl.col("event") != "refreshed")
-        keys = np.concatenate([keys_of(grid, self.before, np.zeros_like(self.before)), _keys(grid, turns)])
+        keys = np.concatenate([keys_of(grid, self.before, np.zeros_like(self.before)), keys_in(grid, turns)])
         entered = np.concatenate([np.ones(len(self.before), bool), (turns["event"] == "entered").to_numpy()])
         order = np.argsort(keys, kind="stable")
         last = np.searchsorted(keys[order], points.keys(grid), "right") - 1
@@ -52,6 +52,10 @@ class MembershipChanges:
         )
         expires = np.where(enter, NEVER, last_true + (segment.expire or NEVER))
         return code, np.minimum(expires, np.where(leaves, entered + segment.hold, NEVER))
+
+
+Changes = Mapping[str, MembershipChanges]
+"""By segment."""
 
 
 class Levels(NamedTuple):
@@ -215,7 +219,3 @@ def _events(happened: Sequence[_Happened]) -> pl.DataFrame:
     events = np.repeat([event for _, _, event, _ in happened], [len(each) for each, *_ in happened])
     columns = {"code": codes, "tick": ticks, "event": events, "reason": reasons}
     return pl.DataFrame(columns, schema=EVENTS).with_columns(pl.col("reason").replace("", None)).sort("code", "tick")
-
-
-def _keys(grid: Grid, events: pl.DataFrame) -> Ints:
-    return keys_of(grid, events["code"].to_numpy(), events["tick"].to_numpy())

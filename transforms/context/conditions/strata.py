@@ -8,7 +8,7 @@ import polars as pl
 from transforms.compiler.definitions import Stratum
 from transforms.context.conditions import fading, frames, moments, segments
 from transforms.context.conditions.segments import MembershipChanges
-from transforms.context.features.timeline import keys_of, points_of
+from transforms.context.features.timeline import keys_in, points_of
 from transforms.context.grid import Bools, Ints
 from transforms.context.run import Run
 
@@ -63,5 +63,4 @@ def _look_also(run: Run, keys: Sequence[Ints]) -> None:
 
 def _turns(run: Run, changes: Sequence[MembershipChanges]) -> list[Ints]:
     """Return where memberships changed: later strata may read them."""
-    grid = run.plan.grid
-    return [keys_of(grid, one.events["code"].to_numpy(), one.events["tick"].to_numpy()) for one in changes]
+    return [keys_in(run.plan.grid, one.events) for one in changes]

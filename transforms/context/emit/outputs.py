@@ -19,7 +19,7 @@ from transforms.context.conditions import frames
 from transforms.context.conditions.segments import WITHDRAWN
 from transforms.context.emit.evidence import evidence
 from transforms.context.emit.segment_parts import SegmentStats
-from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
+from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of, points_of
 from transforms.context.grid import Ints
 from transforms.context.groups.recipients import ADDRESS
 from transforms.context.groups.routing import Addressed
@@ -74,8 +74,8 @@ def outputs(run: Run, left: pl.DataFrame, stats: SegmentStats) -> tuple[Outputs,
     causes = {
         "end": keys_of(plan.grid, *_at_end(run)),
         "periodic": run.periodic.points.keys(plan.grid),
-        "transition": _keys(plan, happened),
-        "trigger": _keys(plan, happened.filter(pl.col("trigger").is_not_null())),
+        "transition": keys_in(plan.grid, happened),
+        "trigger": keys_in(plan.grid, happened.filter(pl.col("trigger").is_not_null())),
     }
     points = points_of(plan.grid, np.concatenate(list(causes.values())))
     context, profiled = _contexts_at(run, points, stats.points)
@@ -88,7 +88,7 @@ def outputs(run: Run, left: pl.DataFrame, stats: SegmentStats) -> tuple[Outputs,
         tick=pl.Series(points.ticks),
         cause=pl.Series(cause, dtype=pl.String),
     )
-    at = np.searchsorted(keys, _keys(plan, happened))
+    at = np.searchsorted(keys, keys_in(plan.grid, happened))
     seen = context[at].hstack(happened.select(plan.trigger_columns.keys()))
     told = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, seen))
     named = happened.with_columns(row=pl.Series(at)).filter(pl.col("trigger").is_not_null())
@@ -240,7 +240,3 @@ def _contexts(plan: ContextPlan, rows: pl.DataFrame) -> pa.Table:
 
 def _instant(column: str) -> pl.Expr:
     return pl.from_epoch(column, "ms").dt.replace_time_zone("UTC")
-
-
-def _keys(plan: ContextPlan, events: pl.DataFrame) -> Ints:
-    return keys_of(plan.grid, events["code"].to_numpy(), events["tick"].to_numpy())

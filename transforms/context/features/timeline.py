@@ -45,6 +45,11 @@ def keys_of(grid: Grid, codes: Ints, ticks: Ints) -> Ints:
     return (codes << 40) + ticks // grid.tick
 
 
+def keys_in(grid: Grid, table: pl.DataFrame) -> Ints:
+    """Return `keys_of` the columns code and tick of a table."""
+    return keys_of(grid, table["code"].to_numpy(), table["tick"].to_numpy())
+
+
 def points_of(grid: Grid, keys: Ints) -> EvaluationPoints:
     """Return the sorted unique pairs of `keys_of` numbers in any order."""
     ordered = without_repeats(np.sort(keys, kind="stable"))

@@ -1,14 +1,12 @@
 """What contact roots are told: of memberships that their offers read, `household.homeworker`; of being too large."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from schemas.records import FACT, TOO_LARGE
 from transforms.compiler.context_plan import ContextPlan
-from transforms.context.conditions.segments import MembershipChanges
+from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints
 from transforms.context.grid import Ints, Span
 from transforms.context.groups.identity import Identity
@@ -22,8 +20,8 @@ def of_subscribers(
     plan: ContextPlan,
     memory: ShardState,
     identity: Identity,
-    changes: Mapping[str, MembershipChanges],
-    change: PlanMigration | None,
+    changes: Changes,
+    migration: PlanMigration | None,
 ) -> list[pa.RecordBatch]:
     """Tell the root of a subscriber of its segments; a new root of all of them, the old one that they are gone.
 
@@ -32,12 +30,12 @@ def of_subscribers(
         memory: Has the ids.
         identity: Who is in which group.
         changes: What happened to the segments.
-        change: What a new plan changed.
+        migration: What a new plan changed.
     """
     if not plan.told_segments:
         return []
     ids, events = memory.subjects["subject"], _events(plan, changes)
-    events = pl.concat([events, _news(plan, changes, change, np.arange(len(ids)))])
+    events = pl.concat([events, _news(plan, changes, migration, np.arange(len(ids)))])
     codes, before = events["code"].to_numpy(), events["tick"].to_numpy() - 1
     turned = events.hstack(root_of(groups_at(identity.stays, codes, before), ids[codes]))
     moves = root_changes(identity.stays, ids, identity.since)
@@ -52,9 +50,9 @@ def of_groups(
     plan: ContextPlan,
     memory: ShardState,
     people: pl.DataFrame,
-    changes: Mapping[str, MembershipChanges],
+    changes: Changes,
     span: Span,
-    change: PlanMigration | None,
+    migration: PlanMigration | None,
 ) -> list[pa.RecordBatch]:
     """Tell the roots of a group's members of its segments, and the root of a new member of all of them.
 
@@ -64,11 +62,11 @@ def of_groups(
         people: As `people.PEOPLE`.
         changes: What happened to the segments.
         span: The ticks of the call.
-        change: What a new plan changed.
+        migration: What a new plan changed.
     """
     if not plan.told_segments:
         return []
-    news = _news(plan, changes, change, np.arange(memory.subjects.height))
+    news = _news(plan, changes, migration, np.arange(memory.subjects.height))
     turned = present_at(people, pl.concat([_events(plan, changes), news]))
     new = people.filter(pl.col("joined") & (pl.col("tick") >= span.first) & (pl.col("tick") <= span.upto))
     told = pl.concat(each.select(*EVENT, "household") for each in (turned, _all_segments(plan, changes, new)))
@@ -99,7 +97,7 @@ def of_sizes(plan: ContextPlan, memory: ShardState, sizes: pl.DataFrame) -> list
 EVENT = {"code": pl.Int64, "tick": pl.Int64, "segment": pl.String, "member": pl.Boolean}
 
 
-def _events(plan: ContextPlan, changes: Mapping[str, MembershipChanges]) -> pl.DataFrame:
+def _events(plan: ContextPlan, changes: Changes) -> pl.DataFrame:
     """Return who entered and left the segments that roots are told of: the columns of `EVENT`."""
     none = pl.DataFrame(schema=EVENT)
     turns = (
@@ -111,17 +109,15 @@ def _events(plan: ContextPlan, changes: Mapping[str, MembershipChanges]) -> pl.D
     return pl.concat([none, *turns])
 
 
-def _news(
-    plan: ContextPlan, changes: Mapping[str, MembershipChanges], change: PlanMigration | None, codes: Ints
-) -> pl.DataFrame:
+def _news(plan: ContextPlan, changes: Changes, migration: PlanMigration | None, codes: Ints) -> pl.DataFrame:
     """Return who is in the segments that roots were not told of before, and who is not, at the first tick of a plan."""
-    if change is None or not change.told:
+    if migration is None or not migration.told:
         return pl.DataFrame(schema=EVENT)
-    who = pl.DataFrame({"code": codes}).with_columns(tick=pl.lit(change.tick, pl.Int64))
-    return _all_segments(plan, changes, who).filter(pl.col("segment").is_in(change.told)).select(*EVENT)
+    who = pl.DataFrame({"code": codes}).with_columns(tick=pl.lit(migration.tick, pl.Int64))
+    return _all_segments(plan, changes, who).filter(pl.col("segment").is_in(migration.told)).select(*EVENT)
 
 
-def _all_segments(plan: ContextPlan, changes: Mapping[str, MembershipChanges], who: pl.DataFrame) -> pl.DataFrame:
+def _all_segments(plan: ContextPlan, changes: Changes, who: pl.DataFrame) -> pl.DataFrame:
     """Return for each (code, tick) whether it is a member of each segment that roots are told of."""
     ordered = who.sort("code", "tick")
     points = EvaluationPoints(ordered["code"].to_numpy(), ordered["tick"].to_numpy())

@@ -1,6 +1,6 @@
 """What subscribers forward to their groups: who is in them, signals as of event time, and members' contexts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +13,8 @@ from transforms.compiler.context_plan import ContextPlan, Forward
 from transforms.compiler.features import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
 from transforms.compiler.keys import TOLD
 from transforms.context.conditions import frames
-from transforms.context.conditions.segments import MembershipChanges
-from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
+from transforms.context.conditions.segments import Changes
+from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of, points_of
 from transforms.context.features.windows import Features
 from transforms.context.grid import CLOSED_AT, Ints
 from transforms.context.groups import roots
@@ -45,7 +45,7 @@ def joins(plan: ContextPlan, identity: Identity) -> Ints:
 
 
 def signals_to_groups(
-    plan: ContextPlan, memory: ShardState, identity: Identity, intake: Ingested
+    plan: ContextPlan, memory: ShardState, identity: Identity, ingested: Ingested
 ) -> Iterator[pa.RecordBatch]:
     """Yield the signals of members that their groups' features read, late ones apart; none of who has left since."""
     subscribers = memory.subjects.select(pl.col("subject").alias(SUBSCRIBER), member_of(memory.subjects["subject"]))
@@ -53,7 +53,7 @@ def signals_to_groups(
         stays = identity.stays[forward.kind]
         there = np.append(stays.gone_at(plan.grid) > identity.since, False)
         for name, columns in forward.signals.items():
-            rows = intake.applied.get(name)
+            rows = ingested.applied.get(name)
             if rows is None:
                 continue
             found = stays.at(rows["code"].to_numpy(), rows["time"].to_numpy())
@@ -71,7 +71,7 @@ def members_to_groups(
     memory: ShardState,
     features: Features,
     identity: Identity,
-    changes: Mapping[str, MembershipChanges],
+    changes: Changes,
     points: EvaluationPoints,
 ) -> Forwarded:
     """Forward members' contexts where what their groups read of them changed, and where they joined.
@@ -84,7 +84,7 @@ def members_to_groups(
         changes: What happened to the subscribers' segments.
         points: Where their contexts may have changed, joins included.
     """
-    turns = [keys_of(plan.grid, c.events["code"].to_numpy(), c.events["tick"].to_numpy()) for c in changes.values()]
+    turns = [keys_in(plan.grid, change.events) for change in changes.values()]
     every = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *turns]))
     forwarded = Forwarded()
     for forward in (forward for forward in plan.forwards if forward.members):
@@ -169,10 +169,10 @@ def people_to_groups(
 
 
 def _batches(
-    rows: pl.DataFrame, signal: str, kind: str, floor: int | None = None, subjects: pa.DictionaryArray | None = None
+    rows: pl.DataFrame, signal: str, kind: str, closed_at: int | None = None, subjects: pa.DictionaryArray | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows as a signal batch about groups, if there are any; `subjects` become their first column."""
     metadata = {b"signal": signal.encode(), b"subject_kind": kind.encode()}
-    metadata |= {} if floor is None else {CLOSED_AT: str(floor).encode()}
+    metadata |= {} if closed_at is None else {CLOSED_AT: str(closed_at).encode()}
     table = plain(rows) if subjects is None else plain(rows).add_column(0, "subject", subjects)
     yield from table.replace_schema_metadata(metadata).combine_chunks().to_batches()

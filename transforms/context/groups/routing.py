@@ -11,21 +11,21 @@ from schemas.playbook_levels import GROUPS
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.features import MEMBERSHIP
 from transforms.compiler.keys import TOLD
-from transforms.context.conditions.segments import MembershipChanges
-from transforms.context.features.timeline import EvaluationPoints, keys_of
+from transforms.context.conditions.segments import Changes
+from transforms.context.features.timeline import EvaluationPoints, keys_in
 from transforms.context.features.windows import Features
 from transforms.context.grid import Bools, Ints, Span
 from transforms.context.groups import facts, forwarding, recipients
 from transforms.context.groups.forwarding import Forwarded
 from transforms.context.groups.identity import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
+from transforms.context.groups.roots import MOVES
 from transforms.context.groups.sizes import take_sizes
 from transforms.context.ingest.ingest import Ingested
 from transforms.context.state.plan_migration import PlanMigration
 from transforms.context.state.shard_state import ShardState
 
 NOBODY = pl.DataFrame(schema=PEOPLE)
-Changes = Mapping[str, MembershipChanges]
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,12 @@ class Addressed:
 
     Attributes:
         columns: `recipients.ADDRESS`, a row a trigger.
+        moves: As `roots.MOVES`: those that bar somebody at some tick of the span.
         kept: Tables of `memory.groups` that come of it.
     """
 
     columns: pl.DataFrame
+    moves: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MOVES))
     kept: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
@@ -86,14 +88,14 @@ class _Members(GroupRouting):
 
     def address(self, triggers: pl.DataFrame) -> Addressed:
         moves, triggered = recipients.moves_in(self.plan, self.memory, self.identity, triggers)
-        kept = {recipients.MOVES: moves, recipients.TRIGGERED: triggered}
-        return Addressed(recipients.of_subscribers(self.identity, moves, triggers), kept)
+        later = moves.filter(pl.col("until") > self.memory.closed)
+        kept = {recipients.MOVES: later, recipients.TRIGGERED: triggered}
+        return Addressed(recipients.of_subscribers(self.identity, moves, triggers), moves, kept)
 
     def forward(
         self, features: Features, changes: Changes, points: EvaluationPoints, addressed: Addressed
     ) -> Forwarded:
-        moves = addressed.kept[recipients.MOVES]
-        people = forwarding.people_to_groups(self.plan, self.memory, self.identity, moves)
+        people = forwarding.people_to_groups(self.plan, self.memory, self.identity, addressed.moves)
         signals = forwarding.signals_to_groups(self.plan, self.memory, self.identity, self.ingested)
         members = forwarding.members_to_groups(self.plan, self.memory, features, self.identity, changes, points)
         return Forwarded([*people, *signals, *members.batches], members.kept)
@@ -103,8 +105,7 @@ class _Members(GroupRouting):
 
     def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
         others = {name: table for name, table in self.memory.groups.items() if not name.startswith(TOLD)}
-        later = addressed.kept[recipients.MOVES].filter(pl.col("until") > self.memory.closed)
-        self.memory.groups = {**others, **addressed.kept, **forwarded.kept, recipients.MOVES: later}
+        self.memory.groups = {**others, **addressed.kept, **forwarded.kept}
 
 
 @dataclass
@@ -139,7 +140,7 @@ def group_routing(plan: ContextPlan, memory: ShardState, ingested: Ingested, spa
         ingested.counts["groups_too_large"] = int(sizes["member"].sum())
         new = people.filter(pl.col("tick") >= span.first)
         turns = pl.concat([new.select("code", "tick"), sizes.select("code", "tick")])
-        asked = keys_of(plan.grid, turns["code"].to_numpy(), turns["tick"].to_numpy())
+        asked = keys_in(plan.grid, turns)
         return _Group(leaves_of(people), asked, plan, memory, people, sizes)
     if not plan.forwards:
         return GroupRouting(NOBODY, nothing)

@@ -62,19 +62,19 @@ def ingest(plan: ContextPlan, memory: ShardState, batches: Sequence[pa.RecordBat
     Returns:
         What became of the rows.
     """
-    intake = Ingested()
-    given = [(name, _due(plan, memory, name, table, upto, intake)) for name, table in _by_signal(batches)]
+    ingested = Ingested()
+    given = [(name, _due(plan, memory, name, table, upto, ingested)) for name, table in _by_signal(batches)]
     due = [(name, table) for name, table in given if len(table)]  # rows that wait may lack columns: a later plan's
     codes, new = _codes(memory, [table for _, table in due])
     firsts = [
-        _apply(plan, plan.signals[name], memory, table, mine, intake)
+        _apply(plan, plan.signals[name], memory, table, mine, ingested)
         for (name, table), mine in zip(due, codes, strict=True)
     ]
     greatest = (int(times.max()) for _, times in firsts if len(times))
     memory.latest = max((memory.latest, *greatest) if memory.latest is not None else greatest, default=None)
-    intake.late = np.unique(intake.late)
-    intake.new = (new, plan.grid.after(_earliest(memory, firsts)[new]))
-    return intake
+    ingested.late = np.unique(ingested.late)
+    ingested.new = (new, plan.grid.after(_earliest(memory, firsts)[new]))
+    return ingested
 
 
 def _by_signal(batches: Sequence[pa.RecordBatch]) -> list[tuple[str, pa.Table]]:
@@ -96,18 +96,18 @@ def _passed_on(rows: pa.Table | pa.RecordBatch) -> bool:
     return MEMBER in rows.schema.names
 
 
-def _due(plan: ContextPlan, memory: ShardState, name: str, table: pa.Table, upto: int, intake: Ingested) -> pa.Table:
+def _due(plan: ContextPlan, memory: ShardState, name: str, table: pa.Table, upto: int, ingested: Ingested) -> pa.Table:
     times = table["time"].to_numpy()
     waits = times >= upto
     last = None if memory.closed is None or _passed_on(table) else memory.closed - plan.allowed_lateness
     hopeless = np.zeros(len(times), bool) if last is None else times < last
     if not (waits.any() or hopeless.any()):
         return table
-    intake.waiting += table.filter(waits).to_batches()
-    intake.counts["pending"] += 0 if _passed_on(table) else int(waits.sum())
-    intake.counts["rejected"] += int(hopeless.sum())
+    ingested.waiting += table.filter(waits).to_batches()
+    ingested.counts["pending"] += 0 if _passed_on(table) else int(waits.sum())
+    ingested.counts["rejected"] += int(hopeless.sum())
     if hopeless.any():
-        intake.too_late[name] = table.filter(hopeless)
+        ingested.too_late[name] = table.filter(hopeless)
     return table.filter(~(waits | hopeless))
 
 
@@ -123,7 +123,7 @@ def _codes(memory: ShardState, due: Sequence[pa.Table]) -> tuple[list[Ints], Int
 
 
 def _apply(
-    plan: ContextPlan, signal: SignalPlan, memory: ShardState, table: pa.Table, codes: Ints, intake: Ingested
+    plan: ContextPlan, signal: SignalPlan, memory: ShardState, table: pa.Table, codes: Ints, ingested: Ingested
 ) -> tuple[Ints, Ints]:
     """Turn the rows of one signal into rows of the memory; return code and time of those applied."""
     table = table.combine_chunks()
@@ -138,27 +138,29 @@ def _apply(
     }
     frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)
     if not _passed_on(table):
-        copies = _recognise(plan, signal, memory, table, frame, intake)
-        intake.counts["duplicates"] += int(copies.sum())
+        copies = _recognise(plan, signal, memory, table, frame, ingested)
+        ingested.counts["duplicates"] += int(copies.sum())
         if copies.any():
             frame, codes, times = frame.filter(~copies), codes[~copies], times[~copies]
     frame = _of_members(signal, local_time(plan, signal, frame))
-    _remember(signal, memory, frame, intake)
+    _remember(signal, memory, frame, ingested)
     for key, step in signal.steps:
         name = f"{key} {step.part}"
-        intake.steps[name] = pl.concat([intake.steps.get(name, pl.DataFrame()), rows_of(step, frame)], how="diagonal")
+        ingested.steps[name] = pl.concat(
+            [ingested.steps.get(name, pl.DataFrame()), rows_of(step, frame)], how="diagonal"
+        )
     late = np.zeros(len(times), bool) if memory.closed is None else plan.grid.after(times) <= memory.closed
     if signal.passed is not None:
-        intake.applied[signal.signal] = frame.select("code", "time", *sorted(signal.passed), late=pl.Series(late))
-    intake.late = np.concatenate([intake.late, codes[late]])
+        ingested.applied[signal.signal] = frame.select("code", "time", *sorted(signal.passed), late=pl.Series(late))
+    ingested.late = np.concatenate([ingested.late, codes[late]])
     if not _passed_on(table):
-        intake.counts["applied"] += len(times)
-        intake.counts["late"] += int(late.sum())
+        ingested.counts["applied"] += len(times)
+        ingested.counts["late"] += int(late.sum())
     return codes, times
 
 
 def _recognise(
-    plan: ContextPlan, signal: SignalPlan, memory: ShardState, table: pa.Table, frame: pl.DataFrame, intake: Ingested
+    plan: ContextPlan, signal: SignalPlan, memory: ShardState, table: pa.Table, frame: pl.DataFrame, ingested: Ingested
 ) -> Bools:
     """Tell which rows are copies of what was seen; the others are seen now."""
     codes, times = frame["code"].to_numpy(), frame["time"].to_numpy()
@@ -168,12 +170,12 @@ def _recognise(
     contents = frame.select(signal.columns).to_dict()
     copies = duplicates(codes, hashes, times, arrivals, contents, memory.seen, plan.dedup_horizon)
     every = pl.DataFrame({"code": codes, "hash": hashes, "time": times})
-    intake.seen.append(every.filter(~copies) if copies.any() else every)
-    memory.seen = pl.concat([memory.seen, intake.seen[-1]])
+    ingested.seen.append(every.filter(~copies) if copies.any() else every)
+    memory.seen = pl.concat([memory.seen, ingested.seen[-1]])
     return copies
 
 
-def _remember(signal: SignalPlan, memory: ShardState, frame: pl.DataFrame, intake: Ingested) -> None:
+def _remember(signal: SignalPlan, memory: ShardState, frame: pl.DataFrame, ingested: Ingested) -> None:
     """Add the measures of new rows to the rows of the signal."""
     if not signal.measures:
         return
@@ -182,7 +184,7 @@ def _remember(signal: SignalPlan, memory: ShardState, frame: pl.DataFrame, intak
     rows = frame.select("code", "time", *(pl.col(name).fill_null(0) for name in signal.whose), *ties, *measures)
     if not signal.every_row:
         rows = rows.filter(pl.any_horizontal(pl.col(m.key).is_not_null() for m in signal.measures))
-    intake.rows[signal.signal].append(rows)
+    ingested.rows[signal.signal].append(rows)
     old = memory.rows.get(signal.signal)
     both = rows if old is None else pl.concat([old, rows])
     memory.rows[signal.signal] = both.sort("code", "time", *ties) if ties else both[_order(both)]

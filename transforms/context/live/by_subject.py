@@ -122,6 +122,8 @@ class BySubject:
     def _codes_after(self, chosen: Chosen, made: Advanced) -> Ints:
         """Return the code of each subject of a call; new ones, who came between the others, get the highest."""
         new = np.unique(made.ingested.new[0])
+        if not len(new):
+            return chosen.codes
         known = np.ones(made.memory.subjects.height, bool)
         known[new] = False
         names = made.memory.subjects["subject"].gather(new)

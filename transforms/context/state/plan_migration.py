@@ -45,11 +45,11 @@ class PlanMigration:
         return replace(changes, events=changes.events.filter(~edge).with_columns(reason=reason))
 
 
-def reason_of(name: str, change: PlanMigration | None) -> pl.Expr:
+def reason_of(name: str, migration: PlanMigration | None) -> pl.Expr:
     """Return the reason for what happens to a condition at column `tick`, NULL unless the version is."""
-    if change is None or name not in change.conditions:
+    if migration is None or name not in migration.conditions:
         return pl.lit(None, pl.String)
-    return pl.when(pl.col("tick") == change.tick).then(pl.lit(DEFINITION_CHANGED))
+    return pl.when(pl.col("tick") == migration.tick).then(pl.lit(DEFINITION_CHANGED))
 
 
 def adopt(plan: ContextPlan, memory: ShardState, span: Span) -> PlanMigration | None:
