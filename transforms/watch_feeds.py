@@ -14,8 +14,9 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
+from transforms.arrays.dtypes import Ints
 from transforms.blobs.envelope import pack, unpack
-from transforms.context.grid import Grid, Ints, Span
+from transforms.context.grid import Grid, Span
 from transforms.context.ingest.source_liveness import Feed, feed_batch, heard, next_turn, watch
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.shell.timers import Backlog, TickTimer

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from transforms.context.grid import Ints
+from transforms.arrays.dtypes import Ints
 
 EXACT = 2**53
 """Doubles beyond may be no whole number of their own."""

@@ -5,7 +5,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.context.grid import Bools, Ints
+from transforms.arrays.dtypes import Bools, Ints
 
 
 def totals(values: Ints, lo: Ints, hi: Ints) -> Ints:

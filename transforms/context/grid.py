@@ -4,11 +4,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Doubles = NDArray[np.float64]
+from transforms.arrays.dtypes import Ints
 
 EVER = -1
 """The pane of what has no window: all time is one pane."""

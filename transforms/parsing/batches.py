@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from schemas.contracts import Contract
 from schemas.playbook_levels import GROUPS
 from schemas.sources import Source
+from transforms.arrays.dtypes import Ints
 from transforms.arrays.hashing import shard_of
-from transforms.context.grid import Ints
 from transforms.parsing.checks import check_field, check_time
 from transforms.parsing.identity import content_ids, pseudonyms
 from transforms.parsing.mapping import Mapper

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from transforms.arrays.dtypes import Ints
 from transforms.context.features import intervals
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of, without_repeats
 from transforms.context.features.windows import ready_at
-from transforms.context.grid import NEVER, Ints
+from transforms.context.grid import NEVER
 from transforms.context.run import Run
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from transforms.arrays.dtypes import Bools, Doubles, Ints
 from transforms.compiler.definitions import Fading
 from transforms.context.features.timeline import EvaluationPoints, keys_of
-from transforms.context.grid import Bools, Doubles, Grid, Ints, Span
+from transforms.context.grid import Grid, Span
 
 GONE = 0.001
 """What has faded below this is nothing."""

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 import polars as pl
 
+from transforms.arrays.dtypes import Bools
 from transforms.compiler.consents import PROFILING
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.definitions import Derived, Stratum
@@ -15,7 +16,6 @@ from transforms.context.conditions.fading import Faded
 from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints
 from transforms.context.features.windows import Features
-from transforms.context.grid import Bools
 
 
 def frame_at(

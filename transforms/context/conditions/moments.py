@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.compiler.definitions import Moment
 from transforms.context.conditions.sequences import SequenceMatches
 from transforms.context.features.timeline import EvaluationPoints, keys_of
-from transforms.context.grid import Bools, Ints, Span
+from transforms.context.grid import Span
 from transforms.context.state.shard_state import MOMENTS
 
 _SINCE = {name: MOMENTS[name] for name in ("code", "since")}

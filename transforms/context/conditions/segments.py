@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.compiler.definitions import Segment
 from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of
-from transforms.context.grid import NEVER, Bools, Grid, Ints, Span
+from transforms.context.grid import NEVER, Grid, Span
 from transforms.context.state.shard_state import MEMBERS
 
 WITHDRAWN = "consent_withdrawn"

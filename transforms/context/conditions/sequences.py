@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.arrays.dtypes import Ints
 from transforms.arrays.row_order import in_order
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.steps import AFTER, THEN, WITHOUT, Sequence
 from transforms.context.features.timeline import EvaluationPoints
-from transforms.context.grid import NEVER, Ints, Span
+from transforms.context.grid import NEVER, Span
 from transforms.context.ingest.ingest import Ingested
 from transforms.context.ingest.source_liveness import NO_GAPS, Feeds, Gaps
 from transforms.context.state.shard_state import ShardState, Tables

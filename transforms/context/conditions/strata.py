@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.compiler.definitions import Stratum
 from transforms.context.conditions import fading, frames, moments, segments
 from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.features.timeline import keys_in, points_of
-from transforms.context.grid import Bools, Ints
 from transforms.context.run import Run
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.records import TRANSITION
+from transforms.arrays.dtypes import Ints
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.definitions import Moment, Segment
@@ -20,7 +21,6 @@ from transforms.context.conditions.segments import WITHDRAWN
 from transforms.context.emit.evidence import evidence
 from transforms.context.emit.segment_parts import SegmentStats
 from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of, points_of
-from transforms.context.grid import Ints
 from transforms.context.groups.recipients import ADDRESS
 from transforms.context.groups.routing import Addressed
 from transforms.context.run import Run

@@ -3,9 +3,10 @@
 import numpy as np
 import polars as pl
 
+from transforms.arrays.dtypes import Ints
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of, without_repeats
-from transforms.context.grid import NEVER, Ints, Span
+from transforms.context.grid import NEVER, Span
 from transforms.context.state.shard_state import ShardState
 
 

@@ -8,12 +8,13 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.durations import WEEK
+from transforms.arrays.dtypes import Ints
 from transforms.arrays.exact_arithmetic import quotient
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.conditions.segments import EVENTS
 from transforms.context.features import intervals
 from transforms.context.features.timeline import EvaluationPoints, keys_of, points_of
-from transforms.context.grid import NEVER, Ints
+from transforms.context.grid import NEVER
 from transforms.context.run import Run
 from transforms.context.state.plan_migration import by_segment
 

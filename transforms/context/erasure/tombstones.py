@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.playbook_levels import GROUPS
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.hashing import apart
 from transforms.arrays.plain_arrow import used
 from transforms.compiler.features import MEMBER, MEMBERSHIP
-from transforms.context.grid import Bools, Grid, Ints
+from transforms.context.grid import Grid
 from transforms.context.ingest.source_liveness import FEED
 
 Who = tuple[str, str]

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from transforms.arrays import ranges
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.exact_arithmetic import unscaled
 from transforms.compiler.definitions import Feature
-from transforms.context.grid import Bools, Ints
 
 
 @dataclass(frozen=True)

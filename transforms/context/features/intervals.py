@@ -6,8 +6,9 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
+from transforms.arrays.dtypes import Ints
 from transforms.context.features.windows import Features
-from transforms.context.grid import NEVER, Ints, Span
+from transforms.context.grid import NEVER, Span
 
 ROOM = 4_000_000
 """Numbers of a matrix of subjects and segments that is held at a time."""

@@ -11,8 +11,8 @@ import polars as pl
 
 from schemas.near_miss import near_miss
 from schemas.playbook import Model
+from transforms.arrays.dtypes import Doubles
 from transforms.context.features.model_graph import WITHOUT_END, operators
-from transforms.context.grid import Doubles
 
 Type = type[np.float32] | type[np.float64]
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from schemas.durations import DAY
+from transforms.arrays.dtypes import Ints
 from transforms.compiler.sql.dates import first_instant
-from transforms.context.grid import Ints
 
 
 class Refreshes(NamedTuple):

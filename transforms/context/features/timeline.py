@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from transforms.arrays.dtypes import Ints
 from transforms.compiler.definitions import CONSENTS, NO_END, Deadline, Feature
 from transforms.compiler.sql.dates import date_of, day_number
-from transforms.context.grid import Grid, Ints, floor
+from transforms.context.grid import Grid, floor
 
 BEFORE_ALL = -(2**62)
 

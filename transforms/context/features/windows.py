@@ -9,13 +9,14 @@ import polars as pl
 
 from schemas.playbook_levels import MEMBERS
 from transforms.arrays import ranges
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.compiler.consents import PROFILING
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Feature
 from transforms.context.conditions.fading import Faded
 from transforms.context.features.aggregates import Ranges, aggregate, null_where
 from transforms.context.features.timeline import EvaluationPoints, Shift, Timeline, shifts
-from transforms.context.grid import NEVER, Bools, Ints
+from transforms.context.grid import NEVER
 from transforms.context.groups.epochs import Epochs, consents_of
 from transforms.context.groups.member_values import MemberValues
 from transforms.context.state import partial_aggregates

@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from transforms.arrays.dtypes import Ints
 from transforms.context.features.timeline import EvaluationPoints, keys_of
-from transforms.context.grid import Grid, Ints
+from transforms.context.grid import Grid
 
 
 @dataclass(frozen=True, eq=False)

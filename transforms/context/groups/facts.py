@@ -5,10 +5,11 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.records import FACT, TOO_LARGE
+from transforms.arrays.dtypes import Ints
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints
-from transforms.context.grid import Ints, Span
+from transforms.context.grid import Span
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_changes, root_of

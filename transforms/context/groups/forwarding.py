@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import GROUPS, MEMBERS
+from transforms.arrays.dtypes import Ints
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan, Forward
 from transforms.compiler.features import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
@@ -16,7 +17,7 @@ from transforms.context.conditions import frames
 from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of, points_of
 from transforms.context.features.windows import Features
-from transforms.context.grid import CLOSED_AT, Ints
+from transforms.context.grid import CLOSED_AT
 from transforms.context.groups import roots
 from transforms.context.groups.identity import Identity, Stays
 from transforms.context.groups.people import member_of

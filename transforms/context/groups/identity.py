@@ -9,7 +9,8 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import GROUPS
-from transforms.context.grid import NEVER, Grid, Ints
+from transforms.arrays.dtypes import Ints
+from transforms.context.grid import NEVER, Grid
 from transforms.context.state.shard_state import ShardState
 
 EVENTS = {

@@ -6,11 +6,12 @@ import numpy as np
 import polars as pl
 
 from schemas.playbook_levels import MEMBERS
+from transforms.arrays.dtypes import Ints
 from transforms.arrays.exact_arithmetic import sums
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.definitions import Feature
 from transforms.context.features.timeline import EvaluationPoints, keys_of, without_repeats
-from transforms.context.grid import NEVER, Ints
+from transforms.context.grid import NEVER
 from transforms.context.state.shard_state import ShardState
 
 NONE_IS_ZERO = ("count", "sum", "distinct")

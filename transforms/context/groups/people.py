@@ -5,9 +5,10 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import MEMBERS
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.hashing import finalise, fnv1a64
 from transforms.context.features.timeline import EvaluationPoints, keys_of
-from transforms.context.grid import NEVER, Bools, Grid, Ints
+from transforms.context.grid import NEVER, Grid
 from transforms.context.groups.epochs import keep_rest
 from transforms.context.groups.member_values import keep_last
 from transforms.context.state.shard_state import ShardState

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from schemas.playbook_levels import GROUPS
-from transforms.context.grid import NEVER, Bools, Ints
+from transforms.arrays.dtypes import Bools, Ints
+from transforms.context.grid import NEVER
 from transforms.context.groups.identity import Stays
 
 SUBSCRIBER = "subscriber"

@@ -8,13 +8,14 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import GROUPS
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.features import MEMBERSHIP
 from transforms.compiler.keys import TOLD
 from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints, keys_in
 from transforms.context.features.windows import Features
-from transforms.context.grid import Bools, Ints, Span
+from transforms.context.grid import Span
 from transforms.context.groups import facts, forwarding, recipients
 from transforms.context.groups.forwarding import Forwarded
 from transforms.context.groups.identity import Identity, identify

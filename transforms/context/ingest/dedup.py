@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.hashing import Hashes, apart, finalise, fnv1a64
-from transforms.context.grid import Bools, Ints
 
 
 def signal_hash(signal: str, sources: pa.Array, ids: pa.Array) -> Hashes:

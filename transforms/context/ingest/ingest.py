@@ -9,11 +9,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.plain_arrow import used
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Measure
 from transforms.compiler.features import MEMBER, SUBSCRIBER
-from transforms.context.grid import Bools, Ints
 from transforms.context.ingest.dedup import duplicates, signal_hash
 from transforms.context.ingest.sequence_rows import rows_of
 from transforms.context.state.shard_state import ShardState

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.arrays.dtypes import Ints
 from transforms.arrays.plain_arrow import plain
-from transforms.context.grid import NEVER, Grid, Ints, Span
+from transforms.context.grid import NEVER, Grid, Span
 from transforms.context.state.shard_state import DOWN
 
 FEED = b"@feed"

@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import MEMBERS
+from transforms.arrays.dtypes import Ints
 from transforms.arrays.row_order import in_order
 from transforms.context.advance import Advanced
-from transforms.context.grid import NEVER, Ints
+from transforms.context.grid import NEVER
 from transforms.context.live.subject_table import Chosen, SubjectTable, Taken
 from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes

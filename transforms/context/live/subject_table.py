@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, MutableMapping
 import numpy as np
 import polars as pl
 
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.narrow import NarrowTable
-from transforms.context.grid import Bools, Ints
 
 MOST_CHUNKS = 16
 """Of how many pieces a table may be: many small ones take long to go through."""

@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 
 from schemas.playbook_levels import MEMBERS
+from transforms.arrays.dtypes import Bools
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.context.features.windows import empty_rows
-from transforms.context.grid import EVER, Bools
+from transforms.context.grid import EVER
 from transforms.context.state import partial_aggregates
 from transforms.context.state.shard_state import ShardState, Tables
 

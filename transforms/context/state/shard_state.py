@@ -8,10 +8,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.plain_arrow import unmasked
 from transforms.arrays.row_order import in_order
 from transforms.blobs import table_blob
-from transforms.context.grid import Bools, Ints
 
 KIND = "contexts"
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from transforms.context.grid import LAST, NEVER, Ints
+from transforms.arrays.dtypes import Ints
+from transforms.context.grid import LAST, NEVER
 
 
 class Wakes:
