@@ -51,7 +51,8 @@ class LiveCost:
         hourly: Of the tick at the hour.
         core_seconds_per_million: Of a tick of a million subscribers.
         state_bytes_per_row_byte: Bytes that cross the state API in an hour, to the bytes of its rows.
-        resident_bytes_each: What stays in memory, a subscriber.
+        resident_bytes_each: What a worker keeps in memory, a subscriber.
+        kept_bytes_each: What the runner keeps of it: blob and log.
         of_beam_per_signal: How many times cheaper a signal is than in ordinary Beam Python.
         yardstick_ms_per_slice: CPU milliseconds of a minute of the yardstick, by the playbook's tick; see
             `live_yardstick`.
@@ -64,6 +65,7 @@ class LiveCost:
     core_seconds_per_million: float
     state_bytes_per_row_byte: float
     resident_bytes_each: float
+    kept_bytes_each: float
     of_beam_per_signal: float
     yardstick_ms_per_slice: dict[str, float] = field(default_factory=dict)
 
@@ -89,11 +91,28 @@ def apart(shard: int) -> LiveCost:
     return LiveCost(**json.loads(done.stdout))
 
 
-def cost(shard: int) -> LiveCost:
+@dataclass(frozen=True)
+class Played:
+    """A shard that has a week behind it.
+
+    Attributes:
+        shard: It.
+        rows: Signals a tick, of the last `TICKS` ones.
+        seconds: Core seconds of each, and whether it was at the hour.
+        crossed_per_row_byte: Bytes through the state API, to those of their rows.
+    """
+
+    shard: Shard
+    rows: int
+    seconds: list[tuple[bool, float]]
+    crossed_per_row_byte: float
+
+
+def play(subscribers: int) -> Played:
     """Play a week in days, then an hour and a little by the minute."""
-    density = replace(state.DENSITIES[1], shard=shard)
+    density = replace(state.DENSITIES[1], shard=subscribers)
     end = START_MS + 7 * DAY
-    before, start = _resident(), end - TICKS * MINUTE
+    start = end - TICKS * MINUTE
     batch = state.signals(density)
     times = batch["time"].to_numpy()
     shard_of = shard_of_subscribers(start)
@@ -108,18 +127,29 @@ def cost(shard: int) -> LiveCost:
         began = time.process_time()
         tick(shard_of, packed, upto)
         seconds.append((upto % HOUR == 0, time.process_time() - began))
-    usual = statistics.median(took for hourly, took in seconds if not hourly)
     rows = (int(cuts[-1]) - int(cuts[0])) // TICKS
-    del batch, times
+    return Played(shard_of, rows, seconds, (shard_of.cells.crossed - crossed) / bytes_of_rows)
+
+
+def cost(shard: int) -> LiveCost:
+    """Measure a shard."""
+    play(SMALLEST[0])  # what the first ticks import is of no shard
+    before = _resident()
+    played = play(shard)
+    kept = played.shard.cells.held
+    played.shard.cells.values.clear()  # they are in the runner's memory, or on its disk
+    resident = _resident() - before
+    usual = statistics.median(took for hourly, took in played.seconds if not hourly)
     return LiveCost(
         shard,
-        rows,
+        played.rows,
         usual,
-        max((took for hourly, took in seconds if hourly), default=usual),
+        max((took for hourly, took in played.seconds if hourly), default=usual),
         usual * 1_000_000 / shard,
-        (shard_of.cells.crossed - crossed) / bytes_of_rows,
-        (_resident() - before) / shard,
-        beam_seconds() / (usual / rows),
+        played.crossed_per_row_byte,
+        resident / shard,
+        kept / shard,
+        beam_seconds() / (usual / played.rows),
     )
 
 

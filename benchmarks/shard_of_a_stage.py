@@ -25,6 +25,12 @@ class Cells:
     values: dict[str, Any] = field(default_factory=dict)
     crossed: int = 0
 
+    @property
+    def held(self) -> int:
+        """Bytes of all that is kept."""
+        values = (value if isinstance(value, list) else [value] for value in self.values.values())
+        return sum(_size(one) for value in values for one in value)
+
     def cell(self, name: str) -> "_Cell":
         """Return a cell by name."""
         return _Cell(self, name)

@@ -125,7 +125,7 @@ def advance_memory(
     run.points = evaluation_points(run)
     run_conditions(run)
     note_changes(run)
-    left = plan_migration.left(plan, memory, run.span)
+    left = plan_migration.left(plan, memory, run.migration)
     stats = SegmentStats(run, left)
     _note_wakes(run, stats)
     _commit(run)

@@ -147,15 +147,12 @@ class _Line:
     def advance(self, batches: Sequence[pa.RecordBatch], upto: int) -> None:
         """Advance to the last tick."""
         requests, mine = erasure_requests.asked(self.plan, batches, self._first, self._options.salt)
-        self.erased.wait(requests.filter(pl.col("tick") > upto))
-        requests = requests.filter(pl.col("tick") <= upto)
-        known = known_here(self.plan, self.resident, mine, requests)
-        for (tick, *_), unknown in requests.filter(~known).sort("tick").group_by("tick", maintain_order=True):
-            erasure.tell(self.plan, self._new(unknown, cast(int, tick)), self.erased)
-        requests = requests.filter(known)
+        if requests.height:
+            requests = self._to_erase(requests, mine, upto)
         ends = {_closed_at(batch) for batch in mine} | {tick - self.plan.grid.tick for tick in requests["tick"]}
         for end in (*sorted(end for end in ends if self._first <= end < upto), upto):
-            mine = self._erase(requests.filter(pl.col("tick") == self._first), mine)
+            if requests.height or self.tombstones:
+                mine = self._erase(requests.filter(pl.col("tick") == self._first), mine)
             due = [batch for batch in mine if _closed_at(batch) < end]
             ends_run = self._options.final and end == upto
             self.made.append(self.resident.advance(self.plan, due, end, replace(self._options, final=ends_run)))
@@ -167,6 +164,15 @@ class _Line:
     def _first(self) -> int:
         """The first open tick."""
         return 0 if self._closed is None else self._closed + self.plan.grid.tick
+
+    def _to_erase(self, requests: pl.DataFrame, mine: Sequence[pa.RecordBatch], upto: int) -> pl.DataFrame:
+        """Return the erasures up to a tick of those who are known here; only tell of the others."""
+        self.erased.wait(requests.filter(pl.col("tick") > upto))
+        requests = requests.filter(pl.col("tick") <= upto)
+        known = known_here(self.plan, self.resident, mine, requests)
+        for (tick, *_), unknown in requests.filter(~known).sort("tick").group_by("tick", maintain_order=True):
+            erasure.tell(self.plan, self._new(unknown, cast(int, tick)), self.erased)
+        return requests.filter(known)
 
     def _erase(self, requests: pl.DataFrame, mine: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         """Let the erasures of the next tick act; return the signals that are left."""

@@ -37,7 +37,10 @@ def decide_and_erase(
         last has the state and what waits.
     """
     requests, rest = _part(batches)
-    closed = memories.load(state).closed if requests.height else None
+    if requests.is_empty():
+        yield decide(plan, state, rest, upto), REMOVED.empty_table()
+        return
+    closed = memories.load(state).closed
     first = pl.col("tick") if closed is None else pl.max_horizontal("tick", pl.lit(closed + plan.tick))
     requests = requests.with_columns(first).unique().sort("tick", *ERASED.names)
     for (tick, *_), mine in requests.filter(pl.col("tick") <= upto).group_by("tick", maintain_order=True):

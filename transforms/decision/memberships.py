@@ -37,6 +37,8 @@ def take_facts(memberships: pa.Table, facts: Sequence[pa.Table], first: int | No
         of the same key), sorted by all but tick and member.
     """
     known = _frame(memberships).with_columns(since="tick", member=pl.lit(True))
+    if not facts:
+        return known.select(*_TABLE, "since").sort(*_KEY)
     open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
     told = _frame(pa.concat_tables([FACT.empty_table(), *facts])).with_columns(since=open_from)
     both = pl.concat(each.select(*_TABLE, "since") for each in (known, told)).sort(*_KEY, "since", "tick", "member")

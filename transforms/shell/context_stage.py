@@ -21,7 +21,7 @@ from transforms.shell.end_of_input import end_tick, split_end
 from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
 from transforms.shell.pseudonym_key import key_in_environment
 from transforms.shell.routing import elements_of, elements_of_erasures
-from transforms.shell.shard_log import Cell, Held, Residents
+from transforms.shell.shard_log import Cell, Held, Owner, Residents
 from transforms.shell.timers import TickTimer
 from transforms.shell.versions import load_contexts
 
@@ -64,11 +64,13 @@ class ContextStage(beam.DoFn):
         self._contexts = load_contexts(tracked.versions)
         self._tick = tracked.versions.first.tick
         hashes = [book.content_hash for book in tracked.versions.playbooks]
-        self._owner = repr((self._timer.stage, hashes, tracked.complete_from, tracked.stats, self._salt))
+        pipeline = repr((hashes, tracked.complete_from, tracked.stats, self._salt))
+        self._owner = Owner(pipeline, self._timer.stage)
+        _RESIDENTS.start(self._owner)
 
     def teardown(self) -> None:
-        """Let go of what is resident."""
-        _RESIDENTS.forget(self._owner)
+        """End."""
+        _RESIDENTS.end(self._owner)
 
     def hold(self, element: ShardBatch, log: Any, cell: Any, wake: Any, timer: Any) -> None:
         """Keep a packed batch until its first tick is due."""

@@ -4,11 +4,12 @@ What is decoded stays in the worker between ticks. It counts only while its toke
 restore an older state under a living worker, retry a bundle, or move a key to another worker and back.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -124,15 +125,37 @@ class Held(Generic[Known]):
         return [*self.packs, *(PackedBatch.of(batch) for _, batch in self.waiting)]
 
 
+class Owner(NamedTuple):
+    """Whose shards a process holds: a stage of a pipeline."""
+
+    pipeline: str
+    stage: str
+
+
 class Residents(Generic[Known]):
-    """What the workers of a process hold, by owner (a stage of a pipeline) and shard; any of its threads may ask."""
+    """What the workers of a process hold, by owner and shard; any of its threads may ask.
+
+    Some runners end a worker with each bundle: what it held stays until another pipeline starts.
+    """
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._held: dict[tuple[str, int], Held[Known]] = {}
+        self._held: dict[tuple[Owner, int], Held[Known]] = {}
+        self._workers = Counter[str]()
         self._lock = Lock()
 
-    def came(self, owner: str, shard: int, before: Cell, packed: PackedBatch, after: Cell) -> None:
+    def start(self, owner: Owner) -> None:
+        """Count a worker in; let go of what is left of pipelines that have none."""
+        with self._lock:
+            self._workers[owner.pipeline] += 1
+            self._held = {key: one for key, one in self._held.items() if self._workers[key[0].pipeline]}
+
+    def end(self, owner: Owner) -> None:
+        """Count a worker out."""
+        with self._lock:
+            self._workers[owner.pipeline] -= 1
+
+    def came(self, owner: Owner, shard: int, before: Cell, packed: PackedBatch, after: Cell) -> None:
         """Give a packed batch to the resident that is true of the cell before it, if there is one."""
         with self._lock:
             resident = self._held.get((owner, shard))
@@ -140,21 +163,16 @@ class Residents(Generic[Known]):
             resident.packs.append(packed)
             resident.token = after.token
 
-    def take(self, owner: str, shard: int, cell: Cell) -> Held[Known] | None:
+    def take(self, owner: Owner, shard: int, cell: Cell) -> Held[Known] | None:
         """Take out the resident that is true of a cell; whoever fails with it will find none."""
         with self._lock:
             resident = self._held.pop((owner, shard), None)
         return resident if resident is not None and resident.token == cell.token else None
 
-    def keep(self, owner: str, shard: int, resident: Held[Known]) -> None:
+    def keep(self, owner: Owner, shard: int, resident: Held[Known]) -> None:
         """Hold a resident until it is asked for."""
         with self._lock:
             self._held[owner, shard] = resident
-
-    def forget(self, owner: str) -> None:
-        """Let go of all shards of an owner."""
-        with self._lock:
-            self._held = {key: one for key, one in self._held.items() if key[0] != owner}
 
 
 def by_tick(batch: pa.RecordBatch, tick: int) -> Iterator[tuple[int, pa.RecordBatch]]:

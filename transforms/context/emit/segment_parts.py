@@ -73,8 +73,7 @@ class SegmentStats:
         self._widths = _whole(run.plan, run.options.stats) if turns else []
         self._names = pl.Series([*turns], dtype=pl.String)
         self._turns = _of_segments(turns)
-        mine = members.filter(pl.col("segment").is_in(self._names.implode()))
-        self._members = intervals.of_members(self._turns, mine)
+        self._memberships = members
 
     @cached_property
     def points(self) -> EvaluationPoints:
@@ -99,6 +98,11 @@ class SegmentStats:
             tables += self._profiles(context) if width == self._widths[-1] else []
             found += [table.with_columns(width=pl.lit(width, pl.Int64)) for table in tables]
         return _parts(self._plan, found)
+
+    @cached_property
+    def _members(self) -> pl.DataFrame:
+        mine = self._memberships.filter(pl.col("segment").is_in(self._names.implode()))
+        return intervals.of_members(self._turns, mine)
 
     @cached_property
     def _known(self) -> pl.DataFrame:
@@ -177,9 +181,12 @@ def _whole(plan: ContextPlan, widths: Sequence[int]) -> list[int]:
 
 
 def _parts(plan: ContextPlan, found: Sequence[pl.DataFrame]) -> pa.Table:
+    metadata = {b"subject_kind": plan.level.encode()}
+    if not any(table.height for table in found):
+        return PARTS.with_metadata(metadata).empty_table()
     both = pl.concat(found, how="diagonal_relaxed").select(*KEYS, *SUMS).sort(*KEYS)
     made = both.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(PARTS)
-    return made.replace_schema_metadata({b"subject_kind": plan.level.encode()})
+    return made.replace_schema_metadata(metadata)
 
 
 def _dwell(left: pl.DataFrame, width: int) -> pl.DataFrame:

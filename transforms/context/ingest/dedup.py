@@ -53,23 +53,34 @@ def duplicates(
         rows = rows.with_columns(**{f"content {name}": column[suspects] for name, column in contents.items()})
         rows = rows.sort("code", "hash", "time", pl.col("^content .*$"), nulls_last=True)
         dropped[suspects] = True
-        like = seen.filter(_among(known, repeated))
-        dropped[_originals(rows.select("row", *columns), like, horizon)] = False
+        originals = _originals(rows.select(*columns), seen.filter(_among(known, repeated)), horizon)
+        dropped[rows["row"].to_numpy()[originals]] = False
     return dropped
 
 
 def _originals(rows: pl.DataFrame, seen: pl.DataFrame, horizon: int) -> Ints:
     """Return the rows that are no copies: the first of each id, and the first after that is forgotten, and so on."""
-    found = [np.empty(0, np.int64)]
-    remembered = seen
-    while True:
-        until = remembered.group_by("code", "hash").agg(until=pl.col("time").max() + horizon)
-        rows = rows.join(until, ["code", "hash"], "left", maintain_order="left")
-        rows = rows.filter((pl.col("arrival") > pl.col("until")).fill_null(True)).drop("until")
-        if rows.is_empty():
-            return np.concatenate(found)
-        remembered = rows.unique(["code", "hash"], keep="first")
-        found.append(remembered["row"].to_numpy())
+    codes, hashes, times = (
+        np.concatenate([rows[name].to_numpy(), seen[name].to_numpy()]) for name in ("code", "hash", "time")
+    )
+    ids = _numbered(codes, hashes)
+    until = np.full(len(ids), np.iinfo(np.int64).min)
+    np.maximum.at(until, ids[rows.height :], times[rows.height :] + horizon)
+    arrivals, left, found = rows["arrival"].to_numpy(), np.arange(rows.height), np.empty(0, np.int64)
+    while len(left := left[arrivals[left] > until[ids[left]]]):
+        firsts = left[np.unique(ids[left], return_index=True)[1]]
+        until[ids[firsts]] = times[firsts] + horizon
+        found = np.append(found, firsts)
+    return found
+
+
+def _numbered(codes: Ints, hashes: Hashes) -> Ints:
+    """Return a number for each pair, the same for equal ones."""
+    order = np.lexsort((hashes, codes))
+    new = (np.diff(codes[order], prepend=-1) != 0) | np.append(True, hashes[order][1:] != hashes[order][:-1])
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(new) - 1
+    return numbers
 
 
 def _repeated(values: Hashes) -> Hashes:

@@ -66,6 +66,8 @@ class Feeds:
     @property
     def after(self) -> pl.DataFrame:
         """The feeds that are down at the end, as `DOWN`."""
+        if self.turns.is_empty():
+            return self.down
         begun = self.down.select(pl.lit(0, pl.Int64).alias("tick"), *DOWN, down=pl.lit(True))
         last = pl.concat([begun, self.turns]).sort("tick", maintain_order=True).group_by(*DOWN).last()
         return last.filter("down").select(*DOWN).sort(*DOWN)

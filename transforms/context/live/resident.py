@@ -64,7 +64,7 @@ class Resident:
         """Advance to a tick; see `transforms.context.advance`."""
         laid = None if options.final or self._concerns_all(plan, signals, upto) else self._lay_out()
         if laid is None or laid.outgrown:
-            memory = self.memory() if self._laid is None else self._whole(self._plan or plan, self._laid)
+            memory = self._memory if self._laid is None else self._whole(self._plan or plan, self._laid)
             made = advance_memory(plan, memory, signals, upto, options)
             self._memory, self._wakes, self._plan = made.memory, made.wakes, plan
             self._settled, self._laid = False, None

@@ -81,12 +81,13 @@ def adopt(plan: ContextPlan, memory: ShardState, span: Span) -> PlanMigration | 
     return PlanMigration(span.first, conditions, told)
 
 
-def left(plan: ContextPlan, memory: ShardState, span: Span) -> pl.DataFrame:
+def left(plan: ContextPlan, memory: ShardState, migration: PlanMigration | None) -> pl.DataFrame:
     """Return the exits from segments that are no more: code, tick, name, event, reason."""
     gone = ~pl.col("segment").is_in([segment.name for segment in plan.segments])
-    return memory.members.filter(gone).select(
+    members = memory.members.filter(gone) if migration else memory.members.clear()
+    return members.select(
         "code",
-        tick=pl.lit(span.first, pl.Int64),
+        tick=pl.lit(migration.tick if migration else None, pl.Int64),
         name="segment",
         event=pl.lit("exited"),
         reason=pl.lit(DEFINITION_CHANGED),

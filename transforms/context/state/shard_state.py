@@ -102,24 +102,27 @@ class ShardState:
         Raises:
             ValueError: there are more than `MOST_SUBJECTS`.
         """
-        known = self.subjects["subject"].to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string())
-        found = pc.index_in(subjects, value_set=known)
-        new = found.is_null().to_numpy(zero_copy_only=False)
-        codes = found.fill_null(0).to_numpy().astype(np.int64)
+        known = self.subjects["subject"]
+        found = pc.index_in(known.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.string()), value_set=subjects)
+        there = found.is_valid().to_numpy(zero_copy_only=False)
+        codes = np.full(len(subjects), -1)
+        codes[found.drop_null().to_numpy()] = np.flatnonzero(there)
+        new = codes < 0
         if not new.any():
             return codes, new
         fresh = pl.Series("subject", subjects, pl.String).filter(new)
-        ranks = fresh.arg_sort().to_numpy()
-        codes[np.flatnonzero(new)[ranks]] = len(known) + np.arange(len(ranks))
-        if len(known) + len(ranks) > MOST_SUBJECTS:
+        if len(known) + len(fresh) > MOST_SUBJECTS:
             raise ValueError(f"a shard has more than {MOST_SUBJECTS:,} subjects: run with more `--shards`")
-        added = fresh[ranks].to_frame().with_columns(changed=pl.lit(False))
-        every = pl.concat([self.subjects, added]).with_row_index("old").sort("subject")  # two runs: quick to merge
-        place = np.empty(every.height, np.int64)
-        place[every["old"].to_numpy()] = np.arange(every.height)
-        self.recode(place)
-        self.subjects = every.drop("old")
-        return place[codes], new
+        order = fresh.arg_sort().to_numpy()
+        before = known.search_sorted(fresh[order], "left").to_numpy().astype(np.int64)  # known ones that come first
+        moved = np.arange(len(known)) + np.cumsum(np.bincount(before, minlength=len(known) + 1))[:-1]
+        places = before + np.arange(len(fresh))
+        self.recode(moved)
+        every = pl.concat([self.subjects, fresh[order].to_frame().with_columns(changed=pl.lit(False))])
+        self.subjects = every[np.argsort(np.concatenate([moved, places]))]
+        codes = np.append(moved, -1)[codes]
+        codes[np.flatnonzero(new)[order]] = places
+        return codes, new
 
     def forget(self) -> None:
         """Drop the subjects of whom nothing is left and nothing is to be written."""
