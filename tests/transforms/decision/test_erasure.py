@@ -70,3 +70,10 @@ def test_an_erasure_of_a_later_tick_waits() -> None:
     assert not others
     assert decided.wake == 3 * HOUR
     assert [batch.schema.metadata for batch in decided.waiting] == [ERASED.metadata]
+
+
+def test_erasures_act_in_the_order_of_their_ticks() -> None:
+    triggers = batches_of([Trigger("zoe", tick=HOUR), Trigger("zoe", tick=4 * HOUR)])
+    erasures = [erasure("subscriber", "anna", 5), erasure("subscriber", "zoe", 3)]
+    actions, _, _ = played([*triggers, *erasures], 8)
+    assert actions == {(1, "zoe"): "offer", (4, "zoe"): "offer"}

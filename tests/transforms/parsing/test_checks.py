@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.contracts import Field
-from transforms.parsing.checks import check_field
+from transforms.parsing.checks import check_field, check_time
 from transforms.parsing.problems import Problems
 
 BOUND = 2.0**62 / 100
@@ -31,3 +31,25 @@ def test_a_double_fits_once_it_is_scaled(limits: tuple[float | None, float | Non
     problems = Problems(2)
     check_field(pa.array([0.0, value]), Field("mb", pa.float64(), False, 2, *limits, ""), problems)
     assert [(row, reason) for row, reason, _ in problems.bad()] == ([] if fits else [(1, "out_of_range")])
+
+
+@pytest.mark.parametrize(
+    ("number", "looks"),
+    [
+        (20260131, True),
+        (20261201, True),
+        (19000101, True),
+        (20260132, False),
+        (20261301, False),
+        (20260001, False),
+        (20260100, False),
+        (22000101, False),
+        (18991231, False),
+    ],
+)
+def test_a_whole_number_may_look_like_a_date(number: int, looks: bool) -> None:
+    problems = Problems(1)
+    check_time(pa.array([number], pa.int64()), 1_500_000_000_000, 1_900_000_000_000, problems)
+    ((_, reason, told),) = problems.bad()
+    assert reason == "before_earliest"
+    assert ("looks like a date, YYYYMMDD," in told) == looks

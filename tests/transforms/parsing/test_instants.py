@@ -43,3 +43,14 @@ def test_instants(text: str, value: object, instant: int | None) -> None:
     made = compile_expression(text, {"x": ScopeColumn(dtype)}, functions=EXTRA)
     assert made.dtype == pl.Int64()
     assert pl.DataFrame({"x": [value]}, {"x": dtype}).select(made.expr).item() == instant
+
+
+def test_instants_of_several_forms_stand_side_by_side() -> None:
+    texts = ["2026-01-05T06:05:00Z", "2026-01-05T06:05:00.5Z", "2026-01-05T07:05:00+01:00", "2026-01-05"]
+    made = compile_expression("from_iso(x)", {"x": ScopeColumn(pl.String())}, functions=EXTRA)
+    assert pl.DataFrame({"x": texts}).select(made.expr).to_series().to_list() == [
+        MORNING,
+        MORNING + 500,
+        MORNING,
+        MORNING - 21_900_000,
+    ]

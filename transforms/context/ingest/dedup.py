@@ -51,7 +51,7 @@ def duplicates(
         columns = {"code": codes, "hash": hashes, "time": times, "arrival": arrivals}
         rows = pl.DataFrame({"row": suspects} | {name: column[suspects] for name, column in columns.items()})
         rows = rows.with_columns(**{f"content {name}": column[suspects] for name, column in contents.items()})
-        rows = rows.sort("code", "hash", "time", pl.col("^content .*$"), nulls_last=True)
+        rows = rows.sort("time", pl.col("^content .*$"), nulls_last=True)
         dropped[suspects] = True
         originals = _originals(rows.select(*columns), seen.filter(_among(known, repeated)), horizon)
         dropped[rows["row"].to_numpy()[originals]] = False
@@ -59,7 +59,7 @@ def duplicates(
 
 
 def _originals(rows: pl.DataFrame, seen: pl.DataFrame, horizon: int) -> Ints:
-    """Return the rows that are no copies: the first of each id, and the first after that is forgotten, and so on."""
+    """Return which rows are no copies: the first of each id, and the first after that is forgotten, and so on."""
     codes, hashes, times = (
         np.concatenate([rows[name].to_numpy(), seen[name].to_numpy()]) for name in ("code", "hash", "time")
     )

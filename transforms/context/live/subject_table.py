@@ -82,7 +82,7 @@ class SubjectTable:
         """Return all rows under new codes, by subject.
 
         Args:
-            place: The new code of each subject.
+            place: The new code of each subject; it keeps the order of those who were laid out.
         """
         there = np.flatnonzero(~self._gone)
         laid = self._laid(there, place[there])

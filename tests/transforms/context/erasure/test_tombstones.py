@@ -51,3 +51,9 @@ def test_without_tombstones_no_salt_is_needed() -> None:
     assert spare(GRID, 10, [batch], [], b"") == ([batch], Counter(), 0)
     with pytest.raises(ValueError, match="needs a salt"):
         salted(b"", "subscriber", "a")
+
+
+def test_a_row_about_two_who_are_erased_counts_once() -> None:
+    batch = rows((1, "a"), signal=b"membership", group=["h"], group_kind=["household"])
+    both = [stone("subscriber", "a", 100), stone("household", "h", 100)]
+    assert spare(GRID, 10, [batch], both, SALT) == ([], Counter({("subscriber", both[0].subject): 1}), 1)

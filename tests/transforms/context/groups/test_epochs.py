@@ -83,3 +83,9 @@ def test_what_is_kept_after_the_last_leave() -> None:
     rows = frame(("code", "time", "member"), [(0, 5, 1), (0, 25, 1), (0, 5, 2), (1, 5, 1)])
     leaves = frame(("code", "member", "tick"), [(0, 1, 20)])
     assert keep_rest(rows, leaves).rows() == [(0, 5, 2), (0, 25, 1), (1, 5, 1)]
+
+
+def test_what_lasts_is_cut_at_the_bounds_of_its_epoch() -> None:
+    epochs = Epochs(Grid(TICK), frame(("code", "member", "tick"), [(1, 7, 30)]))
+    lasts = np.array([0, 1, 2, 3]), np.full(4, 10), np.full(4, 50)  # the second group has the epochs 1 and 2
+    assert np.stack(epochs.clip(*lasts), axis=1).tolist() == [[0, 10, 50], [1, 10, 30], [1, 30, 50], [2, 10, 50]]

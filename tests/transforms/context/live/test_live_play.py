@@ -6,12 +6,13 @@ from hypothesis import given
 from tests.reference.group_playbooks import group_cases
 from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import LARGE_REACHES
-from tests.reference.records import Grid
+from tests.reference.records import MINUTE, Grid, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import Case, cases, consent_cases
 from tests.transforms.context import test_advance as bulk
 from tests.transforms.context import test_groups as bulk_groups
 from transforms.blobs import table_blob
+from transforms.context.ingest.source_liveness import feed_batch
 from transforms.context.live import resident
 from transforms.context.live.resident import Resident
 from transforms.context.state.shard_state import KIND
@@ -73,3 +74,46 @@ def test_groups_agree_with_the_reference(case: Case) -> None:
     for rows, upto in case.calls:
         stages.advance([row for row in rows if row.subject_kind in stages.shards], upto)
     bulk_groups.assert_alike(stages, bulk_groups.reference(case))
+
+
+UNREAD = """
+playbook: p
+tick: 1m
+contexts_every: 10m
+signals: [usage]
+subscriber:
+  features:
+    n: {count: any, from: usage, window: 2m}
+    long: {count: any, from: usage, window: 25m}
+  moments: {some: {when: n > 0}}
+"""
+LAST = 60
+
+
+def test_it_wakes_for_what_no_condition_reads() -> None:
+    """On the small grid the long window moves in coarse panes: it sees the rows for more than 25 minutes."""
+    plan = bulk.plan_of(UNREAD)
+    rows = [Signal("usage", f"{minute}", "net", minute * MINUTE, "ab"[minute % 2], {}) for minute in (1, 12, 13)]
+    kernel, shard, ticks, closed = Kernel(plan), Resident.load(None), set[int](), 0
+    while closed < LAST * MINUTE:
+        come = min((plan.grid.at_least(row.time + 1) for row in rows if row.time >= closed), default=LAST * MINUTE)
+        upto = min(come, (closed and shard.wake) or come)
+        mine = [row for row in rows if closed <= row.time < upto]
+        kernel.take(shard.advance(plan, batches(plan, mine), upto))
+        ticks.add(upto // MINUTE)
+        closed = upto
+    whole = Kernel(plan)
+    whole.advance(rows, LAST * MINUTE)
+    assert kernel.contexts == whole.contexts
+    periodic = {(who, tick // MINUTE) for who, tick in whole.contexts if tick % (10 * MINUTE) == 0}
+    assert periodic == {("b", 10), ("b", 20), ("a", 20), ("b", 30), ("b", 50), ("a", 50)}
+    assert len(ticks) < LAST / 2
+
+
+def test_what_is_told_of_feeds_concerns_everybody() -> None:
+    plan = bulk.plan_of(UNREAD)
+    shard = Resident.load(None)
+    shard.advance(plan, batches(plan, [Signal("usage", "1", "net", 1, "a", {})]), MINUTE)
+    shard.advance(plan, [], 2 * MINUTE)
+    shard.advance(plan, [feed_batch("subscriber", (3 * MINUTE, "usage", "net", True))], 3 * MINUTE)
+    assert shard.memory().down.rows() == [("usage", "net")]

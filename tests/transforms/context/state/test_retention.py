@@ -1,9 +1,11 @@
 """How long subjects are known: as long as anything but ids is left of them."""
 
+from schemas.durations import DAY
 from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
 from transforms.compiler.load import load_plan
+from transforms.context.state import shard_state
 
 PLAYBOOK = """
 playbook: p
@@ -23,3 +25,22 @@ def test_at_the_end_of_a_run_a_member_without_rows_has_a_context() -> None:
             kernel.advance(rows if cut == cuts[0] else [], cut * MINUTE, final=cut == 60)
         written = {who: context.segments for (who, tick), context in kernel.contexts.items() if tick == 60 * MINUTE}
         assert written == {"a": ("eager",)}
+
+
+PANES = """
+playbook: p
+signals: [usage]
+subscriber:
+  features:
+    some: {count: any, from: usage, window: 2d}
+    many: {count: any, from: usage, window: 60d}
+"""
+
+
+def test_panes_are_kept_for_their_own_windows_alone() -> None:
+    plan = load_plan(parse_playbook(PANES))
+    kernel = Kernel(plan)
+    kernel.advance([Signal("usage", f"{day}", "net", day * DAY, "a", {}) for day in range(90)], 90 * DAY)
+    assert kernel.advanced is not None
+    memory = shard_state.load(kernel.advanced.dump())
+    assert {name: table.height for name, table in memory.panes.items()} == {"usage 300000": 2, "usage 3600000": 60}

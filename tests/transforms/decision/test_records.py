@@ -1,0 +1,15 @@
+"""What a decision record always says."""
+
+from tests.transforms.decision.by_hand import Choice, Policy, plan_of
+from transforms.decision.records import CANDIDATE, GATE, decision_schema
+
+
+def test_what_is_always_there() -> None:
+    schema = decision_schema(plan_of(Policy((Choice("a"),), ())))
+    assert [field.name for field in schema if field.nullable] == [
+        *("recipient_kind", "recipient"),
+        *("offer", "channel", "message", "valid_until", "params", "value_micros", "reason"),
+        *("evidence", "segments", "context"),
+    ]
+    assert [field.name for field in CANDIDATE if field.nullable] == ["value_micros", "p_accept"]
+    assert [field.name for field in GATE if field.nullable] == ["reason"]
