@@ -36,3 +36,14 @@ def pick(values: Sequence[str] | Sequence[int], indices: Ints, of: str = "string
 def lists(bounds: Ints, item: pa.StructType, fields: Sequence[pa.Array]) -> pa.Array:
     """Return lists of structs, given where each list starts and the last one ends."""
     return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), pa.StructArray.from_arrays(fields, fields=list(item)))
+
+
+def numbered(*columns: pa.Array | pa.ChunkedArray) -> Ints:
+    """Return a number for each row, less than their count: the same for rows that are equal in all columns."""
+    found = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        encoded = whole.dictionary_encode(null_encoding="encode")
+        found = found * len(encoded.dictionary) + encoded.indices.to_numpy()
+        found = np.unique(found, return_inverse=True)[1]
+    return found

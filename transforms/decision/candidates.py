@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from transforms.arrays.arrow_columns import Ints
+from transforms.arrays.arrow_columns import Ints, spread
 from transforms.arrays.hashing import Hashes, finalise, fnv1a64
 from transforms.compiler.offer_definitions import NO_VALUE, NOT_ELIGIBLE, Offer, OfferPlan
 
@@ -23,6 +23,8 @@ _COLUMNS = {
     "p_accept_assumed": pl.Boolean(),
     "tie": pl.UInt64(),
 }
+
+_ASKED = ("ineligible", "value_micros", "p_accept")
 
 _RANK = ("trigger", "last", "priority", "value_micros", "tie", "contact")
 
@@ -60,31 +62,32 @@ def _candidates(
 ) -> pl.DataFrame:
     """Return one row for each of some triggers, each of the same offers, and each contact of the offer."""
     offers = [plan.offers[number] for number in numbers]
-    values = pl.concat_list(pl.struct(_values(offer)) for offer in offers)
-    table = _read(scope, offers)[rows].select(rows.alias("row"), values.alias("offer")).explode("offer").unnest("offer")
-    names = pa.array(np.tile([offer.name for offer in offers], len(rows)), pa.string())
-    tie = pl.Series("tie", finalise(fnv1a64(names, hashes[table["row"].to_numpy()])), pl.UInt64)
+    values = {f"{n} {name}": expr for n, offer in enumerate(offers) for name, expr in _values(offer).items()}
+    wide = _read(scope, offers)[rows].with_columns(**values)
+    columns = {name: pl.concat([wide[f"{n} {name}"] for n in range(len(offers))]) for name in _ASKED}
+    which, offer = np.tile(rows.to_numpy().astype(np.int64), len(offers)), np.repeat(numbers, len(rows))
+    names = pa.array([one.name for one in plan.offers], pa.string()).take(offer)
+    table = pl.DataFrame(
+        {
+            **columns,
+            "trigger": which,
+            "priority": np.array([one.priority for one in plan.offers], np.int64)[offer],
+            "p_accept_assumed": np.array([one.p_accept_assumed for one in plan.offers])[offer],
+            "tie": finalise(fnv1a64(names, hashes[which])),
+        }
+    )
     sizes = np.array([len(offer.send) for offer in plan.offers])
-    firsts = np.cumsum(sizes) - sizes
-    contacts = np.concatenate([firsts[number] + np.arange(sizes[number]) for number in numbers])
-    every = table.with_columns(tie)[np.repeat(np.arange(len(table)), np.tile(sizes[numbers], len(rows)))]
-    trigger = pl.col("row").cast(pl.Int64)
-    return every.with_columns(trigger=trigger, contact=np.tile(contacts, len(rows))).select(*_COLUMNS)
+    contacts = spread((np.cumsum(sizes) - sizes)[offer], sizes[offer])
+    every = table[np.repeat(np.arange(len(table)), sizes[offer])]
+    return every.with_columns(contact=contacts).select(_COLUMNS.keys())
 
 
-def _values(offer: Offer) -> list[pl.Expr]:
-    """Return what is asked of an offer, a column each."""
+def _values(offer: Offer) -> dict[str, pl.Expr]:
+    """Return what is asked of an offer, by the names of `_ASKED`."""
     probability = pl.when(offer.p_accept.is_between(0, 1)).then(offer.p_accept)
     micros = ((offer.value * probability - offer.cost) * MICROS).round(mode="half_to_even").cast(pl.Int64, strict=False)
     refused = pl.when(~offer.eligible.fill_null(False)).then(NOT_ELIGIBLE).when(micros.is_null()).then(NO_VALUE)
-    columns = {
-        "priority": pl.lit(offer.priority, pl.Int64),
-        "ineligible": refused.cast(pl.Int64),
-        "value_micros": micros,
-        "p_accept": offer.p_accept,
-        "p_accept_assumed": pl.lit(offer.p_accept_assumed),
-    }
-    return [column.alias(name) for name, column in columns.items()]
+    return dict(zip(_ASKED, (refused.cast(pl.Int64), micros, offer.p_accept), strict=True))
 
 
 def _read(scope: pl.DataFrame, offers: Sequence[Offer]) -> pl.DataFrame:

@@ -57,7 +57,8 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     closed = upto if memory.closed is None else max(upto, memory.closed)
     first = None if memory.closed is None else memory.closed + plan.tick
     due, waiting = part(batches, first, upto)
-    taken = take_facts(memory.memberships, [pa.table(batch) for batch in due if is_fact(batch)], first)
+    facts = [pa.table(batch) for batch in due if is_fact(batch)]
+    taken = take_facts(memory.memberships, facts, first)
     decisions, reservations = decision_schema(plan).empty_table(), memory.reservations
     if triggers := [batch for batch in due if not is_fact(batch)]:
         decisions, reserved = _answer(plan, in_order(plan, triggers, first), taken, reservations)
@@ -66,7 +67,8 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     counts["pending"] = sum(batch.num_rows for batch in waiting if not is_fact(batch))
     ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
     wake = max(min(ticks), closed + plan.tick) if ticks else None
-    return Decided(memories.dump(plan, closed, reservations, that_hold(taken)), decisions, counts, waiting, wake)
+    hold = that_hold(taken) if facts else memory.memberships
+    return Decided(memories.dump(plan, closed, reservations, hold), decisions, counts, waiting, wake)
 
 
 def _answer(

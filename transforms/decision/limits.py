@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from schemas.playbook_levels import GROUPS
-from transforms.arrays.arrow_columns import Ints
+from transforms.arrays.arrow_columns import Ints, numbered
 from transforms.compiler.offer_definitions import COUNTED, Contact, OfferPlan
 from transforms.decision.ledger import Ledger, counted, marks_and_floors
 
@@ -56,10 +56,11 @@ def lay_out_checks(
 
 def _ledger(plan: OfferPlan, reservations: pl.DataFrame, room: Ints, size: int) -> Ledger:
     """Enter reservations; each limit has `size` cells."""
-    names = reservations.select(Contact._fields)
-    contacts = names.unique().with_row_index("contact")
-    which = names.join(contacts, on=Contact._fields, how="left", maintain_order="left")["contact"]
-    row, limit = counted([Contact(*names) for names in contacts.drop("contact").rows()], which.to_numpy(), plan.limits)
+    names = [reservations[name].to_arrow() for name in Contact._fields]
+    which = numbered(*names)
+    firsts = np.unique(which, return_index=True)[1]
+    contacts = [Contact(*one) for one in zip(*(name.take(firsts).to_pylist() for name in names), strict=True)]
+    row, limit = counted(contacts, which, plan.limits)
     whose = _whose(plan, reservations, row, limit)
     row, limit = row[whose >= 0], limit[whose >= 0]
     marks, _ = marks_and_floors(plan.limits, limit, reservations["tick"].to_numpy()[row], plan.time_zone)

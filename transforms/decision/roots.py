@@ -1,16 +1,16 @@
 """Contact roots, subjects and recipients as numbers, for limits that count by them."""
 
-from typing import cast
-
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.playbook_levels import GROUPS, LEVELS
-from transforms.arrays.arrow_columns import Bools
+from transforms.arrays.arrow_columns import Bools, Ints, numbered
+from transforms.compiler.features import SUBSCRIBER
+from transforms.compiler.offer_definitions import COUNTED, SUBJECT
 
-_ROOT = ("root_kind", "root")
-_WHO = (*_ROOT, "subject_kind", "subject", "recipient")
+_WHO = ("root_kind", "root", "subject_kind", "subject", "recipient")
 
 
 def number_roots(triggers: pa.Table, reservations: pa.Table, alone: Bools) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -26,14 +26,20 @@ def number_roots(triggers: pa.Table, reservations: pa.Table, alone: Bools) -> tu
         channel, tick. Equal numbers in a column mean the same root, subject or recipient; no number reaches the
         count of rows of both; -1: there is none.
     """
-    asked = cast(pl.DataFrame, pl.from_arrow(triggers.select([*_WHO, "tick", "decision_id", "moved_until"])))
-    roots = asked.select(_ROOT).unique()
-    known = cast(pl.DataFrame, pl.from_arrow(reservations)).join(roots, on=_ROOT, how="semi", maintain_order="left")
-    both = _numbers(pl.concat([asked.select(_WHO), known.select(_WHO)]))
-    moved = (pl.col("moved_until") > pl.col("tick")).fill_null(False)
+    asked = len(triggers)
+    both = pa.concat_tables([triggers.select(_WHO), reservations.select(_WHO)], promote_options="permissive")
+    roots = numbered(both["root_kind"], both["root"])
+    theirs = np.flatnonzero(np.isin(roots[asked:], roots[:asked]))
+    numbers = _numbers(both.take(np.append(np.arange(asked), asked + theirs)))
+    moved = pc.greater(triggers["moved_until"], triggers["tick"]).fill_null(False)
+    mine = {name: column[:asked] for name, column in numbers.items()}
+    known = {name: numbers[name][asked:] for name in COUNTED}
+    kept = reservations.select(["offer", "family", "channel", "tick"]).take(theirs)
     return (
-        both.head(len(asked)).hstack(asked.select("tick", "decision_id", moved=moved, alone=pl.Series(alone))),
-        both.tail(len(known)).drop("root").hstack(known.select("offer", "family", "channel", "tick")),
+        pl.DataFrame(
+            {**mine, "tick": triggers["tick"], "decision_id": triggers["decision_id"], "moved": moved, "alone": alone}
+        ),
+        pl.DataFrame({**known, **dict(zip(kept.column_names, kept.columns, strict=True))}),
     )
 
 
@@ -45,13 +51,13 @@ def own_roots(triggers: pa.Table, alone: Bools) -> pa.Table:
     return triggers
 
 
-def _numbers(who: pl.DataFrame) -> pl.DataFrame:
-    """Return root and `COUNTED`: the number of a key is that of the first row that has it."""
-    row = pl.col("row").cast(pl.Int64)
-    root = row.first().over(_ROOT)
-    return who.with_row_index("row").select(
-        root=root,
-        subject=row.first().over(*_ROOT, "subject_kind", "subject"),
-        subscriber=pl.when(pl.col("recipient").is_not_null()).then(row.first().over(*_ROOT, "recipient")).otherwise(-1),
-        **{kind: pl.when(pl.col("root_kind") == kind).then(root).otherwise(-1) for kind in GROUPS},
-    )
+def _numbers(who: pa.Table) -> dict[str, Ints]:
+    """Return root and `COUNTED` of each row."""
+    root = numbered(who["root_kind"], who["root"])
+    recipients = numbered(pa.array(root), who["recipient"])
+    return {
+        "root": root,
+        SUBJECT: numbered(pa.array(root), who["subject_kind"], who["subject"]),
+        SUBSCRIBER: np.where(pc.is_valid(who["recipient"]).to_numpy(), recipients, -1),
+        **{kind: np.where(pc.equal(who["root_kind"], kind).to_numpy(), root, -1) for kind in GROUPS},
+    }

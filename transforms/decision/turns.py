@@ -7,7 +7,7 @@ import polars as pl
 
 from transforms.arrays.arrow_columns import Ints, changes
 
-_ORDER = ("root", "tick", "priority", "value_micros", "decision_id")
+_LAST = np.iinfo(np.int64).max
 
 
 def take_turns(triggers: pl.DataFrame, candidates: pl.DataFrame) -> tuple[Ints, list[list[int]]]:
@@ -17,14 +17,10 @@ def take_turns(triggers: pl.DataFrame, candidates: pl.DataFrame) -> tuple[Ints, 
         The rows of the triggers: the first trigger in the first tick of every root, the second in the first, …, the
         first in the second, …; and for each k the bounds of the turns in the k-th tick.
     """
-    best = candidates.filter(pl.col("ineligible").is_null()).unique("trigger", keep="first")
-    ordered = (
-        triggers.select(pl.int_range(pl.len()).alias("trigger"), "root", "tick", "decision_id")
-        .join(best.select("trigger", "priority", "value_micros"), on="trigger", how="left")
-        .sort(_ORDER, descending=[name == "value_micros" for name in _ORDER], nulls_last=True)
-    )
-    new_root = changes(ordered["root"].to_numpy())
-    new_tick = new_root | changes(ordered["tick"].to_numpy())
+    root, tick = triggers["root"].to_numpy(), triggers["tick"].to_numpy()
+    ordered = np.lexsort((_place(triggers["decision_id"]), *_best(candidates, len(triggers)), tick, root))
+    new_root = changes(root[ordered])
+    new_tick = new_root | changes(tick[ordered])
     at = np.arange(len(ordered))
     turn = at - np.maximum.accumulate(np.where(new_tick, at, 0))
     ticks = np.cumsum(new_tick)
@@ -33,4 +29,21 @@ def take_turns(triggers: pl.DataFrame, candidates: pl.DataFrame) -> tuple[Ints, 
     bounds = np.append(np.flatnonzero(changes(kth[order]) | changes(turn[order])), len(order))
     firsts = np.append(np.flatnonzero(changes(kth[order[bounds[:-1]]])), len(bounds) - 1)
     rounds = [bounds[first : last + 1].tolist() for first, last in pairwise(firsts)]
-    return ordered["trigger"].to_numpy()[order], rounds
+    return ordered[order], rounds
+
+
+def _best(candidates: pl.DataFrame, triggers: int) -> tuple[Ints, Ints]:
+    """Return what orders triggers by their best eligible candidate, the lesser key first: value, then tier."""
+    trigger = candidates["trigger"].to_numpy()
+    best = np.flatnonzero(changes(trigger) & candidates["ineligible"].is_null().to_numpy())
+    value, tier = np.full(triggers, _LAST), np.full(triggers, _LAST)
+    value[trigger[best]] = -candidates["value_micros"].gather(best).to_numpy()
+    tier[trigger[best]] = candidates["priority"].gather(best).to_numpy()
+    return value, tier
+
+
+def _place(texts: pl.Series) -> Ints:
+    """Return the place of each text in their order."""
+    places = np.empty(len(texts), np.int64)
+    places[texts.arg_sort().to_numpy()] = np.arange(len(texts))
+    return places

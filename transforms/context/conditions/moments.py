@@ -123,8 +123,11 @@ def _at_most(
 
 def _memory(moment: Moment, since: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of `shard_state.MOMENTS` of one moment."""
-    both = since.join(last, "code", "full", coalesce=True).with_columns(moment=pl.lit(moment.name))
-    return both.select(MOMENTS.keys()).sort("code")
+    codes = np.union1d(since["code"].to_numpy(), last["code"].to_numpy())
+    told = {name: pl.Series(name, [None], pl.Int64).new_from_index(0, len(codes)) for name in ("since", "fired")}
+    for name, table in (("since", since), ("fired", last)):
+        told[name] = told[name].scatter(np.searchsorted(codes, table["code"].to_numpy()), table[name])
+    return pl.DataFrame({"code": codes, "moment": moment.name, **told}, MOMENTS)
 
 
 def _spaced(span: Span, fires: EvaluationPoints, last: pl.DataFrame, again_after: int) -> EvaluationPoints:

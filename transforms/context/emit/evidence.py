@@ -31,14 +31,13 @@ def evidence(plan: ContextPlan, happened: pl.DataFrame, seen: pl.DataFrame) -> p
     read = _read(plan)
     rows = happened.select("name", "event", "reason").with_row_index("row")
     parts = rows.partition_by("name", "event", "reason", as_dict=True, include_key=False)
-    told = [_told(seen, read[what], mine) for what, mine in parts.items() if what in read]
-    found = pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "evidence": pl.String}), *told])
-    return rows.join(found, "row", "left", maintain_order="left")["evidence"]
+    told = [_told(seen, read.get(what), mine) for what, mine in parts.items()]
+    return pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "evidence": pl.String}), *told]).sort("row")["evidence"]
 
 
-def _told(seen: pl.DataFrame, names: frozenset[str], mine: pl.DataFrame) -> pl.DataFrame:
+def _told(seen: pl.DataFrame, names: frozenset[str] | None, mine: pl.DataFrame) -> pl.DataFrame:
     if not names:
-        return mine.with_columns(evidence=pl.lit("{}"))
+        return mine.with_columns(evidence=pl.lit(None if names is None else "{}", pl.String))
     values = seen.select(sorted(names))[mine["row"]]
     return mine.with_columns(evidence=values.to_struct().struct.json_encode())
 

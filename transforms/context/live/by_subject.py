@@ -1,8 +1,9 @@
 """A level of a shard laid out by subject, so that a few subjects can be taken out of it and put back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,14 @@ class BySubject:
 
     def codes_of(self, signals: Sequence[pa.RecordBatch]) -> Ints:
         """Return the codes of those whom signals are about, as far as they are known."""
-        return np.unique(np.fromiter(self._known(signals), np.int64))
+        found = [np.empty(0, np.int64)]
+        for batch in signals:
+            subjects = batch["subject"]
+            subjects = subjects if pa.types.is_dictionary(subjects.type) else subjects.dictionary_encode()
+            names = subjects.dictionary.to_pylist()
+            found.append(np.fromiter(map(self._codes.get, names, repeat(-1)), np.int64, len(names)))
+        codes = np.unique(np.concatenate(found))
+        return codes[codes >= 0]
 
     def in_order(self, codes: Ints) -> Ints:
         """Return codes in the order of the subjects' names."""
@@ -113,12 +121,6 @@ class BySubject:
             else:
                 setattr(memory, kind, table)
         return memory
-
-    def _known(self, signals: Sequence[pa.RecordBatch]) -> Iterator[int]:
-        for batch in signals:
-            subjects = batch["subject"]
-            subjects = subjects if pa.types.is_dictionary(subjects.type) else subjects.dictionary_encode()
-            yield from (code for name in subjects.dictionary.to_pylist() if (code := self._codes.get(name)) is not None)
 
     def _codes_after(self, chosen: Chosen, made: Advanced) -> Ints:
         """Return the code of each subject of a call; new ones, who came between the others, get the highest."""
