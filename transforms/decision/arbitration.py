@@ -1,4 +1,4 @@
-"""Arbitration: what each trigger may still send when its turn comes."""
+"""Arbitration: which trigger of a contact root goes first, and what each may still send when its turn comes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ import polars as pl
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
 from transforms.compiler.offer_definitions import ELIGIBILITY, FIRST_LIMIT, GATES, HAS_MOVED, MOVED, OfferPlan
 from transforms.decision.limits import Checks, lay_out_checks
-from transforms.decision.turns import take_turns
+
+_LAST = np.iinfo(np.int64).max
+"""Comes after all keys."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def arbitrate(
         reservations: Columns `COUNTED`, offer, family, channel, tick: what limits can see of these roots.
         candidates: What `rank_candidates` gives for the triggers.
     """
-    turns, rounds = take_turns(triggers, candidates)
+    turns, rounds = _take_turns(triggers, candidates)
     sizes = np.bincount(candidates["trigger"].to_numpy(), minlength=len(turns))
     rows = spread((np.cumsum(sizes) - sizes)[turns], sizes[turns])  # of the candidates, in the order of their turns
     moved = triggers["moved"].to_numpy()[candidates["trigger"].to_numpy()]
@@ -63,6 +65,45 @@ def arbitrate(
     reasons[:, ELIGIBILITY] = candidates["ineligible"].fill_null(-1).to_numpy()
     _limit_reasons(plan, reasons, rows, checks, arbiter.blocked)
     return Verdicts(chosen, outranked, reasons)
+
+
+def _take_turns(triggers: pl.DataFrame, candidates: pl.DataFrame) -> tuple[Ints, list[list[int]]]:
+    """Order the triggers so that those of different roots are decided at once.
+
+    Returns:
+        The rows of the triggers: the first trigger in the first tick of every root, the second in the first, …, the
+        first in the second, …; and for each k the bounds of the turns in the k-th tick.
+    """
+    root, tick = triggers["root"].to_numpy(), triggers["tick"].to_numpy()
+    ordered = np.lexsort((_place(triggers["decision_id"]), *_best(candidates, len(triggers)), tick, root))
+    new_root = changes(root[ordered])
+    new_tick = new_root | changes(tick[ordered])
+    at = np.arange(len(ordered))
+    turn = at - np.maximum.accumulate(np.where(new_tick, at, 0))
+    ticks = np.cumsum(new_tick)
+    kth: Ints = ticks - np.maximum.accumulate(np.where(new_root, ticks, 0))
+    order = np.lexsort((turn, kth))
+    bounds = np.append(np.flatnonzero(changes(kth[order]) | changes(turn[order])), len(order))
+    firsts = np.append(np.flatnonzero(changes(kth[order[bounds[:-1]]])), len(bounds) - 1)
+    rounds = [bounds[first : last + 1].tolist() for first, last in pairwise(firsts)]
+    return ordered[order], rounds
+
+
+def _best(candidates: pl.DataFrame, triggers: int) -> tuple[Ints, Ints]:
+    """Return what orders triggers by their best eligible candidate, the lesser key first: value, then tier."""
+    trigger = candidates["trigger"].to_numpy()
+    best = np.flatnonzero(changes(trigger) & candidates["ineligible"].is_null().to_numpy())
+    value, tier = np.full(triggers, _LAST), np.full(triggers, _LAST)
+    value[trigger[best]] = -candidates["value_micros"].gather(best).to_numpy()
+    tier[trigger[best]] = candidates["priority"].gather(best).to_numpy()
+    return value, tier
+
+
+def _place(texts: pl.Series) -> Ints:
+    """Return the place of each text in their order."""
+    places = np.empty(len(texts), np.int64)
+    places[texts.arg_sort().to_numpy()] = np.arange(len(texts))
+    return places
 
 
 def _limit_reasons(plan: OfferPlan, reasons: Ints, rows: Ints, checks: Checks, blocked: Bools) -> None:

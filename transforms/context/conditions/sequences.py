@@ -187,10 +187,10 @@ def _waiting(sequence: Sequence, span: Span, ended: pl.DataFrame, gaps: Gaps) ->
     """Let what completes while a feed is down wait for it, or lapse."""
     ticks = ended["tick"].to_numpy()
     lapse = np.maximum(ended["own"].to_numpy() + span.grid.at_least(sequence.within), ticks)
-    over = gaps.over(ticks)
+    known, absent = gaps.absent(ticks, lapse)
     return ended.with_columns(
-        tick=pl.when("completes").then(pl.Series(np.minimum(over, lapse))).otherwise("tick"),
-        completes=pl.col("completes") & pl.Series(over <= lapse),
+        tick=pl.when("completes").then(pl.Series(known)).otherwise("tick"),
+        completes=pl.col("completes") & pl.Series(absent),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from transforms.arrays.dtypes import Ints
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.plain_arrow import plain
 from transforms.context.grid import NEVER, Grid, Span
 from transforms.context.state.shard_state import DOWN
@@ -31,6 +31,16 @@ class Gaps(NamedTuple):
             return ticks
         at = np.searchsorted(self.starts, ticks, "right") - 1
         return np.where((at >= 0) & (ticks < self.ends[at]), self.ends[at], ticks)
+
+    def absent(self, ticks: Ints, lapse: Ints) -> tuple[Ints, Bools]:
+        """Return when it is known that nothing came, and whether it is: an absence waits while a feed is down.
+
+        Args:
+            ticks: When it would be known if no feed were down.
+            lapse: When one that still waits is given up.
+        """
+        over = self.over(ticks)
+        return np.minimum(over, lapse), over <= lapse
 
 
 NO_GAPS = Gaps(np.empty(0, np.int64), np.empty(0, np.int64))

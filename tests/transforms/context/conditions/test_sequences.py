@@ -1,12 +1,16 @@
 """Sequences by example: what completes them and when, what is kept of them, and what a changed playbook keeps."""
 
+import polars as pl
 import pytest
 
 from schemas.playbook_file import parse_playbook
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal
 from transforms.compiler.context_plan import ContextPlan
-from transforms.compiler.load import load_plan
+from transforms.compiler.load import load_plan, load_plans
+from transforms.context.conditions import sequences
+from transforms.context.grid import Grid, Span
+from transforms.context.ingest.source_liveness import feed_batch
 from transforms.context.state import shard_state as memories
 from transforms.context.state.shard_state import ShardState
 
@@ -164,3 +168,42 @@ def test_a_changed_playbook_keeps_what_did_not_change(moment: str, params: str, 
     kernel.advance([], START + 30 * MINUTE)
     assert ticks(kernel) == told
     assert [one.made for one in kernel.triggers] == [{"order_id": "o"}] * len(told)
+
+
+@pytest.mark.parametrize(("down", "told"), [("ticket", [11]), ("order", [])])
+def test_an_absence_waits_for_the_feed_that_could_end_it_alone(down: str, told: list[float]) -> None:
+    kernel = Kernel(plan_of("after: {ticket: any}, without: {order: state = 'c'}, within: 10m"))
+    ticket = Signal("ticket", "t", "net", START + HALF, "anna", {})
+    feed = feed_batch("subscriber", (START + 5 * MINUTE, down, "net", True))
+    kernel.advance([ticket], START + 15 * MINUTE, feeds=[feed])
+    assert ticks(kernel) == told
+
+
+OF_A_HOUSEHOLD = """
+playbook: p
+signals: [usage, order, membership]
+household:
+  moments:
+    q: {after: {order: state = 'a'}, then: {order: state = 'b'}, within: 10m}
+"""
+
+
+@pytest.mark.parametrize(("left", "told"), [((), [4, 7]), ((1, 3), [7]), ((1, 2), [4, 7]), ((2, 6), [4])])
+def test_what_a_member_began_goes_with_it(left: tuple[int, ...], told: list[int]) -> None:
+    (moment,) = load_plans(parse_playbook(OF_A_HOUSEHOLD))["household"].moments
+    sequence = moment.sequence
+    assert sequence is not None
+    rows = {"after": [(0, 1, 2, "a"), (0, 2, 5, "a")], "then": [(0, 1, 3, "b"), (0, 2, 6, "b")]}
+    names = ("code", "member", "time", "id")
+    new = {
+        f"{sequence.key} {part}": pl.DataFrame(
+            [(code, member, minute * MINUTE, key) for code, member, minute, key in mine], names, orient="row"
+        ).with_columns(source=pl.lit("net"))
+        for part, mine in rows.items()
+    }
+    leaves = pl.DataFrame(
+        [(0, *left)] if left else [], dict.fromkeys(("code", "member", "tick"), pl.Int64), orient="row"
+    )
+    leaves = leaves.with_columns(pl.col("tick") * MINUTE)
+    made = sequences.run(sequence, Span(Grid(MINUTE), 0, 20 * MINUTE), 0, {}, new, leaves=leaves)
+    assert (made.points.ticks // MINUTE).tolist() == told

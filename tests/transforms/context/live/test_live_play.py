@@ -80,11 +80,12 @@ UNREAD = """
 playbook: p
 tick: 1m
 contexts_every: 10m
-signals: [usage]
+signals: [usage, order]
 subscriber:
   features:
     n: {count: any, from: usage, window: 2m}
     long: {count: any, from: usage, window: 25m}
+    orders: {count: any, from: order, window: 1d}
   moments: {some: {when: n > 0}}
 """
 LAST = 60
@@ -94,6 +95,7 @@ def test_it_wakes_for_what_no_condition_reads() -> None:
     """On the small grid the long window moves in coarse panes: it sees the rows for more than 25 minutes."""
     plan = bulk.plan_of(UNREAD)
     rows = [Signal("usage", f"{minute}", "net", minute * MINUTE, "ab"[minute % 2], {}) for minute in (1, 12, 13)]
+    rows.append(Signal("order", "o", "shop", 33 * MINUTE, "a", {}))
     kernel, shard, ticks, closed = Kernel(plan), Resident.load(None), set[int](), 0
     while closed < LAST * MINUTE:
         come = min((plan.grid.at_least(row.time + 1) for row in rows if row.time >= closed), default=LAST * MINUTE)
@@ -106,7 +108,8 @@ def test_it_wakes_for_what_no_condition_reads() -> None:
     whole.advance(rows, LAST * MINUTE)
     assert kernel.contexts == whole.contexts
     periodic = {(who, tick // MINUTE) for who, tick in whole.contexts if tick % (10 * MINUTE) == 0}
-    assert periodic == {("b", 10), ("b", 20), ("a", 20), ("b", 30), ("b", 50), ("a", 50)}
+    assert periodic == {("b", 10), ("b", 20), ("a", 20), ("b", 30), ("a", 40), ("b", 50), ("a", 50)}
+    assert {minute for _, minute in periodic} <= ticks
     assert len(ticks) < LAST / 2
 
 
