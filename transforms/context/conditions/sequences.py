@@ -15,7 +15,7 @@ from transforms.context.features.timeline import EvaluationPoints
 from transforms.context.grid import NEVER, Span
 from transforms.context.ingest.ingest import Ingested
 from transforms.context.ingest.source_liveness import NO_GAPS, Feeds, Gaps
-from transforms.context.state.shard_state import ShardState, Tables
+from transforms.context.state.shard_state import ShardState, StepKey, Steps
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SequenceMatches:
     points: EvaluationPoints
     rows: pl.DataFrame
     wakes: tuple[Ints, Ints]
-    tables: Tables
+    tables: Steps
 
 
 def run_all(
@@ -53,8 +53,8 @@ def run(
     sequence: Sequence,
     span: Span,
     lateness: int,
-    before: Tables,
-    new: Tables,
+    before: Steps,
+    new: Steps,
     gaps: Gaps = NO_GAPS,
     leaves: pl.DataFrame | None = None,
 ) -> SequenceMatches:
@@ -87,11 +87,11 @@ def run(
     over, going = pl.col("tick") <= span.upto, ended.filter(pl.col("tick") > span.upto)
     wakes = (np.empty(0, np.int64),) * 2 if sequence.awaits else (going["code"].to_numpy(), going["tick"].to_numpy())
     kept = dict(_kept(sequence, span, lateness, old, fresh, leaves))
-    tables = {f"{sequence.key} {AFTER}": going.select(started.columns), **kept}
+    tables = {StepKey(sequence.key, AFTER): going.select(started.columns), **kept}
     return SequenceMatches(*_completed(sequence, ended.filter(over, "completes")), wakes, tables)
 
 
-def _fresh(sequence: Sequence, span: Span, new: Tables, leaves: pl.DataFrame | None) -> dict[str, pl.DataFrame]:
+def _fresh(sequence: Sequence, span: Span, new: Steps, leaves: pl.DataFrame | None) -> dict[str, pl.DataFrame]:
     """Return the rows that the call brought, those that end something without members who leave by their own tick."""
     own = pl.col("time") - pl.col("time") % span.grid.tick + span.grid.tick
     rows = {part: _rows(sequence, part, new) for part in (AFTER, THEN, WITHOUT)}
@@ -105,11 +105,11 @@ def _kept(
     old: Mapping[str, pl.DataFrame],
     fresh: Mapping[str, pl.DataFrame],
     leaves: pl.DataFrame | None,
-) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield the `then` and `without` rows that a late `after` row may still meet, by the name of their table."""
+) -> Iterator[tuple[StepKey, pl.DataFrame]]:
+    """Yield the `then` and `without` rows that a late `after` row may still meet."""
     for part in (THEN, WITHOUT):
         rows = pl.concat([old[part], fresh[part]]).filter(pl.col("time") > span.upto - lateness)
-        yield f"{sequence.key} {part}", _of_those_there(sequence, rows, leaves, pl.lit(span.upto))
+        yield StepKey(sequence.key, part), _of_those_there(sequence, rows, leaves, pl.lit(span.upto))
 
 
 def _of_those_there(
@@ -126,13 +126,13 @@ def _of_those_there(
     return rows.filter(~pl.int_range(pl.len(), dtype=pl.UInt32).is_in(left["row"].implode()))
 
 
-def _rows(sequence: Sequence, part: str, tables: Tables) -> pl.DataFrame:
+def _rows(sequence: Sequence, part: str, tables: Steps) -> pl.DataFrame:
     """Return the rows of one part; a column that was not kept before is NULL."""
     same = {name: sequence.columns[name] for name in sequence.same}
     told = {"source": pl.String(), "id": pl.String(), **sequence.columns}
     whose = {"member": pl.Int64()} if sequence.by_member else {}
     schema = {"code": pl.Int64(), **whose, "time": pl.Int64(), **(same if part == WITHOUT else told)}
-    rows = tables.get(f"{sequence.key} {part}")
+    rows = tables.get(StepKey(sequence.key, part))
     if rows is None:
         return pl.DataFrame(schema=schema)
     return rows.select(

@@ -20,7 +20,7 @@ from transforms.context.grid import NEVER
 from transforms.context.groups.epochs import Epochs, consents_of
 from transforms.context.groups.member_values import MemberValues
 from transforms.context.state import partial_aggregates
-from transforms.context.state.shard_state import ShardState
+from transforms.context.state.shard_state import PaneKey, ShardState, ValuesKey
 
 MANY = 0.25
 """The share of subjects from which on it is no cheaper to look at them alone."""
@@ -150,7 +150,7 @@ class Features:
         if (name, pane, epochs) not in self._timelines:
             signal = self._plan.signals[name]
             rows = partial_aggregates.of_rows(signal, pane, self._rows(signal, epochs))
-            panes = self._mine(self._memory.panes.get(f"{name} {pane}"))
+            panes = self._mine(self._memory.panes.get(PaneKey(name, pane)))
             if panes is not None:
                 panes = partial_aggregates.of_everybody(epochs.lay(panes)) if signal.by_member else panes
                 both = [partial_aggregates.of_panes(signal, pane, panes), rows]  # sums of panes are wide
@@ -165,7 +165,7 @@ class Features:
             rows = self._rows(self._plan.signals[feature.signal], epochs).select(
                 "code", "time", value=feature.measure.key
             )
-            old = self._mine(self._memory.values.get(f"{feature.signal} {feature.pane} {feature.measure.key}"))
+            old = self._mine(self._memory.values.get(ValuesKey(feature.signal, feature.pane, feature.measure.key)))
             rows = rows.drop_nulls("value")
             if old is not None:
                 old = epochs.lay(old).select(rows.columns)

@@ -1,5 +1,7 @@
 """Who is in a group as of a tick: recipients, and what a group loses with a member that leaves."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -11,7 +13,7 @@ from transforms.context.features.timeline import EvaluationPoints, keys_of
 from transforms.context.grid import NEVER, Grid
 from transforms.context.groups.epochs import keep_rest
 from transforms.context.groups.member_values import keep_last
-from transforms.context.state.shard_state import ShardState
+from transforms.context.state.shard_state import ShardState, Tables
 
 KEPT = "people"
 """The name under which a memory keeps what members told."""
@@ -60,7 +62,8 @@ def take_people(grid: Grid, memory: ShardState, told: pl.DataFrame | None) -> pl
 def keep_people(people: pl.DataFrame, memory: ShardState, leaves: pl.DataFrame) -> None:
     """Keep what is known of those who are still there at the closed tick, and nothing through those who left."""
     if leaves.height:
-        for tables in (memory.rows, memory.panes, memory.values):
+        of_members: tuple[Tables[Any], ...] = (memory.rows, memory.panes, memory.values)
+        for tables in of_members:
             tables.update({name: keep_rest(table, leaves) for name, table in tables.items()})
     if MEMBERS in memory.rows:
         memory.rows[MEMBERS] = keep_last(memory.rows[MEMBERS])

@@ -16,7 +16,7 @@ from transforms.compiler.definitions import Measure
 from transforms.compiler.features import MEMBER, SUBSCRIBER
 from transforms.context.ingest.dedup import duplicates, signal_hash
 from transforms.context.ingest.sequence_rows import rows_of
-from transforms.context.state.shard_state import ShardState
+from transforms.context.state.shard_state import ShardState, StepKey
 
 COUNTED = ("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending", "groups_too_large")
 COMMON = ("id", "source", "time", "subject")
@@ -32,7 +32,7 @@ class Ingested:
         late: Codes of the subjects of which a late row was applied.
         new: Code and first tick of each subject that was unknown.
         applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
-        steps: Rows that play a part in sequences, by the name of their table.
+        steps: Rows that play a part in sequences.
         rows: Per signal, what was added to the rows of the memory.
         seen: What was added to the ids that it has seen.
         counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending. Groups
@@ -44,7 +44,7 @@ class Ingested:
     late: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     new: tuple[Ints, Ints] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64)))
     applied: dict[str, pl.DataFrame] = field(default_factory=dict)
-    steps: dict[str, pl.DataFrame] = field(default_factory=dict)
+    steps: dict[StepKey, pl.DataFrame] = field(default_factory=dict)
     rows: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
     seen: list[pl.DataFrame] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
@@ -145,10 +145,8 @@ def _apply(
     frame = _of_members(signal, local_time(plan, signal, frame))
     _remember(signal, memory, frame, ingested)
     for key, step in signal.steps:
-        name = f"{key} {step.part}"
-        ingested.steps[name] = pl.concat(
-            [ingested.steps.get(name, pl.DataFrame()), rows_of(step, frame)], how="diagonal"
-        )
+        of = StepKey(key, step.part)
+        ingested.steps[of] = pl.concat([ingested.steps.get(of, pl.DataFrame()), rows_of(step, frame)], how="diagonal")
     late = np.zeros(len(times), bool) if memory.closed is None else plan.grid.after(times) <= memory.closed
     if signal.passed is not None:
         ingested.applied[signal.signal] = frame.select("code", "time", *sorted(signal.passed), late=pl.Series(late))

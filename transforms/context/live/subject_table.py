@@ -1,6 +1,7 @@
 """A table of rows by subject, from which those of a few are quickly taken."""
 
 from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -95,31 +96,31 @@ class SubjectTable:
         return self._table.rows(rows, pl.Series("code", np.repeat(places, counts), pl.Int64))
 
 
-class Taken(MutableMapping[str, pl.DataFrame]):
+class Taken(MutableMapping[Any, pl.DataFrame]):
     """Tables of some subjects, each taken from its table when it is first asked for."""
 
-    def __init__(self, sources: dict[str, Callable[[], pl.DataFrame]]) -> None:
+    def __init__(self, sources: dict[Any, Callable[[], pl.DataFrame]]) -> None:
         """Start with what there is to take."""
-        self._sources, self._made = sources, dict[str, pl.DataFrame]()
+        self._sources, self._made = sources, dict[Any, pl.DataFrame]()
 
-    def __getitem__(self, name: str) -> pl.DataFrame:
+    def __getitem__(self, name: Any) -> pl.DataFrame:
         """Return a table."""
         if name not in self._made:
             self._made[name] = self._sources[name]()
         return self._made[name]
 
-    def __setitem__(self, name: str, table: pl.DataFrame) -> None:
+    def __setitem__(self, name: Any, table: pl.DataFrame) -> None:
         """Put another table in its place."""
         self._made[name] = table
         self._sources.setdefault(name, lambda: table)
 
-    def __delitem__(self, name: str) -> None:
+    def __delitem__(self, name: Any) -> None:
         """Remove a table."""
         del self._sources[name]
         self._made.pop(name, None)
 
-    def __iter__(self) -> Iterator[str]:
-        """Return the names of all."""
+    def __iter__(self) -> Iterator[Any]:
+        """Return the keys of all."""
         return iter(self._sources)
 
     def __len__(self) -> int:

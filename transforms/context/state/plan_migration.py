@@ -12,7 +12,7 @@ from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.features.windows import empty_rows
 from transforms.context.grid import Span
 from transforms.context.state import partial_aggregates
-from transforms.context.state.shard_state import ShardState
+from transforms.context.state.shard_state import PaneKey, ShardState, ValuesKey
 
 DEFINITION_CHANGED = "definition_changed"
 """The reason of what happens at the first tick of a version because of it."""
@@ -118,12 +118,13 @@ def _adopt_tables(plan: ContextPlan, memory: ShardState) -> None:
         if signal.measures and name in rows:
             memory.rows[name] = _of_signal(signal, rows[name])
         for pane in signal.panes:
-            key = f"{name} {pane}"
+            key = PaneKey(name, pane)
             if key in panes:
                 shape = partial_aggregates.compact(signal, pane, None, empty_rows(signal))
                 memory.panes[key] = _shaped(panes[key], shape)
-            cells = [f"{key} {measure.key}" for measure in partial_aggregates.distinct_measures(signal, pane)]
-            memory.values |= {cell: values[cell] for cell in cells if cell in values}
+            measures = partial_aggregates.distinct_measures(signal, pane)
+            wanted = [ValuesKey(name, pane, measure.key) for measure in measures]
+            memory.values |= {of: values[of] for of in wanted if of in values}
 
 
 def _of_signal(signal: SignalPlan, rows: pl.DataFrame) -> pl.DataFrame:

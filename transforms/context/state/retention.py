@@ -9,7 +9,7 @@ from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.context.features.windows import empty_rows
 from transforms.context.grid import EVER
 from transforms.context.state import partial_aggregates
-from transforms.context.state.shard_state import ShardState, Tables
+from transforms.context.state.shard_state import Key, PaneKey, ShardState, Tables, ValuesKey
 
 
 def compact(plan: ContextPlan, memory: ShardState) -> None:
@@ -23,12 +23,12 @@ def compact(plan: ContextPlan, memory: ShardState) -> None:
         if signal.panes and len(due):
             memory.rows[name] = rows.filter(~old)
             for pane in signal.panes:
-                key = f"{name} {pane}"
+                key = PaneKey(name, pane)
                 memory.panes[key] = partial_aggregates.compact(signal, pane, memory.panes.get(key), due)
                 for measure in partial_aggregates.distinct_measures(signal, pane):
-                    cell = f"{key} {measure.key}"
-                    memory.values[cell] = partial_aggregates.compact_values(
-                        signal, pane, measure.key, memory.values.get(cell), due
+                    of = ValuesKey(name, pane, measure.key)
+                    memory.values[of] = partial_aggregates.compact_values(
+                        signal, pane, measure.key, memory.values.get(of), due
                     )
 
 
@@ -41,9 +41,9 @@ def prune(plan: ContextPlan, memory: ShardState) -> None:
         starts = {pane: _start(signal, pane, memory.closed) for pane in (0, *signal.panes)}
         _keep(memory.rows, name, min(starts.values()))
         for pane in signal.panes:
-            for tables in (memory.panes, memory.values):
-                for key in [key for key in tables if f"{key} ".startswith(f"{name} {pane} ")]:
-                    _keep(tables, key, starts[pane])
+            _keep(memory.panes, PaneKey(name, pane), starts[pane])
+            for key in [key for key in memory.values if (key.signal, key.pane) == (name, pane)]:
+                _keep(memory.values, key, starts[pane])
     memory.seen = memory.seen.filter(pl.col("time") + plan.dedup_horizon >= memory.closed)
 
 
@@ -71,6 +71,6 @@ def _start(signal: SignalPlan, pane: int, closed: int) -> int:
     return (closed - reach) // pane * pane if pane else closed - reach
 
 
-def _keep(tables: Tables, key: str, start: int) -> None:
+def _keep(tables: Tables[Key], key: Key, start: int) -> None:
     if key in tables and len(old := tables[key]) and old["time"].to_numpy().min() < start:
         tables[key] = old.filter(pl.col("time") >= start)

@@ -1,7 +1,8 @@
 """The state of one shard of contexts, in memory and as a blob."""
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -30,7 +31,32 @@ MOMENTS = {"code": pl.Int64, "moment": pl.String, "since": pl.Int64, "fired": pl
 MOST_SUBJECTS = 2**23
 """How many subjects a shard has room for; see `timeline.keys_of`."""
 
-Tables = MutableMapping[str, pl.DataFrame]
+
+class PaneKey(NamedTuple):
+    """Names the compacted rows of a signal in panes of one length."""
+
+    signal: str
+    pane: int
+
+
+class ValuesKey(NamedTuple):
+    """Names the different values of a measure of a signal in panes of one length."""
+
+    signal: str
+    pane: int
+    measure: str
+
+
+class StepKey(NamedTuple):
+    """Names the rows that play a part in a sequence."""
+
+    sequence: str
+    part: str
+
+
+Key = TypeVar("Key")
+Tables = MutableMapping[Key, pl.DataFrame]
+Steps = Tables[StepKey]
 
 _HEADER = ("closed", "complete_from", "latest", "definitions", "since")
 
@@ -47,13 +73,13 @@ class ShardState:
         since: Since when the input of a feature is complete that a later version brought, by its key.
         subjects: Column `subject`, the ids, sorted; column `changed`, since its context was last written.
         rows: Per signal: code, time, measures; with source and id where ties matter; sorted by code and time.
-        panes: Per "signal pane": compacted rows; see `parts.compact`.
-        values: Per "signal pane measure": compacted different values.
+        panes: Compacted rows; see `partial_aggregates.compact`.
+        values: Compacted different values.
         seen: Hashes of the ids of applied signals, with their times.
         members: One row a membership: since when, the last tick at which `enter` was true before it
             became false, and the present levels of both conditions.
         moments: Where a moment's condition is true, since when; when it last fired.
-        steps: Per "sequence part": code, time and columns of the rows that may still complete or end a sequence.
+        steps: Code, time and columns of the rows that may still complete or end a sequence.
         fading: Per hash of a derived value's definition, what is left of it; see `fading.KEPT`.
         down: The feeds that are down: type of signal and source.
         groups: What is known of who is in which group; see `identity.KEPT`, `people.KEPT` and `sizes.KEPT`.
@@ -65,16 +91,16 @@ class ShardState:
     definitions: dict[str, str] = field(default_factory=dict)
     since: dict[str, int] = field(default_factory=dict)
     subjects: pl.DataFrame = field(default_factory=lambda: _empty({"subject": pl.String, "changed": pl.Boolean}))
-    rows: Tables = field(default_factory=dict)
-    panes: Tables = field(default_factory=dict)
-    values: Tables = field(default_factory=dict)
+    rows: Tables[str] = field(default_factory=dict)
+    panes: Tables[PaneKey] = field(default_factory=dict)
+    values: Tables[ValuesKey] = field(default_factory=dict)
     seen: pl.DataFrame = field(default_factory=lambda: _empty(SEEN))
     members: pl.DataFrame = field(default_factory=lambda: _empty(MEMBERS))
     moments: pl.DataFrame = field(default_factory=lambda: _empty(MOMENTS))
     down: pl.DataFrame = field(default_factory=lambda: _empty(DOWN))
-    steps: Tables = field(default_factory=dict)
-    fading: Tables = field(default_factory=dict)
-    groups: Tables = field(default_factory=dict)
+    steps: Steps = field(default_factory=dict)
+    fading: Tables[str] = field(default_factory=dict)
+    groups: Tables[str] = field(default_factory=dict)
 
     def coded(self) -> list[pl.DataFrame]:
         """Return every table that has a column `code`."""
@@ -142,10 +168,16 @@ class ShardState:
         self.steps = {name: in_order(table, "code", "time") for name, table in self.steps.items()}
         self.seen = self.seen.sort("code", "time", "hash")
 
-    def named(self) -> dict[str, Tables]:
-        """Return the tables that there are several of, by kind and name."""
-        tables = {"rows": self.rows, "panes": self.panes, "values": self.values}
-        return {**tables, "steps": self.steps, "fading": self.fading, "groups": self.groups}
+    def named(self) -> dict[str, Tables[Any]]:
+        """Return the tables that there are several of, by kind and key."""
+        return {
+            "rows": self.rows,
+            "panes": self.panes,
+            "values": self.values,
+            "steps": self.steps,
+            "fading": self.fading,
+            "groups": self.groups,
+        }
 
     def change(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         """Change every table that has a column `code`."""
@@ -157,7 +189,7 @@ class ShardState:
 def dump(memory: ShardState) -> bytes:
     """Return the blob of a state."""
     header = {name: getattr(memory, name) for name in _HEADER}
-    tables = {f"{kind} {name}": table for kind, group in memory.named().items() for name, table in group.items()}
+    tables = {f"{kind} {_text(key)}": table for kind, group in memory.named().items() for key, table in group.items()}
     singles = {
         "subjects": memory.subjects,
         "seen": memory.seen,
@@ -175,13 +207,30 @@ def load(blob: bytes | None) -> ShardState:
     header, stored = table_blob.load(KIND, blob)
     memory = ShardState(**{name: header[name] for name in _HEADER})
     for name, table in stored.items():
-        kind, _, key = name.partition(" ")
+        kind, _, text = name.partition(" ")
         frame = _from_arrow(table)
-        if key:
-            getattr(memory, kind)[key] = frame
+        if text:
+            getattr(memory, kind)[_KEYS.get(kind, str)(text)] = frame
         else:
             setattr(memory, kind, frame)
     return memory
+
+
+_KEYS: Mapping[str, Callable[[str], Any]] = {
+    "panes": lambda text: PaneKey(*_split(text)),
+    "values": lambda text: ValuesKey(*_split(text)),
+    "steps": lambda text: StepKey(*text.split(" ")),
+}
+"""What reads the key of a table, by kind, where it is not its text: no part of one has a blank."""
+
+
+def _text(key: str | tuple[object, ...]) -> str:
+    return key if isinstance(key, str) else " ".join(map(str, key))
+
+
+def _split(text: str) -> Iterator[Any]:
+    signal, pane, *measure = text.split(" ")
+    yield from (signal, int(pane), *measure)
 
 
 def _to_arrow(table: pl.DataFrame) -> pa.Table:

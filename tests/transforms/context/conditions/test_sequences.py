@@ -12,7 +12,7 @@ from transforms.context.conditions import sequences
 from transforms.context.grid import Grid, Span
 from transforms.context.ingest.source_liveness import feed_batch
 from transforms.context.state import shard_state as memories
-from transforms.context.state.shard_state import ShardState
+from transforms.context.state.shard_state import ShardState, StepKey
 
 START = 29_460_000 * MINUTE
 HALF = 30_000
@@ -196,7 +196,7 @@ def test_what_a_member_began_goes_with_it(left: tuple[int, ...], told: list[int]
     rows = {"after": [(0, 1, 2, "a"), (0, 2, 5, "a")], "then": [(0, 1, 3, "b"), (0, 2, 6, "b")]}
     names = ("code", "member", "time", "id")
     new = {
-        f"{sequence.key} {part}": pl.DataFrame(
+        StepKey(sequence.key, part): pl.DataFrame(
             [(code, member, minute * MINUTE, key) for code, member, minute, key in mine], names, orient="row"
         ).with_columns(source=pl.lit("net"))
         for part, mine in rows.items()

@@ -43,4 +43,7 @@ def test_panes_are_kept_for_their_own_windows_alone() -> None:
     kernel.advance([Signal("usage", f"{day}", "net", day * DAY, "a", {}) for day in range(90)], 90 * DAY)
     assert kernel.advanced is not None
     memory = shard_state.load(kernel.advanced.dump())
-    assert {name: table.height for name, table in memory.panes.items()} == {"usage 300000": 2, "usage 3600000": 60}
+    assert {name: table.height for name, table in memory.panes.items()} == {
+        ("usage", 300_000): 2,
+        ("usage", 3_600_000): 60,
+    }
