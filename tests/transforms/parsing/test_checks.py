@@ -53,3 +53,9 @@ def test_a_whole_number_may_look_like_a_date(number: int, looks: bool) -> None:
     ((_, reason, told),) = problems.bad()
     assert reason == "before_earliest"
     assert ("looks like a date, YYYYMMDD," in told) == looks
+
+
+def test_a_text_that_is_empty_and_one_that_is_missing() -> None:
+    problems = Problems(3)
+    check_field(pa.array(["", None, "x"]), Field("id", pa.string(), True, 0, None, None, ""), problems)
+    assert [(row, told) for row, _, told in problems.bad()] == [(0, "`id` is empty"), (1, "`id` is missing")]

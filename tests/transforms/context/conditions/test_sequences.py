@@ -201,9 +201,7 @@ def test_what_a_member_began_goes_with_it(left: tuple[int, ...], told: list[int]
         ).with_columns(source=pl.lit("net"))
         for part, mine in rows.items()
     }
-    leaves = pl.DataFrame(
-        [(0, *left)] if left else [], dict.fromkeys(("code", "member", "tick"), pl.Int64), orient="row"
-    )
-    leaves = leaves.with_columns(pl.col("tick") * MINUTE)
+    schema = dict.fromkeys(("code", "member", "tick"), pl.Int64)
+    leaves = pl.DataFrame([(0, *left)], schema, orient="row").with_columns(pl.col("tick") * MINUTE) if left else None
     made = sequences.run(sequence, Span(Grid(MINUTE), 0, 20 * MINUTE), 0, {}, new, leaves=leaves)
     assert (made.points.ticks // MINUTE).tolist() == told

@@ -21,7 +21,7 @@ from tests.transforms.context.erasure.test_erase import aimed
 from tests.transforms.context.test_advance import examples, plan_of, reference
 from tests.transforms.context.test_groups import plans_of
 from tests.transforms.context.test_groups import reference as world_of
-from transforms.compiler.load import load_plans
+from transforms.compiler.load import load_plan, load_plans
 from transforms.context.advance import advance
 from transforms.context.advance_levels import advance_levels
 from transforms.context.run import Options
@@ -293,3 +293,15 @@ def test_members_of_a_segment_that_is_no_more_leave() -> None:
     assert counted(parts, "exited") == {(width, end_of(5 * MINUTE, width), "busy", "exited"): 1 for width in WIDTHS}
     dwell = parts.filter(pl.col("measure") == "dwell")
     assert dwell["value"].to_list() == [f"{2 * MINUTE}", f"{2 * MINUTE}"]  # from 3 to 5
+
+
+def test_who_has_a_row_in_the_longest_window_is_known() -> None:
+    text = BOOK.partition("  features")[0]
+    book = f"""{text}  features:
+    a: {{count: any, from: usage, window: 15m}}
+    b: {{count: any, from: usage, window: 2m}}
+  segments: {{never: {{enter: a > 99}}}}
+"""
+    made = advance(load_plan(parse_playbook(book)), None, batches(plan_of(book), ROWS[:1]), 28 * MINUTE, stats=WIDTHS)
+    known = merged(made.outputs.stats.to_batches()).filter(pl.col("measure") == "known", pl.col("width") == WIDTHS[0])
+    assert known.select(pl.col("end") // MINUTE, "n").rows() == [(4, 1), (8, 1), (12, 1), (16, 1)]

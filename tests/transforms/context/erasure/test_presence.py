@@ -72,3 +72,15 @@ def test_a_state_does_not_tell_how_the_span_was_cut() -> None:
     whole, parts = advanced(erased, 30), advanced(erased, 2, 4, 6, 30)
     assert whole[-1].dump() == parts[-1].dump()
     assert len(whole[-1].levels.tombstones[0]) == len(erased)
+
+
+def test_two_erasures_of_one_subject_remove_it_once() -> None:
+    plan, options = PLANS["subscriber"], Options(salt=SALT)
+    rows = [Signal("usage", f"{n}", "net", START + n, "a", {}) for n in range(3)]
+    made = advance_levels([plan], None, batches(plan, rows), START + MINUTE, options)
+    requests = [Signal("erasure", name, "law", START + MINUTE, "a", {}) for name in ("e", "f")]
+    told = [batch_of("erasure", "subscriber", (), requests)]
+    made = advance_levels([plan], made.levels, told, START + 2 * MINUTE, options)
+    removed = pl.concat([pl.DataFrame(one) for one in made.erased[0].removed])
+    counts = removed.filter(pl.col("table") == "features").group_by("id").agg(pl.col("rows").sum()).sort("id")
+    assert counts.rows() == [("e", 3), ("f", 3)]

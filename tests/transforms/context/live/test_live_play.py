@@ -120,3 +120,40 @@ def test_what_is_told_of_feeds_concerns_everybody() -> None:
     shard.advance(plan, [], 2 * MINUTE)
     shard.advance(plan, [feed_batch("subscriber", (3 * MINUTE, "usage", "net", True))], 3 * MINUTE)
     assert shard.memory().down.rows() == [("usage", "net")]
+
+
+HOMES = """
+playbook: p
+tick: 1m
+signals: [usage, membership]
+subscriber: {features: {n: {count: any, from: usage, window: 5m}}}
+household:
+  features: {uses: {count: any, from: usage, window: 30m}, users: {distinct: subscriber, from: usage, window: 30m}}
+  segments: {busy: {enter: uses > 1}}
+"""
+
+
+def homes(minute: float, subscriber: str, group: str | None) -> Signal:
+    """Return a usage, or who joins or leaves a household."""
+    time, name = round(minute * MINUTE), f"{minute} {subscriber}"
+    if group is None:
+        return Signal("usage", name, "net", time, subscriber, {})
+    change = "left" if group.startswith("-") else "joined"
+    payload = {"group": group.strip("-"), "group_kind": "household", "role": "member", "change": change}
+    return Signal("membership", name, "crm", time, subscriber, payload)
+
+
+def test_what_a_group_loses_is_lost_live_too() -> None:
+    told = [(0.1 * n, who, home) for n, (who, home) in enumerate([("a", "h"), ("b", "h"), ("c", "i"), ("d", "i")])]
+    told += [(minute + 0.5, who, None) for minute in range(1, 12) for who in "abcd" if minute % 3 or who in "ac"]
+    rows = [homes(*one) for one in [*told, (6.2, "a", "-h"), (8.2, "d", "-i")]]
+    found = []
+    for live in (True, False):
+        stages = Stages(bulk_groups.plans_of(HOMES), live=live)
+        for upto in range(MINUTE, 20 * MINUTE, MINUTE):
+            stages.advance([row for row in rows if upto - MINUTE <= row.time < upto], upto)
+        (shard,) = stages.shards["household"]
+        found.append(shard)
+    assert found[0].transitions == found[1].transitions
+    assert found[0].contexts == found[1].contexts
+    assert {(one.name, one.subject) for one in found[0].transitions} == {("busy", "h"), ("busy", "i")}
