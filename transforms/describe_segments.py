@@ -32,8 +32,8 @@ def described(versions: Versions, level: str, parts: Iterable[pa.RecordBatch]) -
         segments |= {name: segment.describe for name, segment in book.segments.items()}
         words |= words_of(book)
     stats = stats_of(sums, level, segments)
-    told = alerts(stats, [*posters(versions, level)])
-    return {"segment_stats": stats, "segment_profiles": profiles_of(sums, level, words), "alerts": told}
+    raised = alerts(stats, [*posters(versions, level)])
+    return {"segment_stats": stats, "segment_profiles": profiles_of(sums, level, words), "alerts": raised}
 
 
 def split(batch: pa.RecordBatch, width: int) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -104,8 +104,8 @@ class DescribeSegments(beam.PTransform):
         windows = {"all": by_level}
         if not self.bounded:
             windows = {name: self._windows(by_level, name, width) for width, name in WINDOWS.items()}
-        told = [self._told(feed, name) for name, feed in windows.items()]
-        return {name: [each[name] for each in told] | f"Flatten {name}" >> beam.Flatten() for name in OUTPUTS}
+        outputs = [self._outputs(feed, name) for name, feed in windows.items()]
+        return {name: [each[name] for each in outputs] | f"Flatten {name}" >> beam.Flatten() for name in OUTPUTS}
 
     def _windows(self, parts: beam.PCollection[LevelParts], name: str, width: int) -> beam.PCollection[LevelParts]:
         """Put the parts of each window of a width into Beam's."""
@@ -119,10 +119,10 @@ class DescribeSegments(beam.PTransform):
         by_window = beam.FlatMap(_by_window, width).with_output_types(LevelParts)
         return parts | f"Split {name}" >> by_window | f"Window {name}" >> windows
 
-    def _told(self, parts: beam.PCollection[LevelParts], name: str) -> dict[str, Any]:
+    def _outputs(self, parts: beam.PCollection[LevelParts], name: str) -> dict[str, Any]:
         """Describe each group of parts."""
-        tell = beam.ParDo(_Describe(Versions((self.playbook, *self.later)), self.bounded))
-        tell = tell.with_output_types(pa.RecordBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
-        tell = tell.with_outputs(*OUTPUTS)
-        made = parts | f"Gather {name}" >> beam.GroupByKey() | f"Describe {name}" >> tell
+        describe = beam.ParDo(_Describe(Versions((self.playbook, *self.later)), self.bounded))
+        describe = describe.with_output_types(pa.RecordBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
+        describe = describe.with_outputs(*OUTPUTS)
+        made = parts | f"Gather {name}" >> beam.GroupByKey() | f"Describe {name}" >> describe
         return {one: made[one] | f"Unwindow {name} {one}" >> beam.WindowInto(GlobalWindows()) for one in OUTPUTS}

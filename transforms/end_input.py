@@ -9,15 +9,15 @@ from apache_beam.metrics import Metrics
 from transforms.shell.end_of_input import end_batch, end_tick
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
 
-Told = tuple[int, int | None]
+Latest = tuple[int, int | None]
 
 
-def greatest_time(element: ShardBatch) -> Told:
+def greatest_time(element: ShardBatch) -> Latest:
     """Return the greatest event time of a packed batch, milliseconds, for the one who tells."""
     return 0, element[1].latest
 
 
-class _Tell(beam.DoFn):
+class _End(beam.DoFn):
     """Makes the batches that end the input of all shards."""
 
     def __init__(self, end: "EndInput") -> None:
@@ -60,7 +60,7 @@ class EndInput(beam.PTransform):
 
     def expand(self, signals: beam.PCollection[ShardBatch]) -> beam.PCollection[ShardBatch]:
         """Gather the greatest time of each batch, and tell all; also where there is none."""
-        times = signals | "Times" >> beam.Map(greatest_time).with_output_types(Told)
-        none = signals.pipeline | "NoTime" >> beam.Create([(0, None)], reshuffle=False).with_output_types(Told)
+        times = signals | "Times" >> beam.Map(greatest_time).with_output_types(Latest)
+        none = signals.pipeline | "NoTime" >> beam.Create([(0, None)], reshuffle=False).with_output_types(Latest)
         gathered = (times, none) | "All" >> beam.Flatten() | "Gather" >> beam.GroupByKey()
-        return gathered | "Tell" >> beam.ParDo(_Tell(self)).with_output_types(ShardBatch)
+        return gathered | "Tell" >> beam.ParDo(_End(self)).with_output_types(ShardBatch)

@@ -74,7 +74,7 @@ class _Watch(beam.DoFn):
         self._timer.at(max(first, (closed.read() or 0) + self._grid.tick), wake, timer)
 
     @on_timer(TIMER)
-    def tell(
+    def advance(
         self,
         key: Any = beam.DoFn.KeyParam,
         fired: Timestamp = beam.DoFn.TimestampParam,
@@ -101,9 +101,9 @@ class _Watch(beam.DoFn):
         following = next_turn(now, later, timeout)
         if following is not None and not self._timer.bounded:
             self._timer.at(following, wake, timer)
-        yield from self._told(signal, source, turns)
+        yield from self._batches(signal, source, turns)
 
-    def _told(self, signal: str, source: str, turns: Sequence[tuple[int, bool]]) -> Iterator[Any]:
+    def _batches(self, signal: str, source: str, turns: Sequence[tuple[int, bool]]) -> Iterator[Any]:
         for tick, down in turns:
             for kind in self._kinds:
                 packed = PackedBatch.of(feed_batch(kind, (tick, signal, source, down)))
@@ -134,5 +134,5 @@ class WatchFeeds(beam.PTransform):
     def expand(self, signals: beam.PCollection[ShardBatch]) -> Any:
         """Find the feeds, and watch each."""
         feeds = signals | "Hear" >> beam.ParDo(_Hear(self.playbook)).with_output_types(Heard)
-        told = beam.ParDo(_Watch(self)).with_output_types(ShardBatch, groups=ShardBatch)
-        return feeds | "Watch" >> told.with_outputs("groups", main="signals")
+        watcher = beam.ParDo(_Watch(self)).with_output_types(ShardBatch, groups=ShardBatch)
+        return feeds | "Watch" >> watcher.with_outputs("groups", main="signals")

@@ -113,8 +113,8 @@ class LevelCompiler:
         kind = self._compiling.name
         plans = {name: signal_plan(kind, name, features, sequences) for name in self._playbook.signals}
         if kind in GROUPS:
-            told = consent_of_members(self._compiling)
-            plans[MEMBERS] = signal_plan(kind, MEMBERS, features, sequences, told)
+            consent = consent_of_members(self._compiling)
+            plans[MEMBERS] = signal_plan(kind, MEMBERS, features, sequences, consent)
         return plans
 
     def _check_lets(self) -> None:
@@ -130,8 +130,8 @@ class LevelCompiler:
         """Tell once, not at each expression, that profiles are read and are no signal of the playbook."""
         missing = sorted(name for name in read if name.startswith(f"{PROFILE}."))
         if missing and PROFILE not in self._known:
-            told = f"`{missing[0]}` is read, and `{PROFILE}` is not one of them"
-            self._compiling.fail_at(("signals",), told, f"add `{PROFILE}` to `signals`")
+            message = f"`{missing[0]}` is read, and `{PROFILE}` is not one of them"
+            self._compiling.fail_at(("signals",), message, f"add `{PROFILE}` to `signals`")
             self._lost |= {*missing}
 
     def _stop_if_wrong(self) -> None:
@@ -151,9 +151,9 @@ class LevelCompiler:
         except CycleError as error:
             names = error.args[1]
             section = "derived" if names[0] in level.derived else "segments"
-            told = " reads ".join(f"`{name}`" for name in reversed(names))
+            circle = " reads ".join(f"`{name}`" for name in reversed(names))
             hint = "let one of them read features only; a segment also waits for those that go before it in its set"
-            self._compiling.fail((section, names[0]), f"{told}: a circle", hint)
+            self._compiling.fail((section, names[0]), f"{circle}: a circle", hint)
             return [*texts]
 
     def _read(self, name: str, texts: list[str]) -> set[str]:

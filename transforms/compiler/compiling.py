@@ -74,5 +74,5 @@ class Compiling:
 
     def fail_at(self, path: KeyPath, message: str, hint: str = "", quoted: str = "") -> None:
         """Note a mistake at `path` in the playbook."""
-        told = f"`{'.'.join(map(str, path))}`: {message}"
-        self.errors.append(self.playbook.error(path, told, quoted, hint))
+        mistake = f"`{'.'.join(map(str, path))}`: {message}"
+        self.errors.append(self.playbook.error(path, mistake, quoted, hint))

@@ -17,7 +17,7 @@ PROFILING = "consent.profiling"
 
 _OF_PROFILING = "purpose = 'profiling'"
 _UNTIL = f"COALESCE(valid_until, {NO_END})"
-_SAID = f"CASE WHEN state = 'granted' THEN {_UNTIL} ELSE -{_UNTIL} END"
+_VALIDITY = f"CASE WHEN state = 'granted' THEN {_UNTIL} ELSE -{_UNTIL} END"
 """Until when a consent is granted; the same below zero if it is withdrawn."""
 
 
@@ -35,10 +35,10 @@ def consent_features(compiling: Compiling, contracts: Mapping[str, Contract]) ->
         return []
     scope = signal_scope(contracts[CONSENT], SUBSCRIBER)
     try:
-        where, value = (compile_expression(text, scope) for text in (_OF_PROFILING, _SAID))
+        where, value = (compile_expression(text, scope) for text in (_OF_PROFILING, _VALIDITY))
     except ExpressionError as error:
-        told = f"the contract of `{CONSENT}` does not tell who consents: {error.message}"
-        compiling.fail_at(("signals",), told, f"use the built-in `{CONSENT}`")
+        message = f"the contract of `{CONSENT}` does not tell who consents: {error.message}"
+        compiling.fail_at(("signals",), message, f"use the built-in `{CONSENT}`")
         return []
     zone = compiling.playbook.time_zone
     measure = measure_of(CONSENT, None, where, 0, pl.Int64(), zone, "latest", value)

@@ -112,8 +112,8 @@ class Feature:
     @cached_property
     def key(self) -> str:
         """Hash of the definition, whatever its name: what stays the same when a playbook changes keeps its history."""
-        said = [self.measure.key, self.aggregate, str(self.window), str(self.offset), *filter(None, [self.consent])]
-        return hashlib.blake2b(apart(*said), digest_size=6).hexdigest()
+        parts = [self.measure.key, self.aggregate, str(self.window), str(self.offset), *filter(None, [self.consent])]
+        return hashlib.blake2b(apart(*parts), digest_size=6).hexdigest()
 
     def complete_at(self, since: int) -> int:
         """Return from when on its window has nothing before `since`, the pane of its tail included; milliseconds."""

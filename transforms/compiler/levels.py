@@ -41,7 +41,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
             plan,
             record=record,
             roles=_roles(playbook, plan),
-            told_segments=_told(playbook, plan),
+            told_segments=_announced(playbook, plan),
             contacts_matter=playbook.contacts_matter,
             max_members=playbook.max_members,
             min_confidence=playbook.min_confidence,
@@ -88,8 +88,8 @@ def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:
         made, known = plan.trigger_columns, context | evidence
         for name, dtype in (mine | made).items():
             if known.get(name, dtype) != dtype:
-                told = f"`{name}` is {dtype} here and {known[name]} at another level"
-                errors.append(playbook.error((kind,), told, hint="give one of them another name"))
+                message = f"`{name}` is {dtype} here and {known[name]} at another level"
+                errors.append(playbook.error((kind,), message, hint="give one of them another name"))
         context |= mine
         segments = {segment.name: pl.Boolean() for segment in plan.segments}
         read = {name for _, condition in triggering(plan) for name in condition.columns}
@@ -113,17 +113,17 @@ def _forward(plan: ContextPlan) -> Forward:
 
 def _passing(name: str, signal: SignalPlan, forwards: Sequence[Forward]) -> SignalPlan:
     """Return what subscribers take from a signal, with what they pass on of it."""
-    told = [forward.signals[name] for forward in forwards if name in forward.signals]
+    forwarded = [forward.signals[name] for forward in forwards if name in forward.signals]
     if name == MEMBERSHIP and forwards:
-        told.append(("group_kind", "group", "state", "role", "confidence", "source", "id"))
-    if not told:
+        forwarded.append(("group_kind", "group", "state", "role", "confidence", "source", "id"))
+    if not forwarded:
         return signal
-    passed = frozenset(column for columns in told for column in columns) - {SUBSCRIBER}
+    passed = frozenset(column for columns in forwarded for column in columns) - {SUBSCRIBER}
     columns = sorted({*signal.columns, *passed} - {"source", "id"})
     return replace(signal, columns=tuple(columns), passed=passed)
 
 
-def _told(playbook: Playbook, plan: ContextPlan) -> frozenset[str]:
+def _announced(playbook: Playbook, plan: ContextPlan) -> frozenset[str]:
     """Return the segments of a level that offers for triggers of other levels read."""
     read: set[str] = set()
     for offer in playbook.offers.values():
@@ -143,9 +143,9 @@ def _hearing(plan: ContextPlan, subscriber: ContextPlan) -> ContextPlan:
     if MEMBERS not in plan.signals:
         return plan
     members = plan.signals[MEMBERS]
-    told = tuple(Measure(one.key, one.key, None, 0, one.dtype) for one in members.measures)
+    measures = tuple(Measure(one.key, one.key, None, 0, one.dtype) for one in members.measures)
     features = tuple(replace(one, of_members=_read_of_members(one, subscriber)) for one in members.features)
-    heard = replace(members, measures=told, features=features, columns=tuple(sorted(one.key for one in told)))
+    heard = replace(members, measures=measures, features=features, columns=tuple(sorted(one.key for one in measures)))
     return replace(plan, signals={**plan.signals, MEMBERS: heard}, members=subscriber.features)
 
 

@@ -154,8 +154,8 @@ class _Compiler:
         return expression.expr
 
     def _fail(self, path: KeyPath, message: str, quoted: str, hint: str = "") -> None:
-        told = f"`{'.'.join(map(str, path))}`: {message}"
-        self._errors.append(self._playbook.error(path, told, quoted, hint))
+        mistake = f"`{'.'.join(map(str, path))}`: {message}"
+        self._errors.append(self._playbook.error(path, mistake, quoted, hint))
 
 
 def _cooldowns(book: Playbook) -> list[Limit]:

@@ -45,12 +45,12 @@ def trigger_scopes(playbook: Playbook, contracts: Contracts) -> dict[str, Scope]
     found = {}
     for kind, level in playbook.levels.items():
         for name, book in level.moments.items():
-            columns = _told(book, contracts)
+            columns = _columns(book, contracts)
             found[f"{kind}.{name}"] = {f"{MADE}{column}": ScopeColumn(dtype) for column, dtype in columns.items()}
     return found
 
 
-def _told(book: Moment, contracts: Contracts) -> dict[str, pl.DataType]:
+def _columns(book: Moment, contracts: Contracts) -> dict[str, pl.DataType]:
     """Return the columns of `after` and `then` signals; one that has several types cannot be told."""
     types: dict[str, set[pl.DataType]] = {}
     for signal in {**(book.after or {}), **(book.then or {})}:
@@ -62,7 +62,7 @@ def _told(book: Moment, contracts: Contracts) -> dict[str, pl.DataType]:
 def _sequence(compiling: Compiling, contracts: Contracts, name: str, book: Moment) -> Sequence:
     same = tuple(sorted(_same(compiling, contracts, name, book)))
     wanted = _read_by_offers(compiling, name).union(same)
-    columns = {column: dtype for column, dtype in _told(book, contracts).items() if column in wanted}
+    columns = {column: dtype for column, dtype in _columns(book, contracts).items() if column in wanted}
     steps = []
     for part, signal, text in _conditions(book):
         scope = signal_scope(contracts[signal], compiling.name)
@@ -96,9 +96,9 @@ def _same(compiling: Compiling, contracts: Contracts, name: str, book: Moment) -
                 hint = near_miss(column, contracts[signal].payload)
                 compiling.fail(("moments", name, "same"), f"`{signal}` has no column `{column}`", hint)
         if len(set(types.values())) > 1 or pl.Float64() in types.values():
-            told = ", ".join(f"{dtype} in `{signal}`" for signal, dtype in types.items())
+            clash = ", ".join(f"{dtype} in `{signal}`" for signal, dtype in types.items())
             hint = "correlate by columns of one type that is not a number with decimals"
-            compiling.fail(("moments", name, "same"), f"`{column}` is {told}", hint)
+            compiling.fail(("moments", name, "same"), f"`{column}` is {clash}", hint)
         elif len(types) == len(signals):
             yield column
 

@@ -171,7 +171,7 @@ class _Line:
         requests = requests.filter(pl.col("tick") <= upto)
         known = known_here(self.plan, self.resident, mine, requests)
         for (tick, *_), unknown in requests.filter(~known).sort("tick").group_by("tick", maintain_order=True):
-            erasure.tell(self.plan, self._new(unknown, cast(int, tick)), self.erased)
+            erasure.announce(self.plan, self._new(unknown, cast(int, tick)), self.erased)
         return requests.filter(known)
 
     def _erase(self, requests: pl.DataFrame, mine: list[pa.RecordBatch]) -> list[pa.RecordBatch]:

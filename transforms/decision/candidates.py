@@ -101,6 +101,6 @@ def params_of(plan: OfferPlan, sent: Ints, scope: pl.DataFrame) -> pa.Array:
     texts = np.full(len(sent), None, np.object_)
     for number in np.unique(offers[offers >= 0]):
         rows, offer = np.flatnonzero(offers == number), plan.offers[number]
-        said = pl.struct(offer.params).struct.json_encode() if offer.params else pl.lit("{}")
-        texts[rows] = _read(scope, [offer])[rows].select(said.alias("params"))["params"].to_numpy()
+        params = pl.struct(offer.params).struct.json_encode() if offer.params else pl.lit("{}")
+        texts[rows] = _read(scope, [offer])[rows].select(params.alias("params"))["params"].to_numpy()
     return pa.array(texts, pa.string())

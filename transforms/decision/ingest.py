@@ -14,8 +14,8 @@ from transforms.decision.ids import decision_ids
 
 def is_fact(batch: pa.RecordBatch) -> bool:
     """Tell facts from triggers."""
-    told: bool = batch.schema.metadata[b"signal"] == FACT.metadata[b"signal"]
-    return told
+    fact: bool = batch.schema.metadata[b"signal"] == FACT.metadata[b"signal"]
+    return fact
 
 
 def part(

@@ -40,8 +40,8 @@ def take_facts(memberships: pa.Table, facts: Sequence[pa.Table], first: int | No
     if not facts:
         return known.select(*_TABLE, "since").sort(*_KEY)
     open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
-    told = _frame(pa.concat_tables([FACT.empty_table(), *facts])).with_columns(since=open_from)
-    both = pl.concat(each.select(*_TABLE, "since") for each in (known, told)).sort(*_KEY, "since", "tick", "member")
+    arrived = _frame(pa.concat_tables([FACT.empty_table(), *facts])).with_columns(since=open_from)
+    both = pl.concat(each.select(*_TABLE, "since") for each in (known, arrived)).sort(*_KEY, "since", "tick", "member")
     fresh = both.filter(pl.col("tick") == pl.col("tick").cum_max().over(_KEY))
     return fresh.unique((*_KEY, "since"), keep="last", maintain_order=True)
 
@@ -78,11 +78,11 @@ def stand_alone(triggers: pa.Table, taken: pl.DataFrame) -> Bools:
         triggers: Columns root_kind, root, recipient, tick.
         taken: What `take_facts` gives.
     """
-    alone, told = np.zeros(len(triggers), np.bool_), taken.filter(pl.col("segment").str.ends_with(f".{TOO_LARGE}"))
-    if told.is_empty():
+    alone, sizes = np.zeros(len(triggers), np.bool_), taken.filter(pl.col("segment").str.ends_with(f".{TOO_LARGE}"))
+    if sizes.is_empty():
         return alone
     asked = _frame(triggers.select(["root_kind", "root", "recipient", "tick"])).with_row_index("row")
-    found = _held(asked.filter(pl.col("recipient").is_not_null()).with_columns(subject="root"), told)
+    found = _held(asked.filter(pl.col("recipient").is_not_null()).with_columns(subject="root"), sizes)
     alone[found["row"].to_numpy()] = found["member"].to_numpy()
     return alone
 

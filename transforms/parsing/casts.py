@@ -100,10 +100,10 @@ def _dates(array: pa.Array) -> Cast:
 
 def _decimal(array: pa.Array, target: pa.DataType) -> Cast:
     """Return decimals in another type, never through a double but as one."""
-    told = digits(array)
+    text = digits(array)
     if target == pa.float64():
-        return Cast(to_arrow(told.cast(pl.Float64())), [])
-    whole = told if target == pa.string() else told.str.replace(_ZERO_FRACTION, "")
+        return Cast(to_arrow(text.cast(pl.Float64())), [])
+    whole = text if target == pa.string() else text.str.replace(_ZERO_FRACTION, "")
     return cast(to_arrow(whole), pa.int64() if target == INSTANT else target)
 
 
@@ -194,9 +194,9 @@ def _instant(array: pa.Array) -> Cast:
     numbers = _number(to_arrow(text.set(~whole, None)), pa.int64())
     if whole.all():
         return numbers
-    told = pl.select(from_iso(pl.lit(text))).to_series()
-    bad: Bools = (told.is_null() & ~whole).to_numpy()
-    made = pc.if_else(to_arrow(whole), numbers.array, to_arrow(told))
+    parsed = pl.select(from_iso(pl.lit(text))).to_series()
+    bad: Bools = (parsed.is_null() & ~whole).to_numpy()
+    made = pc.if_else(to_arrow(whole), numbers.array, to_arrow(parsed))
     return Cast(made, numbers.faults + _fault(bad, "wrong_type"))
 
 

@@ -54,9 +54,9 @@ def check_time(times: pa.Array, earliest: int, latest: int, problems: Problems) 
     numbers: Ints = times.fill_null(earliest).to_numpy(zero_copy_only=False)
     early, ahead = numbers < earliest, numbers > latest
     for unit, hint, looks in _units(numbers, earliest, latest):
-        told = f": as a whole number it looks like {unit}, not milliseconds; make them of it in sources.yaml, {hint}"
-        problems.add(early & looks, "before_earliest", f"{_EARLY}{told}")
-        problems.add(ahead & looks, "beyond_max_ahead", f"{_AHEAD}{told}")
+        guess = f": as a whole number it looks like {unit}, not milliseconds; make them of it in sources.yaml, {hint}"
+        problems.add(early & looks, "before_earliest", f"{_EARLY}{guess}")
+        problems.add(ahead & looks, "beyond_max_ahead", f"{_AHEAD}{guess}")
     problems.add(early, "before_earliest", _EARLY)
     problems.add(ahead, "beyond_max_ahead", _AHEAD)
 

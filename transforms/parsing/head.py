@@ -36,9 +36,9 @@ def check_text(stream: BinaryIO, *, lines_only: bool) -> None:
         Unreadable: another format, packed, or in an encoding in which no line can be read.
     """
     head = _read(stream, SAMPLE)
-    for magic, told in _OTHERS.items():
+    for magic, message in _OTHERS.items():
         if head.startswith(magic) and not _is_text(head.partition(b"\n")[0]):
-            raise Unreadable(told)
+            raise Unreadable(message)
     if head.startswith(_UTF16) and b"\0" in head:
         raise Unreadable("it is UTF-16: save it as UTF-8, as `iconv -f UTF-16 -t UTF-8` does")
     if lines_only and b"\n" not in head and b'"' not in head and b"\r" in head.rstrip(b"\r"):

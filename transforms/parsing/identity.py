@@ -29,17 +29,17 @@ def content_ids(columns: Mapping[str, pa.Array]) -> pa.Array:
     Args:
         columns: Field to its values, at least one; a null and an absent field make no difference.
     """
-    parts = [_told(name, columns[name]) for name in sorted(columns)]
+    parts = [_part(name, columns[name]) for name in sorted(columns)]
     joined = pc.binary_join_element_wise(*parts, "")
     return _hex(finalise(fnv1a64(joined)), finalise(fnv1a64(joined, _OTHER_BASIS)))
 
 
-def _told(name: str, array: pa.Array) -> pa.Array:
+def _part(name: str, array: pa.Array) -> pa.Array:
     """Return name, length and value, so that joined ones stay apart; nothing for null."""
     values = array.cast(pa.string())
     lengths = pc.binary_length(values).cast(pa.string())
-    told = pc.binary_join_element_wise(f"{name}=", lengths, ":", values, "")
-    return told.fill_null("")
+    part = pc.binary_join_element_wise(f"{name}=", lengths, ":", values, "")
+    return part.fill_null("")
 
 
 def _hex(*hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> pa.Array:

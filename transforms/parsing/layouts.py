@@ -58,8 +58,8 @@ def misfits(source: Source, file: str, fields: Iterable[str], read: Iterable[str
     twice = sorted({name for name in wanted if names.count(name) > 1})
     errors = [LoadError(file, None, f"has two columns `{name}`", hint="rename one of them") for name in twice]
     if missing:
-        told = "which every signal needs" if source.config.map is None else "which the map of sources.yaml reads"
-        message = f"no column {_quoted(missing)}, {told}"
+        reason = "which every signal needs" if source.config.map is None else "which the map of sources.yaml reads"
+        message = f"no column {_quoted(missing)}, {reason}"
         errors.append(LoadError(file, None, message, hint=_hint(source, missing, layout)))
     if typed and not missing:
         message = f"no column {_quoted(typed)}, which `{source.feed}.columns` gives a type"
@@ -98,8 +98,8 @@ def _hint(source: Source, missing: Sequence[str], layout: Layout) -> str:
         return f"its header is delimited by `{other}`: say `delimiter: '{other}'` in an entry of sources.yaml for it"
     found = {name: same for name in missing if (same := alike(name, names))}
     if found:
-        told = ", ".join(f"`{same}` for `{name}`" for name, same in found.items())
-        return f"it has {told}: rename it, or give the file an entry of sources.yaml with a map of its own"
+        pairs = ", ".join(f"`{same}` for `{name}`" for name, same in found.items())
+        return f"it has {pairs}: rename it, or give the file an entry of sources.yaml with a map of its own"
     if layout.header and not _is_known(source, names):
         shown = "" if source.private or any(map(_NO_NAME.fullmatch, names)) else f"; {near_miss(missing[0], names)}"
         return (

@@ -12,7 +12,7 @@ class Problems:
         """Start with all rows good."""
         self._rows = rows
         self._which: Ints | None = None
-        self._told: list[tuple[str, str]] = []
+        self._reasons: list[tuple[str, str]] = []
 
     def add(self, bad: Bools, reason: str, message: str) -> None:
         """Note that something is wrong with the rows where the mask is true."""
@@ -20,8 +20,8 @@ class Problems:
             return
         if self._which is None:
             self._which = np.full(self._rows, -1, np.int64)
-        self._which[bad & (self._which < 0)] = len(self._told)
-        self._told.append((reason, message))
+        self._which[bad & (self._which < 0)] = len(self._reasons)
+        self._reasons.append((reason, message))
 
     def good(self) -> Bools | None:
         """Return which rows are good, or None if all are."""
@@ -31,4 +31,4 @@ class Problems:
         """Return row, reason and message of each bad row."""
         if self._which is None:
             return []
-        return [(row, *self._told[self._which[row]]) for row in np.flatnonzero(self._which >= 0).tolist()]
+        return [(row, *self._reasons[self._which[row]]) for row in np.flatnonzero(self._which >= 0).tolist()]

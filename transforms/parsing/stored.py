@@ -46,5 +46,5 @@ def digits(array: pa.Array) -> pl.Series:
     """Return decimals as text: all their digits, no exponent."""
     if array.type.precision <= _POLARS_DIGITS and array.type.scale >= 0:
         return pl.Series(array).cast(pl.String)
-    told = (None if one is None else format(one, "f") for one in array.to_pylist())
-    return pl.Series(list(told), dtype=pl.String)
+    texts = (None if one is None else format(one, "f") for one in array.to_pylist())
+    return pl.Series(list(texts), dtype=pl.String)

@@ -159,8 +159,8 @@ class ContextStage(beam.DoFn):
     def _count(self, advanced: AdvancedLevels) -> None:
         """Count what became of signals; what waits is pending only where nothing follows."""
         counts = Counter[str]()
-        for told in (*(one.counts for one in advanced.every), *(one.counts for one in advanced.erased)):
-            counts.update(told)
+        for counted in (*(one.counts for one in advanced.every), *(one.counts for one in advanced.erased)):
+            counts.update(counted)
         counts["too_late"], counts["pending"] = counts["rejected"], advanced.pending if self._timer.bounded else 0
         for name, counter in self.COUNTS.items():
             counter.inc(counts[name])

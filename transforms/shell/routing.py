@@ -44,9 +44,9 @@ def elements_of(advanced: AdvancedLevels, shards: int) -> Iterator[Any]:
         made = one.outputs
         for batch in (made.triggers, *one.facts):
             yield from ((shard, PackedBatch.of(rows, "tick")) for shard, rows in addressed(batch, shards))
-        for told in one.forwarded:
+        for signals in one.forwarded:
             yield from (
-                TaggedOutput("forwarded", (shard, PackedBatch.of(batch))) for shard, batch in by_shard(told, shards)
+                TaggedOutput("forwarded", (shard, PackedBatch.of(batch))) for shard, batch in by_shard(signals, shards)
             )
         records = [("rejected", reject_too_late(name, rows)) for name, rows in sorted(made.too_late.items())]
         for name, table in (
@@ -61,8 +61,8 @@ def elements_of(advanced: AdvancedLevels, shards: int) -> Iterator[Any]:
 def elements_of_erasures(erased: Iterable[Erased], stage: str, shards: int) -> Iterator[Any]:
     """Yield what erasures came to, for every shard of the stages after this one, and for the outputs."""
     for one in erased:
-        for told in one.forwarded:
-            yield from (TaggedOutput("forwarded", element) for element in to_all(told, shards))
+        for signals in one.forwarded:
+            yield from (TaggedOutput("forwarded", element) for element in to_all(signals, shards))
         for request in one.everywhere:
             yield from to_all(request, shards, "tick")
         for request in one.facts:

@@ -157,8 +157,8 @@ def contracts_of(versions: Versions) -> dict[str, Contract]:
     for book in versions.playbooks:
         for name, mine in contracts(book).items():
             if found.setdefault(name, mine) != mine:
-                told = f"the contract of `{name}` is not that of an earlier version"
-                errors.append(book.error(("signals",), told, hint="give the signal type another name"))
+                message = f"the contract of `{name}` is not that of an earlier version"
+                errors.append(book.error(("signals",), message, hint="give the signal type another name"))
     if errors:
         raise LoadErrors(errors)
     return found
@@ -189,8 +189,8 @@ def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> R
         mine = of_version[SUBSCRIBER].record
         for known, new in ((context, mine.context), (evidence, mine.evidence)):
             for name in (name for name, dtype in new.items() if known.get(name, dtype) != dtype):
-                told = f"`{name}` is {new[name]}, and {known[name]} in an earlier version"
-                errors.append(book.error((), told, hint="give it another name: outputs have one column for it"))
+                message = f"`{name}` is {new[name]}, and {known[name]} in an earlier version"
+                errors.append(book.error((), message, hint="give it another name: outputs have one column for it"))
         context.update(mine.context)
         evidence.update(mine.evidence)
     if errors:
@@ -199,5 +199,7 @@ def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> R
 
 
 def _other_levels(book: Playbook, level: str) -> LoadError:
-    told = f"`{level}`: one version has this section and another has not"
-    return book.error((), told, hint="who is in which group is kept from the beginning: give each version the section")
+    message = f"`{level}`: one version has this section and another has not"
+    return book.error(
+        (), message, hint="who is in which group is kept from the beginning: give each version the section"
+    )

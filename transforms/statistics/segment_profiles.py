@@ -32,13 +32,13 @@ def profiles_of(parts: pl.DataFrame, level: str, words: Mapping[str, str]) -> pa
     both = pl.concat([_numbers(day), _values(day)])
     before = both.select(pl.col("end") + DAY, *FEATURE[1:], *(pl.col(f"members_{x}").alias(f"old_{x}") for x in SIDE))
     rows = _with_effects(both.join(before, on=FEATURE, how="left", nulls_equal=True))
-    told = rows.with_columns(
+    profiles = rows.with_columns(
         pl.lit(level).alias("subject_kind"),
         pl.from_epoch("end", "ms").dt.replace_time_zone("UTC"),
         pl.col("name").alias("feature"),
         pl.col("name").replace_strict(words, default=pl.col("name") + ": {}", return_dtype=pl.String).alias("words"),
     )
-    ordered = told.select(SEGMENT_PROFILE.names).sort("segment", "end", "feature", "value")
+    ordered = profiles.select(SEGMENT_PROFILE.names).sort("segment", "end", "feature", "value")
     return ordered.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(SEGMENT_PROFILE)
 
 

@@ -47,7 +47,7 @@ def stats_of(parts: pl.DataFrame, level: str, segments: Mapping[str, str]) -> pa
     for table in (_dwell(parts), _overlap(parts)):
         rows = rows.join(table, on=["width", "end", "segment"], how="left")
     rows = rows.with_columns(share=pl.when(pl.col("base") > 0).then(quotient(pl.col("size"), pl.col("base"))))
-    return _told(_with_drift(rows), level)
+    return _table(_with_drift(rows), level)
 
 
 def _sizes(parts: pl.DataFrame, measure: str, name: str) -> pl.DataFrame:
@@ -59,11 +59,11 @@ def _dwell(parts: pl.DataFrame) -> pl.DataFrame:
     stays = parts.filter(pl.col("measure") == "dwell").with_columns(dwell=pl.col("value").cast(pl.Int64))
     each = stays.select("width", "end", "segment", pl.col("dwell").repeat_by("n")).explode("dwell")
     dwell = pl.col("dwell")
-    told = each.group_by("width", "end", "segment").agg(
+    dwells = each.group_by("width", "end", "segment").agg(
         dwell_median=dwell.median().round().cast(pl.Int64), dwell_mean=dwell.sum(), n=pl.len()
     )
     mean = quotient(pl.col("dwell_mean"), pl.col("n")).round().cast(pl.Int64)
-    return told.with_columns(dwell_mean=mean).drop("n")
+    return dwells.with_columns(dwell_mean=mean).drop("n")
 
 
 def _overlap(parts: pl.DataFrame) -> pl.DataFrame:
@@ -80,12 +80,12 @@ def _with_drift(rows: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(drift=pl.col("share") - pl.col("before"))
 
 
-def _told(rows: pl.DataFrame, level: str) -> pa.Table:
-    told = rows.with_columns(
+def _table(rows: pl.DataFrame, level: str) -> pa.Table:
+    labelled = rows.with_columns(
         pl.lit(level).alias("subject_kind"),
         pl.col("width").replace_strict(WINDOWS, return_dtype=pl.String).alias("window"),
         pl.from_epoch("end", "ms").dt.replace_time_zone("UTC"),
         pl.col("overlap").fill_null([]),
     )
-    ordered = told.select(SEGMENT_STATS.names).sort("subject_kind", "segment", "window", "end")
+    ordered = labelled.select(SEGMENT_STATS.names).sort("subject_kind", "segment", "window", "end")
     return ordered.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(SEGMENT_STATS)

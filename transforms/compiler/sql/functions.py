@@ -59,8 +59,8 @@ class Function:
         least, most = len(self.takes) - self.optional, len(self.takes)
         if not least <= len(arguments) <= most:
             wanted = f"{least}" if least == most else f"{least} to {most}"
-            told = f"`{name}` takes {wanted} argument{'s' if most > 1 else ''}, not {len(arguments)}"
-            raise ExpressionError(told, self.doc)
+            message = f"`{name}` takes {wanted} argument{'s' if most > 1 else ''}, not {len(arguments)}"
+            raise ExpressionError(message, self.doc)
         passed = [_argument(name, *pair) for pair in zip(self.takes, arguments, strict=False)]
         dtype = arguments[0].dtype if self.gives == "same" else self.gives
         nullable = self.partial or any(argument.nullable for argument in arguments)

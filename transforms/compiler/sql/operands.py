@@ -38,8 +38,8 @@ def common_type(values: list[Value], where: exp.Expr) -> pl.DataType:
     if found == set(NUMBERS):
         return DOUBLE
     if len(found) > 1:
-        told = " and ".join(sorted(describe(dtype) for dtype in found))
-        raise ExpressionError(f"`{shown(where)}` mixes {told}", "make them one type, with CAST")
+        types = " and ".join(sorted(describe(dtype) for dtype in found))
+        raise ExpressionError(f"`{shown(where)}` mixes {types}", "make them one type, with CAST")
     return found.pop() if found else NULL
 
 

@@ -77,8 +77,8 @@ def complete(
     """
     at = np.searchsorted(points.keys(span.grid), done.points.keys(span.grid))
     fired, last = _at_most(moment, span, done.points.at(np.flatnonzero(true[at])), memory, silent)
-    told = np.searchsorted(done.points.keys(span.grid), fired.keys(span.grid))
-    return Firings(fired, done.rows[told], _memory(moment, pl.DataFrame(schema=_SINCE), last), done.wakes)
+    positions = np.searchsorted(done.points.keys(span.grid), fired.keys(span.grid))
+    return Firings(fired, done.rows[positions], _memory(moment, pl.DataFrame(schema=_SINCE), last), done.wakes)
 
 
 def _runs(span: Span, points: EvaluationPoints, true: Bools, memory: pl.DataFrame) -> tuple[Ints, Ints, Ints]:
@@ -124,10 +124,10 @@ def _at_most(
 def _memory(moment: Moment, since: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of `shard_state.MOMENTS` of one moment."""
     codes = np.union1d(since["code"].to_numpy(), last["code"].to_numpy())
-    told = {name: pl.Series(name, [None], pl.Int64).new_from_index(0, len(codes)) for name in ("since", "fired")}
+    columns = {name: pl.Series(name, [None], pl.Int64).new_from_index(0, len(codes)) for name in ("since", "fired")}
     for name, table in (("since", since), ("fired", last)):
-        told[name] = told[name].scatter(np.searchsorted(codes, table["code"].to_numpy()), table[name])
-    return pl.DataFrame({"code": codes, "moment": moment.name, **told}, MOMENTS)
+        columns[name] = columns[name].scatter(np.searchsorted(codes, table["code"].to_numpy()), table[name])
+    return pl.DataFrame({"code": codes, "moment": moment.name, **columns}, MOMENTS)
 
 
 def _spaced(span: Span, fires: EvaluationPoints, last: pl.DataFrame, again_after: int) -> EvaluationPoints:

@@ -31,11 +31,11 @@ def evidence(plan: ContextPlan, happened: pl.DataFrame, seen: pl.DataFrame) -> p
     read = _read(plan)
     rows = happened.select("name", "event", "reason").with_row_index("row")
     parts = rows.partition_by("name", "event", "reason", as_dict=True, include_key=False)
-    told = [_told(seen, read.get(what), mine) for what, mine in parts.items()]
-    return pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "evidence": pl.String}), *told]).sort("row")["evidence"]
+    encoded = [_encoded(seen, read.get(what), mine) for what, mine in parts.items()]
+    return pl.concat([pl.DataFrame(schema={"row": pl.UInt32, "evidence": pl.String}), *encoded]).sort("row")["evidence"]
 
 
-def _told(seen: pl.DataFrame, names: frozenset[str] | None, mine: pl.DataFrame) -> pl.DataFrame:
+def _encoded(seen: pl.DataFrame, names: frozenset[str] | None, mine: pl.DataFrame) -> pl.DataFrame:
     if not names:
         return mine.with_columns(evidence=pl.lit(None if names is None else "{}", pl.String))
     values = seen.select(sorted(names))[mine["row"]]

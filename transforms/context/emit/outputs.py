@@ -90,11 +90,11 @@ def outputs(run: Run, left: pl.DataFrame, stats: SegmentStats) -> tuple[Outputs,
     )
     at = np.searchsorted(keys, keys_in(plan.grid, happened))
     seen = context[at].hstack(happened.select(plan.trigger_columns.keys()))
-    told = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, seen))
+    transitions = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, seen))
     named = happened.with_columns(row=pl.Series(at)).filter(pl.col("trigger").is_not_null())
     triggers, addressed = _triggers(run, named, context, rows)
     stated = stats.parts(profiled)
-    made = Outputs(triggers, _transitions(plan, told), _contexts(plan, rows), stated, run.ingested.too_late)
+    made = Outputs(triggers, _transitions(plan, transitions), _contexts(plan, rows), stated, run.ingested.too_late)
     return made, addressed
 
 

@@ -210,12 +210,12 @@ def _sums(frame: pl.DataFrame) -> Iterable[pl.DataFrame]:
     if numbers:
         steps = frame.with_columns(_steps(name) for name in numbers)
         sums = steps.group_by(*keys).agg(_moments(name) for name in numbers)
-        told = sums.unpivot(index=[*keys], variable_name=_NAME, value_name=_SUMS).unnest(_SUMS)
-        yield told.rename(keys | {_NAME: "name"}).filter(pl.col("n") > 0).with_columns(measure=pl.lit("number"))
+        moments = sums.unpivot(index=[*keys], variable_name=_NAME, value_name=_SUMS).unnest(_SUMS)
+        yield moments.rename(keys | {_NAME: "name"}).filter(pl.col("n") > 0).with_columns(measure=pl.lit("number"))
     for name in (name for name in features.columns if name not in numbers):
         values = frame.select(segment=_SEGMENT, end=_END, value=pl.col(name).cast(pl.String))
-        told = values.drop_nulls("value").group_by(values.columns).agg(n=pl.len().cast(pl.Int64))
-        yield told.with_columns(name=pl.lit(name), measure=pl.lit("value"))
+        counts = values.drop_nulls("value").group_by(values.columns).agg(n=pl.len().cast(pl.Int64))
+        yield counts.with_columns(name=pl.lit(name), measure=pl.lit("value"))
 
 
 def _steps(name: str) -> pl.Expr:

@@ -99,13 +99,13 @@ def erase(plan: ContextPlan, state: bytes, requests: pl.DataFrame, erased: Erase
     memory = memories.load(state)
     removed = [*_subjects(plan, memory, requests, erased)]
     removed += _groups(plan, memory, requests) if plan.level == SUBSCRIBER else _members(memory, requests)
-    tell(plan, requests, erased)
+    announce(plan, requests, erased)
     erased.removed += [removals(requests, table) for table in removed]
     memory.forget()
     return memories.dump(memory)
 
 
-def tell(plan: ContextPlan, requests: pl.DataFrame, erased: Erased) -> None:
+def announce(plan: ContextPlan, requests: pl.DataFrame, erased: Erased) -> None:
     """Tell the later stages, and of each erasure that it was heard of, whether or not there is anything to erase.
 
     Args:
@@ -119,8 +119,8 @@ def tell(plan: ContextPlan, requests: pl.DataFrame, erased: Erased) -> None:
     own = requests.filter(pl.col("subject_kind") == plan.level)
     others = requests.filter(pl.col("subject_kind").is_in(GROUPS) & (pl.col("subject_kind") != plan.level))
     for rows, where in ((own, erased.everywhere), (others, erased.facts)):
-        told = rows.with_columns(root_kind="subject_kind", root="subject")
-        where.extend(plain(told.select(ERASED.names)).cast(ERASED).combine_chunks().to_batches())
+        addressed = rows.with_columns(root_kind="subject_kind", root="subject")
+        where.extend(plain(addressed.select(ERASED.names)).cast(ERASED).combine_chunks().to_batches())
     if plan.level == SUBSCRIBER and plan.forwards:
         signals = own.select("id", "source", "subject", "token", time=pl.col("tick") - plan.grid.tick)
         metadata = {b"signal": ERASURE.encode(), b"subject_kind": SUBSCRIBER.encode()}

@@ -53,5 +53,5 @@ def receipts(versions: Versions, stage: str, removed: Iterable[pa.RecordBatch]) 
     made = tables.group_by(_KEY, maintain_order=True).agg(pl.col("tick").max(), removed=found)
     names = [written(versions, stage, *row) for row in made.select("subject_kind", "tick").iter_rows()]
     outputs = pl.Series(names, dtype=pl.List(pl.String))
-    told = made.with_columns(pl.from_epoch("tick", "ms"), stage=pl.lit(stage), outputs=outputs)
-    return told.select(RECEIPT.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(RECEIPT)
+    records = made.with_columns(pl.from_epoch("tick", "ms"), stage=pl.lit(stage), outputs=outputs)
+    return records.select(RECEIPT.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(RECEIPT)

@@ -57,15 +57,15 @@ def asked(
 
 
 def _requests(plan: ContextPlan, kind: str, batch: pa.RecordBatch, first: int, salt: bytes) -> pl.DataFrame:
-    told = pl.DataFrame(batch)
-    own = plan.grid.after(told["time"].to_numpy())
-    if "token" not in told.columns:
-        told = told.with_columns(
-            token=pl.Series([salted(salt, kind, name) for name in told["subject"]], dtype=pl.String)
+    signals = pl.DataFrame(batch)
+    own = plan.grid.after(signals["time"].to_numpy())
+    if "token" not in signals.columns:
+        signals = signals.with_columns(
+            token=pl.Series([salted(salt, kind, name) for name in signals["subject"]], dtype=pl.String)
         )
-    rows = told.with_columns(
+    rows = signals.with_columns(
         subject_kind=pl.lit(kind),
-        request=pl.Series([salted(salt, *row) for row in told.select("source", "id").rows()], dtype=pl.String),
+        request=pl.Series([salted(salt, *row) for row in signals.select("source", "id").rows()], dtype=pl.String),
         tick=pl.Series(np.maximum(own, first)),
         late=pl.Series(own < first),
     )

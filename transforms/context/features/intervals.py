@@ -82,8 +82,8 @@ def overlaps_at(members: pl.DataFrame, names: pl.Series, ticks: Ints) -> pl.Data
         both = _shared(which[start:stop], codes[start:stop], len(names))
         one, other = np.nonzero(both)
         found.append(np.stack([np.full(len(one), nth[start]), one, other, both[one, other]]))
-    told = dict(zip(("nth", "one", "other", "n"), np.concatenate(found, axis=1), strict=True))
-    return pl.DataFrame(told | {"one": names[told["one"]], "other": names[told["other"]]})
+    columns = dict(zip(("nth", "one", "other", "n"), np.concatenate(found, axis=1), strict=True))
+    return pl.DataFrame(columns | {"one": names[columns["one"]], "other": names[columns["other"]]})
 
 
 def _shared(which: Ints, codes: Ints, size: int) -> Ints:

@@ -118,7 +118,7 @@ def _session(content: bytes) -> Any:
     try:
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except _failures() as error:
-        raise ModelError("file", f"is no model that can be run: {_told(error)}") from error
+        raise ModelError("file", f"is no model that can be run: {_reason(error)}") from error
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -128,7 +128,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return tuple(getattr(known, name) for name in names)
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Return the first line of what ONNX Runtime says."""
     return str(error).strip().partition("\n")[0]
 
@@ -145,8 +145,8 @@ def _inputs(model: Model, inputs: Sequence[Any]) -> tuple[Feed, Type]:
     if len(names) == 1:
         shape = inputs[0].shape
         if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != len(model.inputs)):
-            told = f"the model takes rows and columns as {shape}, and `inputs` names {len(model.inputs)}"
-            raise ModelError("inputs", told, "name its columns, in their order")
+            message = f"the model takes rows and columns as {shape}, and `inputs` names {len(model.inputs)}"
+            raise ModelError("inputs", message, "name its columns, in their order")
         return (lambda block: {names[0]: block}), dtype
     for name in model.inputs:
         if name not in names:
@@ -195,6 +195,6 @@ def _try(run: Callable[[np.ndarray], Doubles], arguments: int, dtype: Type) -> N
         scores, again = run(block)[:half], run(others)[half:]
     except _failures() as error:
         hint = f"it must take {BLOCK} rows: leave the first dimension of its inputs free"
-        raise ModelError("file", f"cannot be run: {_told(error)}", hint) from error
+        raise ModelError("file", f"cannot be run: {_reason(error)}", hint) from error
     if not np.allclose(scores, again, rtol=1e-6, atol=0, equal_nan=True):
         raise ModelError("file", "scores a row by the other rows, or by chance", "the same must always score the same")

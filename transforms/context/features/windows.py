@@ -189,8 +189,8 @@ def _consents(plan: ContextPlan, memory: ShardState) -> pl.DataFrame | None:
     members = plan.signals.get(MEMBERS)
     if members is None or not any(measure.key == PROFILING for measure in members.measures):
         return None
-    told = memory.rows.get(MEMBERS, empty_rows(members))
-    return consents_of(plan.grid, told.rename({PROFILING: "consents"}), memory.closed or 0)
+    rows = memory.rows.get(MEMBERS, empty_rows(members))
+    return consents_of(plan.grid, rows.rename({PROFILING: "consents"}), memory.closed or 0)
 
 
 def empty_rows(signal: SignalPlan) -> pl.DataFrame:

@@ -113,19 +113,19 @@ class Epochs:
         return np.searchsorted(self._bounds.keys(self.grid), keys_of(self.grid, codes, ticks), "right")
 
 
-def consents_of(grid: Grid, told: pl.DataFrame, closed: int) -> pl.DataFrame:
+def consents_of(grid: Grid, rows: pl.DataFrame, closed: int) -> pl.DataFrame:
     """Return whether members consent from a tick on, where that changes; tick 0 is for what was told before.
 
     Args:
         grid: Ticks.
-        told: What members told: code, member, time, consents.
+        rows: What members told: code, member, time, consents.
         closed: The tick before the span.
     """
-    ticks = grid.after(told["time"].to_numpy())
-    said = told.select("code", "member", "consents", tick=pl.Series(np.where(ticks > closed, ticks, 0)))
-    said = said.sort("code", "member", "tick", maintain_order=True)
+    ticks = grid.after(rows["time"].to_numpy())
+    consents = rows.select("code", "member", "consents", tick=pl.Series(np.where(ticks > closed, ticks, 0)))
+    consents = consents.sort("code", "member", "tick", maintain_order=True)
     before = pl.col("consents").shift().over("code", "member").fill_null(False)
-    return said.filter(pl.col("consents") != before).sort("tick")
+    return consents.filter(pl.col("consents") != before).sort("tick")
 
 
 def keep_rest(rows: pl.DataFrame, leaves: pl.DataFrame) -> pl.DataFrame:

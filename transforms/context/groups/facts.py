@@ -70,10 +70,10 @@ def of_groups(
     news = _news(plan, changes, migration, np.arange(memory.subjects.height))
     turned = present_at(people, pl.concat([_events(plan, changes), news]))
     new = people.filter(pl.col("joined") & (pl.col("tick") >= span.first) & (pl.col("tick") <= span.upto))
-    told = pl.concat(each.select(*EVENT, "household") for each in (turned, _all_segments(plan, changes, new)))
+    events = pl.concat(each.select(*EVENT, "household") for each in (turned, _all_segments(plan, changes, new)))
     elsewhere = pl.lit(plan.level != "household") & pl.col("household").is_not_null()
-    own = pl.Series("own", memory.subjects["subject"].gather(told["code"]))
-    rows = told.with_columns(own).with_columns(
+    own = pl.Series("own", memory.subjects["subject"].gather(events["code"]))
+    rows = events.with_columns(own).with_columns(
         root_kind=pl.when(elsewhere).then(pl.lit("household")).otherwise(pl.lit(plan.level)),
         root=pl.when(elsewhere).then("household").otherwise("own"),
     )
@@ -130,10 +130,10 @@ def _all_segments(plan: ContextPlan, changes: Changes, who: pl.DataFrame) -> pl.
 
 
 def _batch(plan: ContextPlan, memory: ShardState, rows: pl.DataFrame) -> list[pa.RecordBatch]:
-    told = rows.with_columns(
+    facts = rows.with_columns(
         pl.Series("subject", memory.subjects["subject"].gather(rows["code"]), dtype=pl.String),
         subject_kind=pl.lit(plan.level),
         segment=pl.format("{}.{}", pl.lit(plan.level), "segment"),
     )
-    table = told.select(FACT.names).unique().sort(FACT.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+    table = facts.select(FACT.names).unique().sort(FACT.names).to_arrow(compat_level=pl.CompatLevel.oldest())
     return table.cast(FACT).combine_chunks().to_batches()

@@ -84,13 +84,13 @@ class MemberValues:
     def _spells(self) -> pl.DataFrame:
         """The rows with their end: the tick at which the member told something else, or left."""
         one = ["code", "member"]
-        told = self._rows.sort(*one, "start", maintain_order=True)
+        rows = self._rows.sort(*one, "start", maintain_order=True)
         same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in one)
         following = pl.when(same).then(pl.col("start").shift(-1))
         if not self._leaves.height:
-            return told.with_columns(end=following.fill_null(NEVER))
+            return rows.with_columns(end=following.fill_null(NEVER))
         left = self._leaves.select(*one, left="tick").sort("left")
-        gone = told.select(*one, "start").with_row_index("row").sort("start")
+        gone = rows.select(*one, "start").with_row_index("row").sort("start")
         gone = gone.join_asof(
             left,
             left_on="start",
@@ -100,7 +100,7 @@ class MemberValues:
             allow_exact_matches=False,
             check_sortedness=False,
         )
-        return told.with_columns(end=pl.min_horizontal(following, gone.sort("row")["left"]).fill_null(NEVER))
+        return rows.with_columns(end=pl.min_horizontal(following, gone.sort("row")["left"]).fill_null(NEVER))
 
     def _edge(self, column: str) -> Ints:
         """Return the keys of the spells' edges; an open end lies before the next subject."""

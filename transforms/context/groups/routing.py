@@ -134,9 +134,9 @@ class _Group(GroupRouting):
 
 def group_routing(plan: ContextPlan, memory: ShardState, ingested: Ingested, span: Span) -> GroupRouting:
     """Return what groups mean to a call, after its signals were taken in."""
-    told, nothing = ingested.applied.get(MEMBERSHIP), np.empty(0, np.int64)
+    memberships, nothing = ingested.applied.get(MEMBERSHIP), np.empty(0, np.int64)
     if plan.level in GROUPS:
-        people = take_people(plan.grid, memory, told)
+        people = take_people(plan.grid, memory, memberships)
         sizes = take_sizes(memory, people, span, plan.max_members)
         ingested.counts["groups_too_large"] = int(sizes["member"].sum())
         new = people.filter(pl.col("tick") >= span.first)
@@ -145,6 +145,6 @@ def group_routing(plan: ContextPlan, memory: ShardState, ingested: Ingested, spa
         return _Group(leaves_of(people), asked, plan, memory, people, sizes)
     if not plan.forwards:
         return GroupRouting(NOBODY, nothing)
-    identity = identify(memory, told, plan.allowed_lateness, plan.min_confidence)
+    identity = identify(memory, memberships, plan.allowed_lateness, plan.min_confidence)
     ingested.counts.update(contradictory=identity.contradictory, doubtful=identity.doubtful)
     return _Members(NOBODY, forwarding.joins(plan, identity), plan, memory, ingested, identity)

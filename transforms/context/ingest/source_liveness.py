@@ -95,9 +95,9 @@ def take_feeds(span: Span, down: pl.DataFrame, batches: Sequence[pa.RecordBatch]
         What is said, and the signal batches.
     """
     signals = [batch for batch in batches if batch.schema.metadata[b"signal"] != FEED]
-    said = [batch for batch in batches if batch.schema.metadata[b"signal"] == FEED]
-    waiting = [batch for batch in said if batch["time"][0].as_py() >= span.upto]
-    due = [pl.DataFrame(batch) for batch in said if batch["time"][0].as_py() < span.upto]
+    reported = [batch for batch in batches if batch.schema.metadata[b"signal"] == FEED]
+    waiting = [batch for batch in reported if batch["time"][0].as_py() >= span.upto]
+    due = [pl.DataFrame(batch) for batch in reported if batch["time"][0].as_py() < span.upto]
     turns = pl.concat([pl.DataFrame(schema=TURNS), *(one.select(*TURNS) for one in due)])
     turns = turns.with_columns(pl.col("tick").clip(span.first)).sort("tick", maintain_order=True)
     return Feeds(span, down, turns, waiting), signals

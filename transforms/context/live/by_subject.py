@@ -75,7 +75,7 @@ class BySubject:
         """Return codes in the order of the subjects' names."""
         return codes[self._subjects.gather(codes).arg_sort().to_numpy()]
 
-    def take(self, chosen: Chosen, told: Ints) -> ShardState:
+    def take(self, chosen: Chosen, signalled: Ints) -> ShardState:
         """Return the memory of some subjects; of ids that were seen, only those of the subjects of some codes."""
         names, changed = self._subjects.gather(chosen.codes), self._changed[chosen.codes]
         memory = replace(self.memory, subjects=pl.DataFrame({"subject": names, "changed": changed}))
@@ -83,8 +83,8 @@ class BySubject:
             tables = {name: table for (of, name), table in self._tables.items() if of == kind}
             setattr(memory, kind, Taken({n: partial(_in_time, kind, table, chosen) for n, table in tables.items()}))
         memory.members, memory.moments = (self._tables[kind, ""].of(chosen) for kind in ("members", "moments"))
-        seen = self._tables["seen", ""].of(Chosen(told, len(self.wakes.ticks)))
-        memory.seen = seen.with_columns(code=pl.Series(chosen.place[told[seen["code"].to_numpy()]]))
+        seen = self._tables["seen", ""].of(Chosen(signalled, len(self.wakes.ticks)))
+        memory.seen = seen.with_columns(code=pl.Series(chosen.place[signalled[seen["code"].to_numpy()]]))
         return memory
 
     def put_back(self, chosen: Chosen, made: Advanced) -> None:

@@ -69,10 +69,10 @@ class Resident:
             self._memory, self._wakes, self._plan = made.memory, made.wakes, plan
             self._settled, self._laid = False, None
             return made
-        told = laid.codes_of(signals)
+        signalled = laid.codes_of(signals)
         due = np.flatnonzero(self._wakes.ticks <= upto)
-        chosen = Chosen(laid.in_order(np.union1d(due, told)), len(self._wakes.ticks))
-        made = advance_memory(plan, laid.take(chosen, told), signals, upto, replace(options, part=True))
+        chosen = Chosen(laid.in_order(np.union1d(due, signalled)), len(self._wakes.ticks))
+        made = advance_memory(plan, laid.take(chosen, signalled), signals, upto, replace(options, part=True))
         laid.put_back(chosen, made)
         self._wakes.all_at(made.wakes.everybody)
         if signals:  # what no condition reads has changed, too
