@@ -138,8 +138,8 @@ def homes(minute: float, subscriber: str, group: str | None) -> Signal:
     time, name = round(minute * MINUTE), f"{minute} {subscriber}"
     if group is None:
         return Signal("usage", name, "net", time, subscriber, {})
-    change = "left" if group.startswith("-") else "joined"
-    payload = {"group": group.strip("-"), "group_kind": "household", "role": "member", "change": change}
+    state = "left" if group.startswith("-") else "joined"
+    payload = {"group": group.strip("-"), "group_kind": "household", "role": "member", "state": state}
     return Signal("membership", name, "crm", time, subscriber, payload)
 
 
