@@ -180,7 +180,9 @@ class _Line:
         new = self._new(requests, self._first)
         if new.height:
             assert self._closed is not None, "no erasure acts before the first tick"
-            self.resident = Resident.load(erasure.erase(self.plan, self.resident.dump(), new, self.erased))
+            memory = self.resident.memory()
+            erasure.erase(self.plan, memory, new, self.erased)
+            self.resident = Resident(memory)
         mine, gone, signals = spare(self.plan.grid, self._first, mine, self.tombstones, self._options.salt)
         self.erased.counts["erased"] += signals
         if new.height:

@@ -16,7 +16,6 @@ from transforms.context.emit.segment_parts import parts_of_erased
 from transforms.context.erasure.requests import ERASURE, KEY
 from transforms.context.erasure.tombstones import Tombstone, Who
 from transforms.context.groups import identity, people
-from transforms.context.state import shard_state as memories
 from transforms.context.state.shard_state import ShardState
 
 _TABLES = {"rows": "features", "panes": "features", "values": "features", "steps": "sequences", "groups": "identity"}
@@ -81,7 +80,7 @@ def tombstones_of(plan: ContextPlan, requests: pl.DataFrame) -> list[Tombstone]:
     return [Tombstone(kind, token, request, tick + plan.erased_for) for kind, token, request, tick in rows]
 
 
-def erase(plan: ContextPlan, state: bytes, requests: pl.DataFrame, erased: Erased) -> bytes:
+def erase(plan: ContextPlan, memory: ShardState, requests: pl.DataFrame, erased: Erased) -> None:
     """Erase subjects from a state whose next tick is that of the erasures.
 
     A group that loses a member through it is evaluated at that tick, as when somebody leaves; members of a group
@@ -89,20 +88,15 @@ def erase(plan: ContextPlan, state: bytes, requests: pl.DataFrame, erased: Erase
 
     Args:
         plan: The level's plan.
-        state: What `advance` gave for the tick before.
+        memory: Settled, as of the tick before; changed in place.
         requests: Erasures of one tick, as `REQUESTS`.
         erased: What is made is added there.
-
-    Returns:
-        The state without them.
     """
-    memory = memories.load(state)
     removed = [*_subjects(plan, memory, requests, erased)]
     removed += _groups(plan, memory, requests) if plan.level == SUBSCRIBER else _members(memory, requests)
     announce(plan, requests, erased)
     erased.removed += [removals(requests, table) for table in removed]
     memory.forget()
-    return memories.dump(memory)
 
 
 def announce(plan: ContextPlan, requests: pl.DataFrame, erased: Erased) -> None:
