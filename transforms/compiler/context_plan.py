@@ -42,7 +42,7 @@ class SignalPlan:
         return ("source", "id") if self.ordered else ()
 
     @property
-    def told_apart(self) -> tuple[str, ...]:
+    def tiebreakers(self) -> tuple[str, ...]:
         """`source` and `id`, if features or sequences tell rows of one time apart by them."""
         return ("source", "id") if self.ordered or any(step.part != WITHOUT for _, step in self.steps) else ()
 
@@ -120,7 +120,7 @@ class ContextPlan:
         record: The columns of records.
         max_members: A larger group is ignored.
         min_confidence: Memberships that are less certain are not acted upon.
-        told_segments: The segments that offers for other levels read.
+        announced_segments: The segments that offers for other levels read.
         roles: By trigger of a group, the order of roles in which a recipient is looked for.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
         members: The features of a group's members; empty for subscribers.
@@ -143,7 +143,7 @@ class ContextPlan:
     record: Record = Record({}, {})
     max_members: int = 0
     min_confidence: float = 0.0
-    told_segments: frozenset[str] = frozenset()
+    announced_segments: frozenset[str] = frozenset()
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contacts_matter: int = 0
     members: tuple[Feature, ...] = ()

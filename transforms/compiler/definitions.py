@@ -127,7 +127,7 @@ class Fading(NamedTuple):
     refreshes: Refreshes
 
     @property
-    def said(self) -> str:
+    def canonical(self) -> str:
         """What tells definitions apart; in UTC a day begins where its multiples do."""
         where = f", zone={self.refreshes.zone}" if self.refreshes.local else ""
         return f"Fading(half_life={self.half_life}, refresh={self.refreshes.every}{where})"

@@ -9,7 +9,7 @@ from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.definitions import Feature, Segment
 from transforms.compiler.strata import conditions, read_by_segment
 
-TOLD = "told "
+FORWARDED = "told "
 """What goes before the name of something that others are told of: no name has a blank."""
 
 
@@ -28,17 +28,19 @@ def definition_keys(plan: ContextPlan, members: Mapping[str, str]) -> dict[str, 
     """
     found = {feature.name: _feature(feature, members) for feature in plan.features}
     found |= {f"{MEMBERS} {feature.name}": feature.key for feature in plan.members}
-    found |= {f"{TOLD}{name}": "" for name in plan.told_segments}
-    found |= {f"{TOLD}{one.kind}": _hash(sorted(m.key for m in one.members)) for one in plan.forwards if one.members}
-    fades = {one.name: one.fading.said if one.fading else str(None) for one in plan.derived}
-    said = {one.name: [str(one.bounds), fades[one.name], one.expression.canonical] for one in plan.derived}
-    said |= {one.name: [one.sequence.key if one.sequence else "", one.when.canonical] for one in plan.moments}
-    said |= {one.name: [_exit(one), *(each.canonical for each in conditions(one))] for one in plan.segments}
+    found |= {f"{FORWARDED}{name}": "" for name in plan.announced_segments}
+    found |= {
+        f"{FORWARDED}{one.kind}": _hash(sorted(m.key for m in one.members)) for one in plan.forwards if one.members
+    }
+    fades = {one.name: one.fading.canonical if one.fading else str(None) for one in plan.derived}
+    parts = {one.name: [str(one.bounds), fades[one.name], one.expression.canonical] for one in plan.derived}
+    parts |= {one.name: [one.sequence.key if one.sequence else "", one.when.canonical] for one in plan.moments}
+    parts |= {one.name: [_exit(one), *(each.canonical for each in conditions(one))] for one in plan.segments}
     read = {one.name: one.expression.columns for one in plan.derived}
     read |= {one.name: one.when.columns for one in plan.moments}
     read |= {one.name: read_by_segment(one) for one in plan.segments}
-    for name in said:
-        _add(found, said, read, name)
+    for name in parts:
+        _add(found, parts, read, name)
     return found
 
 
@@ -48,18 +50,18 @@ def _exit(segment: Segment) -> str:
 
 
 def _add(
-    found: dict[str, str], said: Mapping[str, Iterable[str]], read: Mapping[str, frozenset[str]], name: str
+    found: dict[str, str], parts: Mapping[str, Iterable[str]], read: Mapping[str, frozenset[str]], name: str
 ) -> None:
     """Add the hash of one definition, after those that it reads."""
     waiting = [name]
     while waiting:
         one = waiting[-1]
-        if missing := read[one] & said.keys() - found.keys():
+        if missing := read[one] & parts.keys() - found.keys():
             waiting += sorted(missing)
             continue
         waiting.pop()
         behind = [f"{other}={found[other]}" for other in sorted(read[one] & found.keys())]
-        found[one] = _hash([*said[one], *behind])
+        found[one] = _hash([*parts[one], *behind])
 
 
 def _feature(feature: Feature, members: Mapping[str, str]) -> str:
@@ -69,5 +71,5 @@ def _feature(feature: Feature, members: Mapping[str, str]) -> str:
     return _hash([feature.key, *(f"{name}={members[name]}" for name in sorted(read))])
 
 
-def _hash(said: Iterable[str]) -> str:
-    return hashlib.blake2b(apart(*said), digest_size=6).hexdigest()
+def _hash(parts: Iterable[str]) -> str:
+    return hashlib.blake2b(apart(*parts), digest_size=6).hexdigest()

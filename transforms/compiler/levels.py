@@ -41,7 +41,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
             plan,
             record=record,
             roles=_roles(playbook, plan),
-            told_segments=_announced(playbook, plan),
+            announced_segments=_announced(playbook, plan),
             contacts_matter=playbook.contacts_matter,
             max_members=playbook.max_members,
             min_confidence=playbook.min_confidence,
@@ -103,7 +103,7 @@ def _record(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Record:
 def _forward(plan: ContextPlan) -> Forward:
     """Return what a group's level takes from subscribers: not their profiles, a group has one of its own."""
     signals = {
-        name: (*signal.columns, *signal.told_apart, *({SUBSCRIBER} & signal.reads))
+        name: (*signal.columns, *signal.tiebreakers, *({SUBSCRIBER} & signal.reads))
         for name, signal in plan.signals.items()
         if (signal.measures or signal.steps) and name not in (MEMBERS, PROFILE)
     }

@@ -129,9 +129,9 @@ def _of_those_there(
 def _rows(sequence: Sequence, part: str, tables: Steps) -> pl.DataFrame:
     """Return the rows of one part; a column that was not kept before is NULL."""
     same = {name: sequence.columns[name] for name in sequence.same}
-    told = {"source": pl.String(), "id": pl.String(), **sequence.columns}
+    whole = {"source": pl.String(), "id": pl.String(), **sequence.columns}
     whose = {"member": pl.Int64()} if sequence.by_member else {}
-    schema = {"code": pl.Int64(), **whose, "time": pl.Int64(), **(same if part == WITHOUT else told)}
+    schema = {"code": pl.Int64(), **whose, "time": pl.Int64(), **(same if part == WITHOUT else whole)}
     rows = tables.get(StepKey(sequence.key, part))
     if rows is None:
         return pl.DataFrame(schema=schema)

@@ -27,13 +27,13 @@ def of_subscribers(
     """Tell the root of a subscriber of its segments; a new root of all of them, the old one that they are gone.
 
     Args:
-        plan: The subscribers' plan; `told_segments` says which.
+        plan: The subscribers' plan; `announced_segments` says which.
         memory: Has the ids.
         identity: Who is in which group.
         changes: What happened to the segments.
         migration: What a new plan changed.
     """
-    if not plan.told_segments:
+    if not plan.announced_segments:
         return []
     ids, events = memory.subjects["subject"], _events(plan, changes)
     events = pl.concat([events, _news(plan, changes, migration, np.arange(len(ids)))])
@@ -58,14 +58,14 @@ def of_groups(
     """Tell the roots of a group's members of its segments, and the root of a new member of all of them.
 
     Args:
-        plan: The group's plan; `told_segments` says which.
+        plan: The group's plan; `announced_segments` says which.
         memory: Has the ids.
         people: As `people.PEOPLE`.
         changes: What happened to the segments.
         span: The ticks of the call.
         migration: What a new plan changed.
     """
-    if not plan.told_segments:
+    if not plan.announced_segments:
         return []
     news = _news(plan, changes, migration, np.arange(memory.subjects.height))
     turned = present_at(people, pl.concat([_events(plan, changes), news]))
@@ -105,17 +105,17 @@ def _events(plan: ContextPlan, changes: Changes) -> pl.DataFrame:
         changes[name]
         .events.filter(pl.col("event") != "refreshed")
         .select("code", "tick", segment=pl.lit(name), member=pl.col("event") == "entered")
-        for name in sorted(plan.told_segments)
+        for name in sorted(plan.announced_segments)
     )
     return pl.concat([none, *turns])
 
 
 def _news(plan: ContextPlan, changes: Changes, migration: PlanMigration | None, codes: Ints) -> pl.DataFrame:
     """Return who is in the segments that roots were not told of before, and who is not, at the first tick of a plan."""
-    if migration is None or not migration.told:
+    if migration is None or not migration.announced:
         return pl.DataFrame(schema=EVENT)
     who = pl.DataFrame({"code": codes}).with_columns(tick=pl.lit(migration.tick, pl.Int64))
-    return _all_segments(plan, changes, who).filter(pl.col("segment").is_in(migration.told)).select(*EVENT)
+    return _all_segments(plan, changes, who).filter(pl.col("segment").is_in(migration.announced)).select(*EVENT)
 
 
 def _all_segments(plan: ContextPlan, changes: Changes, who: pl.DataFrame) -> pl.DataFrame:
@@ -124,7 +124,7 @@ def _all_segments(plan: ContextPlan, changes: Changes, who: pl.DataFrame) -> pl.
     points = EvaluationPoints(ordered["code"].to_numpy(), ordered["tick"].to_numpy())
     each = (
         ordered.with_columns(segment=pl.lit(name), member=pl.Series(changes[name].member_at(plan.grid, points)))
-        for name in sorted(plan.told_segments)
+        for name in sorted(plan.announced_segments)
     )
     return pl.concat(each)
 

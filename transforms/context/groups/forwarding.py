@@ -12,7 +12,7 @@ from transforms.arrays.dtypes import Ints
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan, Forward
 from transforms.compiler.features import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
-from transforms.compiler.keys import TOLD
+from transforms.compiler.keys import FORWARDED
 from transforms.context.conditions import frames
 from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of, points_of
@@ -95,7 +95,7 @@ def members_to_groups(
         read = frozenset().union(*(measure.reads for measure in forward.members))
         values = frames.part_at(plan, features, changes, mine, read)
         now = _values_now(identity.stays[forward.kind], forward, mine, values)
-        cell = f"{TOLD}{forward.kind}"
+        cell = f"{FORWARDED}{forward.kind}"
         rows, forwarded.kept[cell] = _news(now, memory.groups.get(cell))
         forwarded.batches += _about(rows, forward, identity.stays[forward.kind], memory.subjects["subject"])
     return forwarded
@@ -154,7 +154,7 @@ def people_to_groups(
     codes, times = turns["code"].to_numpy(), turns["time"].to_numpy()
     before, now = (roots.groups_at(identity.stays, codes, at) for at in (times - 1, times))
     subscribers = memory.subjects["subject"][codes]
-    told = now.with_columns(
+    members = now.with_columns(
         turns["time"],
         member_of(subscribers),
         subscriber=subscribers,
@@ -162,8 +162,8 @@ def people_to_groups(
     )
     columns = ("subject", "time", *PEOPLE)
     for forward in plan.forwards:
-        there = told.with_columns(subject=now[forward.kind], joined=True, role=now[f"{forward.kind}_role"])
-        gone = told.with_columns(subject=before[forward.kind], joined=False, role=pl.lit(None, pl.String))
+        there = members.with_columns(subject=now[forward.kind], joined=True, role=now[f"{forward.kind}_role"])
+        gone = members.with_columns(subject=before[forward.kind], joined=False, role=pl.lit(None, pl.String))
         gone = gone.filter(before[forward.kind].ne_missing(now[forward.kind]))
         people = pl.concat([gone.select(columns), there.select(columns)]).drop_nulls("subject")
         yield from _batches(people, MEMBERSHIP, forward.kind)

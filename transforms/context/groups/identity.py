@@ -151,22 +151,24 @@ class Identity:
             yield new["code"].to_numpy(), new[edge].to_numpy()
 
 
-def identify(memory: ShardState, told: pl.DataFrame | None, allowed_lateness: int, min_confidence: float) -> Identity:
+def identify(
+    memory: ShardState, memberships: pl.DataFrame | None, allowed_lateness: int, min_confidence: float
+) -> Identity:
     """Take in what was told about memberships; it acts from its time, or from the closed tick if it is late.
 
     Args:
         memory: Its events are changed in place.
-        told: The membership signals of the call: columns code, time and those of the contract.
+        memberships: The membership signals of the call: columns code, time and those of the contract.
         allowed_lateness: So far back signals may come, milliseconds.
         min_confidence: What is told with less is not believed; without a confidence it is certain.
     """
     floor = 0 if memory.closed is None else memory.closed
     events = memory.groups.get(KEPT, pl.DataFrame(schema=EVENTS))
     doubtful = 0
-    if told is not None and len(told):
+    if memberships is not None and len(memberships):
         joined = (pl.col("state") == "joined").fill_null(False)
-        believed = told.filter(pl.col("confidence").fill_null(1.0) >= min_confidence)
-        doubtful = told.height - believed.height
+        believed = memberships.filter(pl.col("confidence").fill_null(1.0) >= min_confidence)
+        doubtful = memberships.height - believed.height
         new = believed.with_columns(joined=joined, since=pl.max_horizontal("time", pl.lit(floor)))
         events = pl.concat([events, new.select(EVENTS.keys()).cast(pl.Schema(EVENTS))]).sort(ORDER)
     memory.groups[KEPT] = _unnamed(memorable(events, floor - allowed_lateness))
@@ -191,6 +193,6 @@ def _unnamed(events: pl.DataFrame) -> pl.DataFrame:
         return events
     group = ["code", "group_kind", "group"]
     gone = events.filter(pl.col("source").is_null()).select(*group, erased=pl.lit(True))
-    told = events.filter(pl.col("source").is_not_null()).join(gone, group, "left", maintain_order="left")
+    kept = events.filter(pl.col("source").is_not_null()).join(gone, group, "left", maintain_order="left")
     names = (pl.when(pl.col("erased").is_null()).then(name).alias(name) for name in ("group", "role"))
-    return told.with_columns(names).select(events.columns)
+    return kept.with_columns(names).select(events.columns)

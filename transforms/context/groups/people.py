@@ -37,22 +37,22 @@ def member_of(subscribers: pl.Series) -> pl.Series:
     return pl.Series("member", finalise(fnv1a64(strings)).view(np.int64))
 
 
-def take_people(grid: Grid, memory: ShardState, told: pl.DataFrame | None) -> pl.DataFrame:
+def take_people(grid: Grid, memory: ShardState, memberships: pl.DataFrame | None) -> pl.DataFrame:
     """Take in who joined and left, and return all that is known of members.
 
     Args:
         grid: Of the plan.
         memory: What no later tick can need is dropped there.
-        told: What members told in the call, as `plan.features.PEOPLE` with code and time.
+        memberships: What members told in the call, as `plan.features.PEOPLE` with code and time.
 
     Returns:
         Columns of `PEOPLE`, a row from each tick at which something is new; sorted by code, member and tick.
     """
     people = memory.groups.get(KEPT, pl.DataFrame(schema=PEOPLE))
-    if told is not None and len(told):
+    if memberships is not None and len(memberships):
         floor = 0 if memory.closed is None else memory.closed
-        ticks = np.maximum(grid.after(told["time"].to_numpy()), floor + grid.tick)
-        new = told.with_columns(tick=pl.Series(ticks))
+        ticks = np.maximum(grid.after(memberships["time"].to_numpy()), floor + grid.tick)
+        new = memberships.with_columns(tick=pl.Series(ticks))
         people = pl.concat([people, new.sort("time").select(PEOPLE.keys())])
         people = people.unique(["code", "member", "tick"], keep="last", maintain_order=True)
         people = people.sort("code", "member", "tick")

@@ -11,7 +11,7 @@ from schemas.playbook_levels import GROUPS
 from transforms.arrays.dtypes import Bools, Ints
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.features import MEMBERSHIP
-from transforms.compiler.keys import TOLD
+from transforms.compiler.keys import FORWARDED
 from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints, keys_in
 from transforms.context.features.windows import Features
@@ -105,7 +105,7 @@ class _Members(GroupRouting):
         return facts.of_subscribers(self.plan, self.memory, self.identity, changes, migration)
 
     def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
-        others = {name: table for name, table in self.memory.groups.items() if not name.startswith(TOLD)}
+        others = {name: table for name, table in self.memory.groups.items() if not name.startswith(FORWARDED)}
         self.memory.groups = {**others, **addressed.kept, **forwarded.kept}
 
 

@@ -133,7 +133,7 @@ def _apply(
         *signal.columns,
         *signal.reads,
         *(signal.passed or ()),
-        *signal.told_apart,
+        *signal.tiebreakers,
         *signal.whose,
     }
     frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)

@@ -11,6 +11,6 @@ def rows_of(step: Step, frame: pl.DataFrame) -> pl.DataFrame:
     Those of a group have the member, too, 0 for none.
     """
     rows = frame if step.where is None else frame.filter(step.where.expr)
-    told = () if step.part == WITHOUT else ("source", "id")
+    tiebreakers = () if step.part == WITHOUT else ("source", "id")
     whose = [pl.col("member").fill_null(0)] if "member" in frame.columns else []
-    return rows.select("code", *whose, "time", *told, *step.columns).drop_nulls(step.same)
+    return rows.select("code", *whose, "time", *tiebreakers, *step.columns).drop_nulls(step.same)

@@ -7,7 +7,7 @@ import polars as pl
 
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Moment
-from transforms.compiler.keys import TOLD
+from transforms.compiler.keys import FORWARDED
 from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.features.windows import empty_rows
 from transforms.context.grid import Span
@@ -25,12 +25,12 @@ class PlanMigration:
     Attributes:
         tick: The first tick of the new plan.
         conditions: Names of its segments and moments that are new or changed.
-        told: Names of its segments that contact roots are told of, and were not before.
+        announced: Names of its segments that contact roots are told of, and were not before.
     """
 
     tick: int
     conditions: frozenset[str]
-    told: frozenset[str]
+    announced: frozenset[str]
 
     def silent(self, moment: Moment) -> int | None:
         """Return the tick at which a moment does not fire although it is true, None for none."""
@@ -77,8 +77,8 @@ def adopt(plan: ContextPlan, memory: ShardState, span: Span) -> PlanMigration | 
     names = [*(segment.name for segment in plan.segments), *(moment.name for moment in plan.moments)]
     conditions = frozenset(name for name in names if before.get(name) != plan.keys[name])
     memory.moments = _moments(plan, memory.moments, conditions)
-    told = frozenset(name for name in plan.told_segments if f"{TOLD}{name}" not in before)
-    return PlanMigration(span.first, conditions, told)
+    announced = frozenset(name for name in plan.announced_segments if f"{FORWARDED}{name}" not in before)
+    return PlanMigration(span.first, conditions, announced)
 
 
 def left(plan: ContextPlan, memory: ShardState, migration: PlanMigration | None) -> pl.DataFrame:

@@ -187,8 +187,8 @@ def test_a_contradiction_is_counted_by_the_call_that_is_told_of_it(calls: list[l
     memory, found = ShardState(), []
     for number, rows in enumerate(calls):
         memory.closed = 100 * number or None
-        told_ = signals_of(rows) if rows else None
-        found.append(identify(memory, told_, allowed_lateness=1_000, min_confidence=0.0).contradictory)
+        memberships = signals_of(rows) if rows else None
+        found.append(identify(memory, memberships, allowed_lateness=1_000, min_confidence=0.0).contradictory)
     assert found == counts
 
 

@@ -19,7 +19,7 @@ from transforms.context.state.shard_state import ShardState
 GRID = Grid(10)
 
 
-def told(*rows: tuple[int, int, str, bool]) -> pl.DataFrame:
+def memberships(*rows: tuple[int, int, str, bool]) -> pl.DataFrame:
     """Return what members told: code, time, subscriber, joined."""
     table = pl.DataFrame(rows, schema=["code", "time", "subscriber", "joined"], orient="row")
     nothing = {name: pl.lit(None, pl.String) for name in ("role", "household", "sme")}
@@ -27,7 +27,9 @@ def told(*rows: tuple[int, int, str, bool]) -> pl.DataFrame:
 
 
 PEOPLE = take_people(
-    GRID, ShardState(), told((0, 5, "ann", True), (0, 15, "ben", True), (0, 25, "ann", False), (1, 5, "cat", True))
+    GRID,
+    ShardState(),
+    memberships((0, 5, "ann", True), (0, 15, "ben", True), (0, 25, "ann", False), (1, 5, "cat", True)),
 )
 
 
@@ -46,7 +48,9 @@ def test_members_are_there_from_the_tick_after_they_joined_to_that_after_they_le
 
 
 def test_who_leaves_and_comes_back_within_a_tick_never_left() -> None:
-    people = take_people(GRID, ShardState(), told((0, 5, "ann", True), (0, 21, "ann", False), (0, 22, "ann", True)))
+    people = take_people(
+        GRID, ShardState(), memberships((0, 5, "ann", True), (0, 21, "ann", False), (0, 22, "ann", True))
+    )
     assert leaves_of(people).is_empty()
 
 
@@ -54,6 +58,6 @@ def test_only_those_who_are_there_are_kept() -> None:
     memory = ShardState(closed=30)
     keep_people(PEOPLE, memory, leaves_of(PEOPLE))
     assert memory.groups[KEPT]["subscriber"].to_list() == ["ben", "cat"]
-    later = take_people(GRID, memory, told((1, 12, "dan", True)))
+    later = take_people(GRID, memory, memberships((1, 12, "dan", True)))
     assert later.filter(pl.col("subscriber") == "dan")["tick"].to_list() == [40]
     assert np.unique(later["member"].to_numpy()).size == 3

@@ -5,7 +5,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
-from tests.transforms.context.groups.test_people import GRID, told
+from tests.transforms.context.groups.test_people import GRID, memberships
 from transforms.context.grid import Span
 from transforms.context.groups.people import keep_people, leaves_of, take_people
 from transforms.context.groups.sizes import KEPT, take_sizes
@@ -28,7 +28,7 @@ def turns(*ends: int, most: int = 2) -> list[tuple[int, int, bool]]:
     """Return what is told in calls up to some ticks."""
     memory, found = ShardState(), []
     for closed, upto in pairwise((None, *ends)):
-        due = told(*[row for row in ROWS if (closed or 0) <= row[1] < upto])
+        due = memberships(*[row for row in ROWS if (closed or 0) <= row[1] < upto])
         people = take_people(GRID, memory, due)
         found += take_sizes(memory, people, Span(GRID, closed, upto), most).rows()
         keep_people(people, memory, leaves_of(people))
@@ -44,7 +44,7 @@ def test_each_turn_is_told_once(ends: tuple[int, ...]) -> None:
 
 def test_another_limit_turns_at_the_first_tick_and_so_does_a_group_whose_members_are_gone() -> None:
     memory, span = ShardState(closed=20), Span(GRID, 20, 40)
-    people = take_people(GRID, ShardState(), told(*ROWS[:2], ROWS[-1]))
+    people = take_people(GRID, ShardState(), memberships(*ROWS[:2], ROWS[-1]))
     assert take_sizes(memory, people, span, 1).rows() == [(0, 30, True)]
     assert memory.groups[KEPT]["code"].to_list() == [0]
     assert take_sizes(memory, people.filter(pl.col("code") == 1), span, 1).rows() == [(0, 30, False)]
