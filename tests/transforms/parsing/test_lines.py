@@ -133,3 +133,8 @@ def test_halves_and_without_keep_lines_and_positions() -> None:
     assert isinstance(good, LineBlock)
     assert (good.data, good.lines(), good.positions.tolist()) == (b"a\nccc\n", [b"a", b"ccc"], [1, 4])
     assert [(item.position, item.payload) for item in bad] == [("line 3", b"bb"), ("line 5", b"d")]
+
+
+def test_a_block_ends_with_its_last_record() -> None:
+    (block,) = (block for block, _ in read_lines(io.BytesIO(b"a\nb\nc\n"), 0, 3, MAX, 1 << 20))
+    assert block.data == b"a\nb\n"
