@@ -59,10 +59,11 @@ def engines() -> tuple[Engine, ...]:
         FileNotFoundError: a reference program is missing.
     """
     ours, three = ("-m", "benchmarks.usage_offers"), ("tiny", "small", "main")
+    tick_by_tick = ("--mode", "stream", "--span", "5m", "--shards", "1")
     return (
         Engine("ours, batch", ours),
         Engine("ours, stream", (*ours, "--mode", "stream"), three),
-        Engine("ours, stream, tick by tick", (*ours, "--mode", "stream", "--span", "5m"), ("tiny", "main")),
+        Engine("ours, stream, tick by tick", (*ours, *tick_by_tick), ("tiny", "main")),
         Engine("ours, batch, households", ours, ("tiny", "main"), grouped=True),
         Engine("polars, 1 thread", (program("ref_polars.py"), "--workers", "1")),
         Engine("DuckDB, 1 thread", (program("ref_duckdb.py"), "--workers", "1")),

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks import measure, state
@@ -36,7 +37,9 @@ from transforms.track_contexts import TrackContexts
 SHARDS = (5_000, 20_000, 50_000)
 SMALLEST = (200,)
 TICKS = 65
+ACTIVE, SMALLEST_ACTIVE = 2_000, 20
 MOST_CORE_SECONDS, MOST_AT_THE_HOUR, MOST_CROSSED, MOST_RESIDENT, LEAST_CHEAPER = 5, 5, 4, 12_000, 4
+MOST_OF_KNOWN = 1.5
 """The bars: see `LiveCost`."""
 
 
@@ -107,13 +110,26 @@ class Played:
     seconds: list[tuple[bool, float]]
     crossed_per_row_byte: float
 
+    @property
+    def usual(self) -> float:
+        """Median core seconds of a tick that is no hour."""
+        return statistics.median(took for hourly, took in self.seconds if not hourly)
 
-def play(subscribers: int) -> Played:
-    """Play a week in days, then an hour and a little by the minute."""
+
+def play(subscribers: int, active: int | None = None) -> Played:
+    """Play a week in days, then an hour and a little by the minute.
+
+    Args:
+        subscribers: How many there are.
+        active: How many of them still send after five days, None for all.
+    """
     density = replace(state.DENSITIES[1], shard=subscribers)
     end = START_MS + 7 * DAY
     start = end - TICKS * MINUTE
     batch = state.signals(density)
+    if active is not None:
+        early = pc.less(batch["time"], START_MS + 5 * DAY)
+        batch = batch.filter(pc.or_(early, pc.less(batch["subject"], f"s{active:08d}")))
     times = batch["time"].to_numpy()
     shard_of = shard_of_subscribers(start)
     for upto in (*range(START_MS + DAY, start, DAY), start):
@@ -139,7 +155,7 @@ def cost(shard: int) -> LiveCost:
     kept = played.shard.cells.held
     played.shard.cells.values.clear()  # they are in the runner's memory, or on its disk
     resident = _resident() - before
-    usual = statistics.median(took for hourly, took in played.seconds if not hourly)
+    usual = played.usual
     return LiveCost(
         shard,
         played.rows,
@@ -151,6 +167,12 @@ def cost(shard: int) -> LiveCost:
         kept / shard,
         beam_seconds() / (usual / played.rows),
     )
+
+
+def of_known(active: int) -> float:
+    """Return what a tick costs among ten times as many known subscribers, of one with the same signals among these."""
+    few, many = (play(active * times, active) for times in (1, 10))
+    return many.usual / few.usual
 
 
 @lru_cache(maxsize=1)

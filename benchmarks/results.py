@@ -18,6 +18,7 @@ from benchmarks.live import (
     MOST_AT_THE_HOUR,
     MOST_CORE_SECONDS,
     MOST_CROSSED,
+    MOST_OF_KNOWN,
     MOST_RESIDENT,
     LiveCost,
 )
@@ -46,6 +47,7 @@ LIVE_COLUMNS = (
     "for 1 M",
     "state B a row B",
     "resident B each",
+    "kept B each",
     "of Beam",
 )
 
@@ -69,6 +71,7 @@ class Measurements(NamedTuple):
     wide: WideCost
     lives: Sequence[LiveCost]
     slices: dict[str, float]
+    of_known: float
 
 
 def markdown(measured: Measurements) -> str:
@@ -100,7 +103,8 @@ def markdown(measured: Measurements) -> str:
         _table(LIVE_COLUMNS, [_live(cost) for cost in measured.lives]),
         "The yardstick live, 100 k known subscribers and 3,500 events a minute, all stages, core ms a minute: "
         + ", ".join(f"{cost:.0f} at a tick of {tick}" for tick, cost in measured.slices.items())
-        + ".",
+        + f". Among ten times as many known subscribers a tick with the same signals costs {measured.of_known:.2f} "
+        "times as much.",
         (HERE / "notes.md").read_text(encoding="utf-8").strip(),
     ]
     return "\n\n".join(parts) + "\n"
@@ -132,20 +136,20 @@ def cells(rows: Sequence[Row]) -> list[list[str]]:
 
 def bars(measured: Measurements) -> list[Bar]:
     """Return the bars that the measured sizes allow to judge."""
-    rows, kernels, states, stages, wide, lives, slices = measured
+    rows, kernels, states, stages, wide, lives, slices, of_known = measured
     at = {(row.engine, row.size.name): row for row in rows}
     found: list[Bar] = []
     if ("ordinary Beam", "small") in at:
         ratio = at["ours, batch", "small"].rate / at["ordinary Beam", "small"].rate
         found.append(Bar("200 k events, of ordinary Beam", "≥ 30", f"{ratio:.1f}", ratio >= 30))
     if ("ours, batch", "main") in at:
-        ours, stream = at["ours, batch", "main"], at["ours, stream", "main"]
+        ours = at["ours, batch", "main"]
         ratio = ours.rate / at["polars, 1 thread", "main"].rate
         found += [
-            Bar("2 M events, of polars' rate", "≥ 0.40 (reach for 0.6)", f"{ratio:.2f}", ratio >= 0.4),
+            Bar("2 M events, of polars' rate", "≥ 0.45 (reach for 0.6)", f"{ratio:.2f}", ratio >= 0.45),
             Bar("2 M events, peak", "≤ 900 MB", f"{ours.cost.megabytes:.0f} MB", ours.cost.megabytes <= 900),
-            Bar("streaming, events/s", "≥ 200,000", f"{stream.rate:,.0f}", stream.rate >= 200_000),
-            Bar("streaming, peak", "≤ 400 MB", f"{stream.cost.megabytes:.0f} MB", stream.cost.megabytes <= 400),
+            *_streams("catching up", at["ours, stream", "main"]),
+            *_streams("tick by tick", at["ours, stream, tick by tick", "main"]),
         ]
         grouped = at["ours, batch, households", "main"].cost.seconds / ours.cost.seconds
         told = "2 M events with households and three features of each, of the time without"
@@ -165,7 +169,15 @@ def bars(measured: Measurements) -> list[Bar]:
         Bar(f"yardstick live, core ms a minute, tick {tick}", f"≤ {most}", f"{slices[tick]:.0f}", slices[tick] <= most)
         for tick, most in TICKS.items()
     ]
-    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost)), *minutes]
+    known = Bar(
+        "a live tick among ten times as many known", f"≤ {MOST_OF_KNOWN}", f"{of_known:.2f}", of_known <= MOST_OF_KNOWN
+    )
+    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost)), *minutes, known]
+
+
+def _streams(how: str, row: Row) -> Iterator[Bar]:
+    yield Bar(f"streaming, {how}, events/s", "≥ 250,000", f"{row.rate:,.0f}", row.rate >= 250_000)
+    yield Bar(f"streaming, {how}, peak", "≤ 460 MB", f"{row.cost.megabytes:.0f} MB", row.cost.megabytes <= 460)
 
 
 def _wide(wide: WideCost) -> Iterator[Bar]:
@@ -199,6 +211,7 @@ def _live(cost: LiveCost) -> list[str]:
     sizes = [
         f"{cost.state_bytes_per_row_byte:.1f}",
         f"{cost.resident_bytes_each:,.0f}",
+        f"{cost.kept_bytes_each:,.0f}",
         f"{cost.of_beam_per_signal:.1f}",
     ]
     return [f"{cost.shard:,}", f"{cost.rows:,}", *seconds, *sizes]

@@ -31,6 +31,8 @@ class Epochs:
     @cached_property
     def _bounds(self) -> EvaluationPoints:
         """The first tick of each epoch but a group's first, sorted."""
+        if self.leaves.is_empty() and self.consents is None:
+            return EvaluationPoints(np.empty(0, np.int64), np.empty(0, np.int64))
         turns = [self.leaves] if self.consents is None else [self.leaves, self.consents.filter(pl.col("tick") > 0)]
         bounds = pl.concat(turn.select("code", "tick") for turn in turns).unique().sort("code", "tick")
         return EvaluationPoints(bounds["code"].to_numpy(), bounds["tick"].to_numpy())
