@@ -80,9 +80,15 @@ def shard_of_subscribers(until: int) -> Shard:
     return Shard(track.stage(), "advance")
 
 
-def tick(shard: Shard, packed: PackedBatch, upto: int) -> None:
-    """Take a batch, and advance."""
-    shard.come(packed)
+def packs_of(rows: pa.RecordBatch) -> list[PackedBatch]:
+    """Return rows as they travel, nothing for none."""
+    return [PackedBatch.of(rows)] if rows.num_rows else []
+
+
+def tick(shard: Shard, packs: list[PackedBatch], upto: int) -> None:
+    """Take packed batches, and advance."""
+    for packed in packs:
+        shard.come(packed)
     for _ in shard.close(upto):
         pass
 
@@ -134,14 +140,14 @@ def play(subscribers: int, active: int | None = None) -> Played:
     shard_of = shard_of_subscribers(start)
     for upto in (*range(START_MS + DAY, start, DAY), start):
         first, stop = np.searchsorted(times, [upto - DAY if upto < start else upto - (upto - START_MS) % DAY, upto])
-        tick(shard_of, PackedBatch.of(batch.slice(first, stop - first)), upto)
+        tick(shard_of, packs_of(batch.slice(first, stop - first)), upto)
     seconds, crossed, bytes_of_rows = [], shard_of.cells.crossed, 0
     cuts = np.searchsorted(times, range(start, end + 1, MINUTE))
     for (first, stop), upto in zip(pairwise(cuts), range(start + MINUTE, end + 1, MINUTE), strict=True):
-        packed = PackedBatch.of(batch.slice(first, stop - first))
-        bytes_of_rows += len(packed.content)
+        packs = packs_of(batch.slice(first, stop - first))
+        bytes_of_rows += sum(len(packed.content) for packed in packs)
         began = time.process_time()
-        tick(shard_of, packed, upto)
+        tick(shard_of, packs, upto)
         seconds.append((upto % HOUR == 0, time.process_time() - began))
     rows = (int(cuts[-1]) - int(cuts[0])) // TICKS
     return Played(shard_of, rows, seconds, (shard_of.cells.crossed - crossed) / bytes_of_rows)
