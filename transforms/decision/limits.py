@@ -67,8 +67,8 @@ def _ledger(plan: OfferPlan, reservations: pl.DataFrame, room: Ints, size: int) 
     return Ledger(limit * size + whose[whose >= 0], marks, room, len(plan.limits) * size)
 
 
-def _whose(plan: OfferPlan, numbered: pl.DataFrame, rows: Ints, limits: Ints) -> Ints:
+def _whose(plan: OfferPlan, whom: pl.DataFrame, rows: Ints, limits: Ints) -> Ints:
     """Return the number of whom each limit counts at each row, -1 where it does not count."""
-    numbers = numbered.select(COUNTED).to_numpy()
+    numbers = whom.select(COUNTED).to_numpy()
     per = np.array([COUNTED.index(limit.per) for limit in plan.limits], np.int64)
     return numbers[rows, per[limits]]
