@@ -128,8 +128,9 @@ tick: 1m
 signals: [usage, membership]
 subscriber: {features: {n: {count: any, from: usage, window: 5m}}}
 household:
-  features: {uses: {count: any, from: usage, window: 30m}, users: {distinct: subscriber, from: usage, window: 30m}}
-  segments: {busy: {enter: uses > 1}}
+  features: {uses: {count: any, from: usage, window: 30m}, users: {distinct: subscriber, from: usage, window: 30m},
+             active: {count: any, from: members, where: n > 0}}
+  segments: {busy: {enter: uses > 1}, awake: {enter: active > 1}}
 """
 
 
@@ -156,4 +157,5 @@ def test_what_a_group_loses_is_lost_live_too() -> None:
         found.append(shard)
     assert found[0].transitions == found[1].transitions
     assert found[0].contexts == found[1].contexts
-    assert {(one.name, one.subject) for one in found[0].transitions} == {("busy", "h"), ("busy", "i")}
+    begun = {(one.name, one.subject) for one in found[0].transitions if one.event == "entered"}
+    assert begun == {(name, home) for name in ("busy", "awake") for home in "hi"}
