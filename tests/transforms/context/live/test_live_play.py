@@ -144,10 +144,11 @@ def homes(minute: float, subscriber: str, group: str | None) -> Signal:
     return Signal("membership", name, "crm", time, subscriber, payload)
 
 
-def test_what_a_group_loses_is_lost_live_too() -> None:
-    told = [(0.1 * n, who, home) for n, (who, home) in enumerate([("a", "h"), ("b", "h"), ("c", "i"), ("d", "i")])]
-    told += [(minute + 0.5, who, None) for minute in range(1, 12) for who in "abcd" if minute % 3 or who in "ac"]
-    rows = [homes(*one) for one in [*told, (6.2, "a", "-h"), (8.2, "d", "-i")]]
+def test_what_a_group_loses_is_lost_live_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resident, "MOST", 100.0)
+    joined = [(0.1 * n, who, "hi"[n % 2]) for n, who in enumerate("abcdef")]
+    used = [(minute + 0.5, who, None) for minute in range(1, 12) for who in "abcdef" if minute % 3 or who in "ade"]
+    rows = [homes(*one) for one in [*joined, *used, (6.2, "a", "-h"), (8.2, "d", "-i")]]
     found = []
     for live in (True, False):
         stages = Stages(bulk_groups.plans_of(HOMES), live=live)
