@@ -35,7 +35,7 @@ def main() -> None:
     stages = state_of_households.cost(densities[0])
     wide = wide_playbook.cost(wide_playbook.SMALLEST if args.smallest else wide_playbook.MAIN)
     lives = [live.apart(shard) for shard in (live.SMALLEST if args.smallest else live.SHARDS)]
-    slices = live_yardstick.ms_per_slice(live_yardstick.SMALLEST if args.smallest else live_yardstick.SIZE)
+    slices = live_yardstick.apart(live_yardstick.SMALLEST if args.smallest else live_yardstick.SIZE)
     of_known = live.of_known(live.SMALLEST_ACTIVE if args.smallest else live.ACTIVE)
     measured = results.Measurements(rows, kernels, states, stages, wide, lives, slices, of_known)
     args.results.write_text(results.markdown(measured), encoding="utf-8")

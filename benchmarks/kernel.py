@@ -5,7 +5,6 @@ python -m benchmarks.kernel --input FILE.parquet --engine ours|polars
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks import measure
 from benchmarks.engines import HERE, data
 from benchmarks.yardstick import COLUMNS, SURGE_BYTES, WINDOW_MS, Size
 from schemas.playbook_file import load_playbook
@@ -41,12 +41,11 @@ class KernelCost:
 
 def compare(size: Size, times: int) -> KernelCost:
     """Measure both in turn, each in a process of its own."""
-    environment = {**os.environ, "POLARS_MAX_THREADS": "1"}
     seconds: dict[str, list[float]] = {"ours": [], "polars": []}
     for _ in range(times):
         for engine, found in seconds.items():
             command = [sys.executable, "-m", "benchmarks.kernel", "--input", str(data(size)), "--engine", engine]
-            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+            done = subprocess.run(command, env=measure.ONE_THREAD, stdout=subprocess.PIPE, check=True)
             found.append(json.loads(done.stdout)["seconds"])
     return KernelCost(size.name, statistics.median(seconds["ours"]), statistics.median(seconds["polars"]))
 

@@ -7,6 +7,7 @@ import argparse
 import ctypes
 import gc
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -22,9 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks import measure, state
+from benchmarks import live_yardstick, measure, state
 from benchmarks.engines import data, make_data
-from benchmarks.live_yardstick import SIZE, ms_per_slice
 from benchmarks.shard_of_a_stage import Shard
 from benchmarks.yardstick import SIZES, START_MS
 from pipelines.thrift import keep_little_memory
@@ -94,9 +94,9 @@ def tick(shard: Shard, packs: list[PackedBatch], upto: int) -> None:
 
 
 def apart(shard: int) -> LiveCost:
-    """Measure a shard in a process of its own, whose memory holds nothing else."""
+    """Measure a shard in a process of its own, whose memory holds nothing else, with one thread."""
     command = [sys.executable, "-m", "benchmarks.live", "--json", "--without-yardstick", "--shard", str(shard)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=measure.ONE_THREAD, capture_output=True, text=True, check=True)
     return LiveCost(**json.loads(done.stdout))
 
 
@@ -212,8 +212,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--without-yardstick", action="store_true", help="leave out `yardstick_ms_per_slice`")
     args = parser.parse_args()
+    if os.environ.get("POLARS_MAX_THREADS") != "1":  # polars reads it when it is imported
+        again = [sys.executable, "-m", "benchmarks.live", *sys.argv[1:]]
+        sys.exit(subprocess.run(again, env=measure.ONE_THREAD, check=False).returncode)
     keep_little_memory()
-    yardstick = {} if args.without_yardstick else ms_per_slice(SIZE)
+    yardstick = {} if args.without_yardstick else live_yardstick.apart(live_yardstick.SIZE)
     for found in (replace(cost(shard), yardstick_ms_per_slice=yardstick) for shard in args.shard):
         print(json.dumps(asdict(found)) if args.json else found)
 

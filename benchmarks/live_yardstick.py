@@ -1,5 +1,7 @@
 """What a minute of the yardstick costs live: all stages, full decision records, every offer as the reference has it."""
 
+import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +24,14 @@ SIZE, SMALLEST = Size("live", 1_260_000, 100_000, 0, ""), Size("live-smallest", 
 TICKS = {"5m": 20, "1m": 60}
 """The playbook's tick, and the bar: CPU milliseconds a slice."""
 HISTORY = 5 * HOUR
+
+
+def apart(size: Size) -> dict[str, float]:
+    """Measure `SIZE` or `SMALLEST` in a process with one thread; see `ms_per_slice`."""
+    command = [sys.executable, "-m", "benchmarks.live_yardstick", size.name]
+    done = subprocess.run(command, env=measure.ONE_THREAD, stdout=subprocess.PIPE, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 def ms_per_slice(size: Size) -> dict[str, float]:
@@ -68,3 +78,7 @@ def _play(events: Path, tick: str, offers: Path) -> float:
     lines += advance(START_MS + 2 * HISTORY)
     offers.write_text("".join(f"{line}\n" for line in lines), "utf-8")
     return 1_000 * spent / slices
+
+
+if __name__ == "__main__":
+    print(json.dumps(ms_per_slice({one.name: one for one in (SIZE, SMALLEST)}[sys.argv[1]])))

@@ -12,6 +12,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+ONE_THREAD = {**os.environ, "POLARS_MAX_THREADS": "1"}
+"""The environment of a process whose polars has one thread, as a worker of a stream should."""
+
 
 @dataclass(frozen=True)
 class Measured:

@@ -99,7 +99,7 @@ def markdown(measured: Measurements) -> str:
         + f"), {stages.gigabytes:.2f} GB for 1 M.",
         "## Live",
         "The same features and a week of 50 signals a day: minutes as they come, through the stage that holds the "
-        "state of a shard, whose reads and writes are counted.",
+        "state of a shard, whose reads and writes are counted; one thread.",
         _table(LIVE_COLUMNS, [_live(cost) for cost in measured.lives]),
         "The yardstick live, 100 k known subscribers and 3,500 events a minute, all stages, core ms a minute: "
         + ", ".join(f"{cost:.0f} at a tick of {tick}" for tick, cost in measured.slices.items())
