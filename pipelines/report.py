@@ -38,6 +38,7 @@ class Report:
         signals: How many came in, and what became of them. Of those rejected, `uncounted` stand for a lost part of a
             file each, of which nobody knows how many signals it held.
         groups: How often one became `too_large`, and so was ignored.
+        features: How many sums in contexts are NULL because 64 bits do not hold them, `sums_too_large`.
         decisions: How many triggers got which answer.
         never_seen: Of each feed the columns that are read and in which no record has a value.
         outputs: Rows of each output.
@@ -51,6 +52,7 @@ class Report:
     end_tick: str | None
     signals: Mapping[str, int]
     groups: Mapping[str, int]
+    features: Mapping[str, int]
     decisions: Mapping[str, int]
     never_seen: Mapping[str, Sequence[str]]
     outputs: Mapping[str, int]
@@ -89,8 +91,9 @@ class Report:
             if torn
             else ""
         )
-        large = self.groups["too_large"]
+        large, wide = self.groups["too_large"], self.features["sums_too_large"]
         ignored = f"groups became larger than `max_members` and were ignored: {large:,} times\n" if large else ""
+        null = f"sums in contexts that 64 bits do not hold, and so are NULL: {wide:,}\n" if wide else ""
         unseen = "".join(
             f"no record of {feed} has a value for {', '.join(columns)}: NULL, or a name that is misspelt\n"
             for feed, columns in self.never_seen.items()
@@ -101,7 +104,7 @@ class Report:
             f"{self.signals_told()}\n"
             f"{lost}"
             f"{sum(self.decisions.values()):,} triggers = {_told(self.decisions)}\n"
-            f"{ignored}{unseen}"
+            f"{ignored}{null}{unseen}"
             f"{book}, {self.settings['--mode']}, to {self.end_tick} in {sum(self.seconds.values()):.1f} s"
         )
 

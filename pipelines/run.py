@@ -114,6 +114,7 @@ def _report(
             name: counts["signals"][name] for name in ("in", *PARTS, "uncounted", "late", "contradictory", "doubtful")
         },
         groups={"too_large": counts["groups"]["too_large"]},
+        features={"sums_too_large": counts["features"]["sums_too_large"]},
         decisions={name: counts["decisions"][name] for name in ANSWERS},
         never_seen=_never_seen(counts),
         outputs={name: counts["rows"][name] for name in SORT_BY},

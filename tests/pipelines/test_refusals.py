@@ -17,7 +17,17 @@ from tests.pipelines.small import small_arguments
 def _report(signals: int, rejected: int, too_late: int = 0) -> Report:
     rest: dict[str, Any] = {
         name: {}
-        for name in ("playbooks", "settings", "groups", "decisions", "outputs", "seconds", "versions", "never_seen")
+        for name in (
+            "playbooks",
+            "settings",
+            "groups",
+            "features",
+            "decisions",
+            "outputs",
+            "seconds",
+            "versions",
+            "never_seen",
+        )
     }
     counts = {"in": signals, "applied": signals - rejected - too_late, "rejected": rejected, "too_late": too_late}
     return Report(signals=counts, as_of="", end_tick=None, **rest)

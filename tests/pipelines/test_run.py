@@ -191,7 +191,17 @@ def test_mistakes_are_told_before_anything_is_touched(tmp_path: Path, options: d
 def test_lost_signals_are_a_loud_error() -> None:
     rest: dict[str, Any] = {
         name: {}
-        for name in ("playbooks", "settings", "groups", "decisions", "never_seen", "outputs", "seconds", "versions")
+        for name in (
+            "playbooks",
+            "settings",
+            "groups",
+            "features",
+            "decisions",
+            "never_seen",
+            "outputs",
+            "seconds",
+            "versions",
+        )
     }
     with pytest.raises(SignalsLostError, match="3 signals in, but 1 applied"):
         Report(signals={"in": 3, "applied": 1, "rejected": 1}, as_of="", end_tick=None, **rest)

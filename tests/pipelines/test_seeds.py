@@ -160,3 +160,14 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["run", *given])
     assert result.exit_code == 0, result.output
     assert "8 signals in = 7 applied + 1 duplicates" in result.output
+
+
+def test_sums_that_64_bits_do_not_hold_are_counted(tmp_path: Path) -> None:
+    write(tmp_path)
+    rows = [{"id": f"{n}", "subject": "ann", "time": EIGHT + n, "bytes": 10**15} for n in range(9_300)]
+    (tmp_path / "usage.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    book = "playbook: p\nsignals: [usage]\nsubscriber: {features: {all_: {sum: bytes, from: usage, window: 1h}}}\n"
+    (tmp_path / "playbook.yaml").write_text(book, "utf-8")
+    report, _ = played(tmp_path)
+    assert report.features == {"sums_too_large": 1}
+    assert "\nsums in contexts that 64 bits do not hold, and so are NULL: 1\n" in report.summary()

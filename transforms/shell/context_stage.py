@@ -53,7 +53,10 @@ class ContextStage(beam.DoFn):
     COUNTS: ClassVar = {
         name: Metrics.counter("signals", name)
         for name in ("applied", "late", "contradictory", "doubtful", "duplicates", "too_late", "erased", "pending")
-    } | {"groups_too_large": Metrics.counter("groups", "too_large")}
+    } | {
+        "groups_too_large": Metrics.counter("groups", "too_large"),
+        "sums_too_large": Metrics.counter("features", "sums_too_large"),
+    }
 
     def __init__(self, tracked: Tracked, timer: TickTimer) -> None:
         self._tracked, self._timer = tracked, timer

@@ -54,6 +54,8 @@ def test_a_sum_with_no_room_is_null_until_it_has_room_again(cuts: tuple[int, ...
         kernel.advance([row for row in rows if row.time < cut * MINUTE], cut * MINUTE)
         rows = [row for row in rows if row.time >= cut * MINUTE]
     assert [one for one in kernel.transitions if one.name == "never"] == []
+    values = [context.values[name] for context in kernel.contexts.values() for name in ("exact", "panes")]
+    assert kernel.counts["sums_too_large"] == values.count(None) > 0
     seen = {tick // MINUTE: context.values for (_, tick), context in kernel.contexts.items()}
     assert [seen[tick]["exact"] for tick in range(1, 8)] == [2**62, None, None, None, None, None, 2**62 + 5]
     assert [seen[tick]["panes"] for tick in range(1, 7)] == [2**62, *[None] * 5]

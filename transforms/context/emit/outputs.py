@@ -21,6 +21,7 @@ from transforms.context.conditions.segments import WITHDRAWN
 from transforms.context.emit.evidence import evidence
 from transforms.context.emit.segment_parts import SegmentStats
 from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of, points_of
+from transforms.context.features.windows import Features
 from transforms.context.groups.recipients import ADDRESS
 from transforms.context.groups.routing import Addressed
 from transforms.context.run import Run
@@ -148,15 +149,23 @@ def _fired(run: Run, moment: Moment) -> pl.DataFrame:
 
 def _contexts_at(run: Run, points: EvaluationPoints, profiled: EvaluationPoints) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the contexts at pairs of two kinds, most of which are the same."""
-    grid, features = run.plan.grid, run.features
+    grid = run.plan.grid
     if not len(profiled):
-        context = frames.context_at(run.plan, features.of(np.unique(points.codes)), run.changes, points)
+        context = _counted(run, run.features.of(np.unique(points.codes)), points)
         return context, context.clear()
     keys = [points.keys(grid), profiled.keys(grid)]
     every = points_of(grid, np.concatenate(keys))
-    context = frames.context_at(run.plan, features, run.changes, every)
+    context = _counted(run, run.features, every)
     written, seen = (context[np.searchsorted(every.keys(grid), each)] for each in keys)
     return written, seen
+
+
+def _counted(run: Run, features: Features, points: EvaluationPoints) -> pl.DataFrame:
+    """Return contexts, and count the sums in them that are too large."""
+    before = features.sums_too_large
+    context = frames.context_at(run.plan, features, run.changes, points)
+    run.ingested.counts["sums_too_large"] += features.sums_too_large - before
+    return context
 
 
 def _at_end(run: Run) -> tuple[Ints, Ints]:

@@ -31,6 +31,7 @@ class Features:
 
     Attributes:
         faded: Derived values that fade, by name, as far as they have been run.
+        sums_too_large: How many sums were asked for that are NULL because 64 bits do not hold them.
     """
 
     def __init__(self, plan: ContextPlan, memory: ShardState, leaves: pl.DataFrame) -> None:
@@ -48,6 +49,7 @@ class Features:
         self._memory = replace(memory, rows=copy(memory.rows), panes=copy(memory.panes), values=copy(memory.values))
         self._whose: Bools | None = None
         self.faded: dict[str, Faded] = {}
+        self.sums_too_large = 0
         self._timelines: dict[tuple[str, int, Epochs], Timeline] = {}
         self._values: dict[tuple[str, int, str, Epochs], Timeline] = {}
 
@@ -142,6 +144,7 @@ class Features:
 
     def _complete(self, feature: Feature, value: pl.Series, points: EvaluationPoints) -> pl.Series:
         """Return the value, NULL where a window behind it looks back past the start of complete input."""
+        self.sums_too_large += value.null_count() if feature.aggregate == "sum" else 0
         ready = ready_at(self._memory, feature)
         return value if ready is None else null_where(value, points.ticks < ready)
 

@@ -18,7 +18,10 @@ from transforms.context.ingest.dedup import duplicates, signal_hash
 from transforms.context.ingest.sequence_rows import rows_of
 from transforms.context.state.shard_state import ShardState, StepKey
 
-COUNTED = ("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending", "groups_too_large")
+COUNTED = (
+    *("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending"),
+    *("groups_too_large", "sums_too_large"),
+)
 COMMON = ("id", "source", "time", "subject")
 
 
@@ -36,7 +39,7 @@ class Ingested:
         rows: Per signal, what was added to the rows of the memory.
         seen: What was added to the ids that it has seen.
         counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending. Groups
-            that became too large.
+            that became too large; sums in contexts that did.
     """
 
     waiting: list[pa.RecordBatch] = field(default_factory=list)
