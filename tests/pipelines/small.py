@@ -1,9 +1,11 @@
 """A small run for tests: three subscribers, one moment, one segment, two offers."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pipelines.report import Report
 from pipelines.settings import RunSettings
 
 PLAYBOOK = """\
@@ -71,3 +73,9 @@ def small_arguments(directory: Path) -> list[str]:
     """Write the files and return the arguments of a run over them, without `--out`."""
     given = write_small(directory)
     return [given["playbook"], *(f"--signals={name}={path}" for name, path in given["signals"]), "--shards=2"]
+
+
+def report_of(signals: dict[str, int]) -> Report:
+    """Return the report of a run of which nothing is known but what became of its signals."""
+    rest: dict[str, Any] = {field.name: {} for field in fields(Report)}
+    return Report(**rest | {"signals": signals, "as_of": "", "end_tick": None})

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -11,26 +10,12 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.refusals import loudly, refusals
 from pipelines.report import Report
-from tests.pipelines.small import small_arguments
+from tests.pipelines.small import report_of, small_arguments
 
 
 def _report(signals: int, rejected: int, too_late: int = 0) -> Report:
-    rest: dict[str, Any] = {
-        name: {}
-        for name in (
-            "playbooks",
-            "settings",
-            "groups",
-            "features",
-            "decisions",
-            "outputs",
-            "seconds",
-            "versions",
-            "never_seen",
-        )
-    }
-    counts = {"in": signals, "applied": signals - rejected - too_late, "rejected": rejected, "too_late": too_late}
-    return Report(signals=counts, as_of="", end_tick=None, **rest)
+    applied = signals - rejected - too_late
+    return report_of({"in": signals, "applied": applied, "rejected": rejected, "too_late": too_late})
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.failures import SignalsLostError, TooManyRejectedError
-from pipelines.report import Report
 from pipelines.run import run
 from pipelines.settings import Limit, RunSettings
 from pipelines.staging import RECORD
 from schemas.durations import parse_instant
 from schemas.errors import LoadErrors
-from tests.pipelines.small import small_settings, write_small
+from tests.pipelines.small import report_of, small_settings, write_small
 
 RECORDS = (
     "offers",
@@ -189,19 +188,5 @@ def test_mistakes_are_told_before_anything_is_touched(tmp_path: Path, options: d
 
 
 def test_lost_signals_are_a_loud_error() -> None:
-    rest: dict[str, Any] = {
-        name: {}
-        for name in (
-            "playbooks",
-            "settings",
-            "groups",
-            "features",
-            "decisions",
-            "never_seen",
-            "outputs",
-            "seconds",
-            "versions",
-        )
-    }
     with pytest.raises(SignalsLostError, match="3 signals in, but 1 applied"):
-        Report(signals={"in": 3, "applied": 1, "rejected": 1}, as_of="", end_tick=None, **rest)
+        report_of({"in": 3, "applied": 1, "rejected": 1})
