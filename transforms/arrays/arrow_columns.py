@@ -38,12 +38,17 @@ def lists(bounds: Ints, item: pa.StructType, fields: Sequence[pa.Array]) -> pa.A
     return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), pa.StructArray.from_arrays(fields, fields=list(item)))
 
 
-def numbered(*columns: pa.Array | pa.ChunkedArray) -> Ints:
+def numbered(first: pa.Array | pa.ChunkedArray, *others: pa.Array | pa.ChunkedArray) -> Ints:
     """Return a number for each row, less than their count: the same for rows that are equal in all columns."""
-    found = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        encoded = whole.dictionary_encode(null_encoding="encode")
-        found = found * len(encoded.dictionary) + encoded.indices.to_numpy()
-        found = np.unique(found, return_inverse=True)[1]
+    found, _ = _encoded(first)
+    for column in others:
+        indices, size = _encoded(column)
+        found = np.unique(found * size + indices, return_inverse=True)[1]
     return found
+
+
+def _encoded(column: pa.Array | pa.ChunkedArray) -> tuple[Ints, int]:
+    """Return the number of the value in each row, NULL among them, and how many values there are."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = whole.dictionary_encode(null_encoding="encode")
+    return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.arrays.arrow_columns import numbered
 from transforms.arrays.dtypes import Ints
 from transforms.arrays.row_order import in_order
 from transforms.compiler.context_plan import ContextPlan
@@ -154,10 +155,7 @@ def _with_next(sequence: Sequence, started: pl.DataFrame, followed: Mapping[str,
 def _threads(sequence: Sequence, tables: list[pl.DataFrame]) -> list[Ints]:
     """Return numbers for the rows of tables that are equal where subject and `same` are."""
     rows = pl.concat([table.select("code", *sequence.same) for table in tables])
-    thread = rows["code"].to_numpy()
-    for name in sequence.same:
-        values = rows[name].to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
-        thread = np.unique(thread * (len(values.dictionary) + 1) + values.indices.to_numpy(), return_inverse=True)[1]
+    thread = numbered(*(column.to_arrow(compat_level=pl.CompatLevel.oldest()) for column in rows.iter_columns()))
     return np.split(thread, np.cumsum([len(table) for table in tables])[:-1])
 
 

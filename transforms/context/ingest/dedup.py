@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from transforms.arrays.arrow_columns import numbered
 from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.hashing import Hashes, apart, finalise, fnv1a64
 
@@ -63,7 +64,7 @@ def _originals(rows: pl.DataFrame, seen: pl.DataFrame, horizon: int) -> Ints:
     codes, hashes, times = (
         np.concatenate([rows[name].to_numpy(), seen[name].to_numpy()]) for name in ("code", "hash", "time")
     )
-    ids = _numbered(codes, hashes)
+    ids = numbered(pa.array(codes), pa.array(hashes))
     until = np.full(len(ids), np.iinfo(np.int64).min)
     np.maximum.at(until, ids[rows.height :], times[rows.height :] + horizon)
     arrivals, left, found = rows["arrival"].to_numpy(), np.arange(rows.height), np.empty(0, np.int64)
@@ -72,15 +73,6 @@ def _originals(rows: pl.DataFrame, seen: pl.DataFrame, horizon: int) -> Ints:
         until[ids[firsts]] = times[firsts] + horizon
         found = np.append(found, firsts)
     return found
-
-
-def _numbered(codes: Ints, hashes: Hashes) -> Ints:
-    """Return a number for each pair, the same for equal ones."""
-    order = np.lexsort((hashes, codes))
-    new = (np.diff(codes[order], prepend=-1) != 0) | np.append(True, hashes[order][1:] != hashes[order][:-1])
-    numbers = np.empty(len(order), np.int64)
-    numbers[order] = np.cumsum(new) - 1
-    return numbers
 
 
 def _repeated(values: Hashes) -> Hashes:
