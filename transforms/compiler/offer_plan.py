@@ -20,7 +20,7 @@ from transforms.compiler.load import scope_of as context_scope
 from transforms.compiler.offer_definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
 from transforms.compiler.sequences import trigger_scopes
 from transforms.compiler.sql.dates import days_until
-from transforms.context.emit.outputs import trigger_schema
+from transforms.context.emit.triggers import trigger_schema
 
 TRUTH = (pl.Boolean(),)
 NUMBER = (pl.Int64(), pl.Float64())

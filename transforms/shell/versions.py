@@ -20,7 +20,7 @@ from transforms.compiler.offer_definitions import OfferPlan
 from transforms.compiler.offer_plan import offers_for
 from transforms.compiler.profiles import PROFILE
 from transforms.context.advance_levels import AdvancedLevels, Levels, advance_levels
-from transforms.context.emit.outputs import trigger_schema
+from transforms.context.emit.triggers import trigger_schema
 from transforms.context.grid import Grid
 from transforms.context.run import USUAL, Options
 from transforms.decision import ledger_state as memories

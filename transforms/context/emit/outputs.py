@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,16 +12,14 @@ from transforms.arrays.dtypes import Ints
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.definitions import Moment, Segment
-from transforms.compiler.dotted import struct_of
-from transforms.compiler.levels import triggering
 from transforms.compiler.steps import MADE
 from transforms.context.conditions import frames
 from transforms.context.conditions.segments import WITHDRAWN
 from transforms.context.emit.evidence import evidence
 from transforms.context.emit.segment_parts import SegmentStats
+from transforms.context.emit.triggers import triggers_of
 from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of, points_of
 from transforms.context.features.windows import Features
-from transforms.context.groups.recipients import ADDRESS
 from transforms.context.groups.routing import Addressed
 from transforms.context.run import Run
 from transforms.context.state import retention
@@ -93,7 +90,7 @@ def outputs(run: Run, left: pl.DataFrame, stats: SegmentStats) -> tuple[Outputs,
     seen = context[at].hstack(happened.select(plan.trigger_columns.keys()))
     transitions = happened.with_columns(subject=rows["subject"][at], evidence=evidence(plan, happened, seen))
     named = happened.with_columns(row=pl.Series(at)).filter(pl.col("trigger").is_not_null())
-    triggers, addressed = _triggers(run, named, context, rows)
+    triggers, addressed = triggers_of(run, named, context, rows)
     stated = stats.parts(profiled)
     made = Outputs(triggers, _transitions(plan, transitions), _contexts(plan, rows), stated, run.ingested.too_late)
     return made, addressed
@@ -172,67 +169,6 @@ def _at_end(run: Run) -> tuple[Ints, Ints]:
     """Return code and tick of the subjects whose context is written because the run ends."""
     codes = np.flatnonzero(retention.known(run.memory)) if run.options.final else np.empty(0, np.int64)
     return codes, np.full(len(codes), run.span.upto)
-
-
-def trigger_schema(plan: ContextPlan) -> pa.Schema:
-    """Return the schema of `Outputs.triggers`."""
-    types: dict[str, Any] = {
-        "subject": pl.String,
-        "trigger": pl.String,
-        "tick": pl.Int64,
-        "late": pl.Boolean,
-        **ADDRESS,
-    }
-    types["evidence"] = _struct({**plan.record.evidence, **plan.trigger_columns})
-    types |= {"segments": pl.List(pl.String), "context": _struct(plan.record.context)}
-    return plain(pl.DataFrame(schema=types)).schema.with_metadata(_metadata(plan))
-
-
-def _metadata(plan: ContextPlan) -> dict[bytes, bytes]:
-    return {b"signal": b"trigger", b"subject_kind": plan.level.encode()}
-
-
-def _struct(columns: Mapping[str, pl.DataType]) -> pl.DataType:
-    made = pl.DataFrame(schema=columns).select(one=struct_of({name: pl.col(name) for name in columns}))
-    return made.schema["one"]
-
-
-def _triggers(
-    run: Run, named: pl.DataFrame, context: pl.DataFrame, rows: pl.DataFrame
-) -> tuple[pa.RecordBatch, Addressed]:
-    """Return the trigger batch: each trigger with its address and the context at its tick.
-
-    Args:
-        run: The call.
-        named: The transitions that trigger, with the row of their context.
-        context: The contexts.
-        rows: The same as records.
-    """
-    plan, at = run.plan, named["row"]
-    table = named.select("code", "trigger", "late").hstack(rows[at])
-    addressed = run.routing.address(table.select("code", "tick", "subject", "trigger"))
-    made = named.select(plan.trigger_columns.keys())
-    shown = _evidence(plan, table["trigger"], context[at].hstack(made))
-    table = table.hstack(addressed.columns).with_columns(evidence=shown)
-    ordered = table.select("subject", "trigger", "tick", "late", *ADDRESS, "evidence", "segments", "context")
-    arrow = plain(ordered.sort("tick", "subject", "trigger"))
-    arrow = arrow.replace_schema_metadata(_metadata(plan)).combine_chunks()
-    batch = arrow.to_batches()[0] if len(arrow) else pa.RecordBatch.from_pylist([], schema=arrow.schema)
-    return batch, addressed
-
-
-def _evidence(plan: ContextPlan, trigger: pl.Series, context: pl.DataFrame) -> pl.Series:
-    """Return a struct of the columns that conditions read, NULL where the trigger's own did not, and of `trigger`."""
-    read: dict[str, list[str]] = {}
-    for name, expression in triggering(plan):
-        for column in expression.columns:
-            read.setdefault(column, []).append(name)
-    fields: dict[str, pl.Expr] = {
-        name: pl.when(pl.lit(trigger).is_in(read[name])).then(name) if name in read else pl.lit(None, dtype)
-        for name, dtype in plan.record.evidence.items()
-    }
-    fields |= {name: pl.col(name) for name in plan.trigger_columns}
-    return context.with_columns(evidence=struct_of(fields))["evidence"]
 
 
 def _transitions(plan: ContextPlan, happened: pl.DataFrame) -> pa.Table:

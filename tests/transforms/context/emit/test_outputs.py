@@ -7,7 +7,7 @@ import pytest
 from schemas.playbook_file import load_playbook
 from transforms.compiler.load import load_plans
 from transforms.context.advance import advance
-from transforms.context.emit.outputs import trigger_schema
+from transforms.context.emit.triggers import trigger_schema
 
 ROOT = Path(__file__).parents[4]
 PLAYBOOKS = [*sorted(ROOT.glob("examples/*/playbook.yaml")), ROOT / "benchmarks" / "usage_households.yaml"]
