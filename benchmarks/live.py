@@ -105,7 +105,7 @@ class Played:
     """A shard that has a week behind it.
 
     Attributes:
-        shard: It.
+        shard: What holds its state.
         rows: Signals a tick, of the last `TICKS` ones.
         seconds: Core seconds of each, and whether it was at the hour.
         crossed_per_row_byte: Bytes through the state API, to those of their rows.

@@ -169,8 +169,6 @@ class _Line:
         """Return the erasures up to a tick of those who are known here; only tell of the others."""
         self.erased.wait(requests.filter(pl.col("tick") > upto))
         requests = requests.filter(pl.col("tick") <= upto)
-        if requests.is_empty():
-            return requests
         known = known_here(self.plan, self.resident, mine, requests)
         for (tick, *_), unknown in requests.filter(~known).sort("tick").group_by("tick", maintain_order=True):
             erasure.announce(self.plan, self._new(unknown, cast(int, tick)), self.erased)

@@ -72,7 +72,7 @@ class ContextStage(beam.DoFn):
         _RESIDENTS.start(self._owner)
 
     def teardown(self) -> None:
-        """End."""
+        """End; what is resident stays for the next worker."""
         _RESIDENTS.end(self._owner)
 
     def hold(self, element: ShardBatch, log: Any, cell: Any, wake: Any, timer: Any) -> None:

@@ -24,6 +24,8 @@ def known_here(
         batches: The signals that the level takes.
         requests: Erasures as `REQUESTS`.
     """
+    if requests.is_empty():
+        return pl.Series(dtype=pl.Boolean)
     memory, kind, subject = resident.memory(), requests["subject_kind"], requests["subject"]
     own = _found(subject, [memory.subjects["subject"], *(b["subject"] for b in batches if "subject" in b.schema.names)])
     if plan.level == SUBSCRIBER:

@@ -1,6 +1,6 @@
 """The state of one shard of contexts, in memory and as a blob."""
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -210,27 +210,26 @@ def load(blob: bytes | None) -> ShardState:
         kind, _, text = name.partition(" ")
         frame = _from_arrow(table)
         if text:
-            getattr(memory, kind)[_KEYS.get(kind, str)(text)] = frame
+            getattr(memory, kind)[_key(kind, text)] = frame
         else:
             setattr(memory, kind, frame)
     return memory
 
 
-_KEYS: Mapping[str, Callable[[str], Any]] = {
-    "panes": lambda text: PaneKey(*_split(text)),
-    "values": lambda text: ValuesKey(*_split(text)),
-    "steps": lambda text: StepKey(*text.split(" ")),
-}
-"""What reads the key of a table, by kind, where it is not its text: no part of one has a blank."""
+_KEYS: Mapping[str, type[PaneKey | ValuesKey | StepKey]] = {"panes": PaneKey, "values": ValuesKey, "steps": StepKey}
+"""The keys of tables that are not texts, by kind: no part of one has a blank."""
 
 
 def _text(key: str | tuple[object, ...]) -> str:
     return key if isinstance(key, str) else " ".join(map(str, key))
 
 
-def _split(text: str) -> Iterator[Any]:
-    signal, pane, *measure = text.split(" ")
-    yield from (signal, int(pane), *measure)
+def _key(kind: str, text: str) -> Any:
+    """Return the key that `_text` made a text of."""
+    if kind not in _KEYS:
+        return text
+    parts = zip(_KEYS[kind]._fields, text.split(" "), strict=True)
+    return _KEYS[kind]._make(int(part) if name == "pane" else part for name, part in parts)
 
 
 def _to_arrow(table: pl.DataFrame) -> pa.Table:
