@@ -10,6 +10,7 @@ from schemas.durations import parse_duration
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 COLUMN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+_PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%")
 _SHARES = re.compile(r"(\d+(?:\.\d+)?)%\.\.(\d+(?:\.\d+)?)%")
 Calendar = Literal["day", "week", "month"]
 
@@ -31,6 +32,25 @@ def _period(value: Any) -> Any:
     if parse_duration(value) == 0:
         raise ValueError("must be `day`, `week`, `month` or more than 0s")
     return parse_duration(value)
+
+
+def _percentage(value: Any) -> Any:
+    """Turn `5%` into a share; let a number from 0 to 1 be one."""
+    found = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
+    if isinstance(value, str) and not found:
+        raise ValueError(f"must be a share, as `5%` or 0.05, not `{value}`")
+    return float(Decimal(found[1]) / 100) if found else value
+
+
+def _ration(value: Any) -> Any:
+    """Turn `0.2 per 7d` or `20% per 7d` into a share and a period."""
+    share, _, period = (value if isinstance(value, str) else "").partition(" per ")
+    if not re.fullmatch(r"\d+(\.\d+)?%?", share) or not period:
+        raise ValueError(f"must be a share and a period, as `20% per 7d`, not `{value}`")
+    length, number = parse_duration(period), Decimal(share.removesuffix("%")) / (100 if share.endswith("%") else 1)
+    if not 0 <= number <= 1 or not length:
+        raise ValueError(f"must be from 0 to 1 of a period of more than 0s, not `{value}`")
+    return float(number), length
 
 
 def _shares(value: Any) -> Any:
@@ -81,6 +101,10 @@ Triggers = Annotated[
     BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]),
 ]
 """One dotted name or a list of them."""
+Percentage = Annotated[float, Field(ge=0, le=1), BeforeValidator(_percentage, json_schema_input_type=str | float)]
+"""A share of 1, as `5%` or 0.05."""
+Ration = Annotated[tuple[float, int], BeforeValidator(_ration, json_schema_input_type=str)]
+"""A share of 1 and the milliseconds of its period."""
 Shares = Annotated[tuple[float, float], BeforeValidator(_shares, json_schema_input_type=str)]
 """The least and the greatest share, of 1."""
 Period = Annotated[Calendar | int, BeforeValidator(_period, json_schema_input_type=str)]

@@ -27,7 +27,7 @@ from schemas.files import read_beside
 from schemas.models import MAX_BYTES as MAX_MODEL
 from schemas.models import ModelFile, model_file
 from schemas.playbook_levels import LEVELS, Level, Part
-from schemas.playbook_offers import Offer, Policy
+from schemas.playbook_offers import Consent, Holdout, Offer, Policy
 from schemas.tables import MAX_BYTES as MAX_TABLE
 from schemas.tables import ReferenceTable, parse_table
 from schemas.yaml_source import KeyPath, YamlSource
@@ -109,7 +109,10 @@ class Playbook(Part):
     household: Level | None = Field(None, description="People under one roof, by their `membership`.")
     sme: Level | None = Field(None, description="A small company, by the `membership` of its people.")
     offers: dict[Name, Offer] = Field({}, description="What may be sent.")
-    policy: Policy = Field(Policy(consent=None), description="Limits on contacts, and what needs consent.")
+    policy: Policy = Field(Policy(), description="Limits on contacts, and what needs consent.")
+    holdouts: dict[Name, Holdout] = Field(
+        {}, description="Whom nothing is sent, to measure what offers bring. The name is the salt of the draw."
+    )
     priors: dict[Name, Share] = Field({}, description="Assumed probability of acceptance of each offer family.")
 
     _source: YamlSource = PrivateAttr()
@@ -189,14 +192,25 @@ class Playbook(Part):
     @property
     def profiling_needs(self) -> str:
         """The consent that inferred features need: `opt_in`, `opt_out`, or none, which is empty."""
-        basis = self.policy.consent.profiling if self.policy.consent else "contract"
-        return "" if basis == "contract" else basis
+        basis = self.policy.consent.profiling if self.policy.consent else None
+        return "" if basis in (None, "contract") else basis
+
+    def basis_of(self, message: str) -> str:
+        """The basis of contacts for a purpose: `opt_in`, `opt_out` or `contract`."""
+        asked = self.policy.consent or (Consent() if "consent" in self.signals else None)
+        basis: str = getattr(asked, message) if asked else "contract"
+        return basis
 
     @property
     def contacts_matter(self) -> int:
         """For how long a contact may matter to a later one, milliseconds: the longest cooldown or cap."""
-        cooldowns = (offer.cooldown for offer in self.offers.values())
-        return max((*cooldowns, *(cap.reach for cap in self.policy.caps)), default=0)
+        every = (*(offer.cooldown for offer in self.offers.values()), *self.policy.cooldown.values())
+        return max((*(one.longest for one in every), *(cap.reach for cap in self.policy.caps)), default=0)
+
+    @property
+    def move_bars(self) -> int:
+        """For how long a change of contact root bars contacting somebody, milliseconds."""
+        return self.policy.contacts_reported_within or self.contacts_matter
 
     @property
     def text(self) -> str:

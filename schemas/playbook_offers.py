@@ -1,15 +1,18 @@
 """The offers of a playbook and the policy that limits them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from schemas.durations import DAY, Duration
 from schemas.fields import (
     Expression,
     Name,
     Names,
+    Percentage,
     Period,
+    Ration,
+    Step,
     Triggers,
 )
 from schemas.playbook_levels import Part
@@ -19,6 +22,27 @@ LONGEST = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}
 
 
 Basis = Literal["opt_in", "opt_out", "contract"]
+Message = Literal["marketing", "care", "service"]
+"""The purpose of a contact, as consents name it."""
+
+
+def _cooldown(value: Any) -> Any:
+    return {"after": value} if isinstance(value, str) else value
+
+
+class Cooldown(Part):
+    """How long the same is not offered again."""
+
+    after: Duration = Field(0, description="At the earliest so long after the decision before.")
+    after_rejection: Duration = Field(0, description="The same where that was rejected: `outcome` says so.")
+
+    @property
+    def longest(self) -> int:
+        """The longer of both, milliseconds."""
+        return max(self.after, self.after_rejection)
+
+
+Cooling = Annotated[Cooldown, BeforeValidator(_cooldown, json_schema_input_type=str | Cooldown)]
 
 
 class Offer(Part):
@@ -33,9 +57,7 @@ class Offer(Part):
     )
     family: Name = Field(description="Offers that compete for the same need; for caps and priors.")
     owner: Name = Field(description="Who answers for it.")
-    message: Name = Field(
-        "marketing", description="The purpose of the contact. The offer carries it; consent to it is not asked for yet."
-    )
+    message: Message = Field("marketing", description="The purpose of the contact: what consent is asked for.")
     describe: str = Field("", description="What it is, for people.")
     eligible: Expression = Field("TRUE", description="Who may have it.")
     value: Expression = Field(description="What an accepted offer is worth.")
@@ -46,10 +68,19 @@ class Offer(Part):
     priority: int = Field(5, ge=1, le=9, description="Tier; 1 goes first whatever the values.")
     send: Names = Field(description="Channels, the preferred one first.")
     valid_for: Duration = Field(gt=0, description="How long the customer may take it up.")
-    cooldown: Duration = Field(
+    wait: Duration = Field(
         0,
+        description="How long a trigger waits that only time, or an event, holds up: a cap or a cooldown that frees, an "
+        "open ticket, a pause, quiet hours. Those are waited out within `valid_for` where this is not said.",
+    )
+    share: Ration | None = Field(
+        None, description="Only so many customers may have it in each period, drawn by hash: `20% per 7d`."
+    )
+    at_a_loss: bool = Field(False, description="Whether it is sent though its expected value is below zero.")
+    cooldown: Cooling = Field(
+        Cooldown(),
         description="The same offer is made to the same customer, the one that the trigger is about, again at the "
-        "earliest after this.",
+        "earliest after this; `{after: 3d, after_rejection: 30d}`.",
     )
     params: dict[Name, Expression] = Field({}, description="Values for the message.")
 
@@ -61,10 +92,15 @@ class Cap(Part):
         description="Whose contacts count: what a subscriber gets; all that the members of a household, or of an SME, "
         "get for themselves or for it. Who is in both is counted with the household."
     )
-    max: int = Field(ge=1, description="How many are allowed.")
-    in_: Period = Field(alias="in", description="A rolling length of time, or `day`, `week`, `month` of `time_zone`.")
-    family: Name | None = Field(None, description="Counts and limits only offers of this family.")
+    max: int = Field(ge=0, description="How many are allowed; 0: none ever.")
+    in_: Period = Field(
+        alias="in", description="A rolling length of time, or `day`, `week`, `month` where the recipient is."
+    )
+    family: Names | None = Field(None, description="Counts and limits only offers of this family, or of these.")
     channel: Name | None = Field(None, description="Counts and limits only this channel.")
+    message: Message | Literal["any"] = Field(
+        "marketing", description="Counts and limits only contacts of this purpose, or `any`."
+    )
 
     @property
     def reach(self) -> int:
@@ -73,16 +109,44 @@ class Cap(Part):
 
 
 class Consent(Part):
-    """What needs consent: profiling. Consent to contacts is not enforced yet: who sends has to ask for it."""
+    """On what basis customers are contacted, by purpose, and profiled.
 
-    profiling: Basis = Field(
-        description="Basis of features that are `inferred`. `opt_in`: whoever consents, by a `consent` signal of the "
-        "purpose `profiling` that has not lapsed; `opt_out`: all who have not withdrawn it; `contract`: all."
-    )
+    `opt_in`: whoever consents, by a `consent` signal of the purpose that has not lapsed; `opt_out`: all who have not
+    withdrawn it; `contract`: all.
+    """
+
+    marketing: Basis = Field("opt_in", description="Basis of offers whose `message` is `marketing`.")
+    care: Basis = Field("contract", description="Basis of offers whose `message` is `care`.")
+    service: Basis = Field("contract", description="Basis of offers whose `message` is `service`.")
+    profiling: Basis | None = Field(None, description="Basis of features that are `inferred`.")
 
 
 class Policy(Part):
     """What all offers have to keep to."""
 
-    consent: Consent | None = Field(None, description="What needs consent.")
+    consent: Consent | None = Field(
+        None,
+        description="What needs consent: `opt_in` (who has granted it), `opt_out` (who has not withdrawn it) or "
+        "`contract` (nobody is asked). Without it marketing is `opt_in` if `consent` is one of the `signals`.",
+    )
+    no_sales_while: Step | None = Field(
+        None, description="`{ticket: EXPRESSION}`: no offer of the purpose `marketing` while a ticket is so."
+    )
+    max_decision_age: Duration | None = Field(
+        None, gt=0, description="A trigger that came later than this is not answered with an offer."
+    )
+    contacts_reported_within: Duration | None = Field(
+        None, gt=0, description="How soon what became of an offer is known; so long a move bars contacts."
+    )
+    on_silence: Literal["commit", "release"] = Field(
+        "commit", description="What becomes of an offer that nobody reported within `contacts_reported_within`."
+    )
     caps: Annotated[tuple[Cap, ...], Field(strict=False)] = Field(default=(), description="All of them hold.")
+    cooldown: dict[Name, Cooling] = Field({}, description="Family to how long nothing of it is offered again.")
+
+
+class Holdout(Part):
+    """Customers who are never contacted, drawn by hash, to compare with."""
+
+    share: Percentage = Field(description="How many of them: `5%`. A greater share keeps those of a smaller one.")
+    family: Name | None = Field(None, description="Only offers of this family.")

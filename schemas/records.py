@@ -51,6 +51,24 @@ FACT = pa.schema(
 )
 """What a contact root is told of one membership in a segment, a row; it travels from contexts to decisions."""
 
+NOTICE = pa.schema(
+    [
+        pa.field("root_kind", pa.string(), nullable=False),  # the contact root that is told; EVERYBODY: all are
+        pa.field("root", pa.string(), nullable=False),
+        pa.field("subject_kind", pa.string(), nullable=False),  # whom the signal is about
+        pa.field("subject", pa.string(), nullable=False),
+        pa.field("tick", pa.int64(), nullable=False),  # milliseconds: it acts from then on
+        pa.field("time", pa.int64(), nullable=False),  # of the signal, as its source and id
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+    ],
+    metadata={b"signal": b"notice"},
+)
+"""What a contact root is told of one signal that the policy reads, a row; columns of its payload follow."""
+
+EVERYBODY = "*"
+"""Whom a `control` is about that holds for all; stands for kind and id of a contact root, too."""
+
 TOO_LARGE = "@too_large"
 """Stands for a segment where a household or an SME is told that it has more than `max_members`."""
 
