@@ -72,6 +72,8 @@ SECTIONS = {
     "Policy": "`policy`",
     "Consent": "`policy.consent`",
     "Cap": "`policy.caps`, each",
+    "Cooldown": "`cooldown`, of an offer or of a family in `policy.cooldown`",
+    "Holdout": "`holdouts.NAME`",
 }
 """The models, in the order of a file, and where they stand in it."""
 

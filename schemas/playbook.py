@@ -109,7 +109,9 @@ class Playbook(Part):
     household: Level | None = Field(None, description="People under one roof, by their `membership`.")
     sme: Level | None = Field(None, description="A small company, by the `membership` of its people.")
     offers: dict[Name, Offer] = Field({}, description="What may be sent.")
-    policy: Policy = Field(Policy(), description="Limits on contacts, and what needs consent.")
+    policy: Policy = Field(
+        default_factory=lambda: Policy.model_validate({}), description="Limits on contacts, and what needs consent."
+    )
     holdouts: dict[Name, Holdout] = Field(
         {}, description="Whom nothing is sent, to measure what offers bring. The name is the salt of the draw."
     )

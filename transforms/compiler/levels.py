@@ -42,7 +42,7 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
             record=record,
             roles=_roles(playbook, plan),
             announced_segments=_announced(playbook, plan),
-            contacts_matter=playbook.contacts_matter,
+            contacts_matter=playbook.move_bars,
             max_members=playbook.max_members,
             min_confidence=playbook.min_confidence,
         )
