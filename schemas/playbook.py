@@ -203,6 +203,10 @@ class Playbook(Part):
         basis: str = getattr(asked, message) if asked else "contract"
         return basis
 
+    def waits(self, offer: Offer) -> bool:
+        """Whether a trigger may wait for an offer."""
+        return bool(offer.wait) or self.policy.quiet is not None
+
     @property
     def contacts_matter(self) -> int:
         """For how long a contact may matter to a later one, milliseconds: the longest cooldown or cap."""

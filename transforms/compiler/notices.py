@@ -1,6 +1,6 @@
 """What contact roots are told of signals that the policy reads: notices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, get_args
 
 import pyarrow as pa
@@ -12,6 +12,16 @@ from schemas.records import NOTICE
 from transforms.compiler.references import references
 
 MESSAGES: tuple[str, ...] = get_args(Message)
+
+KEYS: Mapping[str, tuple[str, ...] | None] = {
+    "consent": ("purpose", "channel"),
+    "profile": (),
+    "ticket": ("ticket_id",),
+    "control": ("scope", "target"),
+    "contact": None,
+    "outcome": None,
+}
+"""Of these columns of each signal the latest row holds; None: every row does."""
 
 
 class Notice(NamedTuple):

@@ -89,11 +89,8 @@ class Limit:
 
     def counts(self, contact: Contact) -> bool:
         """Tell whether the limit counts, and so limits, a contact."""
-        return all(wanted is None or actual in wanted for wanted, actual in self.only(contact))
-
-    def only(self, contact: Contact) -> zip[tuple[tuple[str, ...] | None, str]]:
-        """Pair what the limit wants with what a contact is."""
-        return zip((self.offer, self.family, self.channel, self.message), contact, strict=True)
+        wanted = (self.offer, self.family, self.channel, self.message)
+        return all(only is None or actual in only for only, actual in zip(wanted, contact, strict=True))
 
     @property
     def by_calendar(self) -> bool:

@@ -87,6 +87,21 @@ def stand_alone(triggers: pa.Table, taken: pl.DataFrame) -> Bools:
     return alone
 
 
+def still_held(entries: pa.Table, taken: pl.DataFrame) -> Bools:
+    """Tell of triggers that tell that a segment was entered whether their subject is still in it.
+
+    Args:
+        entries: Columns root_kind, root, trigger, subject, tick.
+        taken: What `take_facts` gives.
+    """
+    asked = _frame(entries.select(["root_kind", "root", "trigger", "subject", "tick"])).with_row_index("row")
+    held = np.zeros(len(entries), np.bool_)
+    for (trigger,), rows in asked.group_by("trigger"):
+        found = _held(rows, taken.filter(pl.col("segment") == trigger))
+        held[found["row"].to_numpy()] = found["member"].to_numpy()
+    return held
+
+
 def _member(asked: pl.DataFrame, taken: pl.DataFrame, name: str) -> pl.Series:
     """Tell for each trigger whether its subject, or that of another level, is a member."""
     level, _, segment = name.rpartition(".")
