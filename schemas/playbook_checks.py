@@ -12,6 +12,7 @@ from schemas.name_checks import name_mistakes
 from schemas.near_miss import near_miss
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, STEPS, Level, Moment
+from schemas.quiet import QuietHours, calendar_of, known_calendars
 from schemas.yaml_source import KeyPath
 
 MOST_IN_SET = 100
@@ -38,7 +39,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
         yield from _nothing(playbook)
         yield from chain.from_iterable(_sets((kind,), level) for kind, level in playbook.levels.items())
         yield from _caps(playbook)
-        yield from _policy(playbook)
+        yield from _quiet(playbook)
         yield from _consent(playbook)
 
 
@@ -208,6 +209,23 @@ def _policy(playbook: Playbook) -> Iterator[Mistake]:
         if not {"contact", "outcome"} & playbook.signals.keys():
             told = "`release` needs signals that say what was sent"
             yield Mistake(("policy", "on_silence"), told, "add `contact` to `signals`")
+
+
+def _quiet(playbook: Playbook) -> Iterator[Mistake]:
+    """Whoever is quiet is a channel of some offer, and holidays are those of somewhere."""
+    quiet = playbook.policy.quiet
+    if quiet is None:
+        return
+    channels = {channel for offer in playbook.offers.values() for channel in offer.send}
+    for name in sorted(quiet.channels.keys() - channels):
+        hint = near_miss(name, channels | QuietHours.model_fields.keys())
+        yield Mistake(("policy", "quiet", name), f"no offer has the channel `{name}`", hint)
+    for code in quiet.holidays:
+        try:
+            calendar_of(code)
+        except NotImplementedError:
+            hint = near_miss(code, known_calendars(code[:2]))
+            yield Mistake(("policy", "quiet", "holidays"), f"no public holidays are known of `{code}`", hint)
 
 
 def _consent(playbook: Playbook) -> Iterator[Mistake]:

@@ -16,6 +16,7 @@ from schemas.fields import (
     Triggers,
 )
 from schemas.playbook_levels import Part
+from schemas.quiet import QuietHours
 
 LONGEST = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}
 """Of calendar periods, with a change of clocks, milliseconds."""
@@ -142,7 +143,8 @@ class Policy(Part):
         default="commit", description="What becomes of an offer that nobody reported within `contacts_reported_within`."
     )
     caps: Annotated[tuple[Cap, ...], Field(strict=False)] = Field(default=(), description="All of them hold.")
-    cooldown: dict[Name, Cooling] = Field(default={}, description="Family to how long nothing of it is offered again.")
+    quiet: QuietHours | None = Field(default=None, description="When nobody is contacted, where the recipient is.")
+    cooldown: dict[Name, Cooling] = Field({}, description="Family to how long nothing of it is offered again.")
 
 
 class Holdout(Part):
