@@ -33,9 +33,7 @@ class _Decide(beam.DoFn):
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
-    COUNTS: ClassVar = {
-        name: Metrics.counter("decisions", name) for name in (*ACTIONS, "pending", "waiting")
-    }
+    COUNTS: ClassVar = {name: Metrics.counter("decisions", name) for name in (*ACTIONS, "pending", "waiting")}
 
     def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str) -> None:
         self._versions, self._timer, self._mode = versions, tick_timer, mode

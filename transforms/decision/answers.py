@@ -15,6 +15,7 @@ from transforms.decision.draws import held_out
 from transforms.decision.ids import decision_ids
 from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.notices import FOREVER
+from transforms.decision.roots import own_roots
 
 ACTIONS = ("no_offer", "outranked", "deferred", "offer", "holdout")
 _OFFER, _HOLDOUT = ACTIONS.index("offer"), ACTIONS.index("holdout")
@@ -61,7 +62,7 @@ class Answers:
         found = np.full(len(self.entries), -1)
         rows = np.flatnonzero(self.contact >= 0)
         families = np.array([contact.family for contact in plan.contacts], np.object_)[self.contact[rows]]
-        drawn = held_out(plan, self.entries.take(rows))
+        drawn = held_out(plan, own_roots(self.entries, self.alone).take(rows))
         for number, one in reversed([*enumerate(plan.holdouts)]):
             mine = drawn[one.name] & ((families == one.family) if one.family else True)
             found[rows[mine]] = number
@@ -101,15 +102,19 @@ class Answers:
         return pa.table([columns[name] for name in RESERVATION.names], schema=RESERVATION)
 
     def first_reasons(self) -> Ints:
-        """Return the reason of the first gate that shut out each trigger's best candidate; -1 for none."""
+        """Return why each trigger's best candidate, of those that wait the best of these, is shut out; -1 for none.
+
+        It is the first gate that blocks, or if none does that defers.
+        """
         found = np.full(len(self.entries), -1)
         trigger = self.candidates["trigger"]
         best = trigger.is_first_distinct().to_numpy()
         waits = self.deferrals.candidates & self.deferrals.waits[trigger.to_numpy()]
         first_waiting = pl.Series(np.where(waits, trigger.to_numpy(), -1)).is_first_distinct().to_numpy() & waits
         for rows in (np.flatnonzero(best), np.flatnonzero(first_waiting)):
-            reasons = self.verdicts.gates.reasons[rows]
-            found[trigger.to_numpy()[rows]] = reasons[np.arange(len(rows)), (reasons >= 0).argmax(axis=1)]
+            reasons, defers = self.verdicts.gates.reasons[rows], self.deferrals.gates[rows]
+            first = np.where(reasons < 0, 0, np.where(defers, 1, 2)).argmax(axis=1)
+            found[trigger.to_numpy()[rows]] = reasons[np.arange(len(rows)), first]
         return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
-from transforms.compiler.offer_definitions import FIRST_LIMIT, OfferPlan
+from transforms.compiler.offer_definitions import FIRST_LIMIT, UNKNOWN_ZONE, OfferPlan
 from transforms.decision.gates import GateResults
 from transforms.decision.ledger import NEVER
 from transforms.decision.limits import Checks, lay_out_checks, opens_of
@@ -69,8 +69,8 @@ def arbitrate(
     sent = arbiter.chosen >= 0
     chosen[turns[sent]] = rows[arbiter.chosen[sent]]
     outranked[turns] = arbiter.could & ~sent
-    ticks = triggers["tick"].to_numpy()[candidates["trigger"].to_numpy()]
-    _enter_limits(plan, gates, rows, ticks, arbiter, zones)
+    asked = triggers["tick"].to_frame().with_row_index("row")[candidates["trigger"].to_numpy()]
+    _enter_limits(plan, gates, rows, asked, arbiter, zones)
     return Verdicts(chosen, outranked, gates)
 
 
@@ -114,19 +114,22 @@ def _place(texts: pl.Series) -> Ints:
 
 
 def _enter_limits(
-    plan: OfferPlan, gates: GateResults, rows: Ints, ticks: Ints, arbiter: "_Arbiter", zones: Zones
+    plan: OfferPlan, gates: GateResults, rows: Ints, asked: pl.DataFrame, arbiter: "_Arbiter", zones: Zones
 ) -> None:
     """Enter which limit blocks each candidate at the gates that count: of several the first; and when all open."""
-    checks, blocked = arbiter.checks, np.flatnonzero(arbiter.blocked)
+    checks, blocked = arbiter.checks, np.flatnonzero(arbiter.blocked)[::-1]  # the last to be written is the first limit
     limit, row = checks.limit[blocked], rows[checks.candidate[blocked]]
     gate = np.array([limit.gate for limit in plan.limits], np.int64)[limit]
-    known = gates.reasons[row, gate] >= 0
     opens = np.full(len(blocked), FOREVER)
     if plan.waits:
-        opens = opens_of(plan, limit, arbiter.marks[blocked], ticks[row], zones, checks.zone[blocked])
+        opens = opens_of(
+            plan, limit, arbiter.marks[blocked], asked["tick"].to_numpy()[row], zones, checks.zone[blocked]
+        )
     np.maximum.at(gates.opens, (row, gate), opens)
-    first = np.flatnonzero(~known)[::-1]  # the last to be written is the first limit
-    gates.reasons[row[first], gate[first]] = FIRST_LIMIT + limit[first]
+    calendar = np.array([one.by_calendar for one in plan.limits], np.bool_)[limit]
+    unknown = calendar & (zones.of_row[asked["row"].to_numpy()[row]] < 0)
+    reasons = np.where(unknown, UNKNOWN_ZONE, FIRST_LIMIT + limit)
+    gates.reasons[row, gate] = reasons
 
 
 class _Arbiter:

@@ -51,8 +51,8 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
     Returns:
         One row a candidate, sorted by trigger and rank. `trigger`: the row of the trigger; `contact`: index in
         `plan.contacts`; `priority`; `ineligible`: NOT_ELIGIBLE, NO_VALUE, BELOW_ZERO, NOT_IN_SHARE or null;
-        `value_micros`: value * p_accept - cost in millionths, rounded half to even, null unless it is finite and 0 <= p_accept <= 1; `p_accept`;
-        `p_accept_assumed`.
+        `value_micros`: value * p_accept - cost in millionths, rounded half to even, null unless it is finite and
+        0 <= p_accept <= 1; `p_accept`; `p_accept_assumed`.
     """
     asked = triggers.select(["trigger", "recipient"])
     reached = cast(pl.DataFrame, pl.from_arrow(asked)).with_row_index("row").drop_nulls("recipient")

@@ -32,7 +32,7 @@ class Contacts:
 
     Attributes:
         reports: `WHO`, decision_id, offer, family, channel, message, what (the state or the result), contact (whether
-            the report is a contact), since (the tick from which on it acts), place (in the order of all).
+            the report is a contact), since (the tick from which on it acts), place (in the order in which they act).
         within: After so many milliseconds a reservation that nobody reported is released; None for never.
     """
 
@@ -58,6 +58,9 @@ class Contacts:
         if self.silent:
             return mine.drop("now").with_columns(rejected=pl.lit(False))
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
+        made = mine.select(*_KEY, made="tick")
+        said = said.join(made, [*_KEY], "left").with_columns(ours=(pl.col("since") > pl.col("made")).fill_null(False))
+        others, said = said.filter(~pl.col("ours")), said.filter("ours")
         last = said.sort("place").unique(_KEY, keep="last").select(*_KEY, "what")
         refused = said.filter(pl.col("what").is_in(REJECTED)).select(_KEY).unique().with_columns(rejected=pl.lit(True))
         mine = mine.join(last, [*_KEY], "left", maintain_order="left")
@@ -65,7 +68,7 @@ class Contacts:
         silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
         ours = mine.filter(counts).with_columns(pl.col("rejected").fill_null(False)).drop("now", "what")
-        return pl.concat([ours, self._of_others(said, mine).select(ours.columns)])
+        return pl.concat([ours, _of_others(others).select(ours.columns)])
 
     def changes_after(self, at: pl.DataFrame, reservations: pa.Table) -> Ints:
         """Return the first tick after `now` at which a ledger may change without a decision, FOREVER if none is known.
@@ -79,21 +82,25 @@ class Contacts:
             turns.append(_frame(reservations).select(*_ROOT, since=pl.col("tick") + self.within))
         return first_after(at.rename({"now": "tick"}), pl.concat(turns), _ROOT)
 
-    def _of_others(self, said: pl.DataFrame, ours: pl.DataFrame) -> pl.DataFrame:
-        """Return as reservations the contacts that no decision explains; of one unknown decision the first."""
-        foreign = said.filter(pl.col("contact") & (pl.col("what") != FAILED)).join(ours, [*_KEY], "anti")
-        named = foreign.filter(pl.col("decision_id").is_not_null()).sort("since", "place")
-        once = named.unique([*WHO, "decision_id"], keep="first")
-        return pl.concat([foreign.filter(pl.col("decision_id").is_null()), once]).select(
-            *WHO,
-            pl.when(pl.col("subject_kind") == LEVELS[0]).then("subject").otherwise(pl.lit("")).alias("recipient"),
-            *(pl.col(name).fill_null("") for name in ("offer", "family", "channel")),
-            pl.col("message").fill_null("marketing"),
-            pl.col("since").alias("tick"),
-            pl.col("decision_id").fill_null(""),
-            pl.lit(False).alias("holdout"),
-            pl.lit(False).alias("rejected"),
-        )
+
+def _of_others(reports: pl.DataFrame) -> pl.DataFrame:
+    """Return as reservations the contacts that no decision explains; of one unknown decision the first."""
+    foreign = reports.filter(pl.col("contact") & (pl.col("what") != FAILED)).sort("place")
+    named = foreign.filter(pl.col("decision_id").is_not_null()).unique([*WHO, "decision_id"], keep="first")
+    subscriber = pl.when(pl.col("subject_kind") == LEVELS[0]).then("subject")
+    return pl.concat([foreign.filter(pl.col("decision_id").is_null()), named]).select(
+        *WHO,
+        pl.when(pl.col("subject_kind") == LEVELS[0])
+        .then("subject")
+        .otherwise(pl.lit(None, pl.String))
+        .alias("recipient"),
+        *(pl.col(name).fill_null("") for name in ("offer", "family", "channel")),
+        pl.col("message").fill_null("marketing"),
+        pl.col("since").alias("tick"),
+        pl.col("decision_id").fill_null(""),
+        pl.lit(False).alias("holdout"),
+        pl.lit(False).alias("rejected"),
+    )
 
 
 def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
@@ -104,7 +111,8 @@ def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
             table = notices.tables[signal].with_columns(contact=pl.lit(signal == "contact"), what=what)
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
-    reports = pl.concat(found).sort("time", "source", "id", "contact").with_row_index("place")
+    in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
+    reports = in_order.with_row_index("place")
     return Contacts(reports, plan.reported_within)
 
 

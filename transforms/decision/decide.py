@@ -20,10 +20,10 @@ from transforms.decision.deferral import deferrals_of, entry_schema, look_again
 from transforms.decision.gates import look_at_gates
 from transforms.decision.ingest import in_order, is_fact, part
 from transforms.decision.ledger_state import LedgerState
-from transforms.decision.memberships import scope_of, stand_alone, still_held, take_facts, that_hold
+from transforms.decision.memberships import has_left, scope_of, stand_alone, take_facts, that_hold
 from transforms.decision.notices import FOREVER, Notices, is_notice, take_notices, to_keep
 from transforms.decision.records import decision_records, decision_schema
-from transforms.decision.roots import number_roots
+from transforms.decision.roots import number_roots, own_roots
 from transforms.decision.zones import zones_of
 
 
@@ -132,8 +132,10 @@ class _Answering:
             still[again[1][settled[len(pool) :]]] = False
             pool = pool.filter(pa.array(~fresh))
             self.waiting = pa.concat_tables([self.waiting.filter(pa.array(still)), waits])
-        if len(made) < 2:
-            return made[0] if made else decision_schema(self.plan).empty_table()
+        if not made:
+            return decision_schema(self.plan).empty_table()
+        if len(made) == 1 and len(made[0]) == len(triggers):  # in their order
+            return made[0]
         order = [(name, "ascending") for name in ("tick", "subject_kind", "subject", "decision_id")]
         return pa.concat_tables(made).sort_by(order)
 
@@ -186,7 +188,8 @@ class _Answering:
         cancelled = self._cancelled(entries)
         reached = pc.if_else(pa.array(cancelled), None, entries["recipient"])
         scope = scope_of(plan, entries, self.taken)
-        candidates = rank_candidates(plan, replaced(entries, "recipient", reached), scope)
+        asked = own_roots(replaced(entries, "recipient", reached), alone)
+        candidates = rank_candidates(plan, asked, scope)
         zones = zones_of(plan, entries, self.notices)
         gates = look_at_gates(plan, entries, candidates, self.notices, zones)
         counted = self._contacts.counted_at(_firsts(entries).drop("row"), self.reservations)
@@ -204,7 +207,7 @@ class _Answering:
             waited &= pc.is_in(entries["trigger"], pa.array(sorted(self.plan.held), pa.string())).to_numpy()
         if waited.any():
             rows = np.flatnonzero(waited)
-            waited[rows] = ~still_held(entries.take(rows), self.taken)
+            waited[rows] = has_left(entries.take(rows), self.taken)
         return waited
 
 

@@ -76,7 +76,7 @@ def deferrals_of(plan: OfferPlan, entries: pa.Table, candidates: pl.DataFrame, v
     waits[mine] = True
     latest = np.where(gates, opens, OPEN).max(axis=1, initial=OPEN)[waiting]
     np.minimum.at(until, mine, np.where(latest == AT_AN_EVENT, FOREVER, latest))
-    np.maximum.at(deadline, mine, last[:, QUIET][waiting])
+    np.maximum.at(deadline, mine, -(-last[:, QUIET][waiting] // plan.tick) * plan.tick)
     return Deferrals(gates, waiting, waits & (verdicts.chosen < 0), until, deadline)
 
 
@@ -107,4 +107,5 @@ def look_again(
     changed = contacts.changes_after(roots.select("root_kind", "root", now="tick"), reservations)
     turns = taken.filter(pl.col("segment").is_in(plan.held))
     turned = first_after(roots.rename({"trigger": "segment"}), turns, ["root_kind", "root", "segment", "subject"])
-    return np.minimum.reduce([*known, told, changed, turned])
+    looks: Ints = np.minimum.reduce([*known, told, changed, turned])
+    return np.where(looks < FOREVER, -(-looks // plan.tick) * plan.tick, looks)

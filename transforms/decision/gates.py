@@ -12,7 +12,6 @@ from schemas.playbook_levels import LEVELS
 from schemas.records import EVERYBODY
 from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.compiler.offer_definitions import (
-    CAPS,
     CHANNEL,
     CONSENT,
     ELIGIBILITY,
@@ -102,14 +101,11 @@ def look_at_gates(
 def _look_at_clock(
     plan: OfferPlan, triggers: pa.Table, trigger: Ints, contact: Ints, zones: Zones, results: GateResults
 ) -> None:
-    """Note what a calendar shuts, where the recipient's is not known, and what is quiet."""
-    zone = zones.of_row[trigger]
-    unknown = zone < 0
-    if unknown.any():
-        calendars = [any(one.by_calendar and one.counts(contact) for one in plan.limits) for contact in plan.contacts]
-        results.shut(CAPS, unknown & np.array(calendars)[contact], UNKNOWN_ZONE)
+    """Note what is quiet, or may be where the recipient's time zone is not known."""
     if plan.quiet is None:
         return
+    zone = zones.of_row[trigger]
+    unknown = zone < 0
     rules = {channel: number for number, channel in enumerate(plan.quiet.channels)}
     channels = np.array([rules.get(one.channel, -1) for one in plan.contacts], np.int64)[contact]
     ticks = triggers["tick"].to_numpy()[trigger]

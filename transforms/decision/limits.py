@@ -9,7 +9,7 @@ import polars as pl
 from schemas.playbook_levels import GROUPS
 from transforms.arrays.arrow_columns import Bools, Ints, numbered, spread
 from transforms.compiler.offer_definitions import COUNTED, Contact, Limit, OfferPlan
-from transforms.decision.ledger import Ledger
+from transforms.decision.ledger import ALWAYS, NEVER, Ledger
 from transforms.decision.notices import FOREVER
 from transforms.decision.zones import Zones
 
@@ -65,12 +65,15 @@ def lay_out_checks(
         for each in ([one.per in GROUPS for one in plan.limits], [one.rejected for one in plan.limits])
     )
     mark, floor = marks_and_floors(plan.limits, limit, triggers["tick"].to_numpy()[trigger], zones.names, zone)
+    calendar, theirs = _calendar(plan)[limit], zones.of_row[trigger]
+    nth = np.array([one.max for one in plan.limits], np.int64)[limit]
+    unknown = calendar & (theirs < 0)
+    nth[unknown], floor[unknown] = 0, NEVER  # whatever the ledger holds
     floor[of_groups & triggers["alone"].to_numpy()[trigger]] = FOREVER  # no mark is greater
     held, marks = _marks(plan, reservations, zones, size)
     cell, held, cells = _dense((limit * size + whose) * len(zones.names) + zone, held)
-    nth = np.array([one.max for one in plan.limits], np.int64)[limit]
     ledger = Ledger(held, marks, cell[~rejected], cells)
-    looks = ~_calendar(plan)[limit] | (zone == np.maximum(zones.of_row[trigger], 0))
+    looks = ~calendar | (zone == np.maximum(theirs, 0))
     return Checks(candidate, limit, cell, nth, mark, floor, looks, ~rejected, zone, ledger)
 
 
@@ -91,9 +94,11 @@ def opens_of(plan: OfferPlan, limits: Ints, marks: Ints, ticks: Ints, zones: Zon
         zones: Of recipients.
         zone: Index of the zone by whose calendar each counts.
     """
-    periods = [0 if isinstance(limit.period, str) else limit.period for limit in plan.limits]
-    opens: Ints = -(-(marks + np.array(periods, np.int64)[limits]) // plan.tick) * plan.tick
-    rows = np.flatnonzero(_calendar(plan)[limits])
+    opens = np.full(len(limits), FOREVER)
+    ever = marks < ALWAYS
+    periods = np.array([0 if isinstance(limit.period, str) else limit.period for limit in plan.limits], np.int64)
+    opens[ever] = -(-(marks[ever] + periods[limits[ever]]) // plan.tick) * plan.tick
+    rows = np.flatnonzero(_calendar(plan)[limits] & ever)
     if len(rows):
         low, high = ticks[rows] // plan.tick, (ticks[rows] + _SEARCHED) // plan.tick
         while (high - low > 1).any():  # numbers of calendar periods ascend
@@ -102,7 +107,6 @@ def opens_of(plan: OfferPlan, limits: Ints, marks: Ints, ticks: Ints, zones: Zon
             later = numbers > marks[rows]
             low, high = np.where(later, low, middle), np.where(later, middle, high)
         opens[rows] = high * plan.tick
-    opens[np.array([limit.max == 0 for limit in plan.limits], np.bool_)[limits]] = FOREVER
     return opens
 
 

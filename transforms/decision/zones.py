@@ -9,8 +9,8 @@ import pyarrow as pa
 from schemas.playbook_levels import LEVELS
 from transforms.arrays.arrow_columns import Ints
 from transforms.compiler.offer_definitions import OfferPlan
+from transforms.decision.local_time import known_zones
 from transforms.decision.notices import WHO, Notices
-from transforms.decision.quiet_hours import known_zones
 
 
 @dataclass(frozen=True)

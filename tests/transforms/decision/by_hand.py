@@ -79,7 +79,9 @@ class Policy:
 def plan_of(policy: Policy) -> OfferPlan:
     """Return the policy as the kernels take it."""
     choices = sorted(policy.choices, key=lambda choice: choice.name)
-    cooldowns = [Limit(COOLDOWN, "cooldown", SUBJECT, 1, each.cooldown, (each.name,)) for each in choices if each.cooldown]
+    cooldowns = [
+        Limit(COOLDOWN, "cooldown", SUBJECT, 1, each.cooldown, (each.name,)) for each in choices if each.cooldown
+    ]
     caps = [
         Limit(CAPS, f"cap_{n}", cap.per, cap.max, cap.period, None, _only(cap.family), _only(cap.channel))
         for n, cap in enumerate(policy.caps)

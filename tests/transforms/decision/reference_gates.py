@@ -225,7 +225,7 @@ class Look:
                 reason = "unknown_zone" if isinstance(cap.period, str) and zone is None else f"cap_{n}"
                 yield Limit(reason, cap.max, cap.period, ticks, zone)
         if group != "subscriber":
-            made = [one.tick for one in ledger if one.counts and one.decision and one.offer == offer.name]
+            made = [one.tick for one in ledger if one.counts and one.offer == offer.name]
             yield Limit("same_tick", 1, self.policy.tick, made, None)
 
     def _limit(self, candidate: Candidate, limits: list[Limit]) -> Result:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from tests.transforms.decision.reference_policy import Notice, Policy, Root, local
 
-REJECTIONS = ("rejected", "declined")
+REJECTIONS = ("rejected", "declined", "complained")
 
 
 @dataclass
@@ -47,7 +47,9 @@ class Ledger:
             self._foreign(notice)
 
     def _foreign(self, notice: Notice) -> None:
-        key = (notice.subject_kind, notice.subject, notice.source, notice.id)
+        decision = notice.payload.get("decision_id")
+        named = ("", decision) if decision else (notice.source, notice.id)
+        key = (notice.subject_kind, notice.subject, *named)
         if key in self.known:
             return
         self.known.add(key)
