@@ -71,6 +71,7 @@ SECTIONS = {
     "Offer": "`offers.NAME`",
     "Policy": "`policy`",
     "Consent": "`policy.consent`",
+    "QuietHours": "`policy.quiet`",
     "Cap": "`policy.caps`, each",
     "Cooldown": "`cooldown`, of an offer or of a family in `policy.cooldown`",
     "Holdout": "`holdouts.NAME`",

@@ -90,10 +90,7 @@ def _of_others(reports: pl.DataFrame) -> pl.DataFrame:
     subscriber = pl.when(pl.col("subject_kind") == LEVELS[0]).then("subject")
     return pl.concat([foreign.filter(pl.col("decision_id").is_null()), named]).select(
         *WHO,
-        pl.when(pl.col("subject_kind") == LEVELS[0])
-        .then("subject")
-        .otherwise(pl.lit(None, pl.String))
-        .alias("recipient"),
+        subscriber.alias("recipient"),
         *(pl.col(name).fill_null("") for name in ("offer", "family", "channel")),
         pl.col("message").fill_null("marketing"),
         pl.col("since").alias("tick"),
