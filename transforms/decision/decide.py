@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -15,7 +14,7 @@ from transforms.decision import ledger_state as memories
 from transforms.decision.answers import ACTIONS, Answers
 from transforms.decision.arbitration import arbitrate
 from transforms.decision.candidates import params_of, rank_candidates
-from transforms.decision.contacts import contacts_of
+from transforms.decision.contacts import contacts_of, first_ticks
 from transforms.decision.deferral import deferrals_of, entry_schema, look_again
 from transforms.decision.gates import look_at_gates
 from transforms.decision.ingest import in_order, is_fact, part
@@ -161,22 +160,22 @@ class _Answering:
         ticks = entries["tick"].to_numpy()
         settled = ticks < self._barriers(entries, roots, ticks)[roots]
         answers = self._answer(entries.filter(pa.array(settled)))
-        waits = answers.waiting(self.plan)
+        waits = answers.waiting
         cut = np.full(len(entries), FOREVER)
         np.minimum.at(cut, roots[settled][answers.deferrals.waits], self._looks(waits))
         if (beyond := settled & (ticks >= cut[roots])).any():
             settled &= ~beyond
             answers = self._answer(entries.filter(pa.array(settled)))
-            waits = answers.waiting(self.plan)
-        self.reservations = pa.concat_tables([self.reservations, answers.reserved(self.plan)])
-        return settled, waits, decision_records(self.plan, answers)
+            waits = answers.waiting
+        self.reservations = pa.concat_tables([self.reservations, answers.reserved])
+        return settled, waits, decision_records(answers)
 
     def _barriers(self, entries: pa.Table, roots: Ints, ticks: Ints) -> Ints:
         """Return for each root (a number) the tick at which its ledger changes next without a decision."""
         barriers = np.full(len(entries), FOREVER)
         if self._contacts.silent:
             return barriers
-        at = _firsts(entries)
+        at = first_ticks(entries)
         barriers[roots[at["row"].to_numpy()]] = self._contacts.changes_after(at, self.reservations)
         if self._contacts.within is not None:
             np.minimum.at(barriers, roots, ticks + self._contacts.within)
@@ -192,13 +191,13 @@ class _Answering:
         candidates = rank_candidates(plan, asked, scope)
         zones = zones_of(plan, entries, self.notices)
         gates = look_at_gates(plan, entries, candidates, self.notices, zones)
-        counted = self._contacts.counted_at(_firsts(entries).drop("row"), self.reservations)
+        counted = self._contacts.counted_at(entries, self.reservations)
         numbers = number_roots(entries, counted, alone)
         verdicts = arbitrate(plan, *numbers, candidates, gates, zones)
         deferrals = deferrals_of(plan, entries, candidates, verdicts)
         contact = np.append(candidates["contact"].to_numpy(), -1)[verdicts.chosen]
         params = params_of(plan, contact, scope)
-        return Answers(entries, alone, cancelled, candidates, verdicts, deferrals, params)
+        return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, params)
 
     def _cancelled(self, entries: pa.Table) -> Bools:
         """Tell who waited for a segment that is no longer held."""
@@ -209,10 +208,3 @@ class _Answering:
             rows = np.flatnonzero(waited)
             waited[rows] = has_left(entries.take(rows), self.taken)
         return waited
-
-
-def _firsts(entries: pa.Table) -> pl.DataFrame:
-    """Return root_kind and root of each contact root once, the first tick of its entries as `now`, and a row of it."""
-    frame = cast(pl.DataFrame, pl.from_arrow(entries.select(["root_kind", "root", "tick"]))).with_row_index("row")
-    of_root = frame.group_by("root_kind", "root", maintain_order=True)
-    return of_root.agg(pl.col("tick").min().alias("now"), pl.col("row").first())

@@ -80,15 +80,16 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     )
 
 
-def decision_records(plan: OfferPlan, answers: Answers) -> pa.Table:
+def decision_records(answers: Answers) -> pa.Table:
     """Write answers down.
 
     Returns:
         One row a decision, in the order of the entries, as `decision_schema` says; none of who was only looked at
         again.
     """
-    entries, size, contact = own_roots(answers.entries, answers.alone), len(answers.entries), answers.contact
-    actions, deferrals = answers.actions(plan), answers.deferrals
+    plan, contact, size = answers.plan, answers.contact, len(answers.entries)
+    entries = own_roots(answers.entries, answers.alone)
+    actions, deferrals = answers.actions, answers.deferrals
     sends = np.where(actions == ACTIONS.index("offer"), contact, -1)
     valid_for = pick([plan.offers[offer].valid_for for offer in plan.offer_of], sends, "int64")
     columns = {name: entries[name] for name in entries.column_names} | {
@@ -103,8 +104,8 @@ def decision_records(plan: OfferPlan, answers: Answers) -> pa.Table:
         "value_micros": answers.candidates["value_micros"].to_arrow().take(nullable(answers.verdicts.chosen)),
         "reason": pick(plan.reasons, np.where(contact < 0, _reasons(answers), -1)),
         "until": of_nullable(np.where(deferrals.waits, deferrals.until, FOREVER)),
-        "holdout": pick([one.name for one in plan.holdouts], answers.holdouts(plan)),
-        "candidates": _candidates(plan, answers),
+        "holdout": pick([one.name for one in plan.holdouts], answers.holdouts),
+        "candidates": _candidates(answers),
         "playbook": pa.repeat(plan.playbook, size),
         "version": pa.repeat(plan.version, size),
         "playbook_hash": pa.repeat(plan.playbook_hash, size),
@@ -123,9 +124,10 @@ def _reasons(answers: Answers) -> Ints:
     return found
 
 
-def _candidates(plan: OfferPlan, answers: Answers) -> pa.Array:
+def _candidates(answers: Answers) -> pa.Array:
     """Return the list of candidates, with the list of gates in each, of every trigger."""
-    candidates, having = answers.candidates, list(plan.gates)
+    plan, candidates = answers.plan, answers.candidates
+    having = list(plan.gates)
     met, defers = answers.verdicts.gates, answers.deferrals.gates[:, having].ravel()
     reasons, opens = (each[:, having].ravel() for each in (met.reasons, met.opens))
     gates = [
