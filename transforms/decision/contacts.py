@@ -24,7 +24,7 @@ _REPORT = {
     "time": pl.Int64(),
     "since": pl.Int64(),
 }
-_NO_REPORTS = pl.DataFrame(schema=_REPORT)
+_NO_REPORTS = pl.DataFrame(schema=_REPORT).with_row_index("place")
 
 
 @dataclass(frozen=True)
