@@ -22,7 +22,7 @@ PAUSED, MOVED, CHANNEL, CONSENT, TICKET, FRESHNESS, ELIGIBILITY, COOLDOWN, CAPS,
 
 REASONS = (
     *("no_recipient", "segment_exited", "paused", "moved", "no_channel", "no_consent", "open_ticket", "stale"),
-    *("not_eligible", "no_value", "below_zero", "not_in_share", "unknown_zone", "quiet"),
+    *("not_eligible", "no_value", "below_zero", "not_in_share", "unknown_zone", "quiet", "erased"),
 )
 """Why nothing is sent, but for limits."""
 
@@ -41,6 +41,7 @@ REASONS = (
     NOT_IN_SHARE,
     UNKNOWN_ZONE,
     IS_QUIET,
+    IS_ERASED,
     FIRST_LIMIT,
 ) = range(len(REASONS) + 1)
 

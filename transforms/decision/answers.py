@@ -18,7 +18,7 @@ from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.notices import FOREVER
 from transforms.decision.roots import own_roots
 
-ACTIONS = ("no_offer", "outranked", "deferred", "offer", "holdout")
+ACTIONS = ("no_offer", "outranked", "deferred", "offer", "holdout", "withdrawn")
 _OFFER, _HOLDOUT = ACTIONS.index("offer"), ACTIONS.index("holdout")
 
 
@@ -109,7 +109,13 @@ class Answers:
         columns = {name: sent[name] for name in sent.column_names}
         which = (pick([one[n] for one in plan.contacts], contact[rows]) for n in range(len(Contact._fields)))
         columns |= dict(zip(Contact._fields, which, strict=True))
-        columns["holdout"] = pa.array(self.holdouts[rows] >= 0)
+        valid_for = np.array([plan.offers[offer].valid_for for offer in plan.offer_of], np.int64)[contact[rows]]
+        columns |= {
+            "holdout": pa.array(self.holdouts[rows] >= 0),
+            "value_micros": self.candidates["value_micros"].to_arrow().take(pa.array(self.verdicts.chosen[rows])),
+            "valid_until": pa.array(sent["tick"].to_numpy() + valid_for),
+            "withdrawn": pa.repeat(False, len(rows)),
+        }
         return pa.table([columns[name] for name in RESERVATION.names], schema=RESERVATION)
 
     def first_reasons(self) -> Ints:

@@ -15,6 +15,8 @@ REJECTED = ("rejected", "declined", "complained")
 """Results of an outcome after which the same is not offered for longer."""
 
 FAILED = "failed"
+COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id"]
+"""The columns of a reservation that limits look at."""
 _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
 _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
@@ -53,12 +55,12 @@ class Contacts:
             reservations: As RESERVATION.
 
         Returns:
-            The columns of RESERVATION, and rejected; those of other roots too.
+            `WHO`, recipient, offer, family, channel, message, tick, decision_id, rejected; of other roots too.
         """
         if self.silent:
-            return _frame(reservations).with_columns(rejected=pl.lit(False))
+            return _frame(reservations.select(COUNTED_BY)).with_columns(rejected=pl.lit(False))
         at = first_ticks(entries).drop("row")
-        mine = _frame(reservations).join(at, _ROOT, maintain_order="left")
+        mine = _frame(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
         made = mine.select(*_KEY, made="tick")
         said = said.join(made, [*_KEY], "left").with_columns(ours=(pl.col("since") > pl.col("made")).fill_null(False))
@@ -97,7 +99,6 @@ def _of_others(reports: pl.DataFrame) -> pl.DataFrame:
         pl.col("message").fill_null("marketing"),
         pl.col("since").alias("tick"),
         pl.col("decision_id").fill_null(""),
-        pl.lit(False).alias("holdout"),
         pl.lit(False).alias("rejected"),
     )
 

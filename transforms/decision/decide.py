@@ -18,12 +18,15 @@ from transforms.decision.contacts import contacts_of, first_ticks
 from transforms.decision.deferral import deferrals_of, entry_schema, look_again
 from transforms.decision.gates import look_at_gates
 from transforms.decision.ingest import in_order, is_fact, part
-from transforms.decision.ledger_state import LedgerState
+from transforms.decision.ledger_state import RESERVATION, LedgerState
 from transforms.decision.memberships import has_left, scope_of, stand_alone, take_facts, that_hold
 from transforms.decision.notices import FOREVER, Notices, is_notice, take_notices, to_keep
-from transforms.decision.records import decision_records, decision_schema
+from transforms.decision.records import decision_records, decision_schema, withdrawal_records
 from transforms.decision.roots import number_roots, own_roots
+from transforms.decision.withdrawal import next_lapse, withdrawals_of
 from transforms.decision.zones import zones_of
+
+_ORDER = [(name, "ascending") for name in ("tick", "subject_kind", "subject", "decision_id", "n")]
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     triggers = [batch for batch in due if not (is_fact(batch) or is_notice(batch))]
     answering = _Answering(plan, upto, taken, notices, memory.reservations, _deferred(plan, memory))
     decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
+    decisions = answering.withdraw(decisions, -1 if memory.closed is None else memory.closed)
     counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
     counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
     counts["waiting"] = len(answering.waiting)
@@ -118,7 +122,8 @@ class _Answering:
     def wakes(self) -> list[int]:
         """When something waits no longer, as far as that is known."""
         looks = self._looks(self.waiting)
-        return [int(looks.min())] if len(looks) and looks.min() < FOREVER else []
+        lapsing = next_lapse(self.plan, self.reservations, self.notices, self.upto)
+        return [tick for tick in (int(looks.min(initial=FOREVER)), lapsing) if tick < FOREVER]
 
     def decide(self, triggers: pa.Table) -> pa.Table:
         """Return the decisions of triggers, and of those that waited."""
@@ -135,8 +140,19 @@ class _Answering:
             return decision_schema(self.plan).empty_table()
         if len(made) == 1 and len(made[0]) == len(triggers):  # in their order
             return made[0]
-        order = [(name, "ascending") for name in ("tick", "subject_kind", "subject", "decision_id")]
-        return pa.concat_tables(made).sort_by(order)
+        return pa.concat_tables(made).sort_by(_ORDER)
+
+    def withdraw(self, decisions: pa.Table, since: int) -> pa.Table:
+        """Return decisions with the withdrawals of what was offered, after the tick `since`."""
+        gone = withdrawals_of(self.plan, self.reservations, self.notices, since, self.upto)
+        if gone.is_empty():
+            return decisions
+        rows = gone["row"].to_numpy()
+        records = withdrawal_records(self.plan, self.reservations.take(rows), gone)
+        withdrawn = self.reservations["withdrawn"].to_numpy().copy()
+        withdrawn[rows] = True
+        self.reservations = replaced(self.reservations, "withdrawn", pa.array(withdrawn)).cast(RESERVATION)
+        return pa.concat_tables([decisions, records]).sort_by(_ORDER)
 
     def _again(self) -> tuple[pa.Table, Ints]:
         """Return who waits and is looked at again up to the last tick, at that tick; and their rows in `waiting`."""
