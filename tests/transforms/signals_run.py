@@ -48,6 +48,7 @@ def run_signals(patterns: Sequence[str | Path], *, shards: int = 3, as_of: int =
         earliest=0,
         as_of=as_of,
         max_ahead=0,
+        tick=60_000,
         shards=shards,
     )
     assert parsed.signals.element_type == beam.typehints.Tuple[int, PackedBatch]

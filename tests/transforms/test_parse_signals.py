@@ -133,4 +133,6 @@ def test_pseudonyms_need_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_shards_are_checked() -> None:
     sources = {"usage": Source(contract("usage"), SourceConfig())}
     with pytest.raises(ValueError, match="shards must be at least 1"):
-        ParseSignals(sources=sources, payloads={}, kinds=frozenset(), earliest=0, as_of=0, max_ahead=0, shards=0)
+        ParseSignals(
+            sources=sources, payloads={}, kinds=frozenset(), earliest=0, as_of=0, max_ahead=0, tick=60_000, shards=0
+        )
