@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pytest
@@ -22,6 +22,7 @@ from tests.transforms.context.test_advance import examples
 from transforms.compiler.notices import notices_of
 from transforms.context.advance_levels import Levels
 from transforms.context.live import resident
+from transforms.context.state.retention import known
 from transforms.shell.versions import load_contexts, notice_schemas
 
 LATENESS, MATTER, ERASED_FOR = 10 * MINUTE, 7 * MINUTE, 15 * MINUTE
@@ -320,6 +321,14 @@ CASES = {
         [([home(0, "h1"), consent(0.5)], 5)],
         [(1, "h1", "consent", 0.5)],
     ),
+    "to the household that it leaves at that tick, and then to itself": (
+        [([home(0, "h1"), consent(0.5), home(1, "h1", "left")], 5)],
+        [(1, "h1", "consent", 0.5), (2, "b", "consent", 0.5)],
+    ),
+    "of two of one time what is granted holds": (
+        [([replace(consent(0.5), id="a"), consent(0.5, "withdrawn"), home(0.4, "h1"), home(3, "h2")], 9)],
+        [(1, "h1", "consent", 0.5), (1, "h1", "consent", 0.5), (4, "h2", "consent", 0.5)],
+    ),
     "who moves is known to the new root; of one key the latest": (
         [([consent(0.5), consent(1.5, "withdrawn"), home(3, "h1")], 9)],
         [(1, "b", "consent", 0.5), (2, "b", "consent", 1.5), (4, "h1", "consent", 1.5)],
@@ -373,6 +382,30 @@ def test_where_there_are_no_groups_nothing_is_kept() -> None:
     assert brief(made) == [(1, "b", "consent", 0.5), (2, "b", "contact", 1.5)]
     assert kept(made.stages) == [{}]
     assert kept(played([(rows, at(5))]).stages) != [{}]
+
+
+def test_no_more_is_kept_than_a_new_root_may_be_told() -> None:
+    contacts = [said(minute, "contact", channel="app", state="sent") for minute in (2, 3)]
+    rows = [home(0, "h1"), consent(0.5), consent(1.5, "withdrawn"), *contacts]
+    for spans in ([20], [2, 10, 20]):
+        stages = played(in_time(rows, [at(minute) for minute in spans])).stages
+        (memory, *_) = (one.memory() for one in Levels(stages.states[0]).residents)
+        assert {name: table["time"].to_list() for name, table in memory.notices.items()} == {
+            "consent": [at(1.5)],
+            "contact": [at(3)],
+        }
+    stages.advance([], at(40))
+    (memory, *_) = (one.memory() for one in Levels(stages.states[0]).residents)
+    assert [*memory.notices] == ["consent"]
+
+
+def test_who_is_known_by_notices_alone_is_not_forgotten_and_has_no_context() -> None:
+    made = played([([consent(0.5)], at(1)), ([], at(9)), ([home(300, "h1")], at(400))])
+    assert brief(made) == [(1, "b", "consent", 0.5), (301, "h1", "consent", 0.5)]
+    (memory, *_) = (one.memory() for one in Levels(made.stages.states[0]).residents)
+    assert known(memory).tolist() == [True]
+    memory.groups = {}
+    assert known(memory).tolist() == [False]
 
 
 def test_a_batch_is_as_the_schema_of_its_signal_says() -> None:
