@@ -12,6 +12,7 @@ setup(
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
         "fastavro>=1.12,<2",
+        "holidays>=0.60,<1",
         "msgspec>=0.20,<1",
         "numpy>=2.2,<3",
         "polars>=2.1,<3",

@@ -105,6 +105,10 @@ def _answer(row: Row) -> str:
         return (
             f"{row['offer']} by {row['channel']}, value {_value(row['value_micros'] / 1e6)}, until {row['valid_until']}"
         )
+    if row["action"] == "holdout":
+        return f"held out by {row['holdout']}, else {row['offer']} by {row['channel']}"
+    if row["action"] == "deferred":
+        return f"deferred until {row['until'] or 'something opens it'}: {row['reason']}"
     if row["action"] == "outranked":
         return f"outranked; at that tick went out {', '.join(row['went_out'])}"
     return f"no offer: {row['reason']}"
@@ -119,9 +123,9 @@ def _why(row: Row) -> Iterator[str]:
 
 
 def _candidate(row: Row, candidate: Row) -> tuple[str, ...]:
-    blocked = [gate for gate in candidate["gates"] if gate["result"] != "passed"]
+    shut = [_gate(gate) for gate in candidate["gates"] if gate["result"] != "passed"]
     sent = (row["offer"], row["channel"]) == (candidate["offer"], candidate["channel"])
-    fate = "blocked: " + ", ".join(gate["reason"] for gate in blocked) if blocked else "passed, not the best"
+    fate = ", ".join(shut) if shut else "passed, not the best"
     assumed = " assumed" if candidate["p_accept_assumed"] else ""
     value = candidate["value_micros"]
     return (
@@ -129,8 +133,14 @@ def _candidate(row: Row, candidate: Row) -> tuple[str, ...]:
         f"priority {candidate['priority']}",
         f"value {_value(None if value is None else value / 1e6)}",
         f"p_accept {_value(candidate['p_accept'])}{assumed}",
-        "sent" if sent else fate,
+        ("held out" if row["action"] == "holdout" else "sent") if sent else fate,
     )
+
+
+def _gate(gate: Row) -> str:
+    """Return what shut a gate, and until when if somebody waits for it."""
+    until = f" until {gate['until'] or 'something opens it'}" if gate["result"] == "deferred" else ""
+    return f"{gate['result']}: {gate['reason']}{until}"
 
 
 def _values(pairs: Iterable[tuple[str, Any]]) -> str:

@@ -71,7 +71,10 @@ SECTIONS = {
     "Offer": "`offers.NAME`",
     "Policy": "`policy`",
     "Consent": "`policy.consent`",
+    "QuietHours": "`policy.quiet`",
     "Cap": "`policy.caps`, each",
+    "Cooldown": "`cooldown`, of an offer or of a family in `policy.cooldown`",
+    "Holdout": "`holdouts.NAME`",
 }
 """The models, in the order of a file, and where they stand in it."""
 
@@ -96,21 +99,36 @@ _ANSWERS = """\
 
 Each trigger gets one decision. Where it is `no_offer`, its `reason` is that of the first gate at which its best
 candidate failed; `segone explain` shows every candidate. `outranked` is an answer of its own: something could be sent
-until a better trigger of the same tick and contact root took the last place under a cap or cooldown.
+until a better trigger of the same tick and contact root took the last place under a cap or cooldown. `deferred` is none
+yet: nothing can be sent now, and something may be later; `until` says when it is looked at again, or it is when
+something happens. `holdout` would have been an offer, but for the draw that `holdout` names.
 """
 
 _REASONS = (
     ("`no_recipient`", "A group has no member whom an offer could go to."),
+    ("`segment_exited`", "The trigger waited, and its segment ended meanwhile."),
+    ("`paused`", "A `control` paused the offer, its family, its channel or everything, for the customer or for all."),
     (
         "`moved`",
         "The recipient changed its contact root, as by joining or leaving a household, and what the old one got does "
         "not count in the new: barred for the longest `cooldown` or cap. Not who was alone and triggered nothing in "
         "that time.",
     ),
+    ("`no_channel`", "The channel is not among the recipient's `profile.channels`; without these all are."),
+    ("`no_consent`", "The recipient did not consent to contacts of this purpose and channel, or no longer does."),
+    ("`open_ticket`", "A ticket of the recipient, or of the customer of the trigger, is as `no_sales_while` says."),
+    ("`stale`", "The trigger came later than `max_decision_age`."),
     ("`not_eligible`", "`eligible` is not true; NULL is not true."),
     ("`no_value`", "The expected value is NULL, or `p_accept` is not between 0 and 1."),
+    ("`below_zero`", "The expected value is below zero; `at_a_loss` lets it pass."),
+    ("`not_in_share`", "The customer is not drawn for the offer's `share` in this period."),
     ("`cooldown`", "The customer that the trigger is about got the same offer less than `cooldown` ago."),
+    ("`cooldown_family`", "It got one of the family less than `policy.cooldown` ago."),
+    ("`cooldown_after_rejection`, `cooldown_family_after_rejection`", "The same, where what it got was rejected."),
     ("`cap_1_per_subscriber_in_day` and the like", "The cap of that name is full."),
+    ("`same_tick`", "Another member of the household, or of the company, was made this offer at the same tick."),
+    ("`unknown_zone`", "The recipient's `profile.zone` is no time zone, and a cap or quiet hours ask for it."),
+    ("`quiet`", "It is quiet for the channel where the recipient is."),
 )
 
 _EXPRESSIONS = """\

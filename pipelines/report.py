@@ -19,8 +19,8 @@ PARTS = ("applied", "duplicates", "too_late", "rejected", "erased", "not_sampled
 """Where signals end up; each is in exactly one of them. Of those applied some were late, some contradict
 what was known of memberships, and some are too doubtful to be believed about them."""
 
-ANSWERS = ("offer", "no_offer", "outranked", "pending")
-"""What a trigger may get; each gets exactly one."""
+ANSWERS = ("offer", "holdout", "no_offer", "outranked", "waiting", "pending")
+"""What a trigger may get; each gets exactly one. Those that wait for a gate were `deferred`, once or more often."""
 
 PACKAGES = ("segment-of-one", "apache-beam", "numpy", "polars", "pyarrow")
 
@@ -39,7 +39,7 @@ class Report:
             file each, of which nobody knows how many signals it held.
         groups: How often one became `too_large`, and so was ignored.
         features: How many sums in contexts are NULL because 64 bits do not hold them, `sums_too_large`.
-        decisions: How many triggers got which answer.
+        decisions: How many triggers got which answer, and how many answers were `deferred`.
         never_seen: Of each feed the columns that are read and in which no record has a value.
         outputs: Rows of each output.
         seconds: Wall-clock time of each part of the run.
@@ -98,12 +98,15 @@ class Report:
             f"no record of {feed} has a value for {', '.join(columns)}: NULL, or a name that is misspelt\n"
             for feed, columns in self.never_seen.items()
         )
+        answers = {name: self.decisions.get(name, 0) for name in ANSWERS}
+        times = self.decisions.get("deferred", 0)
+        deferred = f" (deferred {times:,} times)" if times else ""
         numbers = [str(book["version"]) for book in self.playbooks]
         book = f"{self.playbooks[0]['name']} {'version' if len(numbers) == 1 else 'versions'} {', '.join(numbers)}"
         return (
             f"{self.signals_told()}\n"
             f"{lost}"
-            f"{sum(self.decisions.values()):,} triggers = {_told(self.decisions)}\n"
+            f"{sum(answers.values()):,} triggers = {_told(answers)}{deferred}\n"
             f"{ignored}{null}{unseen}"
             f"{book}, {self.settings['--mode']}, to {self.end_tick} in {sum(self.seconds.values()):.1f} s"
         )

@@ -115,7 +115,7 @@ def _report(
         },
         groups={"too_large": counts["groups"]["too_large"]},
         features={"sums_too_large": counts["features"]["sums_too_large"]},
-        decisions={name: counts["decisions"][name] for name in ANSWERS},
+        decisions={name: counts["decisions"][name] for name in (*ANSWERS, "deferred")},
         never_seen=_never_seen(counts),
         outputs={name: counts["rows"][name] for name in SORT_BY},
         seconds=seconds,

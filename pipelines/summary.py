@@ -31,7 +31,7 @@ def summary(out_dir: Path) -> str:
         _moments(transitions.filter(pl.col("kind") == "moment")),
         _offers(offers),
         _over_time(offers["tick"]),
-        _refusals(decisions.filter(pl.col("action") != "offer")),
+        _refusals(decisions.filter(pl.col("action").is_in(["no_offer", "outranked"]))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -138,12 +138,12 @@ def _many(count: int, what: str) -> str:
 
 
 def _offer(offer: Offer) -> str:
-    again = f", again after {format_duration(offer.cooldown)}" if offer.cooldown else ""
+    again = f", again after {format_duration(offer.cooldown.after)}" if offer.cooldown.after else ""
     return f"for {', '.join(offer.for_)} by {', '.join(offer.send)}{again}"
 
 
 def _cap(cap: Cap) -> str:
     period = f"a {cap.in_}" if isinstance(cap.in_, str) else f"in {format_duration(cap.in_)}"
-    only = [f"of {name}" for name in (cap.family, cap.channel) if name]
+    only = [f"of {name}" for name in (*(cap.family or ()), cap.channel) if name]
     whom = "an SME" if cap.per == "sme" else f"a {cap.per}"
     return " ".join([f"at most {cap.max}", *only, f"{period} to {whom}"])

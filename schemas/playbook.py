@@ -109,7 +109,9 @@ class Playbook(Part):
     household: Level | None = Field(None, description="People under one roof, by their `membership`.")
     sme: Level | None = Field(None, description="A small company, by the `membership` of its people.")
     offers: dict[Name, Offer] = Field({}, description="What may be sent.")
-    policy: Policy = Field(Policy(), description="Limits on contacts, and what needs consent.")
+    policy: Policy = Field(
+        default_factory=lambda: Policy.model_validate({}), description="Limits on contacts, and what needs consent."
+    )
     holdouts: dict[Name, Holdout] = Field(
         {}, description="Whom nothing is sent, to measure what offers bring. The name is the salt of the draw."
     )
@@ -200,6 +202,10 @@ class Playbook(Part):
         asked = self.policy.consent or (Consent() if "consent" in self.signals else None)
         basis: str = getattr(asked, message) if asked else "contract"
         return basis
+
+    def waits(self, offer: Offer) -> bool:
+        """Whether a trigger may wait for an offer."""
+        return bool(offer.wait) or self.policy.quiet is not None
 
     @property
     def contacts_matter(self) -> int:

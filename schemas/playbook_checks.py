@@ -12,6 +12,7 @@ from schemas.name_checks import name_mistakes
 from schemas.near_miss import near_miss
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, STEPS, Level, Moment
+from schemas.quiet import QuietHours, calendar_of, known_calendars
 from schemas.yaml_source import KeyPath
 
 MOST_IN_SET = 100
@@ -38,6 +39,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
         yield from _nothing(playbook)
         yield from chain.from_iterable(_sets((kind,), level) for kind, level in playbook.levels.items())
         yield from _caps(playbook)
+        yield from _quiet(playbook)
         yield from _consent(playbook)
 
 
@@ -178,21 +180,63 @@ def _caps(playbook: Playbook) -> Iterator[Mistake]:
         if cap.per in GROUPS and not playbook.levels.keys() & set(GROUPS):
             told = f"`per: {cap.per}` counts nothing: the playbook has neither households nor SMEs"
             yield Mistake(("policy", "caps", n, "per"), told, f"add `{cap.per}: {{}}`, and `membership` to `signals`")
-        for key, name, known in (("family", cap.family, families), ("channel", cap.channel, channels)):
-            if name is not None and name not in known:
+        named = [("family", name, families) for name in cap.family or ()]
+        for key, name, known in (*named, *([("channel", cap.channel, channels)] if cap.channel else [])):
+            if name not in known:
                 yield Mistake(("policy", "caps", n, key), f"no offer has the {key} `{name}`", near_miss(name, known))
-    for family in sorted(playbook.priors.keys() - families):
-        yield Mistake(("priors", family), f"no offer has the family `{family}`", near_miss(family, families))
+    of_families: list[tuple[KeyPath, str | None]] = [(("priors", name), name) for name in sorted(playbook.priors)]
+    of_families += [(("policy", "cooldown", name), name) for name in playbook.policy.cooldown]
+    of_families += [(("holdouts", name, "family"), one.family) for name, one in playbook.holdouts.items()]
+    for path, family in of_families:
+        if family is not None and family not in families:
+            yield Mistake(path, f"no offer has the family `{family}`", near_miss(family, families))
+
+
+def _policy(playbook: Playbook) -> Iterator[Mistake]:
+    """What the policy reads is told by signals."""
+    policy = playbook.policy
+    for signal in policy.no_sales_while or ():
+        if signal != "ticket":
+            yield Mistake(
+                ("policy", "no_sales_while", signal), "only a `ticket` stops sales", "use `{ticket: EXPRESSION}`"
+            )
+        elif signal not in playbook.signals:
+            yield Mistake(("policy", "no_sales_while"), "what is open is told by `ticket`", "add it to `signals`")
+    if policy.on_silence == "release":
+        if policy.contacts_reported_within is None:
+            hint = "say `contacts_reported_within`, as `1d`"
+            yield Mistake(("policy", "on_silence"), "`release` needs to know how soon contacts are reported", hint)
+        if not {"contact", "outcome"} & playbook.signals.keys():
+            told = "`release` needs signals that say what was sent"
+            yield Mistake(("policy", "on_silence"), told, "add `contact` to `signals`")
+
+
+def _quiet(playbook: Playbook) -> Iterator[Mistake]:
+    """Whoever is quiet is a channel of some offer, and holidays are those of somewhere."""
+    quiet = playbook.policy.quiet
+    if quiet is None:
+        return
+    channels = {channel for offer in playbook.offers.values() for channel in offer.send}
+    for name in sorted(quiet.channels.keys() - channels):
+        hint = near_miss(name, channels | QuietHours.model_fields.keys())
+        yield Mistake(("policy", "quiet", name), f"no offer has the channel `{name}`", hint)
+    for code in quiet.holidays:
+        try:
+            calendar_of(code)
+        except NotImplementedError:
+            hint = near_miss(code, known_calendars(code[:2]))
+            yield Mistake(("policy", "quiet", "holidays"), f"no public holidays are known of `{code}`", hint)
 
 
 def _consent(playbook: Playbook) -> Iterator[Mistake]:
     """What is inferred says on what basis, and who consents is told by signals."""
     features = ((kind, *each) for kind, level in playbook.levels.items() for each in level.features.items())
     inferred = [(kind, "features", name, "inferred") for kind, name, feature in features if feature.inferred]
-    if not inferred:
-        return
-    if playbook.policy.consent is None:
+    consent = playbook.policy.consent
+    if inferred and (consent is None or consent.profiling is None):
         hint = "say `policy: {consent: {profiling: opt_in}}`, or opt_out, or contract"
         yield Mistake(inferred[0], "`inferred` needs a basis, and `policy.consent` names none", hint)
-    if playbook.profiling_needs and "consent" not in playbook.signals:
+    bases = {offer.message: playbook.basis_of(offer.message) for offer in playbook.offers.values()} if consent else {}
+    asked = {*bases.values(), *([playbook.profiling_needs] if inferred else [])} - {"contract", ""}
+    if asked and "consent" not in playbook.signals:
         yield Mistake(("policy", "consent"), "who consents is told by `consent`", "add it to `signals`")

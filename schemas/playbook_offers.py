@@ -16,6 +16,7 @@ from schemas.fields import (
     Triggers,
 )
 from schemas.playbook_levels import Part
+from schemas.quiet import QuietHours
 
 LONGEST = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}
 """Of calendar periods, with a change of clocks, milliseconds."""
@@ -33,8 +34,8 @@ def _cooldown(value: Any) -> Any:
 class Cooldown(Part):
     """How long the same is not offered again."""
 
-    after: Duration = Field(0, description="At the earliest so long after the decision before.")
-    after_rejection: Duration = Field(0, description="The same where that was rejected: `outcome` says so.")
+    after: Duration = Field(default=0, description="At the earliest so long after the decision before.")
+    after_rejection: Duration = Field(default=0, description="The same where that was rejected: `outcome` says so.")
 
     @property
     def longest(self) -> int:
@@ -70,8 +71,8 @@ class Offer(Part):
     valid_for: Duration = Field(gt=0, description="How long the customer may take it up.")
     wait: Duration = Field(
         0,
-        description="How long a trigger waits that only time, or an event, holds up: a cap or a cooldown that frees, an "
-        "open ticket, a pause, quiet hours. Those are waited out within `valid_for` where this is not said.",
+        description="How long a trigger waits that only time, or an event, holds up: a cap or a cooldown that frees, "
+        "an open ticket, a pause, quiet hours. Those are waited out within `valid_for` where this is not said.",
     )
     share: Ration | None = Field(
         None, description="Only so many customers may have it in each period, drawn by hash: `20% per 7d`."
@@ -115,33 +116,34 @@ class Consent(Part):
     withdrawn it; `contract`: all.
     """
 
-    marketing: Basis = Field("opt_in", description="Basis of offers whose `message` is `marketing`.")
-    care: Basis = Field("contract", description="Basis of offers whose `message` is `care`.")
-    service: Basis = Field("contract", description="Basis of offers whose `message` is `service`.")
-    profiling: Basis | None = Field(None, description="Basis of features that are `inferred`.")
+    marketing: Basis = Field(default="opt_in", description="Basis of offers whose `message` is `marketing`.")
+    care: Basis = Field(default="contract", description="Basis of offers whose `message` is `care`.")
+    service: Basis = Field(default="contract", description="Basis of offers whose `message` is `service`.")
+    profiling: Basis | None = Field(default=None, description="Basis of features that are `inferred`.")
 
 
 class Policy(Part):
     """What all offers have to keep to."""
 
     consent: Consent | None = Field(
-        None,
+        default=None,
         description="What needs consent: `opt_in` (who has granted it), `opt_out` (who has not withdrawn it) or "
         "`contract` (nobody is asked). Without it marketing is `opt_in` if `consent` is one of the `signals`.",
     )
     no_sales_while: Step | None = Field(
-        None, description="`{ticket: EXPRESSION}`: no offer of the purpose `marketing` while a ticket is so."
+        default=None, description="`{ticket: EXPRESSION}`: no offer of the purpose `marketing` while a ticket is so."
     )
     max_decision_age: Duration | None = Field(
-        None, gt=0, description="A trigger that came later than this is not answered with an offer."
+        default=None, gt=0, description="A trigger that came later than this is not answered with an offer."
     )
     contacts_reported_within: Duration | None = Field(
-        None, gt=0, description="How soon what became of an offer is known; so long a move bars contacts."
+        default=None, gt=0, description="How soon what became of an offer is known; so long a move bars contacts."
     )
     on_silence: Literal["commit", "release"] = Field(
-        "commit", description="What becomes of an offer that nobody reported within `contacts_reported_within`."
+        default="commit", description="What becomes of an offer that nobody reported within `contacts_reported_within`."
     )
     caps: Annotated[tuple[Cap, ...], Field(strict=False)] = Field(default=(), description="All of them hold.")
+    quiet: QuietHours | None = Field(default=None, description="When nobody is contacted, where the recipient is.")
     cooldown: dict[Name, Cooling] = Field({}, description="Family to how long nothing of it is offered again.")
 
 

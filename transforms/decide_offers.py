@@ -15,6 +15,7 @@ from apache_beam.utils.timestamp import Timestamp
 from schemas.modes import MODES
 from schemas.playbook import Playbook
 from schemas.versions import Versions
+from transforms.decision.answers import ACTIONS
 from transforms.decision.decide import Decided
 from transforms.decision.offers import offers_of
 from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
@@ -32,9 +33,7 @@ class _Decide(beam.DoFn):
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
-    COUNTS: ClassVar = {
-        name: Metrics.counter("decisions", name) for name in ("offer", "no_offer", "outranked", "pending")
-    }
+    COUNTS: ClassVar = {name: Metrics.counter("decisions", name) for name in (*ACTIONS, "pending", "waiting")}
 
     def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str) -> None:
         self._versions, self._timer, self._mode = versions, tick_timer, mode
@@ -83,10 +82,11 @@ class _Decide(beam.DoFn):
         if decided.wake is not None:
             self._timer.at(decided.wake, wake, timer)
         if self._timer.bounded:
-            self.COUNTS["pending"].inc(decided.counts["pending"])
+            for name in ("pending", "waiting"):
+                self.COUNTS[name].inc(decided.counts[name])
 
     def _count(self, decided: Decided) -> None:
-        for name in self.COUNTS.keys() - {"pending"}:
+        for name in ACTIONS:
             self.COUNTS[name].inc(decided.counts[name])
 
 
@@ -94,8 +94,8 @@ class _Decide(beam.DoFn):
 class DecideOffers(beam.PTransform):
     """Answer every trigger of a contact root, a shard at a time.
 
-    In: (shard of the contact root, packed batch of triggers of one level, of facts, or of erasures), in the global
-    window.
+    In: (shard of the contact root, packed batch of triggers of one level, of facts, of notices, or of erasures), in the
+    global window.
 
     Out: `decisions`, record batches as `transforms.decision.records.decision_schema` says, one row a trigger;
     `offers`, those that send one, as `schemas.offer.OFFER` says; and `receipts`, what `SumReceipts` takes. A trigger

@@ -3,7 +3,8 @@
 What is told is said in sentences, times in UTC, without the date on the day of the story:
 
 - `10:01 anna enters heavy`, `10:05 anna refreshes heavy`, `10:06 anna leaves heavy: expired`, `10:01 anna has burst`
-- `10:01 anna, burst: offer day_pass`, `…: no_offer because cooldown`, `…: outranked`, each with ` (late)` where it is
+- `10:01 anna, burst: offer day_pass`, `…: no_offer because cooldown`, `…: outranked`, `…: deferred until 11:00 because
+  quiet`, `…: deferred because open_ticket`, `…: holdout day_pass because global`, each with ` (late)` where it is
 - `10:01 anna gets day_pass by app`
 - of a household or SME: `10:01 household/h enters busy`, `10:01 household/h, busy: offer fibre to anna`,
   `10:01 anna gets fibre by app for household/h`
@@ -132,9 +133,14 @@ class Story:
         return f"{self._when(row['tick'])} {_who(row)} {_VERBS[row['event']]} {row['name']}{why}{_late(row)}"
 
     def _decisions(self, row: Mapping[str, Any]) -> str:
-        told = " ".join(filter(None, (row["action"], row["offer"])))
+        until = f"until {self._when(row['until'])}" if row["until"] is not None else None
+        told = " ".join(filter(None, (row["action"], row["offer"], until)))
         whom = f" to {row['recipient']}" if row["offer"] and row["subject_kind"] != "subscriber" else ""
-        why = f" because {row['reason']}" if row["action"] == "no_offer" else ""
+        why = (
+            f" because {row['holdout'] or row['reason']}"
+            if row["action"] in ("no_offer", "deferred", "holdout")
+            else ""
+        )
         what = row["trigger"].removeprefix(f"{row['subject_kind']}.")
         return f"{self._when(row['tick'])} {_who(row)}, {what}: {told}{whom}{why}{_late(row)}"
 

@@ -23,6 +23,11 @@ def changes(values: Ints) -> Bools:
     return found
 
 
+def replaced(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Return a table with other values in a column."""
+    return table.set_column(table.column_names.index(name), name, values)
+
+
 def nullable(indices: Ints) -> pa.Array:
     """Return indices as Arrow, null where they are negative."""
     return pa.array(indices, pa.int64(), mask=indices < 0)

@@ -48,7 +48,7 @@ def joined(
             record=record,
             roles=_roles(playbook, plan),
             announced_segments=_announced(playbook, plan),
-            contacts_matter=playbook.contacts_matter,
+            contacts_matter=playbook.move_bars,
             max_members=playbook.max_members,
             min_confidence=playbook.min_confidence,
         )
@@ -149,9 +149,11 @@ def _passing(name: str, signal: SignalPlan, forwards: Sequence[Forward]) -> Sign
 
 
 def _announced(playbook: Playbook, plan: ContextPlan) -> frozenset[str]:
-    """Return the segments of a level that offers for triggers of other levels read."""
+    """Return the segments of a level that offers for triggers of other levels read, and those that offers wait for."""
     read: set[str] = set()
     for offer in playbook.offers.values():
+        if playbook.waits(offer):
+            read = read.union(offer.for_)
         if any(not trigger.startswith(f"{plan.level}.") for trigger in offer.for_):
             read = read.union(*(references(text, playbook.let) for text in texts_of(offer)))
     return frozenset(segment.name for segment in plan.segments if f"{plan.level}.{segment.name}" in read)

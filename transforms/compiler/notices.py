@@ -16,6 +16,16 @@ from transforms.compiler.references import references
 CONTROL = "control"
 MESSAGES: tuple[str, ...] = get_args(Message)
 
+KEYS: Mapping[str, tuple[str, ...] | None] = {
+    "consent": ("purpose", "channel"),
+    "profile": (),
+    "ticket": ("ticket_id",),
+    CONTROL: ("scope", "target"),
+    "contact": None,
+    "outcome": None,
+}
+"""Of these columns of each signal the latest row holds; None: every row does."""
+
 
 class Notice(NamedTuple):
     """One signal type that contact roots are told of.
@@ -54,7 +64,8 @@ def notices_of(playbook: Playbook) -> dict[str, Notice]:
     """Return what the policy of a playbook reads, by signal type; nothing where it makes no offers."""
     if not playbook.offers:
         return {}
-    return {one.signal: one for one in _every(playbook) if one.signal in playbook.signals}
+    read = {name: columns for name, columns in _every(playbook) if name in playbook.signals}
+    return {name: Notice(name, columns, KEYS[name]) for name, columns in read.items()}
 
 
 def notices_of_all(playbooks: Iterable[Playbook]) -> dict[str, Notice]:
@@ -78,15 +89,15 @@ def unfit_contracts(playbook: Playbook, contracts: Mapping[str, Contract]) -> li
     return errors
 
 
-def _every(playbook: Playbook) -> Iterator[Notice]:
+def _every(playbook: Playbook) -> Iterator[tuple[str, tuple[str, ...]]]:
     if any(playbook.basis_of(message) != "contract" for message in MESSAGES):
-        yield Notice("consent", ("purpose", "channel", "state", "valid_until"), ("purpose", "channel"))
-    yield Notice("profile", ("zone", "channels"), ())
+        yield "consent", ("purpose", "channel", "state", "valid_until")
+    yield "profile", ("zone", "channels")
     if playbook.policy.no_sales_while:
-        yield Notice("ticket", _ticket_columns(playbook), ("ticket_id",))
-    yield Notice(CONTROL, ("action", "scope", "target"), ("scope", "target"))
-    yield Notice("contact", ("decision_id", "offer", "family", "message", "channel", "state"), None)
-    yield Notice("outcome", ("decision_id", "offer", "channel", "result"), None)
+        yield "ticket", _ticket_columns(playbook)
+    yield CONTROL, ("action", "scope", "target")
+    yield "contact", ("decision_id", "offer", "family", "message", "channel", "state")
+    yield "outcome", ("decision_id", "offer", "channel", "result")
 
 
 def _ticket_columns(playbook: Playbook) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What a playbook's offers and policy mean to the kernels of decisions."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -8,20 +9,45 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import LEVELS
+from schemas.playbook_offers import LONGEST
+from transforms.compiler.quiet import Quiet
 
-MOVED, ELIGIBILITY, COOLDOWN, CAPS = range(4)
-GATES = ("moved", "eligibility", "cooldown", "caps")
+GATES = (
+    *("paused", "moved", "channel", "consent", "ticket", "freshness"),
+    *("eligibility", "cooldown", "caps", "quiet"),
+)
 """The gates, in the order in which every candidate passes them."""
 
-NO_RECIPIENT, HAS_MOVED, NOT_ELIGIBLE, NO_VALUE, FIRST_LIMIT = range(5)
+PAUSED, MOVED, CHANNEL, CONSENT, TICKET, FRESHNESS, ELIGIBILITY, COOLDOWN, CAPS, QUIET = range(len(GATES))
+
+REASONS = (
+    *("no_recipient", "segment_exited", "paused", "moved", "no_channel", "no_consent", "open_ticket", "stale"),
+    *("not_eligible", "no_value", "below_zero", "not_in_share", "unknown_zone", "quiet"),
+)
+"""Why nothing is sent, but for limits."""
+
+(
+    NO_RECIPIENT,
+    SEGMENT_EXITED,
+    IS_PAUSED,
+    HAS_MOVED,
+    NO_CHANNEL,
+    NO_CONSENT,
+    OPEN_TICKET,
+    STALE,
+    NOT_ELIGIBLE,
+    NO_VALUE,
+    BELOW_ZERO,
+    NOT_IN_SHARE,
+    UNKNOWN_ZONE,
+    IS_QUIET,
+    FIRST_LIMIT,
+) = range(len(REASONS) + 1)
 
 SUBJECT = "subject"
 COUNTED = (SUBJECT, *LEVELS)
 """Whose contacts a limit may count, always within one contact root: those made for the trigger's subject, those that a
 recipient got, those of a root that is a household or an SME."""
-
-_DAY = 86_400_000
-_LONGEST = {"day": 2 * _DAY, "week": 8 * _DAY, "month": 32 * _DAY}  # with a change of clocks
 
 
 class Contact(NamedTuple):
@@ -30,21 +56,24 @@ class Contact(NamedTuple):
     offer: str
     family: str
     channel: str
+    message: str
 
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `max` contacts in a period; None in `offer`, `family`, `channel` counts all.
+    """At most `max` contacts in a period; None in `offer`, `family`, `channel`, `message` counts all.
 
     Attributes:
         gate: COOLDOWN or CAPS.
         reason: The code that a blocked candidate shows.
         per: Whose contacts, one of `COUNTED`.
         max: How many are allowed.
-        period: Milliseconds of a rolling period, or `day`, `week`, `month` of the playbook's time zone.
-        offer: Counts and limits only this offer.
-        family: Counts and limits only this family.
-        channel: Counts and limits only this channel.
+        period: Milliseconds of a rolling period, or `day`, `week`, `month` where the recipient is.
+        offer: Counts and limits only these offers.
+        family: Counts and limits only these families.
+        channel: Counts and limits only these channels.
+        message: Counts and limits only these purposes.
+        rejected: Counts only what was rejected.
     """
 
     gate: int
@@ -52,19 +81,41 @@ class Limit:
     per: str
     max: int
     period: int | str
-    offer: str | None = None
-    family: str | None = None
-    channel: str | None = None
+    offer: tuple[str, ...] | None = None
+    family: tuple[str, ...] | None = None
+    channel: tuple[str, ...] | None = None
+    message: tuple[str, ...] | None = None
+    rejected: bool = False
 
     def counts(self, contact: Contact) -> bool:
         """Tell whether the limit counts, and so limits, a contact."""
-        wanted = (self.offer, self.family, self.channel)
-        return all(name in (None, actual) for name, actual in zip(wanted, contact, strict=True))
+        wanted = (self.offer, self.family, self.channel, self.message)
+        return all(only is None or actual in only for only, actual in zip(wanted, contact, strict=True))
+
+    @property
+    def by_calendar(self) -> bool:
+        """Whether the period is one of the calendar."""
+        return isinstance(self.period, str)
 
     @property
     def reach(self) -> int:
         """After so many milliseconds no tick sees a contact any more."""
-        return _LONGEST[self.period] if isinstance(self.period, str) else self.period
+        return LONGEST[self.period] if isinstance(self.period, str) else self.period
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Roots to which nothing is sent.
+
+    Attributes:
+        name: Its name, the salt of the draw.
+        share: How many of them, of 1.
+        family: Only offers of this family; None for all.
+    """
+
+    name: str
+    share: float
+    family: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +137,9 @@ class Offer:
         p_accept: Probability of acceptance, Float64.
         p_accept_assumed: Whether it is the prior of the family.
         params: Values for the message, each under its name, in the order of names.
+        wait: Milliseconds for which a trigger waits that a gate holds up which will open.
+        share: The share of roots that may have it, and the milliseconds of the period of a draw; None for all.
+        at_a_loss: Whether it is sent though its expected value is below zero.
     """
 
     name: str
@@ -102,6 +156,9 @@ class Offer:
     p_accept: pl.Expr
     p_accept_assumed: bool
     params: tuple[pl.Expr, ...]
+    wait: int = 0
+    share: tuple[float, int] | None = None
+    at_a_loss: bool = False
 
     @cached_property
     def reads(self) -> frozenset[str]:
@@ -126,6 +183,14 @@ class OfferPlan:
         limits: Cooldowns in the order of the offers, then the caps as written.
         triggers: Schema of the trigger batches.
         keep: Milliseconds for which a reservation matters to other versions.
+        notices: Schemas of the notices that the policy reads, by signal type.
+        bases: The basis of contacts by purpose, where that is not `contract`: opt_in or opt_out.
+        ticket: Which tickets stop offers of the purpose `marketing`, over their columns; None for none.
+        quiet: When which channel is quiet; None for never.
+        max_decision_age: Milliseconds after which a trigger is stale; None for never.
+        reported_within: Milliseconds after which a reservation that nobody reported is released; None for never.
+        holdouts: In the order in which they are looked up.
+        held: The triggers that tell that a segment was entered: who waits for one must still be in it.
     """
 
     playbook: str
@@ -139,16 +204,49 @@ class OfferPlan:
     limits: tuple[Limit, ...]
     triggers: pa.Schema
     keep: int = 0
+    notices: Mapping[str, pa.Schema] = field(default_factory=dict)
+    bases: Mapping[str, str] = field(default_factory=dict)
+    ticket: pl.Expr | None = None
+    quiet: Quiet | None = None
+    max_decision_age: int | None = None
+    reported_within: int | None = None
+    holdouts: tuple[Holdout, ...] = ()
+    held: frozenset[str] = frozenset()
+
+    @cached_property
+    def gates(self) -> tuple[int, ...]:
+        """The gates that the playbook has, as indices of `GATES`: others let everything pass."""
+        conditions = {
+            PAUSED: "control" in self.notices,
+            CHANNEL: "profile" in self.notices,
+            CONSENT: bool(self.bases),
+            TICKET: self.ticket is not None,
+            FRESHNESS: self.max_decision_age is not None,
+            QUIET: self.quiet is not None,
+        }
+        return tuple(gate for gate in range(len(GATES)) if conditions.get(gate, True))
+
+    @cached_property
+    def waits(self) -> bool:
+        """Whether a decision may be deferred."""
+        return self.quiet is not None or any(offer.wait for offer in self.offers)
 
     @cached_property
     def contacts(self) -> tuple[Contact, ...]:
         """Offer × channel, the offers in order, the channels as preferred."""
-        return tuple(Contact(offer.name, offer.family, channel) for offer in self.offers for channel in offer.send)
+        return tuple(
+            Contact(offer.name, offer.family, channel, offer.message) for offer in self.offers for channel in offer.send
+        )
+
+    @cached_property
+    def offer_of(self) -> tuple[int, ...]:
+        """The index of the offer of each contact."""
+        return tuple(number for number, offer in enumerate(self.offers) for _ in offer.send)
 
     @cached_property
     def reasons(self) -> tuple[str, ...]:
         """Every reason why nothing is sent; limit i has FIRST_LIMIT + i."""
-        return ("no_recipient", "moved", "not_eligible", "no_value", *(limit.reason for limit in self.limits))
+        return (*REASONS, *(limit.reason for limit in self.limits))
 
     @cached_property
     def memory(self) -> int:

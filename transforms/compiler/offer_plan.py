@@ -1,6 +1,6 @@
 """From a playbook to the plan of its offers: every expression compiled, every mistake told at once."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 
@@ -8,16 +8,20 @@ import polars as pl
 import pyarrow as pa
 
 from schemas import playbook_offers as books
-from schemas.durations import DAY, format_duration
+from schemas.durations import DAY
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_levels import LEVELS
 from schemas.yaml_source import KeyPath
 from transforms.compiler.compile_expression import ExpressionError, ScopeColumn, compile_expression
 from transforms.compiler.compiling import Scope
+from transforms.compiler.features import DTYPES
+from transforms.compiler.limits import limits_of
 from transforms.compiler.load import contracts, load_plans
 from transforms.compiler.load import scope_of as context_scope
-from transforms.compiler.offer_definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
+from transforms.compiler.notices import MESSAGES, notices_of
+from transforms.compiler.offer_definitions import Holdout, Offer, OfferPlan
+from transforms.compiler.quiet import quiet_of
 from transforms.compiler.sequences import trigger_scopes
 from transforms.compiler.sql.dates import days_until
 from transforms.context.emit.triggers import trigger_schema
@@ -70,7 +74,8 @@ class _Compiler:
     def __init__(self, playbook: Playbook, scopes: Mapping[str, Scope]) -> None:
         self._playbook = playbook
         self._scopes = scopes
-        self._made = trigger_scopes(playbook, contracts(playbook))
+        self._contracts = contracts(playbook)
+        self._made = trigger_scopes(playbook, self._contracts)
         self._functions = {"DAYS_UNTIL": days_until(playbook.time_zone, DAY)}
         self._segments = {f"{kind}.{name}" for kind, level in playbook.levels.items() for name in level.segments}
         self._own = {name for level in playbook.levels.values() for name in level.segments}
@@ -80,7 +85,7 @@ class _Compiler:
 
     def plan(self) -> OfferPlan:
         book = self._playbook
-        offers = tuple(self._offer(name, book.offers[name]) for name in sorted(book.offers))
+        offers, ticket = tuple(self._offer(name, book.offers[name]) for name in sorted(book.offers)), self._ticket()
         if self._errors:
             raise LoadErrors(self._errors)
         return OfferPlan(
@@ -92,9 +97,25 @@ class _Compiler:
             time_zone=book.time_zone,
             segments=tuple(sorted(self._read & (self._segments | self._own))),
             offers=offers,
-            limits=(*_cooldowns(book), *map(_cap, book.policy.caps)),
+            limits=tuple(limits_of(book)),
             triggers=pa.schema([]),
+            notices={name: one.schema(self._contracts[name]) for name, one in notices_of(book).items()},
+            bases={message: basis for message in MESSAGES if (basis := book.basis_of(message)) != "contract"},
+            ticket=ticket,
+            quiet=quiet_of(book),
+            max_decision_age=book.policy.max_decision_age,
+            reported_within=book.policy.contacts_reported_within if book.policy.on_silence == "release" else None,
+            holdouts=tuple(_holdouts(book)),
+            held=frozenset(f"{kind}.{name}" for kind, level in book.levels.items() for name in level.segments),
         )
+
+    def _ticket(self) -> pl.Expr | None:
+        """Return which tickets stop sales."""
+        if self._playbook.policy.no_sales_while is None or "ticket" not in self._contracts:
+            return None
+        scope = {one.name: ScopeColumn(DTYPES[one.type], not one.required) for one in self._contracts["ticket"].fields}
+        text = self._playbook.policy.no_sales_while["ticket"]
+        return self._compile(scope, ("policy", "no_sales_while", "ticket"), text, TRUTH)
 
     def _offer(self, name: str, book: books.Offer) -> Offer:
         path: KeyPath = ("offers", name)
@@ -117,6 +138,9 @@ class _Compiler:
                 compiled((*path, "params", param), book.params[param], ANYTHING).alias(param)
                 for param in sorted(book.params)
             ),
+            wait=book.wait,
+            share=book.share,
+            at_a_loss=book.at_a_loss,
         )
 
     def _scope(self, book: books.Offer) -> Scope:
@@ -158,15 +182,7 @@ class _Compiler:
         self._errors.append(self._playbook.error(path, mistake, quoted, hint))
 
 
-def _cooldowns(book: Playbook) -> list[Limit]:
-    """Return the cooldowns, by name of the offer."""
-    cooldowns = {name: book.offers[name].cooldown for name in sorted(book.offers)}
-    return [Limit(COOLDOWN, "cooldown", SUBJECT, 1, length, offer=name) for name, length in cooldowns.items() if length]
-
-
-def _cap(cap: books.Cap) -> Limit:
-    """Return a cap; its reason names what it counts, as `cap_1_per_subscriber_in_7d_channel_sms`."""
-    period = cap.in_ if isinstance(cap.in_, str) else format_duration(cap.in_)
-    parts = [f"cap_{cap.max}_per_{cap.per}_in_{period}"]
-    parts += [f"{kind}_{name}" for kind, name in (("family", cap.family), ("channel", cap.channel)) if name]
-    return Limit(CAPS, "_".join(parts), cap.per, cap.max, cap.in_, family=cap.family, channel=cap.channel)
+def _holdouts(book: Playbook) -> Iterator[Holdout]:
+    """Yield the holdouts in the order in which they are looked up: `global` first, then by name."""
+    for name in sorted(book.holdouts, key=lambda name: (name != "global", name)):
+        yield Holdout(name, book.holdouts[name].share, book.holdouts[name].family)

@@ -8,8 +8,12 @@ import numpy as np
 import polars as pl
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
-from transforms.compiler.offer_definitions import ELIGIBILITY, FIRST_LIMIT, GATES, HAS_MOVED, MOVED, OfferPlan
-from transforms.decision.limits import Checks, lay_out_checks
+from transforms.compiler.offer_definitions import FIRST_LIMIT, UNKNOWN_ZONE, OfferPlan
+from transforms.decision.gates import GateResults
+from transforms.decision.ledger import NEVER
+from transforms.decision.limits import Checks, lay_out_checks, opens_of
+from transforms.decision.notices import FOREVER
+from transforms.decision.zones import Zones
 
 _LAST = np.iinfo(np.int64).max
 """Comes after all keys."""
@@ -22,16 +26,21 @@ class Verdicts:
     Attributes:
         chosen: For each trigger the row of the candidate that is sent, -1 for none.
         outranked: For each trigger whether earlier ones of its root and tick took away all that it could have sent.
-        reasons: For each candidate and gate the index of the reason in `plan.reasons`, -1 for passed.
+        gates: What every candidate met when the turn of its trigger came.
     """
 
     chosen: Ints
     outranked: Bools
-    reasons: Ints
+    gates: GateResults
 
 
 def arbitrate(
-    plan: OfferPlan, triggers: pl.DataFrame, reservations: pl.DataFrame, candidates: pl.DataFrame
+    plan: OfferPlan,
+    triggers: pl.DataFrame,
+    reservations: pl.DataFrame,
+    candidates: pl.DataFrame,
+    gates: GateResults,
+    zones: Zones,
 ) -> Verdicts:
     """Decide triggers in their order: each sends its best candidate that the reservations before it let pass.
 
@@ -42,17 +51,17 @@ def arbitrate(
     Args:
         plan: The offers and limits.
         triggers: Columns root (a number) and `COUNTED` as `number_roots` gives them, tick (milliseconds), decision_id,
-            moved (whether the recipient changed its contact root too lately), alone (whether its group is too large:
-            no limit of a group blocks it).
-        reservations: Columns `COUNTED`, offer, family, channel, tick: what limits can see of these roots.
+            alone (whether its group is too large: no limit of a group blocks it).
+        reservations: Columns `COUNTED`, those of `Contact`, tick, rejected: what limits can see of these roots.
         candidates: What `rank_candidates` gives for the triggers.
+        gates: What the candidates met at the gates that do not count; those that do are added.
+        zones: Where the recipients are.
     """
     turns, rounds = _take_turns(triggers, candidates)
     sizes = np.bincount(candidates["trigger"].to_numpy(), minlength=len(turns))
     rows = spread((np.cumsum(sizes) - sizes)[turns], sizes[turns])  # of the candidates, in the order of their turns
-    moved = triggers["moved"].to_numpy()[candidates["trigger"].to_numpy()]
-    open_ = (candidates["ineligible"].is_null().to_numpy() & ~moved)[rows]
-    checks = lay_out_checks(plan, triggers, candidates[rows], reservations)
+    open_: Bools = np.all(gates.reasons < 0, axis=1)[rows]
+    checks = lay_out_checks(plan, triggers, candidates[rows], reservations, zones)
     arbiter = _Arbiter(sizes[turns], open_, checks)
     for bounds in rounds:
         arbiter.decide(bounds)
@@ -60,11 +69,9 @@ def arbitrate(
     sent = arbiter.chosen >= 0
     chosen[turns[sent]] = rows[arbiter.chosen[sent]]
     outranked[turns] = arbiter.could & ~sent
-    reasons = np.full((len(rows), len(GATES)), -1)
-    reasons[moved, MOVED] = HAS_MOVED
-    reasons[:, ELIGIBILITY] = candidates["ineligible"].fill_null(-1).to_numpy()
-    _limit_reasons(plan, reasons, rows, checks, arbiter.blocked)
-    return Verdicts(chosen, outranked, reasons)
+    asked = triggers["tick"].to_frame().with_row_index("row")[candidates["trigger"].to_numpy()]
+    _enter_limits(plan, gates, rows, asked, arbiter, zones)
+    return Verdicts(chosen, outranked, gates)
 
 
 def _take_turns(triggers: pl.DataFrame, candidates: pl.DataFrame) -> tuple[Ints, list[list[int]]]:
@@ -106,12 +113,23 @@ def _place(texts: pl.Series) -> Ints:
     return places
 
 
-def _limit_reasons(plan: OfferPlan, reasons: Ints, rows: Ints, checks: Checks, blocked: Bools) -> None:
-    """Enter which limit blocks each candidate at the gates that count: of several the first."""
-    backwards = np.flatnonzero(blocked)[::-1]  # the last to be written is the first limit
-    limit = checks.limit[backwards]
-    gates = np.array([limit.gate for limit in plan.limits], np.int64)
-    reasons[rows[checks.candidate[backwards]], gates[limit]] = FIRST_LIMIT + limit
+def _enter_limits(
+    plan: OfferPlan, gates: GateResults, rows: Ints, asked: pl.DataFrame, arbiter: "_Arbiter", zones: Zones
+) -> None:
+    """Enter which limit blocks each candidate at the gates that count: of several the first; and when all open."""
+    checks, blocked = arbiter.checks, np.flatnonzero(arbiter.blocked)[::-1]  # the last to be written is the first limit
+    limit, row = checks.limit[blocked], rows[checks.candidate[blocked]]
+    gate = np.array([limit.gate for limit in plan.limits], np.int64)[limit]
+    opens = np.full(len(blocked), FOREVER)
+    if plan.waits:
+        opens = opens_of(
+            plan, limit, arbiter.marks[blocked], asked["tick"].to_numpy()[row], zones, checks.zone[blocked]
+        )
+    np.maximum.at(gates.opens, (row, gate), opens)
+    calendar = np.array([one.by_calendar for one in plan.limits], np.bool_)[limit]
+    unknown = calendar & (zones.of_row[asked["row"].to_numpy()[row]] < 0)
+    reasons = np.where(unknown, UNKNOWN_ZONE, FIRST_LIMIT + limit)
+    gates.reasons[row, gate] = reasons
 
 
 class _Arbiter:
@@ -121,8 +139,9 @@ class _Arbiter:
         self.chosen = np.full(len(sizes), -1)
         self.could = np.zeros(len(sizes), np.bool_)
         self.blocked = np.zeros(len(checks.cell), np.bool_)
-        self._open = open_  # past the gates before those that count
-        self._checks = checks
+        self.marks = np.full(len(checks.cell), NEVER)  # what blocks
+        self.checks = checks
+        self._open = open_  # past the gates that do not count
         self._turn = np.repeat(np.arange(len(sizes)), sizes)
         self._candidates = np.append(0, np.cumsum(sizes))
         self._bounds = np.searchsorted(checks.candidate, np.arange(len(open_) + 1))
@@ -136,14 +155,16 @@ class _Arbiter:
             sent = passing[changes(self._turn[passing])]
             self.chosen[self._turn[sent]] = sent
             counts = spread(self._bounds[sent], self._bounds[sent + 1] - self._bounds[sent])
-            self._checks.ledger.reserve(self._checks.cell[counts], self._checks.mark[counts])
+            counts = counts[self.checks.adds[counts]]
+            self.checks.ledger.reserve(self.checks.cell[counts], self.checks.mark[counts])
 
     def _passing(self, start: int, stop: int) -> Ints:
         """Return the candidates of the turns from `start` to `stop` that pass every gate now; note what blocks."""
         first, last = self._candidates[start], self._candidates[stop]
         these = slice(self._bounds[first], self._bounds[last])
-        checks = self._checks
-        self.blocked[these] = checks.ledger.latest(checks.cell[these], checks.nth[these]) > checks.floor[these]
+        checks = self.checks
+        self.marks[these] = checks.ledger.latest(checks.cell[these], checks.nth[these])
+        self.blocked[these] = (self.marks[these] > checks.floor[these]) & checks.looks[these]
         passes = self._open[first:last].copy()
         passes[checks.candidate[these][self.blocked[these]] - first] = False
         return first + np.flatnonzero(passes)

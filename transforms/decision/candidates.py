@@ -9,7 +9,15 @@ import pyarrow as pa
 
 from transforms.arrays.arrow_columns import Ints, spread
 from transforms.arrays.hashing import Hashes, finalise, fnv1a64
-from transforms.compiler.offer_definitions import NO_VALUE, NOT_ELIGIBLE, Offer, OfferPlan
+from transforms.compiler.offer_definitions import (
+    BELOW_ZERO,
+    NO_VALUE,
+    NOT_ELIGIBLE,
+    NOT_IN_SHARE,
+    Offer,
+    OfferPlan,
+)
+from transforms.decision.draws import in_share
 
 MICROS = 1_000_000
 
@@ -37,14 +45,14 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
 
     Args:
         plan: The offers.
-        triggers: Columns trigger, decision_id, recipient.
+        triggers: Columns trigger, decision_id, root_kind, root, recipient, tick.
         scope: What expressions see of them.
 
     Returns:
         One row a candidate, sorted by trigger and rank. `trigger`: the row of the trigger; `contact`: index in
-        `plan.contacts`; `priority`; `ineligible`: NOT_ELIGIBLE, NO_VALUE or null; `value_micros`: value * p_accept
-        - cost in millionths, rounded half to even, null unless it is finite and 0 <= p_accept <= 1; `p_accept`;
-        `p_accept_assumed`.
+        `plan.contacts`; `priority`; `ineligible`: NOT_ELIGIBLE, NO_VALUE, BELOW_ZERO, NOT_IN_SHARE or null;
+        `value_micros`: value * p_accept - cost in millionths, rounded half to even, null unless it is finite and
+        0 <= p_accept <= 1; `p_accept`; `p_accept_assumed`.
     """
     asked = triggers.select(["trigger", "recipient"])
     reached = cast(pl.DataFrame, pl.from_arrow(asked)).with_row_index("row").drop_nulls("recipient")
@@ -53,7 +61,7 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
     for (trigger,), rows in reached.group_by("trigger", maintain_order=True):
         numbers = [number for number, offer in enumerate(plan.offers) if trigger in offer.triggers]
         found += [_candidates(plan, numbers, rows["row"], scope, hashes)] if numbers else []
-    table = pl.concat(found).with_columns(last=pl.col("ineligible").is_not_null())
+    table = _shared(plan, triggers, pl.concat(found)).with_columns(last=pl.col("ineligible").is_not_null())
     return table.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True).drop("last", "tie")
 
 
@@ -82,11 +90,23 @@ def _candidates(
     return every.with_columns(contact=contacts).select(_COLUMNS.keys())
 
 
+def _shared(plan: OfferPlan, triggers: pa.Table, table: pl.DataFrame) -> pl.DataFrame:
+    """Return candidates; those of a share that does not hold their root are ineligible."""
+    for number in (number for number, offer in enumerate(plan.offers) if offer.share is not None):
+        offer = np.array(plan.offer_of, np.int64)[table["contact"].to_numpy()]
+        outside = (offer == number) & ~in_share(plan, number, triggers)[table["trigger"].to_numpy()]
+        refused = pl.when(pl.Series(outside) & pl.col("ineligible").is_null()).then(NOT_IN_SHARE)
+        table = table.with_columns(ineligible=refused.otherwise("ineligible").cast(pl.Int64))
+    return table
+
+
 def _values(offer: Offer) -> dict[str, pl.Expr]:
     """Return what is asked of an offer, by the names of `_ASKED`."""
     probability = pl.when(offer.p_accept.is_between(0, 1)).then(offer.p_accept)
     micros = ((offer.value * probability - offer.cost) * MICROS).round(mode="half_to_even").cast(pl.Int64, strict=False)
     refused = pl.when(~offer.eligible.fill_null(False)).then(NOT_ELIGIBLE).when(micros.is_null()).then(NO_VALUE)
+    if not offer.at_a_loss:
+        refused = refused.when(micros < 0).then(BELOW_ZERO)
     return dict(zip(_ASKED, (refused.cast(pl.Int64), micros, offer.p_accept), strict=True))
 
 
@@ -97,7 +117,7 @@ def _read(scope: pl.DataFrame, offers: Sequence[Offer]) -> pl.DataFrame:
 
 def params_of(plan: OfferPlan, sent: Ints, scope: pl.DataFrame) -> pa.Array:
     """Return the params of what each trigger sends (index in `plan.contacts`, -1 for nothing) as JSON text."""
-    offers = np.append(np.repeat(np.arange(len(plan.offers)), [len(offer.send) for offer in plan.offers]), -1)[sent]
+    offers = np.append(np.array(plan.offer_of, np.int64), -1)[sent]
     texts = np.full(len(sent), None, np.object_)
     for number in np.unique(offers[offers >= 0]):
         rows, offer = np.flatnonzero(offers == number), plan.offers[number]

@@ -1,23 +1,30 @@
-"""Decides: each trigger gets exactly one answer."""
+"""Decides: each trigger gets exactly one answer, or waits for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.arrays.arrow_columns import Ints, pick
-from transforms.compiler.offer_definitions import Contact, OfferPlan
+from transforms.arrays.arrow_columns import Bools, Ints, numbered, replaced
+from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision import ledger_state as memories
+from transforms.decision.answers import ACTIONS, Answers
 from transforms.decision.arbitration import arbitrate
 from transforms.decision.candidates import params_of, rank_candidates
+from transforms.decision.contacts import contacts_of
+from transforms.decision.deferral import deferrals_of, entry_schema, look_again
+from transforms.decision.gates import look_at_gates
 from transforms.decision.ingest import in_order, is_fact, part
-from transforms.decision.ledger_state import RESERVATION
-from transforms.decision.memberships import scope_of, stand_alone, take_facts, that_hold
-from transforms.decision.records import ACTIONS, decision_records, decision_schema
+from transforms.decision.ledger_state import LedgerState
+from transforms.decision.memberships import has_left, scope_of, stand_alone, take_facts, that_hold
+from transforms.decision.notices import FOREVER, Notices, is_notice, take_notices, to_keep
+from transforms.decision.records import decision_records, decision_schema
 from transforms.decision.roots import number_roots, own_roots
+from transforms.decision.zones import zones_of
 
 
 @dataclass(frozen=True)
@@ -27,9 +34,9 @@ class Decided:
     Attributes:
         state: The shard's state for the next call.
         decisions: As `decision_schema` says, by tick, subject and decision id.
-        counts: Triggers decided with `offer`, `no_offer`, `outranked`; triggers `pending`.
-        waiting: Triggers and facts of later ticks, to be given again.
-        wake: The tick of the first of them, None if none waits.
+        counts: Decisions by their action; triggers `pending`, and `waiting` for a gate to open.
+        waiting: Triggers, facts and notices of later ticks, to be given again.
+        wake: The next tick at which something is to be decided, as far as it is known; None for none.
     """
 
     state: bytes
@@ -40,17 +47,17 @@ class Decided:
 
 
 def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatch], upto: int) -> Decided:
-    """Answer the triggers of every tick up to `upto`.
+    """Answer the triggers of every tick up to `upto`, and those that waited for it.
 
-    One call over a span gives the same as several over its parts, if each trigger and fact is given no later than the
-    call that closes its tick. A later trigger is decided at the tick after the closed one, marked late; a later fact
-    acts from there on. The order of batches and of their rows does not matter.
+    One call over a span gives the same as several over its parts, if each trigger, fact and notice is given no later
+    than the call that closes its tick. A later trigger is decided at the tick after the closed one, marked late; a
+    later fact or notice acts from there on. The order of batches and of their rows does not matter.
 
     Args:
         plan: The offers and limits.
         state: What the call before returned, None at first.
-        batches: Triggers as `plan.triggers` says, with `subject_kind` in the metadata of their schema; and facts, as
-            `schemas.records.FACT` says.
+        batches: Triggers as `plan.triggers` says, with `subject_kind` in the metadata of their schema; facts, as
+            `schemas.records.FACT` says; and notices, as `plan.notices` says.
         upto: A tick; one before those of earlier calls decides nothing.
     """
     memory = memories.load(state)
@@ -58,36 +65,154 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     first = None if memory.closed is None else memory.closed + plan.tick
     due, waiting = part(batches, first, upto)
     facts = [pa.table(batch) for batch in due if is_fact(batch)]
+    notices = take_notices(plan, memory.notices, [batch for batch in due if is_notice(batch)], first)
     taken = take_facts(memory.memberships, facts, first)
-    decisions, reservations = decision_schema(plan).empty_table(), memory.reservations
-    if triggers := [batch for batch in due if not is_fact(batch)]:
-        decisions, reserved = _answer(plan, in_order(plan, triggers, first), taken, reservations)
-        reservations = pa.concat_tables([reservations, reserved])
+    triggers = [batch for batch in due if not (is_fact(batch) or is_notice(batch))]
+    answering = _Answering(plan, upto, taken, notices, memory.reservations, _deferred(plan, memory))
+    decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
     counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
-    counts["pending"] = sum(batch.num_rows for batch in waiting if not is_fact(batch))
+    counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
+    counts["waiting"] = len(answering.waiting)
     ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
-    wake = max(min(ticks), closed + plan.tick) if ticks else None
-    hold = that_hold(taken) if facts else memory.memberships
-    return Decided(memories.dump(plan, closed, reservations, hold), decisions, counts, waiting, wake)
+    wakes = [max(min(ticks), closed + plan.tick)] if ticks else []
+    wakes += answering.wakes
+    after = LedgerState(
+        closed,
+        answering.reservations,
+        that_hold(taken) if facts else memory.memberships,
+        answering.waiting,
+        to_keep(plan, notices, closed),
+    )
+    return Decided(memories.dump(plan, after), decisions, counts, waiting, min(wakes, default=None))
 
 
-def _answer(
-    plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame, reservations: pa.Table
-) -> tuple[pa.Table, pa.Table]:
-    """Return the decisions of triggers in their order, and what they reserve."""
-    scope, alone = scope_of(plan, triggers, taken), stand_alone(triggers, taken)
-    candidates = rank_candidates(plan, triggers, scope)
-    verdicts = arbitrate(plan, *number_roots(triggers, reservations, alone), candidates)
-    contact = np.append(candidates["contact"].to_numpy(), -1)[verdicts.chosen]
-    params = params_of(plan, contact, scope)
-    decisions = decision_records(plan, own_roots(triggers, alone), candidates, verdicts, params)
-    return decisions, _reserved(plan, triggers, contact)
+def _deferred(plan: OfferPlan, memory: LedgerState) -> pa.Table:
+    """Return who waits, in the columns of the plan."""
+    schema = entry_schema(plan)
+    return schema.empty_table() if memory.deferred is None else memory.deferred.select(schema.names).cast(schema)
 
 
-def _reserved(plan: OfferPlan, triggers: pa.Table, contact: Ints) -> pa.Table:
-    """Return what the triggers that send reserve, as RESERVATION."""
-    rows = np.flatnonzero(contact >= 0)
-    sent = triggers.take(rows)
-    which = (pick([one[n] for one in plan.contacts], contact[rows]) for n in range(len(Contact._fields)))
-    columns = {name: sent[name] for name in sent.column_names} | dict(zip(Contact._fields, which, strict=True))
-    return pa.table([columns[name] for name in RESERVATION.names], schema=RESERVATION)
+@dataclass
+class _Answering:
+    """Decides, those of many roots and ticks at once, as far as nothing comes between.
+
+    Attributes:
+        plan: The offers and limits.
+        upto: The last tick.
+        taken: What `take_facts` gives.
+        notices: What contact roots were told.
+        reservations: As RESERVATION; those that are made are added.
+        waiting: Who waits, as `entry_schema`.
+    """
+
+    plan: OfferPlan
+    upto: int
+    taken: pl.DataFrame
+    notices: Notices
+    reservations: pa.Table
+    waiting: pa.Table
+
+    def __post_init__(self) -> None:
+        self._contacts = contacts_of(self.plan, self.notices)
+
+    @property
+    def wakes(self) -> list[int]:
+        """When something waits no longer, as far as that is known."""
+        looks = self._looks(self.waiting)
+        return [int(looks.min())] if len(looks) and looks.min() < FOREVER else []
+
+    def decide(self, triggers: pa.Table) -> pa.Table:
+        """Return the decisions of triggers, and of those that waited."""
+        made, pool = [], triggers
+        while len(entries := pa.concat_tables([pool, (again := self._again())[0]])):
+            settled, waits, decisions = self._settle(entries)
+            made.append(decisions)
+            fresh = settled[: len(pool)]
+            still = np.ones(len(self.waiting), np.bool_)
+            still[again[1][settled[len(pool) :]]] = False
+            pool = pool.filter(pa.array(~fresh))
+            self.waiting = pa.concat_tables([self.waiting.filter(pa.array(still)), waits])
+        if not made:
+            return decision_schema(self.plan).empty_table()
+        if len(made) == 1 and len(made[0]) == len(triggers):  # in their order
+            return made[0]
+        order = [(name, "ascending") for name in ("tick", "subject_kind", "subject", "decision_id")]
+        return pa.concat_tables(made).sort_by(order)
+
+    def _again(self) -> tuple[pa.Table, Ints]:
+        """Return who waits and is looked at again up to the last tick, at that tick; and their rows in `waiting`."""
+        looks = self._looks(self.waiting)
+        rows = np.flatnonzero(looks <= self.upto)
+        found = self.waiting.take(rows)
+        return replaced(found, "tick", pa.array(looks[rows])), rows
+
+    def _looks(self, waiting: pa.Table) -> Ints:
+        if not len(waiting):
+            return np.empty(0, np.int64)
+        return look_again(self.plan, waiting, self.notices, self._contacts, self.reservations, self.taken)
+
+    def _settle(self, entries: pa.Table) -> tuple[Bools, pa.Table, pa.Table]:
+        """Decide what nothing can come between: no change of a ledger, and nobody who waits.
+
+        Returns:
+            Which entries are settled, those of them that wait from now on, and the decisions.
+        """
+        roots = numbered(entries["root_kind"], entries["root"])
+        ticks = entries["tick"].to_numpy()
+        settled = ticks < self._barriers(entries, roots, ticks)[roots]
+        answers = self._answer(entries.filter(pa.array(settled)))
+        waits = answers.waiting(self.plan)
+        cut = np.full(len(entries), FOREVER)
+        np.minimum.at(cut, roots[settled][answers.deferrals.waits], self._looks(waits))
+        if (beyond := settled & (ticks >= cut[roots])).any():
+            settled &= ~beyond
+            answers = self._answer(entries.filter(pa.array(settled)))
+            waits = answers.waiting(self.plan)
+        self.reservations = pa.concat_tables([self.reservations, answers.reserved(self.plan)])
+        return settled, waits, decision_records(self.plan, answers)
+
+    def _barriers(self, entries: pa.Table, roots: Ints, ticks: Ints) -> Ints:
+        """Return for each root (a number) the tick at which its ledger changes next without a decision."""
+        barriers = np.full(len(entries), FOREVER)
+        if self._contacts.silent:
+            return barriers
+        at = _firsts(entries)
+        barriers[roots[at["row"].to_numpy()]] = self._contacts.changes_after(at, self.reservations)
+        if self._contacts.within is not None:
+            np.minimum.at(barriers, roots, ticks + self._contacts.within)
+        return barriers
+
+    def _answer(self, entries: pa.Table) -> Answers:
+        """Decide entries, in their order in each ledger."""
+        plan, alone = self.plan, stand_alone(entries, self.taken)
+        cancelled = self._cancelled(entries)
+        reached = pc.if_else(pa.array(cancelled), None, entries["recipient"])
+        scope = scope_of(plan, entries, self.taken)
+        asked = own_roots(replaced(entries, "recipient", reached), alone)
+        candidates = rank_candidates(plan, asked, scope)
+        zones = zones_of(plan, entries, self.notices)
+        gates = look_at_gates(plan, entries, candidates, self.notices, zones)
+        counted = self._contacts.counted_at(_firsts(entries).drop("row"), self.reservations)
+        numbers = number_roots(entries, counted, alone)
+        verdicts = arbitrate(plan, *numbers, candidates, gates, zones)
+        deferrals = deferrals_of(plan, entries, candidates, verdicts)
+        contact = np.append(candidates["contact"].to_numpy(), -1)[verdicts.chosen]
+        params = params_of(plan, contact, scope)
+        return Answers(entries, alone, cancelled, candidates, verdicts, deferrals, params)
+
+    def _cancelled(self, entries: pa.Table) -> Bools:
+        """Tell who waited for a segment that is no longer held."""
+        waited = entries["n"].to_numpy() > 0
+        if waited.any():
+            waited &= pc.is_in(entries["trigger"], pa.array(sorted(self.plan.held), pa.string())).to_numpy()
+        if waited.any():
+            rows = np.flatnonzero(waited)
+            waited[rows] = has_left(entries.take(rows), self.taken)
+        return waited
+
+
+def _firsts(entries: pa.Table) -> pl.DataFrame:
+    """Return root_kind and root of each contact root once, the first tick of its entries as `now`, and a row of it."""
+    frame = cast(pl.DataFrame, pl.from_arrow(entries.select(["root_kind", "root", "tick"]))).with_row_index("row")
+    of_root = frame.group_by("root_kind", "root", maintain_order=True)
+    return of_root.agg(pl.col("tick").min().alias("now"), pl.col("row").first())

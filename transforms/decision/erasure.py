@@ -1,6 +1,6 @@
 """Erasures: at their tick, before all else, what a ledger holds about a subject goes; what others did still counts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -12,6 +12,7 @@ from schemas.records import ERASED, REMOVED
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision import ledger_state as memories
 from transforms.decision.decide import Decided, decide
+from transforms.decision.deferral import entry_schema
 from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION
 
 NOBODY = ""
@@ -68,7 +69,9 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
         requests: Erasures of one tick as `ERASED`.
     """
     memory, who = memories.load(state), requests.select(*_WHO, "token").unique()
-    ledger, members = (_frame(table).with_row_index("row") for table in (memory.reservations, memory.memberships))
+    waiting = entry_schema(plan).empty_table() if memory.deferred is None else memory.deferred
+    tables = (memory.reservations, memory.memberships, waiting)
+    ledger, members, deferred = (_frame(table).with_row_index("row") for table in tables)
     own = _hits(ledger, who, pl.col("root_kind"), "root")
     others = ledger.filter(~_among(own))
     subjects = _hits(others, who, pl.col("subject_kind"), "subject")
@@ -79,10 +82,31 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     kept = others.with_columns(
         pl.when(_among(hits)).then(pl.lit(NOBODY)).otherwise(name).alias(name) for name, hits in named.items()
     )
-    assert memory.closed is not None, "no erasure acts before the first tick"
-    reservations, memberships = _table(kept, RESERVATION), _table(members.filter(~_among(gone)), MEMBERSHIP)
+    whom = ((pl.col("root_kind"), "root"), (pl.col("subject_kind"), "subject"), (pl.lit(LEVELS[0]), "recipient"))
+    no_more = pl.concat(_hits(deferred, who, kind, name) for kind, name in whom)
+    notices, told = _without(memory.notices, who)
+    after = replace(
+        memory,
+        reservations=_table(kept, RESERVATION),
+        memberships=_table(members.filter(~_among(gone)), MEMBERSHIP),
+        deferred=waiting.filter(pa.array(~deferred.select(_among(no_more)).to_series().to_numpy())),
+        notices=notices,
+    )
     counted = {"reservations": own, "names": named["decision_id"], "memberships": gone}
-    return memories.dump(plan, memory.closed, reservations, memberships), _removed(requests, counted)
+    counted |= {"deferred": no_more, "notices": told}
+    return memories.dump(plan, after), _removed(requests, counted)
+
+
+def _without(notices: Mapping[str, pa.Table], who: pl.DataFrame) -> tuple[dict[str, pa.Table], pl.DataFrame]:
+    """Return notices without those to or about some, and which those were: signal, row, token."""
+    kept, gone = {}, [pl.DataFrame(schema={"row": pl.String, "token": pl.String})]
+    for signal, table in notices.items():
+        rows = _frame(table).with_row_index("row")
+        whom = ((pl.col("root_kind"), "root"), (pl.col("subject_kind"), "subject"))
+        hits = pl.concat(_hits(rows, who, kind, name) for kind, name in whom)
+        kept[signal] = table.filter(pa.array(~rows.select(_among(hits)).to_series().to_numpy()))
+        gone.append(hits.select(pl.format("{} {}", pl.lit(signal), "row").alias("row"), "token"))
+    return kept, pl.concat(gone)
 
 
 def _part(batches: Sequence[pa.RecordBatch]) -> tuple[pl.DataFrame, list[pa.RecordBatch]]:

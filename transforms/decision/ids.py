@@ -4,11 +4,8 @@ from hashlib import blake2b
 
 import polars as pl
 
-ANSWER = 0
-"""n of the answer to a trigger."""
 
-
-def decision_ids(playbook: str, triggers: pl.DataFrame, n: int = ANSWER) -> pl.Series:
+def decision_ids(playbook: str, triggers: pl.DataFrame) -> pl.Series:
     """Return the id of each trigger's decision: BLAKE2b-128, 32 hexadecimal digits.
 
     The hash is over six netstrings (length of the UTF-8 bytes in decimal, `:`, the bytes, `,`) one after the
@@ -17,10 +14,10 @@ def decision_ids(playbook: str, triggers: pl.DataFrame, n: int = ANSWER) -> pl.S
 
     Args:
         playbook: The playbook's name.
-        triggers: Columns subject_kind, subject, trigger, tick (milliseconds).
-        n: 0 for the answer, one more for each wake-up.
+        triggers: Columns subject_kind, subject, trigger, own_tick (of the trigger, milliseconds) and n: 0 for the
+            answer, one more for each wake-up.
     """
-    parts = [pl.lit(playbook), *map(pl.col, ("subject_kind", "subject", "trigger", "tick")), pl.lit(n)]
+    parts = [pl.lit(playbook), *map(pl.col, ("subject_kind", "subject", "trigger", "own_tick", "n"))]
     texts = triggers.select(pl.concat_str(_netstring(part.cast(pl.String)) for part in parts)).to_series()
     return pl.Series("decision_id", [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts], pl.String)
 

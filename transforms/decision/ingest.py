@@ -8,7 +8,9 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.records import FACT
+from transforms.arrays.arrow_columns import replaced
 from transforms.compiler.offer_definitions import OfferPlan
+from transforms.decision.deferral import entry_schema
 from transforms.decision.ids import decision_ids
 
 
@@ -34,12 +36,13 @@ def part(
 
 
 def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | None) -> pa.Table:
-    """Return triggers by tick, subject and decision id, with `subject_kind` and `decision_id`.
+    """Return triggers by tick, subject and decision id, as `entry_schema`.
 
     Those that come too late are moved to the first open tick and marked; their ids are of their own tick.
     """
     due = pa.concat_tables(map(_with_kind, batches))
-    frame = cast(pl.DataFrame, pl.from_arrow(due.select(["subject_kind", "subject", "trigger", "tick", "late"])))
+    named = ["subject_kind", "subject", "trigger", "tick", "late"]
+    frame = cast(pl.DataFrame, pl.from_arrow(due.select(named))).with_columns(own_tick="tick", n=pl.lit(0, pl.Int64))
     frame = frame.with_columns(decision_ids(plan.playbook, frame))
     if first is not None:
         late = pl.col("late") | (pl.col("tick") < first)
@@ -47,8 +50,14 @@ def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | No
     frame = frame.with_row_index("row").sort("tick", "subject_kind", "subject", "decision_id")
     ordered = due.take(frame["row"].to_arrow())
     for name in ("tick", "late"):
-        ordered = ordered.set_column(ordered.column_names.index(name), name, frame[name].to_arrow())
-    return ordered.append_column("decision_id", pa.array(frame["decision_id"].to_list(), pa.string()))
+        ordered = replaced(ordered, name, frame[name].to_arrow())
+    for name in ("own_tick", "n"):
+        ordered = ordered.append_column(name, frame[name].to_arrow())
+    ordered = ordered.append_column("decision_id", pa.array(frame["decision_id"].to_list(), pa.string()))
+    for name in ("until", "deadline"):
+        ordered = ordered.append_column(name, pa.nulls(len(ordered), pa.int64()))
+    schema = entry_schema(plan)
+    return ordered.select(schema.names).cast(schema)
 
 
 def _with_kind(batch: pa.RecordBatch) -> pa.Table:

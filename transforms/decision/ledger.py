@@ -5,6 +5,7 @@ import numpy as np
 from transforms.arrays.arrow_columns import Ints, spread
 
 NEVER = np.iinfo(np.int64).min
+ALWAYS = np.iinfo(np.int64).max - 1
 
 
 class Ledger:
@@ -31,9 +32,12 @@ class Ledger:
         self._marks[spread(self._start, held)] = marks[np.lexsort((marks, cells))]
 
     def latest(self, cells: Ints, nth: Ints) -> Ints:
-        """Return the nth latest mark (1 is the latest) of each cell, NEVER where there are fewer."""
+        """Return the nth latest mark (1 is the latest) of each cell; NEVER where there are fewer, ALWAYS for nth 0."""
         at = self._end[cells] - nth
-        return np.where(at >= self._start[cells], self._marks[np.maximum(at, 0)], NEVER)
+        if not len(self._marks):
+            return np.where(nth == 0, ALWAYS, NEVER)
+        there = self._marks[np.clip(at, 0, len(self._marks) - 1)]
+        return np.where(nth == 0, ALWAYS, np.where(at >= self._start[cells], there, NEVER))
 
     def reserve(self, cells: Ints, marks: Ints) -> None:
         """Add a mark to each of the cells, which are all different; no mark precedes what is there."""

@@ -1,6 +1,7 @@
 """What decisions remember from one call to the next."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +10,7 @@ from transforms.blobs import table_blob
 from transforms.compiler.offer_definitions import OfferPlan
 
 KIND = "ledger"
+_NOTICES = "notices "
 
 RESERVATION = pa.schema(
     [
@@ -20,8 +22,10 @@ RESERVATION = pa.schema(
         pa.field("offer", pa.string(), nullable=False),
         pa.field("family", pa.string(), nullable=False),
         pa.field("channel", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
         pa.field("tick", pa.int64(), nullable=False),
         pa.field("decision_id", pa.string(), nullable=False),
+        pa.field("holdout", pa.bool_(), nullable=False),  # nothing was sent; it counts as if it had been
     ]
 )
 """One contact that was decided, a row."""
@@ -46,11 +50,15 @@ class LedgerState:
         closed: The last tick that was decided, None before the first.
         reservations: What limits may still see, as RESERVATION.
         memberships: Those that facts told of, as MEMBERSHIP.
+        deferred: Triggers that wait for a gate, see `deferral.deferred_schema`; None if there never were any.
+        notices: What contact roots were told, by signal type.
     """
 
     closed: int | None
     reservations: pa.Table
     memberships: pa.Table
+    deferred: pa.Table | None = None
+    notices: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 def load(state: bytes | None) -> LedgerState:
@@ -60,12 +68,17 @@ def load(state: bytes | None) -> LedgerState:
         header.get("closed"),
         tables.get("reservations", RESERVATION.empty_table()),
         tables.get("memberships", MEMBERSHIP.empty_table()),
+        tables.get("deferred"),
+        {name.removeprefix(_NOTICES): table for name, table in tables.items() if name.startswith(_NOTICES)},
     )
 
 
-def dump(plan: OfferPlan, closed: int, reservations: pa.Table, memberships: pa.Table) -> bytes:
-    """Return the state after the tick `closed`, without what no later tick can see."""
-    seen = reservations.filter(pc.field("tick") > closed - plan.memory)
+def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
+    """Return the state after the tick it is closed at, without what no later tick can see."""
+    assert memory.closed is not None, "nothing is kept before the first tick"
+    seen = memory.reservations.filter(pc.field("tick") > memory.closed - plan.memory)
     ordered = seen.sort_by([(name, "ascending") for name in ("root_kind", "root", "tick", "decision_id")])
-    header = {"playbook_hash": plan.playbook_hash, "closed": closed}
-    return table_blob.dump(KIND, header, {"reservations": ordered, "memberships": memberships})
+    tables = {"reservations": ordered, "memberships": memory.memberships}
+    tables |= {} if memory.deferred is None else {"deferred": memory.deferred}
+    tables |= {f"{_NOTICES}{name}": table for name, table in sorted(memory.notices.items()) if len(table)}
+    return table_blob.dump(KIND, {"playbook_hash": plan.playbook_hash, "closed": memory.closed}, tables)

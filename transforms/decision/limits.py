@@ -9,14 +9,20 @@ import polars as pl
 from schemas.playbook_levels import GROUPS
 from transforms.arrays.arrow_columns import Bools, Ints, numbered, spread
 from transforms.compiler.offer_definitions import COUNTED, Contact, Limit, OfferPlan
-from transforms.decision.ledger import Ledger
+from transforms.decision.ledger import ALWAYS, NEVER, Ledger
+from transforms.decision.notices import FOREVER
+from transforms.decision.zones import Zones
 
-NO_MARK_IS_GREATER = np.iinfo(np.int64).max
+_SEARCHED = 40 * 86_400_000
+"""Milliseconds in which every calendar period ends."""
 
 
 @dataclass(frozen=True)
 class Checks:
     """Every limit of every candidate; a candidate that is sent counts towards the same limits.
+
+    A calendar limit has a cell for each time zone that occurs: a candidate looks at that of its recipient, and counts
+    in all.
 
     Attributes:
         candidate: Position of the candidate, ascending.
@@ -25,6 +31,9 @@ class Checks:
         nth: The limit's `max`.
         mark: What a reservation would write.
         floor: The nth latest mark must not be greater.
+        looks: Whether the candidate looks at the cell.
+        adds: Whether a reservation writes into it.
+        zone: Index of the time zone of the cell.
         ledger: The ledger before the first decision.
     """
 
@@ -34,38 +43,98 @@ class Checks:
     nth: Ints
     mark: Ints
     floor: Ints
+    looks: Bools
+    adds: Bools
+    zone: Ints
     ledger: Ledger
 
 
 def lay_out_checks(
-    plan: OfferPlan, triggers: pl.DataFrame, candidates: pl.DataFrame, reservations: pl.DataFrame
+    plan: OfferPlan, triggers: pl.DataFrame, candidates: pl.DataFrame, reservations: pl.DataFrame, zones: Zones
 ) -> Checks:
     """Lay out the checks of candidates in the order of their turns, and the ledger they look at."""
     size = len(triggers) + len(reservations)  # numbers are less
     candidate, limit = counted(plan.contacts, candidates["contact"].to_numpy(), plan.limits)
     trigger = candidates["trigger"].to_numpy()[candidate]
     whose = _whose(plan, triggers, trigger, limit)
-    candidate, limit, trigger = (each[whose >= 0] for each in (candidate, limit, trigger))
-    mark, floor = marks_and_floors(plan.limits, limit, triggers["tick"].to_numpy()[trigger], plan.time_zone)
-    of_groups = np.array([limit.per in GROUPS for limit in plan.limits], np.bool_)
-    floor[of_groups[limit] & triggers["alone"].to_numpy()[trigger]] = NO_MARK_IS_GREATER
-    cell = limit * size + whose[whose >= 0]
-    ledger = _ledger(plan, reservations, cell, size)
-    nth = np.array([limit.max for limit in plan.limits], np.int64)[limit]
-    return Checks(candidate, limit, cell, nth, mark, floor, ledger)
+    here = np.flatnonzero(whose >= 0)
+    rows, zone = _zoned(plan, limit[here], len(zones.names))
+    candidate, limit, trigger, whose = (each[here][rows] for each in (candidate, limit, trigger, whose))
+    of_groups, rejected = (
+        np.array(each, np.bool_)[limit]
+        for each in ([one.per in GROUPS for one in plan.limits], [one.rejected for one in plan.limits])
+    )
+    mark, floor = marks_and_floors(plan.limits, limit, triggers["tick"].to_numpy()[trigger], zones.names, zone)
+    calendar, theirs = _calendar(plan)[limit], zones.of_row[trigger]
+    nth = np.array([one.max for one in plan.limits], np.int64)[limit]
+    unknown = calendar & (theirs < 0)
+    nth[unknown], floor[unknown] = 0, NEVER  # whatever the ledger holds
+    floor[of_groups & triggers["alone"].to_numpy()[trigger]] = FOREVER  # no mark is greater
+    held, marks = _marks(plan, reservations, zones, size)
+    cell, held, cells = _dense((limit * size + whose) * len(zones.names) + zone, held)
+    ledger = Ledger(held, marks, cell[~rejected], cells)
+    looks = ~calendar | (zone == np.maximum(theirs, 0))
+    return Checks(candidate, limit, cell, nth, mark, floor, looks, ~rejected, zone, ledger)
 
 
-def _ledger(plan: OfferPlan, reservations: pl.DataFrame, room: Ints, size: int) -> Ledger:
-    """Enter reservations; each limit has `size` cells."""
+def _dense(cells: Ints, held: Ints) -> tuple[Ints, Ints, int]:
+    """Return the numbers of cells and of those that have marks without gaps, and how many there are."""
+    found, numbers = np.unique(np.append(cells, held), return_inverse=True)
+    return numbers[: len(cells)], numbers[len(cells) :], len(found)
+
+
+def opens_of(plan: OfferPlan, limits: Ints, marks: Ints, ticks: Ints, zones: Zones, zone: Ints) -> Ints:
+    """Return the first tick at which a limit no longer sees a mark that it sees now; FOREVER where it allows nothing.
+
+    Args:
+        plan: The policy.
+        limits: Indices of limits.
+        marks: Of each the mark that has to go.
+        ticks: Now.
+        zones: Of recipients.
+        zone: Index of the zone by whose calendar each counts.
+    """
+    opens = np.full(len(limits), FOREVER)
+    ever = marks < ALWAYS
+    periods = np.array([0 if isinstance(limit.period, str) else limit.period for limit in plan.limits], np.int64)
+    opens[ever] = -(-(marks[ever] + periods[limits[ever]]) // plan.tick) * plan.tick
+    rows = np.flatnonzero(_calendar(plan)[limits] & ever)
+    if len(rows):
+        low, high = ticks[rows] // plan.tick, (ticks[rows] + _SEARCHED) // plan.tick
+        while (high - low > 1).any():  # numbers of calendar periods ascend
+            middle = (low + high) // 2
+            numbers, _ = marks_and_floors(plan.limits, limits[rows], middle * plan.tick, zones.names, zone[rows])
+            later = numbers > marks[rows]
+            low, high = np.where(later, low, middle), np.where(later, middle, high)
+        opens[rows] = high * plan.tick
+    return opens
+
+
+def _calendar(plan: OfferPlan) -> Bools:
+    return np.array([limit.by_calendar for limit in plan.limits], np.bool_)
+
+
+def _zoned(plan: OfferPlan, limits: Ints, zones: int) -> tuple[Ints, Ints]:
+    """Return rows again for each zone where the limit is by calendar: the row and the index of the zone."""
+    sizes = np.where(_calendar(plan)[limits], zones, 1)
+    return np.repeat(np.arange(len(limits)), sizes), spread(np.zeros(len(limits), np.int64), sizes)
+
+
+def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int) -> tuple[Ints, Ints]:
+    """Return cell and mark of all that reservations count towards; each limit and zone has `size` cells."""
     names = [reservations[name].to_arrow() for name in Contact._fields]
     which = numbered(*names)
     firsts = np.unique(which, return_index=True)[1]
     contacts = [Contact(*one) for one in zip(*(name.take(firsts).to_pylist() for name in names), strict=True)]
     row, limit = counted(contacts, which, plan.limits)
     whose = _whose(plan, reservations, row, limit)
-    row, limit = row[whose >= 0], limit[whose >= 0]
-    marks, _ = marks_and_floors(plan.limits, limit, reservations["tick"].to_numpy()[row], plan.time_zone)
-    return Ledger(limit * size + whose[whose >= 0], marks, room, len(plan.limits) * size)
+    rejected = np.array([limit.rejected for limit in plan.limits], np.bool_)
+    here = np.flatnonzero((whose >= 0) & (~rejected[limit] | reservations["rejected"].to_numpy()[row]))
+    rows, zone = _zoned(plan, limit[here], len(zones.names))
+    row, limit, whose = (each[here][rows] for each in (row, limit, whose))
+    ticks = reservations["tick"].to_numpy()[row]
+    marks, _ = marks_and_floors(plan.limits, limit, ticks, zones.names, zone)
+    return (limit * size + whose) * len(zones.names) + zone, marks
 
 
 def _whose(plan: OfferPlan, whom: pl.DataFrame, rows: Ints, limits: Ints) -> Ints:
@@ -96,26 +165,33 @@ def _counts(contacts: Sequence[Contact], limits: Sequence[Limit]) -> Bools:
     """Tell which contact (row) each limit (column) counts."""
     found = np.ones((len(contacts), len(limits)), np.bool_)
     for name in Contact._fields:
-        wanted, actual = ([getattr(one, name) for one in those] for those in (limits, contacts))
-        numbers = {one: number for number, one in enumerate(dict.fromkeys(wanted))}
-        asked = np.array([-1 if one is None else numbers[one] for one in wanted], np.int64)
-        had = np.array([numbers.get(one, len(numbers)) for one in actual], np.int64)
-        found &= (asked == -1) | (had[:, None] == asked)
+        actual = [getattr(contact, name) for contact in contacts]
+        numbers = {one: number for number, one in enumerate(dict.fromkeys(actual))}
+        wanted = np.ones((len(numbers), len(limits)), np.bool_)
+        for column, limit in enumerate(limits):
+            if (only := getattr(limit, name)) is not None:
+                wanted[:, column] = False
+                wanted[[numbers[one] for one in only if one in numbers], column] = True
+        found &= wanted[[numbers[one] for one in actual]] if contacts else True
     return found
 
 
-def marks_and_floors(limits: Sequence[Limit], which: Ints, ticks: Ints, time_zone: str) -> tuple[Ints, Ints]:
+def marks_and_floors(
+    limits: Sequence[Limit], which: Ints, ticks: Ints, zones: Sequence[str], zone: Ints
+) -> tuple[Ints, Ints]:
     """Return how the limit `which` marks each tick, and the floor: marks up to it do not count at that tick.
 
     A rolling period P at tick T counts (T - P, T], a calendar period the local day, week (from Monday) or month
-    of T.
+    of T, where the local time is that of the zone with the index `zone`.
     """
     periods = [limit.period for limit in limits]
     lengths = np.array([1 if isinstance(period, str) else period for period in periods], np.int64)
     marks = ticks.copy()
     for unit in {period for period in periods if isinstance(period, str)}:
-        rows = np.flatnonzero(np.array([period == unit for period in periods], np.bool_)[which])
-        marks[rows] = _calendar_number(ticks[rows], unit, time_zone)
+        of_unit = np.array([period == unit for period in periods], np.bool_)[which]
+        for number, name in enumerate(zones):
+            rows = np.flatnonzero(of_unit & (zone == number))
+            marks[rows] = _calendar_number(ticks[rows], unit, name)
     return marks, marks - lengths[which]
 
 

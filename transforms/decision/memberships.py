@@ -87,6 +87,20 @@ def stand_alone(triggers: pa.Table, taken: pl.DataFrame) -> Bools:
     return alone
 
 
+def has_left(entries: pa.Table, taken: pl.DataFrame) -> Bools:
+    """Tell of triggers that tell that a segment was entered whether their subject leaves it at the tick.
+
+    Args:
+        entries: Columns root_kind, root, trigger, subject, tick.
+        taken: What `take_facts` gives.
+    """
+    asked = _frame(entries.select([*_WHO, "tick", "trigger"])).rename({"trigger": "segment"}).with_row_index("row")
+    facts = taken.filter(~pl.col("member")).select(*_KEY, tick="since").unique()
+    left = np.zeros(len(entries), np.bool_)
+    left[asked.join(facts, [*_KEY, "tick"], "semi")["row"].to_numpy()] = True
+    return left
+
+
 def _member(asked: pl.DataFrame, taken: pl.DataFrame, name: str) -> pl.Series:
     """Tell for each trigger whether its subject, or that of another level, is a member."""
     level, _, segment = name.rpartition(".")

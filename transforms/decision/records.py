@@ -1,22 +1,24 @@
 """Decision records: one complete row a trigger, also when the answer is no offer."""
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.playbook_levels import LEVELS
 from schemas.records import INSTANT
 from transforms.arrays.arrow_columns import Ints, lists, nullable, pick
-from transforms.compiler.offer_definitions import GATES, NO_RECIPIENT, OfferPlan
-from transforms.decision.arbitration import Verdicts
-
-ACTIONS = ("no_offer", "outranked", "offer")
+from transforms.compiler.offer_definitions import GATES, NO_RECIPIENT, SEGMENT_EXITED, OfferPlan
+from transforms.decision.answers import ACTIONS, Answers, of_nullable
+from transforms.decision.gates import AT_AN_EVENT
+from transforms.decision.notices import FOREVER
+from transforms.decision.roots import own_roots
 
 GATE = pa.struct(
     [
         pa.field("gate", pa.string(), nullable=False),
-        pa.field("result", pa.string(), nullable=False),  # passed | blocked
-        pa.field("reason", pa.string()),  # why it is blocked
+        pa.field("result", pa.string(), nullable=False),  # passed | blocked | deferred
+        pa.field("reason", pa.string()),  # why it does not pass
+        pa.field("until", INSTANT),  # it would pass from then on; null of what is deferred: when something happens
     ]
 )
 CANDIDATE = pa.struct(
@@ -35,10 +37,12 @@ CANDIDATE = pa.struct(
 def decision_schema(plan: OfferPlan) -> pa.Schema:
     """Return the schema of decision records.
 
-    `offer` to `value_micros` are null unless the action is `offer`; `reason` is why not: what first blocked the best
-    candidate. `params` is JSON text, an object by name: each offer has its own names, and the text is the same in
-    every version of a playbook. `candidates` are in their rank, the best first; gates saw the ledger as it was
-    when the trigger's turn came. A trigger without a recipient has no candidates.
+    `offer` to `value_micros` are null unless the action is `offer`, or `holdout`: what would have been sent, but for
+    the draw that `holdout` names. `reason` is why not: what first shut out the best candidate; of what is `deferred`
+    the best of those that wait, to be woken at `until`, or if that is null when something happens. `params` is JSON
+    text, an object by name: each offer has its own names, and the text is the same in every version of a playbook.
+    `candidates` are in their rank, the best first; gates saw the ledger as it was when the trigger's turn came. A
+    trigger without a recipient has no candidates.
     """
     return pa.schema(
         [
@@ -51,8 +55,10 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
             pa.field("recipient", pa.string()),  # null: there is nobody to send to
             pa.field("trigger", pa.string(), nullable=False),
             pa.field("tick", INSTANT, nullable=False),
+            pa.field("trigger_tick", INSTANT, nullable=False),
+            pa.field("n", pa.int64(), nullable=False),  # 0: the answer; one more for each time that it was woken
             pa.field("late", pa.bool_(), nullable=False),
-            pa.field("action", pa.string(), nullable=False),  # offer | no_offer | outranked
+            pa.field("action", pa.string(), nullable=False),  # offer | no_offer | outranked | deferred | holdout
             pa.field("offer", pa.string()),
             pa.field("channel", pa.string()),
             pa.field("message", pa.string()),
@@ -60,6 +66,8 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
             pa.field("params", pa.string()),
             pa.field("value_micros", pa.int64()),
             pa.field("reason", pa.string()),
+            pa.field("until", INSTANT),
+            pa.field("holdout", pa.string()),
             plan.triggers.field("evidence"),
             plan.triggers.field("segments"),
             plan.triggers.field("context"),
@@ -72,68 +80,66 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     )
 
 
-def decision_records(
-    plan: OfferPlan, triggers: pa.Table, candidates: pl.DataFrame, verdicts: Verdicts, params: pa.Array
-) -> pa.Table:
-    """Put the records together.
-
-    Args:
-        plan: The offers and limits.
-        triggers: The triggers decided: `plan.triggers`, subject_kind and decision_id.
-        candidates: What `rank_candidates` gives for them.
-        verdicts: What `arbitrate` gives for both.
-        params: JSON text for each trigger that sends, null for the others.
+def decision_records(plan: OfferPlan, answers: Answers) -> pa.Table:
+    """Write answers down.
 
     Returns:
-        One row a trigger, in their order, as `decision_schema` says.
+        One row a decision, in the order of the entries, as `decision_schema` says; none of who was only looked at
+        again.
     """
-    size = triggers.num_rows
-    contact = np.append(candidates["contact"].to_numpy(), -1)[verdicts.chosen]
-    offers = [offer for offer in plan.offers for _ in offer.send]
-    valid_for = pick([offer.valid_for for offer in offers], contact, "int64")
-    columns = {name: triggers[name] for name in triggers.column_names} | {
-        "recipient_kind": pc.if_else(pc.is_valid(triggers["recipient"]), "subscriber", None),
-        "action": pick(ACTIONS, np.where(contact >= 0, 2, verdicts.outranked.astype(np.int64))),
-        "offer": pick([offer.name for offer in offers], contact),
-        "channel": pick([contact.channel for contact in plan.contacts], contact),
-        "message": pick([offer.message for offer in offers], contact),
-        "valid_until": pc.add(triggers["tick"], valid_for),
-        "params": params,
-        "value_micros": candidates["value_micros"].to_arrow().take(nullable(verdicts.chosen)),
-        "reason": pick(plan.reasons, np.where(contact < 0, _first_reasons(triggers, candidates, verdicts), -1)),
-        "candidates": _candidates(plan, size, candidates, verdicts.reasons),
+    entries, size, contact = own_roots(answers.entries, answers.alone), len(answers.entries), answers.contact
+    actions, deferrals = answers.actions(plan), answers.deferrals
+    sends = np.where(actions == ACTIONS.index("offer"), contact, -1)
+    valid_for = pick([plan.offers[offer].valid_for for offer in plan.offer_of], sends, "int64")
+    columns = {name: entries[name] for name in entries.column_names} | {
+        "recipient_kind": pc.if_else(pc.is_valid(entries["recipient"]), LEVELS[0], None),
+        "trigger_tick": entries["own_tick"],
+        "action": pick(ACTIONS, actions),
+        "offer": pick([one.offer for one in plan.contacts], contact),
+        "channel": pick([one.channel for one in plan.contacts], contact),
+        "message": pick([one.message for one in plan.contacts], contact),
+        "valid_until": pc.add(entries["tick"], valid_for),
+        "params": answers.params,
+        "value_micros": answers.candidates["value_micros"].to_arrow().take(nullable(answers.verdicts.chosen)),
+        "reason": pick(plan.reasons, np.where(contact < 0, _reasons(answers), -1)),
+        "until": of_nullable(np.where(deferrals.waits, deferrals.until, FOREVER)),
+        "holdout": pick([one.name for one in plan.holdouts], answers.holdouts(plan)),
+        "candidates": _candidates(plan, answers),
         "playbook": pa.repeat(plan.playbook, size),
         "version": pa.repeat(plan.version, size),
         "playbook_hash": pa.repeat(plan.playbook_hash, size),
         "mode": pa.repeat(plan.mode, size),
     }
     schema = decision_schema(plan)
-    return pa.table([columns[name] for name in schema.names], schema.names).cast(schema)
+    records = pa.table([columns[name] for name in schema.names], schema.names).cast(schema)
+    return records.filter(pa.array(~answers.silent)) if answers.silent.any() else records
 
 
-def _first_reasons(triggers: pa.Table, candidates: pl.DataFrame, verdicts: Verdicts) -> Ints:
-    """Return why the best candidate of each trigger is blocked or there can be none; -1 where neither is so."""
-    found = np.where(pc.is_null(triggers["recipient"]).to_numpy(), NO_RECIPIENT, -1)
-    best = candidates["trigger"].is_first_distinct().arg_true().to_numpy()
-    reasons = verdicts.reasons[best]
-    found[candidates["trigger"].to_numpy()[best]] = reasons[np.arange(len(best)), (reasons >= 0).argmax(axis=1)]
+def _reasons(answers: Answers) -> Ints:
+    """Return why nothing is sent: what shuts out the best candidate, or why there can be none; -1 for neither."""
+    found = answers.first_reasons()
+    found[pc.is_null(answers.entries["recipient"]).to_numpy()] = NO_RECIPIENT
+    found[answers.cancelled] = SEGMENT_EXITED
     return found
 
 
-def _candidates(plan: OfferPlan, size: int, candidates: pl.DataFrame, reasons: Ints) -> pa.Array:
+def _candidates(plan: OfferPlan, answers: Answers) -> pa.Array:
     """Return the list of candidates, with the list of gates in each, of every trigger."""
-    blocked = reasons.ravel()
+    candidates, having = answers.candidates, list(plan.gates)
+    met, defers = answers.verdicts.gates, answers.deferrals.gates[:, having].ravel()
+    reasons, opens = (each[:, having].ravel() for each in (met.reasons, met.opens))
     gates = [
-        pick(GATES, np.tile(np.arange(len(GATES)), len(candidates))),
-        pick(["passed", "blocked"], (blocked >= 0).astype(np.int64)),
-        pick(plan.reasons, blocked),
+        pick(GATES, np.tile(np.array(having), len(candidates))),
+        pick(["passed", "blocked", "deferred"], np.where(reasons < 0, 0, np.where(defers, 2, 1))),
+        pick(plan.reasons, reasons),
+        of_nullable(np.where(defers & (opens < AT_AN_EVENT), opens, FOREVER)).cast(INSTANT),
     ]
     contact = candidates["contact"].to_numpy()
     structs = [
         pick([contact.offer for contact in plan.contacts], contact),
         pick([contact.channel for contact in plan.contacts], contact),
         *(candidates[name].to_arrow() for name in ("priority", "value_micros", "p_accept", "p_accept_assumed")),
-        lists(np.arange(len(candidates) + 1) * len(GATES), GATE, gates),
+        lists(np.arange(len(candidates) + 1) * len(having), GATE, gates),
     ]
-    bounds = np.searchsorted(candidates["trigger"].to_numpy(), np.arange(size + 1))
+    bounds = np.searchsorted(candidates["trigger"].to_numpy(), np.arange(len(answers.entries) + 1))
     return lists(bounds, CANDIDATE, structs)

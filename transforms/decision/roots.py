@@ -8,37 +8,34 @@ import pyarrow.compute as pc
 from schemas.playbook_levels import GROUPS, LEVELS
 from transforms.arrays.arrow_columns import Bools, Ints, numbered
 from transforms.compiler.features import SUBSCRIBER
-from transforms.compiler.offer_definitions import COUNTED, SUBJECT
+from transforms.compiler.offer_definitions import COUNTED, SUBJECT, Contact
 
 _WHO = ("root_kind", "root", "subject_kind", "subject", "recipient")
 
 
-def number_roots(triggers: pa.Table, reservations: pa.Table, alone: Bools) -> tuple[pl.DataFrame, pl.DataFrame]:
+def number_roots(triggers: pa.Table, reservations: pl.DataFrame, alone: Bools) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Number the contact roots of triggers and all that limits count within them, and find their reservations.
 
     Args:
-        triggers: Columns root_kind, root, subject_kind, subject, recipient, tick, decision_id, moved_until.
-        reservations: As RESERVATION; those of other roots are left out.
+        triggers: Columns root_kind, root, subject_kind, subject, recipient, tick, decision_id.
+        reservations: As `ledger.counted_at`; those of other roots are left out.
         alone: Whether each trigger stands alone.
 
     Returns:
-        Of the triggers: root, `COUNTED`, tick, decision_id, moved, alone. Of reservations: `COUNTED`, offer, family,
-        channel, tick. Equal numbers in a column mean the same root, subject or recipient; no number reaches the
-        count of rows of both; -1: there is none.
+        Of the triggers: root, `COUNTED`, tick, decision_id, alone. Of reservations: `COUNTED`, the columns of
+        `Contact`, tick, rejected. Equal numbers in a column mean the same root, subject or recipient; no number
+        reaches the count of rows of both; -1: there is none.
     """
-    asked = len(triggers)
-    both = pa.concat_tables([triggers.select(_WHO), reservations.select(_WHO)], promote_options="permissive")
+    asked, known_ones = len(triggers), reservations.to_arrow(compat_level=pl.CompatLevel.oldest())
+    both = pa.concat_tables([triggers.select(_WHO), known_ones.select(_WHO)], promote_options="permissive")
     roots = numbered(both["root_kind"], both["root"])
     theirs = np.flatnonzero(np.isin(roots[asked:], roots[:asked]))
     numbers = _numbers(both.take(np.append(np.arange(asked), asked + theirs)))
-    moved = pc.greater(triggers["moved_until"], triggers["tick"]).fill_null(False)
     mine = {name: column[:asked] for name, column in numbers.items()}
     known = {name: numbers[name][asked:] for name in COUNTED}
-    kept = reservations.select(["offer", "family", "channel", "tick"]).take(theirs)
+    kept = known_ones.select([*Contact._fields, "tick", "rejected"]).take(theirs)
     return (
-        pl.DataFrame(
-            {**mine, "tick": triggers["tick"], "decision_id": triggers["decision_id"], "moved": moved, "alone": alone}
-        ),
+        pl.DataFrame({**mine, "tick": triggers["tick"], "decision_id": triggers["decision_id"], "alone": alone}),
         pl.DataFrame({**known, **dict(zip(kept.column_names, kept.columns, strict=True))}),
     )
 

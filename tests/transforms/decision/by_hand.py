@@ -79,9 +79,11 @@ class Policy:
 def plan_of(policy: Policy) -> OfferPlan:
     """Return the policy as the kernels take it."""
     choices = sorted(policy.choices, key=lambda choice: choice.name)
-    cooldowns = [Limit(COOLDOWN, "cooldown", SUBJECT, 1, each.cooldown, each.name) for each in choices if each.cooldown]
+    cooldowns = [
+        Limit(COOLDOWN, "cooldown", SUBJECT, 1, each.cooldown, (each.name,)) for each in choices if each.cooldown
+    ]
     caps = [
-        Limit(CAPS, f"cap_{n}", cap.per, cap.max, cap.period, None, cap.family, cap.channel)
+        Limit(CAPS, f"cap_{n}", cap.per, cap.max, cap.period, None, _only(cap.family), _only(cap.channel))
         for n, cap in enumerate(policy.caps)
     ]
     return OfferPlan(
@@ -96,6 +98,10 @@ def plan_of(policy: Policy) -> OfferPlan:
         limits=(*cooldowns, *caps),
         triggers=TRIGGERS,
     )
+
+
+def _only(name: str | None) -> tuple[str, ...] | None:
+    return None if name is None else (name,)
 
 
 def _offer(choice: Choice) -> Offer:
@@ -117,6 +123,7 @@ def _offer(choice: Choice) -> Offer:
         p_accept=pl.lit(choice.p_accept),
         p_accept_assumed=False,
         params=(pl.col("x").alias("x"),),
+        at_a_loss=True,
     )
 
 

@@ -211,10 +211,10 @@ def test_a_record_is_complete() -> None:
             "p_accept": 0.5,
             "p_accept_assumed": False,
             "gates": [
-                {"gate": "moved", "result": "passed", "reason": None},
-                {"gate": "eligibility", "result": "passed", "reason": None},
-                {"gate": "cooldown", "result": "blocked", "reason": "cooldown"},
-                {"gate": "caps", "result": "blocked", "reason": "cap_0"},
+                {"gate": "moved", "result": "passed", "reason": None, "until": None},
+                {"gate": "eligibility", "result": "passed", "reason": None, "until": None},
+                {"gate": "cooldown", "result": "blocked", "reason": "cooldown", "until": None},
+                {"gate": "caps", "result": "blocked", "reason": "cap_0", "until": None},
             ],
         }
         for channel in ("app", "sms")

@@ -29,8 +29,8 @@ VECTORS = [
 @pytest.mark.parametrize(("of", "expected"), VECTORS)
 def test_published_vectors(of: tuple[str, str, str, str, int, int], expected: str) -> None:
     playbook, kind, subject, trigger, tick, n = of
-    row = pl.DataFrame({"subject_kind": [kind], "subject": [subject], "trigger": [trigger], "tick": [tick]})
-    assert decision_ids(playbook, row, n).to_list() == [expected]
+    row = pl.DataFrame({"subject_kind": [kind], "subject": [subject], "trigger": [trigger], "own_tick": [tick]})
+    assert decision_ids(playbook, row.with_columns(n=n)).to_list() == [expected]
 
 
 def test_what_would_run_together_stays_apart() -> None:
@@ -40,7 +40,8 @@ def test_what_would_run_together_stays_apart() -> None:
             "subject_kind": ["subscriber"] * len(pairs),
             "subject": [subject for subject, _ in pairs],
             "trigger": [trigger for _, trigger in pairs],
-            "tick": [0] * len(pairs),
+            "own_tick": [0] * len(pairs),
+            "n": [0] * len(pairs),
         }
     )
     assert decision_ids("p", rows).n_unique() == len(pairs)

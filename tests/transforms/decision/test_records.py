@@ -8,8 +8,8 @@ def test_what_is_always_there() -> None:
     schema = decision_schema(plan_of(Policy((Choice("a"),), ())))
     assert [field.name for field in schema if field.nullable] == [
         *("recipient_kind", "recipient"),
-        *("offer", "channel", "message", "valid_until", "params", "value_micros", "reason"),
+        *("offer", "channel", "message", "valid_until", "params", "value_micros", "reason", "until", "holdout"),
         *("evidence", "segments", "context"),
     ]
     assert [field.name for field in CANDIDATE if field.nullable] == ["value_micros", "p_accept"]
-    assert [field.name for field in GATE if field.nullable] == ["reason"]
+    assert [field.name for field in GATE if field.nullable] == ["reason", "until"]

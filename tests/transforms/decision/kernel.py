@@ -1,0 +1,269 @@
+"""The kernel of decisions, asked what the reference is asked."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.contracts import contract
+from schemas.playbook_levels import GROUPS, LEVELS
+from schemas.records import EVERYBODY, FACT
+from tests.transforms.decision.by_hand import TRIGGERS
+from tests.transforms.decision.reference_policy import (
+    ALL,
+    PLAYBOOK,
+    WEEKDAYS,
+    Fact,
+    Hours,
+    Notice,
+    Offer,
+    Policy,
+    Trigger,
+)
+from tests.transforms.decision.strategies import Case
+from transforms.compiler import offer_definitions as plans
+from transforms.compiler.notices import KEYS
+from transforms.compiler.notices import Notice as NoticePlan
+from transforms.compiler.quiet import Quiet
+from transforms.decision.decide import Decided, decide
+
+PAYLOADS = {
+    "consent": ("purpose", "channel", "state", "valid_until"),
+    "profile": ("zone", "channels"),
+    "ticket": ("ticket_id", "state", "severity"),
+    "control": ("action", "scope", "target"),
+    "contact": ("decision_id", "offer", "family", "message", "channel", "state"),
+    "outcome": ("decision_id", "offer", "channel", "result"),
+}
+
+
+def plan_of(policy: Policy) -> plans.OfferPlan:
+    """Return a policy as the kernels take it."""
+    offers = sorted(policy.offers, key=lambda offer: offer.name)
+    silence = policy.contacts_reported_within if policy.on_silence == "release" else None
+    open_ticket = (pl.col("state") == "open") & (pl.col("severity") <= (policy.no_sales or 0))
+    return plans.OfferPlan(
+        playbook=PLAYBOOK,
+        version=3,
+        playbook_hash="0" * 32,
+        mode="live",
+        tick=policy.tick,
+        time_zone=policy.time_zone,
+        segments=tuple(sorted({offer.only for offer in offers if offer.only})),
+        offers=tuple(map(_offer, offers)),
+        limits=tuple(_limits(policy, offers)),
+        triggers=TRIGGERS,
+        notices={signal: _schema(signal) for signal in PAYLOADS if signal in policy.listed or _asks(policy, signal)},
+        bases={message: basis for message, basis in policy.bases.items() if basis != "contract"},
+        ticket=None if policy.no_sales is None else open_ticket,
+        quiet=_quiet(policy),
+        max_decision_age=policy.max_decision_age,
+        reported_within=silence,
+        holdouts=tuple(
+            plans.Holdout(one.name, one.share, one.family)
+            for one in sorted(policy.holdouts, key=lambda one: (one.name != "global", one.name))
+        ),
+        held=policy.segments,
+    )
+
+
+def _asks(policy: Policy, signal: str) -> bool:
+    """Tell whether a gate looks at a signal, listed or not."""
+    return (signal == "ticket" and policy.no_sales is not None) or (signal == "consent" and bool(policy.bases))
+
+
+def _offer(offer: Offer) -> plans.Offer:
+    return plans.Offer(
+        name=offer.name,
+        family=offer.family,
+        owner="team",
+        message=offer.message,
+        triggers=offer.triggers,
+        priority=offer.priority,
+        send=offer.send,
+        valid_for=offer.valid_for,
+        eligible=pl.all_horizontal(
+            pl.lit(True) if offer.least_x is None else pl.col("x") >= offer.least_x,
+            pl.col(offer.only) if offer.only else pl.lit(True),
+        ),
+        value=pl.col("y") if offer.value is None else pl.lit(offer.value),
+        cost=pl.lit(offer.cost),
+        p_accept=pl.lit(offer.p_accept),
+        p_accept_assumed=False,
+        params=(pl.col("x").alias("x"),),
+        wait=offer.wait,
+        share=offer.share,
+        at_a_loss=offer.at_a_loss,
+    )
+
+
+def _limits(policy: Policy, offers: Sequence[Offer]) -> Iterable[plans.Limit]:
+    for rejected in (False, True):
+        suffix = "_after_rejection" if rejected else ""
+        for offer in offers:
+            if length := offer.cooldown_after_rejection if rejected else offer.cooldown:
+                yield plans.Limit(
+                    plans.COOLDOWN, f"cooldown{suffix}", "subject", 1, length, (offer.name,), rejected=rejected
+                )
+        for family, lengths in sorted(policy.cooldowns.items()):
+            if lengths[rejected]:
+                yield plans.Limit(
+                    plans.COOLDOWN,
+                    f"cooldown_family{suffix}",
+                    "subject",
+                    1,
+                    lengths[rejected],
+                    family=(family,),
+                    rejected=rejected,
+                )
+    for n, cap in enumerate(policy.caps):
+        yield plans.Limit(
+            plans.CAPS,
+            f"cap_{n}",
+            cap.per,
+            cap.max,
+            cap.period,
+            family=cap.families,
+            channel=(cap.channel,) if cap.channel else None,
+            message=None if cap.message == "any" else (cap.message,),
+        )
+    for kind in GROUPS:
+        for offer in offers:
+            yield plans.Limit(plans.CAPS, "same_tick", kind, 1, policy.tick, (offer.name,))
+
+
+def _quiet(policy: Policy) -> Quiet | None:
+    if not policy.quiet:
+        return None
+    channels = tuple(sorted(policy.quiet.keys() - {"all", *WEEKDAYS}))
+    every = _minutes(policy.quiet.get("all", ()))
+    daily = [_minutes(policy.quiet[channel]) for channel in channels] + [()]
+    times = tuple(tuple(every + own + _minutes(policy.quiet.get(weekday, ())) for weekday in WEEKDAYS) for own in daily)
+    return Quiet(channels, times, ())
+
+
+def _minutes(hours: Hours) -> tuple[tuple[int, int], ...]:
+    if hours == "all":
+        return ((0, 1440),)
+    return tuple((start, end if start < end else end + 1440) for start, end in hours if start != end)
+
+
+def _schema(signal: str) -> pa.Schema:
+    return NoticePlan(signal, PAYLOADS[signal], KEYS[signal]).schema(contract(signal))
+
+
+def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], Decided]:
+    """Return what the kernel decides as the reference tells it, in calls that end at some ticks; and the last call.
+
+    Triggers that come late are given after their own tick was closed.
+    """
+    plan = plan_of(case.policy)
+    late = {trigger.tick - case.policy.tick for trigger in case.triggers if trigger.own < trigger.tick}
+    ends = sorted({end for end in (*cuts, *late) if end < case.upto} | {case.upto})
+    rows: list[dict[str, Any]] = []
+    waiting: list[pa.RecordBatch] = []
+    state, before, decided = None, None, None
+    for end in ends:
+        since = -(2**62) if before is None else before
+        came = [one for one in case.triggers if since < one.tick <= end]
+        told = (
+            [one for one in case.facts if since < one.tick <= end],
+            [one for one in case.notices if since < one.tick <= end],
+        )
+        batches = [*_triggers(came), *_facts(told[0]), *_notices(case.policy, told[1])]
+        decided = decide(plan, state, [*waiting, *batches], end)
+        state, waiting, before = decided.state, decided.waiting, end
+        rows += map(_row, decided.decisions.to_pylist())
+    assert decided is not None
+    return rows, decided
+
+
+def _triggers(triggers: Sequence[Trigger]) -> list[pa.RecordBatch]:
+    found = []
+    for kind in LEVELS:
+        rows = [
+            {
+                "subject": one.subject,
+                "trigger": one.trigger,
+                "tick": one.own,
+                "late": one.late,
+                "root_kind": one.root[0],
+                "root": one.root[1],
+                "recipient": one.recipient,
+                "household": one.household,
+                "sme": one.sme,
+                "moved_until": one.moved_until,
+                "evidence": {"x": one.x},
+                "segments": ["member"] if one.member else [],
+                "context": {"x": one.x, "y": one.y},
+            }
+            for one in triggers
+            if one.kind == kind
+        ]
+        if rows:
+            metadata = {b"signal": b"trigger", b"subject_kind": kind.encode()}
+            found.append(pa.RecordBatch.from_pylist(rows, schema=TRIGGERS.with_metadata(metadata)))
+    return found
+
+
+def _facts(facts: Sequence[Fact]) -> list[pa.RecordBatch]:
+    rows = [
+        {
+            "root_kind": fact.root[0],
+            "root": fact.root[1],
+            "subject_kind": fact.segment.split(".")[0],
+            "subject": fact.subject,
+            "segment": fact.segment,
+            "member": fact.member,
+            "tick": fact.tick,
+        }
+        for fact in facts
+    ]
+    return [pa.RecordBatch.from_pylist(rows, schema=FACT)] if rows else []
+
+
+def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:
+    found = []
+    for signal in (signal for signal in PAYLOADS if signal in policy.listed):
+        rows = [
+            {
+                "root_kind": one.root[0],
+                "root": one.root[1],
+                "subject_kind": EVERYBODY if one.root == ALL else one.subject_kind,
+                "subject": one.subject,
+                "tick": one.tick,
+                "time": one.time,
+                "source": one.source,
+                "id": one.id,
+                **{name: one.payload.get(name) for name in PAYLOADS[signal]},
+            }
+            for one in notices
+            if one.signal == signal
+        ]
+        if rows:
+            found.append(pa.RecordBatch.from_pylist(rows, schema=_schema(signal)))
+    return found
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as the reference tells it."""
+    return {
+        **{name: row[name] for name in ("decision_id", "n", "action", "offer", "channel", "value_micros", "reason")},
+        **{name: _ms(row[name]) for name in ("tick", "trigger_tick", "until")},
+        "root": (row["root_kind"], row["root"]),
+        "arm": row["holdout"],
+        "candidates": [
+            (
+                one["offer"],
+                one["channel"],
+                one["value_micros"],
+                [(gate["gate"], gate["result"], gate["reason"], _ms(gate["until"])) for gate in one["gates"]],
+            )
+            for one in row["candidates"]
+        ],
+    }
+
+
+def _ms(instant: Any) -> int | None:
+    return None if instant is None else round(instant.timestamp() * 1000)

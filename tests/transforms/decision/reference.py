@@ -1,0 +1,199 @@
+"""The reference: decisions by hand, one contact root after the other, tick by tick, written from the specification.
+
+It is slow and simple on purpose. See `docs/decisions/0047-gates.md`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.transforms.decision.reference_gates import Candidate, Gate, Look
+from tests.transforms.decision.reference_ledger import Entry, Ledger
+from tests.transforms.decision.reference_policy import ALL, Fact, Holdout, Notice, Policy, Root, Trigger, draw
+from tests.transforms.decision.reference_told import Told
+
+Decision = dict[str, Any]
+Judged = list[tuple[Candidate, list[Gate]]]
+"""The candidates of a look, the best first, with what each gate says."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Decides triggers as a policy says."""
+
+    policy: Policy
+
+    def decide(
+        self, triggers: Iterable[Trigger], facts: Iterable[Fact], notices: Iterable[Notice], upto: int
+    ) -> list[Decision]:
+        """Return all decisions up to a tick by tick, subject and decision id."""
+        triggers, facts = list(triggers), list(facts)
+        notices = [one for one in notices if one.signal in self.policy.listed]
+        decided = []
+        for root in {trigger.root for trigger in triggers}:
+            told = Told([one for one in facts if one.root == root], [one for one in notices if one.root in (root, ALL)])
+            mine = [one for one in triggers if one.root == root]
+            decided += list(_Walk(self.policy, told, mine).upto(upto))
+        return [one for _, one in sorted(decided, key=lambda one: one[0])]
+
+
+@dataclass
+class _Waiting:
+    """A trigger that was deferred, after `n` answers before this one."""
+
+    trigger: Trigger
+    n: int
+    until: int | None
+    deadline: int
+
+
+@dataclass
+class _Walk:
+    """The way of one contact root through time."""
+
+    policy: Policy
+    told: Told
+    triggers: Sequence[Trigger]
+    waiting: list[_Waiting] = field(default_factory=list)
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.policy)
+
+    def upto(self, end: int) -> Iterator[tuple[tuple[Any, ...], Decision]]:
+        """Yield each decision and its place among all."""
+        tick = min(self._moments(-1), default=end + 1)
+        while tick <= end:
+            for trigger, decision in self._at(tick):
+                yield (tick, trigger.kind, trigger.subject, decision["decision_id"]), decision
+            tick = min(self._moments(tick), default=end + 1)
+
+    def _moments(self, after: int) -> Iterator[int]:
+        """Yield the ticks after one at which something may happen."""
+        ticks: list[int | None] = [one.tick for one in self.triggers]
+        ticks += [one.tick for one in self.told.facts]
+        ticks += [one.tick for one in self.told.notices]
+        ticks += [when for when, _ in self.ledger.timeouts()]
+        ticks += [when for one in self.waiting for when in (one.until, one.deadline)]
+        yield from (one for one in ticks if one is not None and one > after)
+
+    def _at(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
+        notices = sorted(
+            (one for one in self.told.notices if one.tick == tick), key=lambda one: (one.order, one.signal)
+        )
+        for notice in notices:
+            if notice.signal in ("contact", "outcome"):
+                self.ledger.hear(notice)
+        opened = self.ledger.time_out(tick) or bool(notices)
+        yield from self._cancel(tick)
+        fresh = [_Waiting(one, -1, tick, tick) for one in self.triggers if one.tick == tick]
+        again = [one for one in self.waiting if opened or tick in (one.until, one.deadline) or self._facts(one, tick)]
+        looks = [(Look(self.policy, self.told, one.trigger, tick, one.n + 1), one) for one in (*fresh, *again)]
+        before = list(self.ledger.entries)
+        for look, one in sorted(looks, key=lambda pair: pair[0].turn):
+            decision = self._answer(look, before)
+            self.waiting = [other for other in self.waiting if other is not one]
+            silent = decision["action"] == "deferred" and tick not in (one.until, one.deadline)
+            if decision["action"] == "deferred":
+                n = one.n if silent else look.n
+                self.waiting.append(_Waiting(one.trigger, n, decision["until"], self._deadline(look, decision)))
+            if not silent:
+                yield one.trigger, decision
+
+    def _facts(self, one: _Waiting, tick: int) -> list[Fact]:
+        """Return what is told at a tick of the segment that the trigger entered."""
+        trigger = one.trigger
+        if trigger.trigger not in self.policy.segments:
+            return []
+        about = (trigger.trigger, trigger.subject, tick)
+        return [fact for fact in self.told.facts if (fact.segment, fact.subject, fact.tick) == about]
+
+    def _cancel(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
+        """Yield decisions about triggers whose segment is no longer held."""
+        for one in list(self.waiting):
+            segment, subject = one.trigger.trigger, one.trigger.subject
+            if self._facts(one, tick) and not self.told.member(segment, subject, tick):
+                self.waiting.remove(one)
+                look = Look(self.policy, self.told, one.trigger, tick, one.n + 1)
+                yield one.trigger, _decision(look, "no_offer", "segment_exited", [])
+
+    def _answer(self, look: Look, before: Sequence[Entry]) -> Decision:
+        judged = [(one, look.gates(one, self.ledger.entries)) for one in look.candidates]
+        best = next((candidate for candidate, gates in judged if _passes(gates)), None)
+        if best is not None:
+            return self._send(look, judged, best)
+        for _, gates in judged:
+            if _is_deferred(gates):
+                reason = next(reason for _, result, reason, _ in gates if result == "deferred")
+                untils = [_until(gates) for _, gates in judged if _is_deferred(gates)]
+                until = min((one for one in untils if one is not None), default=None)
+                return _decision(look, "deferred", reason, judged) | {"until": until}
+        lost = any(_passes(look.gates(one, before)) for one in look.candidates)
+        reason = (
+            next((reason for _, result, reason, _ in judged[0][1] if result == "blocked"), None) if judged else None
+        )
+        reason = reason if look.recipient else "no_recipient"
+        return _decision(look, "outranked" if lost else "no_offer", reason, judged)
+
+    def _send(self, look: Look, judged: Judged, best: Candidate) -> Decision:
+        offer, trigger = best.offer, look.trigger
+        arm = next((one.name for one in self._holdouts() if _holds(one, offer.family, look.root)), None)
+        self.ledger.entries.append(
+            Entry(
+                tick=look.tick,
+                subject=look.subject,
+                recipient=trigger.recipient,
+                offer=offer.name,
+                family=offer.family,
+                message=offer.message,
+                channel=best.channel,
+                decision=look.id,
+            )
+        )
+        sent = {"offer": offer.name, "channel": best.channel, "value_micros": best.micros, "arm": arm}
+        return _decision(look, "holdout" if arm else "offer", None, judged) | sent
+
+    def _holdouts(self) -> list[Holdout]:
+        return sorted(self.policy.holdouts, key=lambda one: (one.name != "global", one.name))
+
+    def _deadline(self, look: Look, decision: Decision) -> int:
+        """Return the first tick at which none of what is deferred waits any more."""
+        names = {name for name, _, _, gates in decision["candidates"] if _is_deferred(gates)}
+        return max(self.policy.on_grid(look.deadline(one)) for one in self.policy.offers if one.name in names)
+
+
+def _holds(holdout: Holdout, family: str, root: Root) -> bool:
+    return holdout.family in (None, family) and draw("holdout", holdout.name, *root) < holdout.share
+
+
+def _passes(gates: list[Gate]) -> bool:
+    return all(result == "passed" for _, result, _, _ in gates)
+
+
+def _is_deferred(gates: list[Gate]) -> bool:
+    results = {result for _, result, _, _ in gates}
+    return "deferred" in results and "blocked" not in results
+
+
+def _until(gates: list[Gate]) -> int | None:
+    """Return the latest of what defers; None where one is open-ended."""
+    untils = [until for _, result, _, until in gates if result == "deferred"]
+    return None if None in untils else max(one for one in untils if one is not None)
+
+
+def _decision(look: Look, action: str, reason: str | None, judged: Judged) -> Decision:
+    return {
+        "decision_id": look.id,
+        "n": look.n,
+        "tick": look.tick,
+        "trigger_tick": look.trigger.own,
+        "root": look.root,
+        "action": action,
+        "offer": None,
+        "channel": None,
+        "value_micros": None,
+        "reason": reason,
+        "until": None,
+        "arm": None,
+        "candidates": [(one.offer.name, one.channel, one.micros, gates) for one, gates in judged],
+    }

@@ -1,0 +1,129 @@
+"""The ledger of one contact root, and limits over it, by hand."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from tests.transforms.decision.reference_policy import Notice, Policy, Root, local
+
+REJECTIONS = ("rejected", "declined", "complained")
+
+
+@dataclass
+class Entry:
+    """One contact: of a decision of ours, or, without one, reported by others."""
+
+    tick: int
+    subject: Root  # whose trigger it answers
+    recipient: str | None
+    offer: str | None
+    family: str | None
+    message: str
+    channel: str | None
+    decision: str | None = None
+    counts: bool = True  # it is not released
+    reported: bool = False
+    rejected: bool = False
+
+
+@dataclass
+class Ledger:
+    """What a contact root got, and what it would have got if it were not held out."""
+
+    policy: Policy
+    entries: list[Entry] = field(default_factory=list)
+    known: set[tuple[str, ...]] = field(default_factory=set)  # contacts of others
+
+    def hear(self, notice: Notice) -> None:
+        """Take in a contact or an outcome."""
+        said = notice.payload
+        word = said.get("state" if notice.signal == "contact" else "result")
+        ours = [one for one in self.entries if one.decision and one.decision == said.get("decision_id")]
+        for entry in ours:
+            entry.reported = True
+            entry.counts = word != "failed"
+            entry.rejected = entry.rejected or (notice.signal == "outcome" and word in REJECTIONS)
+        if not ours and notice.signal == "contact" and word != "failed":
+            self._foreign(notice)
+
+    def _foreign(self, notice: Notice) -> None:
+        decision = notice.payload.get("decision_id")
+        named = ("", decision) if decision else (notice.source, notice.id)
+        key = (notice.subject_kind, notice.subject, *named)
+        if key in self.known:
+            return
+        self.known.add(key)
+        said, reached = notice.payload, notice.subject if notice.subject_kind == "subscriber" else None
+        self.entries.append(
+            Entry(
+                tick=notice.tick,
+                subject=(notice.subject_kind, notice.subject),
+                recipient=reached,
+                offer=said.get("offer"),
+                family=said.get("family"),
+                message=said.get("message") or "marketing",
+                channel=said.get("channel"),
+            )
+        )
+
+    def timeouts(self) -> Iterator[tuple[int, Entry]]:
+        """Yield what nobody reported and when that is released."""
+        within = self.policy.contacts_reported_within
+        for entry in self.entries:
+            if (
+                within
+                and self.policy.on_silence == "release"
+                and entry.decision
+                and not entry.reported
+                and entry.counts
+            ):
+                yield self.policy.on_grid(entry.tick + within), entry
+
+    def time_out(self, tick: int) -> bool:
+        """Release what nobody reported until now; tell whether there was any."""
+        due = [entry for when, entry in self.timeouts() if when <= tick]
+        for entry in due:
+            entry.counts = False
+        return bool(due)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `max` in a period, of what came at some ticks; `zone` is the recipient's, None: unknown."""
+
+    reason: str
+    max: int
+    period: int | str
+    ticks: Sequence[int]
+    zone: ZoneInfo | None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether nobody can know what it counts."""
+        return isinstance(self.period, str) and self.zone is None
+
+    def full(self, tick: int) -> bool:
+        """Tell whether nothing may come at a tick."""
+        return self.unknown or sum(self._counts(one, tick) for one in self.ticks) >= self.max
+
+    def opens(self, tick: int, last: int, step: int) -> int | None:
+        """Return the first tick after this, up to the last, at which something may come."""
+        if self.unknown:
+            return None
+        if isinstance(self.period, int):  # it changes only where something leaves it
+            after = sorted(-(-(one + self.period) // step) * step for one in self.ticks)
+            return next((one for one in after if tick < one <= last and not self.full(one)), None)
+        later = range(tick + step, last + 1, step)
+        return next((one for one in later if self._number(one) > self._number(tick) and not self.full(one)), None)
+
+    def _counts(self, then: int, tick: int) -> bool:
+        if isinstance(self.period, int):
+            return tick - self.period < then <= tick
+        return self._number(then) == self._number(tick)
+
+    def _number(self, tick: int) -> tuple[int, ...]:
+        assert self.zone is not None
+        date = local(tick, self.zone).date()
+        if self.period == "week":
+            return date.isocalendar()[:2]
+        return (date.year, date.month, date.day) if self.period == "day" else (date.year, date.month)

@@ -1,0 +1,23 @@
+"""The kernel of decisions against the reference: the same answers, in any calls."""
+
+import random
+
+import pytest
+
+from tests.transforms.decision.kernel import play
+from tests.transforms.decision.reference import Reference
+from tests.transforms.decision.reference_policy import HOUR
+from tests.transforms.decision.strategies import TICKS, case_of
+
+CASES, GROUPS_OF = 1_000, 20
+
+
+@pytest.mark.parametrize("group", range(GROUPS_OF))
+def test_the_kernel_decides_as_the_reference_does(group: int) -> None:
+    for seed in range(group, CASES, GROUPS_OF):
+        chance = random.Random(seed)
+        case = case_of(chance)
+        start = case.upto - (TICKS + 48) * HOUR
+        expected = Reference(case.policy).decide(case.triggers, case.facts, case.notices, case.upto)
+        cuts = [start + chance.randint(0, TICKS + 48) * HOUR for _ in range(chance.choice((0, 1, 5, 60)))]
+        assert play(case, cuts)[0] == expected, f"case {seed}"

@@ -1,0 +1,123 @@
+"""Answers: what triggers came to, before they are written down."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms.arrays.arrow_columns import Bools, Ints, pick, replaced
+from transforms.compiler.offer_definitions import Contact, OfferPlan
+from transforms.decision.arbitration import Verdicts
+from transforms.decision.deferral import Deferrals, entry_schema
+from transforms.decision.draws import held_out
+from transforms.decision.ids import decision_ids
+from transforms.decision.ledger_state import RESERVATION
+from transforms.decision.notices import FOREVER
+from transforms.decision.roots import own_roots
+
+ACTIONS = ("no_offer", "outranked", "deferred", "offer", "holdout")
+_OFFER, _HOLDOUT = ACTIONS.index("offer"), ACTIONS.index("holdout")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What triggers came to.
+
+    Attributes:
+        entries: As `deferral.entry_schema`.
+        alone: Whether each reaches somebody whose group is too large.
+        cancelled: Whether each waited for a segment that is no longer held.
+        candidates: What `rank_candidates` gives.
+        verdicts: What `arbitrate` gives.
+        deferrals: Who waits.
+        params: JSON text for each that sends, null for the others.
+    """
+
+    entries: pa.Table
+    alone: Bools
+    cancelled: Bools
+    candidates: pl.DataFrame
+    verdicts: Verdicts
+    deferrals: Deferrals
+    params: pa.Array
+
+    @property
+    def contact(self) -> Ints:
+        """For each trigger the index in `plan.contacts` of what is sent, or would be but for a holdout; -1 for none."""
+        found: Ints = np.append(self.candidates["contact"].to_numpy(), -1)[self.verdicts.chosen]
+        return found
+
+    @property
+    def silent(self) -> Bools:
+        """Whether each was only looked at again: it waits as before, and nobody had said that it would not."""
+        now = self.entries["tick"].to_numpy()
+        due = [self.entries[name].fill_null(FOREVER).to_numpy() == now for name in ("until", "deadline")]
+        found: Bools = self.deferrals.waits & (self.entries["n"].to_numpy() > 0) & ~due[0] & ~due[1]
+        return found
+
+    def holdouts(self, plan: OfferPlan) -> Ints:
+        """Return for each trigger the index of the holdout that keeps it from being sent; -1 for none."""
+        found = np.full(len(self.entries), -1)
+        rows = np.flatnonzero(self.contact >= 0)
+        families = np.array([contact.family for contact in plan.contacts], np.object_)[self.contact[rows]]
+        drawn = held_out(plan, own_roots(self.entries, self.alone).take(rows))
+        for number, one in reversed([*enumerate(plan.holdouts)]):
+            mine = drawn[one.name] & ((families == one.family) if one.family else True)
+            found[rows[mine]] = number
+        return found
+
+    def actions(self, plan: OfferPlan) -> Ints:
+        """Return for each trigger the index in `ACTIONS` of what is done."""
+        done = np.where(self.verdicts.outranked, ACTIONS.index("outranked"), ACTIONS.index("no_offer"))
+        done = np.where(self.deferrals.waits, ACTIONS.index("deferred"), done)
+        sent = np.where(self.holdouts(plan) >= 0, _HOLDOUT, _OFFER)
+        found: Ints = np.where(self.contact >= 0, sent, done)
+        return found
+
+    def waiting(self, plan: OfferPlan) -> pa.Table:
+        """Return who waits from now on, as `entry_schema`, under the id of its next decision."""
+        rows = np.flatnonzero(self.deferrals.waits)
+        found, until = self.entries.take(rows), self.deferrals.until[rows]
+        for name, values in (
+            ("n", pa.array(found["n"].to_numpy() + ~self.silent[rows])),
+            ("until", pa.array(until, mask=until == FOREVER)),
+            ("deadline", pa.array(self.deferrals.deadline[rows])),
+        ):
+            found = replaced(found, name, values)
+        who = found.select(["subject_kind", "subject", "trigger", "own_tick", "n"])
+        ids = decision_ids(plan.playbook, cast(pl.DataFrame, pl.from_arrow(who)))
+        return replaced(found, "decision_id", pa.array(ids.to_list(), pa.string())).cast(entry_schema(plan))
+
+    def reserved(self, plan: OfferPlan) -> pa.Table:
+        """Return what the triggers that send, or would, reserve, as RESERVATION."""
+        contact = self.contact
+        rows = np.flatnonzero(contact >= 0)
+        sent = self.entries.take(rows)
+        columns = {name: sent[name] for name in sent.column_names}
+        which = (pick([one[n] for one in plan.contacts], contact[rows]) for n in range(len(Contact._fields)))
+        columns |= dict(zip(Contact._fields, which, strict=True))
+        columns["holdout"] = pa.array(self.holdouts(plan)[rows] >= 0)
+        return pa.table([columns[name] for name in RESERVATION.names], schema=RESERVATION)
+
+    def first_reasons(self) -> Ints:
+        """Return why each trigger's best candidate, of those that wait the best of these, is shut out; -1 for none.
+
+        It is the first gate that blocks, or if none does that defers.
+        """
+        found = np.full(len(self.entries), -1)
+        trigger = self.candidates["trigger"]
+        best = trigger.is_first_distinct().to_numpy()
+        waits = self.deferrals.candidates & self.deferrals.waits[trigger.to_numpy()]
+        first_waiting = pl.Series(np.where(waits, trigger.to_numpy(), -1)).is_first_distinct().to_numpy() & waits
+        for rows in (np.flatnonzero(best), np.flatnonzero(first_waiting)):
+            reasons, defers = self.verdicts.gates.reasons[rows], self.deferrals.gates[rows]
+            first = np.where(reasons < 0, 0, np.where(defers, 1, 2)).argmax(axis=1)
+            found[trigger.to_numpy()[rows]] = reasons[np.arange(len(rows)), first]
+        return found
+
+
+def of_nullable(ticks: Ints) -> pa.Array:
+    """Return ticks as Arrow, null where they are FOREVER."""
+    return pa.array(ticks, pa.int64(), mask=ticks == FOREVER)

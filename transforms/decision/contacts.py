@@ -1,0 +1,117 @@
+"""What became of contacts: which of them a ledger counts at a tick, and when that changes without a decision."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import polars as pl
+import pyarrow as pa
+
+from schemas.playbook_levels import LEVELS
+from transforms.arrays.arrow_columns import Ints
+from transforms.compiler.offer_definitions import OfferPlan
+from transforms.decision.notices import WHO, Notices, first_after
+
+REJECTED = ("rejected", "declined", "complained")
+"""Results of an outcome after which the same is not offered for longer."""
+
+FAILED = "failed"
+_ROOT = ("root_kind", "root")
+_KEY = (*_ROOT, "decision_id")
+_TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
+_REPORT = {
+    **dict.fromkeys((*WHO, *_TEXTS), pl.String()),
+    "contact": pl.Boolean(),
+    "time": pl.Int64(),
+    "since": pl.Int64(),
+}
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """What was reported of contacts.
+
+    Attributes:
+        reports: `WHO`, decision_id, offer, family, channel, message, what (the state or the result), contact (whether
+            the report is a contact), since (the tick from which on it acts), place (in the order in which they act).
+        within: After so many milliseconds a reservation that nobody reported is released; None for never.
+    """
+
+    reports: pl.DataFrame
+    within: int | None
+
+    @property
+    def silent(self) -> bool:
+        """Whether no ledger ever changes but by decisions."""
+        return self.within is None and self.reports.is_empty()
+
+    def counted_at(self, at: pl.DataFrame, reservations: pa.Table) -> pl.DataFrame:
+        """Return what the ledgers of some roots count at a tick each.
+
+        Args:
+            at: Columns root_kind, root, now; a row a root.
+            reservations: As RESERVATION.
+
+        Returns:
+            The columns of RESERVATION, and rejected.
+        """
+        mine = _frame(reservations).join(at, _ROOT, maintain_order="left")
+        if self.silent:
+            return mine.drop("now").with_columns(rejected=pl.lit(False))
+        said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
+        made = mine.select(*_KEY, made="tick")
+        said = said.join(made, [*_KEY], "left").with_columns(ours=(pl.col("since") > pl.col("made")).fill_null(False))
+        others, said = said.filter(~pl.col("ours")), said.filter("ours")
+        last = said.sort("place").unique(_KEY, keep="last").select(*_KEY, "what")
+        refused = said.filter(pl.col("what").is_in(REJECTED)).select(_KEY).unique().with_columns(rejected=pl.lit(True))
+        mine = mine.join(last, [*_KEY], "left", maintain_order="left")
+        mine = mine.join(refused, [*_KEY], "left", maintain_order="left")
+        silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
+        counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
+        ours = mine.filter(counts).with_columns(pl.col("rejected").fill_null(False)).drop("now", "what")
+        return pl.concat([ours, _of_others(others).select(ours.columns)])
+
+    def changes_after(self, at: pl.DataFrame, reservations: pa.Table) -> Ints:
+        """Return the first tick after `now` at which a ledger may change without a decision, FOREVER if none is known.
+
+        Args:
+            at: Columns root_kind, root, now.
+            reservations: As RESERVATION.
+        """
+        turns = [self.reports.select(*_ROOT, "since")]
+        if self.within is not None:
+            turns.append(_frame(reservations).select(*_ROOT, since=pl.col("tick") + self.within))
+        return first_after(at.rename({"now": "tick"}), pl.concat(turns), _ROOT)
+
+
+def _of_others(reports: pl.DataFrame) -> pl.DataFrame:
+    """Return as reservations the contacts that no decision explains; of one unknown decision the first."""
+    foreign = reports.filter(pl.col("contact") & (pl.col("what") != FAILED)).sort("place")
+    named = foreign.filter(pl.col("decision_id").is_not_null()).unique([*WHO, "decision_id"], keep="first")
+    subscriber = pl.when(pl.col("subject_kind") == LEVELS[0]).then("subject")
+    return pl.concat([foreign.filter(pl.col("decision_id").is_null()), named]).select(
+        *WHO,
+        subscriber.alias("recipient"),
+        *(pl.col(name).fill_null("") for name in ("offer", "family", "channel")),
+        pl.col("message").fill_null("marketing"),
+        pl.col("since").alias("tick"),
+        pl.col("decision_id").fill_null(""),
+        pl.lit(False).alias("holdout"),
+        pl.lit(False).alias("rejected"),
+    )
+
+
+def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
+    """Return what notices of the types `contact` and `outcome` report."""
+    found = [pl.DataFrame(schema=_REPORT)]
+    for signal, what in (("contact", "state"), ("outcome", "result")):
+        if signal in plan.notices:
+            table = notices.tables[signal].with_columns(contact=pl.lit(signal == "contact"), what=what)
+            missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
+            found.append(table.with_columns(missing).select(_REPORT.keys()))
+    in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
+    reports = in_order.with_row_index("place")
+    return Contacts(reports, plan.reported_within)
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    return cast(pl.DataFrame, pl.from_arrow(table))

@@ -1,0 +1,111 @@
+"""Deferral: which triggers wait for a gate to open, until when, and when they are looked at again."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms.arrays.arrow_columns import Bools, Ints
+from transforms.compiler.offer_definitions import QUIET, OfferPlan
+from transforms.decision.arbitration import Verdicts
+from transforms.decision.contacts import Contacts
+from transforms.decision.gates import AT_AN_EVENT, OPEN
+from transforms.decision.notices import FOREVER, Notices, first_after
+
+_ENTRY = [
+    pa.field("subject_kind", pa.string(), nullable=False),
+    pa.field("own_tick", pa.int64(), nullable=False),  # of the trigger; `tick` is that of the decision
+    pa.field("n", pa.int64(), nullable=False),  # 0 for the answer, one more for each wake-up
+    pa.field("until", pa.int64()),  # what waits is looked at again then; null: nobody knows
+    pa.field("deadline", pa.int64()),  # or then, for the last time
+    pa.field("decision_id", pa.string(), nullable=False),  # of the decision that comes next
+]
+
+
+def entry_schema(plan: OfferPlan) -> pa.Schema:
+    """Return the columns of triggers on their way to a decision; tick is when they were looked at last."""
+    return pa.schema([*plan.triggers, *_ENTRY])
+
+
+@dataclass(frozen=True)
+class Deferrals:
+    """Who waits.
+
+    Attributes:
+        gates: For each candidate and gate whether it defers.
+        candidates: For each candidate whether it waits: no gate blocks it.
+        waits: For each trigger whether its decision is deferred.
+        until: For each trigger the earliest tick at which a candidate may pass; FOREVER where nobody knows.
+        deadline: For each trigger when it is looked at for the last time.
+    """
+
+    gates: Bools
+    candidates: Bools
+    waits: Bools
+    until: Ints
+    deadline: Ints
+
+
+def deferrals_of(plan: OfferPlan, entries: pa.Table, candidates: pl.DataFrame, verdicts: Verdicts) -> Deferrals:
+    """Return which triggers wait, and which of their candidates.
+
+    A gate that opens at a tick defers if that is no later than the own tick of the trigger and `wait` of the offer, or
+    for quiet hours without a `wait` its `valid_for`; one that an event opens defers before that.
+
+    Args:
+        plan: The offers.
+        entries: As `entry_schema`.
+        candidates: What `rank_candidates` gives for them.
+        verdicts: What `arbitrate` gives for both.
+    """
+    size = len(entries)
+    trigger = candidates["trigger"].to_numpy()
+    offer = np.array(plan.offer_of, np.int64)[candidates["contact"].to_numpy()]
+    wait, valid = (np.array([getattr(one, name) for one in plan.offers], np.int64) for name in ("wait", "valid_for"))
+    own, now = (entries[name].to_numpy()[trigger] for name in ("own_tick", "tick"))
+    opens = verdicts.gates.opens
+    last = np.repeat((own + wait[offer])[:, None], opens.shape[1], axis=1)
+    last[:, QUIET] = own + np.where(wait > 0, wait, valid)[offer]
+    shut = opens > OPEN
+    gates: Bools = shut & np.where(opens == AT_AN_EVENT, now[:, None] < last, opens <= last)
+    waiting: Bools = np.any(gates, axis=1) & ~np.any(shut & ~gates, axis=1)
+    until, deadline, waits = np.full(size, FOREVER), np.zeros(size, np.int64), np.zeros(size, np.bool_)
+    mine = trigger[waiting]
+    waits[mine] = True
+    latest = np.where(gates, opens, OPEN).max(axis=1, initial=OPEN)[waiting]
+    np.minimum.at(until, mine, np.where(latest == AT_AN_EVENT, FOREVER, latest))
+    np.maximum.at(deadline, mine, -(-last[:, QUIET][waiting] // plan.tick) * plan.tick)
+    return Deferrals(gates, waiting, waits & (verdicts.chosen < 0), until, deadline)
+
+
+def look_again(
+    plan: OfferPlan,
+    waiting: pa.Table,
+    notices: Notices,
+    contacts: Contacts,
+    reservations: pa.Table,
+    taken: pl.DataFrame,
+) -> Ints:
+    """Return the tick at which each waiting trigger is looked at next.
+
+    That is when its gate opens, at its deadline, when its contact root is told anything or its ledger changes without
+    a decision, and when its segment is no longer held.
+
+    Args:
+        plan: The policy.
+        waiting: As `entry_schema`.
+        notices: What contact roots were told.
+        contacts: What was reported of contacts.
+        reservations: As RESERVATION.
+        taken: What `take_facts` gives.
+    """
+    roots = cast(pl.DataFrame, pl.from_arrow(waiting.select(["root_kind", "root", "tick", "trigger", "subject"])))
+    known = [waiting[name].fill_null(FOREVER).to_numpy() for name in ("until", "deadline")]
+    told = notices.after(roots.select("root_kind", "root", "tick"))
+    changed = contacts.changes_after(roots.select("root_kind", "root", now="tick"), reservations)
+    turns = taken.filter(pl.col("segment").is_in(plan.held))
+    turned = first_after(roots.rename({"trigger": "segment"}), turns, ["root_kind", "root", "segment", "subject"])
+    looks: Ints = np.minimum.reduce([*known, told, changed, turned])
+    return np.where(looks < FOREVER, -(-looks // plan.tick) * plan.tick, looks)

@@ -1,0 +1,163 @@
+"""Notices: consents, profiles, tickets, pauses, contacts and outcomes, laid out in time for every contact root."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.durations import DAY
+from schemas.records import EVERYBODY, NOTICE
+from transforms.arrays.arrow_columns import Ints
+from transforms.compiler.notices import KEYS
+from transforms.compiler.offer_definitions import OfferPlan
+
+WHO = ("root_kind", "root", "subject_kind", "subject")
+FOREVER = np.iinfo(np.int64).max
+"""Later than all ticks."""
+
+_TICKETS_KEPT = 30 * DAY
+"""How long a ticket is remembered that stops no sales: what comes late about it is older than that."""
+_ORDER = ("time", "rank", "source", "id")
+_ROOT = ("root_kind", "root")
+_LEAST = ("since", *WHO, "time", "source", "id")
+
+
+@dataclass(frozen=True)
+class Notices:
+    """What contact roots were told, by signal type.
+
+    Attributes:
+        tables: `WHO`, time, source, id and the payload, the columns of its key without NULL (empty text: all);
+            since and until: the ticks between which a row of its key holds; place: in the order of all rows. Of
+            signals without a key since is the tick from which on a row acts. Sorted by `WHO`, key and since.
+        arrived: root_kind, root and since of what came with this call.
+    """
+
+    tables: Mapping[str, pl.DataFrame]
+    arrived: pl.DataFrame
+
+    def latest(self, signal: str, asked: pl.DataFrame) -> pl.DataFrame:
+        """Return the row that holds at a tick, for each of those asked.
+
+        Args:
+            signal: The type.
+            asked: `WHO`, the columns of the key and tick.
+
+        Returns:
+            The payload and place of the row, NULL where there is none; in the order of `asked`.
+        """
+        by = [*WHO, *(KEYS[signal] or ())]
+        known = self.tables[signal].drop("until", "tick").sort("since")
+        at = asked.select(*by, "tick").with_row_index("row").sort("tick")
+        found = at.join_asof(known, left_on="tick", right_on="since", by=by, check_sortedness=False)
+        return found.sort("row").drop("row", "tick", *by)
+
+    def after(self, asked: pl.DataFrame) -> Ints:
+        """Return the first tick after the one asked at which the root, or everybody, is told anything; else FOREVER.
+
+        Args:
+            asked: Columns root_kind, root, tick.
+        """
+        mine = first_after(asked, self.arrived, _ROOT)
+        everybody = asked.with_columns(root_kind=pl.lit(EVERYBODY), root=pl.lit(EVERYBODY))
+        return np.minimum(mine, first_after(everybody, self.arrived, _ROOT))
+
+
+def first_after(asked: pl.DataFrame, known: pl.DataFrame, by: Sequence[str]) -> Ints:
+    """Return the first `since` of known rows after the tick asked, FOREVER where there is none.
+
+    Args:
+        asked: Columns tick and those of `by`.
+        known: Columns since and those of `by`.
+        by: What has to be equal.
+    """
+    at = asked.select(*by, "tick").with_row_index("row").sort("tick")
+    found = at.join_asof(
+        known.select(*by, "since").sort("since"),
+        left_on="tick",
+        right_on="since",
+        by=[*by],
+        strategy="forward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+    )
+    return found.sort("row")["since"].fill_null(FOREVER).to_numpy()
+
+
+def is_notice(batch: pa.RecordBatch) -> bool:
+    """Tell notices from triggers, facts and erasures."""
+    notice: bool = batch.schema.metadata[b"signal"] == NOTICE.metadata[b"signal"]
+    return notice
+
+
+def take_notices(
+    plan: OfferPlan, kept: Mapping[str, pa.Table], batches: Sequence[pa.RecordBatch], first: int | None
+) -> Notices:
+    """Lay out what is known and what arrived; what comes too late acts from the first open tick on.
+
+    Args:
+        plan: The policy; other signals than it reads are left out.
+        kept: What `to_keep` gave, by signal type.
+        batches: Notices.
+        first: The first open tick, None where all are open.
+    """
+    tables, arrived = {}, [pl.DataFrame(schema={"root_kind": pl.String, "root": pl.String, "since": pl.Int64})]
+    for signal, schema in plan.notices.items():
+        new = [pa.table(batch).select(schema.names) for batch in batches if _about(batch, signal)]
+        fresh = _frame(pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in new)]))
+        open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
+        fresh = fresh.with_columns(since=open_from)
+        known = _frame(kept.get(signal, schema.empty_table())).with_columns(since="tick")
+        arrived.append(fresh.select("root_kind", "root", "since"))
+        tables[signal] = _laid_out(signal, pl.concat([known.select(fresh.columns), fresh]))
+    return Notices(tables, pl.concat(arrived).unique())
+
+
+def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Table]:
+    """Return what later ticks may ask for: the last of each key, what came of contacts while they matter."""
+    kept = {}
+    for signal, schema in plan.notices.items():
+        table = notices.tables[signal]
+        if KEYS[signal] is None:
+            table = table.filter(pl.col("since") > closed - plan.memory)
+        else:
+            table = table.filter(pl.col("until") == FOREVER)
+        if signal == "ticket" and plan.ticket is not None:
+            old = pl.col("since") <= closed - _TICKETS_KEPT
+            table = table.filter(~old | plan.ticket.fill_null(False))
+        rows = table.with_columns(tick="since").select(schema.names).sort(*WHO, "tick", "source", "id")
+        kept[signal] = _table(rows, schema)
+    return kept
+
+
+def _about(batch: pa.RecordBatch, signal: str) -> bool:
+    about: bool = batch.schema.metadata[b"of"] == signal.encode()
+    return about
+
+
+def _laid_out(signal: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows as `Notices.tables`."""
+    key = KEYS[signal]
+    if key is None:
+        once = rows.sort(_LEAST).unique([*WHO, "source", "id"], keep="first", maintain_order=True)
+        return once.with_columns(until=pl.lit(FOREVER), place=pl.lit(0, pl.Int64))
+    by = [*WHO, *key]
+    rank = pl.col("state") != "withdrawn" if signal == "consent" else pl.lit(True)
+    rows = rows.with_columns(pl.col(name).fill_null("") for name in key).with_columns(rank=rank.fill_null(True))
+    rows = rows.sort(_ORDER).with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
+    rows = rows.sort(*by, "since", "place")
+    rows = rows.filter(pl.col("place") == pl.col("place").cum_max().over(by))
+    rows = rows.unique([*by, "since"], keep="last", maintain_order=True)
+    until = pl.col("since").shift(-1).over(by).fill_null(FOREVER)
+    return rows.with_columns(until=until).drop("rank")
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    return cast(pl.DataFrame, pl.from_arrow(table))
+
+
+def _table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
