@@ -125,6 +125,7 @@ def parser(playbook: Playbook, settings: RunSettings) -> ParseSignals:
         earliest=0,
         as_of=2**53,
         max_ahead=DAY,
+        tick=playbook.tick,
         shards=settings.shards,
     )
 

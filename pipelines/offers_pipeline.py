@@ -25,6 +25,7 @@ from transforms.end_input import EndInput
 from transforms.parse_signals import ParseSignals
 from transforms.read_signals import ReadSignals
 from transforms.sample_subjects import SampleSubjects
+from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.shell.versions import ContextPlans, load_all_offers, load_contexts
 from transforms.sum_receipts import SumReceipts
 from transforms.track_contexts import OUTPUTS, TrackContexts
@@ -59,11 +60,13 @@ class Read:
     Attributes:
         subscribers: For the shards of subscribers: signals, silent sources, the end of the input.
         groups: The same for the shards of groups; empty where the playbook has none.
+        controls: For the shards of contact roots: notices about everybody.
         rejected: What was rejected on the way.
     """
 
     subscribers: tuple[Any, ...]
     groups: tuple[Any, ...]
+    controls: tuple[Any, ...]
     rejected: tuple[Any, ...]
 
 
@@ -85,7 +88,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
         raise LoadErrors([LoadError("--sample", None, "a share of the subscribers would tear groups apart", hint=hint)])
     read = _read(pipeline, contexts, settings)
     tracked = _track(read, contexts, settings)
-    decided = _decide(tracked, versions, settings)
+    decided = _decide((*tracked["triggers"], *read.controls), tracked["receipts"], versions, settings)
     described = _describe(tracked, contexts)
     rejected = (*read.rejected, *tracked["rejected"]) | "Rejected" >> beam.Flatten()
     plain = {name: tracked[name] | name.title() >> beam.Flatten() for name in ("transitions", "contexts")}
@@ -96,13 +99,22 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
 def _read(pipeline: beam.Pipeline, contexts: ContextPlans, settings: RunSettings) -> Read:
     """Return signals by shard, with what shards are told of silent sources and of the end."""
     book, grouped = contexts.versions.first, len(contexts.plans[0]) > 1
-    signals, of_groups, rejected = _signals(pipeline, contexts, settings)
-    groups = of_groups if grouped else []
+    parsed, rejected = _signals(pipeline, contexts, settings)
+    signals = [one.signals for one in parsed]
+    groups = [one.groups for one in parsed] if grouped else []
     down, down_for_groups = _down(book, settings, (*signals, *groups))
     signals = _sampled(signals, settings)
     end = EndInput(tick=book.tick, shards=settings.shards, until=settings.until)
-    ends = (*signals, *groups) | "Every" >> beam.Flatten() | "EndInput" >> end
-    return Read((*signals, *down, ends), (*groups, *down_for_groups, ends) if grouped else (), tuple(rejected))
+    controls = () if contexts.controls is None else ([one.controls for one in parsed] | "Controls" >> beam.Flatten(),)
+    timed = tuple(each | "ByTime" >> beam.Map(by_time).with_output_types(ShardBatch) for each in controls)
+    ends = (*signals, *groups, *timed) | "Every" >> beam.Flatten() | "EndInput" >> end
+    for_groups = (*groups, *down_for_groups, ends) if grouped else ()
+    return Read((*signals, *down, ends), for_groups, controls, tuple(rejected))
+
+
+def by_time(element: ShardBatch) -> ShardBatch:
+    """Return notices with the bounds of the times of their signals, instead of those of their ticks."""
+    return element[0], PackedBatch.of(element[1].open())
 
 
 def _track(read: Read, contexts: ContextPlans, settings: RunSettings) -> dict[str, tuple[Any, ...]]:
@@ -117,11 +129,13 @@ def _track(read: Read, contexts: ContextPlans, settings: RunSettings) -> dict[st
     return {name: tuple(stage[name] for stage in stages) for name in ("triggers", *OUTPUTS)}
 
 
-def _decide(tracked: Mapping[str, tuple[Any, ...]], versions: Versions, settings: RunSettings) -> dict[str, Any]:
+def _decide(
+    told: tuple[Any, ...], receipts: tuple[Any, ...], versions: Versions, settings: RunSettings
+) -> dict[str, Any]:
     """Return decisions, offers, and the receipts of what all stages erased."""
     decide = DecideOffers(**_books(versions), bounded=True, mode=settings.mode)
-    decided: dict[str, Any] = tracked["triggers"] | "Triggers" >> beam.Flatten() | "DecideOffers" >> decide
-    removed = (*tracked["receipts"], decided["receipts"]) | "Removed" >> beam.Flatten()
+    decided: dict[str, Any] = told | "Triggers" >> beam.Flatten() | "DecideOffers" >> decide
+    removed = (*receipts, decided["receipts"]) | "Removed" >> beam.Flatten()
     return decided | {"receipts": removed | "SumReceipts" >> SumReceipts(**_books(versions), bounded=True)}
 
 
@@ -144,12 +158,10 @@ def _segmented(contexts: ContextPlans) -> bool:
     return any(plan.segments for plans in contexts.plans for plan in plans.values())
 
 
-def _signals(
-    pipeline: beam.Pipeline, contexts: ContextPlans, settings: RunSettings
-) -> tuple[list[Any], list[Any], list[Any]]:
-    """Return signals of subscribers and of groups by shard, and what was rejected on the way."""
+def _signals(pipeline: beam.Pipeline, contexts: ContextPlans, settings: RunSettings) -> tuple[list[Any], list[Any]]:
+    """Return what was parsed of each input, and what was rejected on the way."""
     assert settings.as_of is not None, "the core reads no clock: the launch says what is now"
-    signals, groups, rejected = [], [], []
+    every, rejected = [], []
     columns = contexts.columns
     for one in inputs_of(contexts.versions, settings):
         source, payload = one.source, columns[one.source.contract.name]
@@ -162,12 +174,13 @@ def _signals(
             earliest=settings.earliest,
             as_of=settings.as_of,
             max_ahead=settings.max_ahead,
+            tick=contexts.versions.first.tick,
+            controls=contexts.controls,
             shards=settings.shards,
         )
-        signals.append(parsed.signals)
-        groups.append(parsed.groups)
+        every.append(parsed)
         rejected += [read.rejected, parsed.rejected]
-    return signals, groups, rejected
+    return every, rejected
 
 
 def _sampled(signals: list[Any], settings: RunSettings) -> list[Any]:

@@ -46,9 +46,10 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 
 OURS = frozenset(
     {"code", "completes", "late", "local_date", "local_hour", "local_weekday", "member", "own", "subscriber", "thread"}
-    | {"tick"}
+    | {"root", "root_kind", "tick"}
 )
-"""Columns that stand beside a signal's on its way into contexts; local times are what expressions read."""
+"""Columns that stand beside a signal's on its way into contexts and to contact roots; local times are what expressions
+read."""
 
 MAX_BYTES = 256 * 1024
 MAX_SCALE = 15

@@ -108,8 +108,9 @@ RECEIPT = pa.schema(
         pa.field("subject_kind", pa.string(), nullable=False),
         pa.field("subject", pa.string(), nullable=False),  # its salted hash
         pa.field("tick", INSTANT, nullable=False),  # from which on nothing of it is left
-        # how many rows of what: features, ids, memberships, moments, sequences, fading, identity, waiting (signals of
-        # later ticks), reservations, names (in reservations that still count for others)
+        # how many rows of what: features, ids, memberships, moments, sequences, fading, identity, notices (what a
+        # new contact root would be told), waiting (signals of later ticks), reservations, names (in reservations that
+        # still count for others)
         pa.field("removed", pa.list_(pa.struct([("table", pa.string()), ("rows", pa.int64())])), nullable=False),
         pa.field("outputs", pa.list_(pa.string()), nullable=False),  # of the stage, written before, in which it may be
     ]

@@ -13,6 +13,7 @@ from schemas.playbook_levels import GROUPS
 from schemas.sources import Source
 from transforms.context.erasure.requests import ERASURE
 from transforms.parsing.batches import Intent, by_shard, signal_batches
+from transforms.parsing.everybody import notices_to_all, part_everybody
 from transforms.parsing.mapping import Mapper, compile_mapper
 from transforms.parsing.raw import POSITION, rejected_batch
 from transforms.parsing.raw_types import made_fields
@@ -23,9 +24,9 @@ from transforms.shell.pseudonym_key import pseudonym_key
 class _Parse(beam.DoFn):
     """Parses blocks; compiles the map of each layout it meets once."""
 
-    def __init__(self, intents: Mapping[str, Intent], shards: int) -> None:
+    def __init__(self, intents: Mapping[str, Intent], tick: int, controls: pa.Schema | None, shards: int) -> None:
         self._intents = dict(intents)
-        self._shards = shards
+        self._tick, self._controls, self._shards = tick, controls, shards
         self._mappers: dict[tuple[str, pa.Schema], Mapper] = {}
 
     def setup(self) -> None:
@@ -35,6 +36,9 @@ class _Parse(beam.DoFn):
     def process(self, block: pa.RecordBatch) -> Iterator[Any]:
         signal = block.schema.metadata[b"signal"].decode()
         batches, rejections = signal_batches(block, self._mapper(signal, block.schema), self._intents[signal])
+        batches, controls = part_everybody(batches)
+        for batch in controls:
+            yield from self._tell_all(batch)
         for batch in batches:
             packs = ((shard, PackedBatch.of(rows)) for shard, rows in by_shard(batch, self._shards))
             if batch.schema.metadata[b"subject_kind"].decode() in GROUPS:
@@ -47,6 +51,13 @@ class _Parse(beam.DoFn):
         if rejections:
             file, private = block.schema.metadata[b"file"].decode(), self._intents[signal].source.private
             yield TaggedOutput("rejected", rejected_batch(file, "ParseSignals", rejections, private=private))
+
+    def _tell_all(self, controls: pa.RecordBatch) -> Iterator[TaggedOutput]:
+        """Tell every shard of contact roots; no subject applies these signals, so they are counted here."""
+        Metrics.counter("signals", "applied").inc(controls.num_rows)
+        if self._controls is not None:
+            notices = notices_to_all(controls, self._controls, self._tick)
+            yield from (TaggedOutput("controls", packed) for packed in to_all(notices, self._shards, "tick"))
 
     def _mapper(self, signal: str, schema: pa.Schema) -> Mapper:
         bare = schema.remove_metadata()
@@ -65,9 +76,10 @@ class ParseSignals(beam.PTransform):
     In: raw blocks as `ReadSignals` gives them, of any signals in `sources`. Out: `signals`, pairs of a shard and a
     packed signal batch (`id`, `source`, `time`, `subject`, payload; metadata `signal` and `subject_kind`; one batch a
     block, kind and shard, never empty), and erasures of groups for every shard: each may have members; `groups`, the
-    same of households and SMEs; `rejected`, batches of
-    `schemas.records.REJECTED`, one row for each raw
-    row that is no signal. Counts `signals/in`, `signals/parsed` and `signals/rejected`. Windows are passed on.
+    same of households and SMEs; `controls`, for each shard of contact roots, packed batches of notices of the `control`
+    signals about everybody, which are in no other output; `rejected`, batches of `schemas.records.REJECTED`, one row
+    for each raw row that is no signal. Counts `signals/in`, `signals/parsed`, `signals/rejected`, and signals about
+    everybody as `signals/applied`. Windows are passed on.
 
     Attributes:
         sources: Signal type to where its signals come from.
@@ -76,6 +88,8 @@ class ParseSignals(beam.PTransform):
         earliest: Milliseconds; a signal's time may not be before it.
         as_of: Milliseconds; what publish time is to a broker.
         max_ahead: Milliseconds that a signal's time may be after `as_of`.
+        tick: That of the playbook, milliseconds.
+        controls: Columns of the notices of `control` signals; None: nobody is told of these.
         shards: Number of shards.
 
     Raises:
@@ -88,6 +102,8 @@ class ParseSignals(beam.PTransform):
     earliest: int
     as_of: int
     max_ahead: int
+    tick: int
+    controls: pa.Schema | None = None
     shards: int
 
     def __post_init__(self) -> None:
@@ -104,9 +120,10 @@ class ParseSignals(beam.PTransform):
             signal: Intent(source, tuple(self.payloads.get(signal, ())), self.kinds, self.earliest, latest)
             for signal, source in self.sources.items()
         }
-        return _Parse(intents, self.shards)
+        return _Parse(intents, self.tick, self.controls, self.shards)
 
     def expand(self, blocks: PCollection) -> Any:
         """Parse each block."""
-        parse = beam.ParDo(self.stage()).with_output_types(ShardBatch, groups=ShardBatch, rejected=pa.RecordBatch)
-        return blocks | "Parse" >> parse.with_outputs("groups", "rejected", main="signals")
+        tags = {"groups": ShardBatch, "controls": ShardBatch, "rejected": pa.RecordBatch}
+        parse = beam.ParDo(self.stage()).with_output_types(ShardBatch, **tags)
+        return blocks | "Parse" >> parse.with_outputs(*tags, main="signals")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from pipelines.stories.signals import SALT, of_group, of_subscriber, take
+from pipelines.stories.signals import SALT, of_group, of_nobody, of_subscriber, take
 from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
 from schemas.playbook import Playbook
@@ -44,6 +44,7 @@ class _Core:
         self.subscribers, self.groups = (Levels(load_contexts(story.versions), of) for of in ((SUBSCRIBER,), GROUPS))
         self.feeds = watch(story.playbook)
         self.ledger: bytes | None = None
+        self.controls: list[pa.RecordBatch] = []
         self.closed: int | None = None
 
     def advance(self, signals: Sequence[Signal], time: int, told: Told) -> None:
@@ -67,6 +68,7 @@ class _Core:
         self.counts["pending"] = subscribers.pending + groups.pending
         addressed = [batch for one in every for batch in (one.outputs.triggers, *one.facts)]
         addressed += [batch for one in erased for batch in (*one.everywhere, *one.facts)]
+        addressed, self.controls = [*addressed, *self.controls], []
         removed = {"track_subscribers": removed_by(subscribers), "track_groups": removed_by(groups)}
         removed["decide_offers"] = [*self._decide(addressed, upto, told)]
         for stage, mine in removed.items():
@@ -76,6 +78,8 @@ class _Core:
         taken = take(self.story, signals)
         self.counts["rejected"] += taken.rejected
         self.counts["pending"] += taken.signals
+        self.counts["applied"] += taken.everybody
+        self.controls += taken.controls
         self.feeds.hear(taken.batches)
         self._share(taken.batches)
 
@@ -90,6 +94,7 @@ class _Core:
             self._tell(told, "offers", offers_of(offers, decided.decisions))
             yield from removed.to_batches()
         self.ledger = decided.state
+        self.controls = [batch for batch in decided.waiting if of_nobody(batch)]
 
     def _tell(self, told: Told, output: str, table: pa.Table) -> None:
         told.add(output, self.story.sentences(output, table.to_pylist()))

@@ -14,10 +14,12 @@ from pipelines.settings import EARLIEST
 from pipelines.stories.story import Signal, Story
 from schemas.durations import DAY
 from schemas.playbook_levels import GROUPS
+from schemas.records import NOTICE
 from schemas.sources import Source
 from schemas.versions import Versions
 from transforms.context.erasure.requests import ERASURE
 from transforms.parsing.batches import Intent, signal_batches
+from transforms.parsing.everybody import notices_to_all, part_everybody
 from transforms.parsing.files import RawFile, Reading, read_split, reading
 from transforms.parsing.mapping import Mapper, compile_mapper
 from transforms.parsing.raw_types import made_fields, raw_types
@@ -39,14 +41,18 @@ class Taken:
     Attributes:
         batches: One of each type and kind of subject, with the columns that the playbook takes.
         rejected: How many are none, by their contracts.
+        everybody: How many are about everybody.
+        controls: What contact roots are told of these.
     """
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
     rejected: int = 0
+    everybody: int = 0
+    controls: list[pa.RecordBatch] = field(default_factory=list)
 
     @property
     def signals(self) -> int:
-        """How many were taken in."""
+        """How many about somebody were taken in."""
         return sum(batch.num_rows for batch in self.batches)
 
 
@@ -57,12 +63,18 @@ def salted() -> AbstractContextManager[None]:
 
 def of_group(batch: pa.RecordBatch) -> bool:
     """Tell whether signals are about households or SMEs."""
-    return batch.schema.metadata[b"subject_kind"].decode() in GROUPS
+    return batch.schema.metadata.get(b"subject_kind", b"").decode() in GROUPS
 
 
 def of_subscriber(batch: pa.RecordBatch) -> bool:
     """Tell whether signals are for the shards of subscribers: those about subscribers, and erasures of groups."""
-    return not of_group(batch) or batch.schema.metadata[b"signal"] == ERASURE.encode()
+    return not (of_group(batch) or of_nobody(batch)) or batch.schema.metadata[b"signal"] == ERASURE.encode()
+
+
+def of_nobody(batch: pa.RecordBatch) -> bool:
+    """Tell whether a batch is for contact roots, not for contexts: notices about everybody."""
+    notice: bool = batch.schema.metadata[b"signal"] == NOTICE.metadata[b"signal"]
+    return notice
 
 
 def json_lines(signals: Iterable[Signal]) -> dict[str, bytes]:
@@ -76,7 +88,7 @@ def json_lines(signals: Iterable[Signal]) -> dict[str, bytes]:
 
 def take(story: Story, signals: Iterable[Signal]) -> Taken:
     """Return what a run makes of signals that arrive together."""
-    batches, rejected = [], 0
+    batches, rejected = list[pa.RecordBatch](), 0
     for name, lines in json_lines(signals).items():
         reader = _reader(story.versions, name)
         file = RawFile(name, len(lines), "jsonl", "")
@@ -84,7 +96,10 @@ def take(story: Story, signals: Iterable[Signal]) -> Taken:
             made, refused = signal_batches(rows, reader.mapper, reader.intent(story.until + AHEAD))
             batches += made
             rejected += len(malformed) + len(refused)
-    return Taken(batches, rejected)
+    batches, everybody = part_everybody(batches)
+    schema, tick = load_contexts(story.versions).controls, story.playbook.tick
+    controls = [] if schema is None else [notices_to_all(one, schema, tick) for one in everybody]
+    return Taken(batches, rejected, sum(one.num_rows for one in everybody), controls)
 
 
 @dataclass(frozen=True)

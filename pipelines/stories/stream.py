@@ -13,7 +13,7 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 
 from pipelines.runner_options import beam_arguments
-from pipelines.stories.signals import of_group, of_subscriber, salted, take
+from pipelines.stories.signals import of_group, of_nobody, of_subscriber, salted, take
 from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark
 from pipelines.stories.told import Told, by_expect
 from pipelines.stories.wakes import awake
@@ -52,6 +52,7 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
         if story.playbook.feed_timeout:
             feeds = signals | "WatchFeeds" >> WatchFeeds(playbook=story.playbook, shards=1, **stream)
             signals = (signals, feeds.signals, feeds.groups) | "AndFeeds" >> beam.Flatten()
+        controls = signals | "Controls" >> beam.Filter(_of_nobody)
         subscribers = signals | "Subscribers" >> beam.Filter(_of_subscribers)
         stages = [subscribers | "TrackContexts" >> TrackContexts(**books, shards=1, **stream)]
         if len(story.playbook.levels) > 1:
@@ -59,9 +60,8 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
             both = (about_groups, stages[0]["forwarded"]) | "Groups" >> beam.Flatten()
             track = TrackContexts(**books, shards=1, groups=True, **stream)
             stages.append(both | "TrackGroups" >> track)
-        triggers, transitions = (
-            [stage[name] for stage in stages] | name.title() >> beam.Flatten() for name in ("triggers", "transitions")
-        )
+        triggers = (controls, *(stage["triggers"] for stage in stages)) | "Triggers" >> beam.Flatten()
+        transitions = [stage["transitions"] for stage in stages] | "Transitions" >> beam.Flatten()
         decided = triggers | "DecideOffers" >> DecideOffers(**books, **stream)
         removed = [*(stage["receipts"] for stage in stages), decided.pop("receipts")] | "Removed" >> beam.Flatten()
         receipts = removed | "SumReceipts" >> SumReceipts(**books, bounded=False)
@@ -81,7 +81,9 @@ def _stream(story: Story, woken: Sequence[int]) -> TestStream:
     stream, now = TestStream(), min((signal.time for signal in story.signals), default=0)
     for event in story.events:
         if isinstance(event, Arrival):
-            elements = [(0, PackedBatch.of(one)) for one in take(story, event.signals).batches]
+            taken = take(story, event.signals)
+            elements = [(0, PackedBatch.of(one)) for one in taken.batches]
+            elements += [(0, PackedBatch.of(one, "tick")) for one in taken.controls]
             stream.add_elements(TimestampedValue(one, _timestamp(one[1].earliest)) for one in elements)
         elif isinstance(event, Watermark):
             due = (*(tick for tick in woken if tick <= event.time), event.time)
@@ -94,6 +96,10 @@ def _stream(story: Story, woken: Sequence[int]) -> TestStream:
 
 def _of_groups(element: ShardBatch) -> bool:
     return of_group(element[1].open())
+
+
+def _of_nobody(element: ShardBatch) -> bool:
+    return of_nobody(element[1].open())
 
 
 def _of_subscribers(element: ShardBatch) -> bool:

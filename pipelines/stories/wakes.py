@@ -43,17 +43,20 @@ def awake(story: Story) -> Awake:
 
 
 class _Stages:
-    """What wakes on its own; decisions wake with what these tell them."""
+    """What wakes on its own; decisions wake with what these tell them, and with what they are told of everybody."""
 
     def __init__(self, story: Story) -> None:
         self._story, plans = story, load_contexts(story.versions)
         self._feeds = watch(story.playbook)
         self._subscribers, self._groups = (Levels(plans, of) for of in ((SUBSCRIBER,), GROUPS))
         self._taken, self._refused, self._counts = 0, 0, Counter[str]()
+        self._controls = set[int]()
 
     def hold(self, signals: Sequence[Signal]) -> None:
         taken = take(self._story, signals)
-        self._taken += taken.signals
+        self._taken += taken.signals + taken.everybody
+        self._counts["applied"] += taken.everybody
+        self._controls.update(tick for batch in taken.controls for tick in batch["tick"].to_pylist())
         self._refused += taken.rejected
         self._feeds.hear(taken.batches)
         self._share(taken.batches)
@@ -65,10 +68,11 @@ class _Stages:
     @property
     def wake(self) -> int | None:
         ticks = (one.wake for one in (self._feeds, self._subscribers, self._groups))
-        return min((tick for tick in ticks if tick is not None), default=None)
+        return min((*(tick for tick in ticks if tick is not None), *self._controls), default=None)
 
     def advance(self, tick: int) -> None:
         """Advance those that have something to do at the next tick."""
+        self._controls -= {one for one in self._controls if one <= tick}
         if self._feeds.wake == tick:
             self._share([*self._feeds.turns(tick)])
         if self._subscribers.wake == tick:

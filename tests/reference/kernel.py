@@ -52,7 +52,7 @@ class Kernel:
             self.evidence[self.transitions[-1]] = row["evidence"] and json.loads(row["evidence"])
         self.stats += advanced.outputs.stats.to_batches()
         self.triggers += map(_trigger, advanced.outputs.triggers.to_pylist())
-        for row in (row for batch in advanced.facts for row in batch.to_pylist()):
+        for row in (row for batch in advanced.facts if is_fact(batch) for row in batch.to_pylist()):
             if row["segment"] == f"{row['root_kind']}.{TOO_LARGE}":
                 assert row["subject"] == row["root"]
                 self.sizes.add((row["root_kind"], row["root"], row["tick"], row["member"]))
@@ -68,6 +68,11 @@ class Kernel:
         for row in (row for table in erased.transitions for row in table.to_pylist()):
             self.transitions.append(transition(row))
             self.evidence[self.transitions[-1]] = None
+
+
+def is_fact(batch: pa.RecordBatch) -> bool:
+    """Tell facts from notices."""
+    return batch.schema.metadata[b"signal"] == b"fact"
 
 
 def batches(plan: ContextPlan, signals: Iterable[Signal]) -> list[pa.RecordBatch]:

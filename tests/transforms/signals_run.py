@@ -20,9 +20,10 @@ PAYLOAD = ("mb", "kind")
 
 @dataclass
 class Outcome:
-    """What came out: signals with their shard, rejected rows, and the counters."""
+    """What came out: signals and notices about everybody with their shard, rejected rows, and the counters."""
 
     signals: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    controls: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -35,26 +36,39 @@ class Outcome:
         return sorted(row["id"] for _, row in self.signals)
 
 
-def run_signals(patterns: Sequence[str | Path], *, shards: int = 3, as_of: int = 10_000, **config: Any) -> Outcome:
-    """Read usage files and parse them."""
+def run_signals(
+    patterns: Sequence[str | Path],
+    *,
+    signal: str = "usage",
+    payload: Sequence[str] = PAYLOAD,
+    controls: pa.Schema | None = None,
+    shards: int = 3,
+    as_of: int = 10_000,
+    **config: Any,
+) -> Outcome:
+    """Read files of one signal and parse them."""
     outcome = Outcome()
-    source = Source(contract("usage"), SourceConfig.model_validate(config))
+    source = Source(contract(signal), SourceConfig.model_validate(config))
     pipeline = beam.Pipeline(FnApiRunner())
-    read = pipeline | ReadSignals(source=source, patterns=[str(path) for path in patterns], payload=PAYLOAD)
+    read = pipeline | ReadSignals(source=source, patterns=[str(path) for path in patterns], payload=payload)
     parsed = read.blocks | ParseSignals(
-        sources={"usage": source},
-        payloads={"usage": PAYLOAD},
+        sources={signal: source},
+        payloads={signal: payload},
         kinds=frozenset({"subscriber"}),
         earliest=0,
         as_of=as_of,
         max_ahead=0,
+        tick=60_000,
+        controls=controls,
         shards=shards,
     )
     assert parsed.signals.element_type == beam.typehints.Tuple[int, PackedBatch]
     assert parsed.rejected.element_type == read.blocks.element_type == read.rejected.element_type == pa.RecordBatch
     signals = _collected(parsed.signals, "Signals")
     rejected = _collected((read.rejected, parsed.rejected) | beam.Flatten(), "Rejected")
+    told = _collected(parsed.controls, "Controls")
     result = pipeline.run()
+    outcome.controls = [(shard, row) for shard, packed in told for row in packed.open().to_pylist()]
     for shard, packed in signals:
         rows = packed.open().to_pylist()
         assert (packed.earliest, packed.latest) == (min(row["time"] for row in rows), max(row["time"] for row in rows))

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from schemas.contracts import contract
 from schemas.errors import LoadErrors
-from schemas.records import REJECTED
+from schemas.records import EVERYBODY, REJECTED
 from schemas.sources import Source, SourceConfig
 from tests.transforms.parsing.avro_files import block, header, records
 from tests.transforms.signals_run import run_signals
 from transforms.arrays.hashing import shard_of
+from transforms.compiler.notices import Notice
 from transforms.parse_signals import ParseSignals
 from transforms.shell.pseudonym_key import KEY_VARIABLE
 
@@ -130,7 +131,31 @@ def test_pseudonyms_need_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [row["payload"] for row in outcome.rejected] == [None]
 
 
+CONTROL = ("action", "scope", "target")
+PAUSED: dict[str, Any] = {"id": "1", "time": 5, "subject": "*", "action": "pause", "scope": "everything"}
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("hidden", [{}, {"pseudonymise": ["subject"]}])
+def test_a_control_about_everybody_is_about_no_subject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool, hidden: dict[str, Any]
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "k" * 16)
+    rows = [PAUSED, {**PAUSED, "id": "2", "subject": "a"}, {**PAUSED, "id": "3", "time": 7}]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    schema = Notice("control", CONTROL, CONTROL[1:]).schema(contract("control")) if told else None
+    outcome = run_signals([tmp_path / "x.jsonl"], signal="control", payload=CONTROL, controls=schema, **hidden)
+    assert outcome.ids() == ["2"]
+    assert (outcome.signals[0][1]["subject"] == "a") == (not hidden)
+    found = sorted((shard, row["id"], row["root"], row["tick"], row["action"]) for shard, row in outcome.controls)
+    every = [(shard, name, EVERYBODY, 60_000, "pause") for shard in range(3) for name in "13"]
+    assert found == (every if told else [])
+    assert outcome.counts == {"in": 3, "parsed": 3, "rejected": 0, "applied": 2}
+
+
 def test_shards_are_checked() -> None:
     sources = {"usage": Source(contract("usage"), SourceConfig())}
     with pytest.raises(ValueError, match="shards must be at least 1"):
-        ParseSignals(sources=sources, payloads={}, kinds=frozenset(), earliest=0, as_of=0, max_ahead=0, shards=0)
+        ParseSignals(
+            sources=sources, payloads={}, kinds=frozenset(), earliest=0, as_of=0, max_ahead=0, tick=60_000, shards=0
+        )

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import polars as pl
+import pyarrow as pa
 
 from schemas.playbook_levels import MEMBERS
 from transforms.compiler.definitions import Derived, Feature, Measure, Moment, Name, Segment, Stratum
+from transforms.compiler.notices import Notice
 from transforms.compiler.steps import MADE, WITHOUT, Step
 from transforms.context.grid import EVER, Grid
 
@@ -23,6 +25,7 @@ class SignalPlan:
         ordered: Whether ties of time matter (first, last, latest), so that source and id are kept.
         passed: The columns that are told to groups, or that a group is told, with `source` and `id` where they matter;
             None if nobody is told of the rows.
+        noticed: The columns that contact roots are told; empty if they are not told of the signal.
         by_member: Whether the state keeps rows of a group apart by the member that they are of.
         steps: Its parts in sequences, each with the key of its sequence.
     """
@@ -34,6 +37,7 @@ class SignalPlan:
     ordered: bool
     steps: tuple[tuple[str, Step], ...] = ()
     passed: frozenset[str] | None = None
+    noticed: tuple[str, ...] = ()
     by_member: bool = False
 
     @property
@@ -123,6 +127,8 @@ class ContextPlan:
         announced_segments: The segments that offers for other levels read.
         roles: By trigger of a group, the order of roles in which a recipient is looked for.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
+        notices: The signals that contact roots are told of, by type.
+        notice_schemas: The columns of their batches.
         members: The features of a group's members; empty for subscribers.
         forwards: What goes to groups, one for each kind that the playbook is about; subscribers' only.
         erased_for: For how long nothing is taken in about a subject that was erased, milliseconds.
@@ -146,11 +152,18 @@ class ContextPlan:
     announced_segments: frozenset[str] = frozenset()
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contacts_matter: int = 0
+    notices: Mapping[str, Notice] = field(default_factory=dict)
+    notice_schemas: Mapping[str, pa.Schema] = field(default_factory=dict)
     members: tuple[Feature, ...] = ()
     forwards: tuple[Forward, ...] = ()
     erased_for: int = 0
     effective_from: int | None = None
     keys: Mapping[Name, str] = field(default_factory=dict)
+
+    @property
+    def contacts_kept(self) -> int:
+        """How old contacts may be, by event time, of which a new contact root is told, milliseconds."""
+        return self.contacts_matter + self.allowed_lateness
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:

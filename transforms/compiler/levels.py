@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from schemas.contracts import Contract
 from schemas.errors import LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, MEMBERS
@@ -14,6 +15,7 @@ from transforms.compiler.context_plan import ContextPlan, Forward, Record, Signa
 from transforms.compiler.definitions import Feature, Measure
 from transforms.compiler.features import MEMBERSHIP, SUBSCRIBER
 from transforms.compiler.keys import definition_keys
+from transforms.compiler.notices import Notice, notices_of, unfit_contracts
 from transforms.compiler.profiles import PROFILE
 from transforms.compiler.references import references, texts_of
 from transforms.compiler.strata import behind
@@ -22,12 +24,16 @@ ROLES = ("primary", "owner", "member", "employee")
 """The order in which a group's recipient is looked for; other roles come last."""
 
 
-def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, ContextPlan]:
-    """Return the plans with the records that they share, and with what subscribers tell groups.
+def joined(
+    playbook: Playbook, plans: Mapping[str, ContextPlan], contracts: Mapping[str, Contract]
+) -> dict[str, ContextPlan]:
+    """Return the plans with the records that they share, and with what subscribers tell groups, and contact roots.
 
     Raises:
-        LoadErrors: a name has different types at two levels.
+        LoadErrors: a name has different types at two levels; a contract of one's own is not what the policy reads.
     """
+    if errors := unfit_contracts(playbook, contracts):
+        raise LoadErrors(errors)
     record = _record(playbook, plans)
     subscriber = plans[SUBSCRIBER]
     forwards = tuple(_forward(plans[kind]) for kind in GROUPS if kind in plans)
@@ -48,11 +54,30 @@ def joined(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> dict[str, Co
         )
         for kind, plan in every.items()
     }
+    notices = notices_of(playbook)
+    made = {kind: noticing(plan, notices, contracts) for kind, plan in made.items()}
     keys = definition_keys(made[SUBSCRIBER], {})
     return {
         kind: replace(plan, keys=keys if kind == SUBSCRIBER else definition_keys(plan, keys))
         for kind, plan in made.items()
     }
+
+
+def noticing(plan: ContextPlan, notices: Mapping[str, Notice], contracts: Mapping[str, Contract]) -> ContextPlan:
+    """Return a plan that takes what contact roots are told of signals.
+
+    Args:
+        plan: Of any level; it has these signals.
+        notices: By signal type.
+        contracts: Of the signals; columns that they lack are not taken.
+    """
+    signals = {**plan.signals}
+    for name, notice in notices.items():
+        taken = [column for column in notice.columns if column in contracts[name].payload]
+        columns = tuple(sorted({*signals[name].columns, *taken}))
+        signals[name] = replace(signals[name], columns=columns, noticed=("source", "id", *taken))
+    schemas = {name: notice.schema(contracts[name]) for name, notice in notices.items()}
+    return replace(plan, signals=signals, notices=notices, notice_schemas=schemas)
 
 
 def columns_read(plans: Mapping[str, ContextPlan]) -> dict[str, tuple[str, ...]]:

@@ -55,7 +55,7 @@ def _plans(playbook: Playbook, grid: Grid) -> dict[str, ContextPlan]:
         members = _lasting(level, scope) if kind == SUBSCRIBER else members
     if wrong.errors:
         raise wrong
-    return joined(playbook, plans)
+    return joined(playbook, plans, known)
 
 
 def scope_of(plan: ContextPlan) -> Scope:

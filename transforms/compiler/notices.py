@@ -1,23 +1,26 @@
 """What contact roots are told of signals that the policy reads: notices."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, get_args
 
+import polars as pl
 import pyarrow as pa
 
-from schemas.contracts import Contract
+from schemas.contracts import Contract, Field, contract
+from schemas.errors import LoadError
 from schemas.playbook import Playbook
 from schemas.playbook_offers import Message
 from schemas.records import NOTICE
 from transforms.compiler.references import references
 
+CONTROL = "control"
 MESSAGES: tuple[str, ...] = get_args(Message)
 
 KEYS: Mapping[str, tuple[str, ...] | None] = {
     "consent": ("purpose", "channel"),
     "profile": (),
     "ticket": ("ticket_id",),
-    "control": ("scope", "target"),
+    CONTROL: ("scope", "target"),
     "contact": None,
     "outcome": None,
 }
@@ -38,29 +41,69 @@ class Notice(NamedTuple):
     key: tuple[str, ...] | None
 
     def schema(self, contract: Contract) -> pa.Schema:
-        """Return the columns of a batch of notices."""
-        fields = [pa.field(name, contract.by_name[name].type) for name in self.columns]
+        """Return the columns of a batch of notices; what a contract of one's own lacks is NULL in all rows."""
+        known = _built_in(self.signal) | contract.by_name
+        fields = [pa.field(name, known[name].type) for name in self.columns if name in known]
         return pa.schema([*NOTICE, *fields], NOTICE.metadata | {b"of": self.signal.encode()})
+
+    def latest(self, rows: pl.DataFrame, *of: str) -> pl.DataFrame:
+        """Return the rows that hold, for each `of` and key: the last by (time, withdrawn first, source, id); else all.
+
+        Args:
+            rows: Columns time, source, id, the payload and `of`.
+            of: Whose rows they are.
+        """
+        if self.key is None:
+            return rows
+        rank = [pl.col("state").ne_missing("withdrawn")] if self.signal == "consent" else []
+        ordered = rows.sort("time", *rank, "source", "id", maintain_order=True)
+        return ordered.unique([*of, *self.key], keep="last", maintain_order=True)
 
 
 def notices_of(playbook: Playbook) -> dict[str, Notice]:
     """Return what the policy of a playbook reads, by signal type; nothing where it makes no offers."""
     if not playbook.offers:
         return {}
-    return {one.signal: one for one in _every(playbook) if one.signal in playbook.signals}
+    read = {name: columns for name, columns in _every(playbook) if name in playbook.signals}
+    return {name: Notice(name, columns, KEYS[name]) for name, columns in read.items()}
 
 
-def _every(playbook: Playbook) -> Iterator[Notice]:
+def notices_of_all(playbooks: Iterable[Playbook]) -> dict[str, Notice]:
+    """Return what the policy of some version of a playbook reads, by signal type, with all columns that any reads."""
+    found: dict[str, Notice] = {}
+    for name, notice in (item for book in playbooks for item in notices_of(book).items()):
+        before = found.setdefault(name, notice).columns
+        found[name] = notice._replace(columns=tuple(dict.fromkeys((*before, *notice.columns))))
+    return found
+
+
+def unfit_contracts(playbook: Playbook, contracts: Mapping[str, Contract]) -> list[LoadError]:
+    """Return which columns that the policy reads are of another type in contracts of one's own."""
+    errors = []
+    for name, notice in notices_of(playbook).items():
+        theirs, ours = contracts[name].by_name, _built_in(name)
+        for column in notice.columns:
+            if column in theirs and column in ours and theirs[column].type != ours[column].type:
+                message = f"the policy reads `{column}` of `{name}`, which is {theirs[column].type} in its contract"
+                errors.append(playbook.error(("signals",), message, hint=f"make it {ours[column].type}"))
+    return errors
+
+
+def _every(playbook: Playbook) -> Iterator[tuple[str, tuple[str, ...]]]:
     if any(playbook.basis_of(message) != "contract" for message in MESSAGES):
-        yield Notice("consent", ("purpose", "channel", "state", "valid_until"), ("purpose", "channel"))
-    yield Notice("profile", ("zone", "channels"), ())
+        yield "consent", ("purpose", "channel", "state", "valid_until")
+    yield "profile", ("zone", "channels")
     if playbook.policy.no_sales_while:
-        yield Notice("ticket", _ticket_columns(playbook), ("ticket_id",))
-    yield Notice("control", ("action", "scope", "target"), ("scope", "target"))
-    yield Notice("contact", ("decision_id", "offer", "family", "message", "channel", "state"), None)
-    yield Notice("outcome", ("decision_id", "offer", "channel", "result"), None)
+        yield "ticket", _ticket_columns(playbook)
+    yield CONTROL, ("action", "scope", "target")
+    yield "contact", ("decision_id", "offer", "family", "message", "channel", "state")
+    yield "outcome", ("decision_id", "offer", "channel", "result")
 
 
 def _ticket_columns(playbook: Playbook) -> tuple[str, ...]:
     read = set().union(*(references(text, playbook.let) for text in (playbook.policy.no_sales_while or {}).values()))
-    return ("ticket_id", *sorted(read - {"ticket_id"}))
+    return ("ticket_id", *sorted(read - {"ticket_id", *NOTICE.names}))
+
+
+def _built_in(signal: str) -> dict[str, Field]:
+    return contract(signal).by_name

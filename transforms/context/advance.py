@@ -31,7 +31,8 @@ class Advanced:
 
     Attributes:
         outputs: Triggers, transitions, contexts and rejected rows.
-        facts: What contact roots are told of memberships, as `schemas.records.FACT`.
+        facts: What contact roots are told: of memberships, as `schemas.records.FACT`; of signals that the policy reads,
+            as `schemas.records.NOTICE` and the payload, each type apart.
         forwarded: What subscribers forward to their groups, as signal batches about these.
         counts: Rows applied, of these late; duplicates; rejected; pending.
         waiting: Rows of later ticks, to be given again.
@@ -122,6 +123,7 @@ def advance_memory(
     if upto % plan.grid.tick or (memory.closed is not None and upto <= memory.closed):
         raise ValueError(f"cannot advance to {upto}: it must be a tick after {memory.closed}")
     run = _begin(plan, memory, signals, upto, options)
+    notices = run.routing.notices(run.span)
     run.points = evaluation_points(run)
     run_conditions(run)
     note_changes(run)
@@ -130,7 +132,7 @@ def advance_memory(
     _note_wakes(run, stats)
     _commit(run)
     made, addressed = outputs(run, left, stats)
-    facts = run.routing.facts(run.changes, run.span, run.migration)
+    facts = run.routing.facts(run.changes, run.span, run.migration) + notices
     forwarded = run.routing.forward(run.features, run.changes, run.points, addressed)
     run.routing.commit(addressed, forwarded)
     return _advanced(run, made, facts, forwarded.batches)

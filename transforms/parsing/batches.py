@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 
 from schemas.contracts import Contract
 from schemas.playbook_levels import GROUPS
+from schemas.records import EVERYBODY
 from schemas.sources import Source
 from transforms.arrays.dtypes import Ints
 from transforms.arrays.hashing import shard_of
+from transforms.compiler.notices import CONTROL
 from transforms.parsing.checks import check_field, check_time
 from transforms.parsing.identity import content_ids, pseudonyms
 from transforms.parsing.mapping import Mapper
@@ -124,9 +126,17 @@ def _identify(columns: dict[str, pa.Array], intent: Intent) -> None:
     """Hide what must be hidden, then make the ids that the source lacks."""
     for name in intent.source.config.pseudonymise:
         if name in columns:
-            columns[name] = pseudonyms(columns[name], intent.key)
+            columns[name] = _hidden(name, columns[name], intent)
     if intent.source.config.without_id:
         columns["id"] = content_ids(columns)
+
+
+def _hidden(name: str, values: pa.Array, intent: Intent) -> pa.Array:
+    """Return the pseudonyms of a field's values; whom a control for all is about is no name."""
+    hidden = pseudonyms(values, intent.key)
+    if (intent.source.contract.name, name) != (CONTROL, "subject"):
+        return hidden
+    return pc.if_else(pc.equal(values, EVERYBODY), EVERYBODY, hidden)
 
 
 def _batch(columns: Mapping[str, pa.Array], kind: str, intent: Intent, rows: Bools | None) -> pa.RecordBatch:

@@ -14,8 +14,9 @@ from schemas.versions import Versions
 from transforms.compiler.consents import CONSENT
 from transforms.compiler.context_plan import ContextPlan, Record
 from transforms.compiler.features import SUBSCRIBER, signal_plan
-from transforms.compiler.levels import columns_read
+from transforms.compiler.levels import columns_read, noticing
 from transforms.compiler.load import contracts, load_plans
+from transforms.compiler.notices import CONTROL, notices_of_all
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.compiler.offer_plan import offers_for
 from transforms.compiler.profiles import PROFILE
@@ -48,6 +49,11 @@ class ContextPlans:
             for signal, columns in columns_read(plans).items():
                 read.setdefault(signal, set()).update(columns)
         return {signal: tuple(sorted(columns)) for signal, columns in read.items()}
+
+    @property
+    def controls(self) -> pa.Schema | None:
+        """The columns of notices of `control` signals; None where no contact root is told of these."""
+        return self.plans[0][SUBSCRIBER].notice_schemas.get(CONTROL)
 
     def advance(
         self,
@@ -124,12 +130,13 @@ def load_contexts(versions: Versions, grid: Grid | None = None) -> ContextPlans:
     plans = [load_plans(book, grid) for book in versions.playbooks]
     if len(plans) == 1:
         return ContextPlans(versions, tuple(plans))
-    record = _record(versions, plans)
+    record, notices, known = _record(versions, plans), notices_of_all(versions.playbooks), contracts_of(versions)
     joined = (
         {level: _joined(plan, [other[level] for other in plans], record) for level, plan in of_version.items()}
         for of_version in plans
     )
-    return ContextPlans(versions, tuple(joined))
+    told = ({level: noticing(plan, notices, known) for level, plan in of_version.items()} for of_version in joined)
+    return ContextPlans(versions, tuple(told))
 
 
 @lru_cache(maxsize=16)
@@ -164,6 +171,16 @@ def contracts_of(versions: Versions) -> dict[str, Contract]:
     return found
 
 
+def notice_schemas(versions: Versions) -> dict[str, pa.Schema]:
+    """Return the columns of the batches of notices that contact roots get under all versions, by signal type.
+
+    Raises:
+        LoadErrors: as `contracts_of`.
+    """
+    known = contracts_of(versions)
+    return {name: notice.schema(known[name]) for name, notice in notices_of_all(versions.playbooks).items()}
+
+
 def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> ContextPlan:
     """Return a plan that takes the signals of all versions, and keeps the profile and consent that any reads.
 
@@ -174,7 +191,9 @@ def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> 
         every = (feature for other in plans for feature in other.features if feature.name.startswith(f"{name}."))
         fields = {feature.name: replace(feature, deadlines=()) for feature in every}
         mine = {feature.name: feature for feature in signals[name].features}
-        signals[name] = signal_plan(plan.level, name, (fields | mine).values())
+        kept = signal_plan(plan.level, name, (fields | mine).values())
+        columns = tuple(sorted({*kept.columns, *signals[name].columns}))
+        signals[name] = replace(kept, columns=columns, passed=signals[name].passed, steps=signals[name].steps)
     contacts_matter = max(other.contacts_matter for other in plans)
     return replace(plan, signals=signals, record=record, contacts_matter=contacts_matter)
 

@@ -23,7 +23,8 @@ def test_only_what_is_read_is_kept() -> None:
     plan = load_plan(parse_playbook(BOOK.format(condition="profile.language = 'fi'")))
     read = ["tariff", "language", "birth_year", "has_fixed"]
     assert [feature.name for feature in plan.features] == ["n", *(f"profile.{name}" for name in read)]
-    assert plan.signals["profile"].columns == tuple(sorted(read))
+    told = ["channels", "zone"]  # to contact roots
+    assert plan.signals["profile"].columns == tuple(sorted([*read, *told]))
     assert plan.needed == {"n", "profile.language"}
 
 

@@ -16,7 +16,7 @@ from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints, keys_in
 from transforms.context.features.windows import Features
 from transforms.context.grid import Span
-from transforms.context.groups import facts, forwarding, recipients
+from transforms.context.groups import facts, forwarding, notices, recipients
 from transforms.context.groups.forwarding import Forwarded
 from transforms.context.groups.identity import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
@@ -51,10 +51,16 @@ class GroupRouting:
     Attributes:
         leaves: Which members leave groups in the span: code, member, tick.
         asked: Keys of subjects and ticks whose context somebody asks for.
+        plan: The level's plan.
+        memory: What the shard remembers.
+        ingested: What became of the signals.
     """
 
     leaves: pl.DataFrame
     asked: Ints
+    plan: ContextPlan
+    memory: ShardState
+    ingested: Ingested
 
     def ignores(self, points: EvaluationPoints) -> Bools:
         """Tell at which pairs a group is ignored because it is too large."""
@@ -74,6 +80,10 @@ class GroupRouting:
         """Return what contact roots are told, as `schemas.records.FACT`; of all that is new to them, if a plan is."""
         return []
 
+    def notices(self, span: Span) -> list[pa.RecordBatch]:
+        """Return what contact roots are told of signals, as `schemas.records.NOTICE` and the payload."""
+        return notices.of_own_roots(self.plan, self.memory, self.ingested, span)
+
     def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
         """Keep what later calls need, after all else."""
 
@@ -82,9 +92,6 @@ class GroupRouting:
 class _Members(GroupRouting):
     """A call of subscribers who may be in groups."""
 
-    plan: ContextPlan
-    memory: ShardState
-    ingested: Ingested
     identity: Identity
 
     def address(self, triggers: pl.DataFrame) -> Addressed:
@@ -104,6 +111,9 @@ class _Members(GroupRouting):
     def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:
         return facts.of_subscribers(self.plan, self.memory, self.identity, changes, migration)
 
+    def notices(self, span: Span) -> list[pa.RecordBatch]:
+        return notices.of_subscribers(self.plan, self.memory, self.identity, self.ingested, span)
+
     def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
         others = {name: table for name, table in self.memory.groups.items() if not name.startswith(FORWARDED)}
         self.memory.groups = {**others, **addressed.kept, **forwarded.kept}
@@ -113,8 +123,6 @@ class _Members(GroupRouting):
 class _Group(GroupRouting):
     """A call of groups."""
 
-    plan: ContextPlan
-    memory: ShardState
     people: pl.DataFrame
     sizes: pl.DataFrame
 
@@ -142,9 +150,9 @@ def group_routing(plan: ContextPlan, memory: ShardState, ingested: Ingested, spa
         new = people.filter(pl.col("tick") >= span.first)
         turns = pl.concat([new.select("code", "tick"), sizes.select("code", "tick")])
         asked = keys_in(plan.grid, turns)
-        return _Group(leaves_of(people), asked, plan, memory, people, sizes)
+        return _Group(leaves_of(people), asked, plan, memory, ingested, people, sizes)
     if not plan.forwards:
-        return GroupRouting(NOBODY, nothing)
+        return GroupRouting(NOBODY, nothing, plan, memory, ingested)
     identity = identify(memory, memberships, plan.allowed_lateness, plan.min_confidence)
     ingested.counts.update(contradictory=identity.contradictory, doubtful=identity.doubtful)
     return _Members(NOBODY, forwarding.joins(plan, identity), plan, memory, ingested, identity)

@@ -35,6 +35,8 @@ class Ingested:
         late: Codes of the subjects of which a late row was applied.
         new: Code and first tick of each subject that was unknown.
         applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
+        noticed: Per signal that contact roots are told of: the subjects' own rows applied, with code, time and the
+            columns noticed.
         steps: Rows that play a part in sequences.
         rows: Per signal, what was added to the rows of the memory.
         seen: What was added to the ids that it has seen.
@@ -47,6 +49,7 @@ class Ingested:
     late: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     new: tuple[Ints, Ints] = field(default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64)))
     applied: dict[str, pl.DataFrame] = field(default_factory=dict)
+    noticed: dict[str, pl.DataFrame] = field(default_factory=dict)
     steps: dict[StepKey, pl.DataFrame] = field(default_factory=dict)
     rows: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
     seen: list[pl.DataFrame] = field(default_factory=list)
@@ -136,6 +139,7 @@ def _apply(
         *signal.columns,
         *signal.reads,
         *(signal.passed or ()),
+        *signal.noticed,
         *signal.tiebreakers,
         *signal.whose,
     }
@@ -155,6 +159,8 @@ def _apply(
         ingested.applied[signal.signal] = frame.select("code", "time", *sorted(signal.passed), late=pl.Series(late))
     ingested.late = np.concatenate([ingested.late, codes[late]])
     if not _passed_on(table):
+        if signal.noticed:
+            ingested.noticed[signal.signal] = frame.select("code", "time", *signal.noticed)
         ingested.counts["applied"] += len(times)
         ingested.counts["late"] += int(late.sum())
     return codes, times

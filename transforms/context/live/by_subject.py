@@ -19,7 +19,7 @@ from transforms.context.live.subject_table import Chosen, SubjectTable, Taken
 from transforms.context.state.shard_state import ShardState
 from transforms.context.state.wakes import Wakes
 
-KINDS = ("rows", "panes", "values", "steps", "fading", "groups")
+KINDS = ("rows", "panes", "values", "steps", "fading", "groups", "notices")
 SINGLE = ("seen", "members", "moments")
 ADDED_TO = ("rows", "panes", "values", "seen")
 """Kinds of tables to which a call only adds; those of others it makes anew for the subjects that it advances."""
@@ -99,7 +99,8 @@ class BySubject:
                 self._add(("rows", name), codes, added)
         self._add(("seen", ""), codes, made.ingested.seen)
         named = after.named()
-        remade = {(kind, name): one for kind in ("steps", "fading", "groups") for name, one in named[kind].items()}
+        kinds = [kind for kind in KINDS if kind not in ADDED_TO]
+        remade = {(kind, name): one for kind in kinds for name, one in named[kind].items()}
         remade |= {("members", ""): after.members, ("moments", ""): after.moments}
         remade |= {("rows", name): table for name, table in after.rows.items() if name == MEMBERS}
         self._replace(chosen, codes, remade)

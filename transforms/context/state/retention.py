@@ -44,14 +44,18 @@ def prune(plan: ContextPlan, memory: ShardState) -> None:
             _keep(memory.panes, PaneKey(name, pane), starts[pane])
             for key in [key for key in memory.values if (key.signal, key.pane) == (name, pane)]:
                 _keep(memory.values, key, starts[pane])
+    for name, notice in plan.notices.items():
+        if notice.key is None:
+            _keep(memory.notices, name, memory.closed - plan.contacts_kept)
+    memory.notices = {name: table for name, table in memory.notices.items() if name in plan.notices and table.height}
     memory.seen = memory.seen.filter(pl.col("time") + plan.dedup_horizon >= memory.closed)
 
 
 def known(memory: ShardState) -> Bools:
-    """Tell of each subject whether anything but ids is left of it."""
+    """Tell of each subject whether anything but ids, and what is kept for another contact root, is left of it."""
     found = np.zeros(memory.subjects.height, bool)
     going = memory.moments.filter(pl.col("since").is_not_null())
-    named = [table for tables in memory.named().values() for table in tables.values()]
+    named = [table for kind, tables in memory.named().items() for table in tables.values() if kind != "notices"]
     for table in [*named, memory.members, going]:
         found[table["code"].to_numpy()] = True
     return found

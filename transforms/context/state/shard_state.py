@@ -83,6 +83,8 @@ class ShardState:
         fading: Per hash of a derived value's definition, what is left of it; see `fading.KEPT`.
         down: The feeds that are down: type of signal and source.
         groups: What is known of who is in which group; see `identity.KEPT`, `people.KEPT` and `sizes.KEPT`.
+        notices: Per signal that contact roots are told of, what a new root of a subscriber would be told: code, time,
+            source, id, payload; sorted by these.
     """
 
     closed: int | None = None
@@ -101,6 +103,7 @@ class ShardState:
     steps: Steps = field(default_factory=dict)
     fading: Tables[str] = field(default_factory=dict)
     groups: Tables[str] = field(default_factory=dict)
+    notices: Tables[str] = field(default_factory=dict)
 
     def coded(self) -> list[pl.DataFrame]:
         """Return every table that has a column `code`."""
@@ -177,6 +180,7 @@ class ShardState:
             "steps": self.steps,
             "fading": self.fading,
             "groups": self.groups,
+            "notices": self.notices,
         }
 
     def change(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> None:

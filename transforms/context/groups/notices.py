@@ -1,0 +1,112 @@
+"""What contact roots are told of signals that the policy reads: each at its tick, and again who is new to a root."""
+
+from typing import cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.records import NOTICE
+from transforms.arrays.plain_arrow import plain
+from transforms.compiler.context_plan import ContextPlan
+from transforms.context.grid import Span
+from transforms.context.groups.identity import Identity
+from transforms.context.groups.roots import groups_at, root_changes, root_of
+from transforms.context.ingest.ingest import Ingested
+from transforms.context.state.shard_state import ShardState
+
+_ORDER = ("code", "time", "source", "id")
+
+
+def of_own_roots(plan: ContextPlan, memory: ShardState, ingested: Ingested, span: Span) -> list[pa.RecordBatch]:
+    """Tell groups, and subscribers where a playbook knows no groups, of their own signals.
+
+    Args:
+        plan: The level's plan; `notices` says of which.
+        memory: Has the ids.
+        ingested: What became of the signals.
+        span: The ticks of the call.
+    """
+    told = []
+    for name in (name for name in plan.notices if name in ingested.noticed):
+        rows, ids = _news(plan, name, ingested, span), memory.subjects["subject"]
+        own = rows.with_columns(ids.gather(rows["code"]).alias("root"), root_kind=pl.lit(plan.level))
+        told += _batches(plan, name, ids, own)
+    return told
+
+
+def of_subscribers(
+    plan: ContextPlan, memory: ShardState, identity: Identity, ingested: Ingested, span: Span
+) -> list[pa.RecordBatch]:
+    """Tell the contact root of a subscriber of its signals; a new root of all that is kept of earlier ones, too.
+
+    Args:
+        plan: The subscribers' plan; `notices` says of which.
+        memory: Has the ids; what is kept is changed in place.
+        identity: Who is in which group.
+        ingested: What became of the signals.
+        span: The ticks of the call.
+    """
+    told, ids = [], memory.subjects["subject"]
+    moves = _moves(plan, memory, identity) if plan.notices else pl.DataFrame()
+    for name, notice in plan.notices.items():
+        news = _news(plan, name, ingested, span)
+        if news.is_empty() and moves.is_empty():
+            continue
+        every = pl.concat([_kept(plan, name, memory), news])
+        codes, ticks = news["code"].to_numpy(), news["tick"].to_numpy()
+        own = news.hstack(root_of(groups_at(identity.stays, codes, ticks - 1), ids[codes]))
+        again = _again(plan, name, every, moves)
+        told += _batches(plan, name, ids, pl.concat([own, again.select(own.columns)]))
+        memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_ORDER)
+    return told
+
+
+def _news(plan: ContextPlan, name: str, ingested: Ingested, span: Span) -> pl.DataFrame:
+    """Return the rows of a call, with the tick from which each acts."""
+    rows = _shaped(plan, name, ingested.noticed.get(name))
+    ticks = np.maximum(plan.grid.after(rows["time"].to_numpy()), span.first)
+    return rows.with_columns(tick=pl.Series(ticks, dtype=pl.Int64))
+
+
+def _kept(plan: ContextPlan, name: str, memory: ShardState) -> pl.DataFrame:
+    """Return what acted before the call."""
+    return _shaped(plan, name, memory.notices.get(name)).with_columns(tick=pl.lit(-1, pl.Int64))
+
+
+def _shaped(plan: ContextPlan, name: str, rows: pl.DataFrame | None) -> pl.DataFrame:
+    """Return rows with code, time, source, id and the payload of a notice, NULL where they have no such column."""
+    none = cast(pl.DataFrame, pl.from_arrow(plan.notice_schemas[name].empty_table()))
+    payload = none.columns[len(NOTICE) :]
+    shape = none.select("time", "source", "id", *payload).insert_column(0, pl.Series("code", [], pl.Int64))
+    return shape if rows is None else pl.concat([shape, rows], how="diagonal").select(shape.columns)
+
+
+def _moves(plan: ContextPlan, memory: ShardState, identity: Identity) -> pl.DataFrame:
+    """Return at which ticks subscribers have another contact root than at the tick before: code, tick and the root."""
+    ids, stays, tick = memory.subjects["subject"], identity.stays, plan.grid.tick
+    changes = root_changes(stays, ids, identity.since)
+    turns = changes.select("code", tick=pl.Series(plan.grid.after(changes["time"].to_numpy()), dtype=pl.Int64))
+    turns = turns.unique(maintain_order=True)
+    codes, times = turns["code"].to_numpy(), turns["tick"].to_numpy() - 1
+    now, before = (root_of(groups_at(stays, codes, at), ids[codes]) for at in (times, times - tick))
+    return turns.hstack(now).filter((now != before).select(pl.any_horizontal(pl.all())).to_series())
+
+
+def _again(plan: ContextPlan, name: str, every: pl.DataFrame, moves: pl.DataFrame) -> pl.DataFrame:
+    """Return what a new contact root is told of what acted before: the latest by key, or what may still matter."""
+    acts = every.select("code", "time", acts="tick").with_row_index("row")
+    pairs = moves.join(acts, "code", maintain_order="left").filter(pl.col("acts") < pl.col("tick"))
+    notice = plan.notices[name]
+    if notice.key is None:
+        pairs = pairs.filter(pl.col("time") >= pl.col("tick") - plan.contacts_kept)
+    rows = every[pairs["row"]].with_columns(pairs.select("tick", "root_kind", "root"))
+    return notice.latest(rows, "code", "tick")
+
+
+def _batches(plan: ContextPlan, name: str, ids: pl.Series, rows: pl.DataFrame) -> list[pa.RecordBatch]:
+    """Return rows as a batch, if there are any: by tick, root and subject, then as the signals are."""
+    schema = plan.notice_schemas[name]
+    whole = rows.with_columns(ids.gather(rows["code"]).alias("subject"), subject_kind=pl.lit(plan.level))
+    table = whole.select(schema.names).sort("tick", "root_kind", "root", "subject", "time", "source", "id")
+    return plain(table).cast(schema).combine_chunks().to_batches()
