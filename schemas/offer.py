@@ -15,13 +15,18 @@ _ARROW = {"string": pa.string(), "long": pa.int64()}
 
 
 def _arrow(avro: Any) -> pa.DataType:
+    if isinstance(avro, list):  # optional
+        return _arrow(avro[1])
     if isinstance(avro, str):
         return _ARROW[avro]
     return INSTANT if avro["type"] == "long" else pa.struct(_fields(avro))
 
 
 def _fields(record: dict[str, Any]) -> list[pa.Field]:
-    return [pa.field(field["name"], _arrow(field["type"]), nullable=False) for field in record["fields"]]
+    return [
+        pa.field(field["name"], _arrow(field["type"]), nullable=isinstance(field["type"], list))
+        for field in record["fields"]
+    ]
 
 
 OFFER = pa.schema(_fields(OFFER_AVRO))

@@ -22,7 +22,7 @@ PAUSED, MOVED, CHANNEL, CONSENT, TICKET, FRESHNESS, ELIGIBILITY, COOLDOWN, CAPS,
 
 REASONS = (
     *("no_recipient", "segment_exited", "paused", "moved", "no_channel", "no_consent", "open_ticket", "stale"),
-    *("not_eligible", "no_value", "below_zero", "not_in_share", "unknown_zone", "quiet"),
+    *("not_eligible", "no_value", "below_zero", "not_in_share", "unknown_zone", "quiet", "erased"),
 )
 """Why nothing is sent, but for limits."""
 
@@ -41,6 +41,7 @@ REASONS = (
     NOT_IN_SHARE,
     UNKNOWN_ZONE,
     IS_QUIET,
+    IS_ERASED,
     FIRST_LIMIT,
 ) = range(len(REASONS) + 1)
 
@@ -183,7 +184,8 @@ class OfferPlan:
         limits: Cooldowns in the order of the offers, then the caps as written.
         triggers: Schema of the trigger batches.
         keep: Milliseconds for which a reservation matters to other versions.
-        notices: Schemas of the notices that the policy reads, by signal type.
+        notices: Schemas of the notices that the policy reads in any version, by signal type.
+        listed: Those signal types that it reads in this version.
         bases: The basis of contacts by purpose, where that is not `contract`: opt_in or opt_out.
         ticket: Which tickets stop offers of the purpose `marketing`, over their columns; None for none.
         quiet: When which channel is quiet; None for never.
@@ -205,6 +207,7 @@ class OfferPlan:
     triggers: pa.Schema
     keep: int = 0
     notices: Mapping[str, pa.Schema] = field(default_factory=dict)
+    listed: frozenset[str] = frozenset()
     bases: Mapping[str, str] = field(default_factory=dict)
     ticket: pl.Expr | None = None
     quiet: Quiet | None = None
@@ -217,8 +220,8 @@ class OfferPlan:
     def gates(self) -> tuple[int, ...]:
         """The gates that the playbook has, as indices of `GATES`: others let everything pass."""
         conditions = {
-            PAUSED: "control" in self.notices,
-            CHANNEL: "profile" in self.notices,
+            PAUSED: "control" in self.listed,
+            CHANNEL: "profile" in self.listed,
             CONSENT: bool(self.bases),
             TICKET: self.ticket is not None,
             FRESHNESS: self.max_decision_age is not None,

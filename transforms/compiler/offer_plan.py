@@ -100,6 +100,7 @@ class _Compiler:
             limits=tuple(limits_of(book)),
             triggers=pa.schema([]),
             notices={name: one.schema(self._contracts[name]) for name, one in notices_of(book).items()},
+            listed=frozenset(notices_of(book)),
             bases={message: basis for message in MESSAGES if (basis := book.basis_of(message)) != "contract"},
             ticket=ticket,
             quiet=quiet_of(book),

@@ -1,6 +1,7 @@
 """Answers: what triggers came to, before they are written down."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -17,7 +18,7 @@ from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.notices import FOREVER
 from transforms.decision.roots import own_roots
 
-ACTIONS = ("no_offer", "outranked", "deferred", "offer", "holdout")
+ACTIONS = ("no_offer", "outranked", "deferred", "offer", "holdout", "withdrawn")
 _OFFER, _HOLDOUT = ACTIONS.index("offer"), ACTIONS.index("holdout")
 
 
@@ -26,6 +27,7 @@ class Answers:
     """What triggers came to.
 
     Attributes:
+        plan: The offers and limits.
         entries: As `deferral.entry_schema`.
         alone: Whether each reaches somebody whose group is too large.
         cancelled: Whether each waited for a segment that is no longer held.
@@ -35,6 +37,7 @@ class Answers:
         params: JSON text for each that sends, null for the others.
     """
 
+    plan: OfferPlan
     entries: pa.Table
     alone: Bools
     cancelled: Bools
@@ -43,13 +46,13 @@ class Answers:
     deferrals: Deferrals
     params: pa.Array
 
-    @property
+    @cached_property
     def contact(self) -> Ints:
         """For each trigger the index in `plan.contacts` of what is sent, or would be but for a holdout; -1 for none."""
         found: Ints = np.append(self.candidates["contact"].to_numpy(), -1)[self.verdicts.chosen]
         return found
 
-    @property
+    @cached_property
     def silent(self) -> Bools:
         """Whether each was only looked at again: it waits as before, and nobody had said that it would not."""
         now = self.entries["tick"].to_numpy()
@@ -57,10 +60,13 @@ class Answers:
         found: Bools = self.deferrals.waits & (self.entries["n"].to_numpy() > 0) & ~due[0] & ~due[1]
         return found
 
-    def holdouts(self, plan: OfferPlan) -> Ints:
-        """Return for each trigger the index of the holdout that keeps it from being sent; -1 for none."""
-        found = np.full(len(self.entries), -1)
+    @cached_property
+    def holdouts(self) -> Ints:
+        """For each trigger the index of the holdout that keeps it from being sent; -1 for none."""
+        found, plan = np.full(len(self.entries), -1), self.plan
         rows = np.flatnonzero(self.contact >= 0)
+        if not plan.holdouts:
+            return found
         families = np.array([contact.family for contact in plan.contacts], np.object_)[self.contact[rows]]
         drawn = held_out(plan, own_roots(self.entries, self.alone).take(rows))
         for number, one in reversed([*enumerate(plan.holdouts)]):
@@ -68,17 +74,21 @@ class Answers:
             found[rows[mine]] = number
         return found
 
-    def actions(self, plan: OfferPlan) -> Ints:
-        """Return for each trigger the index in `ACTIONS` of what is done."""
+    @cached_property
+    def actions(self) -> Ints:
+        """For each trigger the index in `ACTIONS` of what is done."""
         done = np.where(self.verdicts.outranked, ACTIONS.index("outranked"), ACTIONS.index("no_offer"))
         done = np.where(self.deferrals.waits, ACTIONS.index("deferred"), done)
-        sent = np.where(self.holdouts(plan) >= 0, _HOLDOUT, _OFFER)
+        sent = np.where(self.holdouts >= 0, _HOLDOUT, _OFFER)
         found: Ints = np.where(self.contact >= 0, sent, done)
         return found
 
-    def waiting(self, plan: OfferPlan) -> pa.Table:
-        """Return who waits from now on, as `entry_schema`, under the id of its next decision."""
-        rows = np.flatnonzero(self.deferrals.waits)
+    @cached_property
+    def waiting(self) -> pa.Table:
+        """Who waits from now on, as `entry_schema`, under the id of its next decision."""
+        rows, plan = np.flatnonzero(self.deferrals.waits), self.plan
+        if not len(rows):
+            return entry_schema(plan).empty_table()
         found, until = self.entries.take(rows), self.deferrals.until[rows]
         for name, values in (
             ("n", pa.array(found["n"].to_numpy() + ~self.silent[rows])),
@@ -90,15 +100,22 @@ class Answers:
         ids = decision_ids(plan.playbook, cast(pl.DataFrame, pl.from_arrow(who)))
         return replaced(found, "decision_id", pa.array(ids.to_list(), pa.string())).cast(entry_schema(plan))
 
-    def reserved(self, plan: OfferPlan) -> pa.Table:
-        """Return what the triggers that send, or would, reserve, as RESERVATION."""
-        contact = self.contact
+    @property
+    def reserved(self) -> pa.Table:
+        """What the triggers that send, or would, reserve, as RESERVATION."""
+        contact, plan = self.contact, self.plan
         rows = np.flatnonzero(contact >= 0)
         sent = self.entries.take(rows)
         columns = {name: sent[name] for name in sent.column_names}
         which = (pick([one[n] for one in plan.contacts], contact[rows]) for n in range(len(Contact._fields)))
         columns |= dict(zip(Contact._fields, which, strict=True))
-        columns["holdout"] = pa.array(self.holdouts(plan)[rows] >= 0)
+        valid_for = np.array([plan.offers[offer].valid_for for offer in plan.offer_of], np.int64)[contact[rows]]
+        columns |= {
+            "holdout": pa.array(self.holdouts[rows] >= 0),
+            "value_micros": self.candidates["value_micros"].to_arrow().take(pa.array(self.verdicts.chosen[rows])),
+            "valid_until": pa.array(sent["tick"].to_numpy() + valid_for),
+            "withdrawn": pa.repeat(False, len(rows)),
+        }
         return pa.table([columns[name] for name in RESERVATION.names], schema=RESERVATION)
 
     def first_reasons(self) -> Ints:

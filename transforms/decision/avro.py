@@ -22,23 +22,31 @@ def write_avro(table: pa.Table, sink: BinaryIO, schema: Mapping[str, Any]) -> No
     """Write an Avro container, deflate; equal tables give equal bytes.
 
     Args:
-        table: Strings, whole numbers, instants and structs of them, named and ordered as in the schema; no nulls.
+        table: Strings, whole numbers, instants and structs of them, named and ordered as in the schema; nulls where
+            that is a union with null.
         sink: Where to.
         schema: The Avro record.
     """
     marker = hashlib.blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=16).digest()
     fastavro.writer(sink, fastavro.parse_schema(dict(schema)), [], codec="deflate", sync_marker=marker)  # the header
     for batch in table.to_batches(max_chunksize=_BLOCK):
-        rows = pc.binary_join_element_wise(*_encoded(batch.to_struct_array()), b"")
+        rows = pc.binary_join_element_wise(*_encoded(batch.to_struct_array(), schema), b"")
         packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         packed = packer.compress(b"".join(rows.to_pylist())) + packer.flush()
         sink.write(b"".join(_varints(np.array([len(rows), len(packed)])).to_pylist()) + packed + marker)
 
 
-def _encoded(array: pa.Array) -> list[pa.Array]:
+def _encoded(array: pa.Array, avro: Any) -> list[pa.Array]:
     """Return the parts of each row's bytes."""
+    if isinstance(avro, list):  # null, or something
+        there = array.is_valid()
+        empty = "" if pa.types.is_string(array.type) else 0
+        parts = _encoded(array.fill_null(pa.scalar(empty, array.type)), avro[1])
+        which = _varints(there.to_numpy(zero_copy_only=False).astype(np.int64))
+        return [which, *(pc.if_else(there, part, b"") for part in parts)]
     if pa.types.is_struct(array.type):
-        return [part for child in array.flatten() for part in _encoded(child)]
+        types = (field["type"] for field in avro["fields"])
+        return [part for child, type_ in zip(array.flatten(), types, strict=True) for part in _encoded(child, type_)]
     if pa.types.is_string(array.type):
         text = array.cast(pa.binary())
         return [_varints(pc.binary_length(text).to_numpy().astype(np.int64)), text]

@@ -15,6 +15,8 @@ REJECTED = ("rejected", "declined", "complained")
 """Results of an outcome after which the same is not offered for longer."""
 
 FAILED = "failed"
+COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id"]
+"""The columns of a reservation that limits look at."""
 _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
 _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
@@ -24,6 +26,7 @@ _REPORT = {
     "time": pl.Int64(),
     "since": pl.Int64(),
 }
+_NO_REPORTS = pl.DataFrame(schema=_REPORT).with_row_index("place")
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,20 @@ class Contacts:
         """Whether no ledger ever changes but by decisions."""
         return self.within is None and self.reports.is_empty()
 
-    def counted_at(self, at: pl.DataFrame, reservations: pa.Table) -> pl.DataFrame:
-        """Return what the ledgers of some roots count at a tick each.
+    def counted_at(self, entries: pa.Table, reservations: pa.Table) -> pl.DataFrame:
+        """Return what the ledgers of the roots of some entries count at the first tick of these.
 
         Args:
-            at: Columns root_kind, root, now; a row a root.
+            entries: Columns root_kind, root, tick.
             reservations: As RESERVATION.
 
         Returns:
-            The columns of RESERVATION, and rejected.
+            `WHO`, recipient, offer, family, channel, message, tick, decision_id, rejected; of other roots too.
         """
-        mine = _frame(reservations).join(at, _ROOT, maintain_order="left")
         if self.silent:
-            return mine.drop("now").with_columns(rejected=pl.lit(False))
+            return _frame(reservations.select(COUNTED_BY)).with_columns(rejected=pl.lit(False))
+        at = first_ticks(entries).drop("row")
+        mine = _frame(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
         made = mine.select(*_KEY, made="tick")
         said = said.join(made, [*_KEY], "left").with_columns(ours=(pl.col("since") > pl.col("made")).fill_null(False))
@@ -95,19 +99,20 @@ def _of_others(reports: pl.DataFrame) -> pl.DataFrame:
         pl.col("message").fill_null("marketing"),
         pl.col("since").alias("tick"),
         pl.col("decision_id").fill_null(""),
-        pl.lit(False).alias("holdout"),
         pl.lit(False).alias("rejected"),
     )
 
 
 def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
     """Return what notices of the types `contact` and `outcome` report."""
-    found = [pl.DataFrame(schema=_REPORT)]
+    found = []
     for signal, what in (("contact", "state"), ("outcome", "result")):
         if signal in plan.notices:
             table = notices.tables[signal].with_columns(contact=pl.lit(signal == "contact"), what=what)
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
+    if not found:
+        return Contacts(_NO_REPORTS, plan.reported_within)
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
     return Contacts(reports, plan.reported_within)
@@ -115,3 +120,10 @@ def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
 
 def _frame(table: pa.Table) -> pl.DataFrame:
     return cast(pl.DataFrame, pl.from_arrow(table))
+
+
+def first_ticks(entries: pa.Table) -> pl.DataFrame:
+    """Return root_kind and root of each contact root once, the first tick of its entries as `now`, and a row of it."""
+    frame = cast(pl.DataFrame, pl.from_arrow(entries.select(["root_kind", "root", "tick"]))).with_row_index("row")
+    of_root = frame.group_by("root_kind", "root", maintain_order=True)
+    return of_root.agg(pl.col("tick").min().alias("now"), pl.col("row").first())

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -15,16 +14,19 @@ from transforms.decision import ledger_state as memories
 from transforms.decision.answers import ACTIONS, Answers
 from transforms.decision.arbitration import arbitrate
 from transforms.decision.candidates import params_of, rank_candidates
-from transforms.decision.contacts import contacts_of
+from transforms.decision.contacts import contacts_of, first_ticks
 from transforms.decision.deferral import deferrals_of, entry_schema, look_again
 from transforms.decision.gates import look_at_gates
 from transforms.decision.ingest import in_order, is_fact, part
-from transforms.decision.ledger_state import LedgerState
+from transforms.decision.ledger_state import RESERVATION, LedgerState
 from transforms.decision.memberships import has_left, scope_of, stand_alone, take_facts, that_hold
 from transforms.decision.notices import FOREVER, Notices, is_notice, take_notices, to_keep
-from transforms.decision.records import decision_records, decision_schema
+from transforms.decision.records import decision_records, decision_schema, withdrawal_records
 from transforms.decision.roots import number_roots, own_roots
+from transforms.decision.withdrawal import next_lapse, withdrawals_of
 from transforms.decision.zones import zones_of
+
+_ORDER = [(name, "ascending") for name in ("tick", "subject_kind", "subject", "decision_id", "n")]
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     triggers = [batch for batch in due if not (is_fact(batch) or is_notice(batch))]
     answering = _Answering(plan, upto, taken, notices, memory.reservations, _deferred(plan, memory))
     decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
+    decisions = answering.withdraw(decisions, -1 if memory.closed is None else memory.closed)
     counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
     counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
     counts["waiting"] = len(answering.waiting)
@@ -119,7 +122,8 @@ class _Answering:
     def wakes(self) -> list[int]:
         """When something waits no longer, as far as that is known."""
         looks = self._looks(self.waiting)
-        return [int(looks.min())] if len(looks) and looks.min() < FOREVER else []
+        lapsing = next_lapse(self.plan, self.reservations, self.notices, self.upto)
+        return [tick for tick in (int(looks.min(initial=FOREVER)), lapsing) if tick < FOREVER]
 
     def decide(self, triggers: pa.Table) -> pa.Table:
         """Return the decisions of triggers, and of those that waited."""
@@ -136,8 +140,19 @@ class _Answering:
             return decision_schema(self.plan).empty_table()
         if len(made) == 1 and len(made[0]) == len(triggers):  # in their order
             return made[0]
-        order = [(name, "ascending") for name in ("tick", "subject_kind", "subject", "decision_id")]
-        return pa.concat_tables(made).sort_by(order)
+        return pa.concat_tables(made).sort_by(_ORDER)
+
+    def withdraw(self, decisions: pa.Table, since: int) -> pa.Table:
+        """Return decisions with the withdrawals of what was offered, after the tick `since`."""
+        gone = withdrawals_of(self.plan, self.reservations, self.notices, since, self.upto)
+        if gone.is_empty():
+            return decisions
+        rows = gone["row"].to_numpy()
+        records = withdrawal_records(self.plan, self.reservations.take(rows), gone)
+        withdrawn = self.reservations["withdrawn"].to_numpy().copy()
+        withdrawn[rows] = True
+        self.reservations = replaced(self.reservations, "withdrawn", pa.array(withdrawn)).cast(RESERVATION)
+        return pa.concat_tables([decisions, records]).sort_by(_ORDER)
 
     def _again(self) -> tuple[pa.Table, Ints]:
         """Return who waits and is looked at again up to the last tick, at that tick; and their rows in `waiting`."""
@@ -161,22 +176,22 @@ class _Answering:
         ticks = entries["tick"].to_numpy()
         settled = ticks < self._barriers(entries, roots, ticks)[roots]
         answers = self._answer(entries.filter(pa.array(settled)))
-        waits = answers.waiting(self.plan)
+        waits = answers.waiting
         cut = np.full(len(entries), FOREVER)
         np.minimum.at(cut, roots[settled][answers.deferrals.waits], self._looks(waits))
         if (beyond := settled & (ticks >= cut[roots])).any():
             settled &= ~beyond
             answers = self._answer(entries.filter(pa.array(settled)))
-            waits = answers.waiting(self.plan)
-        self.reservations = pa.concat_tables([self.reservations, answers.reserved(self.plan)])
-        return settled, waits, decision_records(self.plan, answers)
+            waits = answers.waiting
+        self.reservations = pa.concat_tables([self.reservations, answers.reserved])
+        return settled, waits, decision_records(answers)
 
     def _barriers(self, entries: pa.Table, roots: Ints, ticks: Ints) -> Ints:
         """Return for each root (a number) the tick at which its ledger changes next without a decision."""
         barriers = np.full(len(entries), FOREVER)
         if self._contacts.silent:
             return barriers
-        at = _firsts(entries)
+        at = first_ticks(entries)
         barriers[roots[at["row"].to_numpy()]] = self._contacts.changes_after(at, self.reservations)
         if self._contacts.within is not None:
             np.minimum.at(barriers, roots, ticks + self._contacts.within)
@@ -192,13 +207,13 @@ class _Answering:
         candidates = rank_candidates(plan, asked, scope)
         zones = zones_of(plan, entries, self.notices)
         gates = look_at_gates(plan, entries, candidates, self.notices, zones)
-        counted = self._contacts.counted_at(_firsts(entries).drop("row"), self.reservations)
+        counted = self._contacts.counted_at(entries, self.reservations)
         numbers = number_roots(entries, counted, alone)
         verdicts = arbitrate(plan, *numbers, candidates, gates, zones)
         deferrals = deferrals_of(plan, entries, candidates, verdicts)
         contact = np.append(candidates["contact"].to_numpy(), -1)[verdicts.chosen]
         params = params_of(plan, contact, scope)
-        return Answers(entries, alone, cancelled, candidates, verdicts, deferrals, params)
+        return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, params)
 
     def _cancelled(self, entries: pa.Table) -> Bools:
         """Tell who waited for a segment that is no longer held."""
@@ -209,10 +224,3 @@ class _Answering:
             rows = np.flatnonzero(waited)
             waited[rows] = has_left(entries.take(rows), self.taken)
         return waited
-
-
-def _firsts(entries: pa.Table) -> pl.DataFrame:
-    """Return root_kind and root of each contact root once, the first tick of its entries as `now`, and a row of it."""
-    frame = cast(pl.DataFrame, pl.from_arrow(entries.select(["root_kind", "root", "tick"]))).with_row_index("row")
-    of_root = frame.group_by("root_kind", "root", maintain_order=True)
-    return of_root.agg(pl.col("tick").min().alias("now"), pl.col("row").first())

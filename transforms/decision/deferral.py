@@ -61,6 +61,10 @@ def deferrals_of(plan: OfferPlan, entries: pa.Table, candidates: pl.DataFrame, v
         verdicts: What `arbitrate` gives for both.
     """
     size = len(entries)
+    if not plan.waits:
+        none = np.zeros(size, np.bool_)
+        no_gates = np.zeros(verdicts.gates.opens.shape, np.bool_)
+        return Deferrals(no_gates, no_gates[:, 0], none, np.full(size, FOREVER), np.zeros(size, np.int64))
     trigger = candidates["trigger"].to_numpy()
     offer = np.array(plan.offer_of, np.int64)[candidates["contact"].to_numpy()]
     wait, valid = (np.array([getattr(one, name) for one in plan.offers], np.int64) for name in ("wait", "valid_for"))

@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from schemas.playbook_levels import LEVELS
 from schemas.records import ERASED, REMOVED
-from transforms.compiler.offer_definitions import OfferPlan
+from transforms.compiler.offer_definitions import IS_ERASED, OfferPlan
 from transforms.decision import ledger_state as memories
 from transforms.decision.decide import Decided, decide
 from transforms.decision.deferral import entry_schema
 from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION
+from transforms.decision.records import withdrawal_records
 
 NOBODY = ""
 """Stands for names in a reservation of somebody who was erased."""
@@ -46,9 +47,9 @@ def decide_and_erase(
     requests = requests.with_columns(first).unique().sort("tick", *ERASED.names)
     for (tick, *_), mine in requests.filter(pl.col("tick") <= upto).group_by("tick", maintain_order=True):
         decided = decide(plan, state, rest, cast(int, tick) - plan.tick)
-        state, removed = erase(plan, decided.state, mine)
+        state, removed, withdrawn = erase(plan, decided.state, mine)
         rest = decided.waiting
-        yield replace(decided, state=state), removed
+        yield replace(decided, state=state, decisions=pa.concat_tables([decided.decisions, withdrawn])), removed
     decided = decide(plan, state, rest, upto)
     later = requests.filter(pl.col("tick") > upto)
     waiting = [*decided.waiting, *_table(later, ERASED).to_batches()]
@@ -57,8 +58,8 @@ def decide_and_erase(
     yield replace(decided, waiting=waiting, wake=wake), REMOVED.empty_table()
 
 
-def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes, pa.Table]:
-    """Erase subjects from a state, and return it and what was removed.
+def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes, pa.Table, pa.Table]:
+    """Erase subjects from a state, and return it, what was removed, and the withdrawals of what they were offered.
 
     Their own ledger and their memberships go. What was sent to them, or for them, under the ledger of another still
     counts there, without their names.
@@ -94,7 +95,16 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     )
     counted = {"reservations": own, "names": named["decision_id"], "memberships": gone}
     counted |= {"deferred": no_more, "notices": told}
-    return memories.dump(plan, after), _removed(requests, counted)
+    out = ledger.filter(_among(pl.concat([own, subjects, recipients])))
+    return memories.dump(plan, after), _removed(requests, counted), _withdrawn(plan, out, requests)
+
+
+def _withdrawn(plan: OfferPlan, reservations: pl.DataFrame, requests: pl.DataFrame) -> pa.Table:
+    """Return the withdrawals of what is out of some reservations, at the tick of the erasures."""
+    tick = pl.lit(requests["tick"][0], pl.Int64)
+    out = reservations.filter(~pl.col("holdout") & ~pl.col("withdrawn") & (pl.col("valid_until") > tick))
+    gone = out.sort("subject_kind", "subject", "decision_id", "n").with_columns(tick=tick, reason=pl.lit(IS_ERASED))
+    return withdrawal_records(plan, _table(gone, RESERVATION), gone.select("tick", "reason"))
 
 
 def _without(notices: Mapping[str, pa.Table], who: pl.DataFrame) -> tuple[dict[str, pa.Table], pl.DataFrame]:

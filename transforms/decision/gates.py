@@ -81,7 +81,7 @@ def look_at_gates(
     trigger, contact = (candidates[name].to_numpy() for name in ("trigger", "contact"))
     moved = pc.greater(triggers["moved_until"], triggers["tick"]).fill_null(False).to_numpy()
     results.shut(MOVED, moved[trigger], HAS_MOVED)
-    asked = _Asked(plan, triggers, trigger, contact, notices)
+    asked = Asked(plan, triggers, trigger, contact, notices)
     if PAUSED in plan.gates:
         results.shut(PAUSED, asked.paused(), IS_PAUSED, AT_AN_EVENT)
     if CHANNEL in plan.gates:
@@ -117,8 +117,16 @@ def _look_at_clock(
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What notices say about candidates."""
+class Asked:
+    """What notices say about candidates.
+
+    Attributes:
+        plan: The policy.
+        triggers: `WHO`, recipient and tick.
+        trigger: For each candidate the row of its trigger.
+        contact: For each candidate the index in `plan.contacts`.
+        notices: What contact roots were told.
+    """
 
     plan: OfferPlan
     triggers: pa.Table

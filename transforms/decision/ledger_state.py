@@ -26,6 +26,12 @@ RESERVATION = pa.schema(
         pa.field("tick", pa.int64(), nullable=False),
         pa.field("decision_id", pa.string(), nullable=False),
         pa.field("holdout", pa.bool_(), nullable=False),  # nothing was sent; it counts as if it had been
+        pa.field("trigger", pa.string(), nullable=False),
+        pa.field("own_tick", pa.int64(), nullable=False),  # of the trigger
+        pa.field("n", pa.int64(), nullable=False),
+        pa.field("value_micros", pa.int64(), nullable=False),
+        pa.field("valid_until", pa.int64(), nullable=False),
+        pa.field("withdrawn", pa.bool_(), nullable=False),
     ]
 )
 """One contact that was decided, a row."""

@@ -13,6 +13,8 @@ from transforms.decision.ledger import ALWAYS, NEVER, Ledger
 from transforms.decision.notices import FOREVER
 from transforms.decision.zones import Zones
 
+_ROOM = 4
+"""So many cells may be laid out for each that is used."""
 _SEARCHED = 40 * 86_400_000
 """Milliseconds in which every calendar period ends."""
 
@@ -71,14 +73,16 @@ def lay_out_checks(
     nth[unknown], floor[unknown] = 0, NEVER  # whatever the ledger holds
     floor[of_groups & triggers["alone"].to_numpy()[trigger]] = FOREVER  # no mark is greater
     held, marks = _marks(plan, reservations, zones, size)
-    cell, held, cells = _dense((limit * size + whose) * len(zones.names) + zone, held)
+    cell, held, cells = _dense(plan, (limit * size + whose) * len(zones.names) + zone, held, size * len(zones.names))
     ledger = Ledger(held, marks, cell[~rejected], cells)
     looks = ~calendar | (zone == np.maximum(theirs, 0))
     return Checks(candidate, limit, cell, nth, mark, floor, looks, ~rejected, zone, ledger)
 
 
-def _dense(cells: Ints, held: Ints) -> tuple[Ints, Ints, int]:
-    """Return the numbers of cells and of those that have marks without gaps, and how many there are."""
+def _dense(plan: OfferPlan, cells: Ints, held: Ints, size: int) -> tuple[Ints, Ints, int]:
+    """Return the numbers of cells and of those that have marks with few gaps, and how many there are."""
+    if (every := len(plan.limits) * size) <= _ROOM * (len(cells) + len(held)):
+        return cells, held, every
     found, numbers = np.unique(np.append(cells, held), return_inverse=True)
     return numbers[: len(cells)], numbers[len(cells) :], len(found)
 

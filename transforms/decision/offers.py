@@ -1,4 +1,4 @@
-"""Offers as CloudEvents 1.0, made from the decisions that send one."""
+"""Offers, and withdrawals of them, as CloudEvents 1.0, made from the decisions."""
 
 from typing import BinaryIO, cast
 
@@ -15,30 +15,32 @@ from transforms.decision.avro import write_avro
 _DATA = OFFER.field("data").type
 _CONSTANT = {
     "specversion": "1.0",
-    "type": "offer.made",
     "datacontenttype": "application/json",
     "dataschema": "urn:segment-of-one:offer:1",
 }
 
 
 def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
-    """Return the offers among decisions, in their order.
+    """Return the offers, and withdrawals of them, among decisions, in their order.
 
     Args:
         plan: The offers.
         decisions: As `decision_schema` says.
 
     Returns:
-        One row an offer, as `schemas.offer.OFFER` says.
+        One row an offer or a withdrawal, as `schemas.offer.OFFER` says.
     """
-    made = decisions.filter(pc.field("action") == "offer")
+    made = decisions.filter(pc.is_in(pc.field("action"), pa.array(["offer", "withdrawn"])))
+    withdrawn = pc.equal(made["action"], "withdrawn")
     which = pc.index_in(made["offer"], pa.array([offer.name for offer in plan.offers], pa.string())).to_numpy()
     about = {name: made[name].combine_chunks() for name in set(_DATA.names) & set(made.column_names)} | {
+        "params": made["params"].fill_null("{}").combine_chunks(),
         "family": pick([offer.family for offer in plan.offers], which),
         "owner": pick([offer.owner for offer in plan.offers], which),
         "priority": pick([offer.priority for offer in plan.offers], which, "int64"),
     }
     columns = {name: pa.repeat(value, len(made)) for name, value in _CONSTANT.items()} | {
+        "type": pc.if_else(withdrawn, "offer.withdrawn", "offer.made"),
         "id": made["decision_id"],
         "source": pa.repeat(f"/segment-of-one/{plan.playbook}", len(made)),
         "subject": pc.binary_join_element_wise(made["subject_kind"], made["subject"], "/"),

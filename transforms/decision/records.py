@@ -1,6 +1,7 @@
 """Decision records: one complete row a trigger, also when the answer is no offer."""
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -42,7 +43,8 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     the best of those that wait, to be woken at `until`, or if that is null when something happens. `params` is JSON
     text, an object by name: each offer has its own names, and the text is the same in every version of a playbook.
     `candidates` are in their rank, the best first; gates saw the ledger as it was when the trigger's turn came. A
-    trigger without a recipient has no candidates.
+    trigger without a recipient has no candidates. `withdrawn` is no answer: an offer that was made before, under the
+    same id, must no longer be shown or taken up.
     """
     return pa.schema(
         [
@@ -58,7 +60,9 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
             pa.field("trigger_tick", INSTANT, nullable=False),
             pa.field("n", pa.int64(), nullable=False),  # 0: the answer; one more for each time that it was woken
             pa.field("late", pa.bool_(), nullable=False),
-            pa.field("action", pa.string(), nullable=False),  # offer | no_offer | outranked | deferred | holdout
+            pa.field(
+                "action", pa.string(), nullable=False
+            ),  # offer | no_offer | outranked | deferred | holdout | withdrawn
             pa.field("offer", pa.string()),
             pa.field("channel", pa.string()),
             pa.field("message", pa.string()),
@@ -80,15 +84,16 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     )
 
 
-def decision_records(plan: OfferPlan, answers: Answers) -> pa.Table:
+def decision_records(answers: Answers) -> pa.Table:
     """Write answers down.
 
     Returns:
         One row a decision, in the order of the entries, as `decision_schema` says; none of who was only looked at
         again.
     """
-    entries, size, contact = own_roots(answers.entries, answers.alone), len(answers.entries), answers.contact
-    actions, deferrals = answers.actions(plan), answers.deferrals
+    plan, contact, size = answers.plan, answers.contact, len(answers.entries)
+    entries = own_roots(answers.entries, answers.alone)
+    actions, deferrals = answers.actions, answers.deferrals
     sends = np.where(actions == ACTIONS.index("offer"), contact, -1)
     valid_for = pick([plan.offers[offer].valid_for for offer in plan.offer_of], sends, "int64")
     columns = {name: entries[name] for name in entries.column_names} | {
@@ -103,8 +108,8 @@ def decision_records(plan: OfferPlan, answers: Answers) -> pa.Table:
         "value_micros": answers.candidates["value_micros"].to_arrow().take(nullable(answers.verdicts.chosen)),
         "reason": pick(plan.reasons, np.where(contact < 0, _reasons(answers), -1)),
         "until": of_nullable(np.where(deferrals.waits, deferrals.until, FOREVER)),
-        "holdout": pick([one.name for one in plan.holdouts], answers.holdouts(plan)),
-        "candidates": _candidates(plan, answers),
+        "holdout": pick([one.name for one in plan.holdouts], answers.holdouts),
+        "candidates": _candidates(answers),
         "playbook": pa.repeat(plan.playbook, size),
         "version": pa.repeat(plan.version, size),
         "playbook_hash": pa.repeat(plan.playbook_hash, size),
@@ -115,6 +120,34 @@ def decision_records(plan: OfferPlan, answers: Answers) -> pa.Table:
     return records.filter(pa.array(~answers.silent)) if answers.silent.any() else records
 
 
+def withdrawal_records(plan: OfferPlan, reservations: pa.Table, gone: pl.DataFrame) -> pa.Table:
+    """Write withdrawals down: the id of the decision, without what that recorded.
+
+    Args:
+        plan: The policy.
+        reservations: What is withdrawn, as RESERVATION.
+        gone: Of each the tick, and the reason as an index in `plan.reasons`.
+    """
+    size = len(gone)
+    columns = {name: reservations[name] for name in reservations.column_names} | {
+        "recipient_kind": pa.repeat(LEVELS[0], size),
+        "tick": gone["tick"].to_arrow(),
+        "trigger_tick": reservations["own_tick"],
+        "late": pa.repeat(False, size),
+        "action": pa.repeat("withdrawn", size),
+        "reason": pick(plan.reasons, gone["reason"].to_numpy()),
+        "candidates": pa.array([[]] * size, pa.list_(CANDIDATE)),
+        "playbook": pa.repeat(plan.playbook, size),
+        "version": pa.repeat(plan.version, size),
+        "playbook_hash": pa.repeat(plan.playbook_hash, size),
+        "mode": pa.repeat(plan.mode, size),
+        "holdout": pa.nulls(size, pa.string()),
+    }
+    schema = decision_schema(plan)
+    found = [columns[field.name] if field.name in columns else pa.nulls(size, field.type) for field in schema]
+    return pa.table([column.cast(field.type) for column, field in zip(found, schema, strict=True)], schema=schema)
+
+
 def _reasons(answers: Answers) -> Ints:
     """Return why nothing is sent: what shuts out the best candidate, or why there can be none; -1 for neither."""
     found = answers.first_reasons()
@@ -123,9 +156,10 @@ def _reasons(answers: Answers) -> Ints:
     return found
 
 
-def _candidates(plan: OfferPlan, answers: Answers) -> pa.Array:
+def _candidates(answers: Answers) -> pa.Array:
     """Return the list of candidates, with the list of gates in each, of every trigger."""
-    candidates, having = answers.candidates, list(plan.gates)
+    plan, candidates = answers.plan, answers.candidates
+    having = list(plan.gates)
     met, defers = answers.verdicts.gates, answers.deferrals.gates[:, having].ravel()
     reasons, opens = (each[:, having].ravel() for each in (met.reasons, met.opens))
     gates = [

@@ -42,6 +42,8 @@ def number_roots(triggers: pa.Table, reservations: pl.DataFrame, alone: Bools) -
 
 def own_roots(triggers: pa.Table, alone: Bools) -> pa.Table:
     """Return triggers, their recipient the contact root of those that stand alone."""
+    if not alone.any():
+        return triggers
     for name, own in (("root_kind", LEVELS[0]), ("root", triggers["recipient"])):
         roots = pc.if_else(pa.array(alone), own, triggers[name])
         triggers = triggers.set_column(triggers.column_names.index(name), name, roots)

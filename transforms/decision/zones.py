@@ -36,7 +36,7 @@ def zones_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> Zones:
     """
     usual = Zones((plan.time_zone,), np.zeros(len(triggers), np.int64))
     asks = plan.quiet is not None or any(limit.by_calendar for limit in plan.limits)
-    if not asks or "profile" not in plan.notices or notices.tables["profile"].is_empty():
+    if not asks or "profile" not in plan.listed or notices.tables["profile"].is_empty():
         return usual
     who = pl.from_arrow(triggers.select(["root_kind", "root", "recipient", "tick"]))
     assert isinstance(who, pl.DataFrame)

@@ -150,7 +150,8 @@ def load_all_offers(versions: Versions, mode: str = "live") -> OfferPlans:
     triggers = trigger_schema(first)
     plans = [offers_for(book, triggers, mode) for book in versions.playbooks]
     keep = max(plan.memory for plan in plans)
-    return OfferPlans(versions, tuple(replace(plan, keep=keep) for plan in plans))
+    notices = notice_schemas(versions)
+    return OfferPlans(versions, tuple(replace(plan, keep=keep, notices=notices) for plan in plans))
 
 
 def contracts_of(versions: Versions) -> dict[str, Contract]:

@@ -55,6 +55,7 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
         limits=tuple(_limits(policy, offers)),
         triggers=TRIGGERS,
         notices={signal: _schema(signal) for signal in PAYLOADS if signal in policy.listed or _asks(policy, signal)},
+        listed=policy.listed,
         bases={message: basis for message, basis in policy.bases.items() if basis != "contract"},
         ticket=None if policy.no_sales is None else open_ticket,
         quiet=_quiet(policy),

@@ -55,6 +55,7 @@ class _Walk:
     told: Told
     triggers: Sequence[Trigger]
     waiting: list[_Waiting] = field(default_factory=list)
+    out: list[tuple[Look, Candidate]] = field(default_factory=list)  # offers that were made and not withdrawn
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,6 +74,7 @@ class _Walk:
         ticks: list[int | None] = [one.tick for one in self.triggers]
         ticks += [one.tick for one in self.told.facts]
         ticks += [one.tick for one in self.told.notices]
+        ticks += [self.policy.on_grid(one.payload.get("valid_until") or 0) for one in self.told.notices]
         ticks += [when for when, _ in self.ledger.timeouts()]
         ticks += [when for one in self.waiting for when in (one.until, one.deadline)]
         yield from (one for one in ticks if one is not None and one > after)
@@ -85,6 +87,7 @@ class _Walk:
             if notice.signal in ("contact", "outcome"):
                 self.ledger.hear(notice)
         opened = self.ledger.time_out(tick) or bool(notices)
+        yield from self._withdraw(tick)
         yield from self._cancel(tick)
         fresh = [_Waiting(one, -1, tick, tick) for one in self.triggers if one.tick == tick]
         again = [one for one in self.waiting if opened or tick in (one.until, one.deadline) or self._facts(one, tick)]
@@ -116,6 +119,20 @@ class _Walk:
                 self.waiting.remove(one)
                 look = Look(self.policy, self.told, one.trigger, tick, one.n + 1)
                 yield one.trigger, _decision(look, "no_offer", "segment_exited", [])
+
+    def _withdraw(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
+        """Yield withdrawals of offers that are still valid and meet a pause, or a lost consent."""
+        for made, candidate in list(self.out):
+            now = Look(self.policy, self.told, made.trigger, tick, made.n)
+            gates = {name: reason for name, result, reason, _ in now.gates(candidate, []) if result != "passed"}
+            reason = gates.get("paused") or gates.get("consent")
+            if tick >= made.tick + candidate.offer.valid_for:
+                self.out.remove((made, candidate))
+            elif reason:
+                self.out.remove((made, candidate))
+                sent = {"offer": candidate.offer.name, "channel": candidate.channel, "value_micros": candidate.micros}
+                place = {"decision_id": made.id, "root": made.trigger.root}
+                yield made.trigger, _decision(now, "withdrawn", reason, []) | sent | place
 
     def _answer(self, look: Look, before: Sequence[Entry]) -> Decision:
         judged = [(one, look.gates(one, self.ledger.entries)) for one in look.candidates]
@@ -150,6 +167,8 @@ class _Walk:
                 decision=look.id,
             )
         )
+        if arm is None:
+            self.out.append((look, best))
         sent = {"offer": offer.name, "channel": best.channel, "value_micros": best.micros, "arm": arm}
         return _decision(look, "holdout" if arm else "offer", None, judged) | sent
 

@@ -20,6 +20,8 @@ SCHEMA = {
     "fields": [
         {"name": "text", "type": "string"},
         {"name": "number", "type": "long"},
+        {"name": "perhaps", "type": ["null", "string"]},
+        {"name": "ever", "type": ["null", INSTANTS]},
         {
             "name": "inner",
             "type": {
@@ -31,14 +33,26 @@ SCHEMA = {
     ],
 }
 ARROW = pa.schema(
-    [("text", pa.string()), ("number", pa.int64()), ("inner", pa.struct([("when", INSTANT), ("what", pa.string())]))]
+    [
+        ("text", pa.string()),
+        ("number", pa.int64()),
+        ("perhaps", pa.string()),
+        ("ever", INSTANT),
+        ("inner", pa.struct([("when", INSTANT), ("what", pa.string())])),
+    ]
 )
 
 long = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-70, 70))
 instant = st.integers(-(10**12), 10**13).map(lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms))
 text = st.text(st.characters(codec="utf-8"), max_size=200)
 row = st.fixed_dictionaries(
-    {"text": text, "number": long, "inner": st.fixed_dictionaries({"when": instant, "what": text})}
+    {
+        "text": text,
+        "number": long,
+        "perhaps": st.none() | text,
+        "ever": st.none() | instant,
+        "inner": st.fixed_dictionaries({"when": instant, "what": text}),
+    }
 )
 
 

@@ -19,5 +19,5 @@ def test_the_kernel_decides_as_the_reference_does(group: int) -> None:
         case = case_of(chance)
         start = case.upto - (TICKS + 48) * HOUR
         expected = Reference(case.policy).decide(case.triggers, case.facts, case.notices, case.upto)
-        cuts = [start + chance.randint(0, TICKS + 48) * HOUR for _ in range(chance.choice((0, 1, 5, 60)))]
+        cuts = [start + chance.randint(0, TICKS + 48) * HOUR for _ in range(chance.choice((0, 0, 1, 5, 20)))]
         assert play(case, cuts)[0] == expected, f"case {seed}"

@@ -51,6 +51,7 @@ def test_an_offer_is_a_cloud_event() -> None:
             "playbook": "test",
             "version": 3,
             "playbook_hash": "0" * 32,
+            "reason": None,
             "params": {"x": None},
         },
     }

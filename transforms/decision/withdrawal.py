@@ -1,0 +1,74 @@
+"""Withdrawals: what was offered, and may still be taken up, when a pause or a lost consent overtakes it."""
+
+from typing import cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.records import EVERYBODY
+from transforms.arrays.arrow_columns import replaced
+from transforms.compiler.offer_definitions import CONSENT, IS_PAUSED, NO_CONSENT, PAUSED, OfferPlan
+from transforms.decision.gates import Asked
+from transforms.decision.notices import FOREVER, Notices
+
+WITHDRAWN = {"row": pl.Int64, "tick": pl.Int64, "reason": pl.Int64}
+_ROOT = ["root_kind", "root"]
+
+
+def withdrawals_of(plan: OfferPlan, reservations: pa.Table, notices: Notices, since: int, upto: int) -> pl.DataFrame:
+    """Return which offers a pause or a lost consent overtakes while they are valid, and at which tick first.
+
+    Args:
+        plan: The policy.
+        reservations: As RESERVATION.
+        notices: What contact roots were told.
+        since: The tick after which to look.
+        upto: The last tick.
+
+    Returns:
+        row (of `reservations`), tick, reason (index in `plan.reasons`).
+    """
+    turns = pl.concat([notices.arrived, lapses(plan, notices)])
+    looks = _looks(plan, reservations, turns.filter(pl.col("since").is_between(since, upto, "right")))
+    if looks.is_empty():
+        return pl.DataFrame(schema=WITHDRAWN)
+    asked = replaced(reservations.take(looks["row"].to_arrow()), "tick", looks["tick"].to_arrow())
+    gates = Asked(plan, asked, np.arange(len(asked)), looks["contact"].to_numpy(), notices)
+    reason = np.full(len(asked), -1)
+    if CONSENT in plan.gates:
+        reason[gates.without_consent()] = NO_CONSENT
+    if PAUSED in plan.gates:
+        reason[gates.paused()] = IS_PAUSED
+    found = looks.with_columns(reason=reason).filter(pl.col("reason") >= 0).sort("row", "tick")
+    return found.unique("row", keep="first", maintain_order=True).select(WITHDRAWN.keys())
+
+
+def _looks(plan: OfferPlan, reservations: pa.Table, turns: pl.DataFrame) -> pl.DataFrame:
+    """Return the ticks at which each offer that is out and valid is looked at: row, contact, tick."""
+    names = {"offer": pl.String, "channel": pl.String}
+    contacts = pl.DataFrame([(one.offer, one.channel) for one in plan.contacts], schema=names, orient="row")
+    if turns.is_empty() or not len(reservations):
+        return pl.DataFrame(schema={"row": pl.Int64, "contact": pl.Int64, "tick": pl.Int64})
+    out = cast(pl.DataFrame, pl.from_arrow(reservations)).with_row_index("row")
+    out = out.filter(~pl.col("holdout") & ~pl.col("withdrawn")).join(contacts.with_row_index("contact"), [*names])
+    everybody = turns.filter(pl.col("root_kind") == EVERYBODY).select("since").unique()
+    each = pl.concat([out.join(turns, _ROOT), out.join(everybody, how="cross").select(*out.columns, "since")])
+    valid = each.filter((pl.col("since") > pl.col("tick")) & (pl.col("since") < pl.col("valid_until")))
+    return valid.select(pl.col("row", "contact").cast(pl.Int64), tick="since").unique()
+
+
+def lapses(plan: OfferPlan, notices: Notices) -> pl.DataFrame:
+    """Return when consents lapse: root_kind, root and since, the first tick without it."""
+    schema = {"root_kind": pl.String, "root": pl.String, "since": pl.Int64}
+    if CONSENT not in plan.gates:
+        return pl.DataFrame(schema=schema)
+    granted = notices.tables["consent"].filter(pl.col("state") == "granted").drop_nulls("valid_until")
+    tick = -(-pl.col("valid_until") // plan.tick) * plan.tick
+    return granted.select(*_ROOT, since=tick).unique()
+
+
+def next_lapse(plan: OfferPlan, reservations: pa.Table, notices: Notices, closed: int) -> int:
+    """Return the next tick at which a consent lapses of a contact root to which an offer is out; FOREVER for none."""
+    turns = lapses(plan, notices).filter(pl.col("since") > closed)
+    return cast(int, _looks(plan, reservations, turns)["tick"].min() or FOREVER)
