@@ -81,7 +81,7 @@ def json_schema_of(avro: Any, objects: Collection[str]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": avro["doc"],
-        "required": [field["name"] for field in avro["fields"]],
+        "required": [field["name"] for field in avro["fields"] if "default" not in field],
         "properties": {field["name"]: _property(field, objects) for field in avro["fields"]},
     }
 
@@ -90,4 +90,4 @@ def _property(field: dict[str, Any], objects: Collection[str]) -> dict[str, Any]
     found = json_schema_of(field["type"], objects)
     if field["name"] in objects:
         found["type"] = ["object", "null"] if isinstance(field["type"], list) else "object"
-    return found | {"description": field["doc"]}
+    return found | ({"description": field["doc"]} if "doc" in field else {})
