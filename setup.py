@@ -29,7 +29,6 @@ setup(
         "pages": ["matplotlib>=3.9,<4"],
         "scores": ["onnxruntime>=1.22,<2"],
         "bench": ["duckdb>=1.4", "psutil>=7"],
-        "pages": ["matplotlib>=3.9,<4"],
         "dev": [
             "fastjsonschema>=2.21,<3",
             "hypothesis>=6.140",
