@@ -51,7 +51,8 @@ class Arrival(NamedTuple):
 
 def offer_lines(decisions: pa.Table) -> list[str]:
     """Return the result rows of the decisions that made an offer."""
-    frame = pl.DataFrame(decisions).filter(pl.col("action") == "offer").unnest("context")
+    made = pl.DataFrame(decisions).filter(pl.col("action") == "offer")
+    frame = made.select("subject", "tick", "context").unnest("context")
     frame = frame.with_columns(pl.col("tick").dt.epoch("ms") - WINDOW_MS)
     return [offer_line(*row) for row in frame.select("subject", "tick", *FEATURES).iter_rows()]
 
