@@ -78,6 +78,7 @@ def _signal_files(value: Any) -> Any:
 
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
+Role = Annotated[str, StringConstraints(pattern=NAME.replace("$", "!?$"))]
 Column = Annotated[str, StringConstraints(pattern=COLUMN)]
 ProfileField = Annotated[str, StringConstraints(pattern=r"^profile\.[a-z][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -165,6 +165,11 @@ def _offers(playbook: Playbook) -> Iterator[Mistake]:
             if trigger not in triggers:
                 message = f"`for: {trigger}` is no segment or moment"
                 yield Mistake(("offers", name, "for", n), message, near_miss(trigger, triggers))
+        lax = [other for other in playbook.offers.values() if not (other.to or "").endswith("!")]
+        shared = sorted({trigger for other in lax for trigger in other.for_} & {*offer.for_})
+        if (offer.to or "").endswith("!") and shared:
+            hint = f"let each offer for `{shared[0]}` insist on a role, or none"
+            yield Mistake(("offers", name, "to"), f"`{offer.to}` insists, and another offer for it does not", hint)
         for key, names in (("for", offer.for_), ("send", offer.send)):
             if len(set(names)) < len(names):
                 yield Mistake(("offers", name, key), f"`{key}` names something twice")

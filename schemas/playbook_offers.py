@@ -12,6 +12,7 @@ from schemas.fields import (
     Percentage,
     Period,
     Ration,
+    Role,
     Step,
     Triggers,
 )
@@ -53,8 +54,10 @@ class Offer(Part):
         alias="for",
         description="The triggers: `LEVEL.NAME` of a moment or a segment entered, `LEVEL.NAME.exited`.",
     )
-    to: Name | None = Field(
-        None, description="The role in the group that should get it; without such a member the next in order gets it."
+    to: Role | None = Field(
+        None,
+        description="The role in the group that should get it; without such a member the next in order gets it. "
+        "`primary!` insists: without such a member nobody gets it. Then all offers for the trigger have to.",
     )
     family: Name = Field(description="Offers that compete for the same need; for caps and priors.")
     owner: Name = Field(description="Who answers for it.")

@@ -160,10 +160,17 @@ def _announced(playbook: Playbook, plan: ContextPlan) -> frozenset[str]:
     return frozenset(segment.name for segment in plan.segments if f"{plan.level}.{segment.name}" in read)
 
 
-def _roles(playbook: Playbook, plan: ContextPlan) -> dict[str, tuple[str, ...]]:
-    """Return in which order of roles a recipient of each trigger is looked for: as its offers say, then as usual."""
-    named = {name: [o.to for o in playbook.offers.values() if name in o.for_] for name, _ in triggering(plan)}
-    return {name: tuple(dict.fromkeys([*filter(None, first), *ROLES])) for name, first in named.items()}
+def _roles(playbook: Playbook, plan: ContextPlan) -> dict[str, tuple[str | None, ...]]:
+    """Return in which order of roles a recipient of each trigger is looked for: as its offers say, then as usual.
+
+    None at the end stands for all other roles; it is not there where offers insist.
+    """
+    found: dict[str, tuple[str | None, ...]] = {}
+    for trigger, _ in triggering(plan):
+        named = [offer.to for offer in playbook.offers.values() if offer.to and trigger in offer.for_]
+        others = () if any(role.endswith("!") for role in named) else (*ROLES, None)
+        found[trigger] = tuple(dict.fromkeys([*(role.removesuffix("!") for role in named), *others]))
+    return found
 
 
 def _hearing(plan: ContextPlan, subscriber: ContextPlan) -> ContextPlan:

@@ -83,7 +83,7 @@ def of_groups(plan: ContextPlan, people: pl.DataFrame, triggers: pl.DataFrame) -
         The columns of `ADDRESS`; recipient NULL, and the group its own root, where nobody is there.
     """
     asked = triggers.with_row_index("row").select("row", "code", "tick", "trigger")
-    there = present_at(people, asked).with_columns(rank=_rank(plan))
+    there = present_at(people, asked).with_columns(rank=_rank(plan)).drop_nulls("rank")
     first = there.sort("row", "rank", "subscriber").group_by("row", maintain_order=True).first()
     found = asked.select("row").join(first, "row", "left", maintain_order="left")
     at_home = pl.lit(plan.level != "household") & pl.col("household").is_not_null()
@@ -98,9 +98,11 @@ def of_groups(plan: ContextPlan, people: pl.DataFrame, triggers: pl.DataFrame) -
 
 
 def _rank(plan: ContextPlan) -> pl.Expr:
-    """Return the place of a member's role in the order of the trigger."""
+    """Return the place of a member's role in the order of the trigger, NULL where it has none."""
     rank = pl.lit(0, pl.Int64)
     for trigger, order in plan.roles.items():
-        mine = pl.col("role").replace_strict({role: n for n, role in enumerate(order)}, default=len(order))
+        places = {role: place for place, role in enumerate(order) if role is not None}
+        others = len(places) if None in order else None
+        mine = pl.col("role").replace_strict(places, default=others, return_dtype=pl.Int64)
         rank = pl.when(pl.col("trigger") == trigger).then(mine.cast(pl.Int64)).otherwise(rank)
     return rank
