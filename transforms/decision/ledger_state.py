@@ -86,6 +86,8 @@ def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
     seen = memory.reservations.filter(counts | (valid & ~pc.field("withdrawn") & ~pc.field("holdout")))
     ordered = seen.sort_by([(name, "ascending") for name in ("root_kind", "root", "tick", "decision_id")])
     tables = {"reservations": ordered, "memberships": memory.memberships}
-    tables |= {} if memory.deferred is None else {"deferred": memory.deferred}
+    if memory.deferred is not None:
+        keys = ("root_kind", "root", "subject_kind", "subject", "own_tick", "trigger")
+        tables["deferred"] = memory.deferred.sort_by([(name, "ascending") for name in keys])
     tables |= {f"{_NOTICES}{name}": table for name, table in sorted(memory.notices.items()) if len(table)}
     return table_blob.dump(KIND, {"playbook_hash": plan.playbook_hash, "closed": memory.closed}, tables)
