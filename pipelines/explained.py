@@ -1,15 +1,18 @@
 """What a run wrote about one subject, as a record and as text."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
 
+from pipelines.explain_story.gates import gate_lines
+from pipelines.explain_story.tale import address, answer, tale_lines, tales
+from pipelines.explain_story.values import Row, aligned, dotted, money, pairs, shown
+from pipelines.explain_story.why_not import why_not_lines
 from schemas.visible import visible_values
 
 LATELY = 10
-"""How many transitions and decisions the text shows."""
-
-Row = Mapping[str, Any]
+"""How many transitions, and stories of decisions, the text shows."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,12 @@ class Story:
         members: Segment to the tick at which the subject entered it.
         transitions: Rows of `transitions`, the evidence as a mapping.
         decisions: Rows of `decisions` about the subject, and of those about its groups that would have reached it;
-            those that were outranked with `went_out`: what their contact root got at that tick, and for whom; the last
-            with the evidence of its own condition only.
+            those that were outranked with `went_out`: what their contact root got at that tick, and for whom.
         erased: The tick of its last erasure, None for none; what was written before is still told.
         removed: How many rows of what that erasure removed.
+        explained: The decision that is explained, with the evidence of its own condition only; None for none.
+        gates: Of each of its candidates, what it met at each gate, in words too.
+        why_not: Why an offer was not made, where that was asked.
     """
 
     subject: str
@@ -35,25 +40,39 @@ class Story:
     decisions: Sequence[Row]
     erased: str | None = None
     removed: Mapping[str, int] = field(default_factory=dict)
+    explained: Row | None = None
+    gates: Sequence[Row] = ()
+    why_not: Row | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the story as values that JSON knows."""
         return asdict(self)
 
     def text(self) -> str:
-        """Return the story as text: context, memberships, what happened, decisions, and why the last one."""
-        return Story(**visible_values(vars(self)))._text()
+        """Return the story as text: context, memberships, what happened, decisions, and why the one that is explained.
 
-    def _text(self) -> str:
-        parts = [
-            [self.subject, *self._erasure()],
-            [*_context(self.context)] if self.context else ["no context was written yet"],
-            ["segments", *(f"  {name}  since {since}" for name, since in self.members.items())] if self.members else [],
-            ["lately", *map(_transition, self.transitions[-LATELY:])] if self.transitions else [],
-            ["decisions", *map(_decision, self.decisions[-LATELY:])] if self.decisions else ["no decisions"],
-            [*_why(self.decisions[-1])] if self.decisions else [],
-        ]
-        return "\n\n".join("\n".join(lines) for lines in parts if lines) + "\n"
+        Where it was asked why an offer was not made, that alone.
+        """
+        parts = self.parts()
+        chosen = [parts["subject"], parts["why_not"]] if self.why_not else parts.values()
+        return "\n\n".join("\n".join(lines) for lines in chosen if lines) + "\n"
+
+    def parts(self) -> dict[str, list[str]]:
+        """Return the parts of the text by name, each as lines, all of them visible; empty where there is nothing."""
+        return Story(**visible_values(vars(self)))._parts()
+
+    def _parts(self) -> dict[str, list[str]]:
+        lately = [*chain.from_iterable(map(tale_lines, tales(self.decisions)[-LATELY:]))]
+        members = [f"  {name}  since {since}" for name, since in self.members.items()]
+        return {
+            "subject": [self.subject, *self._erasure()],
+            "context": [*_context(self.context)] if self.context else ["no context was written yet"],
+            "segments": ["segments", *members] if members else [],
+            "lately": ["lately", *map(_transition, self.transitions[-LATELY:])] if self.transitions else [],
+            "decisions": ["decisions", *lately] if lately else ["no decisions"],
+            "why": [*_why(self.explained, self.gates)] if self.explained else [],
+            "why_not": [*why_not_lines(self.subject, self.why_not)] if self.why_not else [],
+        }
 
     def _erasure(self) -> Iterator[str]:
         if self.erased:
@@ -66,60 +85,23 @@ class Story:
 
 def _context(row: Row) -> Iterator[str]:
     yield f"context at {row['tick']}"
-    yield from _aligned((f"  {name}", _value(value)) for name, value in dotted(row["context"]))
-
-
-def dotted(values: Row) -> Iterator[tuple[str, Any]]:
-    """Yield names and values, those of a struct under its name and a dot."""
-    for name, value in values.items():
-        inner = value.items() if isinstance(value, dict) else []
-        yield from ((f"{name}.{key}", each) for key, each in inner)
-        yield from [] if inner else [(name, value)]
+    yield from aligned((f"  {name}", shown(value)) for name, value in dotted(row["context"]))
 
 
 def _transition(row: Row) -> str:
     late = ", late" if row["late"] else ""
     reason = f" ({row['reason']})" if row["reason"] else ""
-    read = f": {_values(row['evidence'].items())}" if row["evidence"] else ""
+    read = f": {pairs(row['evidence'].items())}" if row["evidence"] else ""
     return f"  {row['tick']}  {row['name']} {row['event']}{reason}{late}{read}"
 
 
-def _decision(row: Row) -> str:
-    return f"  {row['tick']}  {row['trigger']}{_address(row)}: {_answer(row)}"
-
-
-def _address(row: Row) -> str:
-    """Return who is meant, to whom it would go and whose ledger answers, as far as that is not the same."""
-    subject, recipient, root = (
-        row[name] and f"{row[f'{name}_kind']}/{row[name]}" for name in ("subject", "recipient", "root")
-    )
-    parts = [
-        *([f"of {subject}", f"to {recipient or 'nobody'}"] if recipient != subject else []),
-        *([f"contact root {root}"] if root != subject else []),
-    ]
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def _answer(row: Row) -> str:
-    if row["action"] == "offer":
-        return (
-            f"{row['offer']} by {row['channel']}, value {_value(row['value_micros'] / 1e6)}, until {row['valid_until']}"
-        )
-    if row["action"] == "holdout":
-        return f"held out by {row['holdout']}, else {row['offer']} by {row['channel']}"
-    if row["action"] == "deferred":
-        return f"deferred until {row['until'] or 'something opens it'}: {row['reason']}"
-    if row["action"] == "outranked":
-        return f"outranked; at that tick went out {', '.join(row['went_out'])}"
-    return f"no offer: {row['reason']}"
-
-
-def _why(row: Row) -> Iterator[str]:
-    """Tell of a decision what made it and how each candidate fared."""
-    yield f"why {_answer(row)}"
-    yield f"  {row['trigger']}{_address(row)} at {row['tick']}: {_values(dotted(row['evidence']))}"
-    yield from _aligned(_candidate(row, candidate) for candidate in row["candidates"])
+def _why(row: Row, gates: Sequence[Row]) -> Iterator[str]:
+    """Tell of a decision what made it, how each candidate fared, and what each met at each gate."""
+    yield f"why {answer(row)}"
+    yield f"  {row['trigger']}{address(row)} at {row['tick']}: {pairs(dotted(row['evidence'] or {}))}"
+    yield from aligned(_candidate(row, candidate) for candidate in row["candidates"])
     yield f"  decision {row['decision_id']}, {row['playbook']} version {row['version']}, {row['mode']}"
+    yield from ["", "gates", *gate_lines(gates)] if gates else []
 
 
 def _candidate(row: Row, candidate: Row) -> tuple[str, ...]:
@@ -127,12 +109,11 @@ def _candidate(row: Row, candidate: Row) -> tuple[str, ...]:
     sent = (row["offer"], row["channel"]) == (candidate["offer"], candidate["channel"])
     fate = ", ".join(shut) if shut else "passed, not the best"
     assumed = " assumed" if candidate["p_accept_assumed"] else ""
-    value = candidate["value_micros"]
     return (
         f"  {candidate['offer']} by {candidate['channel']}",
         f"priority {candidate['priority']}",
-        f"value {_value(None if value is None else value / 1e6)}",
-        f"p_accept {_value(candidate['p_accept'])}{assumed}",
+        f"value {money(candidate['value_micros'])}",
+        f"p_accept {shown(candidate['p_accept'])}{assumed}",
         ("held out" if row["action"] == "holdout" else "sent") if sent else fate,
     )
 
@@ -141,19 +122,3 @@ def _gate(gate: Row) -> str:
     """Return what shut a gate, and until when if somebody waits for it."""
     until = f" until {gate['until'] or 'something opens it'}" if gate["result"] == "deferred" else ""
     return f"{gate['result']}: {gate['reason']}{until}"
-
-
-def _values(pairs: Iterable[tuple[str, Any]]) -> str:
-    return ", ".join(f"{name} = {_value(value)}" for name, value in pairs)
-
-
-def _value(value: Any) -> str:
-    """Return a value with all its digits: those that decide may be the last."""
-    return "NULL" if value is None else f"{value:,}".removesuffix(".0") if isinstance(value, float) else str(value)
-
-
-def _aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    table = [*rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -61,12 +61,14 @@ class Read:
         subscribers: For the shards of subscribers: signals, silent sources, the end of the input.
         groups: The same for the shards of groups; empty where the playbook has none.
         controls: For the shards of contact roots: notices about everybody.
+        ends: The end of the input, for every shard.
         rejected: What was rejected on the way.
     """
 
     subscribers: tuple[Any, ...]
     groups: tuple[Any, ...]
     controls: tuple[Any, ...]
+    ends: Any
     rejected: tuple[Any, ...]
 
 
@@ -88,7 +90,8 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
         raise LoadErrors([LoadError("--sample", None, "a share of the subscribers would tear groups apart", hint=hint)])
     read = _read(pipeline, contexts, settings)
     tracked = _track(read, contexts, settings)
-    decided = _decide((*tracked["triggers"], *read.controls), tracked["receipts"], versions, settings)
+    told = (*tracked["triggers"], *read.controls, read.ends)
+    decided = _decide(told, tracked["receipts"], versions, settings)
     described = _describe(tracked, contexts)
     rejected = (*read.rejected, *tracked["rejected"]) | "Rejected" >> beam.Flatten()
     plain = {name: tracked[name] | name.title() >> beam.Flatten() for name in ("transitions", "contexts")}
@@ -109,7 +112,7 @@ def _read(pipeline: beam.Pipeline, contexts: ContextPlans, settings: RunSettings
     timed = tuple(each | "ByTime" >> beam.Map(by_time).with_output_types(ShardBatch) for each in controls)
     ends = (*signals, *groups, *timed) | "Every" >> beam.Flatten() | "EndInput" >> end
     for_groups = (*groups, *down_for_groups, ends) if grouped else ()
-    return Read((*signals, *down, ends), for_groups, controls, tuple(rejected))
+    return Read((*signals, *down, ends), for_groups, controls, ends, tuple(rejected))
 
 
 def by_time(element: ShardBatch) -> ShardBatch:

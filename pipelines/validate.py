@@ -131,6 +131,15 @@ def _offers(playbook: Playbook) -> Iterator[str]:
     yield f"offers: {len(offers)}, with {_many(len(caps), 'cap')}"
     yield from (f"  {name}: {_offer(offer)}" for name, offer in offers.items())
     yield from (f"  {_cap(cap)}" for cap in caps)
+    if offers:
+        yield f"  {_consent(playbook)}"
+
+
+def _consent(playbook: Playbook) -> str:
+    """Return whose consent is asked, by the purposes of the offers."""
+    purposes = sorted({offer.message for offer in playbook.offers.values()})
+    asked = [f"{one} {basis}" for one in purposes if (basis := playbook.basis_of(one)) != "contract"]
+    return f"consent: {', '.join(asked)}" if asked else "consent: nobody is asked"
 
 
 def _many(count: int, what: str) -> str:

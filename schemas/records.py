@@ -43,7 +43,7 @@ FACT = pa.schema(
         pa.field("root", pa.string(), nullable=False),
         pa.field("subject_kind", pa.string(), nullable=False),  # whose membership
         pa.field("subject", pa.string(), nullable=False),
-        pa.field("segment", pa.string(), nullable=False),  # LEVEL.SEGMENT, or LEVEL and TOO_LARGE
+        pa.field("segment", pa.string(), nullable=False),  # LEVEL.SEGMENT, or LEVEL and TOO_LARGE or MOVED
         pa.field("member", pa.bool_(), nullable=False),  # from this tick on
         pa.field("tick", pa.int64(), nullable=False),  # milliseconds
     ],
@@ -71,6 +71,9 @@ EVERYBODY = "*"
 
 TOO_LARGE = "@too_large"
 """Stands for a segment where a household or an SME is told that it has more than `max_members`."""
+
+MOVED = "@moved"
+"""Stands for a segment where a contact root is told that a subscriber has another one from this tick on."""
 
 ERASED = pa.schema(
     [

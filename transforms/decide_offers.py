@@ -18,6 +18,7 @@ from schemas.versions import Versions
 from transforms.decision.answers import ACTIONS
 from transforms.decision.decide import Decided
 from transforms.decision.offers import offers_of
+from transforms.shell.end_of_input import split_end
 from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
 from transforms.shell.timers import Backlog, TickTimer
 from transforms.shell.versions import load_all_offers
@@ -65,9 +66,11 @@ class _Decide(beam.DoFn):
         if tick is None:
             return
         packs = list(waiting.read())
-        upto = max(packed.latest for packed in packs) if self._timer.bounded else tick
-        triggers = [packed.open() for packed in packs]
-        for plan, decided, removed in self._offers.decide(state.read(), triggers, upto):
+        given, end = split_end(packed.open() for packed in packs)
+        upto = tick
+        if self._timer.bounded:
+            upto = max(packed.latest for packed in packs) if end is None else end
+        for plan, decided, removed in self._offers.decide(state.read(), given, upto):
             self._count(decided)
             yield from decided.decisions.combine_chunks().to_batches()
             for batch in offers_of(plan, decided.decisions).combine_chunks().to_batches():
@@ -75,15 +78,15 @@ class _Decide(beam.DoFn):
             for batch in removed.to_batches():
                 yield beam.pvalue.TaggedOutput("receipts", (self._timer.stage, batch))
         waiting.clear()
-        for batch in decided.waiting:
-            waiting.add(PackedBatch.of(batch, "tick"))
-        if not self._timer.bounded:
-            state.write(decided.state)
-        if decided.wake is not None:
-            self._timer.at(decided.wake, wake, timer)
         if self._timer.bounded:
             for name in ("pending", "waiting"):
                 self.COUNTS[name].inc(decided.counts[name])
+            return
+        for batch in decided.waiting:
+            waiting.add(PackedBatch.of(batch, "tick"))
+        state.write(decided.state)
+        if decided.wake is not None:
+            self._timer.at(decided.wake, wake, timer)
 
     def _count(self, decided: Decided) -> None:
         for name in ACTIONS:
@@ -95,7 +98,7 @@ class DecideOffers(beam.PTransform):
     """Answer every trigger of a contact root, a shard at a time.
 
     In: (shard of the contact root, packed batch of triggers of one level, of facts, of notices, or of erasures), in the
-    global window.
+    global window. A bounded run also brings each shard one `end_batch`: what waits is looked at until then.
 
     Out: `decisions`, record batches as `transforms.decision.records.decision_schema` says, one row a trigger;
     `offers`, those that send one, as `schemas.offer.OFFER` says; and `receipts`, what `SumReceipts` takes. A trigger

@@ -1,35 +1,87 @@
 """Commands over the outputs of a run: `explain`, `segments`."""
 
 import json
-from typing import Annotated, Literal, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from pipelines.console import failures_told, say
+from pipelines.failures import Failure
 from pipelines.flags import parser
 from schemas.durations import parse_instant
+
+if TYPE_CHECKING:
+    from pipelines.explained import Story
+
+
+class MissingPackageError(Failure):
+    """A package of an extra is not installed."""
+
+
+_At = Annotated[
+    str | None,
+    typer.Option(metavar="INSTANT", parser=parser(parse_instant), help="Up to when; by default to the end."),
+]
+_Decision = Annotated[
+    str | None, typer.Option(metavar="ID", help="Explain this decision, not the last; the first digits will do.")
+]
+_WhyNot = Annotated[
+    str | None, typer.Option(metavar="OFFER", help="Tell only why it did not get that offer, or not again, by then.")
+]
+_Playbook = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="The run's playbook, if it is no longer where the run found it."),
+]
+_Html = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Write it as a page, with a picture of the timeline; needs the extra `pages`."),
+]
 
 
 def explain(
     out: Annotated[str, typer.Argument(help="The outputs of a run.")],
     subject: Annotated[str, typer.Argument(help="A subscriber's id, or KIND/ID, as household/h1.")],
-    at: Annotated[
-        str | None,
-        typer.Option(metavar="INSTANT", parser=parser(parse_instant), help="Up to when; by default to the end."),
-    ] = None,
+    at: _At = None,
+    decision: _Decision = None,
+    why_not: _WhyNot = None,
+    playbook: _Playbook = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    html: _Html = None,
 ) -> None:
     """Tell why a customer got an offer, or did not: context, segments, what happened, decisions and gates.
 
     segone explain out s00000042
 
     segone explain out s00000042 --at 2026-12-01T08:00:00+02:00 --json | jq .decisions
+
+    segone explain out s00000042 --why-not topup
+
+    segone explain out s00000042 --decision 96b0a5b1 --html s00000042.html
     """
+    from pipelines.explain import Question
     from pipelines.explain import explain as explained
 
     with failures_told():
-        story = explained(out, subject, cast("int | None", at))
-        say(json.dumps(story.record(), indent=2) if as_json else story.text())
+        question = Question(cast("int | None", at), decision, why_not, playbook)
+        story = explained(out, subject, question=question)
+        if html is not None:
+            _write_page(story, html)
+        if as_json or html is None:
+            say(json.dumps(story.record(), indent=2) if as_json else story.text())
+
+
+def _write_page(story: "Story", file: str) -> None:
+    """Write a story as a page.
+
+    Raises:
+        MissingPackageError: what draws is not installed.
+    """
+    try:
+        from pipelines.explain_story.page import page_of
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("--html needs matplotlib: pip install 'segment-of-one[pages]'") from error
+    Path(file).write_text(page_of(story), "utf-8")
 
 
 def segments(

@@ -21,6 +21,7 @@ from pipelines.stories.times import format_time
 from schemas.playbook import Playbook
 from schemas.versions import Versions
 from schemas.yaml_source import KeyPath, YamlSource
+from transforms.decision.offers import WITHDRAWN
 
 ENGINES = ("core", "bounded", "stream")
 """The kernels alone, a Beam run over files, a Beam stream."""
@@ -28,6 +29,7 @@ ENGINES = ("core", "bounded", "stream")
 OUTPUTS = {"transitions": "tick", "decisions": "tick", "offers": "time", "receipts": "tick"}
 """What is told, and the column that says when."""
 
+_EXPLAINED = ("no_offer", "deferred", "holdout", "withdrawn")
 _VERBS = {"entered": "enters", "refreshed": "refreshes", "exited": "leaves", "fired": "has"}
 
 
@@ -136,18 +138,17 @@ class Story:
         until = f"until {self._when(row['until'])}" if row["until"] is not None else None
         told = " ".join(filter(None, (row["action"], row["offer"], until)))
         whom = f" to {row['recipient']}" if row["offer"] and row["subject_kind"] != "subscriber" else ""
-        why = (
-            f" because {row['holdout'] or row['reason']}"
-            if row["action"] in ("no_offer", "deferred", "holdout")
-            else ""
-        )
+        why = f" because {row['holdout'] or row['reason']}" if row["action"] in _EXPLAINED else ""
         what = row["trigger"].removeprefix(f"{row['subject_kind']}.")
         return f"{self._when(row['tick'])} {_who(row)}, {what}: {told}{whom}{why}{_late(row)}"
 
     def _offers(self, row: Mapping[str, Any]) -> str:
         data = row["data"]
         of_group = "" if row["subject"].startswith("subscriber/") else f" for {row['subject']}"
-        return f"{self._when(row['time'])} {data['recipient']} gets {data['offer']} by {data['channel']}{of_group}"
+        when, what = self._when(row["time"]), f"{data['offer']} by {data['channel']}{of_group}"
+        if row["type"] == WITHDRAWN:
+            return f"{when} {data['recipient']} no longer gets {what}: {data['reason']}"
+        return f"{when} {data['recipient']} gets {what}"
 
     def _receipts(self, row: Mapping[str, Any]) -> str:
         removed = ", ".join(f"{one['rows']} {one['table']}" for one in row["removed"])

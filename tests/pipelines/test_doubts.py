@@ -46,11 +46,6 @@ def test_a_plain_playbook_has_none() -> None:
         ("exit: opened < 1", "exit: last = 'x'", 9, "`subscriber.segments.open`: who is silent stays for ever"),
         ("cost: 1", "cost: 3", 12, "`offers.o`: its expected value is -1"),
         ("AND NOT many", "", 3, "`let.many` is used nowhere"),
-        ("[ticket, web]", "[ticket, web, control]", 2, "`control` signals change nothing: nothing is paused"),
-        ("[ticket, web]", "[ticket, web, consent]", 2, "`consent` signals change nothing: consent to contacts"),
-        ("[ticket, web]", "[ticket, web, contact]", 2, "`contact` signals change nothing: caps and cooldowns"),
-        ("[ticket, web]", "[ticket, web, outcome]", 2, "`outcome` signals change nothing"),
-        ("[ticket, web]", "[ticket, web, profile]", 2, "`profile` signals change nothing: neither its channels"),
     ],
 )
 def test_what_is_seldom_meant(old: str, new: str, line: int, message: str) -> None:

@@ -49,7 +49,7 @@ def test_nothing_after_the_time_asked_for_is_told(small_out: Path) -> None:
             "ann",
             None,
             [
-                "  2026-03-02T11:01:00.000Z  subscriber.running_out: no offer: cooldown",
+                "  2026-03-02T11:01:00.000Z  subscriber.running_out: no offer: cooldown  [9fde00be]",
                 "why no offer: cooldown",
                 "  subscriber.running_out at 2026-03-02T11:01:00.000Z: left_mb = 300",
                 "  topup by app  priority 5  value 0.8  p_accept 0.2  blocked: cooldown",
@@ -84,9 +84,9 @@ def test_recipient_and_root_are_told_where_they_are_others(
 ) -> None:
     who = {"subject": subject, "recipient": recipient, "root": root}
     row = {f"{name}_kind": kind for name, (kind, _) in who.items()} | {name: each for name, (_, each) in who.items()}
-    row |= {"tick": "now", "trigger": "t", "action": "no_offer", "reason": "cooldown", "evidence": {}}
-    row |= {"candidates": [], "decision_id": "0", "playbook": "p", "version": "1", "mode": "live"}
-    assert f"  now  {told}" in Story("subscriber/ann", None, {}, [], [row]).text().splitlines()
+    row |= {"tick": "now", "trigger_tick": "now", "trigger": "t", "n": 0, "action": "no_offer", "reason": "cooldown"}
+    row |= {"candidates": [], "decision_id": "0", "playbook": "p", "version": "1", "mode": "live", "evidence": {}}
+    assert f"  now  {told}  [0]" in Story("subscriber/ann", None, {}, [], [row]).text().splitlines()
 
 
 def _write(out: Path, decisions: pa.Table, contexts: pa.Table | None = None) -> None:
@@ -112,7 +112,7 @@ def test_what_went_out_is_told_of_who_was_outranked(tmp_path: Path) -> None:
     plan = plan_of(Policy((Choice("a", ("a",)), Choice("b", ("b",), value=2.0)), (Cap(1, "day"),)))
     triggers = [Trigger("ann", "a", tick=HOUR), Trigger("ann", "b", tick=HOUR), Trigger("ben", "b", tick=HOUR)]
     _write(tmp_path, decide(plan, None, batches_of(triggers), 2 * HOUR).decisions)
-    assert "a: outranked; at that tick went out b of subscriber/ann\n" in explain(str(tmp_path), "ann").text()
+    assert "a: outranked; at that tick went out b of subscriber/ann  [" in explain(str(tmp_path), "ann").text()
 
 
 def test_only_columns_of_the_subjects_own_level_are_told(tmp_path: Path) -> None:
@@ -134,7 +134,8 @@ def test_only_columns_of_the_subjects_own_level_are_told(tmp_path: Path) -> None
 
 def test_the_record_is_json(small_out: Path) -> None:
     record = json.loads(json.dumps(explain(str(small_out), "ann").record()))
-    assert record.keys() == {"subject", "context", "members", "transitions", "decisions", "erased", "removed"}
+    told = {"subject", "context", "members", "transitions", "decisions", "erased", "removed"}
+    assert record.keys() == told | {"explained", "gates", "why_not"}
 
 
 @pytest.mark.parametrize("subject", ["nobody", "sme/ann"])
@@ -166,7 +167,7 @@ def test_what_a_condition_read_is_told_though_it_was_null(tmp_path: Path, read: 
     fired = {"subject_kind": "subscriber", "subject": "ann", "tick": HOUR, "kind": "moment", "event": "fired"}
     fired |= {"name": "a", "late": False, "evidence": read}
     pq.write_table(pa.Table.from_pylist([fired], TRANSITION), tmp_path / "transitions.parquet")
-    assert f"at 1970-01-01T01:00:00.000Z{told}" in explain(str(tmp_path), "ann").text().splitlines()[-2]
+    assert f"  a at 1970-01-01T01:00:00.000Z{told}" in explain(str(tmp_path), "ann").text().splitlines()
 
 
 @pytest.mark.parametrize(

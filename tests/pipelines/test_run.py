@@ -47,7 +47,10 @@ def test_the_report_proves_what_became_of_every_signal(small_out: Path) -> None:
     signals = report["signals"]
     assert signals["in"] == 11
     assert (signals["applied"], signals["duplicates"], signals["rejected"], signals["pending"]) == (9, 1, 1, 0)
-    assert report["decisions"] == {"offer": 3, "no_offer": 2, "outranked": 0, "pending": 0}
+    assert report["decisions"] == {
+        **{"offer": 3, "holdout": 0, "no_offer": 2, "outranked": 0, "waiting": 0, "pending": 0},
+        "deferred": 0,
+    }
     assert report["end_tick"] == "2026-03-02T11:01:00.000Z"
     assert report["outputs"]["decisions"] == 5
     (book,) = report["playbooks"]

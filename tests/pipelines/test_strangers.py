@@ -160,7 +160,7 @@ STORIES = {  # what an offer is expected to be worth may be negative: decision 0
     "division_with_ben": "",
     "full_date_of_the_day": "",
     "ghost": "",
-    "negval": "differs",
+    "negval": "",
     "null_subject_in_story": "",
     "out_of_range_value": "",
 }

@@ -124,7 +124,8 @@ class ContextPlan:
         record: The columns of records.
         max_members: A larger group is ignored.
         min_confidence: Memberships that are less certain are not acted upon.
-        announced_segments: The segments that offers for other levels read.
+        announced_segments: The segments that offers for other levels read, and those that offers wait for.
+        announces_moves: Whether contact roots are told who has left them: offers wait there.
         roles: By trigger of a group, the order of roles in which a recipient is looked for.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
         notices: The signals that contact roots are told of, by type.
@@ -150,6 +151,7 @@ class ContextPlan:
     max_members: int = 0
     min_confidence: float = 0.0
     announced_segments: frozenset[str] = frozenset()
+    announces_moves: bool = False
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contacts_matter: int = 0
     notices: Mapping[str, Notice] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 import pyarrow as pa
 
+from schemas.durations import DAY
 from schemas.playbook_levels import LEVELS
 from schemas.playbook_offers import LONGEST
 from transforms.compiler.quiet import Quiet
@@ -44,6 +45,9 @@ REASONS = (
     IS_ERASED,
     FIRST_LIMIT,
 ) = range(len(REASONS) + 1)
+
+_REPORTED = 7 * DAY
+"""So long after a decision it is still known what a contact or an outcome is about."""
 
 SUBJECT = "subject"
 COUNTED = (SUBJECT, *LEVELS)
@@ -253,5 +257,6 @@ class OfferPlan:
 
     @cached_property
     def memory(self) -> int:
-        """Milliseconds for which a reservation matters."""
-        return max(self.keep, *(limit.reach for limit in self.limits), 0)
+        """Milliseconds for which a reservation matters: to a limit, or to what is reported of it."""
+        reported = _REPORTED if self.listed & {"contact", "outcome"} else 0
+        return max(self.keep, *(limit.reach for limit in self.limits), reported)

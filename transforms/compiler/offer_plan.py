@@ -19,7 +19,7 @@ from transforms.compiler.features import DTYPES
 from transforms.compiler.limits import limits_of
 from transforms.compiler.load import contracts, load_plans
 from transforms.compiler.load import scope_of as context_scope
-from transforms.compiler.notices import MESSAGES, notices_of
+from transforms.compiler.notices import notices_of
 from transforms.compiler.offer_definitions import Holdout, Offer, OfferPlan
 from transforms.compiler.quiet import quiet_of
 from transforms.compiler.sequences import trigger_scopes
@@ -86,6 +86,7 @@ class _Compiler:
     def plan(self) -> OfferPlan:
         book = self._playbook
         offers, ticket = tuple(self._offer(name, book.offers[name]) for name in sorted(book.offers)), self._ticket()
+        messages = {offer.message for offer in offers}
         if self._errors:
             raise LoadErrors(self._errors)
         return OfferPlan(
@@ -101,7 +102,7 @@ class _Compiler:
             triggers=pa.schema([]),
             notices={name: one.schema(self._contracts[name]) for name, one in notices_of(book).items()},
             listed=frozenset(notices_of(book)),
-            bases={message: basis for message in MESSAGES if (basis := book.basis_of(message)) != "contract"},
+            bases={name: basis for name in sorted(messages) if (basis := book.basis_of(name)) != "contract"},
             ticket=ticket,
             quiet=quiet_of(book),
             max_decision_age=book.policy.max_decision_age,

@@ -30,7 +30,7 @@ class Answers:
         plan: The offers and limits.
         entries: As `deferral.entry_schema`.
         alone: Whether each reaches somebody whose group is too large.
-        cancelled: Whether each waited for a segment that is no longer held.
+        cancelled: Index of the reason why each waits no longer; -1 for none.
         candidates: What `rank_candidates` gives.
         verdicts: What `arbitrate` gives.
         deferrals: Who waits.
@@ -40,7 +40,7 @@ class Answers:
     plan: OfferPlan
     entries: pa.Table
     alone: Bools
-    cancelled: Bools
+    cancelled: Ints
     candidates: pl.DataFrame
     verdicts: Verdicts
     deferrals: Deferrals

@@ -36,10 +36,12 @@ class Contacts:
     Attributes:
         reports: `WHO`, decision_id, offer, family, channel, message, what (the state or the result), contact (whether
             the report is a contact), since (the tick from which on it acts), place (in the order in which they act).
+        tick: Distance of ticks, milliseconds.
         within: After so many milliseconds a reservation that nobody reported is released; None for never.
     """
 
     reports: pl.DataFrame
+    tick: int
     within: int | None
 
     @property
@@ -72,7 +74,7 @@ class Contacts:
         silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
         ours = mine.filter(counts).with_columns(pl.col("rejected").fill_null(False)).drop("now", "what")
-        return pl.concat([ours, _of_others(others).select(ours.columns)])
+        return pl.concat([ours, _of_others(others, self.tick).select(ours.columns)])
 
     def changes_after(self, at: pl.DataFrame, reservations: pa.Table) -> Ints:
         """Return the first tick after `now` at which a ledger may change without a decision, FOREVER if none is known.
@@ -87,8 +89,11 @@ class Contacts:
         return first_after(at.rename({"now": "tick"}), pl.concat(turns), _ROOT)
 
 
-def _of_others(reports: pl.DataFrame) -> pl.DataFrame:
-    """Return as reservations the contacts that no decision explains; of one unknown decision the first."""
+def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
+    """Return as reservations, at the first tick after them, the contacts that no decision explains.
+
+    Of several about one unknown decision the first counts. `tick` is the distance of ticks.
+    """
     foreign = reports.filter(pl.col("contact") & (pl.col("what") != FAILED)).sort("place")
     named = foreign.filter(pl.col("decision_id").is_not_null()).unique([*WHO, "decision_id"], keep="first")
     subscriber = pl.when(pl.col("subject_kind") == LEVELS[0]).then("subject")
@@ -97,7 +102,7 @@ def _of_others(reports: pl.DataFrame) -> pl.DataFrame:
         subscriber.alias("recipient"),
         *(pl.col(name).fill_null("") for name in ("offer", "family", "channel")),
         pl.col("message").fill_null("marketing"),
-        pl.col("since").alias("tick"),
+        (pl.col("time") // tick * tick + tick).alias("tick"),
         pl.col("decision_id").fill_null(""),
         pl.lit(False).alias("rejected"),
     )
@@ -112,10 +117,10 @@ def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
     if not found:
-        return Contacts(_NO_REPORTS, plan.reported_within)
+        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within)
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
-    return Contacts(reports, plan.reported_within)
+    return Contacts(reports, plan.tick, plan.reported_within)
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.arrays.arrow_columns import Bools, Ints, numbered, replaced
-from transforms.compiler.offer_definitions import OfferPlan
+from transforms.compiler.offer_definitions import HAS_MOVED, SEGMENT_EXITED, OfferPlan
 from transforms.decision import ledger_state as memories
 from transforms.decision.answers import ACTIONS, Answers
 from transforms.decision.arbitration import arbitrate
@@ -19,7 +19,7 @@ from transforms.decision.deferral import deferrals_of, entry_schema, look_again
 from transforms.decision.gates import look_at_gates
 from transforms.decision.ingest import in_order, is_fact, part
 from transforms.decision.ledger_state import RESERVATION, LedgerState
-from transforms.decision.memberships import has_left, scope_of, stand_alone, take_facts, that_hold
+from transforms.decision.memberships import has_left, has_moved, scope_of, stand_alone, take_facts, that_hold
 from transforms.decision.notices import FOREVER, Notices, is_notice, take_notices, to_keep
 from transforms.decision.records import decision_records, decision_schema, withdrawal_records
 from transforms.decision.roots import number_roots, own_roots
@@ -201,7 +201,7 @@ class _Answering:
         """Decide entries, in their order in each ledger."""
         plan, alone = self.plan, stand_alone(entries, self.taken)
         cancelled = self._cancelled(entries)
-        reached = pc.if_else(pa.array(cancelled), None, entries["recipient"])
+        reached = pc.if_else(pa.array(cancelled >= 0), None, entries["recipient"])
         scope = scope_of(plan, entries, self.taken)
         asked = own_roots(replaced(entries, "recipient", reached), alone)
         candidates = rank_candidates(plan, asked, scope)
@@ -215,12 +215,13 @@ class _Answering:
         params = params_of(plan, contact, scope)
         return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, params)
 
-    def _cancelled(self, entries: pa.Table) -> Bools:
-        """Tell who waited for a segment that is no longer held."""
-        waited = entries["n"].to_numpy() > 0
-        if waited.any():
-            waited &= pc.is_in(entries["trigger"], pa.array(sorted(self.plan.held), pa.string())).to_numpy()
-        if waited.any():
-            rows = np.flatnonzero(waited)
-            waited[rows] = has_left(entries.take(rows), self.taken)
-        return waited
+    def _cancelled(self, entries: pa.Table) -> Ints:
+        """Return why nothing waits any more, as index of the reason: the segment ended, the recipient moved; or -1."""
+        found = np.full(len(entries), -1)
+        rows = np.flatnonzero(entries["n"].to_numpy() > 0)
+        if len(rows):
+            waited = entries.take(rows)
+            found[rows[has_moved(waited, self.taken)]] = HAS_MOVED
+            of_segment = pc.is_in(waited["trigger"], pa.array(sorted(self.plan.held), pa.string())).to_numpy()
+            found[rows[of_segment & has_left(waited, self.taken)]] = SEGMENT_EXITED
+        return found

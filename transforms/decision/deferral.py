@@ -12,6 +12,7 @@ from transforms.compiler.offer_definitions import QUIET, OfferPlan
 from transforms.decision.arbitration import Verdicts
 from transforms.decision.contacts import Contacts
 from transforms.decision.gates import AT_AN_EVENT, OPEN
+from transforms.decision.memberships import moves_in
 from transforms.decision.notices import FOREVER, Notices, first_after
 
 _ENTRY = [
@@ -95,7 +96,7 @@ def look_again(
     """Return the tick at which each waiting trigger is looked at next.
 
     That is when its gate opens, at its deadline, when its contact root is told anything or its ledger changes without
-    a decision, and when its segment is no longer held.
+    a decision, when its segment is no longer held, and when its recipient moves.
 
     Args:
         plan: The policy.
@@ -105,11 +106,14 @@ def look_again(
         reservations: As RESERVATION.
         taken: What `take_facts` gives.
     """
-    roots = cast(pl.DataFrame, pl.from_arrow(waiting.select(["root_kind", "root", "tick", "trigger", "subject"])))
+    names = ["root_kind", "root", "tick", "trigger", "subject", "recipient"]
+    roots = cast(pl.DataFrame, pl.from_arrow(waiting.select(names)))
     known = [waiting[name].fill_null(FOREVER).to_numpy() for name in ("until", "deadline")]
     told = notices.after(roots.select("root_kind", "root", "tick"))
     changed = contacts.changes_after(roots.select("root_kind", "root", now="tick"), reservations)
     turns = taken.filter(pl.col("segment").is_in(plan.held))
     turned = first_after(roots.rename({"trigger": "segment"}), turns, ["root_kind", "root", "segment", "subject"])
-    looks: Ints = np.minimum.reduce([*known, told, changed, turned])
+    by_recipient = roots.select("root_kind", "root", "tick", subject="recipient")
+    moved = first_after(by_recipient, moves_in(taken), ["root_kind", "root", "subject"])
+    looks: Ints = np.minimum.reduce([*known, told, changed, turned, moved])
     return np.where(looks < FOREVER, -(-looks // plan.tick) * plan.tick, looks)

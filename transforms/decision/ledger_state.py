@@ -82,7 +82,8 @@ def load(state: bytes | None) -> LedgerState:
 def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
     """Return the state after the tick it is closed at, without what no later tick can see."""
     assert memory.closed is not None, "nothing is kept before the first tick"
-    seen = memory.reservations.filter(pc.field("tick") > memory.closed - plan.memory)
+    counts, valid = pc.field("tick") > memory.closed - plan.memory, pc.field("valid_until") > memory.closed
+    seen = memory.reservations.filter(counts | (valid & ~pc.field("withdrawn") & ~pc.field("holdout")))
     ordered = seen.sort_by([(name, "ascending") for name in ("root_kind", "root", "tick", "decision_id")])
     tables = {"reservations": ordered, "memberships": memory.memberships}
     tables |= {} if memory.deferred is None else {"deferred": memory.deferred}

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.records import FACT, TOO_LARGE
+from schemas.records import FACT, MOVED, TOO_LARGE
 from transforms.arrays.arrow_columns import Bools
 from transforms.compiler.dotted import columns_of
 from transforms.compiler.offer_definitions import OfferPlan
@@ -48,7 +48,8 @@ def take_facts(memberships: pa.Table, facts: Sequence[pa.Table], first: int | No
 
 def that_hold(taken: pl.DataFrame) -> pa.Table:
     """Return the memberships that hold at last, as MEMBERSHIP."""
-    last = taken.unique(_KEY, keep="last", maintain_order=True).filter("member").sort(MEMBERSHIP.names)
+    lasting = taken.filter(~pl.col("segment").str.ends_with(f".{MOVED}"))
+    last = lasting.unique(_KEY, keep="last", maintain_order=True).filter("member").sort(MEMBERSHIP.names)
     return last.select(MEMBERSHIP.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(MEMBERSHIP)
 
 
@@ -85,6 +86,25 @@ def stand_alone(triggers: pa.Table, taken: pl.DataFrame) -> Bools:
     found = _held(asked.filter(pl.col("recipient").is_not_null()).with_columns(subject="root"), sizes)
     alone[found["row"].to_numpy()] = found["member"].to_numpy()
     return alone
+
+
+def has_moved(entries: pa.Table, taken: pl.DataFrame) -> Bools:
+    """Tell of which entries the contact root is told at the tick that the recipient has another one.
+
+    Args:
+        entries: Columns root_kind, root, recipient, tick.
+        taken: What `take_facts` gives.
+    """
+    facts = moves_in(taken).select("root_kind", "root", recipient="subject", tick="since").unique()
+    asked = _frame(entries.select(facts.columns)).with_row_index("row")
+    moved = np.zeros(len(entries), np.bool_)
+    moved[asked.join(facts, facts.columns, "semi")["row"].to_numpy()] = True
+    return moved
+
+
+def moves_in(taken: pl.DataFrame) -> pl.DataFrame:
+    """Return the facts that tell that a subscriber has another contact root."""
+    return taken.filter(pl.col("segment").str.ends_with(f".{MOVED}"))
 
 
 def has_left(entries: pa.Table, taken: pl.DataFrame) -> Bools:

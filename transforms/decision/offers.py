@@ -12,6 +12,9 @@ from transforms.arrays.arrow_columns import pick
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.avro import write_avro
 
+MADE, WITHDRAWN = "offer.made", "offer.withdrawn"
+"""Types of the events."""
+
 _DATA = OFFER.field("data").type
 _CONSTANT = {
     "specversion": "1.0",
@@ -40,7 +43,7 @@ def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
         "priority": pick([offer.priority for offer in plan.offers], which, "int64"),
     }
     columns = {name: pa.repeat(value, len(made)) for name, value in _CONSTANT.items()} | {
-        "type": pc.if_else(withdrawn, "offer.withdrawn", "offer.made"),
+        "type": pc.if_else(withdrawn, WITHDRAWN, MADE),
         "id": made["decision_id"],
         "source": pa.repeat(f"/segment-of-one/{plan.playbook}", len(made)),
         "subject": pc.binary_join_element_wise(made["subject_kind"], made["subject"], "/"),

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from schemas.playbook_levels import LEVELS
 from schemas.records import INSTANT
 from transforms.arrays.arrow_columns import Ints, lists, nullable, pick
-from transforms.compiler.offer_definitions import GATES, NO_RECIPIENT, SEGMENT_EXITED, OfferPlan
+from transforms.compiler.offer_definitions import GATES, NO_RECIPIENT, OfferPlan
 from transforms.decision.answers import ACTIONS, Answers, of_nullable
 from transforms.decision.gates import AT_AN_EVENT
 from transforms.decision.notices import FOREVER
@@ -152,8 +152,7 @@ def _reasons(answers: Answers) -> Ints:
     """Return why nothing is sent: what shuts out the best candidate, or why there can be none; -1 for neither."""
     found = answers.first_reasons()
     found[pc.is_null(answers.entries["recipient"]).to_numpy()] = NO_RECIPIENT
-    found[answers.cancelled] = SEGMENT_EXITED
-    return found
+    return np.where(answers.cancelled >= 0, answers.cancelled, found)
 
 
 def _candidates(answers: Answers) -> pa.Array:

@@ -55,9 +55,25 @@ def test_a_plan_says_what_the_playbook_says() -> None:
     assert [param.meta.output_name() for param in pack.params] == ["a", "n"]
     assert plan.segments == ("light", "subscriber.heavy")
     assert plan.limits == (
-        Limit(COOLDOWN, "cooldown", SUBJECT, 1, 3 * DAY, offer="pack"),
-        Limit(CAPS, "cap_2_per_subscriber_in_month_channel_sms", "subscriber", 2, "month", channel="sms"),
-        Limit(CAPS, "cap_1_per_subscriber_in_7d_family_data", "subscriber", 1, 7 * DAY, family="data"),
+        Limit(COOLDOWN, "cooldown", SUBJECT, 1, 3 * DAY, offer=("pack",)),
+        Limit(
+            CAPS,
+            "cap_2_per_subscriber_in_month_channel_sms",
+            "subscriber",
+            2,
+            "month",
+            channel=("sms",),
+            message=("marketing",),
+        ),
+        Limit(
+            CAPS,
+            "cap_1_per_subscriber_in_7d_family_data",
+            "subscriber",
+            1,
+            7 * DAY,
+            family=("data",),
+            message=("marketing",),
+        ),
     )
     assert (plan.playbook, plan.version, plan.tick, plan.time_zone) == ("town", 4, HOUR // 12, "Europe/Helsinki")
 

@@ -115,10 +115,11 @@ class _Walk:
         """Yield decisions about triggers whose segment is no longer held."""
         for one in list(self.waiting):
             segment, subject = one.trigger.trigger, one.trigger.subject
-            if self._facts(one, tick) and not self.told.member(segment, subject, tick):
+            left = self._facts(one, tick) and not self.told.member(segment, subject, tick)
+            if left or self.told.moved(one.trigger.recipient, tick):
                 self.waiting.remove(one)
                 look = Look(self.policy, self.told, one.trigger, tick, one.n + 1)
-                yield one.trigger, _decision(look, "no_offer", "segment_exited", [])
+                yield one.trigger, _decision(look, "no_offer", "segment_exited" if left else "moved", [])
 
     def _withdraw(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
         """Yield withdrawals of offers that are still valid and meet a pause, or a lost consent."""

@@ -56,7 +56,7 @@ class Ledger:
         said, reached = notice.payload, notice.subject if notice.subject_kind == "subscriber" else None
         self.entries.append(
             Entry(
-                tick=notice.tick,
+                tick=(notice.time // self.policy.tick + 1) * self.policy.tick,
                 subject=(notice.subject_kind, notice.subject),
                 recipient=reached,
                 offer=said.get("offer"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.records import EVERYBODY
+from schemas.records import EVERYBODY, MOVED
 from tests.transforms.decision.reference_policy import Fact, Notice, Root
 
 KEYS = {
@@ -29,6 +29,11 @@ class Told:
             if (fact.segment, fact.subject) == (segment, subject) and fact.tick <= tick
         ]
         return max(told, default=(0, False))[1]
+
+    def moved(self, recipient: str | None, tick: int) -> bool:
+        """Tell whether it is told at a tick that a subscriber has another contact root."""
+        about = (f"subscriber.{MOVED}", recipient, tick)
+        return any((fact.segment, fact.subject, fact.tick) == about for fact in self.facts)
 
     def rows(self, signal: str, subjects: Iterable[Root | None], tick: int) -> list[Notice]:
         """Return the rows that hold at a tick, one for each key of these subjects."""

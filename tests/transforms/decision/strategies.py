@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from schemas.records import MOVED
 from tests.transforms.decision.reference_policy import (
     ALL,
     DAY,
@@ -54,7 +55,7 @@ def case_of(chance: random.Random) -> Case:
     """Return one case."""
     policy, world = policy_of(chance), _World(chance, chance.choice(STARTS))
     triggers = world.triggers(policy, chance.randint(1, 30))
-    facts = [*world.entries(triggers), *world.facts(chance.randint(0, 12))]
+    facts = [*world.entries(triggers), *world.facts(chance.randint(0, 12)), *world.moved()]
     notices = [*world.settings(), *world.reports(triggers)] if policy.listed else []
     return Case(policy, triggers, facts, notices, world.start + (TICKS + 48) * HOUR)
 
@@ -123,6 +124,11 @@ class _World:
                     left = one.tick + self.chance.randint(1, 24) * HOUR
                     found.append(Fact(one.root, one.trigger, one.subject, False, left))
         return found
+
+    def moved(self) -> list[Fact]:
+        """Return that contact roots are told who has left them."""
+        moves = [(who, tick) for who, tick in self.moves.items() if tick is not None and who != "f"]
+        return [Fact(self._root(who, tick - 1), f"subscriber.{MOVED}", who, True, tick) for who, tick in moves]
 
     def facts(self, many: int) -> list[Fact]:
         """Return other memberships, and sizes of the household."""

@@ -174,7 +174,7 @@ DEFERS = {"paused", "ticket", "cooldown", "caps", "quiet"}
 @settings(max_examples=60)
 def test_each_trigger_is_answered_whatever_the_order(case: Case) -> None:
     decisions = Reference(case.policy).decide(case.triggers, case.facts, case.notices, case.upto)
-    assert sum(one["n"] == 0 for one in decisions) == len(case.triggers)
+    assert sum(one["n"] == 0 and one["action"] != "withdrawn" for one in decisions) == len(case.triggers)
     assert {one["decision_id"] for one in decisions} <= {one.id(n) for one in case.triggers for n in range(20)}
     assert all(one["until"] is None or one["until"] > one["tick"] for one in decisions)
     assert [one["tick"] for one in decisions] == sorted(one["tick"] for one in decisions)

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.records import FACT, TOO_LARGE
+from schemas.records import FACT, MOVED, TOO_LARGE
 from transforms.arrays.dtypes import Ints
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.conditions.segments import Changes
@@ -15,6 +15,41 @@ from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_changes, root_of
 from transforms.context.state.plan_migration import PlanMigration
 from transforms.context.state.shard_state import ShardState
+
+
+def of_own_roots(
+    plan: ContextPlan, memory: ShardState, changes: Changes, migration: PlanMigration | None
+) -> list[pa.RecordBatch]:
+    """Tell subscribers, where a playbook knows no groups, of their own segments.
+
+    Args:
+        plan: The subscribers' plan; `announced_segments` says which.
+        memory: Has the ids.
+        changes: What happened to the segments.
+        migration: What a new plan changed.
+    """
+    if not plan.announced_segments:
+        return []
+    ids = memory.subjects["subject"]
+    events = pl.concat([_events(plan, changes), _news(plan, changes, migration, np.arange(len(ids)))])
+    own = pl.Series("root", ids.gather(events["code"]), dtype=pl.String)
+    return _batch(plan, memory, events.with_columns(own, root_kind=pl.lit(plan.level)))
+
+
+def of_moves(plan: ContextPlan, memory: ShardState, identity: Identity) -> list[pa.RecordBatch]:
+    """Tell contact roots where somebody may wait which subscribers have another one now.
+
+    Args:
+        plan: The subscribers' plan.
+        memory: Has the ids.
+        identity: Who is in which group.
+    """
+    if not plan.announces_moves:
+        return []
+    moves = root_changes(identity.stays, memory.subjects["subject"], identity.since)
+    ticks = pl.Series(plan.grid.after(moves["time"].to_numpy()), dtype=pl.Int64)
+    gone = moves.select("code", root_kind="old_kind", root="old_root")
+    return _batch(plan, memory, gone.with_columns(tick=ticks, segment=pl.lit(MOVED), member=pl.lit(True)))
 
 
 def of_subscribers(

@@ -78,7 +78,7 @@ class GroupRouting:
 
     def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:
         """Return what contact roots are told, as `schemas.records.FACT`; of all that is new to them, if a plan is."""
-        return []
+        return facts.of_own_roots(self.plan, self.memory, changes, migration)
 
     def notices(self, span: Span) -> list[pa.RecordBatch]:
         """Return what contact roots are told of signals, as `schemas.records.NOTICE` and the payload."""
@@ -109,7 +109,8 @@ class _Members(GroupRouting):
         return Forwarded([*people, *signals, *members.batches], members.kept)
 
     def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:
-        return facts.of_subscribers(self.plan, self.memory, self.identity, changes, migration)
+        segments = facts.of_subscribers(self.plan, self.memory, self.identity, changes, migration)
+        return [*segments, *facts.of_moves(self.plan, self.memory, self.identity)]
 
     def notices(self, span: Span) -> list[pa.RecordBatch]:
         return notices.of_subscribers(self.plan, self.memory, self.identity, self.ingested, span)

@@ -1,0 +1,161 @@
+"""What each candidate of a decision met at each gate, in words and with the numbers that the outputs have."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pipelines.explain_story.conditions import read_of
+from pipelines.explain_story.values import Row, aligned, instant_of, moment, money, pairs, plain, shown
+from pipelines.explain_story.words import PASSED, cap_of, cooldown_of, limit_words, why
+from schemas.durations import format_duration
+from schemas.playbook import Playbook
+from transforms.compiler.limits import limits_of
+from transforms.compiler.offer_definitions import SUBJECT, Contact, Limit
+
+_MOST = 5
+"""How many earlier contacts are named."""
+
+_UNLISTED = "the outputs do not list contacts that others made and reported"
+
+
+def gate_lines(met: Sequence[Row]) -> Iterator[str]:
+    """Yield what candidates met, as `Known.met` gives it, as text."""
+    for one in met:
+        yield f"  {one['offer']} by {', '.join(one['channels'])}"
+        yield from aligned((f"    {gate['gate']}", gate["result"], gate["told"]) for gate in one["gates"])
+
+
+def _contact(row: Row, decision: Row) -> str:
+    to = f" to {row['recipient']}" if row["recipient"] != decision["recipient"] else ""
+    held = " (held out)" if row["action"] == "holdout" else ""
+    return f"{row['offer']} by {row['channel']}{to} on {moment(row['tick'])}{held}"
+
+
+def _length(limit: Limit) -> int:
+    return limit.period if isinstance(limit.period, int) else 0
+
+
+@dataclass(frozen=True)
+class Known:
+    """What there is to explain a decision with.
+
+    Attributes:
+        decision: Its row.
+        sent: Rows of what the same contact root was sent, or held out from, until then, by time.
+        book: The version of the playbook that decided; None if it could not be read.
+    """
+
+    decision: Row
+    sent: Sequence[Row]
+    book: Playbook | None
+
+    def met(self) -> list[dict[str, Any]]:
+        """Return offers with the channels for which they met the same, and each gate: what it is, result, words."""
+        found: list[dict[str, Any]] = []
+        for candidate in self.decision["candidates"]:
+            gates = [{**gate, "told": "; ".join(self._told(gate, candidate))} for gate in candidate["gates"]]
+            same = [one for one in found if (one["offer"], one["gates"]) == (candidate["offer"], gates)]
+            if same:
+                same[0]["channels"].append(candidate["channel"])
+            else:
+                found.append({"offer": candidate["offer"], "channels": [candidate["channel"]], "gates": gates})
+        return found
+
+    def _told(self, gate: Row, candidate: Row) -> Iterator[str]:
+        if gate["result"] == "passed":
+            yield PASSED[gate["gate"]]
+            return
+        limit = self._limit(gate["reason"], candidate["offer"])
+        yield why(gate["reason"]) if limit is None or cap_of(gate["reason"]) is None else limit_words(limit)
+        if limit is not None:
+            yield from self._counted(gate, limit)
+        yield from self._read(gate, candidate)
+        if gate["result"] == "deferred":
+            yield f"waits until {moment(gate['until'])}" if gate["until"] else "waits until something opens it"
+        elif gate["gate"] in ("quiet", "paused", "ticket") and gate["reason"] != "unknown_zone":
+            yield "and the offer does not wait that long"
+
+    def _limit(self, reason: str, offer: str) -> Limit | None:
+        """Return the limit that a reason names: that of the playbook, else what the name tells."""
+        if self.book is None:
+            return cap_of(reason) or cooldown_of(reason, offer)
+        book, one = self.book, self.book.offers.get(offer)
+        named = (limit for limit in limits_of(book) if limit.reason == reason)
+        contacts = [Contact(offer, one.family, channel, one.message) for channel in one.send] if one else []
+        return next((limit for limit in named if any(map(limit.counts, contacts))), None)
+
+    def _counted(self, gate: Row, limit: Limit) -> Iterator[str]:
+        """Yield which earlier contacts fill a limit, and until when, as far as that is known."""
+        if not limit.max:
+            return
+        counted = [row for row in self.sent if self._counts(limit, row)]
+        if counted:
+            names = [_contact(row, self.decision) for row in counted[-_MOST:]]
+            more = f"{len(counted) - _MOST:,} more and " if len(counted) > _MOST else ""
+            yield f"sent before: {more}{', '.join(names)}"
+        if limit.family and self.book is None:
+            yield "which of all offers are of the family, the playbook tells: give `--playbook`"
+        if limit.per == SUBJECT and limit.period and counted and gate["result"] == "blocked":
+            over = instant_of(counted[-1]["tick"]) + timedelta(milliseconds=_length(limit))
+            yield f"so not before {moment(plain(over))}"
+        if len(counted) < limit.max:
+            yield _UNLISTED
+
+    def _counts(self, limit: Limit, row: Row) -> bool:
+        """Tell whether a limit counts an earlier row, as far as that is known."""
+        decision = self.decision
+        whose = {SUBJECT: ("subject_kind", "subject"), "subscriber": ("recipient",)}.get(limit.per, ())
+        if any(row[name] != decision[name] for name in whose) or row["decision_id"] == decision["decision_id"]:
+            return False
+        family = self.book.offers[row["offer"]].family if self.book and row["offer"] in self.book.offers else None
+        known = limit if family is not None else replace(limit, family=None)
+        contact = Contact(row["offer"], family or "", row["channel"], row["message"])
+        return known.counts(contact) and self._within(limit, instant_of(row["tick"]))
+
+    def _within(self, limit: Limit, then: datetime) -> bool:
+        now = instant_of(self.decision["tick"])
+        if isinstance(limit.period, int):
+            return not limit.period or now - timedelta(milliseconds=limit.period) < then <= now
+        one, other = (each.astimezone(self._zone()) for each in (then, now))
+        periods = {
+            "day": (one.date(), other.date()),
+            "week": (one.isocalendar()[:2], other.isocalendar()[:2]),
+            "month": ((one.year, one.month), (other.year, other.month)),
+        }
+        first, second = periods[limit.period]
+        return first == second
+
+    def _zone(self) -> tzinfo:
+        """Return the time zone of the recipient, as far as the context tells, else the playbook's, else UTC."""
+        profile = (self.decision["context"] or {}).get("profile") or {}
+        named = profile.get("zone") or (self.book.time_zone if self.book else "UTC")
+        try:
+            return ZoneInfo(named)
+        except (KeyError, ValueError, OSError):
+            return UTC
+
+    def _read(self, gate: Row, candidate: Row) -> Iterator[str]:
+        """Yield the numbers that a gate looked at that asks for no earlier contact."""
+        reason, row = gate["reason"], self.decision
+        if reason == "below_zero":
+            yield f"value {money(candidate['value_micros'])}, p_accept {shown(candidate['p_accept'])}"
+        if reason == "stale":
+            age = instant_of(row["tick"]) - instant_of(row["trigger_tick"])
+            yield f"it is of {moment(row['trigger_tick'])}, {format_duration(age // timedelta(milliseconds=1))} before"
+        if self.book is None or candidate["offer"] not in self.book.offers:
+            return
+        offer, policy = self.book.offers[candidate["offer"]], self.book.policy
+        texts = {"not_eligible": offer.eligible, "no_value": offer.value}
+        if reason in texts:
+            values = read_of(self.book, row["subject_kind"], texts[reason], row)["values"]
+            yield texts[reason] + (f": {pairs(values.items())}" if values else "")
+        if reason == "stale" and policy.max_decision_age is not None:
+            yield f"allowed are {format_duration(policy.max_decision_age)}"
+        if reason == "no_consent":
+            yield f"{offer.message} needs `{self.book.basis_of(offer.message)}`"
+        if reason == "open_ticket" and policy.no_sales_while:
+            yield "; ".join(policy.no_sales_while.values())
+        if reason == "not_in_share" and offer.share:
+            yield f"{offer.share[0]:.2%} of all in {format_duration(offer.share[1])}"

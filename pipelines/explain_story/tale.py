@@ -1,0 +1,59 @@
+"""Decisions as stories: what came of each trigger, with its waits, wake-ups and withdrawals, in the order of time."""
+
+from collections.abc import Iterator, Sequence
+
+from pipelines.explain_story.values import Row, money
+from pipelines.explain_story.words import why
+
+_SHORT = 8
+"""So many characters of an id are shown; `--decision` takes as many."""
+
+
+def tales(decisions: Sequence[Row]) -> list[list[Row]]:
+    """Return decisions by the trigger that they answer, each in the order of time, by the first of each."""
+    found: dict[tuple[str, ...], list[Row]] = {}
+    for row in decisions:
+        trigger = (row["subject_kind"], row["subject"], row["trigger"], row["trigger_tick"])
+        found.setdefault(trigger, []).append(row)
+    return [*found.values()]
+
+
+def tale_lines(tale: Sequence[Row]) -> Iterator[str]:
+    """Yield the story of one trigger as text."""
+    first, *rest = tale
+    late = f", of {first['trigger_tick']}" if first["trigger_tick"] != first["tick"] else ""
+    yield f"  {first['tick']}  {first['trigger']}{address(first)}{late}: {_event(first, woken=False)}"
+    yield from (f"    {row['tick']}  {_event(row, woken=True)}" for row in rest)
+
+
+def _event(row: Row, *, woken: bool) -> str:
+    again = f"woken ({row['n']}): " if woken and row["action"] != "withdrawn" else ""
+    return f"{again}{answer(row)}  [{row['decision_id'][:_SHORT]}]"
+
+
+def address(row: Row) -> str:
+    """Return who is meant, to whom it would go and whose ledger answers, as far as that is not the same."""
+    subject, recipient, root = (
+        row[name] and f"{row[f'{name}_kind']}/{row[name]}" for name in ("subject", "recipient", "root")
+    )
+    parts = [
+        *([f"of {subject}", f"to {recipient or 'nobody'}"] if recipient != subject else []),
+        *([f"contact root {root}"] if root != subject else []),
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def answer(row: Row) -> str:
+    """Return what was decided, in words."""
+    if row["action"] == "offer":
+        return f"{row['offer']} by {row['channel']}, value {money(row['value_micros'])}, until {row['valid_until']}"
+    if row["action"] == "holdout":
+        instead = f"{row['offer']} by {row['channel']}"
+        return f"held out by {row['holdout']} (nothing is sent, to compare with), else {instead}"
+    if row["action"] == "deferred":
+        return f"deferred until {row['until'] or 'something opens it'}: {row['reason']} ({why(row['reason'])})"
+    if row["action"] == "outranked":
+        return f"outranked; at that tick went out {', '.join(row['went_out'])}"
+    if row["action"] == "withdrawn":
+        return f"withdrawn {row['offer']} by {row['channel']}: {row['reason']} ({why(row['reason'])})"
+    return f"no offer: {row['reason'] or 'there is none for this trigger'}"

@@ -1,0 +1,1 @@
+"""Tests of what `segone explain` tells, part by part."""

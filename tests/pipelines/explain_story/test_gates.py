@@ -1,0 +1,165 @@
+"""Gates are told with the numbers that the outputs have."""
+
+from typing import Any
+
+import pytest
+
+from pipelines.explain_story.gates import Known, gate_lines
+from schemas.playbook import Playbook
+from schemas.playbook_file import parse_playbook
+from tests.pipelines.explain_story.rows import candidate, decision, gate, sent
+
+BOOK = """\
+playbook: small
+signals: [balance, profile, ticket, consent, membership]
+subscriber:
+  features: {left_mb: {last: remaining_mb, from: balance}}
+  segments: {heavy: {enter: left_mb > 1000}}
+  moments: {running_out: {when: left_mb < 500}}
+household: {features: {left_mb: {last: remaining_mb, from: balance}}}
+offers:
+  topup: {for: subscriber.running_out, family: data, owner: us, value: 4 + left_mb, send: [app, sms], valid_for: 6h,
+          eligible: left_mb > 100 AND NOT heavy, cooldown: {after: 3d, after_rejection: 30d}, share: 20% per 7d}
+  gift:  {for: subscriber.running_out, family: fun, owner: us, value: 4, send: [app], valid_for: 6h}
+policy:
+  no_sales_while: {ticket: state = 'open'}
+  max_decision_age: 1h
+  caps: [{per: subscriber, max: 1, in: 7d, family: [data]}, {per: household, max: 2, in: day}]
+priors: {data: 0.1, fun: 0.1}
+"""
+YESTERDAY, LAST_WEEK = "2026-03-01T11:01:00.000Z", "2026-02-22T11:01:00.000Z"
+BEFORE = [sent("topup", LAST_WEEK), sent("gift", YESTERDAY), sent("topup", YESTERDAY, n=1)]
+CAP, OF_DATA = "cap_1_per_subscriber_in_7d", "cap_1_per_subscriber_in_7d_family_data"
+UNLISTED = "the outputs do not list contacts that others made and reported"
+
+
+@pytest.fixture(scope="module")
+def book() -> Playbook:
+    return parse_playbook(BOOK)
+
+
+def _told(met: dict[str, Any], book: Playbook | None, before: list[dict[str, Any]], **more: Any) -> str:
+    (one,) = Known(decision(candidate("topup", met), **more), before, book).met()
+    return str(one["gates"][0]["told"])
+
+
+@pytest.mark.parametrize(
+    ("met", "told"),
+    [
+        (gate("caps"), "no cap is full"),
+        (
+            gate("caps", CAP),
+            "at most 1 to a subscriber in 7d; sent before: gift by app on 2026-03-01 11:01, "
+            "topup by app on 2026-03-01 11:01",
+        ),
+        (
+            gate("caps", "cap_1_per_subscriber_in_day"),
+            f"at most 1 to a subscriber in a day, by the recipient's calendar; {UNLISTED}",
+        ),
+        (gate("caps", "cap_0_per_subscriber_in_7d"), "at most 0 to a subscriber in 7d"),
+        (
+            gate("cooldown", "cooldown"),
+            "the customer got the same offer less than its `cooldown` ago; sent before: "
+            "topup by app on 2026-02-22 11:01, topup by app on 2026-03-01 11:01",
+        ),
+        (
+            gate("quiet", "quiet", "2026-03-03T08:00:00.000Z", "deferred"),
+            "it is quiet for the channel where the recipient is; waits until 2026-03-03 08:00",
+        ),
+        (
+            gate("quiet", "quiet"),
+            "it is quiet for the channel where the recipient is; and the offer does not wait that long",
+        ),
+        (
+            gate("ticket", "open_ticket", None, "deferred"),
+            "a ticket is as `no_sales_while` says; waits until something opens it",
+        ),
+        (gate("eligibility", "below_zero"), "the expected value is below zero; value -0.5, p_accept 0.2"),
+    ],
+)
+def test_without_the_playbook(met: dict[str, Any], told: str) -> None:
+    assert _told(met, None, BEFORE) == told
+
+
+@pytest.mark.parametrize(
+    ("met", "told"),
+    [
+        (
+            gate("caps", OF_DATA),
+            "at most 1 to a subscriber of the family data in 7d; sent before: topup by app on 2026-03-01 11:01",
+        ),
+        (
+            gate("cooldown", "cooldown"),
+            "the customer got the same offer less than its `cooldown` ago; sent before: "
+            "topup by app on 2026-03-01 11:01; so not before 2026-03-04 11:01",
+        ),
+        (
+            gate("cooldown", "cooldown_after_rejection"),
+            "the customer rejected the same offer less than its `after_rejection` ago; sent before: "
+            "topup by app on 2026-02-22 11:01, topup by app on 2026-03-01 11:01; so not before 2026-03-31 11:01",
+        ),
+        (
+            gate("eligibility", "not_eligible"),
+            "`eligible` is not true; left_mb > 100 AND NOT heavy: heavy = True, left_mb = 50",
+        ),
+        (
+            gate("eligibility", "no_value"),
+            "the expected value is NULL, or `p_accept` is not between 0 and 1; 4 + left_mb: left_mb = 50",
+        ),
+        (
+            gate("eligibility", "not_in_share"),
+            "the customer is not drawn for the offer's `share` in this period; 20.00% of all in 7d",
+        ),
+        (
+            gate("freshness", "stale"),
+            "the trigger came later than `max_decision_age`; it is of 2026-03-02 09:30, 150m before; allowed are 1h",
+        ),
+        (
+            gate("consent", "no_consent"),
+            "there is no consent of the recipient to this purpose and channel that holds; marketing needs `opt_in`",
+        ),
+        (
+            gate("ticket", "open_ticket"),
+            "a ticket is as `no_sales_while` says; state = 'open'; and the offer does not wait that long",
+        ),
+    ],
+)
+def test_with_the_playbook(book: Playbook, met: dict[str, Any], told: str) -> None:
+    more = {"context": {"left_mb": 50.0}, "segments": ["heavy"], "trigger_tick": "2026-03-02T09:30:00.000Z"}
+    assert _told(met, book, BEFORE, **more) == told
+
+
+def test_a_day_of_a_cap_is_one_of_the_recipient() -> None:
+    before = [sent("topup", "2026-03-01T20:00:00.000Z")]
+    met = gate("caps", "cap_1_per_subscriber_in_day")
+    far = {"context": {"profile": {"zone": "Pacific/Auckland"}}, "tick": "2026-03-02T08:00:00.000Z"}
+    assert "sent before: topup by app on 2026-03-01 20:00" in _told(met, None, before, **far)
+    assert "sent before" not in _told(met, None, before, **far | {"context": {"profile": {"zone": "Nowhere"}}})
+
+
+@pytest.mark.parametrize(("per", "counts"), [("subscriber", False), ("household", True)])
+def test_whose_contacts_count(per: str, counts: bool) -> None:
+    before = [sent("topup", YESTERDAY, recipient="ben", subject="ben")]
+    assert (
+        "sent before: topup by app to ben on 2026-03-01 11:01"
+        in _told(gate("caps", f"cap_1_per_{per}_in_7d"), None, before)
+    ) == counts
+
+
+def test_many_contacts_are_counted_and_a_holdout_is_told() -> None:
+    before = [sent("topup", f"2026-03-01T0{hour}:00:00.000Z", action="holdout") for hour in range(7)]
+    told = _told(gate("caps", "cap_7_per_subscriber_in_7d"), None, before)
+    assert "sent before: 2 more and topup by app on 2026-03-01 02:00 (held out), " in told
+
+
+def test_channels_that_met_the_same_stand_together() -> None:
+    shut = gate("channel", "no_channel")
+    row = decision(
+        candidate("a", shut), candidate("a", shut, channel="sms"), candidate("a", gate("channel"), channel="push")
+    )
+    assert [*gate_lines(Known(row, [], None).met())] == [
+        "  a by app, sms",
+        "    channel  blocked  the channel is not among the recipient's `profile.channels`",
+        "  a by push",
+        "    channel  passed  the channel is one that reaches the recipient, as far as is known",
+    ]
