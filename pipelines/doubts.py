@@ -81,6 +81,6 @@ def _values(playbook: Playbook) -> Iterator[LoadError]:
             expected = float(offer.value) * float(accepted) - float(offer.cost)
         except ValueError:
             continue  # an expression: who knows
-        if expected < 0:
-            told = f"`offers.{name}`: its expected value is {expected:g}: it is sent all the same"
-            yield playbook.error(("offers", name), told, hint="raise `value` or `p_accept`, lower `cost`")
+        if expected < 0 and not offer.at_a_loss:
+            told = f"`offers.{name}`: its expected value is {expected:g}: it is never sent"
+            yield playbook.error(("offers", name), told, hint="raise `value` or `p_accept`, or say `at_a_loss: true`")

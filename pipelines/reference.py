@@ -98,10 +98,12 @@ _ANSWERS = """\
 ## Why there is no offer
 
 Each trigger gets one decision. Where it is `no_offer`, its `reason` is that of the first gate at which its best
-candidate failed; `segone explain` shows every candidate. `outranked` is an answer of its own: something could be sent
-until a better trigger of the same tick and contact root took the last place under a cap or cooldown. `deferred` is none
-yet: nothing can be sent now, and something may be later; `until` says when it is looked at again, or it is when
-something happens. `holdout` would have been an offer, but for the draw that `holdout` names.
+candidate failed; `segone explain` shows every candidate, what it met at each gate, and what was sent before where that
+fills a cap or a cooldown. `segone explain OUT SUBJECT --why-not OFFER` tells it of one offer, and of its triggers that
+never fired what they ask for, with the latest values of all that they read. `outranked` is an answer of its own:
+something could be sent until a better trigger of the same tick and contact root took the last place under a cap or
+cooldown. `deferred` is none yet: nothing can be sent now, and something may be later; `until` says when it is looked at
+again, or it is when something happens. `holdout` would have been an offer, but for the draw that `holdout` names.
 """
 
 _REASONS = (

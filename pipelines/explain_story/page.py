@@ -17,7 +17,8 @@ _HEADS = {
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #222; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; }
-pre { font: 13px/1.5 ui-monospace, monospace; background: #f6f6f6; padding: .8rem; margin: 0; overflow-x: auto; }
+pre { font: 13px/1.5 ui-monospace, monospace; background: #f6f6f6; padding: .8rem; margin: 0;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 svg { width: 100%; height: auto; }
 """.strip()
 

@@ -1,6 +1,6 @@
 """Answers: what triggers came to, before they are written down."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -11,8 +11,10 @@ import pyarrow as pa
 from transforms.arrays.arrow_columns import Bools, Ints, pick, replaced
 from transforms.compiler.offer_definitions import Contact, OfferPlan
 from transforms.decision.arbitration import Verdicts
+from transforms.decision.candidates import params_of
 from transforms.decision.deferral import Deferrals, entry_schema
 from transforms.decision.draws import held_out
+from transforms.decision.gates import GateResults
 from transforms.decision.ids import decision_ids
 from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.notices import FOREVER
@@ -34,7 +36,7 @@ class Answers:
         candidates: What `rank_candidates` gives.
         verdicts: What `arbitrate` gives.
         deferrals: Who waits.
-        params: JSON text for each that sends, null for the others.
+        scope: What expressions see of them.
     """
 
     plan: OfferPlan
@@ -44,7 +46,30 @@ class Answers:
     candidates: pl.DataFrame
     verdicts: Verdicts
     deferrals: Deferrals
-    params: pa.Array
+    scope: pl.DataFrame
+
+    @cached_property
+    def params(self) -> pa.Array:
+        """JSON text for each that sends, or would, null for the others."""
+        return params_of(self.plan, self.contact, self.scope)
+
+    def only(self, kept: Bools) -> "Answers":
+        """Return the answers of some of the triggers; they do not depend on those of later ticks."""
+        trigger = self.candidates["trigger"].to_numpy()
+        candidates = kept[trigger]
+        numbers, places = (np.append(np.cumsum(each) - 1, -1) for each in (kept, candidates))
+        verdicts, waits = self.verdicts, self.deferrals
+        gates = GateResults(verdicts.gates.reasons[candidates], verdicts.gates.opens[candidates])
+        return replace(
+            self,
+            entries=self.entries.filter(pa.array(kept)),
+            alone=self.alone[kept],
+            cancelled=self.cancelled[kept],
+            candidates=self.candidates.filter(candidates).with_columns(trigger=numbers[trigger[candidates]]),
+            verdicts=Verdicts(places[verdicts.chosen[kept]], verdicts.outranked[kept], gates),
+            deferrals=waits.only(kept, candidates),
+            scope=self.scope.filter(kept),
+        )
 
     @cached_property
     def contact(self) -> Ints:

@@ -8,12 +8,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.arrays.arrow_columns import Bools, Ints, numbered, replaced
+from transforms.arrays.arrow_columns import Bools, Ints, changes, numbered, replaced
 from transforms.compiler.offer_definitions import HAS_MOVED, SEGMENT_EXITED, OfferPlan
 from transforms.decision import ledger_state as memories
 from transforms.decision.answers import ACTIONS, Answers
 from transforms.decision.arbitration import arbitrate
-from transforms.decision.candidates import params_of, rank_candidates
+from transforms.decision.candidates import rank_candidates
 from transforms.decision.contacts import contacts_of, first_ticks
 from transforms.decision.deferral import deferrals_of, entry_schema, look_again
 from transforms.decision.gates import look_at_gates
@@ -26,6 +26,8 @@ from transforms.decision.roots import number_roots, own_roots
 from transforms.decision.withdrawal import next_lapse, withdrawals_of
 from transforms.decision.zones import zones_of
 
+_AT_ONCE = 4
+"""Entries of a root that are decided at once where some may have to be decided again."""
 _ORDER = [(name, "ascending") for name in ("tick", "subject_kind", "subject", "decision_id", "n")]
 
 
@@ -180,19 +182,23 @@ class _Answering:
         cut = np.full(len(entries), FOREVER)
         np.minimum.at(cut, roots[settled][answers.deferrals.waits], self._looks(waits))
         if (beyond := settled & (ticks >= cut[roots])).any():
+            answers = answers.only(~beyond[settled])
             settled &= ~beyond
-            answers = self._answer(entries.filter(pa.array(settled)))
             waits = answers.waiting
         self.reservations = pa.concat_tables([self.reservations, answers.reserved])
         return settled, waits, decision_records(answers)
 
     def _barriers(self, entries: pa.Table, roots: Ints, ticks: Ints) -> Ints:
-        """Return for each root (a number) the tick at which its ledger changes next without a decision."""
-        barriers = np.full(len(entries), FOREVER)
+        """Return for each root (a number) up to which tick to decide at once.
+
+        That is where its ledger changes next without a decision; where somebody may wait, no more than a few entries,
+        for what comes after a wait is to be decided again.
+        """
+        barriers = _ends(roots, ticks) if self.plan.waits else np.full(len(entries), FOREVER)
         if self._contacts.silent:
             return barriers
         at = first_ticks(entries)
-        barriers[roots[at["row"].to_numpy()]] = self._contacts.changes_after(at, self.reservations)
+        np.minimum.at(barriers, roots[at["row"].to_numpy()], self._contacts.changes_after(at, self.reservations))
         if self._contacts.within is not None:
             np.minimum.at(barriers, roots, ticks + self._contacts.within)
         return barriers
@@ -211,9 +217,7 @@ class _Answering:
         numbers = number_roots(entries, counted, alone)
         verdicts = arbitrate(plan, *numbers, candidates, gates, zones)
         deferrals = deferrals_of(plan, entries, candidates, verdicts)
-        contact = np.append(candidates["contact"].to_numpy(), -1)[verdicts.chosen]
-        params = params_of(plan, contact, scope)
-        return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, params)
+        return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, scope)
 
     def _cancelled(self, entries: pa.Table) -> Ints:
         """Return why nothing waits any more, as index of the reason: the segment ended, the recipient moved; or -1."""
@@ -225,3 +229,15 @@ class _Answering:
             of_segment = pc.is_in(waited["trigger"], pa.array(sorted(self.plan.held), pa.string())).to_numpy()
             found[rows[of_segment & has_left(waited, self.taken)]] = SEGMENT_EXITED
         return found
+
+
+def _ends(roots: Ints, ticks: Ints) -> Ints:
+    """Return for each root (a number) the tick of the entry after its first few, but one after that of the first."""
+    order = np.lexsort((ticks, roots))
+    starts = np.flatnonzero(changes(roots[order]))
+    sizes = np.diff(np.append(starts, len(order)))
+    ends = np.full(len(roots), FOREVER)
+    long = sizes > _AT_ONCE
+    after = ticks[order[starts[long] + _AT_ONCE]]
+    ends[roots[order[starts[long]]]] = np.maximum(after, ticks[order[starts[long]]] + 1)
+    return ends

@@ -48,6 +48,11 @@ class Deferrals:
     until: Ints
     deadline: Ints
 
+    def only(self, kept: Bools, candidates: Bools) -> "Deferrals":
+        """Return those of some triggers and of their candidates."""
+        of_candidates = self.gates[candidates], self.candidates[candidates]
+        return Deferrals(*of_candidates, self.waits[kept], self.until[kept], self.deadline[kept])
+
 
 def deferrals_of(plan: OfferPlan, entries: pa.Table, candidates: pl.DataFrame, verdicts: Verdicts) -> Deferrals:
     """Return which triggers wait, and which of their candidates.

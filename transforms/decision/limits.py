@@ -61,7 +61,8 @@ def lay_out_checks(
     whose = _whose(plan, triggers, trigger, limit)
     here = np.flatnonzero(whose >= 0)
     rows, zone = _zoned(plan, limit[here], len(zones.names))
-    candidate, limit, trigger, whose = (each[here][rows] for each in (candidate, limit, trigger, whose))
+    here = here[rows]
+    candidate, limit, trigger, whose = (each[here] for each in (candidate, limit, trigger, whose))
     of_groups, rejected = (
         np.array(each, np.bool_)[limit]
         for each in ([one.per in GROUPS for one in plan.limits], [one.rejected for one in plan.limits])
@@ -120,6 +121,8 @@ def _calendar(plan: OfferPlan) -> Bools:
 
 def _zoned(plan: OfferPlan, limits: Ints, zones: int) -> tuple[Ints, Ints]:
     """Return rows again for each zone where the limit is by calendar: the row and the index of the zone."""
+    if zones == 1 or not _calendar(plan).any():
+        return np.arange(len(limits)), np.zeros(len(limits), np.int64)
     sizes = np.where(_calendar(plan)[limits], zones, 1)
     return np.repeat(np.arange(len(limits)), sizes), spread(np.zeros(len(limits), np.int64), sizes)
 
@@ -135,7 +138,8 @@ def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int)
     rejected = np.array([limit.rejected for limit in plan.limits], np.bool_)
     here = np.flatnonzero((whose >= 0) & (~rejected[limit] | reservations["rejected"].to_numpy()[row]))
     rows, zone = _zoned(plan, limit[here], len(zones.names))
-    row, limit, whose = (each[here][rows] for each in (row, limit, whose))
+    here = here[rows]
+    row, limit, whose = (each[here] for each in (row, limit, whose))
     ticks = reservations["tick"].to_numpy()[row]
     marks, _ = marks_and_floors(plan.limits, limit, ticks, zones.names, zone)
     return (limit * size + whose) * len(zones.names) + zone, marks
