@@ -12,7 +12,7 @@ from pipelines.commands.backtest import backtest
 from pipelines.commands.outputs import explain, segments
 from pipelines.commands.playbooks import diff, play_stories, publish, schema, validate
 from pipelines.commands.signals import preview, run
-from pipelines.commands.town import demo, simulate
+from pipelines.commands.town import answer, demo, simulate
 from pipelines.console import traceback_told
 from pipelines.thrift import collect_rarely, keep_little_memory
 from schemas.visible import visible_values
@@ -77,6 +77,7 @@ app.command("publish")(publish)
 app.command("explain")(explain)
 app.command("segments")(segments)
 app.command("simulate")(simulate)
+app.command("answer")(answer)
 app.command("demo")(demo)
 app.command("schema")(schema)
 

@@ -20,7 +20,8 @@ from pipelines.simulation.groups import household_events_of, news_of, sme_events
 from pipelines.simulation.habits import orders_of, tickets_of, visits_of
 from pipelines.simulation.moves import changes_of
 from pipelines.simulation.place import ABOUT, check_place, new_folder
-from pipelines.simulation.standing import consents_of, group_profiles_of, memberships_of, profiles_of
+from pipelines.simulation.reach import consents_of
+from pipelines.simulation.standing import group_profiles_of, memberships_of, profiles_of
 from pipelines.simulation.town import Town, draw_town
 from pipelines.simulation.travel import abroad, trips_of
 from pipelines.simulation.truth import truth_of

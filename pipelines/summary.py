@@ -13,17 +13,18 @@ from transforms.decision.candidates import MICROS
 BARS = " ▁▂▃▄▅▆▇█"
 MOST_DAYS = 70
 REASONS = 5
+_TRIGGER = ("subject_kind", "subject", "trigger", "trigger_tick")
 
 
 def summary(out_dir: Path) -> str:
-    """Return segments, moments, offers, offers over time and the reasons for no offer, from the files of a run.
+    """Return segments, moments, offers, offers over time, and why there are none or not yet, from the files of a run.
 
     Raises:
         FileNotFoundError: `out_dir` holds no transitions or no decisions in Parquet.
     """
     columns = ["subject_kind", "subject", "kind", "name", "event"]
     transitions = pl.read_parquet(out_dir / "transitions.parquet", columns=columns).with_columns(of_level())
-    columns = ["recipient", "tick", "action", "offer", "value_micros", "reason"]
+    columns = ["recipient", "tick", "action", "offer", "value_micros", "reason", "holdout", "n", "root", *_TRIGGER]
     decisions = pl.read_parquet(out_dir / "decisions.parquet", columns=columns)
     offers = decisions.filter(pl.col("action") == "offer")
     parts = [
@@ -31,7 +32,10 @@ def summary(out_dir: Path) -> str:
         _moments(transitions.filter(pl.col("kind") == "moment")),
         _offers(offers),
         _over_time(offers["tick"]),
-        _refusals(decisions.filter(pl.col("action").is_in(["no_offer", "outranked"]))),
+        _refusals("no offer, because", decisions.filter(pl.col("action").is_in(["no_offer", "outranked"]))),
+        _deferrals(decisions),
+        _holdouts(decisions.filter(pl.col("action") == "holdout")),
+        _refusals("withdrawn, because", decisions.filter(pl.col("action") == "withdrawn")),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -73,10 +77,25 @@ def _over_time(ticks: pl.Series) -> str:
     return f"offers by {name} (UTC), {sent['of'][0]} to {sent['of'][-1]}, {max(counts):,} at most\n  {bars}"
 
 
-def _refusals(decisions: pl.DataFrame) -> str:
+def _refusals(head: str, decisions: pl.DataFrame) -> str:
     reasons = decisions.select(reason=pl.coalesce("reason", "action")).to_series().value_counts()
     top = reasons.sort("count", "reason", descending=[True, False]).head(REASONS)
-    return table(("no offer, because", "decisions"), top.iter_rows())
+    return table((head, "decisions"), top.iter_rows())
+
+
+def _deferrals(decisions: pl.DataFrame) -> str:
+    """Return what triggers waited for, and for how many of them an offer came of it."""
+    offered = decisions.filter((pl.col("action") == "offer") & (pl.col("n") > 0)).select(*_TRIGGER, offered=True)
+    waited = decisions.filter(pl.col("action") == "deferred").join(offered, [*_TRIGGER], "left")
+    counts = waited.group_by("reason").agg(pl.len(), pl.col("offered").sum())
+    top = counts.sort("len", "reason", descending=[True, False]).head(REASONS)
+    return table(("deferred, because", "decisions", "then sent"), top.iter_rows())
+
+
+def _holdouts(decisions: pl.DataFrame) -> str:
+    counts = decisions.group_by("holdout").agg(pl.len(), pl.col("root").n_unique(), pl.col("value_micros").sum())
+    rows = counts.with_columns(quotient(pl.col("value_micros"), pl.lit(MICROS)).round().cast(pl.Int64))
+    return table(("held out by", "decisions", "of so many", "expected value"), rows.sort("holdout").iter_rows())
 
 
 def table(heads: Sequence[str], rows: Iterable[tuple[str | int, ...]]) -> str:

@@ -1,4 +1,4 @@
-"""Commands over a town that does not exist: `simulate`, `demo`."""
+"""Commands over a town that does not exist: `simulate`, `answer`, `demo`."""
 
 from datetime import datetime
 from pathlib import Path
@@ -23,15 +23,16 @@ Subscribers = Annotated[int, typer.Option(min=100, help="Lines in the town.")]
 Days = Annotated[int, typer.Option(min=1, help="Days of signals.")]
 
 
+Format = Annotated[Literal["parquet", "avro", "jsonl", "csv"], typer.Option("--format", help="Of the signals.")]
+
+
 def simulate(
     out: Out,
     seed: Seed = 1,
     subscribers: Subscribers = 1_000,
     days: Days = 35,
     start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day.")] = datetime(2026, 3, 2),
-    file_format: Annotated[
-        Literal["parquet", "avro", "jsonl", "csv"], typer.Option("--format", help="Of the signals.")
-    ] = "parquet",
+    file_format: Format = "parquet",
     disorder: Annotated[
         float, typer.Option(min=0, max=1, help="Share of signals that come too late, and share that comes twice.")
     ] = 0.0,
@@ -55,6 +56,27 @@ def simulate(
             on_day=lambda day: tell(f"simulating: {day} of {days} days"),
         )
     say(told(town))
+
+
+def answer(
+    run: Annotated[Path, typer.Argument(metavar="OUT", help="The outputs of a run over the town.")],
+    town: Annotated[Path, typer.Option(metavar="DIR", help="The town: what `segone simulate` wrote.")],
+    out: Out,
+    file_format: Format = "parquet",
+) -> None:
+    """Answer the offers of a run as the people of a simulated town would: `contact` and `outcome` signals.
+
+    The next run takes them in. An offer that it makes again is answered in the same way.
+
+    segone answer out/demo/run --town out/demo/signals --out out/demo/answers
+
+    segone run playbook.yaml ... --signals contact=out/demo/answers/contact.parquet \
+      --signals outcome=out/demo/answers/outcome.parquet
+    """
+    from pipelines.answer import answer as answered
+
+    with failures_told():
+        say(answered(run, town, out, file_format=file_format))
 
 
 def demo(out: Out, seed: Seed = 1, subscribers: Subscribers = 1_000, days: Days = 35) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.simulation.arrays import Floats, Ints
 
 ZONE = "Europe/Helsinki"
+DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 

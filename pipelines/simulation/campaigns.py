@@ -11,14 +11,14 @@ CHANNELS = ("email", "sms", "app", "call_centre")
 OFFERS = ("spring_device", "tv_month", "insurance_try")
 FAMILIES = ("device", "tv", "device")
 RESULTS = ("ignored", "declined", "accepted", "complained")
-PAUSES = (("channel", "call_centre", 0.3, 24), ("family", "data", 0.5, 6), ("everything", None, 0.7, 2))
+PAUSES = (("channel", "call_centre", 0.3, 24), ("family", "data", 0.5, 24), ("everything", None, 0.7, 2))
 """Scope, target, when (a share of all days), for how many hours."""
 
 
 def contacts_of(town: Town, calendar: Calendar) -> pl.DataFrame:
     """Return `contact` signals of campaigns that no decision of ours made; some fail."""
     sent = _sent(town, calendar)
-    return sent.select("time", "subject", "offer", "family", "channel", "state", "reason")
+    return sent.select("time", "subject", "offer", "family", "message", "channel", "state", "reason")
 
 
 def outcomes_of(town: Town, calendar: Calendar) -> pl.DataFrame:
@@ -66,6 +66,7 @@ def _sent(town: Town, calendar: Calendar) -> pl.DataFrame:
             "subject": named(who, town.subscribers),
             "offer": named(offer, OFFERS).cast(pl.String),
             "family": pl.Series(FAMILIES).gather(offer),
+            "message": same("marketing", len(who)),
             "channel": named(chosen(rng, (50, 25, 15, 10), len(who)), CHANNELS).cast(pl.String),
             "state": named(np.where(failed, 1, 0), ("delivered", "failed")).cast(pl.String),
             "reason": named(np.where(failed, 0, -1), ("unreachable",)).cast(pl.String),

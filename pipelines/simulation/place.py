@@ -13,7 +13,7 @@ from pipelines.simulation.files import FileFormat
 
 ABOUT = "simulated.json"
 
-TRUTH = ("subscribers", "households", "smes", "moves", "visitors", "orders", "late")
+TRUTH = ("subscribers", "households", "smes", "moves", "visitors", "orders", "traits", "acceptance", "late")
 """The tables of the truth, in `truth/*.parquet`."""
 
 

@@ -1,17 +1,16 @@
-"""What is on file about the simulated town's people: memberships, profiles and consents."""
+"""What is on file about the simulated town's people: memberships and profiles."""
 
 import numpy as np
 import polars as pl
 
 from pipelines.simulation.arrays import NEVER, Ints, chosen, named, same
 from pipelines.simulation.calendar import ZONE, Calendar
+from pipelines.simulation.reach import channels_of, zones_of
 from pipelines.simulation.town import TARIFFS, Town
 
-CHANNELS = ("app", "sms", "email", "call_centre")
 REGIONS = ("north", "harbour", "centre", "hills")
 INDUSTRIES = ("building", "trade", "care", "food", "software", "transport")
 RENEWED_DAYS = 365
-WISHES = (*(("marketing", channel, 0.7) for channel in CHANNELS), ("profiling", None, 0.85))
 
 
 def memberships_of(town: Town, calendar: Calendar) -> pl.DataFrame:
@@ -50,6 +49,8 @@ def profiles_of(town: Town, calendar: Calendar) -> pl.DataFrame:
             "account_type": named((~town.lines.is_consumer).astype(np.int64), ("consumer", "business")),
             "has_business_product": ~town.lines.is_consumer,
             "has_fixed": (town.homeworks < NEVER) | (rng.random(count) < 0.6),
+            "zone": zones_of(town, calendar),
+            "channels": channels_of(town, calendar),
         }
     )
     day = renewed_days(town, calendar)
@@ -59,8 +60,6 @@ def profiles_of(town: Town, calendar: Calendar) -> pl.DataFrame:
     )
     return pl.concat([frame, renewed]).with_columns(
         contract_end=(pl.lit(calendar.start) + pl.duration(days="contract_end")).cast(pl.String),
-        zone=pl.lit(ZONE),
-        channels=pl.lit(" ".join(CHANNELS)),
     )
 
 
@@ -75,7 +74,7 @@ def group_profiles_of(town: Town, calendar: Calendar) -> pl.DataFrame:
     """Return one `profile` signal a household and a company, on the first day."""
     rng, homes, companies = calendar.rng(22), len(town.households), len(town.companies)
     lines = np.bincount(town.lines.company[~town.lines.is_consumer & (town.lines.joined == 0)], minlength=companies)
-    common = {"time": pl.lit(calendar.midnights[0]), "zone": pl.lit(ZONE), "channels": pl.lit(" ".join(CHANNELS))}
+    common = {"time": pl.lit(calendar.midnights[0]), "zone": pl.lit(ZONE)}
     households = pl.DataFrame({"subject": town.households, "has_business_product": [False] * homes})
     smes = pl.DataFrame(
         {
@@ -92,33 +91,3 @@ def group_profiles_of(town: Town, calendar: Calendar) -> pl.DataFrame:
 
 def _contract_days(rng: np.random.Generator, count: int) -> Ints:
     return rng.integers(5, 700, count)
-
-
-def consents_of(town: Town, calendar: Calendar) -> pl.DataFrame:
-    """Return `consent` signals: what each line granted at first, marketing by channel, and what some withdrew."""
-    return pl.concat([_consent(town, calendar, number) for number in range(len(WISHES))])
-
-
-def _consent(town: Town, calendar: Calendar, number: int) -> pl.DataFrame:
-    rng, (purpose, channel, share) = calendar.rng(9, number), WISHES[number]
-    granted = np.flatnonzero(rng.random(len(town.subscribers)) < share)
-    withdrawn = granted[rng.random(len(granted)) < 0.03]
-    day = rng.integers(town.lines.joined[withdrawn], len(calendar.days))
-    states = (
-        ("granted", granted, calendar.midnights[town.lines.joined[granted]]),
-        ("withdrawn", withdrawn, calendar.instants(rng, day, "evening")),
-    )
-    return pl.concat(
-        [
-            pl.DataFrame(
-                {
-                    "time": time,
-                    "subject": named(who, town.subscribers),
-                    "purpose": same(purpose, len(who)),
-                    "channel": same(channel, len(who)),
-                    "state": same(state, len(who)),
-                }
-            )
-            for state, who, time in states
-        ]
-    )

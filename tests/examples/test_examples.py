@@ -10,7 +10,7 @@ import pytest
 from tests.examples.commands import REPOSITORY, SHARED, play, same, steps, workplace
 
 EXPECTED = {
-    "fibre_town": ("out/demo/run", 1_152, "7ebde2b5c3564ff3"),
+    "fibre_town": ("out/demo/run", 965, "34cbe54dbbf03d73"),
     "copenhagen": ("out/copenhagen", 260, "294d2e22327435b7"),
     "consumer": ("out/consumer/again", 50, "2c848450678e9e49"),
     "shopping_households": ("out/shopping/run", 10_579, "7b8b977f54f0fe1e"),

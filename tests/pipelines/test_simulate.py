@@ -63,7 +63,9 @@ def test_formats_hold_the_same_signals(towns: dict[str, Simulated]) -> None:
         text = expected.with_columns(pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
         schema = text.schema
         with towns["avro"].files[signal].open("rb") as avro:
-            assert pl.DataFrame(list(fastavro.reader(avro)), schema=expected.schema).equals(expected)
+            instants = {name: pl.Datetime("ms", "UTC") for name in ("time", "valid_until") if name in expected.columns}
+            found = pl.DataFrame(list(fastavro.reader(avro)), schema=expected.schema | instants)
+            assert found.cast(expected.schema).equals(expected)
         assert pl.read_ndjson(towns["jsonl"].files[signal], schema=schema).equals(text), signal
         assert pl.read_csv(towns["csv"].files[signal], schema=schema).equals(text)
 
@@ -238,8 +240,35 @@ def test_outcomes_follow_contacts(town: Simulated) -> None:
 
 def test_what_is_paused_is_resumed(town: Simulated) -> None:
     control = table(town, "control").unique("id").sort("time")
-    for scope in ("channel", "family", "everything"):
-        assert control.filter(pl.col("scope") == scope)["action"].to_list() == ["pause", "resume"]
+    assert control["subject"].unique().to_list() == ["*"]
+    for scope, hours in (("channel", 24), ("family", 24), ("everything", 2)):
+        mine = control.filter(pl.col("scope") == scope)
+        assert mine["action"].to_list() == ["pause", "resume"]
+        assert mine["target"].n_unique() == 1
+        assert mine["time"].to_list()[1] - mine["time"].to_list()[0] == timedelta(hours=hours)
+
+
+def test_tickets_have_a_severity_and_are_closed_once(town: Simulated) -> None:
+    tickets = table(town, "ticket").unique("id").sort("ticket_id", "time")
+    assert tickets["severity"].null_count() == 0
+    assert set(tickets["severity"]) == {1, 2, 3, 4}
+    of_each = tickets.group_by("ticket_id").agg(
+        "state", pl.col("severity", "subject").n_unique(), pl.col("time").last()
+    )
+    assert of_each.select((pl.col("severity", "subject") == 1).all()).row(0) == (True, True)
+    assert {tuple(states) for states in of_each["state"]} == {("open", "closed"), ("open",)}
+    still_open = of_each.filter(pl.col("state").list.len() == 1)
+    assert len(still_open) < 0.3 * len(of_each)
+
+
+def test_traits_are_true_of_people(town: Simulated) -> None:
+    traits, people = truth(town, "traits"), truth(town, "subscribers")
+    assert traits.join(people, on="subscriber", how="anti").is_empty()
+    for trait in ("leaving", "homeworker", "nanobusiness", "travelling", "fibre_curious"):
+        mine = people.drop_nulls(f"{trait}_from").select("subscriber", trait_from=f"{trait}_from")
+        expected = mine.sort("subscriber")
+        assert traits.filter(trait=trait).select("subscriber", "trait_from").equals(expected)
+    assert set(truth(town, "acceptance")["trait"].drop_nulls()) == set(traits["trait"])
 
 
 def test_disorder_is_later_than_grace_and_nothing_else(tmp_path: Path) -> None:

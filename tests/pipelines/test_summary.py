@@ -10,7 +10,9 @@ from pipelines.summary import summary
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def write(folder: Path, transitions: list[tuple[str, str, str, str]], decisions: list[tuple[object, ...]]) -> None:
+def write(
+    folder: Path, transitions: list[tuple[str, str, str, str]], decisions: list[tuple[object, ...]], **of_more: object
+) -> None:
     columns = ["subject", "kind", "name", "event"]
     events = pl.DataFrame(transitions, schema=dict.fromkeys(columns, pl.String), orient="row")
     kind = pl.when(pl.col("subject").str.starts_with("house")).then(pl.lit("household")).otherwise(pl.lit("subscriber"))
@@ -23,7 +25,12 @@ def write(folder: Path, transitions: list[tuple[str, str, str, str]], decisions:
         "value_micros": pl.Int64,
         "reason": pl.String,
     }
-    pl.DataFrame(decisions, schema=schema, orient="row").write_parquet(folder / "decisions.parquet")
+    more = {"n": 0, "holdout": None, "root": pl.col("recipient"), "subject": pl.col("recipient")}
+    given = {name: values for name, values in more.items() if name not in of_more} | of_more
+    written = pl.DataFrame(decisions, schema=schema, orient="row").with_columns(
+        subject_kind=pl.lit("subscriber"), trigger=pl.lit("subscriber.burst"), trigger_tick="tick", **given
+    )
+    written.cast({"holdout": pl.String}).write_parquet(folder / "decisions.parquet")
 
 
 def test_tells_what_happened(tmp_path: Path) -> None:
@@ -61,6 +68,36 @@ def test_tells_what_happened(tmp_path: Path) -> None:
         "no offer, because  decisions\n"
         "  cooldown                 2\n"
         "  outranked                1\n"
+    )
+
+
+def test_tells_what_waited_was_held_out_and_was_withdrawn(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        [],
+        [
+            ("a", START, "deferred", None, None, "quiet"),
+            ("a", START, "offer", "topup", 1_000_000, None),
+            ("b", START, "deferred", None, None, "quiet"),
+            ("b", START, "no_offer", None, None, "segment_exited"),
+            ("c", START, "deferred", None, None, "paused"),
+            ("d", START, "holdout", "topup", 2_000_000, None),
+            ("d", START + timedelta(days=1), "holdout", "topup", 1_000_000, None),
+            ("a", START + timedelta(days=1), "withdrawn", "topup", None, "no_consent"),
+        ],
+        n=pl.Series([0, 1, 0, 1, 0, 0, 0, 0]),
+        holdout=pl.Series([None] * 5 + ["global"] * 2 + [None], dtype=pl.String),
+    )
+    assert summary(tmp_path).partition("no offer, because")[2].partition("\n\n")[2] == (
+        "deferred, because  decisions  then sent\n"
+        "  quiet                    2          1\n"
+        "  paused                   1          0\n"
+        "\n"
+        "held out by  decisions  of so many  expected value\n"
+        "  global             2           1               3\n"
+        "\n"
+        "withdrawn, because  decisions\n"
+        "  no_consent                1\n"
     )
 
 

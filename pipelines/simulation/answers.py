@@ -1,0 +1,137 @@
+"""What becomes of offers in the simulated town: whether they arrive, and what people say to them.
+
+Everything is drawn by hash of the decision's id: the same offer gets the same answer, whatever else was offered.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from pipelines.simulation.arrays import named
+from pipelines.simulation.arrival import SOURCE
+from pipelines.simulation.calendar import HOUR_MS, MINUTE_MS
+from transforms.decision.draws import hash_of
+
+SECOND_MS = 1_000
+SENT_MS = 30_000
+"""At most so long after the decision it is sent."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How a channel works.
+
+    Attributes:
+        fails: Share of the contacts that reach nobody.
+        reason: Why they do not.
+        takes: Milliseconds until it is delivered, on average.
+        seen: Share of what is delivered that is seen, if nobody answers to it.
+    """
+
+    fails: float
+    reason: str
+    takes: int
+    seen: float
+
+
+CHANNELS = {
+    "app": Channel(0.03, "logged_out", 5 * SECOND_MS, 0.5),
+    "push": Channel(0.06, "switched_off", 5 * SECOND_MS, 0.4),
+    "sms": Channel(0.04, "unreachable", 20 * SECOND_MS, 0.9),
+    "email": Channel(0.08, "bounced", MINUTE_MS, 0.35),
+    "call_centre": Channel(0.3, "no_answer", 20 * MINUTE_MS, 1.0),
+    "account_manager": Channel(0.1, "no_answer", 6 * HOUR_MS, 1.0),
+}
+ANY_OTHER = Channel(0.05, "unreachable", MINUTE_MS, 0.5)
+
+RESULTS = ("accepted", "rejected", "ignored")
+LAPSED = "lapsed"
+"""Why a contact fails that is delivered when the offer is no longer valid, or withdrawn."""
+
+
+def answers_to(offers: pl.DataFrame, chances: pl.DataFrame, seed: int, end: int) -> dict[str, pl.DataFrame]:
+    """Return `contact` and `outcome` signals, each in the order of time.
+
+    A contact is sent within half a minute, and then fails or is delivered. An answer to what was delivered comes while
+    the offer is valid, rather soon; what is not answered is `ignored` when the offer lapses, and may have been seen.
+    What is withdrawn is answered no more.
+
+    Args:
+        offers: Columns decision_id, recipient, offer, family, message, channel, tick, valid_until, withdrawn (ms; the
+            last null if never).
+        chances: Columns p_accept and p_reject of each.
+        seed: Of the town.
+        end: Of the town, ms: nothing happens from then on.
+    """
+    drawn = _drawn(offers, chances, seed)
+    contacts = [
+        drawn.with_columns(time=f"{state}_at", state=pl.lit(state)).filter(happens)
+        for state, happens in (
+            ("sent", True),
+            ("failed", pl.col("fails")),
+            ("delivered", ~pl.col("fails")),
+            ("seen", "sees"),
+        )
+    ]
+    answered = ~pl.col("fails") & (pl.col("answered_at") <= pl.col("last"))
+    outcomes = drawn.filter(answered).with_columns(time="answered_at")
+    shared = ["id", "source", "time", "subject", "decision_id", "offer", "channel"]
+    return {
+        "contact": _signals("contact", pl.concat(contacts), "state", end).select(
+            *shared, "family", "message", "state", reason=pl.when(state="failed").then("why")
+        ),
+        "outcome": _signals("outcome", outcomes, "result", end).select(*shared, "result"),
+    }
+
+
+def _drawn(offers: pl.DataFrame, chances: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Return offers with all that is drawn about them: fails, why, sees, result, and times, ms; last: of any answer."""
+    decisions = cast(pa.Array, offers["decision_id"].to_arrow()).cast(pa.string())
+
+    def draw(what: str) -> pl.Series:
+        """Return an even draw from 0 to 1 for each decision."""
+        return pl.Series(hash_of("answer", what, str(seed), decisions) / 2**64)
+
+    works = [CHANNELS.get(name, ANY_OTHER) for name in offers["channel"]]
+    fails, takes, seen = (
+        pl.Series([getattr(one, name) for one in works], dtype=pl.Float64) for name in ("fails", "takes", "seen")
+    )
+    sent = pl.col("tick") + (SECOND_MS + draw("sending") * (SENT_MS - SECOND_MS)).cast(pl.Int64)
+    late = pl.Series((-np.log1p(-draw("delivery").to_numpy()) * takes.to_numpy()).astype(np.int64))
+    drawn = offers.with_columns(sent_at=sent, delivered_at=sent + SECOND_MS + late).with_columns(
+        last=pl.min_horizontal("valid_until", pl.col("withdrawn") - 1),
+        why=pl.Series([one.reason for one in works], dtype=pl.String),
+        result=_result(draw("result"), chances),
+    )
+    lapsed, after = pl.col("delivered_at") >= pl.col("last"), pl.col("delivered_at") + _after(draw("answering"))
+    answers = pl.col("result") != "ignored"
+    return drawn.with_columns(
+        fails=(draw("failure") < fails) | lapsed,
+        failed_at="delivered_at",
+        why=pl.when(lapsed).then(pl.lit(LAPSED)).otherwise("why"),
+        sees=answers | (draw("looking") < seen),
+        seen_at=(pl.col("delivered_at") + after) // 2,
+        answered_at=pl.when(answers).then(after).otherwise("valid_until"),
+    ).with_columns(sees=pl.col("sees") & ~pl.col("fails") & (pl.col("seen_at") <= pl.col("last")))
+
+
+def _result(drawn: pl.Series, chances: pl.DataFrame) -> pl.Series:
+    """Return what each says, if it is reached."""
+    accepts, rejects = drawn < chances["p_accept"], drawn < chances["p_accept"] + chances["p_reject"]
+    return named(np.where(accepts, 0, np.where(rejects, 1, 2)), RESULTS).cast(pl.String)
+
+
+def _after(drawn: pl.Series) -> pl.Expr:
+    """Return how long after delivery an answer comes: in the first hours of many rather than in the last ones."""
+    return ((pl.col("valid_until") - pl.col("delivered_at")) * drawn**4).cast(pl.Int64)
+
+
+def _signals(signal: str, rows: pl.DataFrame, what: str, end: int) -> pl.DataFrame:
+    """Return rows as signals, those before the end, in the order of time."""
+    named = rows.filter(pl.col("time") < end).with_columns(
+        id=pl.format("sim-{}-{}-{}", pl.lit(signal), "decision_id", what), source=pl.lit(SOURCE), subject="recipient"
+    )
+    return named.sort("time", "id")
