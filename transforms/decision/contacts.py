@@ -15,6 +15,9 @@ REJECTED = ("rejected", "declined", "complained")
 """Results of an outcome after which the same is not offered for longer."""
 
 FAILED = "failed"
+SETTLED = (*REJECTED, FAILED, "accepted", "fulfilled", "expired")
+"""States and results after which there is nothing left to withdraw."""
+
 COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id"]
 """The columns of a reservation that limits look at."""
 _ROOT = ("root_kind", "root")
@@ -75,6 +78,11 @@ class Contacts:
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
         ours = mine.filter(counts).with_columns(pl.col("rejected").fill_null(False)).drop("now", "what")
         return pl.concat([ours, _of_others(others, self.tick).select(ours.columns)])
+
+    @property
+    def settled(self) -> pl.DataFrame:
+        """What is settled: root_kind, root, decision_id, and the tick from which on."""
+        return self.reports.filter(pl.col("what").is_in(SETTLED)).select(*_KEY, settled="since")
 
     def changes_after(self, at: pl.DataFrame, reservations: pa.Table) -> Ints:
         """Return the first tick after `now` at which a ledger may change without a decision, FOREVER if none is known.

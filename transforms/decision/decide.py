@@ -146,7 +146,8 @@ class _Answering:
 
     def withdraw(self, decisions: pa.Table, since: int) -> pa.Table:
         """Return decisions with the withdrawals of what was offered, after the tick `since`."""
-        gone = withdrawals_of(self.plan, self.reservations, self.notices, since, self.upto)
+        settled = self._contacts.settled
+        gone = withdrawals_of(self.plan, self.reservations, self.notices, settled, since, self.upto)
         if gone.is_empty():
             return decisions
         rows = gone["row"].to_numpy()

@@ -16,13 +16,16 @@ WITHDRAWN = {"row": pl.Int64, "tick": pl.Int64, "reason": pl.Int64}
 _ROOT = ["root_kind", "root"]
 
 
-def withdrawals_of(plan: OfferPlan, reservations: pa.Table, notices: Notices, since: int, upto: int) -> pl.DataFrame:
+def withdrawals_of(
+    plan: OfferPlan, reservations: pa.Table, notices: Notices, settled: pl.DataFrame, since: int, upto: int
+) -> pl.DataFrame:
     """Return which offers a pause or a lost consent overtakes while they are valid, and at which tick first.
 
     Args:
         plan: The policy.
         reservations: As RESERVATION.
         notices: What contact roots were told.
+        settled: As `Contacts.settled`: what is accepted, say, is withdrawn no more.
         since: The tick after which to look.
         upto: The last tick.
 
@@ -31,6 +34,7 @@ def withdrawals_of(plan: OfferPlan, reservations: pa.Table, notices: Notices, si
     """
     turns = pl.concat([notices.arrived, lapses(plan, notices)])
     looks = _looks(plan, reservations, turns.filter(pl.col("since").is_between(since, upto, "right")))
+    looks = _unsettled(looks, reservations, settled)
     if looks.is_empty():
         return pl.DataFrame(schema=WITHDRAWN)
     asked = replaced(reservations.take(looks["row"].to_arrow()), "tick", looks["tick"].to_arrow())
@@ -42,6 +46,17 @@ def withdrawals_of(plan: OfferPlan, reservations: pa.Table, notices: Notices, si
         reason[gates.paused()] = IS_PAUSED
     found = looks.with_columns(reason=reason).filter(pl.col("reason") >= 0).sort("row", "tick")
     return found.unique("row", keep="first", maintain_order=True).select(WITHDRAWN.keys())
+
+
+def _unsettled(looks: pl.DataFrame, reservations: pa.Table, settled: pl.DataFrame) -> pl.DataFrame:
+    """Return the looks at what is not settled by then."""
+    key = ["root_kind", "root", "decision_id"]
+    if looks.is_empty() or settled.is_empty():
+        return looks
+    made = cast(pl.DataFrame, pl.from_arrow(reservations.select([*key, "tick"]))).rename({"tick": "made"})
+    said = looks.hstack(made[looks["row"]]).join(settled, key)
+    done = said.filter((pl.col("settled") > pl.col("made")) & (pl.col("settled") <= pl.col("tick")))
+    return looks.join(done, looks.columns, "anti")
 
 
 def _looks(plan: OfferPlan, reservations: pa.Table, turns: pl.DataFrame) -> pl.DataFrame:

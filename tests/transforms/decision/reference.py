@@ -127,7 +127,8 @@ class _Walk:
             now = Look(self.policy, self.told, made.trigger, tick, made.n)
             gates = {name: reason for name, result, reason, _ in now.gates(candidate, []) if result != "passed"}
             reason = gates.get("paused") or gates.get("consent")
-            if tick >= made.tick + candidate.offer.valid_for:
+            settled = any(entry.settled for entry in self.ledger.entries if entry.decision == made.id)
+            if settled or tick >= made.tick + candidate.offer.valid_for:
                 self.out.remove((made, candidate))
             elif reason:
                 self.out.remove((made, candidate))

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from tests.transforms.decision.reference_policy import Notice, Policy, Root, local
 
+SETTLED = ("rejected", "declined", "complained", "failed", "accepted", "fulfilled", "expired")
 REJECTIONS = ("rejected", "declined", "complained")
 
 
@@ -24,6 +25,7 @@ class Entry:
     counts: bool = True  # it is not released
     reported: bool = False
     rejected: bool = False
+    settled: bool = False  # there is nothing left to withdraw
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Ledger:
         for entry in ours:
             entry.reported = True
             entry.counts = word != "failed"
+            entry.settled = entry.settled or word in SETTLED
             entry.rejected = entry.rejected or (notice.signal == "outcome" and word in REJECTIONS)
         if not ours and notice.signal == "contact" and word != "failed":
             self._foreign(notice)
