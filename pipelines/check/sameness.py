@@ -7,19 +7,20 @@ from pipelines.check.world import World
 
 NAME = "sameness"
 SAYS = "the same signals make the same decisions: in any order, twice, in any calls, after any crash between them"
-_CUTS = 3
 
 
 def cuts_of(world: World, played: Played, seed: str) -> tuple[int, ...]:
     """Return watermarks at which a world may be cut into calls: around decisions and signals, or tick by tick."""
     chance = random.Random(f"{seed}/cuts")
-    busy = sorted({row["tick"] for row in played.decisions} | {world.acts(one) for one in world.sent})
-    if not busy:
+    remembered = [row["tick"] for row in played.decisions if row["action"] in ("deferred", "offer", "holdout")]
+    waits = [row["tick"] for row in played.decisions if row["action"] == "deferred"]
+    pools = [pool for pool in (waits, remembered, [world.acts(one) for one in world.sent]) if pool]
+    if not pools:
         return ()
     if chance.random() < 0.3:
-        first = chance.choice(busy)
+        first = chance.choice(pools[0])
         return tuple(first + n * world.tick for n in range(-1, 4))
-    return tuple(chance.choice(busy) + chance.choice((-1, 0, 0, 1)) * world.tick for _ in range(_CUTS))
+    return tuple(chance.choice(pool) + chance.choice((-1, 0, 0, 0)) * world.tick for pool in pools)
 
 
 def first_difference(one: Played, other: Played) -> tuple[Row, str] | None:

@@ -1,7 +1,7 @@
 """The search: worlds at random until one breaks an invariant, which is then made as small as it gets."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from pipelines.check.generate import Worlds
@@ -144,19 +144,21 @@ class _Shrinking:
         """Return the smallest that was found."""
         if self.found.name == NAME and self.trial.cuts is None:
             self.trial.broken(self.found.world, only=NAME)
-        for subject in sorted({one.signal.subject or "" for one in self.found.world.sent}):
-            self._drop([one for one in self.found.world.sent if one.signal.subject == subject])
-        size = len(self.found.world.sent)
-        while size:
-            size //= 2
-            for part in self._parts(max(size, 1)):
-                self._drop(part)
+        near = {self.found.row.get(name) for name in ("subject", "recipient", "root")}
+        self._drop([one for one in self.found.world.sent if one.signal.subject not in near])
+        self._halve(lambda world: _by_subject(world.sent))
+        self._halve(lambda world: [[one] for one in world.sent])
         self._end_sooner()
         return self.found
 
-    def _parts(self, size: int) -> Iterator[list[Sent]]:
-        every = list(self.found.world.sent)
-        yield from (every[first : first + size] for first in range(0, len(every), size))
+    def _halve(self, units: Callable[[World], list[list[Sent]]]) -> None:
+        """Drop units of signals: halves of them, then quarters, down to each on its own."""
+        size = len(units(self.found.world))
+        while size > 1:
+            size = -(-size // 2)
+            every = units(self.found.world)
+            for first in range(0, len(every), size):
+                self._drop([one for unit in every[first : first + size] for one in unit])
 
     def _drop(self, part: Iterable[Sent]) -> None:
         present = {id(one) for one in self.found.world.sent}
@@ -173,3 +175,10 @@ class _Shrinking:
         if self.tries > 0:
             self.tries -= 1
             self.found = self.trial.broken(world, only=self.found.name) or self.found
+
+
+def _by_subject(sent: Iterable[Sent]) -> list[list[Sent]]:
+    found: dict[str, list[Sent]] = {}
+    for one in sent:
+        found.setdefault(one.signal.subject or "", []).append(one)
+    return list(found.values())

@@ -20,7 +20,8 @@ subscriber:
   features: {n: {count: any, from: usage, window: 1m}}
   moments: {burst: {when: n >= 1}}
 offers:
-  more: {for: subscriber.burst, family: data, owner: us, value: 1, p_accept: 0.5, send: app, valid_for: 1h, cooldown: 1h}
+  more: {for: subscriber.burst, family: data, owner: us, value: 1, p_accept: 0.5, send: app, valid_for: 1h,
+         cooldown: 1h}
 """
 
 
