@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from pipelines.commands.backtest import backtest
+from pipelines.commands.check import check
 from pipelines.commands.outputs import explain, segments
 from pipelines.commands.playbooks import diff, play_stories, publish, schema, validate
 from pipelines.commands.signals import preview, run
@@ -71,6 +72,7 @@ app.command("run")(run)
 app.command("preview")(preview)
 app.command("validate")(validate)
 app.command("test")(play_stories)
+app.command("check")(check)
 app.command("diff")(diff)
 app.command("backtest")(backtest)
 app.command("publish")(publish)

@@ -1,0 +1,48 @@
+"""The invariant of withdrawals: what is overtaken while it is valid, that and nothing else, once."""
+
+from collections.abc import Iterator
+
+from pipelines.check.known import Known
+from pipelines.check.played import Played, Row
+
+Found = Iterator[tuple[Row, str]]
+
+
+def wrong_withdrawals(known: Known, played: Played) -> Found:
+    """Yield withdrawals of what was not out or not overtaken, and offers that are out although they are overtaken."""
+    offers, done = {row["decision_id"]: row for row in played.sent}, set[str]()
+    for row in played.decisions:
+        if row["action"] == "withdrawn":
+            if problem := _problem(known, row, offers.get(row["decision_id"]), done):
+                yield row, problem
+            done.add(row["decision_id"])
+    withdrawn = {row["decision_id"]: row["tick"] for row in played.decisions if row["action"] == "withdrawn"}
+    for row in played.sent:
+        due = _overtaken(known, row)
+        if row["recipient"] not in known.movers and due is not None and withdrawn.get(row["decision_id"]) != due:
+            yield row, "it is not withdrawn when a pause or a lost consent overtakes it"
+
+
+def _problem(known: Known, row: Row, offer: Row | None, done: set[str]) -> str | None:
+    if offer is None:
+        return "it was never offered"
+    if row["decision_id"] in done:
+        return "it was withdrawn before"
+    if not offer["tick"] < row["tick"] < offer["valid_until"]:
+        return "it was valid no longer"
+    about = {**offer, **{name: row[name] for name in ("offer", "channel", "message", "recipient")}}
+    if about != {**offer}:
+        return "it is another offer than was made"
+    return None if _shut(known, offer, row["tick"]) else "nothing overtook it"
+
+
+def _overtaken(known: Known, row: Row) -> int | None:
+    """Return the first tick in the world at which an offer that is valid is overtaken."""
+    end = min(row["valid_until"] - 1, known.world.until)
+    return min(
+        (tick for tick in known.turns(row) if row["tick"] < tick <= end and _shut(known, row, tick)), default=None
+    )
+
+
+def _shut(known: Known, row: Row, tick: int) -> bool:
+    return known.lacks_consent(row, tick) or (known.reads("control") and known.is_paused(row, tick))

@@ -1,0 +1,51 @@
+"""The invariant kit: what is sound passes, and each of many faults is found."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from pipelines.check.generate import Worlds
+from pipelines.check.played import play
+from pipelines.check.reports import reported
+from pipelines.check.sameness import NAME
+from pipelines.check.search import Trial, day_of
+from pipelines.check.world import World
+from tests.pipelines.check.everything import everything
+from tests.pipelines.check.faults import FAULTS
+from transforms.decision import decide
+
+SEEDS = ("faults/1", "faults/4")
+
+
+@cache
+def world_of(seed: str) -> World:
+    """Return a world with reports of its decisions, as they are without a fault."""
+    world = Worlds(everything()).world(seed)
+    return reported(world, everything(), play(everything(), world.events(), day_of(world)), seed)
+
+
+def test_without_a_fault_nothing_is_found() -> None:
+    assert Trial(everything(), SEEDS[0]).broken(world_of(SEEDS[0])) is None
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert any(breaks(name, seed, monkeypatch) for seed in SEEDS)
+
+
+def test_what_is_forgotten_between_calls_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered = decide.LedgerState
+    monkeypatch.setattr(decide, "LedgerState", lambda *given: replace(remembered(*given), deferred=None))
+    broken = Trial(everything(), SEEDS[0]).broken(world_of(SEEDS[0]), only=NAME)
+    assert broken is not None
+    assert broken.name == NAME
+
+
+def breaks(name: str, seed: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Tell whether an invariant breaks in a world that is played with a fault."""
+    world = world_of(seed)
+    with monkeypatch.context() as patch:
+        FAULTS[name](patch)
+        played = play(everything(), world.events(), day_of(world))
+        return Trial(everything(), seed).broken_at_once(world, played) is not None
