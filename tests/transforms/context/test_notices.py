@@ -94,7 +94,7 @@ class Oracle:
         """Start with nobody known and no tick closed."""
         self.told: list[Told] = []
         self._identity, self._closed, self._waiting = Identity(), 0, list[tuple[int, Signal]]()
-        self._known: dict[str, list[tuple[int, Signal]]] = defaultdict(list)
+        self._known: dict[Root, list[tuple[int, Signal]]] = defaultdict(list)
         self._applied, self._until = set[tuple[object, ...]](), dict[Root, int]()
         self._requests: dict[tuple[object, ...], int] = {}
 
@@ -110,24 +110,33 @@ class Oracle:
         self._closed = upto
 
     def _close(self, tick: int, rows: list[Signal]) -> None:
-        before = {name: self._identity.root(name, tick - MINUTE - 1) for name in SUBSCRIBERS}
+        before = self._roots(tick - MINUTE - 1)
         for row in (row for row in rows if row.signal == "erasure"):
             self._erase(row, tick)
         new = [row for row in rows if self._applies(row, tick)]
         for row in (row for row in new if row.signal == "membership"):
             self._identity.hear(row, tick, MINUTE)
-        for name, root in before.items():
-            now = self._identity.root(name, tick - 1)
-            for _, row in self._known[name] if now != root else ():
+        after = self._roots(tick - 1)
+        for who, roots in after.items():
+            for _, row in self._known[who]:
                 if NOTICES[row.signal].key is not None or row.time >= tick - MATTER - LATENESS:
-                    self._tell(tick, now, row)
+                    for root in roots - before[who]:
+                        self._tell(tick, root, row)
         for row in (row for row in new if row.signal in POLICY):
-            own = row.subject_kind != "subscriber"
-            self._tell(
-                tick, (row.subject_kind, row.subject) if own else self._identity.root(row.subject, tick - 1), row
-            )
-            if not own:
-                self._known[row.subject].append((tick, row))
+            who = (row.subject_kind, row.subject)
+            for root in after[who]:
+                self._tell(tick, root, row)
+            self._known[who].append((tick, row))
+
+    def _roots(self, time: int) -> dict[Root, set[Root]]:
+        """Return who is told of whose signals at a time: an SME, and the households of its members."""
+        found = {("subscriber", name): {self._identity.root(name, time)} for name in SUBSCRIBERS}
+        found |= {(kind, name): {(kind, name)} for kind, names in GROUPS.items() for name in names}
+        for name in SUBSCRIBERS:
+            firm, house = (self._identity.group(name, kind, time) for kind in ("sme", "household"))
+            if firm and house:
+                found["sme", firm].add(("household", house))
+        return found
 
     def _erase(self, row: Signal, tick: int) -> None:
         who = (row.subject_kind, row.subject)
@@ -135,9 +144,9 @@ class Oracle:
         if tick < self._requests.get(request, 0):
             return
         self._requests[request] = self._until[who] = tick + ERASED_FOR
+        self._known.pop(who, None)
         if row.subject_kind == "subscriber":
             self._identity.forget(row.subject)
-            self._known.pop(row.subject, None)
         else:
             self._identity.dissolve(*who, tick - MINUTE)
 

@@ -6,20 +6,23 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from schemas.playbook_levels import GROUPS
 from schemas.records import NOTICE
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.grid import Span
 from transforms.context.groups.identity import Identity
+from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_changes, root_of
 from transforms.context.ingest.ingest import Ingested
 from transforms.context.state.shard_state import ShardState
 
+_HOUSEHOLD = pl.lit(GROUPS[0])
 _ORDER = ("code", "time", "source", "id")
 
 
 def of_own_roots(plan: ContextPlan, memory: ShardState, ingested: Ingested, span: Span) -> list[pa.RecordBatch]:
-    """Tell groups, and subscribers where a playbook knows no groups, of their own signals.
+    """Tell households, and subscribers where a playbook knows no groups, of their own signals.
 
     Args:
         plan: The level's plan; `notices` says of which.
@@ -58,6 +61,38 @@ def of_subscribers(
         own = news.hstack(root_of(groups_at(identity.stays, codes, ticks - 1), ids[codes]))
         again = _again(plan, name, every, moves)
         told += _batches(plan, name, ids, pl.concat([own, again.select(own.columns)]))
+        memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_ORDER)
+    return told
+
+
+def of_companies(
+    plan: ContextPlan, memory: ShardState, people: pl.DataFrame, ingested: Ingested, span: Span
+) -> list[pa.RecordBatch]:
+    """Tell SMEs, and the households of their members, of the SMEs' signals: either may answer a trigger of theirs.
+
+    A household that somebody of the SME comes to, or that comes to the SME, is told of all that is kept.
+
+    Args:
+        plan: The level's plan; `notices` says of which.
+        memory: Has the ids; what is kept is changed in place.
+        people: As `people.PEOPLE`.
+        ingested: What became of the signals.
+        span: The ticks of the call.
+    """
+    told, ids = [], memory.subjects["subject"]
+    homes = people.drop_nulls("household").select("code", "tick", "joined", root="household", root_kind=_HOUSEHOLD)
+    new = homes.filter(pl.col("joined") & pl.col("tick").is_between(span.first, span.upto)).drop("joined").unique()
+    for name, notice in plan.notices.items():
+        news = _news(plan, name, ingested, span)
+        if news.is_empty() and new.is_empty():
+            continue
+        every = pl.concat([_kept(plan, name, memory), news])
+        own = news.with_columns(ids.gather(news["code"]).alias("root"), root_kind=pl.lit(plan.level))
+        there = present_at(people, news.select("code", "tick").with_row_index("row")).drop_nulls("household")
+        at = there.select("row", root="household", root_kind=_HOUSEHOLD).unique(maintain_order=True)
+        at_home = news[at["row"]].hstack(at.drop("row"))
+        again = _again(plan, name, every, new.sort(pl.all()))
+        told += _batches(plan, name, ids, pl.concat(each.select(own.columns) for each in (own, at_home, again)))
         memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_ORDER)
     return told
 

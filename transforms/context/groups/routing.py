@@ -137,6 +137,11 @@ class _Group(GroupRouting):
         segments = facts.of_groups(self.plan, self.memory, self.people, changes, span, migration)
         return [*segments, *facts.of_sizes(self.plan, self.memory, self.sizes)]
 
+    def notices(self, span: Span) -> list[pa.RecordBatch]:
+        if self.plan.level == GROUPS[0]:
+            return super().notices(span)
+        return notices.of_companies(self.plan, self.memory, self.people, self.ingested, span)
+
     def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
         keep_people(self.people, self.memory, self.leaves)
 
