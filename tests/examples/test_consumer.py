@@ -18,7 +18,7 @@ from examples.consumer import consume
 from examples.consumer.consume import Clock, Event
 from examples.consumer.inbox import Inbox
 from tests.examples.commands import REPOSITORY
-from tests.transforms.decision.by_hand import HOUR, Choice, Policy, Trigger, batch_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Choice, Policy, Trigger, batch_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.offers import event_texts, offers_of
 

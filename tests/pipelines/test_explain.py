@@ -13,7 +13,7 @@ from pipelines.explained import Story
 from pipelines.failures import UnknownSubjectError
 from schemas.durations import parse_instant
 from schemas.records import TRANSITION
-from tests.transforms.decision.by_hand import HOUR, Cap, Choice, Policy, Trigger, batches_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Cap, Choice, Policy, Trigger, batches_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.records import decision_schema
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.stories.reading import read_story
 from tests.pipelines.stories.conftest import WriteStory
-from tests.transforms.decision.by_hand import HOUR, Choice, Policy, Trigger, batch_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Choice, Policy, Trigger, batch_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.offers import offers_of
 

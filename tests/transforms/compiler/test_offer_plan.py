@@ -5,7 +5,7 @@ import pytest
 
 from schemas.errors import LoadErrors
 from schemas.playbook_file import parse_playbook
-from tests.transforms.decision.by_hand import HOUR
+from tests.transforms.decision.small_policies import HOUR
 from transforms.compiler.compile_expression import ScopeColumn
 from transforms.compiler.offer_definitions import CAPS, COOLDOWN, SUBJECT, Limit, OfferPlan
 from transforms.compiler.offer_plan import compile_offers

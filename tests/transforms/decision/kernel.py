@@ -7,20 +7,18 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.contracts import contract
-from schemas.playbook_levels import GROUPS, LEVELS
-from schemas.records import EVERYBODY, FACT
-from tests.transforms.decision.by_hand import TRIGGERS
+from schemas.playbook_levels import GROUPS
+from schemas.records import EVERYBODY
 from tests.transforms.decision.reference_policy import (
     ALL,
     PLAYBOOK,
     WEEKDAYS,
-    Fact,
     Hours,
     Notice,
     Offer,
     Policy,
-    Trigger,
 )
+from tests.transforms.decision.small_policies import TRIGGERS, batches_of, facts_of
 from tests.transforms.decision.strategies import Case
 from transforms.compiler import offer_definitions as plans
 from transforms.compiler.notices import KEYS
@@ -172,56 +170,12 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
             [one for one in case.facts if since < one.tick <= end],
             [one for one in case.notices if since < one.tick <= end],
         )
-        batches = [*_triggers(came), *_facts(told[0]), *_notices(case.policy, told[1])]
+        batches = [*batches_of(came), facts_of(told[0]), *_notices(case.policy, told[1])]
         decided = decide(plan, state, [*waiting, *batches], end)
         state, waiting, before = decided.state, decided.waiting, end
         rows += map(_row, decided.decisions.to_pylist())
     assert decided is not None
     return rows, decided
-
-
-def _triggers(triggers: Sequence[Trigger]) -> list[pa.RecordBatch]:
-    found = []
-    for kind in LEVELS:
-        rows = [
-            {
-                "subject": one.subject,
-                "trigger": one.trigger,
-                "tick": one.own,
-                "late": one.late,
-                "root_kind": one.root[0],
-                "root": one.root[1],
-                "recipient": one.recipient,
-                "household": one.household,
-                "sme": one.sme,
-                "moved_until": one.moved_until,
-                "evidence": {"x": one.x},
-                "segments": ["member"] if one.member else [],
-                "context": {"x": one.x, "y": one.y},
-            }
-            for one in triggers
-            if one.kind == kind
-        ]
-        if rows:
-            metadata = {b"signal": b"trigger", b"subject_kind": kind.encode()}
-            found.append(pa.RecordBatch.from_pylist(rows, schema=TRIGGERS.with_metadata(metadata)))
-    return found
-
-
-def _facts(facts: Sequence[Fact]) -> list[pa.RecordBatch]:
-    rows = [
-        {
-            "root_kind": fact.root[0],
-            "root": fact.root[1],
-            "subject_kind": fact.segment.split(".")[0],
-            "subject": fact.subject,
-            "segment": fact.segment,
-            "member": fact.member,
-            "tick": fact.tick,
-        }
-        for fact in facts
-    ]
-    return [pa.RecordBatch.from_pylist(rows, schema=FACT)] if rows else []
 
 
 def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:

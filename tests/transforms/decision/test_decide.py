@@ -1,4 +1,4 @@
-"""Decisions: equal to those by hand, however ticks are cut, batches ordered and subjects spread over shards."""
+"""Decisions: the same however ticks are cut, batches ordered and subjects spread over shards; no cap is passed."""
 
 import random
 from collections import defaultdict
@@ -11,9 +11,9 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.transforms.decision.by_hand import (
+from tests.transforms.decision.reference_policy import too_large
+from tests.transforms.decision.small_policies import (
     HOUR,
-    ByHand,
     Cap,
     Choice,
     Fact,
@@ -23,7 +23,6 @@ from tests.transforms.decision.by_hand import (
     batches_of,
     facts_of,
     plan_of,
-    too_large,
 )
 from transforms.decision.decide import decide
 
@@ -101,30 +100,6 @@ def _trigger(chance: random.Random, who: tuple[str, str], name: str, tick: int) 
     return Trigger(who[1], name, tick, chance.choice(xs), chance.choice(ys), kind=who[0], **given, **place)
 
 
-def told(decisions: pa.Table) -> list[dict[str, Any]]:
-    """Return decisions as `ByHand` tells them."""
-    keys = ("decision_id", "action", "offer", "channel", "value_micros", "reason")
-    return [
-        {key: row[key] for key in keys}
-        | {
-            "root": (row["root_kind"], row["root"]),
-            "candidates": [
-                (one["offer"], one["channel"], one["value_micros"], [gate["reason"] for gate in one["gates"]])
-                for one in row["candidates"]
-            ],
-        }
-        for row in decisions.to_pylist()
-    ]
-
-
-@given(cases())
-@settings(max_examples=400)
-def test_decisions_equal_those_by_hand(case: tuple[Policy, list[Trigger], list[Fact]]) -> None:
-    policy, found, facts = case
-    decided = decide(plan_of(policy), None, [*batches_of(found), facts_of(facts)], START + TICKS * TICK)
-    assert told(decided.decisions) == ByHand(policy, facts).decide(found)
-
-
 @given(cases(), st.lists(ticks, max_size=5), st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_cuts_order_and_shards_do_not_matter(
@@ -158,7 +133,7 @@ def test_no_cap_is_ever_passed(
     policy, found, facts = case
     capped = replace(policy, caps=(*policy.caps, Cap(most, length * TICK, per=per)))
     decided = decide(plan_of(capped), None, [*batches_of(found), facts_of(facts)], START + TICKS * TICK)
-    ledgers, sent = {one.id: one.root for one in found}, defaultdict(list)
+    ledgers, sent = {one.id(): one.root for one in found}, defaultdict(list)
     for row in decided.decisions.to_pylist():
         if row["action"] == "offer":
             ledger, at = ledgers[row["decision_id"]], row["tick"]

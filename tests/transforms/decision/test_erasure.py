@@ -4,7 +4,17 @@ import pyarrow as pa
 import pytest
 
 from schemas.records import ERASED
-from tests.transforms.decision.by_hand import HOUR, Cap, Choice, Fact, Policy, Trigger, batches_of, facts_of, plan_of
+from tests.transforms.decision.small_policies import (
+    HOUR,
+    Cap,
+    Choice,
+    Fact,
+    Policy,
+    Trigger,
+    batches_of,
+    facts_of,
+    plan_of,
+)
 from transforms.decision import ledger_state
 from transforms.decision.erasure import decide_and_erase
 

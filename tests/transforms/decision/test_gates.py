@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.transforms.decision.by_hand import HOUR, Cap, Choice, Policy, Trigger, batch_of, batches_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Cap, Choice, Policy, Trigger, batch_of, batches_of, plan_of
 from transforms.decision.decide import decide
 
 DAY = 24 * HOUR
@@ -171,7 +171,7 @@ def test_what_comes_after_its_tick_closed_is_decided_at_the_next_and_marked() ->
     later = decide(plan, same.state, same.waiting, MONDAY + HOUR)
     row = later.decisions.to_pylist()[0]
     assert (row["tick"].timestamp() * 1000, row["late"], row["reason"]) == (MONDAY + HOUR, True, "cooldown")
-    assert row["decision_id"] == at(MONDAY - DAY)[0].id
+    assert row["decision_id"] == at(MONDAY - DAY)[0].id()
 
 
 def test_a_record_is_complete() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.transforms.decision.by_hand import HOUR, Choice, Fact, Policy, Trigger, batches_of, facts_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Choice, Fact, Policy, Trigger, batches_of, facts_of, plan_of
 from transforms.decision.decide import decide
 
 HOME, FIRM = ("household", "h"), ("sme", "f")

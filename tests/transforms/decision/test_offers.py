@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import fastavro
 
 from schemas.offer import OFFER, OFFER_AVRO
-from tests.transforms.decision.by_hand import HOUR, Choice, Policy, Trigger, batch_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Choice, Policy, Trigger, batch_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.offers import event_texts, offers_of, write_event_container, write_event_lines
 
@@ -27,7 +27,7 @@ def test_an_offer_is_a_cloud_event() -> None:
     first = json.loads(event_texts(OFFERS)[0])
     assert first == {
         "specversion": "1.0",
-        "id": TRIGGERS[0].id,
+        "id": TRIGGERS[0].id(),
         "source": "/segment-of-one/test",
         "type": "offer.made",
         "subject": 'subscriber/o"1\\ä',
@@ -59,7 +59,7 @@ def test_an_offer_is_a_cloud_event() -> None:
 
 def test_only_decisions_that_send_are_offers() -> None:
     assert DECISIONS["action"].to_pylist() == ["offer", "offer", "offer", "no_offer"]
-    assert OFFERS["id"].to_pylist() == [one.id for one in TRIGGERS[:3]]
+    assert OFFERS["id"].to_pylist() == [one.id() for one in TRIGGERS[:3]]
     events = [json.loads(text) for text in event_texts(OFFERS)]
     assert [event["data"]["params"] for event in events] == [{"x": None}, {"x": 3}, {"x": 0}]
     assert [(event["data"]["family"], event["data"]["priority"]) for event in events] == [("f", 5), ("g", 2), ("f", 5)]

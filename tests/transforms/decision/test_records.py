@@ -1,6 +1,6 @@
 """What a decision record always says."""
 
-from tests.transforms.decision.by_hand import Choice, Policy, plan_of
+from tests.transforms.decision.small_policies import Choice, Policy, plan_of
 from transforms.decision.records import CANDIDATE, GATE, decision_schema
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.transforms.decision.by_hand import (
+from tests.transforms.decision.reference_policy import too_large
+from tests.transforms.decision.small_policies import (
     HOUR,
     Cap,
     Choice,
@@ -13,7 +14,6 @@ from tests.transforms.decision.by_hand import (
     batches_of,
     facts_of,
     plan_of,
-    too_large,
 )
 from transforms.decision.decide import decide
 
@@ -28,7 +28,7 @@ def answers(policy: Policy, *triggers: Trigger) -> list[tuple[str, str | None]]:
     found = {
         row["decision_id"]: (f"to {row['recipient']}" if row["offer"] else row["action"], row["reason"]) for row in rows
     }
-    return [found[trigger.id] for trigger in triggers]
+    return [found[trigger.id()] for trigger in triggers]
 
 
 def to(who: str) -> tuple[str, None]:
@@ -200,4 +200,4 @@ def test_members_of_a_group_that_is_too_large_are_roots_of_their_own(
             sent = row["root_kind"] if row["offer"] else (row["action"], row["reason"])
             told[row["decision_id"]] = sent
             assert row["root"] == row["recipient"] or row["root_kind"] != "subscriber"
-    assert [told[trigger.id] for trigger in triggers] == expected
+    assert [told[trigger.id()] for trigger in triggers] == expected
