@@ -81,6 +81,14 @@ class Known:
         held = [one for who in concerned(row) for one in self.keyed("control", who, tick, "scope", "target")]
         return any(one["action"] == "pause" and (one["scope"], one.get("target")) in fits for one in held)
 
+    def settled(self, row: Row) -> int:
+        """Return the tick from which on it is known that nobody can take an offer up any more, or need not."""
+        reports = [one for name in ("contact", "outcome") for one in self.said(name, person(row["recipient"]))]
+        about = [one for one in reports if one.signal.payload.get("decision_id") == row["decision_id"]]
+        words = ((one, one.signal.payload.get("state") or one.signal.payload.get("result")) for one in about)
+        ticks = (self.world.acts(one) for one, word in words if word in SETTLED)
+        return min((tick for tick in ticks if tick > row["tick"]), default=2**63 - 1)
+
     @cached_property
     def movers(self) -> set[str]:
         """Those who change a group: what their ledgers know depends on when."""
@@ -99,6 +107,10 @@ class Known:
                 yield -(-until // tick) * tick
         for who in concerned(row):
             yield from map(self.world.acts, self.said("control", who))
+
+
+SETTLED = ("accepted", "rejected", "declined", "complained", "fulfilled", "expired", "failed")
+"""What is reported of an offer that is not withdrawn any more."""
 
 
 def person(name: str) -> Who:

@@ -30,6 +30,8 @@ def _problem(known: Known, row: Row, offer: Row | None, done: set[str]) -> str |
         return "it was withdrawn before"
     if not offer["tick"] < row["tick"] < offer["valid_until"]:
         return "it was valid no longer"
+    if row["tick"] >= known.settled(offer):
+        return "it was settled before"
     about = {**offer, **{name: row[name] for name in ("offer", "channel", "message", "recipient")}}
     if about != {**offer}:
         return "it is another offer than was made"
@@ -38,7 +40,7 @@ def _problem(known: Known, row: Row, offer: Row | None, done: set[str]) -> str |
 
 def _overtaken(known: Known, row: Row) -> int | None:
     """Return the first tick in the world at which an offer that is valid is overtaken."""
-    end = min(row["valid_until"] - 1, known.world.until)
+    end = min(row["valid_until"] - 1, known.settled(row) - 1, known.world.until)
     return min(
         (tick for tick in known.turns(row) if row["tick"] < tick <= end and _shut(known, row, tick)), default=None
     )

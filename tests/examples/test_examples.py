@@ -11,9 +11,9 @@ from tests.examples.commands import REPOSITORY, SHARED, play, same, steps, workp
 
 EXPECTED = {
     "fibre_town": ("out/demo/run", 965, "34cbe54dbbf03d73"),
-    "copenhagen": ("out/copenhagen", 260, "294d2e22327435b7"),
-    "consumer": ("out/consumer/again", 50, "2c848450678e9e49"),
-    "shopping_households": ("out/shopping/run", 10_579, "7b8b977f54f0fe1e"),
+    "copenhagen": ("out/copenhagen", 262, "d687196bf9d0a096"),
+    "consumer": ("out/consumer/again", 51, "a75140e3d371ca42"),
+    "shopping_households": ("out/shopping/run", 10_506, "03b40f1d042dc638"),
 }
 """Example to its outputs, the number of offers, and the hash of who got what when."""
 

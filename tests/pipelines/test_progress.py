@@ -12,6 +12,6 @@ def test_the_parts_of_a_run_are_told(tmp_path: Path) -> None:
     told: list[str] = []
     with steps_told(told.append):
         run(small_settings(tmp_path))
-    assert {*told} == {"reading signals", "tracking contexts, deciding offers", "writing outputs"}
+    assert {*told} == {*("reading signals", "tracking contexts, deciding offers", "deciding offers", "writing outputs")}
     bundles = logging.getLogger("apache_beam.runners.portability.fn_api_runner.fn_runner.run_bundle")
     assert (bundles.handlers, bundles.propagate, bundles.level) == ([], True, logging.NOTSET)

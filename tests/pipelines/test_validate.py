@@ -63,6 +63,7 @@ def test_a_good_playbook_is_told_in_a_few_lines(tmp_path: Path) -> None:
           topup: for subscriber.running_out by app, sms, again after 3d
           at most 1 a day to a subscriber
           at most 2 of sms in 7d to a subscriber
+          consent: nobody is asked
         """)
 
 

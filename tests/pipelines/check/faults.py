@@ -11,7 +11,18 @@ import pytest
 from schemas.durations import HOUR, MINUTE
 from schemas.records import EVERYBODY
 from transforms.compiler.offer_definitions import BELOW_ZERO, CAPS, COOLDOWN, Limit
-from transforms.decision import answers, arbitration, candidates, contacts, decide, gates, limits, notices, withdrawal
+from transforms.decision import (
+    answering,
+    answers,
+    arbitration,
+    candidates,
+    contacts,
+    decide,
+    gates,
+    limits,
+    notices,
+    withdrawal,
+)
 from transforms.decision.notices import FOREVER
 
 Patch = pytest.MonkeyPatch
@@ -72,7 +83,9 @@ def _floor_a_tick_late(real: Wrapped) -> Wrapped:
 def _reports(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Fault:
     """Return a fault that changes what is known of contacts."""
     return _wrap(
-        decide, "contacts_of", lambda real: lambda *given: replace(real(*given), reports=change(real(*given).reports))
+        answering,
+        "contacts_of",
+        lambda real: lambda *given: replace(real(*given), reports=change(real(*given).reports)),
     )
 
 
@@ -150,14 +163,14 @@ FAULTS: dict[str, Fault] = {
     "the ticket gate is open": _never("with_open_ticket"),
     "what was released stays so": _reports(_nothing_released_comes_back),
     "what others sent does not count": _wrap(contacts, "_of_others", lambda real: lambda *given: real(*given).clear()),
-    "silence releases too soon": _wrap(decide, "contacts_of", _sooner),
-    "what is below zero is sent": _wrap(decide, "rank_candidates", _below_zero),
+    "silence releases too soon": _wrap(answering, "contacts_of", _sooner),
+    "what is below zero is sent": _wrap(answering, "rank_candidates", _below_zero),
     "who waited is answered twice": _answered_again,
     "who waits is never looked at again": _wrap(
-        decide, "look_again", lambda real: lambda *given: np.full_like(real(*given), FOREVER)
+        answering, "look_again", lambda real: lambda *given: np.full_like(real(*given), FOREVER)
     ),
     "nothing is withdrawn": _wrap(
-        decide, "withdrawals_of", lambda real: lambda *given: pl.DataFrame(schema=withdrawal.WITHDRAWN)
+        answering, "withdrawals_of", lambda real: lambda *given: pl.DataFrame(schema=withdrawal.WITHDRAWN)
     ),
     "what lapses is not withdrawn": _wrap(withdrawal, "lapses", lambda real: lambda *given: real(*given).clear()),
     "the last to arrive holds": lambda patch: patch.setattr(notices, "_ORDER", ("rank",)),

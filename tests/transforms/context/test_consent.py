@@ -114,7 +114,7 @@ def test_nothing_is_kept_of_consents_that_nobody_asks_for() -> None:
             ("profiling: opt_in", "profiling: maybe"),
             "`policy.consent.profiling`: must be 'opt_in', 'opt_out' or 'contract'",
         ),
-        (("profiling: opt_in", "profiling: opt_in, care: contract"), "`policy.consent.care`: unknown key"),
+        (("profiling: opt_in", "profiling: opt_in, cares: contract"), "`policy.consent.cares`: unknown key"),
         (("some:", "consent:"), "`consent` is what `consent.COLUMN` begins with"),
         (("enter: n > 0", "enter: consent.profiling"), "consent.profiling"),
     ],
