@@ -42,7 +42,7 @@ class World:
     def __init__(self, versions: Sequence[Playbook], grid: Grid, complete_from: int | None = None) -> None:
         """Start under the first version with nobody known and no tick closed."""
         self.playbook, self.identity = versions[0], Identity()
-        self._contacts_matter = max(book.contacts_matter for book in versions)
+        self._contacts_matter = max(book.move_bars for book in versions)
         addressing = {kind: partial(self._of_group, kind) for kind in GROUPS} | {"subscriber": self._of_subscriber}
         made = partial(Succession, versions, grid, complete_from=complete_from)
         self._subscribers = made("subscriber", addressing["subscriber"])

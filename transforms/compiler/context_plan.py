@@ -128,6 +128,7 @@ class ContextPlan:
         announces_moves: Whether contact roots are told who has left them: offers wait there.
         roles: By trigger of a group, the order of roles in which a recipient is looked for; None: any other.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
+        move_bars: For how long a change of contact root bars contacting somebody, milliseconds.
         notices: The signals that contact roots are told of, by type.
         notice_schemas: The columns of their batches.
         members: The features of a group's members; empty for subscribers.
@@ -154,6 +155,7 @@ class ContextPlan:
     announces_moves: bool = False
     roles: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     contacts_matter: int = 0
+    move_bars: int = 0
     notices: Mapping[str, Notice] = field(default_factory=dict)
     notice_schemas: Mapping[str, pa.Schema] = field(default_factory=dict)
     members: tuple[Feature, ...] = ()

@@ -49,7 +49,8 @@ def joined(
             roles=_roles(playbook, plan),
             announced_segments=_announced(playbook, plan),
             announces_moves=any(map(playbook.waits, playbook.offers.values())),
-            contacts_matter=playbook.move_bars,
+            contacts_matter=playbook.contacts_matter,
+            move_bars=playbook.move_bars,
             max_members=playbook.max_members,
             min_confidence=playbook.min_confidence,
         )

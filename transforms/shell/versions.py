@@ -195,8 +195,8 @@ def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> 
         kept = signal_plan(plan.level, name, (fields | mine).values())
         columns = tuple(sorted({*kept.columns, *signals[name].columns}))
         signals[name] = replace(kept, columns=columns, passed=signals[name].passed, steps=signals[name].steps)
-    contacts_matter = max(other.contacts_matter for other in plans)
-    return replace(plan, signals=signals, record=record, contacts_matter=contacts_matter)
+    longest = {name: max(getattr(other, name) for other in plans) for name in ("contacts_matter", "move_bars")}
+    return replace(plan, signals=signals, record=record, **longest)
 
 
 def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> Record:

@@ -39,15 +39,15 @@ def moves_in(
         triggers: Columns code and tick, those of the span.
 
     Returns:
-        Moves as `roots.MOVES`; of the last trigger of each subject code and tick, while contacts matter.
+        Moves as `roots.MOVES`; of the last trigger of each subject code and tick, while that may bar a move.
     """
     ticks = triggers.select("code", "tick")
     every = pl.concat([memory.groups.get(TRIGGERED, ticks.clear()), ticks])
-    new = roots.moves_of(identity.stays, memory.subjects["subject"], every, identity.since, plan.contacts_matter)
+    new = roots.moves_of(identity.stays, memory.subjects["subject"], every, identity.since, plan.move_bars)
     last = every.group_by("code").agg(pl.col("tick").max()).sort("code")
     assert memory.closed is not None
     moves = pl.concat([memory.groups.get(MOVES, new.clear()), new]).sort("code", "time")
-    return moves, last.filter(pl.col("tick") > memory.closed - plan.contacts_matter)
+    return moves, last.filter(pl.col("tick") > memory.closed - plan.move_bars)
 
 
 def of_subscribers(identity: Identity, moves: pl.DataFrame, triggers: pl.DataFrame) -> pl.DataFrame:

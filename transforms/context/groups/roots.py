@@ -54,7 +54,7 @@ def moves_of(
         subjects: Ids by code.
         triggers: Columns code and tick of the subscribers' triggers.
         since: The time.
-        bar: How long contacts matter, milliseconds.
+        bar: For how long, milliseconds.
 
     Returns:
         Columns of `MOVES`, sorted by code and time.
