@@ -1,10 +1,23 @@
 """Arrow tables with plain strings and lists, as contracts and other engines know them."""
 
+from typing import cast
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from schemas.records import INSTANT
+
+
+def framed(table: pa.Table) -> pl.DataFrame:
+    """Return a table as a frame."""
+    return cast(pl.DataFrame, pl.from_arrow(table))
+
+
+def tabled(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    """Return the columns of a schema, in one chunk each."""
+    rows = frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+    return rows.cast(schema).combine_chunks()
 
 
 def plain(table: pl.DataFrame) -> pa.Table:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, numbered, replaced
+from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import HAS_MOVED, SEGMENT_EXITED, OfferPlan
 from transforms.decision.answers import Answers
 from transforms.decision.arbitration import arbitrate
@@ -17,7 +18,7 @@ from transforms.decision.deferral import deferrals_of, look_again
 from transforms.decision.gates import look_at_gates
 from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.memberships import has_left, has_moved, scope_of, stand_alone
-from transforms.decision.notices import FOREVER, Notices
+from transforms.decision.notices import Notices
 from transforms.decision.records import decision_records, decision_schema, withdrawal_records
 from transforms.decision.roots import number_roots, own_roots
 from transforms.decision.withdrawal import next_lapse, withdrawals_of

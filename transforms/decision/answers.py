@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from transforms.arrays.arrow_columns import Bools, Ints, pick, replaced
+from transforms.arrays.in_time import FOREVER
+from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import Contact, OfferPlan
 from transforms.decision.arbitration import Verdicts
 from transforms.decision.candidates import params_of
@@ -17,7 +18,6 @@ from transforms.decision.draws import held_out
 from transforms.decision.gates import GateResults
 from transforms.decision.ids import decision_ids
 from transforms.decision.ledger_state import RESERVATION
-from transforms.decision.notices import FOREVER
 from transforms.decision.roots import own_roots
 
 ACTIONS = ("no_offer", "outranked", "deferred", "offer", "holdout", "withdrawn")
@@ -117,12 +117,12 @@ class Answers:
         found, until = self.entries.take(rows), self.deferrals.until[rows]
         for name, values in (
             ("n", pa.array(found["n"].to_numpy() + ~self.silent[rows])),
-            ("until", pa.array(until, mask=until == FOREVER)),
+            ("until", of_nullable(until)),
             ("deadline", pa.array(self.deferrals.deadline[rows])),
         ):
             found = replaced(found, name, values)
         who = found.select(["subject_kind", "subject", "trigger", "own_tick", "n"])
-        ids = decision_ids(plan.playbook, cast(pl.DataFrame, pl.from_arrow(who)))
+        ids = decision_ids(plan.playbook, framed(who))
         return replaced(found, "decision_id", pa.array(ids.to_list(), pa.string())).cast(entry_schema(plan))
 
     @property

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
+from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import FIRST_LIMIT, UNKNOWN_ZONE, OfferPlan
 from transforms.decision.gates import GateResults
 from transforms.decision.ledger import NEVER
 from transforms.decision.limits import Checks, lay_out_checks, opens_of
-from transforms.decision.notices import FOREVER
 from transforms.decision.zones import Zones
 
 _LAST = np.iinfo(np.int64).max

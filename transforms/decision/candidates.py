@@ -1,7 +1,6 @@
 """Candidates: what each trigger could send, worth how much, the best first."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -9,6 +8,7 @@ import pyarrow as pa
 
 from transforms.arrays.arrow_columns import Ints, spread
 from transforms.arrays.hashing import Hashes, finalise, fnv1a64
+from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import (
     BELOW_ZERO,
     NO_VALUE,
@@ -55,7 +55,7 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
         0 <= p_accept <= 1; `p_accept`; `p_accept_assumed`.
     """
     asked = triggers.select(["trigger", "recipient"])
-    reached = cast(pl.DataFrame, pl.from_arrow(asked)).with_row_index("row").drop_nulls("recipient")
+    reached = framed(asked).with_row_index("row").drop_nulls("recipient")
     hashes = fnv1a64(triggers["decision_id"].combine_chunks())
     found = [pl.DataFrame(schema=_COLUMNS)]
     for (trigger,), rows in reached.group_by("trigger", maintain_order=True):

@@ -1,15 +1,16 @@
 """What became of contacts: which of them a ledger counts at a tick, and when that changes without a decision."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import LEVELS
 from transforms.arrays.arrow_columns import Ints
+from transforms.arrays.in_time import first_after
+from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
-from transforms.decision.notices import WHO, Notices, first_after
+from transforms.decision.notices import WHO, Notices
 
 REJECTED = ("rejected", "declined", "complained")
 """Results of an outcome after which the same is not offered for longer."""
@@ -63,9 +64,9 @@ class Contacts:
             `WHO`, recipient, offer, family, channel, message, tick, decision_id, rejected; of other roots too.
         """
         if self.silent:
-            return _frame(reservations.select(COUNTED_BY)).with_columns(rejected=pl.lit(False))
+            return framed(reservations.select(COUNTED_BY)).with_columns(rejected=pl.lit(False))
         at = first_ticks(entries).drop("row")
-        mine = _frame(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
+        mine = framed(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
         made = mine.select(*_KEY, made="tick")
         said = said.join(made, [*_KEY], "left").with_columns(ours=(pl.col("since") > pl.col("made")).fill_null(False))
@@ -93,7 +94,7 @@ class Contacts:
         """
         turns = [self.reports.select(*_ROOT, "since")]
         if self.within is not None:
-            turns.append(_frame(reservations).select(*_ROOT, since=pl.col("tick") + self.within))
+            turns.append(framed(reservations).select(*_ROOT, since=pl.col("tick") + self.within))
         return first_after(at.rename({"now": "tick"}), pl.concat(turns), _ROOT)
 
 
@@ -131,12 +132,8 @@ def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
     return Contacts(reports, plan.tick, plan.reported_within)
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
-    return cast(pl.DataFrame, pl.from_arrow(table))
-
-
 def first_ticks(entries: pa.Table) -> pl.DataFrame:
     """Return root_kind and root of each contact root once, the first tick of its entries as `now`, and a row of it."""
-    frame = cast(pl.DataFrame, pl.from_arrow(entries.select(["root_kind", "root", "tick"]))).with_row_index("row")
+    frame = framed(entries.select(["root_kind", "root", "tick"])).with_row_index("row")
     of_root = frame.group_by("root_kind", "root", maintain_order=True)
     return of_root.agg(pl.col("tick").min().alias("now"), pl.col("row").first())

@@ -1,19 +1,20 @@
 """Deferral: which triggers wait for a gate to open, until when, and when they are looked at again."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from transforms.arrays.arrow_columns import Bools, Ints
+from transforms.arrays.in_time import FOREVER, first_after
+from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import QUIET, OfferPlan
 from transforms.decision.arbitration import Verdicts
 from transforms.decision.contacts import Contacts
 from transforms.decision.gates import AT_AN_EVENT, OPEN
 from transforms.decision.memberships import moves_in
-from transforms.decision.notices import FOREVER, Notices, first_after
+from transforms.decision.notices import Notices
 
 _ENTRY = [
     pa.field("subject_kind", pa.string(), nullable=False),
@@ -112,7 +113,7 @@ def look_again(
         taken: What `take_facts` gives.
     """
     names = ["root_kind", "root", "tick", "trigger", "subject", "recipient"]
-    roots = cast(pl.DataFrame, pl.from_arrow(waiting.select(names)))
+    roots = framed(waiting.select(names))
     known = [waiting[name].fill_null(FOREVER).to_numpy() for name in ("until", "deadline")]
     told = notices.after(roots.select("root_kind", "root", "tick"))
     changed = contacts.changes_after(roots.select("root_kind", "root", now="tick"), reservations)

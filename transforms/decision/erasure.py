@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from schemas.playbook_levels import LEVELS
 from schemas.records import ERASED, REMOVED
+from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.offer_definitions import IS_ERASED, OfferPlan
 from transforms.decision import ledger_state as memories
 from transforms.decision.decide import Decided, decide
@@ -52,7 +53,7 @@ def decide_and_erase(
         yield replace(decided, state=state, decisions=pa.concat_tables([decided.decisions, withdrawn])), removed
     decided = decide(plan, state, rest, upto)
     later = requests.filter(pl.col("tick") > upto)
-    waiting = [*decided.waiting, *_table(later, ERASED).to_batches()]
+    waiting = [*decided.waiting, *tabled(later, ERASED).to_batches()]
     ticks = [tick for tick in (decided.wake, later["tick"].min()) if tick is not None]
     wake = min(cast(list[int], ticks), default=None)
     yield replace(decided, waiting=waiting, wake=wake), REMOVED.empty_table()
@@ -72,7 +73,7 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     memory, who = memories.load(state), requests.select(*_WHO, "token").unique()
     waiting = entry_schema(plan).empty_table() if memory.deferred is None else memory.deferred
     tables = (memory.reservations, memory.memberships, waiting)
-    ledger, members, deferred = (_frame(table).with_row_index("row") for table in tables)
+    ledger, members, deferred = (framed(table).with_row_index("row") for table in tables)
     own = _hits(ledger, who, pl.col("root_kind"), "root")
     others = ledger.filter(~_among(own))
     subjects = _hits(others, who, pl.col("subject_kind"), "subject")
@@ -88,8 +89,8 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     notices, told = _without(memory.notices, who)
     after = replace(
         memory,
-        reservations=_table(kept, RESERVATION),
-        memberships=_table(members.filter(~_among(gone)), MEMBERSHIP),
+        reservations=tabled(kept, RESERVATION),
+        memberships=tabled(members.filter(~_among(gone)), MEMBERSHIP),
         deferred=waiting.filter(pa.array(~deferred.select(_among(no_more)).to_series().to_numpy())),
         notices=notices,
     )
@@ -104,14 +105,14 @@ def _withdrawn(plan: OfferPlan, reservations: pl.DataFrame, requests: pl.DataFra
     tick = pl.lit(requests["tick"][0], pl.Int64)
     out = reservations.filter(~pl.col("holdout") & ~pl.col("withdrawn") & (pl.col("valid_until") > tick))
     gone = out.sort("subject_kind", "subject", "decision_id", "n").with_columns(tick=tick, reason=pl.lit(IS_ERASED))
-    return withdrawal_records(plan, _table(gone, RESERVATION), gone.select("tick", "reason"))
+    return withdrawal_records(plan, tabled(gone, RESERVATION), gone.select("tick", "reason"))
 
 
 def _without(notices: Mapping[str, pa.Table], who: pl.DataFrame) -> tuple[dict[str, pa.Table], pl.DataFrame]:
     """Return notices without those to or about some, and which those were: signal, row, token."""
     kept, gone = {}, [pl.DataFrame(schema={"row": pl.String, "token": pl.String})]
     for signal, table in notices.items():
-        rows = _frame(table).with_row_index("row")
+        rows = framed(table).with_row_index("row")
         whom = ((pl.col("root_kind"), "root"), (pl.col("subject_kind"), "subject"))
         hits = pl.concat(_hits(rows, who, kind, name) for kind, name in whom)
         kept[signal] = table.filter(pa.array(~rows.select(_among(hits)).to_series().to_numpy()))
@@ -124,7 +125,7 @@ def _part(batches: Sequence[pa.RecordBatch]) -> tuple[pl.DataFrame, list[pa.Reco
     signal = ERASED.metadata[b"signal"]
     found = [pa.table(batch) for batch in batches if batch.schema.metadata[b"signal"] == signal]
     rest = [batch for batch in batches if batch.schema.metadata[b"signal"] != signal]
-    return _frame(pa.concat_tables([ERASED.empty_table(), *found])), rest
+    return framed(pa.concat_tables([ERASED.empty_table(), *found])), rest
 
 
 def _hits(table: pl.DataFrame, who: pl.DataFrame, kind: pl.Expr, name: str) -> pl.DataFrame:
@@ -145,15 +146,6 @@ def _removed(requests: pl.DataFrame, hits: dict[str, pl.DataFrame]) -> pa.Table:
         )
         for table, mine in hits.items()
     ]
-    return _table(
+    return tabled(
         pl.concat([none, *(each.select(none.columns) for each in counts)]).with_columns(subject="token"), REMOVED
     )
-
-
-def _frame(table: pa.Table) -> pl.DataFrame:
-    return cast(pl.DataFrame, pl.from_arrow(table))
-
-
-def _table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
-    rows = frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
-    return rows.combine_chunks()

@@ -1,16 +1,17 @@
 """Gates that look at the customer and the clock: what holds each candidate up, whatever was sent before."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.playbook_levels import LEVELS
 from schemas.records import EVERYBODY
 from transforms.arrays.arrow_columns import Bools, Ints
+from transforms.arrays.in_time import FOREVER, as_of
+from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import (
     CHANNEL,
     CONSENT,
@@ -31,7 +32,7 @@ from transforms.compiler.offer_definitions import (
     UNKNOWN_ZONE,
     OfferPlan,
 )
-from transforms.decision.notices import FOREVER, WHO, Notices
+from transforms.decision.notices import WHO, Notices, recipients_of
 from transforms.decision.quiet_hours import opens_at
 from transforms.decision.zones import Zones
 
@@ -41,8 +42,7 @@ OPEN = np.iinfo(np.int64).min
 AT_AN_EVENT = FOREVER - 1
 """Stands for the tick from which on a gate is open that only an event opens."""
 
-_RECIPIENT = {"subject_kind": pl.lit(LEVELS[0]), "subject": pl.col("recipient")}
-_PAYING = "marketing"
+_SALES = "marketing"
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ class Asked:
             "channel": [one.channel for one in contacts],
         }
         everybody = {name: pl.lit(EVERYBODY) for name in WHO}
-        for whom in (_RECIPIENT, {}, everybody):
-            who = self._who(whom)[pairs[0]]
+        for whom in (self._recipients, self._subjects, self._subjects.with_columns(**everybody)):
+            who = whom[pairs[0]]
             for scope, targets in scopes.items():
                 asked = who.with_columns(scope=pl.lit(scope), target=pl.Series(targets, dtype=pl.String))
                 action = self.notices.latest("control", asked)["action"]
@@ -158,7 +158,7 @@ class Asked:
 
     def without_channel(self) -> Bools:
         """Tell which go by a channel that is known not to reach the recipient."""
-        theirs = self.notices.latest("profile", self._who(_RECIPIENT))["channels"].str.split(" ")
+        theirs = self.notices.latest("profile", self._recipients)["channels"].str.split(" ")
         names = sorted({contact.channel for contact in self.plan.contacts})
         lacks = np.stack([~theirs.list.contains(name).fill_null(True).to_numpy() for name in names] or [np.zeros(0)])
         channel = np.array([names.index(contact.channel) for contact in self.plan.contacts], np.int64)
@@ -180,7 +180,7 @@ class Asked:
 
     def _consents(self, rows: Ints, message: str, channel: str, basis: str) -> Bools:
         """Tell whether the recipients of triggers consent: by the latest of what they said of this channel or all."""
-        who = self._who(_RECIPIENT)[rows].with_columns(purpose=pl.lit(message))
+        who = self._recipients[rows].with_columns(purpose=pl.lit(message))
         one, every = (
             self.notices.latest("consent", who.with_columns(channel=pl.lit(name))).select(
                 "state", "valid_until", pl.col("place").fill_null(-1)
@@ -197,28 +197,25 @@ class Asked:
     def with_open_ticket(self) -> Bools:
         """Tell which would sell while a ticket of the recipient, or of the trigger's subject, is open."""
         assert self.plan.ticket is not None, "asked only where tickets matter"
-        sells = np.array([one.message == _PAYING for one in self.plan.contacts], np.bool_)[self.contact]
+        sells = np.array([one.message == _SALES for one in self.plan.contacts], np.bool_)[self.contact]
         held = self.notices.tables["ticket"].filter(self.plan.ticket.fill_null(False))
         if held.is_empty() or not sells.any():
             return np.zeros(len(self.trigger), np.bool_)
         begun = held.select(*WHO, "since", step=pl.lit(1))
         ended = held.filter(pl.col("until") < FOREVER).select(*WHO, since="until", step=pl.lit(-1))
         steps = pl.concat([begun, ended]).group_by(*WHO, "since").agg(pl.col("step").sum()).sort(*WHO, "since")
-        steps = steps.with_columns(open=pl.col("step").cum_sum().over(WHO)).sort("since")
+        steps = steps.with_columns(open=pl.col("step").cum_sum().over(WHO))
         found = np.zeros(len(self.triggers), np.bool_)
-        for whom in (_RECIPIENT, {}):
-            at = self._who(whom).with_row_index("row").sort("tick")
-            number = at.join_asof(steps, left_on="tick", right_on="since", by=[*WHO], check_sortedness=False)
-            found |= (number.sort("row")["open"] > 0).fill_null(False).to_numpy()
+        for who in (self._recipients, self._subjects):
+            found |= (as_of(who, steps, WHO)["open"] > 0).fill_null(False).to_numpy()
         return sells & found[self.trigger]
 
-    def _who(self, whom: dict[str, pl.Expr]) -> pl.DataFrame:
-        """Return `WHO` and tick of the triggers, about their subject unless it is said whom."""
-        return trigger_who(self.triggers).with_columns(**whom).select(*WHO, "tick")
+    @cached_property
+    def _recipients(self) -> pl.DataFrame:
+        """`WHO` and tick of the triggers, about their recipients."""
+        return recipients_of(self.triggers)
 
-
-def trigger_who(triggers: pa.Table, columns: Sequence[str] = ("recipient",)) -> pl.DataFrame:
-    """Return `WHO`, tick and other columns of triggers."""
-    found = pl.from_arrow(triggers.select([*WHO, "tick", *columns]))
-    assert isinstance(found, pl.DataFrame)
-    return found
+    @cached_property
+    def _subjects(self) -> pl.DataFrame:
+        """`WHO` and tick of the triggers, about their subjects."""
+        return framed(self.triggers.select([*WHO, "tick"]))

@@ -1,7 +1,6 @@
 """Ingest: which batches are due, and the triggers among them in the order of their records."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -9,6 +8,7 @@ import pyarrow as pa
 
 from schemas.records import FACT
 from transforms.arrays.arrow_columns import replaced
+from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.deferral import entry_schema
 from transforms.decision.ids import decision_ids
@@ -42,7 +42,7 @@ def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | No
     """
     due = pa.concat_tables(map(_with_kind, batches))
     named = ["subject_kind", "subject", "trigger", "tick", "late"]
-    frame = cast(pl.DataFrame, pl.from_arrow(due.select(named))).with_columns(own_tick="tick", n=pl.lit(0, pl.Int64))
+    frame = framed(due.select(named)).with_columns(own_tick="tick", n=pl.lit(0, pl.Int64))
     frame = frame.with_columns(decision_ids(plan.playbook, frame))
     if first is not None:
         late = pl.col("late") | (pl.col("tick") < first)

@@ -6,6 +6,7 @@ from transforms.arrays.arrow_columns import Ints, spread
 
 NEVER = np.iinfo(np.int64).min
 ALWAYS = np.iinfo(np.int64).max - 1
+"""Stand for a mark before and after all others."""
 
 
 class Ledger:

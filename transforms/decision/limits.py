@@ -8,9 +8,9 @@ import polars as pl
 
 from schemas.playbook_levels import GROUPS
 from transforms.arrays.arrow_columns import Bools, Ints, numbered, spread
+from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import COUNTED, Contact, Limit, OfferPlan
 from transforms.decision.ledger import ALWAYS, NEVER, Ledger
-from transforms.decision.notices import FOREVER
 from transforms.decision.zones import Zones
 
 _ROOM = 4

@@ -1,14 +1,16 @@
 """Memberships that facts tell of, and what expressions see of them at each trigger."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.records import FACT, MOVED, TOO_LARGE
 from transforms.arrays.arrow_columns import Bools
+from transforms.arrays.in_time import as_of
+from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.dotted import columns_of
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.compiler.sql.dates import TICK
@@ -36,11 +38,11 @@ def take_facts(memberships: pa.Table, facts: Sequence[pa.Table], first: int | No
         segment, root_kind, root, subject, tick, member, since (the tick from which on the row holds, until the next
         of the same key), sorted by all but tick and member.
     """
-    known = _frame(memberships).with_columns(since="tick", member=pl.lit(True))
+    known = framed(memberships).with_columns(since="tick", member=pl.lit(True))
     if not facts:
         return known.select(*_TABLE, "since").sort(*_KEY)
     open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
-    arrived = _frame(pa.concat_tables([FACT.empty_table(), *facts])).with_columns(since=open_from)
+    arrived = framed(pa.concat_tables([FACT.empty_table(), *facts])).with_columns(since=open_from)
     both = pl.concat(each.select(*_TABLE, "since") for each in (known, arrived)).sort(*_KEY, "since", "tick", "member")
     fresh = both.filter(pl.col("tick") == pl.col("tick").cum_max().over(_KEY))
     return fresh.unique((*_KEY, "since"), keep="last", maintain_order=True)
@@ -50,7 +52,7 @@ def that_hold(taken: pl.DataFrame) -> pa.Table:
     """Return the memberships that hold at last, as MEMBERSHIP."""
     lasting = taken.filter(~pl.col("segment").str.ends_with(f".{MOVED}"))
     last = lasting.unique(_KEY, keep="last", maintain_order=True).filter("member").sort(MEMBERSHIP.names)
-    return last.select(MEMBERSHIP.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(MEMBERSHIP)
+    return tabled(last, MEMBERSHIP)
 
 
 def scope_of(plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame) -> pl.DataFrame:
@@ -64,10 +66,10 @@ def scope_of(plan: OfferPlan, triggers: pa.Table, taken: pl.DataFrame) -> pl.Dat
         triggers: As `plan.triggers`, with subject_kind.
         taken: What `take_facts` gives.
     """
-    context, evidence = (columns_of(_frame(pa.Table.from_struct_array(triggers[name]))) for name in _RECORDED)
+    context, evidence = (columns_of(framed(pa.Table.from_struct_array(triggers[name]))) for name in _RECORDED)
     made = evidence.select(name for name in evidence.columns if name.startswith(MADE))
     names = ["subject_kind", "tick", "root_kind", "root", "recipient", "household", "sme", "segments"]
-    asked = _frame(triggers.select(names)).rename({"recipient": "subscriber"}).with_row_index("row")
+    asked = framed(triggers.select(names)).rename({"recipient": "subscriber"}).with_row_index("row")
     members = (_member(asked, taken, name).alias(name) for name in plan.segments)
     return context.hstack(made).with_columns(pl.Series(TICK, triggers["tick"]), *members)
 
@@ -82,9 +84,9 @@ def stand_alone(triggers: pa.Table, taken: pl.DataFrame) -> Bools:
     alone, sizes = np.zeros(len(triggers), np.bool_), taken.filter(pl.col("segment").str.ends_with(f".{TOO_LARGE}"))
     if sizes.is_empty():
         return alone
-    asked = _frame(triggers.select(["root_kind", "root", "recipient", "tick"])).with_row_index("row")
-    found = _held(asked.filter(pl.col("recipient").is_not_null()).with_columns(subject="root"), sizes)
-    alone[found["row"].to_numpy()] = found["member"].to_numpy()
+    reached = np.flatnonzero(pc.is_valid(triggers["recipient"]).to_numpy())
+    asked = framed(triggers.select(["root_kind", "root", "tick"]))[reached].with_columns(subject="root")
+    alone[reached] = _held(asked, sizes).to_numpy()
     return alone
 
 
@@ -95,11 +97,8 @@ def has_moved(entries: pa.Table, taken: pl.DataFrame) -> Bools:
         entries: Columns root_kind, root, recipient, tick.
         taken: What `take_facts` gives.
     """
-    facts = moves_in(taken).select("root_kind", "root", recipient="subject", tick="since").unique()
-    asked = _frame(entries.select(facts.columns)).with_row_index("row")
-    moved = np.zeros(len(entries), np.bool_)
-    moved[asked.join(facts, facts.columns, "semi")["row"].to_numpy()] = True
-    return moved
+    asked = entries.select(["root_kind", "root", "recipient", "tick"]).rename_columns([*_WHO, "tick"])
+    return _told(asked, moves_in(taken))
 
 
 def moves_in(taken: pl.DataFrame) -> pl.DataFrame:
@@ -114,11 +113,16 @@ def has_left(entries: pa.Table, taken: pl.DataFrame) -> Bools:
         entries: Columns root_kind, root, trigger, subject, tick.
         taken: What `take_facts` gives.
     """
-    asked = _frame(entries.select([*_WHO, "tick", "trigger"])).rename({"trigger": "segment"}).with_row_index("row")
-    facts = taken.filter(~pl.col("member")).select(*_KEY, tick="since").unique()
-    left = np.zeros(len(entries), np.bool_)
-    left[asked.join(facts, [*_KEY, "tick"], "semi")["row"].to_numpy()] = True
-    return left
+    asked = entries.select([*_WHO, "tick", "trigger"]).rename_columns([*_WHO, "tick", "segment"])
+    return _told(asked, taken.filter(~pl.col("member")))
+
+
+def _told(asked: pa.Table, facts: pl.DataFrame) -> Bools:
+    """Tell of which rows there is a fact that acts at their tick."""
+    rows, acting = framed(asked).with_row_index("row"), facts.select(pl.exclude("tick")).rename({"since": "tick"})
+    told = np.zeros(len(asked), np.bool_)
+    told[rows.join(acting, asked.column_names, "semi")["row"].to_numpy()] = True
+    return told
 
 
 def _member(asked: pl.DataFrame, taken: pl.DataFrame, name: str) -> pl.Series:
@@ -128,17 +132,11 @@ def _member(asked: pl.DataFrame, taken: pl.DataFrame, name: str) -> pl.Series:
     elsewhere = asked.filter((pl.col("subject_kind") != level) & (pl.lit(level) != ""))
     if elsewhere.is_empty():
         return own
-    found = _held(elsewhere.with_columns(subject=level), taken.filter(pl.col("segment") == name))
-    return own.scatter(found["row"], found["member"])
+    held = _held(elsewhere.with_columns(subject=level), taken.filter(pl.col("segment") == name))
+    return own.scatter(elsewhere["row"], held)
 
 
-def _held(asked: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
-    """Return of each row whether what facts tell of its root and subject holds at its tick: row, member."""
-    known = facts.select(*_WHO, "since", "member").sort("since")
-    at = asked.select("row", *_WHO, "tick").sort("tick")
-    found = at.join_asof(known, left_on="tick", right_on="since", by=_WHO, check_sortedness=False)
-    return found.select("row", pl.col("member").fill_null(False))
-
-
-def _frame(table: pa.Table) -> pl.DataFrame:
-    return cast(pl.DataFrame, pl.from_arrow(table))
+def _held(asked: pl.DataFrame, facts: pl.DataFrame) -> pl.Series:
+    """Return of each row whether what facts tell of its root and subject holds at its tick."""
+    known = facts.select(*_WHO, "since", "member")
+    return as_of(asked, known, _WHO)["member"].fill_null(False)

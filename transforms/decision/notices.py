@@ -2,22 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from schemas.durations import DAY
+from schemas.playbook_levels import LEVELS
 from schemas.records import EVERYBODY, NOTICE
 from transforms.arrays.arrow_columns import Ints
+from transforms.arrays.in_time import FOREVER, as_of, first_after
+from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.notices import KEYS
 from transforms.compiler.offer_definitions import OfferPlan
 
 WHO = ("root_kind", "root", "subject_kind", "subject")
-FOREVER = np.iinfo(np.int64).max
-"""Later than all ticks."""
-
 _TICKETS_KEPT = 30 * DAY
 """How long a ticket is remembered that stops no sales: what comes late about it is older than that."""
 _ORDER = ("time", "rank", "source", "id")
@@ -47,13 +46,9 @@ class Notices:
             asked: `WHO`, the columns of the key and tick.
 
         Returns:
-            The payload and place of the row, NULL where there is none; in the order of `asked`.
+            Payload and place of the row, NULL where there is none; in the order of `asked`.
         """
-        by = [*WHO, *(KEYS[signal] or ())]
-        known = self.tables[signal].drop("until", "tick").sort("since")
-        at = asked.select(*by, "tick").with_row_index("row").sort("tick")
-        found = at.join_asof(known, left_on="tick", right_on="since", by=by, check_sortedness=False)
-        return found.sort("row").drop("row", "tick", *by)
+        return as_of(asked, self.tables[signal].drop("until", "tick"), [*WHO, *(KEYS[signal] or ())])
 
     def after(self, asked: pl.DataFrame) -> Ints:
         """Return the first tick after the one asked at which the root, or everybody, is told anything; else FOREVER.
@@ -66,25 +61,14 @@ class Notices:
         return np.minimum(mine, first_after(everybody, self.arrived, _ROOT))
 
 
-def first_after(asked: pl.DataFrame, known: pl.DataFrame, by: Sequence[str]) -> Ints:
-    """Return the first `since` of known rows after the tick asked, FOREVER where there is none.
+def recipients_of(triggers: pa.Table) -> pl.DataFrame:
+    """Return `WHO` and tick of triggers, about their recipients.
 
     Args:
-        asked: Columns tick and those of `by`.
-        known: Columns since and those of `by`.
-        by: What has to be equal.
+        triggers: Columns root_kind, root, recipient, tick.
     """
-    at = asked.select(*by, "tick").with_row_index("row").sort("tick")
-    found = at.join_asof(
-        known.select(*by, "since").sort("since"),
-        left_on="tick",
-        right_on="since",
-        by=[*by],
-        strategy="forward",
-        allow_exact_matches=False,
-        check_sortedness=False,
-    )
-    return found.sort("row")["since"].fill_null(FOREVER).to_numpy()
+    asked = framed(triggers.select(["root_kind", "root", "recipient", "tick"])).rename({"recipient": "subject"})
+    return asked.with_columns(subject_kind=pl.lit(LEVELS[0])).select(*WHO, "tick")
 
 
 def is_notice(batch: pa.RecordBatch) -> bool:
@@ -107,10 +91,10 @@ def take_notices(
     tables, arrived = {}, [pl.DataFrame(schema={"root_kind": pl.String, "root": pl.String, "since": pl.Int64})]
     for signal, schema in plan.notices.items():
         new = [pa.table(batch).select(schema.names) for batch in batches if _about(batch, signal)]
-        fresh = _frame(pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in new)]))
+        fresh = framed(pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in new)]))
         open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
         fresh = fresh.with_columns(since=open_from)
-        known = _frame(kept.get(signal, schema.empty_table())).with_columns(since="tick")
+        known = framed(kept.get(signal, schema.empty_table())).with_columns(since="tick")
         arrived.append(fresh.select("root_kind", "root", "since"))
         tables[signal] = _laid_out(signal, pl.concat([known.select(fresh.columns), fresh]))
     return Notices(tables, pl.concat(arrived).unique())
@@ -129,7 +113,7 @@ def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Tabl
             old = pl.col("since") <= closed - _TICKETS_KEPT
             table = table.filter(~old | plan.ticket.fill_null(False))
         rows = table.with_columns(tick="since").select(schema.names).sort(*WHO, "tick", "source", "id")
-        kept[signal] = _table(rows, schema)
+        kept[signal] = tabled(rows, schema)
     return kept
 
 
@@ -153,11 +137,3 @@ def _laid_out(signal: str, rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.unique([*by, "since"], keep="last", maintain_order=True)
     until = pl.col("since").shift(-1).over(by).fill_null(FOREVER)
     return rows.with_columns(until=until).drop("rank")
-
-
-def _frame(table: pa.Table) -> pl.DataFrame:
-    return cast(pl.DataFrame, pl.from_arrow(table))
-
-
-def _table(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
-    return frame.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)

@@ -1,6 +1,6 @@
 """Offers, and withdrawals of them, as CloudEvents 1.0, made from the decisions."""
 
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import polars as pl
 import polars.selectors as cs
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from schemas.offer import OFFER, OFFER_AVRO
 from transforms.arrays.arrow_columns import pick
+from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.avro import write_avro
 
@@ -57,7 +58,7 @@ def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
 
 def event_texts(offers: pa.Table) -> pl.Series:
     """Return each offer as a CloudEvent in JSON, structured mode; `data.params` is the object itself."""
-    table = cast(pl.DataFrame, pl.from_arrow(offers))
+    table = framed(offers)
     data = table["data"].struct.unnest()
     parts = pl.DataFrame([_json("event", table.drop("data")), _json("data", data.drop("params")), data["params"]])
     event, inner = (pl.col(name).str.strip_suffix("}") for name in ("event", "data"))

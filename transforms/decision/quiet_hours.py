@@ -8,10 +8,10 @@ import numpy as np
 from schemas.durations import DAY, MINUTE
 from schemas.quiet import calendar_of
 from transforms.arrays.arrow_columns import Bools, Ints
+from transforms.arrays.in_time import FOREVER
 from transforms.compiler.quiet import Quiet
 from transforms.decision.local_time import local_offsets
 
-NEVER = int(np.iinfo(np.int64).max)
 HORIZON = 370 * DAY
 """What does not open within so many milliseconds never does."""
 
@@ -21,7 +21,7 @@ _MONDAY = 3  # the epoch was a Thursday
 
 
 def opens_at(quiet: Quiet, channels: Ints, zones: Sequence[str], zone: Ints, ticks: Ints, tick: int) -> Ints:
-    """Return the first tick, from each on, at which the channel is not quiet: itself where it is not, else NEVER.
+    """Return the first tick, from each on, at which the channel is not quiet: itself where it is not, else FOREVER.
 
     A tick is quiet if what local clocks show then is: in an hour that comes twice, both times. So each look goes on to
     where the quiet time ends, or to where the clocks change if that is sooner.
@@ -42,8 +42,8 @@ def opens_at(quiet: Quiet, channels: Ints, zones: Sequence[str], zone: Ints, tic
         waits = _waits(quiet, channels[left], now + offsets)
         resumes = -(-np.minimum(now + waits, changes) // tick) * tick
         found[left] = np.where(waits == 0, now, resumes)
-        found[left[found[left] - ticks[left] > HORIZON]] = NEVER
-        left = left[(waits > 0) & (found[left] < NEVER)]
+        found[left[found[left] - ticks[left] > HORIZON]] = FOREVER
+        left = left[(waits > 0) & (found[left] < FOREVER)]
     return found
 
 

@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 from schemas.playbook_levels import LEVELS
 from schemas.records import INSTANT
 from transforms.arrays.arrow_columns import Ints, lists, nullable, pick
+from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import GATES, NO_RECIPIENT, OfferPlan
 from transforms.decision.answers import ACTIONS, Answers, of_nullable
 from transforms.decision.gates import AT_AN_EVENT
-from transforms.decision.notices import FOREVER
 from transforms.decision.roots import own_roots
 
 GATE = pa.struct(

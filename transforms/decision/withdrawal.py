@@ -8,9 +8,11 @@ import pyarrow as pa
 
 from schemas.records import EVERYBODY
 from transforms.arrays.arrow_columns import replaced
+from transforms.arrays.in_time import FOREVER
+from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import CONSENT, IS_PAUSED, NO_CONSENT, PAUSED, OfferPlan
 from transforms.decision.gates import Asked
-from transforms.decision.notices import FOREVER, Notices
+from transforms.decision.notices import Notices
 
 WITHDRAWN = {"row": pl.Int64, "tick": pl.Int64, "reason": pl.Int64}
 _ROOT = ["root_kind", "root"]
@@ -53,7 +55,7 @@ def _unsettled(looks: pl.DataFrame, reservations: pa.Table, settled: pl.DataFram
     key = ["root_kind", "root", "decision_id"]
     if looks.is_empty() or settled.is_empty():
         return looks
-    made = cast(pl.DataFrame, pl.from_arrow(reservations.select([*key, "tick"]))).rename({"tick": "made"})
+    made = framed(reservations.select([*key, "tick"])).rename({"tick": "made"})
     said = looks.hstack(made[looks["row"]]).join(settled, key)
     done = said.filter((pl.col("settled") > pl.col("made")) & (pl.col("settled") <= pl.col("tick")))
     return looks.join(done, looks.columns, "anti")
@@ -65,7 +67,7 @@ def _looks(plan: OfferPlan, reservations: pa.Table, turns: pl.DataFrame) -> pl.D
     contacts = pl.DataFrame([(one.offer, one.channel) for one in plan.contacts], schema=names, orient="row")
     if turns.is_empty() or not len(reservations):
         return pl.DataFrame(schema={"row": pl.Int64, "contact": pl.Int64, "tick": pl.Int64})
-    out = cast(pl.DataFrame, pl.from_arrow(reservations)).with_row_index("row")
+    out = framed(reservations).with_row_index("row")
     out = out.filter(~pl.col("holdout") & ~pl.col("withdrawn")).join(contacts.with_row_index("contact"), [*names])
     everybody = turns.filter(pl.col("root_kind") == EVERYBODY).select("since").unique()
     each = pl.concat([out.join(turns, _ROOT), out.join(everybody, how="cross").select(*out.columns, "since")])

@@ -6,11 +6,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from schemas.playbook_levels import LEVELS
 from transforms.arrays.arrow_columns import Ints
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.local_time import known_zones
-from transforms.decision.notices import WHO, Notices
+from transforms.decision.notices import Notices, recipients_of
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,7 @@ def zones_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> Zones:
     asks = plan.quiet is not None or any(limit.by_calendar for limit in plan.limits)
     if not asks or "profile" not in plan.listed or notices.tables["profile"].is_empty():
         return usual
-    who = pl.from_arrow(triggers.select(["root_kind", "root", "recipient", "tick"]))
-    assert isinstance(who, pl.DataFrame)
-    asked = who.with_columns(subject_kind=pl.lit(LEVELS[0]), subject="recipient").select(*WHO, "tick")
-    zone = notices.latest("profile", asked)["zone"].fill_null(plan.time_zone)
+    zone = notices.latest("profile", recipients_of(triggers))["zone"].fill_null(plan.time_zone)
     names = sorted(zone.unique())
     valid = [name for name, known in zip(names, known_zones(names), strict=True) if known]
     numbers = {name: number for number, name in enumerate(valid)}

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.durations import HOUR, MINUTE
 from schemas.records import EVERYBODY
+from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import BELOW_ZERO, CAPS, COOLDOWN, Limit
 from transforms.decision import (
     answering,
@@ -23,7 +24,6 @@ from transforms.decision import (
     notices,
     withdrawal,
 )
-from transforms.decision.notices import FOREVER
 
 Patch = pytest.MonkeyPatch
 Wrapped = Callable[..., Any]

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from schemas.durations import DAY, HOUR, MINUTE, SECOND
 from schemas.playbook_file import parse_playbook
 from schemas.quiet import WEEKDAYS
+from transforms.arrays.in_time import FOREVER
 from transforms.compiler.quiet import Quiet, quiet_of
 from transforms.decision.local_time import known_zones
-from transforms.decision.quiet_hours import HORIZON, NEVER, opens_at
+from transforms.decision.quiet_hours import HORIZON, opens_at
 
 Rules = Mapping[str, Any]
 
@@ -55,7 +56,7 @@ def opens(rules: Rules, channel: str, zone: str, at: int, tick: int) -> int:
         if not is_quiet(rules, channel, local_time(zone, at)):
             return at
         at += tick
-    return NEVER
+    return FOREVER
 
 
 @lru_cache(maxsize=1_000_000)
@@ -162,9 +163,9 @@ def test_it_opens_at_a_tick() -> None:
 
 
 def test_what_never_opens_says_so() -> None:
-    assert kernel({"all": "all"}, "sms", [HELSINKI], [0], HOUR) == [NEVER]
-    assert kernel(dict.fromkeys(WEEKDAYS, "all"), "sms", [HELSINKI], [0], HOUR) == [NEVER]
-    assert kernel({"sms": ["00:00-10:01", "10:02-24:00"]}, "sms", ["UTC"], [0], HOUR) == [NEVER]
+    assert kernel({"all": "all"}, "sms", [HELSINKI], [0], HOUR) == [FOREVER]
+    assert kernel(dict.fromkeys(WEEKDAYS, "all"), "sms", [HELSINKI], [0], HOUR) == [FOREVER]
+    assert kernel({"sms": ["00:00-10:01", "10:02-24:00"]}, "sms", ["UTC"], [0], HOUR) == [FOREVER]
 
 
 def test_no_rows_are_fine() -> None:
