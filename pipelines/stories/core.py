@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from pipelines.stories.signals import SALT, of_group, of_nobody, of_subscriber, take
+from pipelines.stories.signals import SALT, of_group, of_subscriber, take
 from pipelines.stories.story import Arrival, Expect, Signal, Story, Watermark
 from pipelines.stories.told import Told
 from schemas.playbook import Playbook
@@ -16,6 +16,7 @@ from transforms.context.erasure.receipts import receipts
 from transforms.context.grid import Grid
 from transforms.context.ingest.source_liveness import Watch
 from transforms.context.run import Options
+from transforms.decision.notices import is_notice
 from transforms.decision.offers import offers_of
 from transforms.shell.versions import ContextPlans, load_all_offers, load_contexts
 
@@ -94,7 +95,7 @@ class _Core:
             self._tell(told, "offers", offers_of(offers, decided.decisions))
             yield from removed.to_batches()
         self.ledger = decided.state
-        self.controls = [batch for batch in decided.waiting if of_nobody(batch)]
+        self.controls = [batch for batch in decided.waiting if is_notice(batch)]
 
     def _tell(self, told: Told, output: str, table: pa.Table) -> None:
         told.add(output, self.story.sentences(output, table.to_pylist()))

@@ -14,10 +14,10 @@ from pipelines.settings import EARLIEST
 from pipelines.stories.story import Signal, Story
 from schemas.durations import DAY
 from schemas.playbook_levels import GROUPS
-from schemas.records import NOTICE
 from schemas.sources import Source
 from schemas.versions import Versions
 from transforms.context.erasure.requests import ERASURE
+from transforms.decision.notices import is_notice
 from transforms.parsing.batches import Intent, signal_batches
 from transforms.parsing.everybody import notices_to_all, part_everybody
 from transforms.parsing.files import RawFile, Reading, read_split, reading
@@ -68,13 +68,7 @@ def of_group(batch: pa.RecordBatch) -> bool:
 
 def of_subscriber(batch: pa.RecordBatch) -> bool:
     """Tell whether signals are for the shards of subscribers: those about subscribers, and erasures of groups."""
-    return not (of_group(batch) or of_nobody(batch)) or batch.schema.metadata[b"signal"] == ERASURE.encode()
-
-
-def of_nobody(batch: pa.RecordBatch) -> bool:
-    """Tell whether a batch is for contact roots, not for contexts: notices about everybody."""
-    notice: bool = batch.schema.metadata[b"signal"] == NOTICE.metadata[b"signal"]
-    return notice
+    return not (of_group(batch) or is_notice(batch)) or batch.schema.metadata[b"signal"] == ERASURE.encode()
 
 
 def json_lines(signals: Iterable[Signal]) -> dict[str, bytes]:

@@ -13,11 +13,12 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 
 from pipelines.runner_options import beam_arguments
-from pipelines.stories.signals import of_group, of_nobody, of_subscriber, salted, take
+from pipelines.stories.signals import of_group, of_subscriber, salted, take
 from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark
 from pipelines.stories.told import Told, by_expect
 from pipelines.stories.wakes import awake
 from transforms.decide_offers import DecideOffers
+from transforms.decision.notices import is_notice
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.shell.timers import STAGES, Backlog
 from transforms.sum_receipts import SumReceipts
@@ -52,7 +53,7 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
         if story.playbook.feed_timeout:
             feeds = signals | "WatchFeeds" >> WatchFeeds(playbook=story.playbook, shards=1, **stream)
             signals = (signals, feeds.signals, feeds.groups) | "AndFeeds" >> beam.Flatten()
-        controls = signals | "Controls" >> beam.Filter(_of_nobody)
+        controls = signals | "Controls" >> beam.Filter(_of_everybody)
         subscribers = signals | "Subscribers" >> beam.Filter(_of_subscribers)
         stages = [subscribers | "TrackContexts" >> TrackContexts(**books, shards=1, **stream)]
         if len(story.playbook.levels) > 1:
@@ -98,8 +99,8 @@ def _of_groups(element: ShardBatch) -> bool:
     return of_group(element[1].open())
 
 
-def _of_nobody(element: ShardBatch) -> bool:
-    return of_nobody(element[1].open())
+def _of_everybody(element: ShardBatch) -> bool:
+    return is_notice(element[1].open())
 
 
 def _of_subscribers(element: ShardBatch) -> bool:

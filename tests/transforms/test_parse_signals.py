@@ -143,7 +143,7 @@ def test_a_control_about_everybody_is_about_no_subject(
     monkeypatch.setenv(KEY_VARIABLE, "k" * 16)
     rows = [PAUSED, {**PAUSED, "id": "2", "subject": "a"}, {**PAUSED, "id": "3", "time": 7}]
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    schema = Notice("control", CONTROL, CONTROL[1:]).schema(contract("control")) if told else None
+    schema = Notice("control", CONTROL).schema(contract("control")) if told else None
     outcome = run_signals([tmp_path / "x.jsonl"], signal="control", payload=CONTROL, controls=schema, **hidden)
     assert outcome.ids() == ["2"]
     assert (outcome.signals[0][1]["subject"] == "a") == (not hidden)

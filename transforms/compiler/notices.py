@@ -33,12 +33,15 @@ class Notice(NamedTuple):
     Attributes:
         signal: The type.
         columns: Payload columns, in order.
-        key: Of these the latest row is kept; None: every row, for as long as contacts matter.
     """
 
     signal: str
     columns: tuple[str, ...]
-    key: tuple[str, ...] | None
+
+    @property
+    def key(self) -> tuple[str, ...] | None:
+        """Of these columns the latest row is kept; None: every row, for as long as contacts matter."""
+        return KEYS[self.signal]
 
     def schema(self, contract: Contract) -> pa.Schema:
         """Return the columns of a batch of notices; what a contract of one's own lacks is NULL in all rows."""
@@ -55,9 +58,14 @@ class Notice(NamedTuple):
         """
         if self.key is None:
             return rows
-        rank = [pl.col("state").ne_missing("withdrawn")] if self.signal == "consent" else []
-        ordered = rows.sort("time", *rank, "source", "id", maintain_order=True)
+        ordered = rows.sort(order_of(self.signal), maintain_order=True)
         return ordered.unique([*of, *self.key], keep="last", maintain_order=True)
+
+
+def order_of(signal: str) -> list[pl.Expr]:
+    """Return what orders rows of a type, the one that holds last: of one time a consent withdrawn comes first."""
+    rank = [pl.col("state").ne_missing("withdrawn")] if signal == "consent" else []
+    return [pl.col("time"), *rank, pl.col("source"), pl.col("id")]
 
 
 def notices_of(playbook: Playbook) -> dict[str, Notice]:
@@ -65,7 +73,7 @@ def notices_of(playbook: Playbook) -> dict[str, Notice]:
     if not playbook.offers:
         return {}
     read = {name: columns for name, columns in _every(playbook) if name in playbook.signals}
-    return {name: Notice(name, columns, KEYS[name]) for name, columns in read.items()}
+    return {name: Notice(name, columns) for name, columns in read.items()}
 
 
 def notices_of_all(playbooks: Iterable[Playbook]) -> dict[str, Notice]:

@@ -13,13 +13,12 @@ from schemas.records import EVERYBODY, NOTICE
 from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.in_time import FOREVER, as_of, first_after
 from transforms.arrays.plain_arrow import framed, tabled
-from transforms.compiler.notices import KEYS
+from transforms.compiler.notices import KEYS, order_of
 from transforms.compiler.offer_definitions import OfferPlan
 
 WHO = ("root_kind", "root", "subject_kind", "subject")
 _TICKETS_KEPT = 30 * DAY
 """How long a ticket is remembered that stops no sales: what comes late about it is older than that."""
-_ORDER = ("time", "rank", "source", "id")
 _ROOT = ("root_kind", "root")
 _LEAST = ("since", *WHO, "time", "source", "id")
 
@@ -129,11 +128,11 @@ def _laid_out(signal: str, rows: pl.DataFrame) -> pl.DataFrame:
         once = rows.sort(_LEAST).unique([*WHO, "source", "id"], keep="first", maintain_order=True)
         return once.with_columns(until=pl.lit(FOREVER), place=pl.lit(0, pl.Int64))
     by = [*WHO, *key]
-    rank = pl.col("state") != "withdrawn" if signal == "consent" else pl.lit(True)
-    rows = rows.with_columns(pl.col(name).fill_null("") for name in key).with_columns(rank=rank.fill_null(True))
-    rows = rows.sort(_ORDER).with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
+    rows = rows.with_columns(pl.col(name).fill_null("") for name in key)
+    rows = rows.sort(order_of(signal)).with_row_index("place")
+    rows = rows.with_columns(pl.col("place").cast(pl.Int64))
     rows = rows.sort(*by, "since", "place")
     rows = rows.filter(pl.col("place") == pl.col("place").cum_max().over(by))
     rows = rows.unique([*by, "since"], keep="last", maintain_order=True)
     until = pl.col("since").shift(-1).over(by).fill_null(FOREVER)
-    return rows.with_columns(until=until).drop("rank")
+    return rows.with_columns(until=until)

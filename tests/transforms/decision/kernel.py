@@ -21,7 +21,6 @@ from tests.transforms.decision.reference_policy import (
 from tests.transforms.decision.small_policies import TRIGGERS, batches_of, facts_of
 from tests.transforms.decision.strategies import Case
 from transforms.compiler import offer_definitions as plans
-from transforms.compiler.notices import KEYS
 from transforms.compiler.notices import Notice as NoticePlan
 from transforms.compiler.quiet import Quiet
 from transforms.decision.decide import Decided, decide
@@ -149,7 +148,7 @@ def _minutes(hours: Hours) -> tuple[tuple[int, int], ...]:
 
 
 def _schema(signal: str) -> pa.Schema:
-    return NoticePlan(signal, PAYLOADS[signal], KEYS[signal]).schema(contract(signal))
+    return NoticePlan(signal, PAYLOADS[signal]).schema(contract(signal))
 
 
 def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], Decided]:

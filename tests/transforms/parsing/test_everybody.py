@@ -7,7 +7,7 @@ from schemas.records import EVERYBODY
 from transforms.compiler.notices import Notice
 from transforms.parsing.everybody import notices_to_all, part_everybody
 
-SCHEMA = Notice("control", ("action", "scope", "target"), ("scope", "target")).schema(contract("control"))
+SCHEMA = Notice("control", ("action", "scope", "target")).schema(contract("control"))
 MINUTE = 60_000
 
 
