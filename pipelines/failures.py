@@ -13,6 +13,25 @@ class Failure(Exception):
     exit_code = 1
 
 
+class MissingExtraError(Failure):
+    """What is asked for needs a package that is not installed."""
+
+
+@contextmanager
+def pages_needed() -> Iterator[None]:
+    """Tell what to install where what draws pages is missing.
+
+    Raises:
+        MissingExtraError: Matplotlib is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "matplotlib":
+            raise
+        raise MissingExtraError("--html needs Matplotlib: pip install 'segment-of-one[pages]'") from error
+
+
 class NoOutputsError(Failure):
     """A directory has no outputs of a run."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from pipelines.console import failures_told, progress_shown, say, say_styled, warn
-from pipelines.failures import Failure
+from pipelines.failures import Failure, pages_needed
 from pipelines.flag_values import directory
 from pipelines.flags import parser, takes
 from pipelines.settings import RunSettings
@@ -19,10 +19,6 @@ from pipelines.settings import RunSettings
 if TYPE_CHECKING:
     from pipelines.backtest import Backtest
     from pipelines.backtest_limits import Allowance
-
-
-class NeedsExtraError(Failure):
-    """What is asked for needs a package that is not installed."""
 
 
 def _allowance(text: str) -> Any:
@@ -113,12 +109,8 @@ def _page_for(html: Path) -> "Callable[[Backtest], str]":
     """Return what makes the page; what would keep it from being written is told before the runs begin."""
     if html.is_dir() or not html.parent.is_dir():
         raise Failure(f"--html {html}: {'is a directory' if html.is_dir() else 'there is no such directory'}")
-    try:
+    with pages_needed():
         from pipelines.backtest_page import page_of
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
-            raise
-        raise NeedsExtraError("--html needs Matplotlib: pip install 'segment-of-one[pages]'") from error
     return page_of
 
 

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from pipelines.console import failures_told, say
-from pipelines.failures import Failure
+from pipelines.failures import pages_needed
 from pipelines.flags import parser
 from schemas.durations import parse_instant
 
 if TYPE_CHECKING:
     from pipelines.explained import Story
-
-
-class MissingPackageError(Failure):
-    """A package of an extra is not installed."""
 
 
 _At = Annotated[
@@ -72,15 +68,9 @@ def explain(
 
 
 def _write_page(story: "Story", file: str) -> None:
-    """Write a story as a page.
-
-    Raises:
-        MissingPackageError: what draws is not installed.
-    """
-    try:
+    """Write a story as a page."""
+    with pages_needed():
         from pipelines.explain_story.page import page_of
-    except ModuleNotFoundError as error:
-        raise MissingPackageError("--html needs matplotlib: pip install 'segment-of-one[pages]'") from error
     Path(file).write_text(page_of(story), "utf-8")
 
 

@@ -1,5 +1,6 @@
 """A page is whole in itself, the same each time, and shows what data hold as text."""
 
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,9 @@ def test_the_command_writes_it(small_out: Path, tmp_path: Path) -> None:
 def test_without_matplotlib_it_is_said_what_to_install(
     small_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pipelines.explain_story.page", None)
+    for name in ("pipelines.explain_story.page", "pipelines.explain_story.picture"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     result = CliRunner().invoke(app, ["explain", str(small_out), "ann", "--html", str(tmp_path / "ann.html")])
     assert result.exit_code == 1
     assert "pip install 'segment-of-one[pages]'" in result.stderr
