@@ -12,7 +12,7 @@ from transforms.context.features.timeline import EvaluationPoints
 from transforms.context.grid import Span
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
-from transforms.context.groups.roots import groups_at, root_changes, root_of
+from transforms.context.groups.roots import groups_at, root_of
 from transforms.context.state.plan_migration import PlanMigration
 from transforms.context.state.shard_state import ShardState
 
@@ -36,19 +36,18 @@ def of_own_roots(
     return _batch(plan, memory, events.with_columns(own, root_kind=pl.lit(plan.level)))
 
 
-def of_moves(plan: ContextPlan, memory: ShardState, identity: Identity) -> list[pa.RecordBatch]:
+def of_moves(plan: ContextPlan, memory: ShardState, moved: pl.DataFrame) -> list[pa.RecordBatch]:
     """Tell contact roots where somebody may wait which subscribers have another one now.
 
     Args:
         plan: The subscribers' plan.
         memory: Has the ids.
-        identity: Who is in which group.
+        moved: As `roots.root_changes`.
     """
     if not plan.announces_moves:
         return []
-    moves = root_changes(identity.stays, memory.subjects["subject"], identity.since)
-    ticks = pl.Series(plan.grid.after(moves["time"].to_numpy()), dtype=pl.Int64)
-    gone = moves.select("code", root_kind="old_kind", root="old_root")
+    ticks = pl.Series(plan.grid.after(moved["time"].to_numpy()), dtype=pl.Int64)
+    gone = moved.select("code", root_kind="old_kind", root="old_root")
     return _batch(plan, memory, gone.with_columns(tick=ticks, segment=pl.lit(MOVED), member=pl.lit(True)))
 
 
@@ -56,6 +55,7 @@ def of_subscribers(
     plan: ContextPlan,
     memory: ShardState,
     identity: Identity,
+    moved: pl.DataFrame,
     changes: Changes,
     migration: PlanMigration | None,
 ) -> list[pa.RecordBatch]:
@@ -65,6 +65,7 @@ def of_subscribers(
         plan: The subscribers' plan; `announced_segments` says which.
         memory: Has the ids.
         identity: Who is in which group.
+        moved: As `roots.root_changes`.
         changes: What happened to the segments.
         migration: What a new plan changed.
     """
@@ -74,9 +75,8 @@ def of_subscribers(
     events = pl.concat([events, _news(plan, changes, migration, np.arange(len(ids)))])
     codes, before = events["code"].to_numpy(), events["tick"].to_numpy() - 1
     turned = events.hstack(root_of(groups_at(identity.stays, codes, before), ids[codes]))
-    moves = root_changes(identity.stays, ids, identity.since)
-    ticks = plan.grid.after(moves["time"].to_numpy())
-    now = _all_segments(plan, changes, moves.with_columns(tick=pl.Series(ticks, dtype=pl.Int64)))
+    ticks = plan.grid.after(moved["time"].to_numpy())
+    now = _all_segments(plan, changes, moved.with_columns(tick=pl.Series(ticks, dtype=pl.Int64)))
     gone = now.with_columns(root_kind="old_kind", root="old_root", member=pl.lit(False))
     rows = pl.concat(each.select(turned.columns) for each in (turned, now, gone))
     return _batch(plan, memory, rows)

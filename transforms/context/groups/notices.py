@@ -13,7 +13,7 @@ from transforms.compiler.context_plan import ContextPlan
 from transforms.context.grid import Span
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
-from transforms.context.groups.roots import groups_at, root_changes, root_of
+from transforms.context.groups.roots import groups_at, root_of
 from transforms.context.ingest.ingest import Ingested
 from transforms.context.state.shard_state import ShardState
 
@@ -39,7 +39,12 @@ def of_own_roots(plan: ContextPlan, memory: ShardState, ingested: Ingested, span
 
 
 def of_subscribers(
-    plan: ContextPlan, memory: ShardState, identity: Identity, ingested: Ingested, span: Span
+    plan: ContextPlan,
+    memory: ShardState,
+    identity: Identity,
+    moved: pl.DataFrame,
+    ingested: Ingested,
+    span: Span,
 ) -> list[pa.RecordBatch]:
     """Tell the contact root of a subscriber of its signals; a new root of all that is kept of earlier ones, too.
 
@@ -47,11 +52,12 @@ def of_subscribers(
         plan: The subscribers' plan; `notices` says of which.
         memory: Has the ids; what is kept is changed in place.
         identity: Who is in which group.
+        moved: As `roots.root_changes`.
         ingested: What became of the signals.
         span: The ticks of the call.
     """
     told, ids = [], memory.subjects["subject"]
-    moves = _moves(plan, memory, identity) if plan.notices else pl.DataFrame()
+    moves = _moves(plan, memory, identity, moved) if plan.notices else pl.DataFrame()
     for name, notice in plan.notices.items():
         news = _news(plan, name, ingested, span)
         if news.is_empty() and moves.is_empty():
@@ -117,11 +123,10 @@ def _shaped(plan: ContextPlan, name: str, rows: pl.DataFrame | None) -> pl.DataF
     return shape if rows is None else pl.concat([shape, rows], how="diagonal").select(shape.columns)
 
 
-def _moves(plan: ContextPlan, memory: ShardState, identity: Identity) -> pl.DataFrame:
+def _moves(plan: ContextPlan, memory: ShardState, identity: Identity, moved: pl.DataFrame) -> pl.DataFrame:
     """Return at which ticks subscribers have another contact root than at the tick before: code, tick and the root."""
     ids, stays, tick = memory.subjects["subject"], identity.stays, plan.grid.tick
-    changes = root_changes(stays, ids, identity.since)
-    turns = changes.select("code", tick=pl.Series(plan.grid.after(changes["time"].to_numpy()), dtype=pl.Int64))
+    turns = moved.select("code", tick=pl.Series(plan.grid.after(moved["time"].to_numpy()), dtype=pl.Int64))
     turns = turns.unique(maintain_order=True)
     codes, times = turns["code"].to_numpy(), turns["tick"].to_numpy() - 1
     now, before = (root_of(groups_at(stays, codes, at), ids[codes]) for at in (times, times - tick))

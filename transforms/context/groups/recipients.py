@@ -28,14 +28,14 @@ def of_lone_subscribers(triggers: pl.DataFrame) -> pl.DataFrame:
 
 
 def moves_in(
-    plan: ContextPlan, memory: ShardState, identity: Identity, triggers: pl.DataFrame
+    plan: ContextPlan, memory: ShardState, moved: pl.DataFrame, triggers: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the changes of contact roots that bar a subscriber at some tick of the span, and the last triggers.
 
     Args:
         plan: The subscribers' plan.
         memory: Closed at the end of the span; moves and last triggers are those at its start.
-        identity: Who is in which group.
+        moved: As `roots.root_changes`.
         triggers: Columns code and tick, those of the span.
 
     Returns:
@@ -43,7 +43,7 @@ def moves_in(
     """
     ticks = triggers.select("code", "tick")
     every = pl.concat([memory.groups.get(TRIGGERED, ticks.clear()), ticks])
-    new = roots.moves_of(identity.stays, memory.subjects["subject"], every, identity.since, plan.move_bars)
+    new = roots.moves_of(moved, every, plan.move_bars)
     last = every.group_by("code").agg(pl.col("tick").max()).sort("code")
     assert memory.closed is not None
     moves = pl.concat([memory.groups.get(MOVES, new.clear()), new]).sort("code", "time")

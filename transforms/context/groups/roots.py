@@ -41,25 +41,20 @@ def root_of(groups: pl.DataFrame, subjects: pl.Series) -> pl.DataFrame:
     )
 
 
-def moves_of(
-    stays: Mapping[str, Stays], subjects: pl.Series, triggers: pl.DataFrame, since: int, bar: int
-) -> pl.DataFrame:
-    """Return when subscribers changed their contact root from a time on, and until when that bars contacting them.
+def moves_of(moved: pl.DataFrame, triggers: pl.DataFrame, bar: int) -> pl.DataFrame:
+    """Return when subscribers changed their contact root, and until when that bars contacting them.
 
     Contacts of the old root are not known to the new one, so the subscriber is barred as recipient while they
     matter; not if the old root was its own and had no trigger in that time.
 
     Args:
-        stays: By kind of group.
-        subjects: Ids by code.
+        moved: As `root_changes`.
         triggers: Columns code and tick of the subscribers' triggers.
-        since: The time.
         bar: For how long, milliseconds.
 
     Returns:
         Columns of `MOVES`, sorted by code and time.
     """
-    moved = root_changes(stays, subjects, since)
     codes, times = moved["code"].to_numpy(), moved["time"].to_numpy()
     idle = (moved["old_kind"] == SUBSCRIBER).to_numpy() & ~_triggered(triggers, codes, times, bar)
     return moved.select("code", "time", until=pl.col("time") + bar).filter(~idle)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,7 @@ from transforms.context.groups import facts, forwarding, notices, recipients
 from transforms.context.groups.forwarding import Forwarded
 from transforms.context.groups.identity import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
-from transforms.context.groups.roots import MOVES
+from transforms.context.groups.roots import MOVES, root_changes
 from transforms.context.groups.sizes import take_sizes
 from transforms.context.ingest.ingest import Ingested
 from transforms.context.state.plan_migration import PlanMigration
@@ -94,8 +95,13 @@ class _Members(GroupRouting):
 
     identity: Identity
 
+    @cached_property
+    def _moved(self) -> pl.DataFrame:
+        """Who changes the contact root, as `roots.root_changes`."""
+        return root_changes(self.identity.stays, self.memory.subjects["subject"], self.identity.since)
+
     def address(self, triggers: pl.DataFrame) -> Addressed:
-        moves, triggered = recipients.moves_in(self.plan, self.memory, self.identity, triggers)
+        moves, triggered = recipients.moves_in(self.plan, self.memory, self._moved, triggers)
         later = moves.filter(pl.col("until") > self.memory.closed)
         kept = {recipients.MOVES: later, recipients.TRIGGERED: triggered}
         return Addressed(recipients.of_subscribers(self.identity, moves, triggers), moves, kept)
@@ -109,11 +115,11 @@ class _Members(GroupRouting):
         return Forwarded([*people, *signals, *members.batches], members.kept)
 
     def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:
-        segments = facts.of_subscribers(self.plan, self.memory, self.identity, changes, migration)
-        return [*segments, *facts.of_moves(self.plan, self.memory, self.identity)]
+        segments = facts.of_subscribers(self.plan, self.memory, self.identity, self._moved, changes, migration)
+        return [*segments, *facts.of_moves(self.plan, self.memory, self._moved)]
 
     def notices(self, span: Span) -> list[pa.RecordBatch]:
-        return notices.of_subscribers(self.plan, self.memory, self.identity, self.ingested, span)
+        return notices.of_subscribers(self.plan, self.memory, self.identity, self._moved, self.ingested, span)
 
     def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
         others = {name: table for name, table in self.memory.groups.items() if not name.startswith(FORWARDED)}
