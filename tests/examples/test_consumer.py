@@ -18,7 +18,7 @@ from examples.consumer import consume
 from examples.consumer.consume import Clock, Event
 from examples.consumer.inbox import Inbox
 from tests.examples.commands import REPOSITORY
-from tests.transforms.decision.small_policies import HOUR, Choice, Policy, Trigger, batch_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Offer, Policy, Trigger, batch_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.offers import event_texts, offers_of
 
@@ -28,7 +28,7 @@ FAR = NOON + 10 * HOUR
 
 def _events() -> list[dict[str, Any]]:
     """Return five offers as a run gives them, valid for an hour, each an hour after the one before."""
-    plan = plan_of(Policy((Choice("a", send=("sms",)),)))
+    plan = plan_of(Policy((Offer("a", send=("sms",)),)))
     triggers = [Trigger(subject=f"s{n}", tick=NOON + n * HOUR, x=n) for n in range(5)]
     decisions = decide(plan, None, [batch_of(triggers)], 2**52).decisions
     return [json.loads(text) for text in event_texts(offers_of(plan, decisions))]

@@ -13,7 +13,7 @@ from pipelines.explained import Story
 from pipelines.failures import UnknownSubjectError
 from schemas.durations import parse_instant
 from schemas.records import TRANSITION
-from tests.transforms.decision.small_policies import HOUR, Cap, Choice, Policy, Trigger, batches_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Cap, Offer, Policy, Trigger, batches_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.records import decision_schema
 
@@ -98,7 +98,7 @@ def _write(out: Path, decisions: pa.Table, contexts: pa.Table | None = None) -> 
 
 
 def test_what_would_have_gone_to_a_subscriber_is_told_of_it_too(tmp_path: Path) -> None:
-    plan = plan_of(Policy((Choice("a"),)))
+    plan = plan_of(Policy((Offer("a"),)))
     triggers = [
         Trigger("h", kind="household", to="ann", tick=HOUR),
         Trigger("h", kind="household", to="ben", tick=HOUR),
@@ -109,7 +109,7 @@ def test_what_would_have_gone_to_a_subscriber_is_told_of_it_too(tmp_path: Path) 
 
 
 def test_what_went_out_is_told_of_who_was_outranked(tmp_path: Path) -> None:
-    plan = plan_of(Policy((Choice("a", ("a",)), Choice("b", ("b",), value=2.0)), (Cap(1, "day"),)))
+    plan = plan_of(Policy((Offer("a", ("a",)), Offer("b", ("b",), value=2.0)), (Cap(1, "day"),)))
     triggers = [Trigger("ann", "a", tick=HOUR), Trigger("ann", "b", tick=HOUR), Trigger("ben", "b", tick=HOUR)]
     _write(tmp_path, decide(plan, None, batches_of(triggers), 2 * HOUR).decisions)
     assert "a: outranked; at that tick went out b of subscriber/ann  [" in explain(str(tmp_path), "ann").text()
@@ -123,7 +123,7 @@ def test_only_columns_of_the_subjects_own_level_are_told(tmp_path: Path) -> None
     ]
     tick = datetime(2026, 3, 2, tzinfo=UTC)
     rows = [{"subject_kind": kind, "subject": who, "tick": tick, "context": context} for kind, who, context in told]
-    decisions = decision_schema(plan_of(Policy((Choice("a"),)))).empty_table()
+    decisions = decision_schema(plan_of(Policy((Offer("a"),)))).empty_table()
     _write(tmp_path, decisions, pa.Table.from_pylist(rows))
     stories = [explain(str(tmp_path), who).context for who in ("ann", "household/h")]
     assert [story and story["context"] for story in stories] == [
@@ -148,7 +148,7 @@ def test_digits_that_decide_and_nulls_are_told(tmp_path: Path) -> None:
     tick = datetime(2026, 3, 2, tzinfo=UTC)
     context = {"mb": 1234567.6, "less": 1234567.4, "tiny": 0.1 + 0.2, "whole": 5.0, "never": None}
     rows = [{"subject_kind": "subscriber", "subject": "ann", "tick": tick, "context": context}]
-    _write(tmp_path, decision_schema(plan_of(Policy((Choice("a"),)))).empty_table(), pa.Table.from_pylist(rows))
+    _write(tmp_path, decision_schema(plan_of(Policy((Offer("a"),)))).empty_table(), pa.Table.from_pylist(rows))
     told = [line.split() for line in explain(str(tmp_path), "ann").text().splitlines()]
     for line in (
         ["mb", "1,234,567.6"],
@@ -162,7 +162,7 @@ def test_digits_that_decide_and_nulls_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("read", "told"), [('{"x": null}', ": x = NULL"), ("{}", ": "), (None, ": ")])
 def test_what_a_condition_read_is_told_though_it_was_null(tmp_path: Path, read: str | None, told: str) -> None:
-    plan = plan_of(Policy((Choice("a"),)))
+    plan = plan_of(Policy((Offer("a"),)))
     _write(tmp_path, decide(plan, None, batches_of([Trigger("ann", "a", tick=HOUR, x=None)]), 2 * HOUR).decisions)
     fired = {"subject_kind": "subscriber", "subject": "ann", "tick": HOUR, "kind": "moment", "event": "fired"}
     fired |= {"name": "a", "late": False, "evidence": read}
@@ -204,4 +204,4 @@ def test_another_kind_of_that_id_is_suggested(tmp_path: Path, asked: str, hint: 
 def _ids(out: Path, subjects: list[tuple[str, str]]) -> None:
     tick = datetime(2026, 3, 2, tzinfo=UTC)
     rows = [{"subject_kind": kind, "subject": who, "tick": tick, "context": {"n": 1}} for kind, who in subjects]
-    _write(out, decision_schema(plan_of(Policy((Choice("a"),)))).empty_table(), pa.Table.from_pylist(rows))
+    _write(out, decision_schema(plan_of(Policy((Offer("a"),)))).empty_table(), pa.Table.from_pylist(rows))

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.stories.reading import read_story
 from tests.pipelines.stories.conftest import WriteStory
-from tests.transforms.decision.small_policies import HOUR, Choice, Policy, Trigger, batch_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Offer, Policy, Trigger, batch_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.offers import offers_of
 
@@ -36,7 +36,7 @@ HOME = {"kind": "household", "subject": "h", "trigger": "household.t"}
 )
 def test_who_gets_it_for_whom(write_story: WriteStory, given: dict[str, Any], decision: str, offers: list[str]) -> None:
     story, trigger = read_story(write_story()), Trigger(tick=HOUR, **given)
-    plan = plan_of(Policy((Choice("a", (trigger.trigger,)),)))
+    plan = plan_of(Policy((Offer("a", (trigger.trigger,)),)))
     decisions = decide(plan, None, [batch_of([trigger])], HOUR).decisions
     assert story.sentences("decisions", decisions.to_pylist()) == [decision]
     assert story.sentences("offers", offers_of(plan, decisions).to_pylist()) == offers

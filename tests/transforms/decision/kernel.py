@@ -18,7 +18,7 @@ from tests.transforms.decision.reference_policy import (
     Offer,
     Policy,
 )
-from tests.transforms.decision.small_policies import TRIGGERS, batches_of, facts_of
+from tests.transforms.decision.small_policies import TRIGGERS, batches_of, facts_of, offer_of
 from tests.transforms.decision.strategies import Case
 from transforms.compiler import offer_definitions as plans
 from transforms.compiler.notices import Notice as NoticePlan
@@ -48,7 +48,7 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
         tick=policy.tick,
         time_zone=policy.time_zone,
         segments=tuple(sorted({offer.only for offer in offers if offer.only})),
-        offers=tuple(map(_offer, offers)),
+        offers=tuple(map(offer_of, offers)),
         limits=tuple(_limits(policy, offers)),
         triggers=TRIGGERS,
         notices={signal: _schema(signal) for signal in PAYLOADS if signal in policy.listed or _asks(policy, signal)},
@@ -69,31 +69,6 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
 def _asks(policy: Policy, signal: str) -> bool:
     """Tell whether a gate looks at a signal, listed or not."""
     return (signal == "ticket" and policy.no_sales is not None) or (signal == "consent" and bool(policy.bases))
-
-
-def _offer(offer: Offer) -> plans.Offer:
-    return plans.Offer(
-        name=offer.name,
-        family=offer.family,
-        owner="team",
-        message=offer.message,
-        triggers=offer.triggers,
-        priority=offer.priority,
-        send=offer.send,
-        valid_for=offer.valid_for,
-        eligible=pl.all_horizontal(
-            pl.lit(True) if offer.least_x is None else pl.col("x") >= offer.least_x,
-            pl.col(offer.only) if offer.only else pl.lit(True),
-        ),
-        value=pl.col("y") if offer.value is None else pl.lit(offer.value),
-        cost=pl.lit(offer.cost),
-        p_accept=pl.lit(offer.p_accept),
-        p_accept_assumed=False,
-        params=(pl.col("x").alias("x"),),
-        wait=offer.wait,
-        share=offer.share,
-        at_a_loss=offer.at_a_loss,
-    )
 
 
 def _limits(policy: Policy, offers: Sequence[Offer]) -> Iterable[plans.Limit]:

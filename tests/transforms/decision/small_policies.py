@@ -1,14 +1,15 @@
 """Small policies for table tests, and triggers and facts as the kernels take them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import pyarrow as pa
 
 from schemas.records import FACT
-from tests.transforms.decision.reference_policy import HOUR, Fact, Trigger
-from transforms.compiler.offer_definitions import CAPS, COOLDOWN, SUBJECT, Limit, Offer, OfferPlan
+from tests.transforms.decision.reference_policy import HOUR, Fact, Offer, Trigger
+from transforms.compiler import offer_definitions as plans
+from transforms.compiler.offer_definitions import CAPS, COOLDOWN, SUBJECT, Limit, OfferPlan
 
 TRIGGERS = pa.schema(
     [
@@ -41,30 +42,10 @@ class Cap:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """An offer: its value is `value`, or y if None.
-
-    Eligible is who has `x >= least_x` (None: everybody) and is in the segment `only` (None: everybody), as LEVEL.NAME.
-    """
-
-    name: str
-    triggers: tuple[str, ...] = ("t",)
-    family: str = "f"
-    send: tuple[str, ...] = ("app",)
-    priority: int = 5
-    value: float | None = 1.0
-    p_accept: float = 0.5
-    cost: float = 0.0
-    least_x: int | None = None
-    cooldown: int = 0
-    only: str | None = None
-
-
-@dataclass(frozen=True)
 class Policy:
-    """Everything that decides."""
+    """Everything that decides; an offer is sent at a loss, too."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[Offer, ...]
     caps: tuple[Cap, ...] = ()
     time_zone: str = "UTC"
     tick: int = HOUR
@@ -88,7 +69,7 @@ def plan_of(policy: Policy) -> OfferPlan:
         tick=policy.tick,
         time_zone=policy.time_zone,
         segments=tuple({choice.only for choice in choices if choice.only}),
-        offers=tuple(map(_offer, choices)),
+        offers=tuple(offer_of(replace(choice, at_a_loss=True)) for choice in choices),
         limits=(*cooldowns, *caps),
         triggers=TRIGGERS,
     )
@@ -98,26 +79,29 @@ def _only(name: str | None) -> tuple[str, ...] | None:
     return None if name is None else (name,)
 
 
-def _offer(choice: Choice) -> Offer:
-    return Offer(
-        name=choice.name,
-        family=choice.family,
+def offer_of(offer: Offer) -> plans.Offer:
+    """Return an offer as the kernels take it."""
+    return plans.Offer(
+        name=offer.name,
+        family=offer.family,
         owner="team",
-        message="marketing",
-        triggers=choice.triggers,
-        priority=choice.priority,
-        send=choice.send,
-        valid_for=HOUR,
+        message=offer.message,
+        triggers=offer.triggers,
+        priority=offer.priority,
+        send=offer.send,
+        valid_for=offer.valid_for,
         eligible=pl.all_horizontal(
-            pl.lit(True) if choice.least_x is None else pl.col("x") >= choice.least_x,
-            pl.col(choice.only) if choice.only else pl.lit(True),
+            pl.lit(True) if offer.least_x is None else pl.col("x") >= offer.least_x,
+            pl.col(offer.only) if offer.only else pl.lit(True),
         ),
-        value=pl.col("y") if choice.value is None else pl.lit(choice.value),
-        cost=pl.lit(choice.cost),
-        p_accept=pl.lit(choice.p_accept),
+        value=pl.col("y") if offer.value is None else pl.lit(offer.value),
+        cost=pl.lit(offer.cost),
+        p_accept=pl.lit(offer.p_accept),
         p_accept_assumed=False,
         params=(pl.col("x").alias("x"),),
-        at_a_loss=True,
+        wait=offer.wait,
+        share=offer.share,
+        at_a_loss=offer.at_a_loss,
     )
 
 

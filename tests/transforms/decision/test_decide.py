@@ -15,8 +15,8 @@ from tests.transforms.decision.reference_policy import too_large
 from tests.transforms.decision.small_policies import (
     HOUR,
     Cap,
-    Choice,
     Fact,
+    Offer,
     Policy,
     Trigger,
     batch_of,
@@ -51,7 +51,7 @@ caps = st.builds(
     per=st.sampled_from(["subscriber", "household", "sme"]),
 )
 choices = st.builds(
-    Choice,
+    Offer,
     name=st.sampled_from("abcde"),
     triggers=st.lists(st.sampled_from("tuv"), min_size=1, unique=True).map(tuple),
     family=st.sampled_from("fg"),
@@ -144,7 +144,7 @@ def test_no_cap_is_ever_passed(
 
 
 def test_a_tick_before_an_earlier_one_decides_nothing() -> None:
-    plan = plan_of(Policy((Choice("a", cooldown=HOUR),)))
+    plan = plan_of(Policy((Offer("a", cooldown=HOUR),)))
     before = decide(plan, None, batches_of([Trigger(tick=5 * HOUR)]), 5 * HOUR)
     again = decide(plan, before.state, batches_of([Trigger("other", tick=2 * HOUR)]), 3 * HOUR)
     assert (again.state, again.decisions.num_rows, again.wake) == (before.state, 0, 6 * HOUR)

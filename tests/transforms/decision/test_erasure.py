@@ -7,8 +7,8 @@ from schemas.records import ERASED
 from tests.transforms.decision.small_policies import (
     HOUR,
     Cap,
-    Choice,
     Fact,
+    Offer,
     Policy,
     Trigger,
     batches_of,
@@ -19,7 +19,7 @@ from transforms.decision import ledger_state
 from transforms.decision.erasure import decide_and_erase
 
 HOME = ("household", "h")
-PLAN = plan_of(Policy((Choice("a"),), (Cap(2, 9 * HOUR, per="household"), Cap(1, 9 * HOUR))))
+PLAN = plan_of(Policy((Offer("a"),), (Cap(2, 9 * HOUR, per="household"), Cap(1, 9 * HOUR))))
 
 
 def at_home(who: str, tick: int, **more: str) -> Trigger:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.transforms.decision.small_policies import HOUR, Cap, Choice, Policy, Trigger, batch_of, batches_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Cap, Offer, Policy, Trigger, batch_of, batches_of, plan_of
 from transforms.decision.decide import decide
 
 DAY = 24 * HOUR
@@ -22,7 +22,7 @@ def at(*ticks: int, **given: Any) -> list[Trigger]:
     return [Trigger(tick=tick, **given) for tick in ticks]
 
 
-ONE = (Choice("a"),)
+ONE = (Offer("a"),)
 SENT = ("a/app", None)
 CAP = ("no_offer", "cap_0")
 
@@ -31,13 +31,13 @@ CAP = ("no_offer", "cap_0")
     ("policy", "ticks", "expected"),
     [
         pytest.param(
-            Policy((Choice("a", cooldown=DAY),)),
+            Policy((Offer("a", cooldown=DAY),)),
             [MONDAY, MONDAY + DAY - HOUR, MONDAY + DAY],
             [SENT, ("no_offer", "cooldown"), SENT],
             id="a cooldown is over exactly when its time has passed",
         ),
         pytest.param(
-            Policy((Choice("a", cooldown=DAY),)),
+            Policy((Offer("a", cooldown=DAY),)),
             [MONDAY, MONDAY + 23 * HOUR, MONDAY + 24 * HOUR, MONDAY + 47 * HOUR],
             [SENT, ("no_offer", "cooldown"), SENT, ("no_offer", "cooldown")],
             id="a blocked trigger does not prolong a cooldown",
@@ -79,19 +79,19 @@ CAP = ("no_offer", "cap_0")
             id="a month",
         ),
         pytest.param(
-            Policy((Choice("a", send=("sms", "app")),), (Cap(1, DAY, channel="sms"),)),
+            Policy((Offer("a", send=("sms", "app")),), (Cap(1, DAY, channel="sms"),)),
             [MONDAY, MONDAY + HOUR, MONDAY + 2 * HOUR],
             [("a/sms", None), SENT, SENT],
             id="a cap on a channel leaves the next channel",
         ),
         pytest.param(
-            Policy((Choice("a", value=9.0), Choice("b", family="g")), (Cap(1, DAY, family="f"),)),
+            Policy((Offer("a", value=9.0), Offer("b", family="g")), (Cap(1, DAY, family="f"),)),
             [MONDAY, MONDAY + HOUR],
             [SENT, ("b/app", None)],
             id="a cap on a family leaves the others",
         ),
         pytest.param(
-            Policy((Choice("a", cooldown=DAY),), (Cap(1, DAY),)),
+            Policy((Offer("a", cooldown=DAY),), (Cap(1, DAY),)),
             [MONDAY, MONDAY + HOUR],
             [SENT, ("no_offer", "cooldown")],
             id="the reason is the first gate that blocks",
@@ -105,33 +105,31 @@ def test_gates_over_time(policy: Policy, ticks: list[int], expected: list[tuple[
 @pytest.mark.parametrize(
     ("policy", "given", "expected"),
     [
-        pytest.param(Policy((Choice("a", least_x=1),)), {"x": 0}, ("no_offer", "not_eligible"), id="not eligible"),
+        pytest.param(Policy((Offer("a", least_x=1),)), {"x": 0}, ("no_offer", "not_eligible"), id="not eligible"),
         pytest.param(
-            Policy((Choice("a", least_x=1),)), {"x": None}, ("no_offer", "not_eligible"), id="NULL is not true"
+            Policy((Offer("a", least_x=1),)), {"x": None}, ("no_offer", "not_eligible"), id="NULL is not true"
         ),
-        pytest.param(Policy((Choice("a", value=None),)), {"y": None}, ("no_offer", "no_value"), id="no value"),
-        pytest.param(Policy((Choice("a", value=None),)), {"y": 1e300}, ("no_offer", "no_value"), id="beyond Int64"),
-        pytest.param(Policy((Choice("a", p_accept=1.01),)), {}, ("no_offer", "no_value"), id="no probability"),
+        pytest.param(Policy((Offer("a", value=None),)), {"y": None}, ("no_offer", "no_value"), id="no value"),
+        pytest.param(Policy((Offer("a", value=None),)), {"y": 1e300}, ("no_offer", "no_value"), id="beyond Int64"),
+        pytest.param(Policy((Offer("a", p_accept=1.01),)), {}, ("no_offer", "no_value"), id="no probability"),
+        pytest.param(Policy((Offer("a", value=1.0), Offer("b", value=1.1))), {}, ("b/app", None), id="the best value"),
         pytest.param(
-            Policy((Choice("a", value=1.0), Choice("b", value=1.1))), {}, ("b/app", None), id="the best value"
-        ),
-        pytest.param(
-            Policy((Choice("a", priority=1), Choice("b", value=99.0))), {}, SENT, id="a tier goes before any value"
+            Policy((Offer("a", priority=1), Offer("b", value=99.0))), {}, SENT, id="a tier goes before any value"
         ),
         pytest.param(
-            Policy((Choice("a", value=5.0, least_x=1), Choice("b"))),
+            Policy((Offer("a", value=5.0, least_x=1), Offer("b"))),
             {},
             ("b/app", None),
             id="the best that is eligible",
         ),
         pytest.param(
-            Policy((Choice("a", value=1.0, cost=0.8), Choice("b", value=1.0, p_accept=0.1))),
+            Policy((Offer("a", value=1.0, cost=0.8), Offer("b", value=1.0, p_accept=0.1))),
             {},
             ("b/app", None),
             id="value is expected, less cost",
         ),
-        pytest.param(Policy((Choice("a", send=("z", "y")),)), {}, ("a/z", None), id="the preferred channel"),
-        pytest.param(Policy((Choice("a", value=-5.0),)), {}, SENT, id="a loss is the analyst's choice"),
+        pytest.param(Policy((Offer("a", send=("z", "y")),)), {}, ("a/z", None), id="the preferred channel"),
+        pytest.param(Policy((Offer("a", value=-5.0),)), {}, SENT, id="a loss is the analyst's choice"),
     ],
 )
 def test_the_choice_of_one_trigger(policy: Policy, given: dict[str, Any], expected: tuple[str, str | None]) -> None:
@@ -139,7 +137,7 @@ def test_the_choice_of_one_trigger(policy: Policy, given: dict[str, Any], expect
 
 
 def test_what_loses_to_another_of_its_tick_is_outranked() -> None:
-    policy = Policy((Choice("a", ("t",)), Choice("b", ("u",), value=2.0)), (Cap(1, "day"),))
+    policy = Policy((Offer("a", ("t",)), Offer("b", ("u",), value=2.0)), (Cap(1, "day"),))
     both = [Trigger(trigger="t", tick=MONDAY), Trigger(trigger="u", tick=MONDAY)]
     assert sorted(answers(policy, *both)) == [("b/app", None), ("outranked", "cap_0")]
     before = Trigger(trigger="t", tick=MONDAY - HOUR)
@@ -148,23 +146,23 @@ def test_what_loses_to_another_of_its_tick_is_outranked() -> None:
 
 
 def test_one_root_does_not_see_another() -> None:
-    policy = Policy((Choice("a", cooldown=DAY),))
+    policy = Policy((Offer("a", cooldown=DAY),))
     assert answers(policy, *at(MONDAY, subject="p"), *at(MONDAY, subject="q")) == [SENT, SENT]
 
 
-@pytest.mark.parametrize("choices", [(), (Choice("a", triggers=("u",)),)])
-def test_a_trigger_that_no_offer_names_any_more_gets_none(choices: tuple[Choice, ...]) -> None:
+@pytest.mark.parametrize("choices", [(), (Offer("a", triggers=("u",)),)])
+def test_a_trigger_that_no_offer_names_any_more_gets_none(choices: tuple[Offer, ...]) -> None:
     assert answers(Policy(choices), *at(MONDAY)) == [("no_offer", None)]
 
 
 @pytest.mark.parametrize("only", ["member", "subscriber.member"])
 def test_memberships_are_in_scope(only: str) -> None:
     both = [Trigger(subject="p", member=True, tick=MONDAY), Trigger(subject="q", tick=MONDAY)]
-    assert answers(Policy((Choice("a", only=only),)), *both) == [SENT, ("no_offer", "not_eligible")]
+    assert answers(Policy((Offer("a", only=only),)), *both) == [SENT, ("no_offer", "not_eligible")]
 
 
 def test_what_comes_after_its_tick_closed_is_decided_at_the_next_and_marked() -> None:
-    plan = plan_of(Policy((Choice("a", cooldown=DAY),)))
+    plan = plan_of(Policy((Offer("a", cooldown=DAY),)))
     first = decide(plan, None, [batch_of(at(MONDAY))], MONDAY)
     same = decide(plan, first.state, [batch_of(at(MONDAY - DAY))], MONDAY)
     assert (same.decisions.num_rows, same.counts["pending"]) == (0, 1)
@@ -175,7 +173,7 @@ def test_what_comes_after_its_tick_closed_is_decided_at_the_next_and_marked() ->
 
 
 def test_a_record_is_complete() -> None:
-    plan = plan_of(Policy((Choice("a", send=("app", "sms"), least_x=1, cooldown=DAY),), (Cap(1, DAY),)))
+    plan = plan_of(Policy((Offer("a", send=("app", "sms"), least_x=1, cooldown=DAY),), (Cap(1, DAY),)))
     sent, blocked = decide(plan, None, [batch_of(at(MONDAY, MONDAY + HOUR, x=7))], 2**52).decisions.to_pylist()
     assert {
         name: sent[name]
@@ -222,6 +220,6 @@ def test_a_record_is_complete() -> None:
 
 
 def test_the_state_forgets_what_no_limit_can_see() -> None:
-    plan = plan_of(Policy((Choice("a", cooldown=DAY),)))
+    plan = plan_of(Policy((Offer("a", cooldown=DAY),)))
     sizes = [len(decide(plan, None, [batch_of(at(MONDAY))], MONDAY + hours * HOUR).state) for hours in (0, 23, 24, 99)]
     assert sizes[0] == sizes[1] > sizes[2] == sizes[3]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.transforms.decision.small_policies import HOUR, Choice, Fact, Policy, Trigger, batches_of, facts_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Fact, Offer, Policy, Trigger, batches_of, facts_of, plan_of
 from transforms.decision.decide import decide
 
 HOME, FIRM = ("household", "h"), ("sme", "f")
@@ -20,7 +20,7 @@ def told(tick: int, member: bool = True, **given: str) -> Fact:
 
 def members(only: str, triggers: list[Trigger], facts: list[Fact]) -> list[bool]:
     """Return for each trigger, by tick, whether the segment was seen."""
-    plan = plan_of(Policy((Choice("a", only=only),)))
+    plan = plan_of(Policy((Offer("a", only=only),)))
     decided = decide(plan, None, [*batches_of(triggers), facts_of(facts)], 2**52)
     return [reason is None for reason in decided.decisions["reason"].to_pylist()]
 
@@ -68,7 +68,7 @@ def test_whose_membership_is_seen(trigger: Trigger, only: str, expected: bool) -
 
 
 def test_a_fact_that_comes_too_late_acts_from_the_first_open_tick_unless_a_newer_one_is_known() -> None:
-    plan = plan_of(Policy((Choice("a", only="household.worker"),)))
+    plan = plan_of(Policy((Offer("a", only="household.worker"),)))
     closed = decide(plan, None, [facts_of([told(3)])], 5 * HOUR)
     older = decide(plan, closed.state, [facts_of([told(2, False)]), *batches_of(at(6))], 6 * HOUR)
     newer = decide(plan, closed.state, [facts_of([told(4, False)]), *batches_of(at(6))], 6 * HOUR)
@@ -76,7 +76,7 @@ def test_a_fact_that_comes_too_late_acts_from_the_first_open_tick_unless_a_newer
 
 
 def test_facts_of_later_ticks_wait_and_wake() -> None:
-    plan = plan_of(Policy((Choice("a", only="household.worker"),)))
+    plan = plan_of(Policy((Offer("a", only="household.worker"),)))
     early = decide(plan, None, [facts_of([told(2)])], HOUR)
     assert (early.wake, early.counts["pending"]) == (2 * HOUR, 0)
     later = decide(plan, early.state, [*early.waiting, *batches_of(at(2))], 2 * HOUR)

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import fastavro
 
 from schemas.offer import OFFER, OFFER_AVRO
-from tests.transforms.decision.small_policies import HOUR, Choice, Policy, Trigger, batch_of, plan_of
+from tests.transforms.decision.small_policies import HOUR, Offer, Policy, Trigger, batch_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.offers import event_texts, offers_of, write_event_container, write_event_lines
 
 TICK = 1_767_593_100_000  # 2026-01-05T06:05:00Z
-PLAN = plan_of(Policy((Choice("a", cooldown=HOUR, send=("sms",)), Choice("b", ("u",), priority=2, family="g"))))
+PLAN = plan_of(Policy((Offer("a", cooldown=HOUR, send=("sms",)), Offer("b", ("u",), priority=2, family="g"))))
 TRIGGERS = [
     Trigger(subject='o"1\\ä', tick=TICK, x=None),
     Trigger(subject="p", trigger="u", tick=TICK + 1, x=3, y=2.5),

@@ -1,11 +1,11 @@
 """What a decision record always says."""
 
-from tests.transforms.decision.small_policies import Choice, Policy, plan_of
+from tests.transforms.decision.small_policies import Offer, Policy, plan_of
 from transforms.decision.records import CANDIDATE, GATE, decision_schema
 
 
 def test_what_is_always_there() -> None:
-    schema = decision_schema(plan_of(Policy((Choice("a"),), ())))
+    schema = decision_schema(plan_of(Policy((Offer("a"),), ())))
     assert [field.name for field in schema if field.nullable] == [
         *("recipient_kind", "recipient"),
         *("offer", "channel", "message", "valid_until", "params", "value_micros", "reason", "until", "holdout"),

@@ -8,7 +8,7 @@ from tests.transforms.decision.reference_policy import too_large
 from tests.transforms.decision.small_policies import (
     HOUR,
     Cap,
-    Choice,
+    Offer,
     Policy,
     Trigger,
     batches_of,
@@ -51,7 +51,7 @@ def firm(tick: int, to: str | None, **given: Any) -> Trigger:
     return Trigger("f", tick=tick, kind="sme", to=to, **given)
 
 
-COOLING = Policy((Choice("a", cooldown=DAY),))
+COOLING = Policy((Offer("a", cooldown=DAY),))
 
 
 @pytest.mark.parametrize(
@@ -70,37 +70,37 @@ COOLING = Policy((Choice("a", cooldown=DAY),))
             id="a cooldown is of the household, whoever got it",
         ),
         pytest.param(
-            Policy((Choice("a"),), (Cap(2, DAY, per="household"),)),
+            Policy((Offer("a"),), (Cap(2, DAY, per="household"),)),
             [anna(HOUR), home(2 * HOUR, "ben"), ben(3 * HOUR), ben(HOUR + DAY)],
             [to("anna"), to("ben"), CAPPED, to("ben")],
             id="a cap of a household counts all of its members",
         ),
         pytest.param(
-            Policy((Choice("a"),), (Cap(1, DAY),)),
+            Policy((Offer("a"),), (Cap(1, DAY),)),
             [anna(HOUR), home(2 * HOUR, "anna"), ben(3 * HOUR), home(4 * HOUR, "ben")],
             [to("anna"), CAPPED, to("ben"), CAPPED],
             id="a cap of a subscriber counts what it got for others too",
         ),
         pytest.param(
-            Policy((Choice("a"),), (Cap(1, DAY, per="household"),)),
+            Policy((Offer("a"),), (Cap(1, DAY, per="household"),)),
             [Trigger("cleo", tick=HOUR), Trigger("cleo", tick=2 * HOUR), firm(3 * HOUR, "dan"), firm(4 * HOUR, "dan")],
             [to("cleo"), to("cleo"), to("dan"), to("dan")],
             id="a cap of a household leaves other roots alone",
         ),
         pytest.param(
-            Policy((Choice("a"),), (Cap(1, DAY, per="sme"),)),
+            Policy((Offer("a"),), (Cap(1, DAY, per="sme"),)),
             [firm(HOUR, "dan"), Trigger("eve", tick=2 * HOUR, in_root=FIRM), firm(3 * HOUR, "ben", in_root=HOME)],
             [to("dan"), CAPPED, to("ben")],
             id="a cap of an SME counts by the root: an owner with a household has that one's ledger",
         ),
         pytest.param(
-            Policy((Choice("a"),), (Cap(1, DAY, per="household"),)),
+            Policy((Offer("a"),), (Cap(1, DAY, per="household"),)),
             [firm(HOUR, "ben", in_root=HOME), anna(2 * HOUR)],
             [to("ben"), CAPPED],
             id="what an SME sends to a member counts for the household",
         ),
         pytest.param(
-            Policy((Choice("a"),)),
+            Policy((Offer("a"),)),
             [home(HOUR, None), firm(HOUR, None)],
             [("no_offer", "no_recipient"), ("no_offer", "no_recipient")],
             id="nobody to send to",
@@ -112,13 +112,13 @@ COOLING = Policy((Choice("a", cooldown=DAY),))
             id="who has moved is left alone until then",
         ),
         pytest.param(
-            Policy((Choice("a", least_x=1, cooldown=DAY),)),
+            Policy((Offer("a", least_x=1, cooldown=DAY),)),
             [anna(HOUR, x=1), anna(2 * HOUR, x=0, moved_until=3 * HOUR)],
             [to("anna"), MOVED],
             id="moved is told before the other gates",
         ),
         pytest.param(
-            Policy((Choice("a", ("t",), value=9.0), Choice("b", ("u",))), (Cap(1, DAY, per="household"),)),
+            Policy((Offer("a", ("t",), value=9.0), Offer("b", ("u",))), (Cap(1, DAY, per="household"),)),
             [anna(HOUR), ben(HOUR, trigger="u"), Trigger("cleo", "u", HOUR, in_root=HOME, moved_until=2 * HOUR)],
             [to("anna"), ("outranked", "cap_0"), MOVED],
             id="members outrank one another; who has moved lost nothing",
@@ -130,7 +130,7 @@ def test_who_shares_a_root(policy: Policy, triggers: list[Trigger], expected: li
 
 
 def test_a_ledger_outlives_the_call() -> None:
-    plan = plan_of(Policy((Choice("a", cooldown=DAY),), (Cap(2, DAY, per="household"),)))
+    plan = plan_of(Policy((Offer("a", cooldown=DAY),), (Cap(2, DAY, per="household"),)))
     first = decide(plan, None, batches_of([anna(HOUR), home(HOUR, "ben")]), HOUR)
     later = decide(plan, first.state, batches_of([anna(2 * HOUR), ben(2 * HOUR)]), 2 * HOUR)
     assert first.decisions["action"].to_pylist() == ["offer", "offer"]
@@ -141,7 +141,7 @@ def test_a_ledger_outlives_the_call() -> None:
 
 
 def test_a_record_says_whose_ledger_answered_and_who_was_reached() -> None:
-    plan = plan_of(Policy((Choice("a"),)))
+    plan = plan_of(Policy((Offer("a"),)))
     triggers = [firm(HOUR, "ben", in_root=HOME), firm(2 * HOUR, None)]
     rows = decide(plan, None, batches_of(triggers), 2**52).decisions.to_pylist()
     names = ("subject_kind", "subject", "root_kind", "root", "recipient_kind", "recipient")
@@ -190,7 +190,7 @@ LARGE = [too_large(HOME, True, 3 * HOUR), too_large(HOME, False, 6 * HOUR)]  # f
 def test_members_of_a_group_that_is_too_large_are_roots_of_their_own(
     caps: tuple[Cap, ...], triggers: list[Trigger], expected: list[Any], ends: tuple[int, ...]
 ) -> None:
-    choices = (Choice("a", value=9.0), Choice("b", ("u",)))
+    choices = (Offer("a", value=9.0), Offer("b", ("u",)))
     plan, state, waiting = plan_of(Policy(choices, caps)), None, [*batches_of(triggers), facts_of(LARGE)]
     told = {}
     for end in ends:
