@@ -173,5 +173,5 @@ FAULTS: dict[str, Fault] = {
         answering, "withdrawals_of", lambda real: lambda *given: pl.DataFrame(schema=withdrawal.WITHDRAWN)
     ),
     "what lapses is not withdrawn": _wrap(withdrawal, "lapses", lambda real: lambda *given: real(*given).clear()),
-    "the last to arrive holds": lambda patch: patch.setattr(notices, "_ORDER", ("rank",)),
+    "the first to be said holds": lambda patch: patch.setattr(notices, "order_of", lambda _: [-pl.col("time")]),
 }
