@@ -98,7 +98,7 @@ def lay_out_checks(
 
 
 def _dense(size: int, *places: Ints) -> tuple[list[Ints], Ints]:
-    """Number the places that occur, in their order; return the numbers and the places, all of which are below `size`."""
+    """Number the places below `size` that occur, in their order; return the numbers, and the places themselves."""
     if size > _ROOM * sum(map(len, places)):
         found, numbers = np.unique(np.concatenate(places), return_inverse=True)
         return np.split(numbers, np.cumsum([len(each) for each in places])[:-1]), found
