@@ -40,7 +40,7 @@ def count_bad_outcomes(
     open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
     new = pl.concat([_named(batch).with_columns(open_from.alias("since")) for batch in outcomes])
     once = pl.concat([new.clear(), *(_named(batch).with_columns(open_from.alias("since")) for batch in told_once)])
-    made = framed(reservations.select([*_KEY, "tick", "valid_until", "withdrawn", "holdout"]))
+    made = framed(reservations.select([*_KEY, "tick"]))
     unknown = once.height - _known(plan, once.with_row_index("row"), made)["row"].n_unique()
     every = notices.tables[OUTCOME].join(new.select(_KEY).unique(), _KEY, "semi")
     return dict(zip(COUNTED, (unknown, _contradicted(plan, every, made, first)), strict=True))
@@ -52,11 +52,10 @@ def _named(batch: pa.RecordBatch) -> pl.DataFrame:
 
 
 def _known(plan: OfferPlan, said: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
-    """Return what is said of decisions that are known at its tick `since`: those that the state keeps until then."""
+    """Return what is said of decisions that are known at its tick `since`."""
     both = said.join(made.rename({"tick": "made"}), _KEY)
-    closed = pl.col("since") - plan.tick
-    out = (pl.col("valid_until") > closed) & ~pl.col("withdrawn") & ~pl.col("holdout")
-    return both.filter((pl.col("made") < pl.col("since")) & ((pl.col("made") > closed - plan.memory) | out))
+    after = pl.col("since") - pl.col("made")
+    return both.filter((after > 0) & (after < plan.known_for))
 
 
 def _contradicted(plan: OfferPlan, every: pl.DataFrame, made: pl.DataFrame, first: int | None) -> int:
