@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import product
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -29,7 +29,7 @@ from transforms.decision.decide import decide
 UNKNOWN, CONTRADICTING = "outcome_of_unknown_decision", "contradicting_outcome"
 SECOND = at(5)[0].id()
 UPTO = MONDAY + 30 * DAY
-CUTS = ((), (3,), (2, 3, 9), tuple(range(0, 24 * 29, 5)))
+CUTS = ((), (3,), (2, 3, 9), (1, 4, 6, 100, 167, 168, 169, 170, 200, 239))
 
 
 def told(notices: Iterable[Notice], schema: pa.Schema) -> list[pa.RecordBatch]:
@@ -96,8 +96,9 @@ def counted(said: Sequence[Notice], cuts: Iterable[int], again: bool = False) ->
     ],
 )
 def test_bad_outcomes(said: list[Notice], expected: dict[str, int]) -> None:
-    for cuts, rows in product(CUTS, (said, said[::-1])):
-        assert counted(rows, cuts) == expected, cuts
+    for cuts in CUTS:
+        assert counted(said, cuts) == expected, cuts
+    assert counted(said[::-1], ()) == expected
     again = {name: count for name, count in expected.items() if name != UNKNOWN}
     assert counted(said, (), again=True) == again  # others may know
 
@@ -134,7 +135,7 @@ def test_a_decision_is_known_for_a_week_in_every_cut(
 
 
 def test_what_is_taken_up_is_not_withdrawn_although_its_decision_is_forgotten() -> None:
-    offer = Policy((A.__class__(**{**vars(A), "valid_for": 20 * DAY}),), listed=EVERY)
+    offer = Policy((replace(A, valid_for=20 * DAY),), listed=EVERY)
     said = [outcome(9 * 24, FIRST, "accepted"), paused(10 * 24)]
     assert [done for _, done, _, _ in answers(offer, at(0), said)] == ["a/app"]
     for cuts in CUTS:
