@@ -43,6 +43,8 @@ AT_AN_EVENT = FOREVER - 1
 """Stands for the tick from which on a gate is open that only an event opens."""
 
 _SALES = "marketing"
+_WORD = r"[^\s,;]+"
+"""One of the channels of a profile: they are apart by blanks, or as a list is written."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Asked:
 
     def without_channel(self) -> Bools:
         """Tell which go by a channel that is known not to reach the recipient."""
-        theirs = self.notices.latest("profile", self._recipients)["channels"].str.split(" ")
+        theirs = self.notices.latest("profile", self._recipients)["channels"].str.extract_all(_WORD)
         names = sorted({contact.channel for contact in self.plan.contacts})
         lacks = np.stack([~theirs.list.contains(name).fill_null(True).to_numpy() for name in names] or [np.zeros(0)])
         channel = np.array([names.index(contact.channel) for contact in self.plan.contacts], np.int64)
