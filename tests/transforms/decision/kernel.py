@@ -8,10 +8,11 @@ import pyarrow as pa
 
 from schemas.contracts import contract
 from schemas.playbook_levels import GROUPS
-from schemas.records import EVERYBODY
+from schemas.records import EVERYBODY, NOTICE
 from tests.transforms.decision.reference_explore import DIGITS
 from tests.transforms.decision.reference_policy import (
     ALL,
+    HOUR,
     PLAYBOOK,
     WEEKDAYS,
     Hours,
@@ -33,7 +34,9 @@ PAYLOADS = {
     "control": ("action", "scope", "target"),
     "contact": ("decision_id", "offer", "family", "message", "channel", "state"),
     "outcome": ("decision_id", "offer", "channel", "result"),
+    "goal": ("offer",),
 }
+LATENESS = 24 * HOUR
 
 
 def plan_of(policy: Policy) -> plans.OfferPlan:
@@ -41,6 +44,8 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
     offers = sorted(policy.offers, key=lambda offer: offer.name)
     silence = policy.contacts_reported_within if policy.on_silence == "release" else None
     more: dict[str, Any] = {"explore": policy.explore} if policy.explore else {}
+    if any(offer.goal for offer in offers):
+        more["goals_kept"] = LATENESS + max(max(one.goal or 0, one.wait, one.valid_for) for one in offers)
     open_ticket = (pl.col("state") == "open") & (pl.col("severity") <= (policy.no_sales or 0))
     return plans.OfferPlan(
         playbook=PLAYBOOK,
@@ -51,9 +56,9 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
         time_zone=policy.time_zone,
         segments=tuple(sorted({offer.only for offer in offers if offer.only})),
         offers=tuple(map(offer_of, offers)),
-        limits=tuple(_limits(policy, offers)),
+        limits=(*_goals(offers), *_limits(policy, offers)),
         triggers=TRIGGERS,
-        notices={signal: _schema(signal) for signal in PAYLOADS if signal in policy.listed or _asks(policy, signal)},
+        notices={signal: _schema(signal) for signal in PAYLOADS if signal in policy.heard or _asks(policy, signal)},
         listed=policy.listed,
         bases={message: basis for message, basis in policy.bases.items() if basis != "contract"},
         ticket=None if policy.no_sales is None else open_ticket,
@@ -72,6 +77,13 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
 def _asks(policy: Policy, signal: str) -> bool:
     """Tell whether a gate looks at a signal, listed or not."""
     return (signal == "ticket" and policy.no_sales is not None) or (signal == "consent" and bool(policy.bases))
+
+
+def _goals(offers: Sequence[Offer]) -> Iterable[plans.Limit]:
+    more: dict[str, Any] = {"reached": True}
+    for offer in offers:
+        if offer.goal:
+            yield plans.Limit(plans.COOLDOWN, "goal_reached", "subject", 1, offer.goal, (offer.name,), **more)
 
 
 def _limits(policy: Policy, offers: Sequence[Offer]) -> Iterable[plans.Limit]:
@@ -126,6 +138,8 @@ def _minutes(hours: Hours) -> tuple[tuple[int, int], ...]:
 
 
 def _schema(signal: str) -> pa.Schema:
+    if signal == "goal":
+        return pa.schema([*NOTICE, pa.field("offer", pa.string())], NOTICE.metadata | {b"of": b"goal"})
     return NoticePlan(signal, PAYLOADS[signal]).schema(contract(signal))
 
 
@@ -157,7 +171,7 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
 
 def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:
     found = []
-    for signal in (signal for signal in PAYLOADS if signal in policy.listed):
+    for signal in (signal for signal in PAYLOADS if signal in policy.heard):
         rows = [
             {
                 "root_kind": one.root[0],

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.transforms.decision.reference_explore import explore
 from tests.transforms.decision.reference_gates import Candidate, Gate, Look
+from tests.transforms.decision.reference_goals import own_tick, reached
 from tests.transforms.decision.reference_ledger import Entry, Ledger
 from tests.transforms.decision.reference_policy import ALL, Fact, Holdout, Notice, Policy, Root, Trigger, draw
 from tests.transforms.decision.reference_told import Told
@@ -29,7 +30,7 @@ class Reference:
     ) -> list[Decision]:
         """Return all decisions up to a tick by tick, subject and decision id."""
         triggers, facts = list(triggers), list(facts)
-        notices = [one for one in notices if one.signal in self.policy.listed]
+        notices = [one for one in notices if one.signal in self.policy.heard]
         decided = []
         for root in {trigger.root for trigger in triggers}:
             told = Told([one for one in facts if one.root == root], [one for one in notices if one.root in (root, ALL)])
@@ -123,11 +124,11 @@ class _Walk:
                 yield one.trigger, _decision(look, "no_offer", "segment_exited" if left else "moved", [])
 
     def _withdraw(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
-        """Yield withdrawals of offers that are still valid and meet a pause, or a lost consent."""
+        """Yield withdrawals of offers that are still valid and meet a pause, a lost consent, or a goal."""
         for made, candidate in list(self.out):
             now = Look(self.policy, self.told, made.trigger, tick, made.n)
             gates = {name: reason for name, result, reason, _ in now.gates(candidate, []) if result != "passed"}
-            reason = gates.get("paused") or gates.get("consent")
+            reason = gates.get("paused") or gates.get("consent") or self._reached(made, candidate, tick)
             settled = any(entry.settled for entry in self.ledger.entries if entry.decision == made.id)
             if settled or tick >= made.tick + candidate.offer.valid_for:
                 self.out.remove((made, candidate))
@@ -136,6 +137,13 @@ class _Walk:
                 sent = {"offer": candidate.offer.name, "channel": candidate.channel, "value_micros": candidate.micros}
                 place = {"decision_id": made.id, "root": made.trigger.root}
                 yield made.trigger, _decision(now, "withdrawn", reason, []) | sent | place
+
+    def _reached(self, made: Look, candidate: Candidate, tick: int) -> str | None:
+        """Return the reason if a goal of the family of an offer that was made is told to be reached at a tick."""
+        kin = [one for one in self.policy.offers if one.goal and one.family == candidate.offer.family]
+        told = [notice for one in kin for notice in reached(self.told, one.name, made.people, tick)]
+        late = any(one.tick == tick and made.tick < own_tick(self.policy, one) for one in told)
+        return "goal_reached" if late else None
 
     def _answer(self, look: Look, before: Sequence[Entry]) -> Decision:
         judged = [(one, look.gates(one, self.ledger.entries)) for one in look.candidates]
@@ -168,6 +176,7 @@ class _Walk:
                 message=offer.message,
                 channel=best.channel,
                 decision=look.id,
+                root=look.root,
             )
         )
         if arm is None:

@@ -7,11 +7,13 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from schemas.records import TOO_LARGE
+from tests.transforms.decision.reference_goals import People, own_tick, reached
 from tests.transforms.decision.reference_ledger import Entry, Limit
 from tests.transforms.decision.reference_policy import (
     PLAYBOOK,
     WEEKDAYS,
     Hours,
+    Notice,
     Offer,
     Policy,
     Root,
@@ -71,6 +73,11 @@ class Look:
     def subject(self) -> Root:
         """Whom the trigger is about."""
         return (self.trigger.kind, self.trigger.subject)
+
+    @property
+    def people(self) -> People:
+        """Whose goals count."""
+        return People(self.subject, self.trigger.recipient, self.root)
 
     @cached_property
     def candidates(self) -> list[Candidate]:
@@ -169,6 +176,8 @@ class Look:
         return round(micros) if math.isfinite(micros) and abs(micros) < 2**63 else None
 
     def _ineligible(self, offer: Offer, micros: int | None) -> str | None:
+        if any(own_tick(self.policy, one) > self.trigger.own for one in self._goals(offer, self.people)):
+            return "goal_reached"
         if not self._eligible(offer):
             return "not_eligible"
         if micros is None:
@@ -176,6 +185,9 @@ class Look:
         if micros < 0 and not offer.at_a_loss:
             return "below_zero"
         return None if offer.share is None or self._drawn(offer.name, *offer.share) else "not_in_share"
+
+    def _goals(self, offer: Offer, people: People) -> list[Notice]:
+        return reached(self.told, offer.name, people, self.tick) if offer.goal else []
 
     def _eligible(self, offer: Offer) -> bool:
         if offer.least_x is not None and (self.trigger.x is None or self.trigger.x < offer.least_x):
@@ -201,6 +213,9 @@ class Look:
         own = [one for one in ledger if one.counts and one.subject == self.subject]
         same = [one for one in own if one.offer == offer.name]
         akin = [one for one in own if one.family == offer.family]
+        if offer.goal:
+            done = [one.tick for one in ledger if self._bore_fruit(one, offer)]
+            yield Limit("goal_reached", 1, offer.goal, done, None)
         after, after_rejection = self.policy.cooldowns.get(offer.family, (0, 0))
         for reason, period, entries in (
             ("cooldown", offer.cooldown, same),
@@ -209,6 +224,13 @@ class Look:
             ("cooldown_family_after_rejection", after_rejection, [one for one in akin if one.rejected]),
         ):
             yield Limit(reason, 1, period, [one.tick for one in entries], None)
+
+    def _bore_fruit(self, entry: Entry, offer: Offer) -> bool:
+        """Tell whether the goal of an offer was reached in time after it was made for the subject before."""
+        if entry.people is None or (entry.subject, entry.offer) != (self.subject, offer.name):
+            return False
+        owns = [own_tick(self.policy, one) for one in self._goals(offer, entry.people)]
+        return any(entry.tick < own <= entry.tick + (offer.goal or 0) for own in owns)
 
     def _caps(self, candidate: Candidate, ledger: Sequence[Entry]) -> Iterator[Limit]:
         offer, group = candidate.offer, self.root[0]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from tests.transforms.decision.reference_goals import People
 from tests.transforms.decision.reference_policy import Notice, Policy, Root, local
 
 SETTLED = ("rejected", "declined", "complained", "failed", "accepted", "fulfilled", "expired")
@@ -22,10 +23,16 @@ class Entry:
     message: str
     channel: str | None
     decision: str | None = None
+    root: Root | None = None  # of the decision
     counts: bool = True  # it is not released
     reported: bool = False
     rejected: bool = False
     settled: bool = False  # there is nothing left to withdraw
+
+    @property
+    def people(self) -> People | None:
+        """Whose goals count for it; None where it is nothing that was decided."""
+        return None if self.root is None else People(self.subject, self.recipient, self.root)
 
 
 @dataclass

@@ -44,6 +44,7 @@ class Offer:
     cooldown_after_rejection: int = 0
     share: tuple[float, int] | None = None  # a fraction and the milliseconds of its period
     at_a_loss: bool = False
+    goal: int | None = None  # within so many milliseconds
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,11 @@ class Policy:
             "quiet": bool(self.quiet),
         }
         return [gate for gate, there in has.items() if there]
+
+    @property
+    def heard(self) -> frozenset[str]:
+        """The signals of the notices that it reads."""
+        return self.listed | ({"goal"} if any(offer.goal for offer in self.offers) else set())
 
     def on_grid(self, time: int) -> int:
         """Return the first tick that is not before a time."""

@@ -11,7 +11,7 @@ from tests.transforms.decision.strategies_features import featured_policy
 from tests.transforms.decision.strategies_policy import policy_of
 from tests.transforms.decision.strategies_world import STARTS, TICKS, World
 
-FEATURES = ("explore",)
+FEATURES = ("explore", "goals")
 """What `case_of` can add."""
 
 
@@ -38,9 +38,13 @@ def case_of(chance: random.Random, features: frozenset[str] = frozenset()) -> Ca
     facts = [*world.entries(triggers), *world.facts(chance.randint(0, 12)), *world.moved()]
     notices = [*world.settings(), *world.reports(triggers)] if policy.listed else []
     case = Case(policy, triggers, facts, notices, world.start + (TICKS + 48) * HOUR)
-    return _featured(case, random.Random(chance.random()), features) if features else case
+    if not features:
+        return case
+    world.chance = random.Random(chance.random())
+    return _featured(case, world, features)
 
 
-def _featured(case: Case, chance: random.Random, features: frozenset[str]) -> Case:
-    policy = featured_policy(case.policy, chance, features)
-    return replace(case, policy=policy)
+def _featured(case: Case, world: World, features: frozenset[str]) -> Case:
+    policy = featured_policy(case.policy, world.chance, features)
+    goals = world.goals(policy, case.triggers)
+    return replace(case, policy=policy, notices=[*case.notices, *goals])

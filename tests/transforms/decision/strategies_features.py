@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from tests.transforms.decision.reference_policy import Policy
+from tests.transforms.decision.reference_policy import HOUR, Policy
 
 
 def featured_policy(policy: Policy, chance: random.Random, features: frozenset[str]) -> Policy:
@@ -11,4 +11,7 @@ def featured_policy(policy: Policy, chance: random.Random, features: frozenset[s
     if "explore" in features:
         shares = {family: chance.choice((0.1, 0.5, 0.9, 1.0)) for family in "fg" if chance.random() < 0.8}
         policy = replace(policy, explore=shares, says=policy.says | {"propensity"})
+    if "goals" in features:
+        offers = (replace(offer, goal=chance.choice((None, 1, 6, 24, 60))) for offer in policy.offers)
+        policy = replace(policy, offers=tuple(replace(one, goal=one.goal and one.goal * HOUR) for one in offers))
     return policy

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from schemas.records import MOVED
@@ -191,6 +191,23 @@ class World:
         state = chance.choice(("sent", "delivered", "failed", "failed", "failed"))
         message = chance.choice((None, "marketing", "care"))
         return "contact", said | {"family": chance.choice(("f", "g", None)), "message": message, "state": state}
+
+    def goals(self, policy: Policy, triggers: Sequence[Trigger]) -> list[Notice]:
+        """Return that goals of a policy are reached, mostly by those whom a trigger concerns and soon after it."""
+        chance, found = self.chance, list[Notice]()
+        names = [offer.name for offer in policy.offers if offer.goal]
+        for one in triggers if names else ():
+            for _ in range(chance.choice((0, 0, 1, 1, 2))):
+                who = chance.choice((one.subject, one.subject, one.recipient or "p", *"pqhf"))
+                time = one.own + chance.randint(-4, 30) * HOUR + chance.choice((-1, 0, chance.randrange(HOUR)))
+                found += self._tell(who, "goal", time, {"offer": chance.choice(names)})
+        found += [self._at_home(one) for one in found if (one.subject, self.root("f", one.tick)) == ("f", HOME)]
+        found.sort(key=lambda one: (-one.tick, one.order))
+        return list({(one.root, one.subject, one.payload["offer"], one.time // HOUR): one for one in found}.values())
+
+    def _at_home(self, notice: Notice) -> Notice:
+        """Return a notice of the company to the household of its member."""
+        return replace(notice, root=HOME)
 
     def _time(self) -> int:
         return self._tick() - self.chance.choice((HOUR, self.chance.randint(1, HOUR)))
