@@ -1,6 +1,7 @@
 """The kernel of decisions, asked what the reference is asked."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ from tests.transforms.decision.reference_explore import DIGITS
 from tests.transforms.decision.reference_policy import (
     ALL,
     HOUR,
+    INBOUND,
     PLAYBOOK,
     WEEKDAYS,
     Hours,
@@ -55,7 +57,7 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
         tick=policy.tick,
         time_zone=policy.time_zone,
         segments=tuple(sorted({offer.only for offer in offers if offer.only})),
-        offers=tuple(map(offer_of, offers)),
+        offers=tuple(_offer_of(policy, offer) for offer in offers),
         limits=(*_goals(offers), *_limits(policy, offers)),
         triggers=TRIGGERS,
         notices={signal: _schema(signal) for signal in PAYLOADS if signal in policy.heard or _asks(policy, signal)},
@@ -72,6 +74,13 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
         held=policy.segments,
         **more,
     )
+
+
+def _offer_of(policy: Policy, offer: Offer) -> plans.Offer:
+    if offer.message not in policy.inbound_first:
+        return offer_of(offer)
+    more: dict[str, Any] = {"inbound": policy.valid_for(offer, INBOUND)}
+    return replace(offer_of(replace(offer, send=policy.channels(offer))), **more)
 
 
 def _asks(policy: Policy, signal: str) -> bool:
@@ -217,7 +226,11 @@ def _propensity(row: dict[str, Any]) -> float | None:
     return None if told is None else round(told, DIGITS)
 
 
-COLUMNS: dict[str, Callable[[dict[str, Any]], Any]] = {"propensity": _propensity}
+def _valid_until(row: dict[str, Any]) -> int | None:
+    return _ms(row["valid_until"]) if row["action"] == "offer" else None
+
+
+COLUMNS: dict[str, Callable[[dict[str, Any]], Any]] = {"propensity": _propensity, "valid_until": _valid_until}
 """How columns are told that only some policies say."""
 
 

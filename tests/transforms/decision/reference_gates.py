@@ -10,6 +10,7 @@ from schemas.records import TOO_LARGE
 from tests.transforms.decision.reference_goals import People, own_tick, reached
 from tests.transforms.decision.reference_ledger import Entry, Limit
 from tests.transforms.decision.reference_policy import (
+    INBOUND,
     PLAYBOOK,
     WEEKDAYS,
     Hours,
@@ -50,6 +51,7 @@ class Look:
     trigger: Trigger
     tick: int
     n: int
+    pushes: bool = False  # own channels had their time
 
     @property
     def id(self) -> str:
@@ -84,13 +86,18 @@ class Look:
         """The candidates, the best first."""
         found = []
         for offer in self.policy.offers if self.recipient else ():
-            for place, channel in enumerate(offer.send if self.trigger.trigger in offer.triggers else ()):
+            for place, channel in enumerate(self._channels(offer)):
                 micros = self._micros(offer)
                 ineligible = self._ineligible(offer, micros)
                 worth = (micros is None, -(micros or 0))
                 rank = (ineligible is not None, offer.priority, *worth, fnv(self.id + offer.name), place)
                 found.append((rank, Candidate(offer, channel, micros, ineligible)))
         return [candidate for _, candidate in sorted(found, key=lambda one: one[0])]
+
+    def _channels(self, offer: Offer) -> tuple[str, ...]:
+        if self.trigger.trigger not in offer.triggers:
+            return ()
+        return offer.send if self.pushes else self.policy.channels(offer)
 
     @property
     def turn(self) -> tuple[int | str, ...]:
@@ -140,7 +147,7 @@ class Look:
 
     def _reached(self, channel: str) -> bool:
         channels = self._profile("channels")
-        return channels is None or channel in channels.split()
+        return channel == INBOUND or channels is None or channel in channels.split()
 
     def _consents(self, candidate: Candidate) -> bool:
         message = candidate.offer.message
@@ -260,6 +267,8 @@ class Look:
         return ("blocked", full[0].reason, None) if None in opens else ("deferred", full[0].reason, until)
 
     def _quiet(self, candidate: Candidate) -> Result:
+        if candidate.channel == INBOUND and INBOUND not in self.policy.quiet:
+            return PASSED
         zone = self._zone
         if zone is None:
             return ("blocked", "unknown_zone", None)

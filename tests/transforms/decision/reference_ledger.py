@@ -25,7 +25,9 @@ class Entry:
     decision: str | None = None
     root: Root | None = None  # of the decision
     counts: bool = True  # it is not released
+    until: int | None = None  # of one by own channels: it is released then
     reported: bool = False
+    came: bool = False  # something but a failure was reported
     rejected: bool = False
     settled: bool = False  # there is nothing left to withdraw
 
@@ -50,6 +52,7 @@ class Ledger:
         ours = [one for one in self.entries if one.decision and one.decision == said.get("decision_id")]
         for entry in ours:
             entry.reported = True
+            entry.came = entry.came or word != "failed"
             entry.counts = word != "failed"
             entry.settled = entry.settled or word in SETTLED
             entry.rejected = entry.rejected or (notice.signal == "outcome" and word in REJECTIONS)
@@ -78,16 +81,13 @@ class Ledger:
 
     def timeouts(self) -> Iterator[tuple[int, Entry]]:
         """Yield what nobody reported and when that is released."""
-        within = self.policy.contacts_reported_within
+        within = self.policy.contacts_reported_within if self.policy.on_silence == "release" else None
         for entry in self.entries:
-            if (
-                within
-                and self.policy.on_silence == "release"
-                and entry.decision
-                and not entry.reported
-                and entry.counts
-            ):
-                yield self.policy.on_grid(entry.tick + within), entry
+            if entry.decision and not entry.reported and entry.counts:
+                if entry.until is not None:
+                    yield entry.until, entry
+                elif within:
+                    yield self.policy.on_grid(entry.tick + within), entry
 
     def time_out(self, tick: int) -> bool:
         """Release what nobody reported until now; tell whether there was any."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from tests.transforms.decision.reference_policy import HOUR, Fact, Notice, Policy, Trigger
+from tests.transforms.decision.reference_policy import HOUR, INBOUND, Fact, Notice, Policy, Trigger
 from tests.transforms.decision.strategies_features import featured_policy
 from tests.transforms.decision.strategies_policy import policy_of
 from tests.transforms.decision.strategies_world import STARTS, TICKS, World
 
-FEATURES = ("explore", "goals")
+FEATURES = ("explore", "goals", "inbound")
 """What `case_of` can add."""
 
 
@@ -47,4 +47,5 @@ def case_of(chance: random.Random, features: frozenset[str] = frozenset()) -> Ca
 def _featured(case: Case, world: World, features: frozenset[str]) -> Case:
     policy = featured_policy(case.policy, world.chance, features)
     goals = world.goals(policy, case.triggers)
-    return replace(case, policy=policy, notices=[*case.notices, *goals])
+    pauses = world.pauses("channel", INBOUND) if policy.inbound_first else []
+    return replace(case, policy=policy, notices=[*case.notices, *goals, *pauses])

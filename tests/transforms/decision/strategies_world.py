@@ -205,6 +205,14 @@ class World:
         found.sort(key=lambda one: (-one.tick, one.order))
         return list({(one.root, one.subject, one.payload["offer"], one.time // HOUR): one for one in found}.values())
 
+    def pauses(self, scope: str, target: str) -> list[Notice]:
+        """Return that something is paused, and no more."""
+        found = []
+        for _ in range(self.chance.choice((0, 0, 0, 1, 2))):
+            said = {"action": self.chance.choice(("pause", "resume")), "scope": scope, "target": target}
+            found += self._tell(self.chance.choice("pqhf"), "control", self._time(), said)
+        return found
+
     def _at_home(self, notice: Notice) -> Notice:
         """Return a notice of the company to the household of its member."""
         return replace(notice, root=HOME)

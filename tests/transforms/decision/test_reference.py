@@ -227,6 +227,14 @@ def test_random_cases_reach_everything() -> None:
                 ("cooldown", "deferred", "goal_reached"),
             ],
         ),
+        (
+            "inbound",
+            [
+                ("withdrawn", "expired"),
+                ("no_offer", "came_in"),
+                ("quiet", "deferred", "quiet"),
+            ],
+        ),
     ],
 )
 def test_random_cases_reach_what_features_bring(features: str, wanted: list[tuple[str, ...]]) -> None:
