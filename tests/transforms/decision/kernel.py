@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
@@ -214,11 +215,19 @@ def _row(row: dict[str, Any], says: frozenset[str]) -> dict[str, Any]:
                 one["offer"],
                 one["channel"],
                 one["value_micros"],
-                [(gate["gate"], gate["result"], gate["reason"], _ms(gate["until"])) for gate in one["gates"]],
+                [_gate(gate, says) for gate in one["gates"]],
             )
             for one in row["candidates"]
         ],
     }
+
+
+def _gate(gate: dict[str, Any], says: frozenset[str]) -> tuple[Any, ...]:
+    told = (gate["gate"], gate["result"], gate["reason"], _ms(gate["until"]))
+    if "read" not in says:
+        return told
+    read = gate["read"]
+    return (*told, read and (read["by"], _ms(read["since"])))
 
 
 def _propensity(row: dict[str, Any]) -> float | None:
@@ -230,7 +239,23 @@ def _valid_until(row: dict[str, Any]) -> int | None:
     return _ms(row["valid_until"]) if row["action"] == "offer" else None
 
 
-COLUMNS: dict[str, Callable[[dict[str, Any]], Any]] = {"propensity": _propensity, "valid_until": _valid_until}
+def _consents(row: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [(one["purpose"], one["channel"], one["state"], _ms(one["valid_until"])) for one in row["consents"]]
+
+
+def _others(row: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [(one["reason"], one["count"]) for one in row["others"]]
+
+
+COLUMNS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "propensity": _propensity,
+    "valid_until": _valid_until,
+    "sequence": itemgetter("sequence"),
+    "zone": itemgetter("zone"),
+    "channels": itemgetter("channels"),
+    "consents": _consents,
+    "others": _others,
+}
 """How columns are told that only some policies say."""
 
 

@@ -12,11 +12,8 @@ from tests.transforms.decision.reference_gates import Candidate, Gate, Look
 from tests.transforms.decision.reference_goals import own_tick, reached
 from tests.transforms.decision.reference_ledger import Entry, Ledger
 from tests.transforms.decision.reference_policy import ALL, INBOUND, Fact, Holdout, Notice, Policy, Root, Trigger, draw
+from tests.transforms.decision.reference_records import Decision, Judged, Lines, decision_of, lines_of
 from tests.transforms.decision.reference_told import Told
-
-Decision = dict[str, Any]
-Judged = list[tuple[Candidate, list[Gate]]]
-"""The candidates of a look, the best first, with what each gate says."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,10 @@ class Reference:
         for root in {trigger.root for trigger in triggers}:
             told = Told([one for one in facts if one.root == root], [one for one in notices if one.root in (root, ALL)])
             mine = [one for one in triggers if one.root == root]
-            decided += list(_Walk(self.policy, told, mine).upto(upto))
+            made = sorted(_Walk(self.policy, told, mine).upto(upto), key=lambda one: one[0])
+            if "sequence" in self.policy.says:
+                made = [(place, one | {"sequence": number}) for number, (place, one) in enumerate(made, 1)]
+            decided += made
         return [one for _, one in sorted(decided, key=lambda one: one[0])]
 
 
@@ -108,7 +108,7 @@ class _Walk:
             silent = decision["action"] == "deferred" and tick not in (one.until, one.deadline)
             if decision["action"] == "deferred":
                 n = one.n if silent else look.n
-                deadline = self._deadline(look, decision)
+                deadline = decision.pop("deadline")
                 self.waiting.append(_Waiting(one.trigger, n, decision["until"], deadline, pushes=look.pushes))
             if not silent:
                 yield one.trigger, decision
@@ -120,7 +120,7 @@ class _Walk:
     def _came_in(self, look: Look, one: _Waiting) -> Decision | None:
         """Return the decision about somebody who came and saw the offer."""
         came = one.inbound is not None and one.inbound.came
-        return _decision(look, "no_offer", "came_in", []) if came else None
+        return decision_of(look, "no_offer", "came_in") if came else None
 
     def _facts(self, one: _Waiting, tick: int) -> list[Fact]:
         """Return what is told at a tick of the segment that the trigger entered."""
@@ -137,10 +137,7 @@ class _Walk:
             left = self._facts(one, tick) and not self.told.member(segment, subject, tick)
             if left or self.told.moved(one.trigger.recipient, tick):
                 self.waiting.remove(one)
-                yield (
-                    one.trigger,
-                    _decision(self._look(one, tick), "no_offer", "segment_exited" if left else "moved", []),
-                )
+                yield one.trigger, decision_of(self._look(one, tick), "no_offer", "segment_exited" if left else "moved")
 
     def _withdraw(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
         """Yield withdrawals of offers that are still valid and meet a pause, a lost consent, or a goal."""
@@ -156,7 +153,7 @@ class _Walk:
             if reason and not settled:
                 sent = {"offer": candidate.offer.name, "channel": candidate.channel, "value_micros": candidate.micros}
                 place = {"decision_id": made.id, "root": made.trigger.root}
-                yield made.trigger, _decision(now, "withdrawn", reason, []) | sent | place
+                yield made.trigger, decision_of(now, "withdrawn", reason) | sent | place
 
     def _lapses(self, made: Look, candidate: Candidate) -> int:
         """Return the tick from which an offer that was made is no longer valid."""
@@ -171,23 +168,25 @@ class _Walk:
 
     def _answer(self, look: Look, before: Sequence[Entry]) -> Decision:
         judged = [(one, look.gates(one, self.ledger.entries)) for one in look.candidates]
+        lines = lines_of(look, judged, self.ledger.entries)
         passing = [candidate for candidate, gates in judged if _passes(gates)]
         if passing:
-            return self._send(look, judged, *explore(self.policy, look.id, passing))
+            return self._send(look, lines, *explore(self.policy, look.id, passing))
         for _, gates in judged:
             if _is_deferred(gates):
                 reason = next(reason for _, result, reason, _ in gates if result == "deferred")
                 untils = [_until(gates) for _, gates in judged if _is_deferred(gates)]
                 until = min((one for one in untils if one is not None), default=None)
-                return _decision(look, "deferred", reason, judged) | {"until": until}
+                more = {"until": until, "deadline": self._deadline(look, judged)}
+                return decision_of(look, "deferred", reason, lines) | more
         lost = any(_passes(look.gates(one, before)) for one in look.candidates)
         reason = (
             next((reason for _, result, reason, _ in judged[0][1] if result == "blocked"), None) if judged else None
         )
         reason = reason if look.recipient else "no_recipient"
-        return _decision(look, "outranked" if lost else "no_offer", reason, judged)
+        return decision_of(look, "outranked" if lost else "no_offer", reason, lines)
 
-    def _send(self, look: Look, judged: Judged, best: Candidate, propensity: float) -> Decision:
+    def _send(self, look: Look, lines: Lines, best: Candidate, propensity: float) -> Decision:
         offer, trigger = best.offer, look.trigger
         arm = next((one.name for one in self._holdouts() if _holds(one, offer.family, look.root)), None)
         until = self._lapses(look, best)
@@ -201,6 +200,7 @@ class _Walk:
             channel=best.channel,
             decision=look.id,
             root=look.root,
+            read=(look.id, look.tick),
             until=until if best.channel == INBOUND else None,
         )
         self.ledger.entries.append(entry)
@@ -211,14 +211,14 @@ class _Walk:
         sent = {"offer": offer.name, "channel": best.channel, "value_micros": best.micros, "arm": arm}
         more = {"propensity": propensity, "valid_until": None if arm else until}
         sent |= {name: value for name, value in more.items() if name in self.policy.says}
-        return _decision(look, "holdout" if arm else "offer", None, judged) | sent
+        return decision_of(look, "holdout" if arm else "offer", None, lines) | sent
 
     def _holdouts(self) -> list[Holdout]:
         return sorted(self.policy.holdouts, key=lambda one: (one.name != "global", one.name))
 
-    def _deadline(self, look: Look, decision: Decision) -> int:
+    def _deadline(self, look: Look, judged: Judged) -> int:
         """Return the first tick at which none of what is deferred waits any more."""
-        names = {name for name, _, _, gates in decision["candidates"] if _is_deferred(gates)}
+        names = {one.offer.name for one, gates in judged if _is_deferred(gates)}
         return max(self.policy.on_grid(look.deadline(one)) for one in self.policy.offers if one.name in names)
 
 
@@ -239,22 +239,3 @@ def _until(gates: list[Gate]) -> int | None:
     """Return the latest of what defers; None where one is open-ended."""
     untils = [until for _, result, _, until in gates if result == "deferred"]
     return None if None in untils else max(one for one in untils if one is not None)
-
-
-def _decision(look: Look, action: str, reason: str | None, judged: Judged) -> Decision:
-    more = {name: None for name in ("propensity", "valid_until") if name in look.policy.says}
-    return more | {
-        "decision_id": look.id,
-        "n": look.n,
-        "tick": look.tick,
-        "trigger_tick": look.trigger.own,
-        "root": look.root,
-        "action": action,
-        "offer": None,
-        "channel": None,
-        "value_micros": None,
-        "reason": reason,
-        "until": None,
-        "arm": None,
-        "candidates": [(one.offer.name, one.channel, one.micros, gates) for one, gates in judged],
-    }

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 from tests.transforms.decision.reference_goals import People
 from tests.transforms.decision.reference_policy import Notice, Policy, Root, local
 
+Read = tuple[str | None, int]
+"""Of what shuts a gate the id, None: erased; and the time of a signal, or the tick of a decision."""
 SETTLED = ("rejected", "declined", "complained", "failed", "accepted", "fulfilled", "expired")
 REJECTIONS = ("rejected", "declined", "complained")
 
@@ -24,6 +26,7 @@ class Entry:
     channel: str | None
     decision: str | None = None
     root: Root | None = None  # of the decision
+    read: Read = (None, 0)
     counts: bool = True  # it is not released
     until: int | None = None  # of one by own channels: it is released then
     reported: bool = False
@@ -76,6 +79,7 @@ class Ledger:
                 family=said.get("family"),
                 message=said.get("message") or "marketing",
                 channel=said.get("channel"),
+                read=(notice.id, notice.time),
             )
         )
 
@@ -99,13 +103,23 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `max` in a period, of what came at some ticks; `zone` is the recipient's, None: unknown."""
+    """At most `max` in a period, of some contacts; `zone` is the recipient's, None: unknown."""
 
     reason: str
     max: int
     period: int | str
-    ticks: Sequence[int]
+    counted: Sequence[Entry]
     zone: ZoneInfo | None
+    because: Notice | None = None
+
+    def read(self, tick: int) -> Read | None:
+        """Return what has to go before something may come: of what counts the `max`-th latest."""
+        if self.because:
+            return self.because.id, self.because.time
+        if self.unknown or not self.max:
+            return None
+        inside = [one for one in self.counted if self._counts(one.tick, tick)]
+        return sorted(inside, key=lambda one: (one.tick, one.read[0] or ""))[-self.max].read
 
     @property
     def unknown(self) -> bool:
@@ -114,14 +128,14 @@ class Limit:
 
     def full(self, tick: int) -> bool:
         """Tell whether nothing may come at a tick."""
-        return self.unknown or sum(self._counts(one, tick) for one in self.ticks) >= self.max
+        return self.unknown or sum(self._counts(one.tick, tick) for one in self.counted) >= self.max
 
     def opens(self, tick: int, last: int, step: int) -> int | None:
         """Return the first tick after this, up to the last, at which something may come."""
         if self.unknown:
             return None
         if isinstance(self.period, int):  # it changes only where something leaves it
-            after = sorted(-(-(one + self.period) // step) * step for one in self.ticks)
+            after = sorted(-(-(one + self.period) // step) * step for one in (each.tick for each in self.counted))
             return next((one for one in after if tick < one <= last and not self.full(one)), None)
         later = range(tick + step, last + 1, step)
         return next((one for one in later if self._number(one) > self._number(tick) and not self.full(one)), None)

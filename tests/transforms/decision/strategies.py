@@ -11,7 +11,7 @@ from tests.transforms.decision.strategies_features import featured_policy
 from tests.transforms.decision.strategies_policy import policy_of
 from tests.transforms.decision.strategies_world import STARTS, TICKS, World
 
-FEATURES = ("explore", "goals", "inbound")
+FEATURES = ("explore", "goals", "inbound", "records")
 """What `case_of` can add."""
 
 

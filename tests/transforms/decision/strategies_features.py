@@ -16,7 +16,25 @@ def featured_policy(policy: Policy, chance: random.Random, features: frozenset[s
         policy = replace(policy, offers=tuple(replace(one, goal=one.goal and one.goal * HOUR) for one in offers))
     if "inbound" in features:
         policy = _inbound(policy, chance)
+    if "records" in features:
+        policy = _records(policy, chance)
     return policy
+
+
+def _records(policy: Policy, chance: random.Random) -> Policy:
+    """Return a policy of which records say all, and that may have more candidates than are recorded."""
+    says = policy.says | {"sequence", "read", "zone", "channels", "consents", "others"}
+    more = chance.randint(8, 16) if chance.random() < 0.2 else 0
+    copies = [
+        replace(
+            chance.choice(policy.offers),
+            name=f"z{number:02}",
+            send=("app", "push", "sms"),
+            priority=chance.choice((1, 5)),
+        )
+        for number in range(more)
+    ]
+    return replace(policy, says=says, offers=(*policy.offers, *copies))
 
 
 def _inbound(policy: Policy, chance: random.Random) -> Policy:
