@@ -158,9 +158,12 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
 
     Triggers that come late are given after their own tick was closed.
     """
-    plan = plan_of(case.policy)
+    plans_of = _plans(case)
     late = {trigger.tick - case.policy.tick for trigger in case.triggers if trigger.own < trigger.tick}
-    ends = sorted({end for end in (*cuts, *late) if end < case.upto} | {case.upto})
+    ends = sorted(
+        {end for end in (*cuts, *late, *(start - case.policy.tick for start, _ in case.later)) if end < case.upto}
+        | {case.upto}
+    )
     rows: list[dict[str, Any]] = []
     waiting: list[pa.RecordBatch] = []
     state, before, decided = None, None, None
@@ -172,11 +175,20 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
             [one for one in case.notices if since < one.tick <= end],
         )
         batches = [*batches_of(came), facts_of(told[0]), *_notices(case.policy, told[1])]
+        plan = next(plan for start, plan in reversed(plans_of) if start <= end)
         decided = decide(plan, state, [*waiting, *batches], end)
         state, waiting, before = decided.state, decided.waiting, end
         rows += [_row(one, case.policy.says) for one in decided.decisions.to_pylist()]
     assert decided is not None
     return rows, decided
+
+
+def _plans(case: Case) -> list[tuple[int, plans.OfferPlan]]:
+    """Return the plan of each version and the tick from which it holds, the first one from the beginning."""
+    made = [(start, plan_of(policy)) for start, policy in ((-(2**62), case.policy), *case.later)]
+    keep = max(plan.memory for _, plan in made)
+    notices = {name: schema for _, plan in made for name, schema in plan.notices.items()}
+    return [(start, replace(plan, keep=keep, notices=notices)) for start, plan in made]
 
 
 def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:

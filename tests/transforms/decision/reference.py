@@ -18,21 +18,24 @@ from tests.transforms.decision.reference_told import Told
 
 @dataclass(frozen=True)
 class Reference:
-    """Decides triggers as a policy says."""
+    """Decides triggers as a policy says, and as later ones do from some ticks on."""
 
     policy: Policy
+    later: Sequence[tuple[int, Policy]] = ()
 
     def decide(
         self, triggers: Iterable[Trigger], facts: Iterable[Fact], notices: Iterable[Notice], upto: int
     ) -> list[Decision]:
         """Return all decisions up to a tick by tick, subject and decision id."""
         triggers, facts = list(triggers), list(facts)
-        notices = [one for one in notices if one.signal in self.policy.heard]
+        versions = [(-1, self.policy), *self.later]
+        heard = {signal for _, policy in versions for signal in policy.heard}
+        notices = [one for one in notices if one.signal in heard]
         decided = []
         for root in {trigger.root for trigger in triggers}:
             told = Told([one for one in facts if one.root == root], [one for one in notices if one.root in (root, ALL)])
             mine = [one for one in triggers if one.root == root]
-            made = sorted(_Walk(self.policy, told, mine).upto(upto), key=lambda one: one[0])
+            made = sorted(_Walk(versions, told, mine).upto(upto), key=lambda one: one[0])
             if "sequence" in self.policy.says:
                 made = [(place, one | {"sequence": number}) for number, (place, one) in enumerate(made, 1)]
             decided += made
@@ -57,16 +60,18 @@ class _Waiting:
 
 @dataclass
 class _Walk:
-    """The way of one contact root through time."""
+    """The way of one contact root through time, under the policies that hold from some ticks on."""
 
-    policy: Policy
+    versions: Sequence[tuple[int, Policy]]
     told: Told
     triggers: Sequence[Trigger]
     waiting: list[_Waiting] = field(default_factory=list)
     out: list[tuple[Look, Candidate]] = field(default_factory=list)  # offers that were made and not withdrawn
+    policy: Policy = field(init=False)
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
+        self.policy = self.versions[0][1]
         self.ledger = Ledger(self.policy)
 
     def upto(self, end: int) -> Iterator[tuple[tuple[Any, ...], Decision]]:
@@ -82,6 +87,7 @@ class _Walk:
         ticks: list[int | None] = [one.tick for one in self.triggers]
         ticks += [one.tick for one in self.told.facts]
         ticks += [one.tick for one in self.told.notices]
+        ticks += [start for start, _ in self.versions]
         ticks += [self.policy.on_grid(one.payload.get("valid_until") or 0) for one in self.told.notices]
         ticks += [when for when, _ in self.ledger.timeouts()]
         ticks += [when for one in self.waiting for when in (one.until, one.deadline)]
@@ -89,6 +95,7 @@ class _Walk:
         yield from (one for one in ticks if one is not None and one > after)
 
     def _at(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
+        self.policy = self.ledger.policy = next(one for start, one in reversed(self.versions) if start <= tick)
         notices = sorted(
             (one for one in self.told.notices if one.tick == tick), key=lambda one: (one.order, one.signal)
         )
@@ -157,7 +164,7 @@ class _Walk:
 
     def _lapses(self, made: Look, candidate: Candidate) -> int:
         """Return the tick from which an offer that was made is no longer valid."""
-        return self.policy.on_grid(made.tick + self.policy.valid_for(candidate.offer, candidate.channel))
+        return made.policy.on_grid(made.tick + made.policy.valid_for(candidate.offer, candidate.channel))
 
     def _reached(self, made: Look, candidate: Candidate, tick: int) -> str | None:
         """Return the reason if a goal of the family of an offer that was made is told to be reached at a tick."""

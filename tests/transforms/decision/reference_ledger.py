@@ -84,21 +84,22 @@ class Ledger:
         )
 
     def timeouts(self) -> Iterator[tuple[int, Entry]]:
-        """Yield what nobody reported and when that is released."""
+        """Yield what nobody reported and when that is released, as the policy of now says."""
         within = self.policy.contacts_reported_within if self.policy.on_silence == "release" else None
         for entry in self.entries:
-            if entry.decision and not entry.reported and entry.counts:
+            if entry.decision and not entry.reported:
                 if entry.until is not None:
                     yield entry.until, entry
                 elif within:
                     yield self.policy.on_grid(entry.tick + within), entry
 
     def time_out(self, tick: int) -> bool:
-        """Release what nobody reported until now; tell whether there was any."""
-        due = [entry for when, entry in self.timeouts() if when <= tick]
-        for entry in due:
-            entry.counts = False
-        return bool(due)
+        """Release what nobody reported until now; tell whether any is released now."""
+        for entry in self.entries:
+            entry.counts = entry.counts or not entry.reported
+        for when, entry in self.timeouts():
+            entry.counts = tick < when
+        return any(when == tick for when, _ in self.timeouts())
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,17 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.transforms.decision.reference import Reference
 from tests.transforms.decision.reference_policy import HOUR, INBOUND, Fact, Notice, Policy, Trigger
-from tests.transforms.decision.strategies_features import featured_policy
+from tests.transforms.decision.strategies_features import featured_policy, later_policy
 from tests.transforms.decision.strategies_policy import policy_of
 from tests.transforms.decision.strategies_world import STARTS, TICKS, World
 
-FEATURES = ("explore", "goals", "inbound", "records")
+FEATURES = ("explore", "goals", "inbound", "records", "versions")
 """What `case_of` can add."""
 
 
@@ -24,6 +26,11 @@ class Case:
     facts: Sequence[Fact]
     notices: Sequence[Notice]
     upto: int
+    later: Sequence[tuple[int, Policy]] = ()
+
+    def decide(self) -> list[dict[str, Any]]:
+        """Return what the reference decides."""
+        return Reference(self.policy, self.later).decide(self.triggers, self.facts, self.notices, self.upto)
 
 
 def cases(shrinks: bool = False, features: frozenset[str] = frozenset()) -> st.SearchStrategy[Case]:
@@ -46,6 +53,16 @@ def case_of(chance: random.Random, features: frozenset[str] = frozenset()) -> Ca
 
 def _featured(case: Case, world: World, features: frozenset[str]) -> Case:
     policy = featured_policy(case.policy, world.chance, features)
+    later = _later(policy, world, features) if "versions" in features and world.chance.random() < 0.7 else []
     goals = world.goals(policy, case.triggers)
     pauses = world.pauses("channel", INBOUND) if policy.inbound_first else []
-    return replace(case, policy=policy, notices=[*case.notices, *goals, *pauses])
+    return replace(case, policy=policy, notices=[*case.notices, *goals, *pauses], later=later)
+
+
+def _later(policy: Policy, world: World, features: frozenset[str]) -> list[tuple[int, Policy]]:
+    """Return policies that take over; they read the same signals, and have goals of the same offers."""
+    start, found = world.start, list[tuple[int, Policy]]()
+    for _ in range(world.chance.choice((1, 1, 2))):
+        start += world.chance.randint(1, TICKS // 2) * HOUR
+        found.append((start, later_policy(policy, world.chance, features)))
+    return found

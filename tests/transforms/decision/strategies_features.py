@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 
 from tests.transforms.decision.reference_policy import HOUR, INBOUND, Hours, Policy
+from tests.transforms.decision.strategies_policy import policy_of
 
 
 def featured_policy(policy: Policy, chance: random.Random, features: frozenset[str]) -> Policy:
@@ -47,3 +48,13 @@ def _inbound(policy: Policy, chance: random.Random) -> Policy:
     quiet = {**policy.quiet, INBOUND: hours} if policy.quiet and chance.random() < 0.3 else policy.quiet
     caps = [replace(cap, channel=INBOUND) if chance.random() < 0.15 else cap for cap in policy.caps]
     return replace(policy, inbound_first=first, quiet=quiet, caps=tuple(caps), says=policy.says | {"valid_until"})
+
+
+def later_policy(policy: Policy, chance: random.Random, features: frozenset[str]) -> Policy:
+    """Return a policy that may follow another: it asks and reads the same."""
+    other = policy_of(chance)
+    goals = {offer.name: offer.goal for offer in policy.offers}
+    offers = tuple(replace(offer, goal=goals.get(offer.name)) for offer in other.offers)
+    same = replace(other, offers=offers, bases=policy.bases, listed=policy.listed, no_sales=policy.no_sales)
+    same = replace(same, segments=policy.segments)
+    return featured_policy(same, chance, features - {"goals"})

@@ -173,7 +173,7 @@ DEFERS = {"paused", "ticket", "cooldown", "caps", "quiet"}
 @given(cases())
 @settings(max_examples=60)
 def test_each_trigger_is_answered_whatever_the_order(case: Case) -> None:
-    decisions = Reference(case.policy).decide(case.triggers, case.facts, case.notices, case.upto)
+    decisions = case.decide()
     assert sum(one["n"] == 0 and one["action"] != "withdrawn" for one in decisions) == len(case.triggers)
     assert {one["decision_id"] for one in decisions} <= {one.id(n) for one in case.triggers for n in range(20)}
     assert all(one["until"] is None or one["until"] > one["tick"] for one in decisions)
@@ -187,7 +187,7 @@ def _seen(cases: int = 300, features: frozenset[str] = frozenset()) -> Counter[t
     seen: Counter[tuple[str, ...]] = Counter()
     for seed in range(cases):
         case = case_of(random.Random(seed), features)
-        decisions = Reference(case.policy).decide(case.triggers, case.facts, case.notices, case.upto)
+        decisions = case.decide()
         for one in decisions:
             seen[("action", one["action"])] += 1
             seen[("because", one["reason"] or "")] += 1
