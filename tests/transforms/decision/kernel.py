@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from schemas.contracts import contract
 from schemas.playbook_levels import GROUPS
-from schemas.records import EVERYBODY, NOTICE
+from schemas.records import ERASED, EVERYBODY, NOTICE
+from tests.transforms.decision.reference_erasure import Erasure
 from tests.transforms.decision.reference_explore import DIGITS
 from tests.transforms.decision.reference_policy import (
     ALL,
@@ -28,7 +29,8 @@ from tests.transforms.decision.strategies import Case
 from transforms.compiler import offer_definitions as plans
 from transforms.compiler.notices import Notice as NoticePlan
 from transforms.compiler.quiet import Quiet
-from transforms.decision.decide import Decided, decide
+from transforms.decision.decide import Decided
+from transforms.decision.erasure import decide_and_erase
 
 PAYLOADS = {
     "consent": ("purpose", "channel", "state", "valid_until"),
@@ -176,11 +178,19 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
         )
         batches = [*batches_of(came), facts_of(told[0]), *_notices(case.policy, told[1])]
         plan = next(plan for start, plan in reversed(plans_of) if start <= end)
-        decided = decide(plan, state, [*waiting, *batches], end)
-        state, waiting, before = decided.state, decided.waiting, end
-        rows += [_row(one, case.policy.says) for one in decided.decisions.to_pylist()]
+        erased = [_erased(one) for one in case.erasures if since < one.tick <= end]
+        for decided, _ in decide_and_erase(plan, state, [*waiting, *batches, *erased], end):
+            state, waiting = decided.state, decided.waiting
+            rows += [_row(one, case.policy.says) for one in decided.decisions.to_pylist()]
+        before = end
     assert decided is not None
     return rows, decided
+
+
+def _erased(one: Erasure) -> pa.RecordBatch:
+    kind, name = one.who
+    row = {"root_kind": kind, "root": name, "subject_kind": kind, "subject": name, "token": f"#{kind} {name}"}
+    return pa.RecordBatch.from_pylist([{**row, "source": "s", "id": f"{one.tick}", "tick": one.tick}], schema=ERASED)
 
 
 def _plans(case: Case) -> list[tuple[int, plans.OfferPlan]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.transforms.decision.reference_erasure import Erasure, forget, names, number, told_without
 from tests.transforms.decision.reference_explore import explore
 from tests.transforms.decision.reference_gates import Candidate, Gate, Look
 from tests.transforms.decision.reference_goals import own_tick, reached
@@ -22,6 +23,7 @@ class Reference:
 
     policy: Policy
     later: Sequence[tuple[int, Policy]] = ()
+    erasures: Sequence[Erasure] = ()
 
     def decide(
         self, triggers: Iterable[Trigger], facts: Iterable[Fact], notices: Iterable[Notice], upto: int
@@ -35,9 +37,11 @@ class Reference:
         for root in {trigger.root for trigger in triggers}:
             told = Told([one for one in facts if one.root == root], [one for one in notices if one.root in (root, ALL)])
             mine = [one for one in triggers if one.root == root]
-            made = sorted(_Walk(versions, told, mine).upto(upto), key=lambda one: one[0])
+            made = sorted(_Walk(root, versions, told, mine, self.erasures).upto(upto), key=lambda one: one[0])
             if "sequence" in self.policy.says:
-                made = [(place, one | {"sequence": number}) for number, (place, one) in enumerate(made, 1)]
+                resets = [one.tick for one in self.erasures if one.who == root]
+                numbers = number([place[:2] for place, _ in made], resets)
+                made = [(place, one | {"sequence": n}) for n, (place, one) in zip(numbers, made, strict=True)]
             decided += made
         return [one for _, one in sorted(decided, key=lambda one: one[0])]
 
@@ -62,9 +66,11 @@ class _Waiting:
 class _Walk:
     """The way of one contact root through time, under the policies that hold from some ticks on."""
 
+    root: Root
     versions: Sequence[tuple[int, Policy]]
     told: Told
     triggers: Sequence[Trigger]
+    erasures: Sequence[Erasure] = ()
     waiting: list[_Waiting] = field(default_factory=list)
     out: list[tuple[Look, Candidate]] = field(default_factory=list)  # offers that were made and not withdrawn
     policy: Policy = field(init=False)
@@ -78,8 +84,9 @@ class _Walk:
         """Yield each decision and its place among all."""
         tick = min(self._moments(-1), default=end + 1)
         while tick <= end:
-            for trigger, decision in self._at(tick):
-                yield (tick, trigger.kind, trigger.subject, decision["decision_id"]), decision
+            for rank, decisions in enumerate((self._erase(tick), self._at(tick))):
+                for trigger, decision in decisions:
+                    yield (tick, rank, trigger.kind, trigger.subject, decision["decision_id"]), decision
             tick = min(self._moments(tick), default=end + 1)
 
     def _moments(self, after: int) -> Iterator[int]:
@@ -87,12 +94,23 @@ class _Walk:
         ticks: list[int | None] = [one.tick for one in self.triggers]
         ticks += [one.tick for one in self.told.facts]
         ticks += [one.tick for one in self.told.notices]
-        ticks += [start for start, _ in self.versions]
+        ticks += [start for start, _ in self.versions] + [one.tick for one in self.erasures]
         ticks += [self.policy.on_grid(one.payload.get("valid_until") or 0) for one in self.told.notices]
         ticks += [when for when, _ in self.ledger.timeouts()]
         ticks += [when for one in self.waiting for when in (one.until, one.deadline)]
         ticks += [self._lapses(*made) for made in self.out if made[1].channel == INBOUND]
         yield from (one for one in ticks if one is not None and one > after)
+
+    def _erase(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
+        """Forget whom erasures of a tick name, and yield withdrawals of what is out to it, or for it."""
+        for erasure in (one for one in self.erasures if one.tick == tick):
+            for made, candidate in [one for one in self.out if names(one[0].trigger, erasure.who)]:
+                self.out.remove((made, candidate))
+                if tick < self._lapses(made, candidate) and not self._settled(made):
+                    yield made.trigger, self._withdrawn(made, candidate, tick, "erased")
+            self.waiting = [one for one in self.waiting if not names(one.trigger, erasure.who)]
+            self.told = told_without(self.told, erasure)
+            forget(self.ledger, self.root, erasure.who)
 
     def _at(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
         self.policy = self.ledger.policy = next(one for start, one in reversed(self.versions) if start <= tick)
@@ -152,15 +170,22 @@ class _Walk:
             now = Look(self.policy, self.told, made.trigger, tick, made.n)
             gates = {name: reason for name, result, reason, _ in now.gates(candidate, []) if result != "passed"}
             reason = gates.get("paused") or gates.get("consent") or self._reached(made, candidate, tick)
-            settled = any(entry.settled for entry in self.ledger.entries if entry.decision == made.id)
+            settled = self._settled(made)
             if lapsed := tick >= self._lapses(made, candidate):
                 reason = "expired" if candidate.channel == INBOUND else None
             if settled or lapsed or reason:
                 self.out.remove((made, candidate))
             if reason and not settled:
-                sent = {"offer": candidate.offer.name, "channel": candidate.channel, "value_micros": candidate.micros}
-                place = {"decision_id": made.id, "root": made.trigger.root}
-                yield made.trigger, decision_of(now, "withdrawn", reason) | sent | place
+                yield made.trigger, self._withdrawn(made, candidate, tick, reason)
+
+    def _settled(self, made: Look) -> bool:
+        return any(entry.settled for entry in self.ledger.entries if entry.decision == made.id)
+
+    def _withdrawn(self, made: Look, candidate: Candidate, tick: int, reason: str) -> Decision:
+        now = Look(self.policy, self.told, made.trigger, tick, made.n)
+        sent = {"offer": candidate.offer.name, "channel": candidate.channel, "value_micros": candidate.micros}
+        place = {"decision_id": made.id, "root": made.trigger.root}
+        return decision_of(now, "withdrawn", reason) | sent | place
 
     def _lapses(self, made: Look, candidate: Candidate) -> int:
         """Return the tick from which an offer that was made is no longer valid."""

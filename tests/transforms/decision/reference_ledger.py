@@ -24,7 +24,7 @@ class Entry:
     family: str | None
     message: str
     channel: str | None
-    decision: str | None = None
+    decision: str | None = None  # empty: it was erased
     root: Root | None = None  # of the decision
     read: Read = (None, 0)
     counts: bool = True  # it is not released
@@ -87,7 +87,7 @@ class Ledger:
         """Yield what nobody reported and when that is released, as the policy of now says."""
         within = self.policy.contacts_reported_within if self.policy.on_silence == "release" else None
         for entry in self.entries:
-            if entry.decision and not entry.reported:
+            if entry.decision is not None and not entry.reported:
                 if entry.until is not None:
                     yield entry.until, entry
                 elif within:

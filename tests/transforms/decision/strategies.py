@@ -8,12 +8,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.transforms.decision.reference import Reference
+from tests.transforms.decision.reference_erasure import Erasure
 from tests.transforms.decision.reference_policy import HOUR, INBOUND, Fact, Notice, Policy, Trigger
 from tests.transforms.decision.strategies_features import featured_policy, later_policy
 from tests.transforms.decision.strategies_policy import policy_of
 from tests.transforms.decision.strategies_world import STARTS, TICKS, World
 
-FEATURES = ("explore", "goals", "inbound", "records", "versions")
+FEATURES = ("explore", "goals", "inbound", "records", "versions", "erasures")
 """What `case_of` can add."""
 
 
@@ -27,10 +28,12 @@ class Case:
     notices: Sequence[Notice]
     upto: int
     later: Sequence[tuple[int, Policy]] = ()
+    erasures: Sequence[Erasure] = ()
 
     def decide(self) -> list[dict[str, Any]]:
         """Return what the reference decides."""
-        return Reference(self.policy, self.later).decide(self.triggers, self.facts, self.notices, self.upto)
+        reference = Reference(self.policy, self.later, self.erasures)
+        return reference.decide(self.triggers, self.facts, self.notices, self.upto)
 
 
 def cases(shrinks: bool = False, features: frozenset[str] = frozenset()) -> st.SearchStrategy[Case]:
@@ -55,8 +58,9 @@ def _featured(case: Case, world: World, features: frozenset[str]) -> Case:
     policy = featured_policy(case.policy, world.chance, features)
     later = _later(policy, world, features) if "versions" in features and world.chance.random() < 0.7 else []
     goals = world.goals(policy, case.triggers)
+    erasures = world.erasures() if "erasures" in features else []
     pauses = world.pauses("channel", INBOUND) if policy.inbound_first else []
-    return replace(case, policy=policy, notices=[*case.notices, *goals, *pauses], later=later)
+    return replace(case, policy=policy, notices=[*case.notices, *goals, *pauses], later=later, erasures=erasures)
 
 
 def _later(policy: Policy, world: World, features: frozenset[str]) -> list[tuple[int, Policy]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from schemas.records import MOVED
+from tests.transforms.decision.reference_erasure import Erasure
 from tests.transforms.decision.reference_policy import (
     ALL,
     DAY,
@@ -212,6 +213,11 @@ class World:
             said = {"action": self.chance.choice(("pause", "resume")), "scope": scope, "target": target}
             found += self._tell(self.chance.choice("pqhf"), "control", self._time(), said)
         return found
+
+    def erasures(self) -> list[Erasure]:
+        """Return that some are erased; they may be there again afterwards."""
+        whom = self.chance.sample("pqhf", self.chance.choice((0, 1, 1, 1, 2)))
+        return [Erasure(self._tick(), (PLACES[who][0], who)) for who in whom]
 
     def _at_home(self, notice: Notice) -> Notice:
         """Return a notice of the company to the household of its member."""

@@ -235,6 +235,7 @@ def test_random_cases_reach_everything() -> None:
                 ("quiet", "deferred", "quiet"),
             ],
         ),
+        ("versions erasures", [("withdrawn", "erased"), ("deferred", "same_tick"), ("holdout", "")]),
     ],
 )
 def test_random_cases_reach_what_features_bring(features: str, wanted: list[tuple[str, ...]]) -> None:
