@@ -1,6 +1,7 @@
 """Candidates of one trigger and its gates at one tick, by hand."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -168,7 +169,7 @@ class Look:
 
     def _reached(self, channel: str) -> bool:
         channels = self.profile("channels")
-        return channel == INBOUND or channels is None or channel in channels.split()
+        return channel == INBOUND or channels is None or channel in re.split(r"[\s,;]+", channels)
 
     def _consents(self, candidate: Candidate) -> bool:
         basis = self.policy.bases.get(candidate.offer.message, "contract")
