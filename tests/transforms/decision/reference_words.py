@@ -1,6 +1,6 @@
 """Short words for tests of the reference: hours, notices and answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,17 +43,22 @@ def fact(hour: int, member: bool = True, segment: str = "subscriber.g") -> Fact:
     return Fact(S, segment, "s", member, MONDAY + hour * HOUR)
 
 
-def decide(policy: Policy, triggers: Iterable[Trigger], told: Iterable[Fact | Notice] = ()) -> list[dict[str, Any]]:
+Told = Iterable[Fact | Notice]
+Later = Sequence[tuple[int, Policy]]
+
+
+def decide(policy: Policy, triggers: Iterable[Trigger], told: Told = (), later: Later = ()) -> list[dict[str, Any]]:
+    told = list(told)
     facts = [one for one in told if isinstance(one, Fact)]
     notices = [one for one in told if isinstance(one, Notice)]
-    return Reference(policy).decide(triggers, facts, notices, MONDAY + 60 * DAY)
+    return Reference(policy, later).decide(triggers, facts, notices, MONDAY + 60 * DAY)
 
 
 def hour_of(tick: int | None) -> int | None:
     return None if tick is None else (tick - MONDAY) // HOUR
 
 
-def answers(policy: Policy, triggers: Iterable[Trigger], told: Iterable[Fact | Notice] = ()) -> list[tuple[Any, ...]]:
+def answers(policy: Policy, triggers: Iterable[Trigger], told: Told = (), later: Later = ()) -> list[tuple[Any, ...]]:
     """Return of each decision the hour, what is done, why and until which hour."""
     return [
         (
@@ -62,7 +67,7 @@ def answers(policy: Policy, triggers: Iterable[Trigger], told: Iterable[Fact | N
             one["reason"],
             hour_of(one["until"]),
         )
-        for one in decide(policy, triggers, told)
+        for one in decide(policy, triggers, told, later)
     ]
 
 
@@ -100,6 +105,10 @@ def contact(hour: int, decision: str | None, state: str, root: Root = S, **given
 
 def outcome(hour: int, decision: str | None, result: str) -> Notice:
     return say("outcome", hour, decision_id=decision, result=result, offer=None, channel=None)
+
+
+def goal(hour: int, offer: str = "a", subject: Root = S, root: Root | None = None, **given: Any) -> Notice:
+    return say("goal", hour, root or subject, subject, offer=offer, **given)
 
 
 PAUSES = Policy((A,), listed=EVERY)
