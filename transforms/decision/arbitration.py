@@ -9,9 +9,8 @@ import polars as pl
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
 from transforms.arrays.in_time import FOREVER
-from transforms.compiler.offer_definitions import FIRST_LIMIT, UNKNOWN_ZONE, OfferPlan
+from transforms.compiler.offer_definitions import FIRST_LIMIT, GATES, UNKNOWN_ZONE, OfferPlan
 from transforms.decision.gates import GateResults
-from transforms.decision.ledger import NEVER
 from transforms.decision.limits import Checks, lay_out_checks, opens_of
 from transforms.decision.zones import Zones
 
@@ -52,7 +51,8 @@ def arbitrate(
         plan: The offers and limits.
         triggers: Columns root (a number) and `COUNTED` as `number_roots` gives them, tick (milliseconds), decision_id,
             alone (whether its group is too large: no limit of a group blocks it).
-        reservations: Columns `COUNTED`, those of `Contact`, tick, rejected: what limits can see of these roots.
+        reservations: Columns `COUNTED`, those of `Contact`, tick, rejected, by, since: what limits can see of
+            these roots.
         candidates: What `rank_candidates` gives for the triggers.
         gates: What the candidates met at the gates that do not count; those that do are added.
         zones: Where the recipients are.
@@ -62,15 +62,14 @@ def arbitrate(
     rows = spread((np.cumsum(sizes) - sizes)[turns], sizes[turns])  # of the candidates, in the order of their turns
     open_: Bools = np.all(gates.reasons < 0, axis=1)[rows]
     checks = lay_out_checks(plan, triggers, candidates[rows], reservations, zones)
-    arbiter = _Arbiter(sizes[turns], open_, checks)
+    arbiter = _Arbiter(sizes[turns], open_, checks, len(reservations))
     for bounds in rounds:
         arbiter.decide(bounds)
     chosen, outranked = np.full(len(turns), -1), np.zeros(len(turns), np.bool_)
     sent = arbiter.chosen >= 0
     chosen[turns[sent]] = rows[arbiter.chosen[sent]]
     outranked[turns] = arbiter.could & ~sent
-    asked = triggers["tick"].to_frame().with_row_index("row")[candidates["trigger"].to_numpy()]
-    _enter_limits(plan, gates, rows, asked, arbiter, zones)
+    _enter_limits(plan, gates, rows, triggers[turns], reservations, arbiter, Zones(zones.names, zones.of_row[turns]))
     return Verdicts(chosen, outranked, gates)
 
 
@@ -114,57 +113,98 @@ def _place(texts: pl.Series) -> Ints:
 
 
 def _enter_limits(
-    plan: OfferPlan, gates: GateResults, rows: Ints, asked: pl.DataFrame, arbiter: "_Arbiter", zones: Zones
+    plan: OfferPlan,
+    gates: GateResults,
+    rows: Ints,
+    triggers: pl.DataFrame,
+    reservations: pl.DataFrame,
+    arbiter: "_Arbiter",
+    zones: Zones,
 ) -> None:
-    """Enter which limit blocks each candidate at the gates that count: of several the first; and when all open."""
-    checks, blocked = arbiter.checks, np.flatnonzero(arbiter.blocked)[::-1]  # the last to be written is the first limit
-    limit, row = checks.limit[blocked], rows[checks.candidate[blocked]]
+    """Enter which limit blocks each candidate at the gates that count, of several the first; and when all open.
+
+    Args:
+        plan: The limits; those of a gate lie side by side.
+        gates: To enter it there.
+        rows: Of each candidate, in the order of the turns, its row there.
+        triggers: In the order of their turns.
+        reservations: As `arbitrate` was given them.
+        arbiter: When all is decided.
+        zones: Of the triggers, in that order.
+    """
+    checks, blocked = arbiter.checks, np.flatnonzero(arbiter.blocked)
+    if not len(blocked):
+        return
+    limit, candidate, marks = checks.limit[blocked], checks.candidate[blocked], arbiter.marks(blocked)
+    turn = arbiter.turn[candidate]
     gate = np.array([limit.gate for limit in plan.limits], np.int64)[limit]
     opens = np.full(len(blocked), FOREVER)
     if plan.waits:
-        opens = opens_of(
-            plan, limit, arbiter.marks[blocked], asked["tick"].to_numpy()[row], zones, checks.zone[blocked]
-        )
-    np.maximum.at(gates.opens, (row, gate), opens)
-    calendar = np.array([one.by_calendar for one in plan.limits], np.bool_)[limit]
-    unknown = calendar & (zones.of_row[asked["row"].to_numpy()[row]] < 0)
-    reasons = np.where(unknown, UNKNOWN_ZONE, FIRST_LIMIT + limit)
-    gates.reasons[row, gate] = reasons
+        opens = opens_of(plan, limit, marks, triggers["tick"].to_numpy()[turn], zones, checks.zone[blocked])
+    first = np.flatnonzero(changes(candidate * len(GATES) + gate))
+    row, shut, why = rows[candidate[first]], gate[first], limit[first]
+    calendar = np.array([one.by_calendar for one in plan.limits], np.bool_)[why]
+    reasons = np.where(calendar & (zones.of_row[turn[first]] < 0), UNKNOWN_ZONE, FIRST_LIMIT + why)
+    gates.shut(shut, row, reasons, np.maximum(gates.opens[row, shut], np.maximum.reduceat(opens, first)))
+    there = first[checks.nth[blocked[first]] > 0]
+    each = _contacts(triggers, reservations)
+    whose = each[arbiter.whose(blocked[there], each)]
+    gates.note(gate[there], rows[candidate[there]], whose["by"], whose["since"].to_numpy())
+
+
+def _contacts(triggers: pl.DataFrame, reservations: pl.DataFrame) -> pl.DataFrame:
+    """Return tick, by and since of all that a ledger may count: what is reserved, then what triggers may reserve."""
+    made = triggers.select("tick", by="decision_id", since="tick")
+    return pl.concat([reservations.select(made.columns), made])
 
 
 class _Arbiter:
     """Decides turns; triggers, candidates and checks are laid out in the order of the turns."""
 
-    def __init__(self, sizes: Ints, open_: Bools, checks: Checks) -> None:
+    def __init__(self, sizes: Ints, open_: Bools, checks: Checks, reserved: int) -> None:
         self.chosen = np.full(len(sizes), -1)
         self.could = np.zeros(len(sizes), np.bool_)
         self.blocked = np.zeros(len(checks.cell), np.bool_)
-        self.marks = np.full(len(checks.cell), NEVER)  # what blocks
         self.checks = checks
+        self._places = np.zeros(len(checks.cell), np.int64)  # of the marks that were looked at
+        self._reserved = reserved  # the turns are numbered from there on
         self._open = open_  # past the gates that do not count
-        self._turn = np.repeat(np.arange(len(sizes)), sizes)
+        self.turn = np.repeat(np.arange(len(sizes)), sizes)
         self._candidates = np.append(0, np.cumsum(sizes))
         self._bounds = np.searchsorted(checks.candidate, np.arange(len(open_) + 1))
 
     def decide(self, bounds: Sequence[int]) -> None:
         """Decide one tick of many roots, given the bounds of its first triggers, its second, and so on."""
         if len(bounds) > 2:
-            self.could[self._turn[self._passing(bounds[0], bounds[-1])]] = True
+            self.could[self.turn[self._passing(bounds[0], bounds[-1])]] = True
         for start, stop in pairwise(bounds):
             passing = self._passing(start, stop)
-            sent = passing[changes(self._turn[passing])]
-            self.chosen[self._turn[sent]] = sent
+            sent = passing[changes(self.turn[passing])]
+            self.chosen[self.turn[sent]] = sent
             counts = spread(self._bounds[sent], self._bounds[sent + 1] - self._bounds[sent])
             counts = counts[self.checks.adds[counts]]
-            self.checks.ledger.reserve(self.checks.cell[counts], self.checks.mark[counts])
+            whose = self._reserved + self.turn[self.checks.candidate[counts]]
+            self.checks.ledger.reserve(self.checks.cell[counts], self.checks.mark[counts], whose)
+
+    def marks(self, rows: Ints) -> Ints:
+        """Return the marks that some checks looked at."""
+        checks = self.checks
+        return checks.ledger.marks(checks.cell[rows], checks.nth[rows], self._places[rows])
+
+    def whose(self, rows: Ints, each: pl.DataFrame) -> Ints:
+        """Return the number of the contact that has to go before some blocked checks let pass, see `Ledger.whose`."""
+        checks = self.checks
+        return checks.ledger.whose(checks.cell[rows], checks.nth[rows], self._places[rows], each)
 
     def _passing(self, start: int, stop: int) -> Ints:
         """Return the candidates of the turns from `start` to `stop` that pass every gate now; note what blocks."""
         first, last = self._candidates[start], self._candidates[stop]
         these = slice(self._bounds[first], self._bounds[last])
         checks = self.checks
-        self.marks[these] = checks.ledger.latest(checks.cell[these], checks.nth[these])
-        self.blocked[these] = (self.marks[these] > checks.floor[these]) & checks.looks[these]
+        cells, nth = checks.cell[these], checks.nth[these]
+        self._places[these] = places = checks.ledger.places(cells, nth)
+        marks = checks.ledger.marks(cells, nth, places)
+        self.blocked[these] = (marks > checks.floor[these]) & checks.looks[these]
         passes = self._open[first:last].copy()
         passes[checks.candidate[these][self.blocked[these]] - first] = False
         return first + np.flatnonzero(passes)

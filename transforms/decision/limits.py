@@ -73,9 +73,9 @@ def lay_out_checks(
     unknown = calendar & (theirs < 0)
     nth[unknown], floor[unknown] = 0, NEVER  # whatever the ledger holds
     floor[of_groups & triggers["alone"].to_numpy()[trigger]] = FOREVER  # no mark is greater
-    held, marks = _marks(plan, reservations, zones, size)
+    held, marks, whose_marks = _marks(plan, reservations, zones, size)
     cell, held, cells = _dense(plan, (limit * size + whose) * len(zones.names) + zone, held, size * len(zones.names))
-    ledger = Ledger(held, marks, cell[~rejected], cells)
+    ledger = Ledger(held, marks, whose_marks, cell[~rejected], cells)
     looks = ~calendar | (zone == np.maximum(theirs, 0))
     return Checks(candidate, limit, cell, nth, mark, floor, looks, ~rejected, zone, ledger)
 
@@ -127,8 +127,8 @@ def _zoned(plan: OfferPlan, limits: Ints, zones: int) -> tuple[Ints, Ints]:
     return np.repeat(np.arange(len(limits)), sizes), spread(np.zeros(len(limits), np.int64), sizes)
 
 
-def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int) -> tuple[Ints, Ints]:
-    """Return cell and mark of all that reservations count towards; each limit and zone has `size` cells."""
+def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int) -> tuple[Ints, Ints, Ints]:
+    """Return cell, mark and row of all that reservations count towards; each limit and zone has `size` cells."""
     names = [reservations[name].to_arrow() for name in Contact._fields]
     which = numbered(*names)
     firsts = np.unique(which, return_index=True)[1]
@@ -142,7 +142,7 @@ def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int)
     row, limit, whose = (each[here] for each in (row, limit, whose))
     ticks = reservations["tick"].to_numpy()[row]
     marks, _ = marks_and_floors(plan.limits, limit, ticks, zones.names, zone)
-    return (limit * size + whose) * len(zones.names) + zone, marks
+    return (limit * size + whose) * len(zones.names) + zone, marks, row
 
 
 def _whose(plan: OfferPlan, whom: pl.DataFrame, rows: Ints, limits: Ints) -> Ints:

@@ -1,7 +1,8 @@
 """What a decision record always says."""
 
 from tests.transforms.decision.small_policies import Offer, Policy, plan_of
-from transforms.decision.records import CANDIDATE, GATE, decision_schema
+from transforms.decision.recorded_candidates import CANDIDATE, GATE
+from transforms.decision.records import decision_schema
 
 
 def test_what_is_always_there() -> None:
