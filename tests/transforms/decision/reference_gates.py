@@ -7,11 +7,14 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from schemas.records import TOO_LARGE
-from tests.transforms.decision.reference_ledger import Entry, Limit
+from tests.transforms.decision.reference_goals import People, own_tick, reached
+from tests.transforms.decision.reference_ledger import Entry, Limit, Read
 from tests.transforms.decision.reference_policy import (
+    INBOUND,
     PLAYBOOK,
     WEEKDAYS,
     Hours,
+    Notice,
     Offer,
     Policy,
     Root,
@@ -48,6 +51,7 @@ class Look:
     trigger: Trigger
     tick: int
     n: int
+    pushes: bool = False  # own channels had their time
 
     @property
     def id(self) -> str:
@@ -72,18 +76,28 @@ class Look:
         """Whom the trigger is about."""
         return (self.trigger.kind, self.trigger.subject)
 
+    @property
+    def people(self) -> People:
+        """Whose goals count."""
+        return People(self.subject, self.trigger.recipient, self.root)
+
     @cached_property
     def candidates(self) -> list[Candidate]:
         """The candidates, the best first."""
         found = []
         for offer in self.policy.offers if self.recipient else ():
-            for place, channel in enumerate(offer.send if self.trigger.trigger in offer.triggers else ()):
+            for place, channel in enumerate(self._channels(offer)):
                 micros = self._micros(offer)
                 ineligible = self._ineligible(offer, micros)
                 worth = (micros is None, -(micros or 0))
                 rank = (ineligible is not None, offer.priority, *worth, fnv(self.id + offer.name), place)
                 found.append((rank, Candidate(offer, channel, micros, ineligible)))
         return [candidate for _, candidate in sorted(found, key=lambda one: one[0])]
+
+    def _channels(self, offer: Offer) -> tuple[str, ...]:
+        if self.trigger.trigger not in offer.triggers:
+            return ()
+        return offer.send if self.pushes else self.policy.channels(offer)
 
     @property
     def turn(self) -> tuple[int | str, ...]:
@@ -107,6 +121,19 @@ class Look:
         }
         return [(gate, *results[gate]()) for gate in self.policy.gates]
 
+    def read(self, gate: str, reason: str | None, candidate: Candidate, ledger: Sequence[Entry]) -> Read | None:
+        """Return what shuts a gate for a reason; None where there is no such thing, or it is not shut."""
+        if reason is None:
+            return None
+        limits = {"cooldown": self._cooldowns, "caps": self._caps}
+        if gate in limits:
+            return next(limit for limit in limits[gate](candidate, ledger) if limit.full(self.tick)).read(self.tick)
+        consent, goals = self._consent(candidate), self._ahead(candidate.offer) if reason == "goal_reached" else []
+        rows = {"paused": self._pauses(candidate), "ticket": self._troubles, "eligibility": goals}
+        rows["consent"] = [consent] if consent else []
+        first = min(rows.get(gate, []), key=lambda row: row.order, default=None)
+        return (first.id, first.time) if first else None
+
     def deadline(self, offer: Offer, gate: str = "quiet") -> int:
         """Return how long a trigger waits for an offer at a gate."""
         return self.trigger.own + (offer.wait or (offer.valid_for if gate == "quiet" else 0))
@@ -119,42 +146,55 @@ class Look:
         return ("deferred" if waits else "blocked", reason, None)
 
     def _paused(self, candidate: Candidate) -> Result:
+        return self._open_ended(candidate, "paused") if self._pauses(candidate) else PASSED
+
+    def _pauses(self, candidate: Candidate) -> list[Notice]:
         offer = candidate.offer
         fits = {"offer": offer.name, "family": offer.family, "channel": candidate.channel}
-        for row in self.told.rows("control", (self.recipient, self.subject), self.tick):
-            scope, target = row.payload["scope"], row.payload.get("target")
-            if row.payload["action"] == "pause" and (scope == "everything" or fits.get(scope, object()) == target):
-                return self._open_ended(candidate, "paused")
-        return PASSED
+        return [
+            row
+            for row in self.told.rows("control", (self.recipient, self.subject), self.tick)
+            if row.payload["action"] == "pause"
+            and (
+                row.payload["scope"] == "everything"
+                or fits.get(row.payload["scope"], object()) == row.payload.get("target")
+            )
+        ]
 
-    def _profile(self, name: str) -> str | None:
+    def profile(self, name: str) -> str | None:
+        """Return what is known of the recipient."""
         rows = self.told.rows("profile", (self.recipient,), self.tick)
         return rows[0].payload.get(name) if rows else None
 
     def _reached(self, channel: str) -> bool:
-        channels = self._profile("channels")
-        return channels is None or channel in channels.split()
+        channels = self.profile("channels")
+        return channel == INBOUND or channels is None or channel in channels.split()
 
     def _consents(self, candidate: Candidate) -> bool:
-        message = candidate.offer.message
-        basis = self.policy.bases.get(message, "contract")
-        rows = [
-            row
-            for row in self.told.rows("consent", (self.recipient,), self.tick)
-            if row.payload["purpose"] == message and row.payload.get("channel") in (None, candidate.channel)
-        ]
-        latest = max(rows, key=lambda row: row.order, default=None)
+        basis = self.policy.bases.get(candidate.offer.message, "contract")
+        latest = self._consent(candidate)
         until = latest.payload.get("valid_until") if latest else None
         state = latest.payload["state"] if latest and (until is None or self.tick < until) else None
         return {"contract": True, "opt_in": state == "granted", "opt_out": state != "withdrawn"}[basis]
 
+    def _consent(self, candidate: Candidate) -> Notice | None:
+        rows = [
+            row
+            for row in self.told.rows("consent", (self.recipient,), self.tick)
+            if row.payload["purpose"] == candidate.offer.message
+            and row.payload.get("channel") in (None, candidate.channel)
+        ]
+        return max(rows, key=lambda row: row.order, default=None)
+
     def _ticket(self, candidate: Candidate) -> Result:
-        for row in self.told.rows("ticket", (self.recipient, self.subject), self.tick):
-            severity, worst = row.payload.get("severity"), self.policy.no_sales
-            troubled = row.payload["state"] == "open" and severity is not None and severity <= (worst or 0)
-            if troubled and candidate.offer.message == "marketing":
-                return self._open_ended(candidate, "open_ticket")
-        return PASSED
+        stops = candidate.offer.message == "marketing" and self._troubles
+        return self._open_ended(candidate, "open_ticket") if stops else PASSED
+
+    @property
+    def _troubles(self) -> list[Notice]:
+        rows, worst = self.told.rows("ticket", (self.recipient, self.subject), self.tick), self.policy.no_sales or 0
+        severities = [(row, row.payload.get("severity")) for row in rows if row.payload["state"] == "open"]
+        return [row for row, severity in severities if severity is not None and severity <= worst]
 
     @property
     def _stale(self) -> bool:
@@ -169,6 +209,8 @@ class Look:
         return round(micros) if math.isfinite(micros) and abs(micros) < 2**63 else None
 
     def _ineligible(self, offer: Offer, micros: int | None) -> str | None:
+        if self._ahead(offer):
+            return "goal_reached"
         if not self._eligible(offer):
             return "not_eligible"
         if micros is None:
@@ -176,6 +218,13 @@ class Look:
         if micros < 0 and not offer.at_a_loss:
             return "below_zero"
         return None if offer.share is None or self._drawn(offer.name, *offer.share) else "not_in_share"
+
+    def _ahead(self, offer: Offer) -> list[Notice]:
+        """Return the goals of an offer that were reached since the trigger."""
+        return [one for one in self._goals(offer, self.people) if own_tick(self.policy, one) > self.trigger.own]
+
+    def _goals(self, offer: Offer, people: People) -> list[Notice]:
+        return reached(self.told, offer.name, people, self.tick) if offer.goal else []
 
     def _eligible(self, offer: Offer) -> bool:
         if offer.least_x is not None and (self.trigger.x is None or self.trigger.x < offer.least_x):
@@ -193,7 +242,7 @@ class Look:
 
     @property
     def _zone(self) -> ZoneInfo | None:
-        zone = self._profile("zone")
+        zone = self.profile("zone")
         return zone_of(self.policy.time_zone if zone is None else zone)
 
     def _cooldowns(self, candidate: Candidate, ledger: Sequence[Entry]) -> Iterator[Limit]:
@@ -201,6 +250,11 @@ class Look:
         own = [one for one in ledger if one.counts and one.subject == self.subject]
         same = [one for one in own if one.offer == offer.name]
         akin = [one for one in own if one.family == offer.family]
+        if offer.goal:
+            done = [(one, notice) for one in ledger for notice in self._fruit(one, offer)]
+            lately = [notice for one, notice in done if one.tick + offer.goal > self.tick]
+            first = min(lately, key=lambda one: one.order, default=None)
+            yield Limit("goal_reached", 1, offer.goal, [one for one, _ in done], None, first)
         after, after_rejection = self.policy.cooldowns.get(offer.family, (0, 0))
         for reason, period, entries in (
             ("cooldown", offer.cooldown, same),
@@ -208,14 +262,21 @@ class Look:
             ("cooldown_after_rejection", offer.cooldown_after_rejection, [one for one in same if one.rejected]),
             ("cooldown_family_after_rejection", after_rejection, [one for one in akin if one.rejected]),
         ):
-            yield Limit(reason, 1, period, [one.tick for one in entries], None)
+            yield Limit(reason, 1, period, entries, None)
+
+    def _fruit(self, entry: Entry, offer: Offer) -> list[Notice]:
+        """Return the goals of an offer that were reached in time after it was made for the subject before."""
+        if entry.people is None or (entry.subject, entry.offer) != (self.subject, offer.name):
+            return []
+        last, goals = entry.tick + (offer.goal or 0), self._goals(offer, entry.people)
+        return [one for one in goals if entry.tick < own_tick(self.policy, one) <= last]
 
     def _caps(self, candidate: Candidate, ledger: Sequence[Entry]) -> Iterator[Limit]:
         offer, group = candidate.offer, self.root[0]
         for n, cap in enumerate(self.policy.caps):
             if cap.per in ("subscriber", group) and cap.about(offer.family, candidate.channel, offer.message):
-                ticks = [
-                    one.tick
+                counted = [
+                    one
                     for one in ledger
                     if one.counts
                     and cap.about(one.family, one.channel, one.message)
@@ -223,9 +284,9 @@ class Look:
                 ]
                 zone = self._zone if isinstance(cap.period, str) else None
                 reason = "unknown_zone" if isinstance(cap.period, str) and zone is None else f"cap_{n}"
-                yield Limit(reason, cap.max, cap.period, ticks, zone)
+                yield Limit(reason, cap.max, cap.period, counted, zone)
         if group != "subscriber":
-            made = [one.tick for one in ledger if one.counts and one.offer == offer.name]
+            made = [one for one in ledger if one.counts and one.offer == offer.name]
             yield Limit("same_tick", 1, self.policy.tick, made, None)
 
     def _limit(self, candidate: Candidate, limits: list[Limit]) -> Result:
@@ -238,6 +299,8 @@ class Look:
         return ("blocked", full[0].reason, None) if None in opens else ("deferred", full[0].reason, until)
 
     def _quiet(self, candidate: Candidate) -> Result:
+        if candidate.channel == INBOUND and INBOUND not in self.policy.quiet:
+            return PASSED
         zone = self._zone
         if zone is None:
             return ("blocked", "unknown_zone", None)

@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from tests.transforms.decision.reference_goals import People
 from tests.transforms.decision.reference_policy import Notice, Policy, Root, local
 
+Read = tuple[str | None, int]
+"""Of what shuts a gate the id, None: erased; and the time of a signal, or the tick of a decision."""
 SETTLED = ("rejected", "declined", "complained", "failed", "accepted", "fulfilled", "expired")
 REJECTIONS = ("rejected", "declined", "complained")
 
@@ -22,10 +25,19 @@ class Entry:
     message: str
     channel: str | None
     decision: str | None = None
+    root: Root | None = None  # of the decision
+    read: Read = (None, 0)
     counts: bool = True  # it is not released
+    until: int | None = None  # of one by own channels: it is released then
     reported: bool = False
+    came: bool = False  # something but a failure was reported
     rejected: bool = False
     settled: bool = False  # there is nothing left to withdraw
+
+    @property
+    def people(self) -> People | None:
+        """Whose goals count for it; None where it is nothing that was decided."""
+        return None if self.root is None else People(self.subject, self.recipient, self.root)
 
 
 @dataclass
@@ -43,6 +55,7 @@ class Ledger:
         ours = [one for one in self.entries if one.decision and one.decision == said.get("decision_id")]
         for entry in ours:
             entry.reported = True
+            entry.came = entry.came or word != "failed"
             entry.counts = word != "failed"
             entry.settled = entry.settled or word in SETTLED
             entry.rejected = entry.rejected or (notice.signal == "outcome" and word in REJECTIONS)
@@ -66,21 +79,19 @@ class Ledger:
                 family=said.get("family"),
                 message=said.get("message") or "marketing",
                 channel=said.get("channel"),
+                read=(notice.id, notice.time),
             )
         )
 
     def timeouts(self) -> Iterator[tuple[int, Entry]]:
         """Yield what nobody reported and when that is released."""
-        within = self.policy.contacts_reported_within
+        within = self.policy.contacts_reported_within if self.policy.on_silence == "release" else None
         for entry in self.entries:
-            if (
-                within
-                and self.policy.on_silence == "release"
-                and entry.decision
-                and not entry.reported
-                and entry.counts
-            ):
-                yield self.policy.on_grid(entry.tick + within), entry
+            if entry.decision and not entry.reported and entry.counts:
+                if entry.until is not None:
+                    yield entry.until, entry
+                elif within:
+                    yield self.policy.on_grid(entry.tick + within), entry
 
     def time_out(self, tick: int) -> bool:
         """Release what nobody reported until now; tell whether there was any."""
@@ -92,13 +103,23 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `max` in a period, of what came at some ticks; `zone` is the recipient's, None: unknown."""
+    """At most `max` in a period, of some contacts; `zone` is the recipient's, None: unknown."""
 
     reason: str
     max: int
     period: int | str
-    ticks: Sequence[int]
+    counted: Sequence[Entry]
     zone: ZoneInfo | None
+    because: Notice | None = None
+
+    def read(self, tick: int) -> Read | None:
+        """Return what has to go before something may come: of what counts the `max`-th latest."""
+        if self.because:
+            return self.because.id, self.because.time
+        if self.unknown or not self.max:
+            return None
+        inside = [one for one in self.counted if self._counts(one.tick, tick)]
+        return sorted(inside, key=lambda one: (one.tick, one.read[0] or ""))[-self.max].read
 
     @property
     def unknown(self) -> bool:
@@ -107,14 +128,14 @@ class Limit:
 
     def full(self, tick: int) -> bool:
         """Tell whether nothing may come at a tick."""
-        return self.unknown or sum(self._counts(one, tick) for one in self.ticks) >= self.max
+        return self.unknown or sum(self._counts(one.tick, tick) for one in self.counted) >= self.max
 
     def opens(self, tick: int, last: int, step: int) -> int | None:
         """Return the first tick after this, up to the last, at which something may come."""
         if self.unknown:
             return None
         if isinstance(self.period, int):  # it changes only where something leaves it
-            after = sorted(-(-(one + self.period) // step) * step for one in self.ticks)
+            after = sorted(-(-(one + self.period) // step) * step for one in (each.tick for each in self.counted))
             return next((one for one in after if tick < one <= last and not self.full(one)), None)
         later = range(tick + step, last + 1, step)
         return next((one for one in later if self._number(one) > self._number(tick) and not self.full(one)), None)
