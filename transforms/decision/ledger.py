@@ -23,7 +23,7 @@ class Ledger:
 
         Args:
             cells: The cell of each mark.
-            marks: The marks, in any order.
+            marks: The marks, those of a cell that are equal by tick.
             whose: The number of each.
             room: The cells to which marks may be added, once for each that may come.
             size: How many cells there are.

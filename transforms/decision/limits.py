@@ -128,7 +128,7 @@ def _zoned(plan: OfferPlan, limits: Ints, zones: int) -> tuple[Ints, Ints]:
 
 
 def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int) -> tuple[Ints, Ints, Ints]:
-    """Return cell, mark and row of all that reservations count towards; each limit and zone has `size` cells."""
+    """Return cell, mark and row of all that reservations count towards, by tick; a limit has `size` cells a zone."""
     names = [reservations[name].to_arrow() for name in Contact._fields]
     which = numbered(*names)
     firsts = np.unique(which, return_index=True)[1]
@@ -138,7 +138,8 @@ def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int)
     rejected = np.array([limit.rejected for limit in plan.limits], np.bool_)
     here = np.flatnonzero((whose >= 0) & (~rejected[limit] | reservations["rejected"].to_numpy()[row]))
     rows, zone = _zoned(plan, limit[here], len(zones.names))
-    here = here[rows]
+    by_tick = np.argsort(reservations["tick"].to_numpy()[row[here[rows]]], kind="stable")
+    here, zone = here[rows][by_tick], zone[by_tick]
     row, limit, whose = (each[here] for each in (row, limit, whose))
     ticks = reservations["tick"].to_numpy()[row]
     marks, _ = marks_and_floors(plan.limits, limit, ticks, zones.names, zone)
