@@ -100,7 +100,7 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
         sequences=tabled(framed(numbers).with_row_index("row").filter(~_among(counters)), SEQUENCE),
     )
     counted = {"reservations": own, "names": named["decision_id"], "memberships": gone}
-    counted |= {"deferred": no_more, "notices": told, "sequences": counters}
+    counted |= {"deferred": no_more, "notices": told, "numbers": counters}
     return memories.dump(plan, after), _removed(requests, counted), withdrawn
 
 

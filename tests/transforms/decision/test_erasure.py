@@ -62,7 +62,7 @@ def test_the_ledger_of_who_is_erased_goes(ends: tuple[int, ...]) -> None:
     facts_at_home = facts_of([Fact(HOME, "subscriber.g", "anna", True, HOUR), Fact(HOME, "sme.g", "anna", True, HOUR)])
     actions, removed, state = played([*triggers, facts, facts_at_home, erasure("subscriber", "anna", 3)], *ends)
     assert actions == {(1, "anna"): "offer", (2, "anna"): "no_offer", (6, "anna"): "offer"}
-    assert removed == {"None": 0, "reservations": 1, "memberships": 2, "sequences": 1}
+    assert removed == {"None": 0, "reservations": 1, "memberships": 2, "numbers": 1}
     assert ledger_state.load(state).memberships["segment"].to_pylist() == ["sme.g"]
 
 
