@@ -116,7 +116,7 @@ RECEIPT = pa.schema(
         pa.field("tick", INSTANT, nullable=False),  # from which on nothing of it is left
         # how many rows of what: features, ids, memberships, moments, sequences, fading, identity, notices (what a
         # new contact root would be told), waiting (signals of later ticks), reservations, names (in reservations that
-        # still count for others)
+        # still count for others), numbers (of the last record of a contact root)
         pa.field("removed", pa.list_(pa.struct([("table", pa.string()), ("rows", pa.int64())])), nullable=False),
         pa.field("outputs", pa.list_(pa.string()), nullable=False),  # of the stage, written before, in which it may be
     ]

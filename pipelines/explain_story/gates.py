@@ -71,6 +71,8 @@ class Known:
         yield why(gate["reason"]) if limit is None or cap_of(gate["reason"]) is None else limit_words(limit)
         if limit is not None:
             yield from self._counted(gate, limit)
+        elif gate.get("read"):
+            yield self._shut_by(gate, candidate)
         yield from self._read(gate, candidate)
         if gate["result"] == "deferred":
             yield f"waits until {moment(gate['until'])}" if gate["until"] else "waits until something opens it"
@@ -91,7 +93,10 @@ class Known:
         if not limit.max:
             return
         counted = [row for row in self.sent if self._counts(limit, row)]
-        if counted:
+        read = gate.get("read")
+        if read:
+            yield f"filled by {self._filled_by(read)}"
+        if counted and (len(counted) > 1 or not read):
             names = [_contact(row, self.decision) for row in counted[-_MOST:]]
             more = f"{len(counted) - _MOST:,} more and " if len(counted) > _MOST else ""
             yield f"sent before: {more}{', '.join(names)}"
@@ -100,8 +105,39 @@ class Known:
         if limit.per == SUBJECT and limit.period and counted and gate["result"] == "blocked":
             over = instant_of(counted[-1]["tick"]) + timedelta(milliseconds=_length(limit))
             yield f"so not before {moment(plain(over))}"
-        if len(counted) < limit.max:
+        if len(counted) < limit.max and not read:
             yield _UNLISTED
+
+    def _filled_by(self, read: Row) -> str:
+        """Return which contact a limit waits for, with its id."""
+        ours = next((row for row in self.sent if row["decision_id"] == read["by"]), None)
+        if ours:
+            return f"{_contact(ours, self.decision)} (decision {read['by']})"
+        by = f" (id {read['by']})" if read["by"] else ", of somebody who was erased"
+        return f"a contact of {moment(read['since'])}{by}"
+
+    def _shut_by(self, gate: Row, candidate: Row) -> str:
+        """Return what shuts a gate: what it says, since when, and its id."""
+        if gate["gate"] in ("cooldown", "caps"):
+            return f"filled by {self._filled_by(gate['read'])}"
+        since, by = moment(gate["read"]["since"]), f"(signal {gate['read']['by']})"
+        said = {"paused": "paused since", "ticket": "open since", "consent": self._consent(candidate)}
+        return f"{said.get(gate['gate'], 'since')} {since} {by}"
+
+    def _consent(self, candidate: Row) -> str:
+        """Return what the recipient said last, as far as the consents that are known all say the same."""
+        offer = self.book.offers.get(candidate["offer"]) if self.book else None
+        known = [
+            one
+            for one in self.decision.get("consents") or ()
+            if one["channel"] in (None, candidate["channel"]) and (offer is None or one["purpose"] == offer.message)
+        ]
+        lapsed = {one["valid_until"] and moment(one["valid_until"]) for one in known}
+        if {one["state"] for one in known} == {"withdrawn"}:
+            return "withdrawn on"
+        if len(known) == 1 and known[0]["state"] == "granted" and None not in lapsed:
+            return f"lapsed on {lapsed.pop()}, granted on"
+        return "the last word is of"
 
     def _counts(self, limit: Limit, row: Row) -> bool:
         """Tell whether a limit counts an earlier row, as far as that is known."""
@@ -128,9 +164,9 @@ class Known:
         return first == second
 
     def _zone(self) -> tzinfo:
-        """Return the time zone of the recipient, as far as the context tells, else the playbook's, else UTC."""
+        """Return the time zone of the recipient, as far as record and context tell, else the playbook's, else UTC."""
         profile = (self.decision["context"] or {}).get("profile") or {}
-        named = profile.get("zone") or (self.book.time_zone if self.book else "UTC")
+        named = self.decision.get("zone") or profile.get("zone") or (self.book.time_zone if self.book else "UTC")
         try:
             return ZoneInfo(named)
         except (KeyError, ValueError, OSError):

@@ -77,7 +77,7 @@ def test_each_stage_gives_one_receipt_of_each_erasure(out: str) -> None:
     }
     assert told["e1", "track_groups"] == {"features": 2, "identity": 1}
     assert told["e1", "decide_offers"] == {"names": 1}
-    assert told["e3", "decide_offers"] == {"reservations": 1}
+    assert told["e3", "decide_offers"] == {"reservations": 1, "numbers": 1}
     assert not any(told["e2", stage] for stage in stages)
     assert {row["subject"] for row in rows}.isdisjoint({"ann", "nobody", "h1"})
 

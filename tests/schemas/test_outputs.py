@@ -73,7 +73,7 @@ def gate(schema: dict[str, Any]) -> dict[str, Any]:
             ["candidates[].gates[].colour: new and required"],
         ),
         (lambda new: new["fields"].pop(0), ["decision_id: removed"]),
-        (lambda new: gate(new)["fields"].pop(), ["candidates[].gates[].until: removed"]),
+        (lambda new: gate(new)["fields"].pop(), ["candidates[].gates[].read: removed"]),
         (
             lambda new: field(new, "candidates", "offer").update(name="offered"),
             ["candidates[].offer: removed", "candidates[].offered: new and required"],
@@ -141,7 +141,18 @@ def test_whoever_has_the_published_contract_reads_what_is_written(name: str, row
         sink = io.BytesIO()
         fastavro.schemaless_writer(sink, writer, row)
         sink.seek(0)
-        assert fastavro.schemaless_reader(sink, writer, reader) == row
+        assert fastavro.schemaless_reader(sink, writer, reader) == known(row, avro(name, OUTPUTS))
+
+
+def known(value: Any, type_: Any) -> Any:
+    """Return what a schema has of a value: records have fields that it does not know."""
+    if isinstance(type_, list):
+        return None if value is None else known(value, type_[1])
+    if not isinstance(type_, dict) or type_["type"] not in ("array", "record"):
+        return value
+    if type_["type"] == "array":
+        return [known(one, type_["items"]) for one in value]
+    return {field_["name"]: known(value[field_["name"]], field_["type"]) for field_ in type_["fields"]}
 
 
 def test_json_lines_of_decisions_say_the_same() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -36,6 +37,54 @@ def nullable(indices: Ints) -> pa.Array:
 def pick(values: Sequence[str] | Sequence[int], indices: Ints, of: str = "string") -> pa.Array:
     """Return the value at each index, null where it is negative; `of` is the Arrow type."""
     return pa.array(values, pa.type_for_alias(of)).take(nullable(indices))
+
+
+def repeated(values: Sequence[str], times: int) -> pa.Array:
+    """Return texts again and again."""
+    texts = [value.encode() for value in values]
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int32)
+    whole = int(ends[-1]) if texts else 0
+    if whole * times > np.iinfo(np.int32).max:
+        raise OverflowError(f"{whole * times:,} bytes do not fit in a column of texts")
+    offsets = np.zeros(len(texts) * times + 1, np.int32)
+    offsets[1:] = (np.arange(times, dtype=np.int32)[:, None] * whole + ends).ravel()
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(texts) * times)]
+    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
+
+
+def scattered(size: int, rows: Ints, values: pa.Array) -> pa.Array:
+    """Return a column that has values at some rows, and is null elsewhere; little memory is touched but there.
+
+    Args:
+        size: How many rows there are.
+        rows: Those that have a value, ascending.
+        values: Texts, whole numbers, instants, or structs of these.
+    """
+    if values.null_count:
+        rows, values = rows[values.is_valid().to_numpy(zero_copy_only=False)], values.drop_null()
+    bits = np.zeros(-(-size // 8), np.uint8)
+    np.bitwise_or.at(bits, rows // 8, np.left_shift(1, rows % 8).astype(np.uint8))
+    valid = pa.py_buffer(bits)
+    if pa.types.is_struct(values.type):
+        children = [scattered(size, rows, child) for child in values.flatten()]
+        return pa.Array.from_buffers(values.type, size, [valid], children=children)
+    if pa.types.is_string(values.type):
+        lengths = np.zeros(size + 1, np.int32)
+        lengths[rows + 1] = pc.binary_length(values).to_numpy()
+        offsets = np.cumsum(lengths, dtype=np.int32) if len(rows) else lengths
+        return pa.Array.from_buffers(values.type, size, [valid, pa.py_buffer(offsets), _bytes_of(values)])
+    numbers = np.zeros(size, np.int64)
+    numbers[rows] = values.cast(pa.int64()).to_numpy()
+    return pa.Array.from_buffers(values.type, size, [valid, pa.py_buffer(numbers)])
+
+
+def _bytes_of(texts: pa.Array) -> pa.Buffer:
+    """Return the bytes of texts without null, one after the other."""
+    _, offsets, data = texts.buffers()
+    if not len(texts) or data is None:
+        return pa.py_buffer(b"")
+    places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return data.slice(int(places[0]), int(places[-1] - places[0]))
 
 
 def lists(bounds: Ints, item: pa.StructType, fields: Sequence[pa.Array]) -> pa.Array:

@@ -19,7 +19,7 @@ from transforms.decision.gates import look_at_gates
 from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.memberships import has_left, has_moved, scope_of, stand_alone
 from transforms.decision.notices import Notices
-from transforms.decision.records import decision_records, decision_schema, withdrawal_records
+from transforms.decision.records import decision_records, unnumbered_schema, withdrawal_records
 from transforms.decision.roots import number_roots, own_roots
 from transforms.decision.withdrawal import next_lapse, withdrawals_of
 from transforms.decision.zones import zones_of
@@ -71,7 +71,7 @@ class Answering:
             pool = pool.filter(pa.array(~fresh))
             self.waiting = pa.concat_tables([self.waiting.filter(pa.array(still)), waits])
         if not made:
-            return decision_schema(self.plan).empty_table()
+            return unnumbered_schema(self.plan).empty_table()
         if len(made) == 1 and len(made[0]) == len(triggers):  # in their order
             return made[0]
         return pa.concat_tables(made).sort_by(_ORDER)
@@ -150,7 +150,7 @@ class Answering:
         numbers = number_roots(entries, counted, alone)
         verdicts = arbitrate(plan, *numbers, candidates, gates, zones)
         deferrals = deferrals_of(plan, entries, candidates, verdicts)
-        return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, scope)
+        return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, scope, self.notices)
 
     def _cancelled(self, entries: pa.Table) -> Ints:
         """Return why nothing waits any more, as index of the reason: the segment ended, the recipient moved; or -1."""

@@ -15,9 +15,9 @@ from transforms.decision.arbitration import Verdicts
 from transforms.decision.candidates import params_of
 from transforms.decision.deferral import Deferrals, entry_schema
 from transforms.decision.draws import held_out
-from transforms.decision.gates import GateResults
 from transforms.decision.ids import decision_ids
 from transforms.decision.ledger_state import RESERVATION
+from transforms.decision.notices import Notices
 from transforms.decision.roots import own_roots
 
 ACTIONS = ("no_offer", "outranked", "deferred", "offer", "holdout", "withdrawn")
@@ -37,6 +37,7 @@ class Answers:
         verdicts: What `arbitrate` gives.
         deferrals: Who waits.
         scope: What expressions see of them.
+        notices: What their contact roots were told.
     """
 
     plan: OfferPlan
@@ -47,6 +48,7 @@ class Answers:
     verdicts: Verdicts
     deferrals: Deferrals
     scope: pl.DataFrame
+    notices: Notices
 
     @cached_property
     def params(self) -> pa.Array:
@@ -59,14 +61,13 @@ class Answers:
         candidates = kept[trigger]
         numbers, places = (np.append(np.cumsum(each) - 1, -1) for each in (kept, candidates))
         verdicts, waits = self.verdicts, self.deferrals
-        gates = GateResults(verdicts.gates.reasons[candidates], verdicts.gates.opens[candidates])
         return replace(
             self,
             entries=self.entries.filter(pa.array(kept)),
             alone=self.alone[kept],
             cancelled=self.cancelled[kept],
             candidates=self.candidates.filter(candidates).with_columns(trigger=numbers[trigger[candidates]]),
-            verdicts=Verdicts(places[verdicts.chosen[kept]], verdicts.outranked[kept], gates),
+            verdicts=Verdicts(places[verdicts.chosen[kept]], verdicts.outranked[kept], verdicts.gates.only(candidates)),
             deferrals=waits.only(kept, candidates),
             scope=self.scope.filter(kept),
         )
@@ -144,20 +145,22 @@ class Answers:
         return pa.table([columns[name] for name in RESERVATION.names], schema=RESERVATION)
 
     def first_reasons(self) -> Ints:
-        """Return why each trigger's best candidate, of those that wait the best of these, is shut out; -1 for none.
-
-        It is the first gate that blocks, or if none does that defers.
-        """
+        """Return why each trigger's best candidate, of those that wait the best of these, is shut out; -1 for none."""
         found = np.full(len(self.entries), -1)
         trigger = self.candidates["trigger"]
         best = trigger.is_first_distinct().to_numpy()
         waits = self.deferrals.candidates & self.deferrals.waits[trigger.to_numpy()]
         first_waiting = pl.Series(np.where(waits, trigger.to_numpy(), -1)).is_first_distinct().to_numpy() & waits
         for rows in (np.flatnonzero(best), np.flatnonzero(first_waiting)):
-            reasons, defers = self.verdicts.gates.reasons[rows], self.deferrals.gates[rows]
-            first = np.where(reasons < 0, 0, np.where(defers, 1, 2)).argmax(axis=1)
-            found[trigger.to_numpy()[rows]] = reasons[np.arange(len(rows)), first]
+            found[trigger.to_numpy()[rows]] = first_shut(self.verdicts.gates.reasons[rows], self.deferrals.gates[rows])
         return found
+
+
+def first_shut(reasons: Ints, defers: Bools) -> Ints:
+    """Return the reason that shuts each candidate out first: the first gate that blocks, else that defers; or -1."""
+    first = np.where(reasons < 0, 0, np.where(defers, 1, 2)).argmax(axis=1)
+    found: Ints = reasons[np.arange(len(reasons)), first]
+    return found
 
 
 def of_nullable(ticks: Ints) -> pa.Array:

@@ -9,9 +9,8 @@ import polars as pl
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
 from transforms.arrays.in_time import FOREVER
-from transforms.compiler.offer_definitions import FIRST_LIMIT, UNKNOWN_ZONE, OfferPlan
+from transforms.compiler.offer_definitions import FIRST_LIMIT, GATES, UNKNOWN_ZONE, OfferPlan
 from transforms.decision.gates import GateResults
-from transforms.decision.ledger import NEVER
 from transforms.decision.limits import Checks, lay_out_checks, opens_of
 from transforms.decision.zones import Zones
 
@@ -52,7 +51,8 @@ def arbitrate(
         plan: The offers and limits.
         triggers: Columns root (a number) and `COUNTED` as `number_roots` gives them, tick (milliseconds), decision_id,
             alone (whether its group is too large: no limit of a group blocks it).
-        reservations: Columns `COUNTED`, those of `Contact`, tick, rejected: what limits can see of these roots.
+        reservations: Columns `COUNTED`, those of `Contact`, tick, rejected, by, since: what limits can see of
+            these roots.
         candidates: What `rank_candidates` gives for the triggers.
         gates: What the candidates met at the gates that do not count; those that do are added.
         zones: Where the recipients are.
@@ -64,14 +64,14 @@ def arbitrate(
     turn = np.repeat(np.arange(len(turns)), sizes[turns])
     asks = triggers.with_columns(zone=pl.Series(zones.of_row))[turns]
     checks = lay_out_checks(plan, asks, candidates[rows].with_columns(turn=turn), reservations, zones)
-    arbiter = _Arbiter(sizes[turns], open_, checks)
+    arbiter = _Arbiter(sizes[turns], open_, checks, len(reservations))
     for bounds in rounds:
         arbiter.decide(bounds)
     chosen, outranked = np.full(len(turns), -1), np.zeros(len(turns), np.bool_)
     sent = arbiter.chosen >= 0
     chosen[turns[sent]] = rows[arbiter.chosen[sent]]
     outranked[turns] = arbiter.could & ~sent
-    _enter_limits(plan, gates, rows, asks, arbiter, zones)
+    _enter_limits(plan, gates, rows, asks, reservations, arbiter, zones)
     return Verdicts(chosen, outranked, gates)
 
 
@@ -115,32 +115,65 @@ def _place(texts: pl.Series) -> Ints:
 
 
 def _enter_limits(
-    plan: OfferPlan, gates: GateResults, rows: Ints, asks: pl.DataFrame, arbiter: "_Arbiter", zones: Zones
+    plan: OfferPlan,
+    gates: GateResults,
+    rows: Ints,
+    asks: pl.DataFrame,
+    reservations: pl.DataFrame,
+    arbiter: "_Arbiter",
+    zones: Zones,
 ) -> None:
-    """Enter which limit blocks each candidate at the gates that count: of several the first; and when all open."""
+    """Enter which limit blocks each candidate at the gates that count, of several the first; and when all open.
+
+    Args:
+        plan: The limits; those of a gate lie side by side.
+        gates: To enter it there.
+        rows: Of each candidate, in the order of the turns, its row there.
+        asks: The triggers in that order, as `lay_out_checks`.
+        reservations: As `arbitrate` was given them.
+        arbiter: When all is decided.
+        zones: Those that occur.
+    """
     checks, shut = arbiter.checks, np.flatnonzero(arbiter.blocked)
+    if not len(shut):
+        return
     tick, theirs = (asks[name].to_numpy()[checks.turn[shut]] for name in ("tick", "zone"))
     opens, reason = np.full(len(checks.limit), FOREVER), FIRST_LIMIT + checks.limit
     if any(offer.wait for offer in plan.offers):
-        opens[shut] = opens_of(plan, checks.limit[shut], arbiter.marks[shut], tick, zones, checks.zone[shut])
+        opens[shut] = opens_of(plan, checks.limit[shut], arbiter.marks(shut), tick, zones, checks.zone[shut])
     calendar = np.array([one.by_calendar for one in plan.limits], np.bool_)[checks.limit[shut]]
     reason[shut[calendar & (theirs < 0)]] = UNKNOWN_ZONE
-    blocks = np.flatnonzero(arbiter.blocked[checks.check])[::-1]  # the last to be written is the first limit
-    check, row = checks.check[blocks], rows[checks.candidate[blocks]]
+    each, whose = _contacts(asks, reservations), np.full(len(checks.limit), -1)
+    filled = shut[checks.nth[shut] > 0]
+    whose[filled] = arbiter.whose(filled, each)
+    blocks = np.flatnonzero(arbiter.blocked[checks.check])
+    check, candidate = checks.check[blocks], checks.candidate[blocks]
     gate = np.array([limit.gate for limit in plan.limits], np.int64)[checks.limit[check]]
-    np.maximum.at(gates.opens, (row, gate), opens[check])
-    gates.reasons[row, gate] = reason[check]
+    first = np.flatnonzero(changes(candidate * len(GATES) + gate))
+    row, at, why = rows[candidate[first]], gate[first], check[first]
+    until = np.maximum.reduceat(opens[check], first)
+    gates.shut(at, row, reason[why], np.maximum(gates.opens[row, at], until))
+    named = whose[why] >= 0
+    by = each[whose[why[named]]]
+    gates.note(at[named], row[named], by["by"], by["since"].to_numpy())
+
+
+def _contacts(triggers: pl.DataFrame, reservations: pl.DataFrame) -> pl.DataFrame:
+    """Return tick, by and since of all that a ledger may count: what is reserved, then what triggers may reserve."""
+    made = triggers.select("tick", by="decision_id", since="tick")
+    return pl.concat([reservations.select(made.columns), made])
 
 
 class _Arbiter:
     """Decides turns; triggers, candidates and checks are laid out in the order of the turns."""
 
-    def __init__(self, sizes: Ints, open_: Bools, checks: Checks) -> None:
+    def __init__(self, sizes: Ints, open_: Bools, checks: Checks, reserved: int) -> None:
         self.chosen = np.full(len(sizes), -1)
         self.could = np.zeros(len(sizes), np.bool_)
         self.blocked = np.zeros(len(checks.limit), np.bool_)
-        self.marks = np.full(len(checks.limit), NEVER)  # what blocks
         self.checks = checks
+        self._places = np.zeros(len(checks.limit), np.int64)  # of the marks that were looked at
+        self._reserved = reserved  # the turns are numbered from there on
         self._open = open_  # past the gates that do not count
         self._turn = np.repeat(np.arange(len(sizes)), sizes)
         self._candidates = np.append(0, np.cumsum(sizes))
@@ -156,15 +189,25 @@ class _Arbiter:
             passing = self._passing(start, stop)
             sent = passing[changes(self._turn[passing])]
             self.chosen[self._turn[sent]] = sent
-            counts = self.checks.check[_ranges(self._counted, sent)]
-            added = _ranges(self._added, counts)
-            self.checks.ledger.reserve(self.checks.added_cell[added], self.checks.added_mark[added])
+            added, checks = _ranges(self._added, self.checks.check[_ranges(self._counted, sent)]), self.checks
+            whose = self._reserved + checks.turn[checks.added[added]]
+            checks.ledger.reserve(checks.added_cell[added], checks.added_mark[added], whose)
+
+    def marks(self, checks: Ints) -> Ints:
+        """Return the marks that some checks looked at."""
+        return self.checks.ledger.marks(self.checks.cell[checks], self.checks.nth[checks], self._places[checks])
+
+    def whose(self, checks: Ints, each: pl.DataFrame) -> Ints:
+        """Return the number of the contact that has to go before some blocked checks let pass, see `Ledger.whose`."""
+        cells, nth = self.checks.cell[checks], self.checks.nth[checks]
+        return self.checks.ledger.whose(cells, nth, self._places[checks], each)
 
     def _passing(self, start: int, stop: int) -> Ints:
         """Return the candidates of the turns from `start` to `stop` that pass every gate now; note what blocks."""
         checks, these = self.checks, slice(self._checks[start], self._checks[stop])
-        self.marks[these] = checks.ledger.latest(checks.cell[these], checks.nth[these])
-        self.blocked[these] = self.marks[these] > checks.floor[these]
+        cells, nth = checks.cell[these], checks.nth[these]
+        self._places[these] = places = checks.ledger.places(cells, nth)
+        self.blocked[these] = checks.ledger.marks(cells, nth, places) > checks.floor[these]
         first, last = self._candidates[start], self._candidates[stop]
         counted = slice(self._counted[first], self._counted[last])
         passes = self._open[first:last].copy()

@@ -24,6 +24,7 @@ COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick"
 _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
 _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
+_KNOWN_BY = (pl.col("decision_id").alias("by"), pl.col("tick").alias("since"))
 _REPORT = {
     **dict.fromkeys((*WHO, *_TEXTS), pl.String()),
     "contact": pl.Boolean(),
@@ -63,10 +64,11 @@ class Contacts:
             reservations: As RESERVATION.
 
         Returns:
-            `WHO`, recipient, offer, family, channel, message, tick, decision_id, rejected; of other roots too.
+            `WHO`, recipient, offer, family, channel, message, tick, decision_id, rejected, by (the id of the decision,
+            or of the signal that reported it), since (its tick, or its time); of other roots too.
         """
         if self.silent:
-            return framed(reservations.select(COUNTED_BY)).with_columns(rejected=pl.lit(False))
+            return framed(reservations.select(COUNTED_BY)).with_columns(*_KNOWN_BY, rejected=pl.lit(False))
         at = first_ticks(entries).drop("row")
         mine = framed(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
@@ -81,7 +83,7 @@ class Contacts:
         mine = mine.join(refused, [*_KEY], "left", maintain_order="left")
         silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
-        counted = mine.filter(counts).with_columns(pl.col("rejected").fill_null(False)).drop("now", "what")
+        counted = mine.filter(counts).with_columns(*_KNOWN_BY, pl.col("rejected").fill_null(False)).drop("now", "what")
         return pl.concat([counted, _of_others(others, self.tick).select(counted.columns)])
 
     @property
@@ -118,6 +120,8 @@ def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
         (pl.col("time") // tick * tick + tick).alias("tick"),
         pl.col("decision_id").fill_null(""),
         pl.lit(False).alias("rejected"),
+        by="id",
+        since="time",
     )
 
 

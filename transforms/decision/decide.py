@@ -16,6 +16,7 @@ from transforms.decision.ingest import in_order, is_fact, part
 from transforms.decision.ledger_state import LedgerState
 from transforms.decision.memberships import take_facts, that_hold
 from transforms.decision.notices import is_notice, take_notices, to_keep
+from transforms.decision.numbering import number_records
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     answering = Answering(plan, upto, taken, notices, memory.reservations, _deferred(plan, memory))
     decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
     decisions = answering.withdraw(decisions, -1 if memory.closed is None else memory.closed)
+    decisions, sequences = number_records(plan, decisions, memory.sequences)
     counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
     counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
     counts["waiting"] = len(answering.waiting)
@@ -76,6 +78,7 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
         that_hold(taken) if facts else memory.memberships,
         answering.waiting,
         to_keep(plan, notices, closed),
+        sequences,
     )
     bad = count_bad_outcomes(plan, [batch for batch in due if is_notice(batch)], notices, answering.reservations, first)
     return Decided(memories.dump(plan, after), decisions, counts, bad, waiting, min(wakes, default=None))

@@ -14,7 +14,8 @@ from transforms.compiler.offer_definitions import IS_ERASED, OfferPlan
 from transforms.decision import ledger_state as memories
 from transforms.decision.decide import Decided, decide
 from transforms.decision.deferral import entry_schema
-from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION
+from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION, SEQUENCE
+from transforms.decision.numbering import number_records
 from transforms.decision.records import withdrawal_records
 
 NOBODY = ""
@@ -87,21 +88,24 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     whom = ((pl.col("root_kind"), "root"), (pl.col("subject_kind"), "subject"), (pl.lit(LEVELS[0]), "recipient"))
     no_more = pl.concat(_hits(deferred, who, kind, name) for kind, name in whom)
     notices, told = _without(memory.notices, who)
+    out = ledger.filter(_among(pl.concat([own, subjects, recipients])))
+    withdrawn, numbers = number_records(plan, _withdrawn(plan, out, requests), memory.sequences)
+    counters = _hits(framed(numbers).with_row_index("row"), who, pl.col("root_kind"), "root")
     after = replace(
         memory,
         reservations=tabled(kept, RESERVATION),
         memberships=tabled(members.filter(~_among(gone)), MEMBERSHIP),
         deferred=waiting.filter(pa.array(~deferred.select(_among(no_more)).to_series().to_numpy())),
         notices=notices,
+        sequences=tabled(framed(numbers).with_row_index("row").filter(~_among(counters)), SEQUENCE),
     )
     counted = {"reservations": own, "names": named["decision_id"], "memberships": gone}
-    counted |= {"deferred": no_more, "notices": told}
-    out = ledger.filter(_among(pl.concat([own, subjects, recipients])))
-    return memories.dump(plan, after), _removed(requests, counted), _withdrawn(plan, out, requests)
+    counted |= {"deferred": no_more, "notices": told, "numbers": counters}
+    return memories.dump(plan, after), _removed(requests, counted), withdrawn
 
 
 def _withdrawn(plan: OfferPlan, reservations: pl.DataFrame, requests: pl.DataFrame) -> pa.Table:
-    """Return the withdrawals of what is out of some reservations, at the tick of the erasures."""
+    """Return the withdrawals of what is out of some reservations, at the tick of the erasures, not numbered yet."""
     tick = pl.lit(requests["tick"][0], pl.Int64)
     out = reservations.filter(~pl.col("holdout") & ~pl.col("withdrawn") & (pl.col("valid_until") > tick))
     gone = out.sort("subject_kind", "subject", "decision_id", "n").with_columns(tick=tick, reason=pl.lit(IS_ERASED))

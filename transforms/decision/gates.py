@@ -1,6 +1,6 @@
 """Gates that look at the customer and the clock: what holds each candidate up, whatever was sent before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -48,20 +48,52 @@ _WORD = r"[^\s,;]+"
 
 
 @dataclass(frozen=True)
+class Read:
+    """What shuts gates to candidates, a row each.
+
+    Attributes:
+        rows: Of candidates.
+        gates: Which gate.
+        by: The id of the signal or of the decision; empty: it was erased.
+        since: The time of the one, the tick of the other.
+    """
+
+    rows: Ints
+    gates: Ints
+    by: pl.Series
+    since: Ints
+
+
+@dataclass(frozen=True)
 class GateResults:
     """What each candidate met at each gate, a row a candidate, a column a gate.
 
     Attributes:
         reasons: Index of the reason in `plan.reasons`, -1 where it passes.
         opens: The tick from which on it would pass: OPEN, AT_AN_EVENT, or FOREVER for never.
+        read: What was read that shuts gates; of one candidate and gate the last of these counts.
     """
 
     reasons: Ints
     opens: Ints
+    read: list[Read] = field(default_factory=list)
 
-    def shut(self, gate: int, rows: Bools | Ints, reason: int | Ints, opens: int | Ints = FOREVER) -> None:
+    def shut(self, gate: int | Ints, rows: Bools | Ints, reason: int | Ints, opens: int | Ints = FOREVER) -> None:
         """Note that a gate is shut to some candidates."""
         self.reasons[rows, gate], self.opens[rows, gate] = reason, opens
+
+    def note(self, gate: int | Ints, rows: Ints, by: pl.Series, since: Ints) -> None:
+        """Note what shuts a gate to some candidates."""
+        if len(rows):
+            self.read.append(Read(rows, np.broadcast_to(gate, rows.shape), by, since))
+
+    def only(self, kept: Bools) -> "GateResults":
+        """Return what some of the candidates met."""
+        numbers, read = np.cumsum(kept) - 1, []
+        for one in self.read:
+            mine = kept[one.rows]
+            read.append(Read(numbers[one.rows[mine]], one.gates[mine], one.by.filter(mine), one.since[mine]))
+        return GateResults(self.reasons[kept], self.opens[kept], read)
 
 
 def look_at_gates(
@@ -86,18 +118,31 @@ def look_at_gates(
     asked = Asked(plan, triggers, trigger, contact, notices)
     if PAUSED in plan.gates:
         results.shut(PAUSED, asked.paused(), IS_PAUSED, AT_AN_EVENT)
+        _note(results, PAUSED, notices.tables["control"], asked.pauses)
     if CHANNEL in plan.gates:
         results.shut(CHANNEL, asked.without_channel(), NO_CHANNEL)
     if CONSENT in plan.gates:
         results.shut(CONSENT, asked.without_consent(), NO_CONSENT)
+        _note(results, CONSENT, notices.tables["consent"], asked.refusals)
     if TICKET in plan.gates:
         results.shut(TICKET, asked.with_open_ticket(), OPEN_TICKET, AT_AN_EVENT)
+        _note(results, TICKET, notices.tables["ticket"], asked.tickets)
     if plan.max_decision_age is not None:
         age = triggers["tick"].to_numpy() - triggers["own_tick"].to_numpy()
         stale = (age > plan.max_decision_age) & (triggers["n"].to_numpy() == 0)
         results.shut(FRESHNESS, stale[trigger], STALE)
     _look_at_clock(plan, triggers, trigger, contact, zones, results)
     return results
+
+
+def _note(results: GateResults, gate: int, told: pl.DataFrame, places: Ints) -> None:
+    """Note which notices shut a gate; `places` says of each candidate which one does, -1 for none."""
+    rows = np.flatnonzero(places >= 0)
+    if len(rows):
+        at = np.empty(int(told["place"].to_numpy().max()) + 1, np.int64)
+        at[told["place"].to_numpy()] = np.arange(len(told))
+        read = told[at[places[rows]]]
+        results.note(gate, rows, read["id"], read["time"].to_numpy())
 
 
 def _look_at_clock(
@@ -140,11 +185,16 @@ class Asked:
 
     def paused(self) -> Bools:
         """Tell which are paused, for whom and in whatever scope."""
+        found: Bools = self.pauses >= 0
+        return found
+
+    @cached_property
+    def pauses(self) -> Ints:
+        """For each candidate the place of the earliest `control` that pauses it, -1 for none."""
+        first = np.full(len(self.trigger), FOREVER)
         if self.notices.tables["control"].is_empty():
-            return np.zeros(len(self.trigger), np.bool_)
-        pairs, back = np.unique(np.stack([self.trigger, self.contact]), axis=1, return_inverse=True)
-        found = np.zeros(pairs.shape[1], np.bool_)
-        contacts = [self.plan.contacts[number] for number in pairs[1]]
+            return np.full(len(self.trigger), -1)
+        contacts = self.plan.contacts
         scopes = {
             "everything": [""] * len(contacts),
             "offer": [one.offer for one in contacts],
@@ -153,12 +203,15 @@ class Asked:
         }
         everybody = {name: pl.lit(EVERYBODY) for name in WHO}
         for whom in (self._recipients, self._subjects, self._subjects.with_columns(**everybody)):
-            who = whom[pairs[0]]
+            who = whom[self.trigger]
             for scope, targets in scopes.items():
-                asked = who.with_columns(scope=pl.lit(scope), target=pl.Series(targets, dtype=pl.String))
-                action = self.notices.latest("control", asked)["action"]
-                found |= (action == "pause").fill_null(False).to_numpy()
-        return found[back.ravel()]
+                asked = who.with_columns(
+                    scope=pl.lit(scope), target=pl.Series(targets, dtype=pl.String).gather(self.contact)
+                )
+                held = self.notices.latest("control", asked)
+                pausing = (held["action"] == "pause").fill_null(False).to_numpy()
+                first[pausing] = np.minimum(first[pausing], held["place"].to_numpy()[pausing])
+        return np.where(first < FOREVER, first, -1)
 
     def without_channel(self) -> Bools:
         """Tell which go by a channel that is known not to reach the recipient."""
@@ -171,19 +224,29 @@ class Asked:
 
     def without_consent(self) -> Bools:
         """Tell which need a consent that is not there."""
-        found = np.zeros(len(self.trigger), np.bool_)
+        return self._consents[0]
+
+    @property
+    def refusals(self) -> Ints:
+        """For each candidate without consent the place of the `consent` that decides it; -1: there is none."""
+        return self._consents[1]
+
+    @cached_property
+    def _consents(self) -> tuple[Bools, Ints]:
+        lacking, decides = np.zeros(len(self.trigger), np.bool_), np.full(len(self.trigger), -1)
         for message, basis in self.plan.bases.items():
             for channel in sorted({one.channel for one in self.plan.contacts if one.message == message}):
                 matches = [(one.message, one.channel) == (message, channel) for one in self.plan.contacts]
                 rows = np.array(matches, np.bool_)[self.contact]
                 needs = np.unique(self.trigger[rows])
-                lacks = np.zeros(len(self.triggers), np.bool_)
-                lacks[needs] = ~self._consents(needs, message, channel, basis)
-                found[rows] = lacks[self.trigger[rows]]
-        return found
+                lacks, places = np.zeros(len(self.triggers), np.bool_), np.full(len(self.triggers), -1)
+                lacks[needs], places[needs] = self._refused(needs, message, channel, basis)
+                lacking[rows] = lacks[self.trigger[rows]]
+                decides[rows] = np.where(lacks, places, -1)[self.trigger[rows]]
+        return lacking, decides
 
-    def _consents(self, rows: Ints, message: str, channel: str, basis: str) -> Bools:
-        """Tell whether the recipients of triggers consent: by the latest of what they said of this channel or all."""
+    def _refused(self, rows: Ints, message: str, channel: str, basis: str) -> tuple[Bools, Ints]:
+        """Tell which triggers lack the recipient's consent, and the place of the latest, to this channel or all."""
         who = self._recipients[rows].with_columns(purpose=pl.lit(message))
         one, every = (
             self.notices.latest("consent", who.with_columns(channel=pl.lit(name))).select(
@@ -192,11 +255,11 @@ class Asked:
             for name in (channel, "")
         )
         newer = one["place"] > every["place"]
-        state, until = (one[name].zip_with(newer, every[name]) for name in ("state", "valid_until"))
+        state, until, place = (one[name].zip_with(newer, every[name]) for name in ("state", "valid_until", "place"))
         holds = ~(until <= who["tick"]).fill_null(False)
         if basis == "opt_in":
-            return ((state == "granted").fill_null(False) & holds).to_numpy()
-        return (~((state == "withdrawn").fill_null(False) & holds)).to_numpy()
+            return ~((state == "granted").fill_null(False) & holds).to_numpy(), place.to_numpy()
+        return ((state == "withdrawn").fill_null(False) & holds).to_numpy(), place.to_numpy()
 
     def with_open_ticket(self) -> Bools:
         """Tell which would sell while a ticket of the recipient, or of the trigger's subject, is open."""
@@ -213,6 +276,22 @@ class Asked:
         for who in (self._recipients, self._subjects):
             found |= (as_of(who, steps, WHO)["open"] > 0).fill_null(False).to_numpy()
         return sells & found[self.trigger]
+
+    @property
+    def tickets(self) -> Ints:
+        """For each candidate that an open ticket stops the place of the earliest, -1 for the others."""
+        shut = self.with_open_ticket()
+        found = np.full(len(self.triggers), -1)
+        if shut.any():
+            asked = np.unique(self.trigger[shut])
+            whom = pl.concat(who[asked].with_columns(row=asked) for who in (self._recipients, self._subjects))
+            assert self.plan.ticket is not None, "asked only where tickets matter"
+            held = self.notices.tables["ticket"].filter(self.plan.ticket.fill_null(False))
+            each = whom.join(held.select(*WHO, "since", "until", "place"), WHO)
+            open_ = each.filter((pl.col("since") <= pl.col("tick")) & (pl.col("tick") < pl.col("until")))
+            first = open_.group_by("row").agg(pl.col("place").min())
+            found[first["row"].to_numpy()] = first["place"].to_numpy()
+        return np.where(shut, found[self.trigger], -1)
 
     @cached_property
     def _recipients(self) -> pl.DataFrame:

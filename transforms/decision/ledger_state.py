@@ -50,6 +50,15 @@ MEMBERSHIP = pa.schema(
 )
 """One membership in a segment that holds, or that the root is too large, a row."""
 
+SEQUENCE = pa.schema(
+    [
+        pa.field("root_kind", pa.string(), nullable=False),
+        pa.field("root", pa.string(), nullable=False),
+        pa.field("sequence", pa.int64(), nullable=False),
+    ]
+)
+"""The number of the last record of one contact root a row, by root."""
+
 
 @dataclass(frozen=True)
 class LedgerState:
@@ -61,6 +70,7 @@ class LedgerState:
         memberships: Those that facts told of, as MEMBERSHIP.
         deferred: Triggers that wait for a gate, see `deferral.deferred_schema`; None if there never were any.
         notices: What contact roots were told, by signal type.
+        sequences: How many records there are of each contact root, as SEQUENCE.
     """
 
     closed: int | None
@@ -68,6 +78,7 @@ class LedgerState:
     memberships: pa.Table
     deferred: pa.Table | None = None
     notices: Mapping[str, pa.Table] = field(default_factory=dict)
+    sequences: pa.Table = field(default_factory=SEQUENCE.empty_table)
 
 
 def load(state: bytes | None) -> LedgerState:
@@ -79,6 +90,7 @@ def load(state: bytes | None) -> LedgerState:
         tables.get("memberships", MEMBERSHIP.empty_table()),
         tables.get("deferred"),
         {name.removeprefix(_NOTICES): table for name, table in tables.items() if name.startswith(_NOTICES)},
+        tables.get("sequences", SEQUENCE.empty_table()),
     )
 
 
@@ -101,7 +113,7 @@ def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
     seen = every.filter(counts | pc.field("reported") | (valid & ~pc.field("withdrawn") & ~pc.field("holdout")))
     seen = seen.drop_columns(["reported"])
     ordered = seen.sort_by([(name, "ascending") for name in ("root_kind", "root", "tick", "decision_id")])
-    tables = {"reservations": ordered, "memberships": memory.memberships}
+    tables = {"reservations": ordered, "memberships": memory.memberships, "sequences": memory.sequences}
     if memory.deferred is not None:
         keys = ("root_kind", "root", "subject_kind", "subject", "own_tick", "trigger")
         tables["deferred"] = memory.deferred.sort_by([(name, "ascending") for name in keys])

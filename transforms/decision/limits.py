@@ -83,7 +83,7 @@ def lay_out_checks(
     unknown = calendar & (theirs < 0)
     nth[unknown], floor[unknown] = 0, NEVER  # whatever the ledger holds
     floor[(of_group & triggers["alone"].to_numpy()[turn]) | (whose < 0)] = FOREVER  # no mark is greater
-    held, marks = _marks(plan, reservations, zones, size)
+    held, marks, whose_marks = _marks(plan, reservations, zones, size)
     adds = np.flatnonzero((whose >= 0) & ~rejected)
     rows, in_zone = _zoned(plan, limit[adds], len(zones.names))
     added = adds[rows]
@@ -93,7 +93,7 @@ def lay_out_checks(
         for of, by in ((slice(None), zone), (added, in_zone))
     )
     (cell, into, held), cells = _dense(len(plan.limits) * size * len(zones.names), cell, into, held)
-    ledger = Ledger(held, marks, into, len(cells))
+    ledger = Ledger(held, marks, whose_marks, into, len(cells))
     return Checks(candidate, check, turn, limit, cell, nth, floor, zone, added, into, mark, ledger)
 
 
@@ -148,8 +148,8 @@ def _zoned(plan: OfferPlan, limits: Ints, zones: int) -> tuple[Ints, Ints]:
     return np.repeat(np.arange(len(limits)), sizes), spread(np.zeros(len(limits), np.int64), sizes)
 
 
-def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int) -> tuple[Ints, Ints]:
-    """Return cell and mark of all that reservations count towards; each limit and zone has `size` cells."""
+def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int) -> tuple[Ints, Ints, Ints]:
+    """Return cell, mark and row of all that reservations count towards, by tick; a limit has `size` cells a zone."""
     names = [reservations[name].to_arrow() for name in Contact._fields]
     which = numbered(*names)
     firsts = np.unique(which, return_index=True)[1]
@@ -159,11 +159,12 @@ def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int)
     rejected = np.array([limit.rejected for limit in plan.limits], np.bool_)
     here = np.flatnonzero((whose >= 0) & (~rejected[limit] | reservations["rejected"].to_numpy()[row]))
     rows, zone = _zoned(plan, limit[here], len(zones.names))
-    here = here[rows]
+    by_tick = np.argsort(reservations["tick"].to_numpy()[row[here[rows]]], kind="stable")
+    here, zone = here[rows][by_tick], zone[by_tick]
     row, limit, whose = (each[here] for each in (row, limit, whose))
     ticks = reservations["tick"].to_numpy()[row]
     marks, _ = marks_and_floors(plan.limits, limit, ticks, zones.names, zone)
-    return (limit * size + whose) * len(zones.names) + zone, marks
+    return (limit * size + whose) * len(zones.names) + zone, marks, row
 
 
 def _whose(plan: OfferPlan, whom: pl.DataFrame, rows: Ints, limits: Ints) -> Ints:

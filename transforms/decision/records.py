@@ -7,32 +7,16 @@ import pyarrow.compute as pc
 
 from schemas.playbook_levels import LEVELS
 from schemas.records import INSTANT
-from transforms.arrays.arrow_columns import Ints, lists, nullable, pick
+from transforms.arrays.arrow_columns import Ints, nullable, pick
 from transforms.arrays.in_time import FOREVER
-from transforms.compiler.offer_definitions import GATES, NO_RECIPIENT, OfferPlan
+from transforms.compiler.offer_definitions import NO_RECIPIENT, OfferPlan
 from transforms.decision.answers import ACTIONS, Answers, of_nullable
-from transforms.decision.gates import AT_AN_EVENT
+from transforms.decision.recipient_profiles import CONSENT, consents_of, profiles_of
+from transforms.decision.recorded_candidates import CANDIDATE, OTHERS, recorded_candidates
 from transforms.decision.roots import own_roots
 
-GATE = pa.struct(
-    [
-        pa.field("gate", pa.string(), nullable=False),
-        pa.field("result", pa.string(), nullable=False),  # passed | blocked | deferred
-        pa.field("reason", pa.string()),  # why it does not pass
-        pa.field("until", INSTANT),  # it would pass from then on; null of what is deferred: when something happens
-    ]
-)
-CANDIDATE = pa.struct(
-    [
-        pa.field("offer", pa.string(), nullable=False),
-        pa.field("channel", pa.string(), nullable=False),
-        pa.field("priority", pa.int64(), nullable=False),
-        pa.field("value_micros", pa.int64()),
-        pa.field("p_accept", pa.float64()),
-        pa.field("p_accept_assumed", pa.bool_(), nullable=False),
-        pa.field("gates", pa.list_(GATE), nullable=False),
-    ]
-)
+LEDGER = ("ledger_kind", "ledger")
+"""The contact root in whose ledger a decision was made, of records that are not numbered yet."""
 
 
 def decision_schema(plan: OfferPlan) -> pa.Schema:
@@ -43,8 +27,9 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     the best of those that wait, to be woken at `until`, or if that is null when something happens. `params` is JSON
     text, an object by name: each offer has its own names, and the text is the same in every version of a playbook.
     `candidates` are in their rank, the best first; gates saw the ledger as it was when the trigger's turn came. A
-    trigger without a recipient has no candidates. `withdrawn` is no answer: an offer that was made before, under the
-    same id, must no longer be shown or taken up.
+    trigger without a recipient has no candidates. Those after the first 32 are counted in `others`. `zone`, `channels`
+    and `consents` are what is known of the recipient at the tick. `withdrawn` is no answer, and has none of these: an
+    offer that was made before, under the same id, must no longer be shown or taken up.
     """
     return pa.schema(
         [
@@ -59,6 +44,7 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
             pa.field("tick", INSTANT, nullable=False),
             pa.field("trigger_tick", INSTANT, nullable=False),
             pa.field("n", pa.int64(), nullable=False),  # 0: the answer; one more for each time that it was woken
+            pa.field("sequence", pa.int64(), nullable=False),  # among the records of the contact root, from 1
             pa.field("late", pa.bool_(), nullable=False),
             pa.field(
                 "action", pa.string(), nullable=False
@@ -75,7 +61,11 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
             plan.triggers.field("evidence"),
             plan.triggers.field("segments"),
             plan.triggers.field("context"),
+            pa.field("zone", pa.string()),  # of the recipient, as its profile says; null: nobody knows
+            pa.field("channels", pa.string()),  # likewise; words
+            pa.field("consents", pa.list_(CONSENT), nullable=False),
             pa.field("candidates", pa.list_(CANDIDATE), nullable=False),
+            pa.field("others", pa.list_(OTHERS), nullable=False),
             pa.field("playbook", pa.string(), nullable=False),
             pa.field("version", pa.int64(), nullable=False),
             pa.field("playbook_hash", pa.string(), nullable=False),
@@ -84,17 +74,25 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     )
 
 
+def unnumbered_schema(plan: OfferPlan) -> pa.Schema:
+    """Return the schema of records that `number_records` has yet to number: with `LEDGER`, without `sequence`."""
+    schema = decision_schema(plan)
+    ledger = [pa.field(name, pa.string(), nullable=False) for name in LEDGER]
+    return pa.schema([*schema.remove(schema.get_field_index("sequence")), *ledger])
+
+
 def decision_records(answers: Answers) -> pa.Table:
     """Write answers down.
 
     Returns:
-        One row a decision, in the order of the entries, as `decision_schema` says; none of who was only looked at
+        One row a decision, in the order of the entries, as `unnumbered_schema` says; none of who was only looked at
         again.
     """
     plan, contact, size = answers.plan, answers.contact, len(answers.entries)
     entries = own_roots(answers.entries, answers.alone)
     actions, deferrals = answers.actions, answers.deferrals
     sends = np.where(actions == ACTIONS.index("offer"), contact, -1)
+    candidates, others = recorded_candidates(answers)
     valid_for = pick([plan.offers[offer].valid_for for offer in plan.offer_of], sends, "int64")
     columns = {name: entries[name] for name in entries.column_names} | {
         "recipient_kind": pc.if_else(pc.is_valid(entries["recipient"]), LEVELS[0], None),
@@ -109,13 +107,17 @@ def decision_records(answers: Answers) -> pa.Table:
         "reason": pick(plan.reasons, np.where(contact < 0, _reasons(answers), -1)),
         "until": of_nullable(np.where(deferrals.waits, deferrals.until, FOREVER)),
         "holdout": pick([one.name for one in plan.holdouts], answers.holdouts),
-        "candidates": _candidates(answers),
+        **profiles_of(plan, answers.entries, answers.notices),
+        "consents": consents_of(plan, answers.entries, answers.notices),
+        "candidates": candidates,
+        "others": others,
+        **dict(zip(LEDGER, (answers.entries["root_kind"], answers.entries["root"]), strict=True)),
         "playbook": pa.repeat(plan.playbook, size),
         "version": pa.repeat(plan.version, size),
         "playbook_hash": pa.repeat(plan.playbook_hash, size),
         "mode": pa.repeat(plan.mode, size),
     }
-    schema = decision_schema(plan)
+    schema = unnumbered_schema(plan)
     records = pa.table([columns[name] for name in schema.names], schema.names).cast(schema)
     return records.filter(pa.array(~answers.silent)) if answers.silent.any() else records
 
@@ -128,7 +130,7 @@ def withdrawal_records(plan: OfferPlan, reservations: pa.Table, gone: pl.DataFra
         reservations: What is withdrawn, as RESERVATION.
         gone: Of each the tick, and the reason as an index in `plan.reasons`.
     """
-    size = len(gone)
+    size, schema = len(gone), unnumbered_schema(plan)
     columns = {name: reservations[name] for name in reservations.column_names} | {
         "recipient_kind": pa.repeat(LEVELS[0], size),
         "tick": gone["tick"].to_arrow(),
@@ -136,14 +138,14 @@ def withdrawal_records(plan: OfferPlan, reservations: pa.Table, gone: pl.DataFra
         "late": pa.repeat(False, size),
         "action": pa.repeat("withdrawn", size),
         "reason": pick(plan.reasons, gone["reason"].to_numpy()),
-        "candidates": pa.array([[]] * size, pa.list_(CANDIDATE)),
+        **{name: pa.array([[]] * size, schema.field(name).type) for name in ("consents", "candidates", "others")},
         "playbook": pa.repeat(plan.playbook, size),
         "version": pa.repeat(plan.version, size),
         "playbook_hash": pa.repeat(plan.playbook_hash, size),
         "mode": pa.repeat(plan.mode, size),
         "holdout": pa.nulls(size, pa.string()),
+        **dict(zip(LEDGER, (reservations["root_kind"], reservations["root"]), strict=True)),
     }
-    schema = decision_schema(plan)
     found = [columns[field.name] if field.name in columns else pa.nulls(size, field.type) for field in schema]
     return pa.table([column.cast(field.type) for column, field in zip(found, schema, strict=True)], schema=schema)
 
@@ -153,26 +155,3 @@ def _reasons(answers: Answers) -> Ints:
     found = answers.first_reasons()
     found[pc.is_null(answers.entries["recipient"]).to_numpy()] = NO_RECIPIENT
     return np.where(answers.cancelled >= 0, answers.cancelled, found)
-
-
-def _candidates(answers: Answers) -> pa.Array:
-    """Return the list of candidates, with the list of gates in each, of every trigger."""
-    plan, candidates = answers.plan, answers.candidates
-    having = list(plan.gates)
-    met, defers = answers.verdicts.gates, answers.deferrals.gates[:, having].ravel()
-    reasons, opens = (each[:, having].ravel() for each in (met.reasons, met.opens))
-    gates = [
-        pick(GATES, np.tile(np.array(having), len(candidates))),
-        pick(["passed", "blocked", "deferred"], np.where(reasons < 0, 0, np.where(defers, 2, 1))),
-        pick(plan.reasons, reasons),
-        of_nullable(np.where(defers & (opens < AT_AN_EVENT), opens, FOREVER)).cast(INSTANT),
-    ]
-    contact = candidates["contact"].to_numpy()
-    structs = [
-        pick([contact.offer for contact in plan.contacts], contact),
-        pick([contact.channel for contact in plan.contacts], contact),
-        *(candidates[name].to_arrow() for name in ("priority", "value_micros", "p_accept", "p_accept_assumed")),
-        lists(np.arange(len(candidates) + 1) * len(having), GATE, gates),
-    ]
-    bounds = np.searchsorted(candidates["trigger"].to_numpy(), np.arange(len(answers.entries) + 1))
-    return lists(bounds, CANDIDATE, structs)

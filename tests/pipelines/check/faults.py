@@ -91,7 +91,9 @@ def _reports(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Fault:
 
 def _opt_out_is_contract(real: Wrapped) -> Wrapped:
     return lambda self, rows, message, channel, basis: (
-        np.ones(len(rows), np.bool_) if basis == "opt_out" else real(self, rows, message, channel, basis)
+        (np.zeros(len(rows), np.bool_), np.full(len(rows), -1))
+        if basis == "opt_out"
+        else real(self, rows, message, channel, basis)
     )
 
 
@@ -135,7 +137,7 @@ def _sooner(real: Wrapped) -> Wrapped:
 
 FAULTS: dict[str, Fault] = {
     "consent is ignored": _never("without_consent"),
-    "opt_out is taken for contract": _wrap(gates.Asked, "_consents", _opt_out_is_contract),
+    "opt_out is taken for contract": _wrap(gates.Asked, "_refused", _opt_out_is_contract),
     "consents do not lapse": _latest(
         "consent", lambda found, asked: found.with_columns(valid_until=pl.lit(None, pl.Int64))
     ),

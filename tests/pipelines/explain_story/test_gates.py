@@ -163,3 +163,66 @@ def test_channels_that_met_the_same_stand_together() -> None:
         "  a by push",
         "    channel  passed  the channel is one that reaches the recipient, as far as is known",
     ]
+
+
+def _read(by: str | None, since: str) -> dict[str, Any]:
+    return {"read": {"by": by, "since": since}}
+
+
+@pytest.mark.parametrize(
+    ("met", "read", "told"),
+    [
+        (
+            gate("caps", OF_DATA),
+            _read(BEFORE[2]["decision_id"], YESTERDAY),
+            "at most 1 to a subscriber of the family data in 7d; filled by topup by app on 2026-03-01 11:01 "
+            f"(decision {BEFORE[2]['decision_id']})",
+        ),
+        (
+            gate("caps", "cap_1_per_subscriber_in_day"),
+            _read("call-7", "2026-03-02T08:00:00.000Z"),
+            "at most 1 to a subscriber in a day, by the recipient's calendar; filled by a contact of 2026-03-02 08:00 "
+            "(id call-7)",
+        ),
+        (
+            gate("caps", "cap_1_per_subscriber_in_day"),
+            _read(None, "2026-03-02T08:00:00.000Z"),
+            "at most 1 to a subscriber in a day, by the recipient's calendar; filled by a contact of 2026-03-02 08:00, "
+            "of somebody who was erased",
+        ),
+        (
+            gate("ticket", "open_ticket"),
+            _read("T-7", YESTERDAY),
+            "a ticket is as `no_sales_while` says; open since 2026-03-01 11:01 (signal T-7); state = 'open'; "
+            "and the offer does not wait that long",
+        ),
+        (
+            gate("paused", "paused"),
+            _read("stop", YESTERDAY),
+            "a `control` pauses the offer, its family, its channel or everything, for this customer or for all; "
+            "paused since 2026-03-01 11:01 (signal stop); and the offer does not wait that long",
+        ),
+    ],
+)
+def test_what_shuts_a_gate_is_named(met: dict[str, Any], read: dict[str, Any], told: str, book: Playbook) -> None:
+    assert _told(met | read, book, BEFORE) == told
+
+
+@pytest.mark.parametrize(
+    ("consents", "told"),
+    [
+        ([], "the last word is of 2026-03-01 11:01 (signal c)"),
+        ([("marketing", None, "withdrawn", None)], "withdrawn on 2026-03-01 11:01 (signal c)"),
+        (
+            [("marketing", "app", "granted", LAST_WEEK), ("care", "app", "withdrawn", None)],
+            "lapsed on 2026-02-22 11:01, granted on 2026-03-01 11:01 (signal c)",
+        ),
+        (
+            [("marketing", "app", "granted", None), ("marketing", None, "withdrawn", None)],
+            "the last word is of 2026-03-01 11:01 (signal c)",
+        ),
+    ],
+)
+def test_the_consent_that_decides_is_told(consents: list[tuple[Any, ...]], told: str, book: Playbook) -> None:
+    known = [dict(zip(("purpose", "channel", "state", "valid_until"), one, strict=True)) for one in consents]
+    assert told in _told(gate("consent", "no_consent") | _read("c", YESTERDAY), book, [], consents=known)

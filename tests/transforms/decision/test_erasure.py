@@ -18,7 +18,7 @@ from tests.transforms.decision.small_policies import (
 from transforms.decision import ledger_state
 from transforms.decision.erasure import decide_and_erase
 
-HOME = ("household", "h")
+HOME, KINDS = ("household", "h"), ("household", "subscriber")
 PLAN = plan_of(Policy((Offer("a"),), (Cap(2, 9 * HOUR, per="household"), Cap(1, 9 * HOUR))))
 
 
@@ -62,7 +62,7 @@ def test_the_ledger_of_who_is_erased_goes(ends: tuple[int, ...]) -> None:
     facts_at_home = facts_of([Fact(HOME, "subscriber.g", "anna", True, HOUR), Fact(HOME, "sme.g", "anna", True, HOUR)])
     actions, removed, state = played([*triggers, facts, facts_at_home, erasure("subscriber", "anna", 3)], *ends)
     assert actions == {(1, "anna"): "offer", (2, "anna"): "no_offer", (6, "anna"): "offer"}
-    assert removed == {"None": 0, "reservations": 1, "memberships": 2}
+    assert removed == {"None": 0, "reservations": 1, "memberships": 2, "numbers": 1}
     assert ledger_state.load(state).memberships["segment"].to_pylist() == ["sme.g"]
 
 
@@ -87,3 +87,26 @@ def test_erasures_act_in_the_order_of_their_ticks() -> None:
     erasures = [erasure("subscriber", "anna", 5), erasure("subscriber", "zoe", 3)]
     actions, _, _ = played([*triggers, *erasures], 8)
     assert actions == {(1, "zoe"): "offer", (4, "zoe"): "offer"}
+
+
+@pytest.mark.parametrize("ends", [(8,), (1, 2, 3, 4, 8), (2, 8)])
+def test_who_is_erased_begins_anew_and_others_go_on(ends: tuple[int, ...]) -> None:
+    plan = plan_of(Policy((Offer("a", valid_for=9 * HOUR),), ()))
+    alone = [Trigger("anna", tick=tick * HOUR) for tick in (1, 2, 3, 6)]
+    batches = batches_of([*alone, at_home("anna", 1), at_home("ben", 2), at_home("anna", 3), at_home("ben", 6)])
+    batches, state, found = [*batches, erasure("subscriber", "anna", 3)], None, []
+    for end in ends:
+        for decided, _ in decide_and_erase(plan, state, batches, end * HOUR):
+            found += decided.decisions.to_pylist()
+            state, batches = decided.state, decided.waiting
+    assert state is not None
+    told = {kind: [(row["sequence"], row["action"]) for row in found if row["root_kind"] == kind] for kind in KINDS}
+    assert told["household"] == [(1, "offer"), (2, "offer"), (3, "withdrawn"), (4, "offer"), (5, "offer")]
+    assert told["subscriber"] == [
+        *((1, "offer"), (2, "offer"), (3, "withdrawn"), (4, "withdrawn")),  # of the old count
+        *((1, "offer"), (2, "offer")),
+    ]
+    assert ledger_state.load(state).sequences.to_pylist() == [
+        {"root_kind": "household", "root": "h", "sequence": 5},
+        {"root_kind": "subscriber", "root": "anna", "sequence": 2},
+    ]

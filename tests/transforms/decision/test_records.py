@@ -1,7 +1,8 @@
 """What a decision record always says."""
 
 from tests.transforms.decision.small_policies import Offer, Policy, plan_of
-from transforms.decision.records import CANDIDATE, GATE, decision_schema
+from transforms.decision.recorded_candidates import CANDIDATE, GATE
+from transforms.decision.records import decision_schema
 
 
 def test_what_is_always_there() -> None:
@@ -9,7 +10,7 @@ def test_what_is_always_there() -> None:
     assert [field.name for field in schema if field.nullable] == [
         *("recipient_kind", "recipient"),
         *("offer", "channel", "message", "valid_until", "params", "value_micros", "reason", "until", "holdout"),
-        *("evidence", "segments", "context"),
+        *("evidence", "segments", "context", "zone", "channels"),
     ]
     assert [field.name for field in CANDIDATE if field.nullable] == ["value_micros", "p_accept"]
-    assert [field.name for field in GATE if field.nullable] == ["reason", "until"]
+    assert [field.name for field in GATE if field.nullable] == ["reason", "until", "read"]

@@ -1,0 +1,44 @@
+"""Columns that repeat, and columns that are null but for a few rows."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from schemas.records import INSTANT
+from transforms.arrays.arrow_columns import repeated, scattered
+
+
+@pytest.mark.parametrize(("values", "times"), [(["a", "", "ü"], 3), (["passed"], 4), (["a"], 0), ([], 2)])
+def test_texts_come_again_and_again(values: list[str], times: int) -> None:
+    column = repeated(values, times)
+    column.validate(full=True)
+    assert column.to_pylist() == values * times
+
+
+def test_more_text_than_a_column_holds_is_refused() -> None:
+    with pytest.raises(OverflowError, match="do not fit"):
+        repeated(["x" * 1_000], 3_000_000)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(["a", None, "ccc"]),
+        pa.array(["no", "a", "", "ccc", "no"])[1:4],
+        pa.array([7, 8, None], INSTANT),
+        pa.array([], pa.string()),
+        pa.array(
+            [{"by": "x", "since": 1}, {"by": None, "since": 2}], pa.struct([("by", pa.string()), ("since", INSTANT)])
+        ),
+    ],
+)
+@pytest.mark.parametrize("rows", [[0, 1, 2], [1, 8, 16]])
+def test_values_are_where_they_belong(values: pa.Array, rows: list[int]) -> None:
+    column = scattered(17, np.array(rows[: len(values)], np.int64), values)
+    column.validate(full=True)
+    expected: list[Any] = [None] * 17
+    for row, value in zip(rows, values.to_pylist(), strict=False):
+        expected[row] = value
+    assert column.to_pylist() == expected

@@ -1,0 +1,56 @@
+"""Profiles of recipients: where they are, what reaches them and what they consent to, as far as that is known."""
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.records import INSTANT
+from transforms.arrays.arrow_columns import lists
+from transforms.compiler.offer_definitions import OfferPlan
+from transforms.decision.notices import WHO, Notices, recipients_of
+
+CONSENT = pa.struct(
+    [
+        pa.field("purpose", pa.string(), nullable=False),
+        pa.field("channel", pa.string()),  # null: all
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("valid_until", INSTANT),
+    ]
+)
+"""One consent that a recipient gave or withdrew."""
+
+_PROFILE = ("zone", "channels")
+
+
+def profiles_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> dict[str, pa.Array]:
+    """Return zone and channels of the recipients of triggers, as their profile says.
+
+    Args:
+        plan: The policy.
+        triggers: Columns root_kind, root, recipient, tick.
+        notices: What contact roots were told.
+    """
+    if "profile" not in plan.listed or notices.tables["profile"].is_empty():
+        return dict.fromkeys(_PROFILE, pa.nulls(len(triggers), pa.string()))
+    found = notices.latest("profile", recipients_of(triggers)).select(_PROFILE)
+    table = found.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return {name: table[name].cast(pa.string()) for name in _PROFILE}
+
+
+def consents_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> pa.Array:
+    """Return what the recipients of triggers consent to, or not, as of their ticks: lists of CONSENT.
+
+    Args:
+        plan: The policy.
+        triggers: Columns root_kind, root, recipient, tick.
+        notices: What contact roots were told.
+    """
+    if "consent" not in plan.listed or notices.tables["consent"].is_empty():
+        return lists(np.zeros(len(triggers) + 1, np.int64), CONSENT, [pa.nulls(0, one.type) for one in CONSENT])
+    asked, told = recipients_of(triggers).with_row_index("row"), notices.tables["consent"]
+    each = asked.join(told.drop("tick", "time", "source", "id", "place"), [*WHO])
+    held = each.filter((pl.col("since") <= pl.col("tick")) & (pl.col("tick") < pl.col("until")))
+    held = held.sort("row", "purpose", "channel").with_columns(pl.col("channel").replace("", None))
+    table = held.select(CONSENT.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+    columns = [table[one.name].cast(one.type).combine_chunks() for one in CONSENT]
+    return lists(np.searchsorted(held["row"].to_numpy(), np.arange(len(triggers) + 1)), CONSENT, columns)
