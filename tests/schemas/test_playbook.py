@@ -255,7 +255,7 @@ def _with(change: tuple[str, str]) -> str:
         (("[app, sms]", "[app, app]"), "`offers.topup.send`: `send` names something twice"),
         (("priority: 1", "priority: 0"), "`offers.topup.priority`: must be greater than or equal to 1, not `0`"),
         (("valid_for: 6h, ", ""), "`offers.topup`: `valid_for` is missing"),
-        (("cooldown: 3d", "goal: x"), "`offers.topup.goal`: unknown key"),
+        (("cooldown: 3d", "gaol: x"), "`offers.topup.gaol`: unknown key"),
         (("priors: {retention: 0.1}", ""), "35: `offers.stay`: no `p_accept`, and its family `retention` has no prior"),
         (("retention: 0.1", "retention: 1.1"), "`priors.retention`: must be less than or equal to 1, not `1.1`"),
         (("retention: 0.1", "retention: 0.1, dat: 0.1"), "41: `priors.dat`: no offer has the family `dat`"),
@@ -386,7 +386,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         ([("hold: 3d", "hold: 30d"), ("tick: 1m", "tikc: 1m")], [6, 26], {"tikc", "churn_risk"}),
         ([("tick: 1m", "tick: 1 m"), ("repeat: 1h", "repeat: 90s")], [6], {"tick"}),
         ([("hold: 3d", "hold: 3 d"), ("when: left_mb < low_mb, ", "")], [25, 29], {"churn_risk", "running_out"}),
-        ([("valid_for: 6h", "goal: 6h")], [33, 34], {"topup", "goal"}),
+        ([("valid_for: 6h", "gaol: 6h")], [33, 34], {"topup", "gaol"}),
         ([("per: subscriber", "per: subscriber, who: me")], [39], {"who"}),
     ],
 )

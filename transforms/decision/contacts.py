@@ -10,6 +10,7 @@ from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.in_time import first_after
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
+from transforms.decision.goals import Goals
 from transforms.decision.notices import WHO, Notices
 
 REJECTED = ("rejected", "declined", "complained")
@@ -42,16 +43,18 @@ class Contacts:
             the report is a contact), since (the tick from which on it acts), place (in the order in which they act).
         tick: Distance of ticks, milliseconds.
         within: After so many milliseconds a reservation that nobody reported is released; None for never.
+        goals: The goals that were reached.
     """
 
     reports: pl.DataFrame
     tick: int
     within: int | None
+    goals: Goals
 
     @property
     def silent(self) -> bool:
         """Whether no ledger ever changes but by decisions."""
-        return self.within is None and self.reports.is_empty()
+        return self.within is None and self.reports.is_empty() and self.goals.reached.is_empty()
 
     def counted_at(self, entries: pa.Table, reservations: pa.Table) -> pl.DataFrame:
         """Return what the ledgers of the roots of some entries count at the first tick of these.
@@ -61,12 +64,14 @@ class Contacts:
             reservations: As RESERVATION.
 
         Returns:
-            `WHO`, recipient, offer, family, channel, message, tick, decision_id, rejected; of other roots too.
+            `WHO`, recipient, offer, family, channel, message, tick, decision_id, rejected, reached (whether its goal
+            is); of other roots too.
         """
         if self.silent:
-            return framed(reservations.select(COUNTED_BY)).with_columns(rejected=pl.lit(False))
+            return framed(reservations.select(COUNTED_BY)).with_columns(rejected=pl.lit(False), reached=pl.lit(False))
         at = first_ticks(entries).drop("row")
         mine = framed(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
+        mine = mine.with_columns(reached=pl.Series(self.goals.reached_at(mine)) <= pl.col("now"))
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
         made = mine.select(*_KEY, made="tick")
         said = said.join(made, [*_KEY], "left").with_columns(ours=(pl.col("since") > pl.col("made")).fill_null(False))
@@ -95,6 +100,9 @@ class Contacts:
         turns = [self.reports.select(*_ROOT, "since")]
         if self.within is not None:
             turns.append(framed(reservations).select(*_ROOT, since=pl.col("tick") + self.within))
+        if not self.goals.reached.is_empty():
+            made = framed(reservations.select(COUNTED_BY))
+            turns.append(made.select(_ROOT).with_columns(since=self.goals.reached_at(made)))
         return first_after(at.rename({"now": "tick"}), pl.concat(turns), _ROOT)
 
 
@@ -113,11 +121,11 @@ def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
         pl.col("message").fill_null("marketing"),
         (pl.col("time") // tick * tick + tick).alias("tick"),
         pl.col("decision_id").fill_null(""),
-        pl.lit(False).alias("rejected"),
+        *(pl.lit(False).alias(name) for name in ("rejected", "reached")),
     )
 
 
-def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
+def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals) -> Contacts:
     """Return what notices of the types `contact` and `outcome` report."""
     found = []
     for signal, what in (("contact", "state"), ("outcome", "result")):
@@ -126,10 +134,10 @@ def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
     if not found:
-        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within)
+        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, goals)
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
-    return Contacts(reports, plan.tick, plan.reported_within)
+    return Contacts(reports, plan.tick, plan.reported_within, goals)
 
 
 def first_ticks(entries: pa.Table) -> pl.DataFrame:

@@ -63,9 +63,12 @@ def lay_out_checks(
     rows, zone = _zoned(plan, limit[here], len(zones.names))
     here = here[rows]
     candidate, limit, trigger, whose = (each[here] for each in (candidate, limit, trigger, whose))
-    of_groups, rejected = (
+    of_groups, special = (
         np.array(each, np.bool_)[limit]
-        for each in ([one.per in GROUPS for one in plan.limits], [one.rejected for one in plan.limits])
+        for each in (
+            [one.per in GROUPS for one in plan.limits],
+            [one.rejected or one.reached for one in plan.limits],
+        )
     )
     mark, floor = marks_and_floors(plan.limits, limit, triggers["tick"].to_numpy()[trigger], zones.names, zone)
     calendar, theirs = _calendar(plan)[limit], zones.of_row[trigger]
@@ -75,9 +78,9 @@ def lay_out_checks(
     floor[of_groups & triggers["alone"].to_numpy()[trigger]] = FOREVER  # no mark is greater
     held, marks = _marks(plan, reservations, zones, size)
     cell, held, cells = _dense(plan, (limit * size + whose) * len(zones.names) + zone, held, size * len(zones.names))
-    ledger = Ledger(held, marks, cell[~rejected], cells)
+    ledger = Ledger(held, marks, cell[~special], cells)
     looks = ~calendar | (zone == np.maximum(theirs, 0))
-    return Checks(candidate, limit, cell, nth, mark, floor, looks, ~rejected, zone, ledger)
+    return Checks(candidate, limit, cell, nth, mark, floor, looks, ~special, zone, ledger)
 
 
 def _dense(plan: OfferPlan, cells: Ints, held: Ints, size: int) -> tuple[Ints, Ints, int]:
@@ -135,8 +138,11 @@ def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int)
     contacts = [Contact(*one) for one in zip(*(name.take(firsts).to_pylist() for name in names), strict=True)]
     row, limit = counted(contacts, which, plan.limits)
     whose = _whose(plan, reservations, row, limit)
-    rejected = np.array([limit.rejected for limit in plan.limits], np.bool_)
-    here = np.flatnonzero((whose >= 0) & (~rejected[limit] | reservations["rejected"].to_numpy()[row]))
+    counts = whose >= 0
+    for name in ("rejected", "reached"):
+        only = np.array([getattr(limit, name) for limit in plan.limits], np.bool_)[limit]
+        counts &= ~only | reservations[name].to_numpy()[row]
+    here = np.flatnonzero(counts)
     rows, zone = _zoned(plan, limit[here], len(zones.names))
     here = here[rows]
     row, limit, whose = (each[here] for each in (row, limit, whose))
