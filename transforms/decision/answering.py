@@ -152,7 +152,7 @@ class Answering:
         reached = pc.if_else(pa.array(cancelled >= 0), None, entries["recipient"])
         scope = scope_of(plan, entries, self.taken)
         asked = own_roots(replaced(entries, "recipient", reached), alone)
-        candidates = rank_candidates(plan, asked, scope, self._goals.stopped(entries))
+        candidates = rank_candidates(plan, asked, scope, self._goals.stopped(entries, alone))
         zones = zones_of(plan, entries, self.notices)
         gates = look_at_gates(plan, entries, candidates, self.notices, zones)
         counted = self._contacts.counted_at(entries, self.reservations)

@@ -20,7 +20,7 @@ FAILED = "failed"
 SETTLED = (*REJECTED, FAILED, "accepted", "fulfilled", "expired")
 """States and results after which there is nothing left to withdraw."""
 
-COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id"]
+COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id", "alone"]
 """The columns of a reservation that limits look at."""
 _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
@@ -64,11 +64,13 @@ class Contacts:
             reservations: As RESERVATION.
 
         Returns:
-            `WHO`, recipient, offer, family, channel, message, tick, decision_id, rejected, reached (whether its goal
-            is); of other roots too.
+            `WHO`, recipient, offer, family, channel, message, tick, decision_id, alone, counts (but for a goal that
+            was reached), rejected, reached (its goal); of other roots too.
         """
         if self.silent:
-            return framed(reservations.select(COUNTED_BY)).with_columns(rejected=pl.lit(False), reached=pl.lit(False))
+            return framed(reservations.select(COUNTED_BY)).with_columns(
+                counts=pl.lit(True), rejected=pl.lit(False), reached=pl.lit(False)
+            )
         at = first_ticks(entries).drop("row")
         mine = framed(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
         mine = mine.with_columns(reached=pl.Series(self.goals.reached_at(mine)) <= pl.col("now"))
@@ -82,7 +84,8 @@ class Contacts:
         mine = mine.join(refused, [*_KEY], "left", maintain_order="left")
         silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
-        ours = mine.filter(counts).with_columns(pl.col("rejected").fill_null(False)).drop("now", "what")
+        mine = mine.with_columns(counts.alias("counts"), pl.col("rejected").fill_null(False))
+        ours = mine.filter(pl.col("counts") | pl.col("reached")).drop("now", "what")
         return pl.concat([ours, _of_others(others, self.tick).select(ours.columns)])
 
     @property
@@ -121,7 +124,8 @@ def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
         pl.col("message").fill_null("marketing"),
         (pl.col("time") // tick * tick + tick).alias("tick"),
         pl.col("decision_id").fill_null(""),
-        *(pl.lit(False).alias(name) for name in ("rejected", "reached")),
+        pl.lit(True).alias("counts"),
+        *(pl.lit(False).alias(name) for name in ("alone", "rejected", "reached")),
     )
 
 

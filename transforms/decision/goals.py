@@ -18,7 +18,8 @@ from transforms.decision.notices import WHO, Notices
 REACHED = {**dict.fromkeys((*WHO, "offer"), pl.String), "own": pl.Int64, "since": pl.Int64}
 _ROOT = ("root_kind", "root")
 _IS_ROOT = (
-    pl.col("subject_kind").is_in(GROUPS)
+    ~pl.col("alone")
+    & pl.col("subject_kind").is_in(GROUPS)
     & (pl.col("subject_kind") == pl.col("root_kind"))
     & (pl.col("subject") == pl.col("root"))
 )
@@ -37,16 +38,18 @@ class Goals:
     plan: OfferPlan
     reached: pl.DataFrame
 
-    def stopped(self, entries: pa.Table) -> Mapping[int, Bools]:
+    def stopped(self, entries: pa.Table, alone: Bools) -> Mapping[int, Bools]:
         """Tell, by the index of offers, of which triggers its people reached the goal after the own tick.
 
         Args:
             entries: `WHO`, recipient, trigger, tick and own_tick.
+            alone: Whether each reaches somebody whose group is too large.
         """
         found: dict[int, Bools] = {}
         if self.reached.is_empty():
             return found
         asked = framed(entries.select([*WHO, "recipient", "tick", "own_tick", "trigger"])).with_row_index("row")
+        asked = asked.with_columns(alone=alone)
         for (name,), mine in self.reached.group_by("offer", maintain_order=True):
             number = next(n for n, offer in enumerate(self.plan.offers) if offer.name == name)
             found[number] = np.zeros(len(entries), np.bool_)
@@ -61,7 +64,7 @@ class Goals:
         """Return the tick from which on the goal of each decision is reached, FOREVER where it is not.
 
         Args:
-            reservations: `WHO`, recipient, offer and tick.
+            reservations: `WHO`, recipient, alone, offer and tick.
         """
         found = np.full(len(reservations), FOREVER)
         if self.reached.is_empty():
@@ -79,7 +82,7 @@ class Goals:
         """Return which offers a goal of their family overtakes, at which ticks in (since, upto]: row, tick.
 
         Args:
-            offers: row, `WHO`, recipient, family, tick and valid_until of reservations.
+            offers: row, `WHO`, recipient, alone, family, tick and valid_until of reservations.
             since: The tick after which to look.
             upto: The last tick.
         """
@@ -105,7 +108,7 @@ def _people(made: pl.DataFrame) -> Iterator[tuple[Sequence[str], pl.DataFrame]]:
     That is the subject, the recipient, and, if the subject is the contact root, anybody of whom that was told.
 
     Args:
-        made: `WHO`, recipient and others.
+        made: `WHO`, recipient, alone and others.
     """
     yield WHO, made
     recipients = made.drop_nulls("recipient")

@@ -138,11 +138,13 @@ def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int)
     contacts = [Contact(*one) for one in zip(*(name.take(firsts).to_pylist() for name in names), strict=True)]
     row, limit = counted(contacts, which, plan.limits)
     whose = _whose(plan, reservations, row, limit)
-    counts = whose >= 0
-    for name in ("rejected", "reached"):
-        only = np.array([getattr(limit, name) for limit in plan.limits], np.bool_)[limit]
-        counts &= ~only | reservations[name].to_numpy()[row]
-    here = np.flatnonzero(counts)
+    rejected, reached = (
+        np.array(each, np.bool_)[limit]
+        for each in ([one.rejected for one in plan.limits], [one.reached for one in plan.limits])
+    )
+    said = {name: reservations[name].to_numpy()[row] for name in ("counts", "rejected", "reached")}
+    counts = np.where(reached, said["reached"], said["counts"] & (~rejected | said["rejected"]))
+    here = np.flatnonzero((whose >= 0) & counts)
     rows, zone = _zoned(plan, limit[here], len(zones.names))
     here = here[rows]
     row, limit, whose = (each[here] for each in (row, limit, whose))
