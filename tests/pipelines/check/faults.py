@@ -172,6 +172,9 @@ FAULTS: dict[str, Fault] = {
     "nothing is withdrawn": _wrap(
         answering, "withdrawals_of", lambda real: lambda *given: pl.DataFrame(schema=withdrawal.WITHDRAWN)
     ),
+    "goals are ignored": _wrap(
+        answering, "goals_of", lambda real: lambda *given: replace(real(*given), reached=real(*given).reached.clear())
+    ),
     "what lapses is not withdrawn": _wrap(withdrawal, "lapses", lambda real: lambda *given: real(*given).clear()),
     "the first to be said holds": lambda patch: patch.setattr(notices, "order_of", lambda _: [-pl.col("time")]),
 }
