@@ -44,12 +44,14 @@ class Contacts:
         tick: Distance of ticks, milliseconds.
         within: After so many milliseconds a reservation that nobody reported is released; None for never.
         goals: The goals that were reached.
+        known_for: Before so many milliseconds a report is of the decision that it names; later the root has forgotten.
     """
 
     reports: pl.DataFrame
     tick: int
     within: int | None
     goals: Goals
+    known_for: int
 
     @property
     def silent(self) -> bool:
@@ -76,7 +78,9 @@ class Contacts:
         mine = mine.with_columns(reached=pl.Series(self.goals.reached_at(mine)) <= pl.col("now"))
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
         made = mine.select(*_KEY, made="tick")
-        said = said.join(made, [*_KEY], "left").with_columns(ours=(pl.col("since") > pl.col("made")).fill_null(False))
+        said = said.join(made, [*_KEY], "left")
+        ours = (pl.col("since") > pl.col("made")) & (pl.col("since") - pl.col("made") < self.known_for)
+        said = said.with_columns(ours=ours.fill_null(False))
         others, said = said.filter(~pl.col("ours")), said.filter("ours")
         last = said.sort("place").unique(_KEY, keep="last").select(*_KEY, "what")
         refused = said.filter(pl.col("what").is_in(REJECTED)).select(_KEY).unique().with_columns(rejected=pl.lit(True))
@@ -138,10 +142,10 @@ def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals) -> Contacts:
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
     if not found:
-        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, goals)
+        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, goals, plan.known_for)
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
-    return Contacts(reports, plan.tick, plan.reported_within, goals)
+    return Contacts(reports, plan.tick, plan.reported_within, goals, plan.known_for)
 
 
 def first_ticks(entries: pa.Table) -> pl.DataFrame:

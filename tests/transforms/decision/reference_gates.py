@@ -147,7 +147,8 @@ class Look:
 
     def _reached(self, channel: str) -> bool:
         channels = self._profile("channels")
-        return channel == INBOUND or channels is None or channel in channels.split()
+        known = channels is None or channel in channels.replace(",", " ").replace(";", " ").split()
+        return channel == INBOUND or known
 
     def _consents(self, candidate: Candidate) -> bool:
         message = candidate.offer.message
