@@ -27,13 +27,13 @@ offers:
   more: {for: [subscriber.burst, sme.works], family: data, owner: us, value: 1, p_accept: 0.5, send: [app, sms],
          valid_for: 6h, wait: 12h, cooldown: {after: 5h, after_rejection: 20h}}
   plus: {for: [subscriber.heavy, subscriber.busy], family: plus, owner: us, value: 2, p_accept: 0.5, send: [sms, app],
-         valid_for: 12h, wait: 3h, goal: {usage: "kind = 'voice'", within: 6h}}
+         valid_for: 12h, wait: 3h}
   poor: {for: subscriber.heavy, family: poor, owner: us, priority: 1, value: 1, p_accept: 0.1, cost: 1, send: app,
          valid_for: 1h}
   help: {for: [subscriber.heavy, subscriber.burst], family: care, owner: us, message: care, value: 1, p_accept: 0.5,
          send: [app, email], valid_for: 4h, share: 60% per 1d, priority: 3}
   bill: {for: [subscriber.burst, household.moved], family: bill, owner: us, message: service, value: 1, p_accept: 0.5,
-         send: [sms, email], valid_for: 1d, priority: 8, goal: {usage: "kind = 'sms'", within: 3h}}
+         send: [sms, email], valid_for: 1d, priority: 8}
   home: {for: household.moved, family: home, owner: us, value: 9, p_accept: 0.5, send: [app, sms], valid_for: 8h,
          wait: 6h, to: primary}
 policy:
@@ -53,6 +53,20 @@ holdouts:
   global: {share: 10%}
   second: {share: 20%, family: data}
 """
+
+
+GOALS = {
+    "valid_for: 12h, wait: 3h": """valid_for: 12h, wait: 3h, goal: {usage: "kind = 'voice'", within: 6h}""",
+    "valid_for: 1d, priority: 8": """valid_for: 1d, priority: 8, goal: {usage: "kind = 'sms'", within: 3h}""",
+}
+
+
+def with_goals() -> Playbook:
+    """Return the playbook with goals of two offers."""
+    text = TEXT
+    for old, new in GOALS.items():
+        text = text.replace(old, new)
+    return parse_playbook(text, "with_goals.yaml")
 
 
 def everything() -> Playbook:
