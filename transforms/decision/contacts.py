@@ -89,8 +89,8 @@ class Contacts:
         silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
         mine = mine.with_columns(counts.alias("counts"), pl.col("rejected").fill_null(False))
-        ours = mine.filter(pl.col("counts") | pl.col("reached")).drop("now", "what")
-        return pl.concat([ours, _of_others(others, self.tick).select(ours.columns)])
+        counted = mine.filter(pl.col("counts") | pl.col("reached")).drop("now", "what")
+        return pl.concat([counted, _of_others(others, self.tick).select(counted.columns)])
 
     @property
     def settled(self) -> pl.DataFrame:
