@@ -69,6 +69,7 @@ SECTIONS = {
     "Segment": "`subscriber.segments.NAME`",
     "Moment": "`subscriber.moments.NAME`",
     "Offer": "`offers.NAME`",
+    "Goal": "`offers.NAME.goal`",
     "Policy": "`policy`",
     "Consent": "`policy.consent`",
     "QuietHours": "`policy.quiet`",
@@ -124,6 +125,11 @@ _REASONS = (
     ("`no_value`", "The expected value is NULL, or `p_accept` is not between 0 and 1."),
     ("`below_zero`", "The expected value is below zero; `at_a_loss` lets it pass."),
     ("`not_in_share`", "The customer is not drawn for the offer's `share` in this period."),
+    (
+        "`goal_reached`",
+        "After the trigger, or after the same offer was made, the customer did what the offer's `goal` says. Of a "
+        "household or an SME any member counts.",
+    ),
     ("`cooldown`", "The customer that the trigger is about got the same offer less than `cooldown` ago."),
     ("`cooldown_family`", "It got one of the family less than `policy.cooldown` ago."),
     ("`cooldown_after_rejection`, `cooldown_family_after_rejection`", "The same, where what it got was rejected."),
@@ -140,7 +146,7 @@ One language everywhere: SQL over the values of one customer at one tick, or of 
 
 | where | can read |
 |---|---|
-| `where`, steps | the signal's columns, `source`; of its time `local_hour`, `local_weekday` (Monday: 1), `local_date` |
+| `where`, steps, goals | its columns, `source`; of its time `local_hour`, `local_weekday` (Monday: 1), `local_date` |
 | `expr`, `enter`, `exit`, `when` | features, derived values, segments (TRUE inside), `profile.FIELD`, `TABLE.COLUMN` |
 | `eligible`, `value`, `cost`, `p_accept`, `params` | the same, as at the trigger; `LEVEL.SEGMENT` of all levels |
 

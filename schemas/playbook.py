@@ -214,6 +214,18 @@ class Playbook(Part):
         return max((*(one.longest for one in every), *(cap.reach for cap in self.policy.caps)), default=0)
 
     @property
+    def goals_matter(self) -> int:
+        """For how long it may matter that a goal was reached, milliseconds: to what waits, is valid, or may be next."""
+        offers = self.offers.values()
+        families = {offer.family for offer in offers if offer.goal}
+        lengths = (
+            (offer.goal.within if offer.goal else 0, offer.wait, offer.valid_for)
+            for offer in offers
+            if offer.family in families
+        )
+        return max((length for each in lengths for length in each), default=0)
+
+    @property
     def move_bars(self) -> int:
         """For how long a change of contact root bars contacting somebody, milliseconds."""
         return self.policy.contacts_reported_within or self.contacts_matter

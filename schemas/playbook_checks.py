@@ -7,6 +7,7 @@ from itertools import chain
 
 from schemas.durations import DAY, format_duration
 from schemas.feature_checks import feature_mistakes, of_unfit_signal
+from schemas.goal_checks import goal_mistakes
 from schemas.mistake import Mistake
 from schemas.name_checks import name_mistakes
 from schemas.near_miss import near_miss
@@ -176,6 +177,8 @@ def _offers(playbook: Playbook) -> Iterator[Mistake]:
         if offer.p_accept is None and offer.family not in playbook.priors:
             hint = f"give it one, or give `{offer.family}` a prior under `priors`"
             yield Mistake(("offers", name), f"no `p_accept`, and its family `{offer.family}` has no prior", hint)
+        if offer.goal is not None:
+            yield from goal_mistakes(playbook, ("offers", name, "goal"), offer.goal)
 
 
 def _caps(playbook: Playbook) -> Iterator[Mistake]:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from schemas.durations import DAY, Duration
 from schemas.fields import (
+    NAME,
     Expression,
     Name,
     Names,
@@ -45,6 +46,33 @@ class Cooldown(Part):
 
 
 Cooling = Annotated[Cooldown, BeforeValidator(_cooldown, json_schema_input_type=str | Cooldown)]
+
+
+def _by_signal(schema: dict[str, Any]) -> None:
+    """Let editors know that what is no key of ours is a signal type."""
+    schema["patternProperties"] = {f"^(?!within$){NAME[1:]}": schema["additionalProperties"]}
+    schema["additionalProperties"] = False
+
+
+class Goal(Part):
+    """What an offer is to bring about.
+
+    The other key is a signal type: which of its signals fulfil it, an expression over their columns, or `any`, as in
+    `{order: product = 'topup_5gb', within: 2d}`. Who has reached the goal is not asked: what waits does so no longer,
+    what is out of the offer's family is withdrawn, and the same is not made again.
+    """
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_by_signal)
+    __pydantic_extra__: dict[str, Expression]
+
+    within: Duration = Field(
+        gt=0, description="So long after the offer it counts as fulfilled, and is not made again; a multiple of `tick`."
+    )
+
+    @property
+    def signals(self) -> dict[str, str]:
+        """The conditions by signal type: of one, where nothing is wrong."""
+        return self.__pydantic_extra__
 
 
 class Offer(Part):
@@ -87,6 +115,9 @@ class Offer(Part):
         "earliest after this; `{after: 3d, after_rejection: 30d}`.",
     )
     params: dict[Name, Expression] = Field({}, description="Values for the message.")
+    goal: Goal | None = Field(
+        None, description="What it is to bring about: `{order: state = 'completed', within: 2d}`."
+    )
 
 
 class Cap(Part):

@@ -76,6 +76,7 @@ def _texts(playbook: Playbook) -> Iterator[tuple[str, str]]:
                 yield from (getattr(moment, step) or {}).items()
     yield from (("", offer.eligible) for offer in playbook.offers.values())
     yield from (playbook.policy.no_sales_while or {}).items()
+    yield from (item for offer in playbook.offers.values() if offer.goal for item in offer.goal.signals.items())
 
 
 def lengths(playbook: Playbook) -> list[int]:
@@ -85,6 +86,7 @@ def lengths(playbook: Playbook) -> list[int]:
     found: list[Any] = [one for cooldown in cooldowns for one in (cooldown.after, cooldown.after_rejection)]
     found += [cap.in_ for cap in policy.caps if isinstance(cap.in_, int)]
     found += [one for offer in offers for one in (offer.wait, offer.valid_for)]
+    found += [offer.goal.within for offer in offers if offer.goal]
     found += [policy.max_decision_age, policy.contacts_reported_within]
     return sorted({one for one in found if one})
 

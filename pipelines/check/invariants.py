@@ -8,6 +8,7 @@ from pipelines.check.counted import broken_caps, broken_cooldowns
 from pipelines.check.drawn import wrong_draws, wrong_shares
 from pipelines.check.known import Known
 from pipelines.check.played import Played, Row
+from pipelines.check.reached import reached_before
 from pipelines.check.seen import (
     late_offers,
     losing_offers,
@@ -72,6 +73,7 @@ EVERY = (
     Invariant("channel", "nobody is sent anything by a channel that is not theirs", off_channel, _gate("channel")),
     Invariant("pause", "nothing is sent while it is paused", paused_offers, _gate("paused")),
     Invariant("tickets", "nothing is sold while a ticket forbids it", sales_with_tickets, _gate("ticket")),
+    Invariant("goals", "who did what it is for is not asked again", reached_before, _for_reason("goal_reached")),
     Invariant("answers", "each trigger has one final answer", wrong_answers, lambda played: len(played.answers)),
     Invariant("losses", "nothing is sent at a loss", losing_offers, _for_reason("below_zero")),
     Invariant("age", "nothing is sent for what is too old", late_offers, _gate("freshness")),

@@ -4,26 +4,31 @@ from collections.abc import Iterator
 
 from pipelines.check.known import Known
 from pipelines.check.played import Played, Row
+from pipelines.check.reached import Reached
+from schemas.playbook_levels import LEVELS
 
 Found = Iterator[tuple[Row, str]]
 
 
 def wrong_withdrawals(known: Known, played: Played) -> Found:
     """Yield withdrawals of what was not out or not overtaken, and offers that are out although they are overtaken."""
+    reached = Reached(known)
     offers, done = {row["decision_id"]: row for row in played.sent}, set[str]()
     for row in played.decisions:
         if row["action"] == "withdrawn":
-            if problem := _problem(known, row, offers.get(row["decision_id"]), done):
+            if problem := _problem(known, reached, row, offers.get(row["decision_id"]), done):
                 yield row, problem
             done.add(row["decision_id"])
     withdrawn = {row["decision_id"]: row["tick"] for row in played.decisions if row["action"] == "withdrawn"}
     for row in played.sent:
-        due = _overtaken(known, row)
+        due = _overtaken(known, reached, row)
+        if _of_group(row) and withdrawn.get(row["decision_id"], due) != due:
+            continue  # what others of the group did overtakes it, too
         if row["recipient"] not in known.movers and due is not None and withdrawn.get(row["decision_id"]) != due:
-            yield row, "it is not withdrawn when a pause or a lost consent overtakes it"
+            yield row, "it is not withdrawn when a pause, a lost consent or a goal overtakes it"
 
 
-def _problem(known: Known, row: Row, offer: Row | None, done: set[str]) -> str | None:
+def _problem(known: Known, reached: Reached, row: Row, offer: Row | None, done: set[str]) -> str | None:
     if offer is None:
         return "it was never offered"
     if row["decision_id"] in done:
@@ -35,16 +40,40 @@ def _problem(known: Known, row: Row, offer: Row | None, done: set[str]) -> str |
     about = {**offer, **{name: row[name] for name in ("offer", "channel", "message", "recipient")}}
     if about != {**offer}:
         return "it is another offer than was made"
-    return None if _shut(known, offer, row["tick"]) else "nothing overtook it"
+    return None if _shut(known, reached, offer, row["tick"]) or _by_others(known, row) else "nothing overtook it"
 
 
-def _overtaken(known: Known, row: Row) -> int | None:
+def _overtaken(known: Known, reached: Reached, row: Row) -> int | None:
     """Return the first tick in the world at which an offer that is valid is overtaken."""
     end = min(row["valid_until"] - 1, known.settled(row) - 1, known.world.until)
     return min(
-        (tick for tick in known.turns(row) if row["tick"] < tick <= end and _shut(known, row, tick)), default=None
+        (
+            tick
+            for tick in (*known.turns(row), *_goals(known, reached, row))
+            if row["tick"] < tick <= end and _shut(known, reached, row, tick)
+        ),
+        default=None,
     )
 
 
-def _shut(known: Known, row: Row, tick: int) -> bool:
-    return known.lacks_consent(row, tick) or (known.reads("control") and known.is_paused(row, tick))
+def _shut(known: Known, reached: Reached, row: Row, tick: int) -> bool:
+    paused = known.reads("control") and known.is_paused(row, tick)
+    return known.lacks_consent(row, tick) or paused or tick in _goals(known, reached, row)
+
+
+def _goals(known: Known, reached: Reached, row: Row) -> set[int]:
+    """Return the ticks at which goals of the offer's family overtake it."""
+    offers = known.playbook.offers
+    kin = [name for name, offer in offers.items() if offer.family == offers[row["offer"]].family]
+    return {acts for name in kin for own, acts in reached.by(row, name) if own > row["tick"]}
+
+
+def _by_others(known: Known, row: Row) -> bool:
+    """Tell whether a goal may have been reached of which nobody says here what the contact root knows when."""
+    return row["reason"] == "goal_reached" and (_of_group(row) or row["recipient"] in known.movers)
+
+
+def _of_group(row: Row) -> bool:
+    return bool(
+        row["root_kind"] != LEVELS[0] and (row["subject_kind"], row["subject"]) == (row["root_kind"], row["root"])
+    )

@@ -67,7 +67,8 @@ class Known:
         if gate["result"] == "passed":
             yield PASSED[gate["gate"]]
             return
-        limit = self._limit(gate["reason"], candidate["offer"])
+        counts = gate["gate"] in ("cooldown", "caps")  # one reason is also that of another gate
+        limit = self._limit(gate["reason"], candidate["offer"]) if counts else None
         yield why(gate["reason"]) if limit is None or cap_of(gate["reason"]) is None else limit_words(limit)
         if limit is not None:
             yield from self._counted(gate, limit)
@@ -195,3 +196,6 @@ class Known:
             yield "; ".join(policy.no_sales_while.values())
         if reason == "not_in_share" and offer.share:
             yield f"{offer.share[0]:.2%} of all in {format_duration(offer.share[1])}"
+        if reason == "goal_reached" and offer.goal:
+            goal = "; ".join(f"{signal}: {text}" for signal, text in offer.goal.signals.items())
+            yield f"{goal}, within {format_duration(offer.goal.within)}"

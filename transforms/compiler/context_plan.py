@@ -3,15 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import MEMBERS
+from transforms.compiler.compile_expression import Expression
 from transforms.compiler.definitions import Derived, Feature, Measure, Moment, Name, Segment, Stratum
-from transforms.compiler.notices import Notice
+from transforms.compiler.notices import GOAL, Notice
 from transforms.compiler.steps import MADE, WITHOUT, Step
 from transforms.context.grid import EVER, Grid
+
+
+class Goal(NamedTuple):
+    """Which rows of a signal fulfil the goal of an offer; all where `where` is None."""
+
+    offer: str
+    where: Expression | None
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class SignalPlan:
         noticed: The columns that contact roots are told; empty if they are not told of the signal.
         by_member: Whether the state keeps rows of a group apart by the member that they are of.
         steps: Its parts in sequences, each with the key of its sequence.
+        goals: The goals of offers that its rows may fulfil.
     """
 
     signal: str
@@ -39,6 +49,7 @@ class SignalPlan:
     passed: frozenset[str] | None = None
     noticed: tuple[str, ...] = ()
     by_member: bool = False
+    goals: tuple[Goal, ...] = ()
 
     @property
     def ties(self) -> tuple[str, ...]:
@@ -57,9 +68,10 @@ class SignalPlan:
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """The columns that measures and steps read, local times and source included."""
+        """The columns that measures, steps and goals read, local times and source included."""
         steps = [step for _, step in self.steps]
         where = [step.where.columns for step in steps if step.where]
+        where += [goal.where.columns for goal in self.goals if goal.where]
         return frozenset().union(*(m.reads for m in self.measures), *where, *(s.columns for s in steps))
 
     @cached_property
@@ -128,6 +140,7 @@ class ContextPlan:
         announces_moves: Whether contact roots are told who has left them: offers wait there.
         roles: By trigger of a group, the order of roles in which a recipient is looked for; None: any other.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
+        goals_matter: For how long it may matter that a goal was reached, milliseconds.
         move_bars: For how long a change of contact root bars contacting somebody, milliseconds.
         notices: The signals that contact roots are told of, by type.
         notice_schemas: The columns of their batches.
@@ -156,6 +169,7 @@ class ContextPlan:
     announces_moves: bool = False
     roles: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
     contacts_matter: int = 0
+    goals_matter: int = 0
     move_bars: int = 0
     notices: Mapping[str, Notice] = field(default_factory=dict)
     notice_schemas: Mapping[str, pa.Schema] = field(default_factory=dict)
@@ -166,10 +180,10 @@ class ContextPlan:
     effective_from: int | None = None
     keys: Mapping[Name, str] = field(default_factory=dict)
 
-    @property
-    def contacts_kept(self) -> int:
-        """How old contacts may be, by event time, of which a new contact root is told, milliseconds."""
-        return self.contacts_matter + self.allowed_lateness
+    def kept_for(self, notice: str) -> int:
+        """How old contacts, outcomes or goals reached may be, by event time, of which a new contact root is told."""
+        matter = self.goals_matter if notice == GOAL else self.contacts_matter
+        return matter + self.allowed_lateness
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:

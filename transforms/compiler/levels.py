@@ -11,12 +11,13 @@ from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, MEMBERS
 from transforms.compiler.compile_expression import Expression
 from transforms.compiler.consents import features_behind
-from transforms.compiler.context_plan import ContextPlan, Forward, Record, SignalPlan
+from transforms.compiler.context_plan import ContextPlan, Forward, Goal, Record, SignalPlan
 from transforms.compiler.controls import names_in
 from transforms.compiler.definitions import Feature, Measure
-from transforms.compiler.features import MEMBERSHIP, SUBSCRIBER
+from transforms.compiler.features import LOCAL, MEMBER, MEMBERSHIP, SUBSCRIBER
+from transforms.compiler.goals import compile_goals
 from transforms.compiler.keys import definition_keys
-from transforms.compiler.notices import Notice, notices_of, unfit_contracts
+from transforms.compiler.notices import GOAL, Notice, notices_of, schemas_of, unfit_contracts
 from transforms.compiler.profiles import PROFILE
 from transforms.compiler.references import references, texts_of
 from transforms.compiler.strata import behind
@@ -51,6 +52,7 @@ def joined(
             announced_segments=_announced(playbook, plan),
             announces_moves=any(map(playbook.waits, playbook.offers.values())),
             contacts_matter=playbook.contacts_matter,
+            goals_matter=playbook.goals_matter,
             move_bars=playbook.move_bars,
             max_members=playbook.max_members,
             min_confidence=playbook.min_confidence,
@@ -58,8 +60,8 @@ def joined(
         )
         for kind, plan in every.items()
     }
-    notices = notices_of(playbook)
-    made = {kind: noticing(plan, notices, contracts) for kind, plan in made.items()}
+    notices, (goals, _) = notices_of(playbook), compile_goals(playbook, contracts)
+    made = {kind: noticing(_aiming(plan, goals), notices, contracts) for kind, plan in made.items()}
     keys = definition_keys(made[SUBSCRIBER], {})
     return {
         kind: replace(plan, keys=keys if kind == SUBSCRIBER else definition_keys(plan, keys))
@@ -77,11 +79,22 @@ def noticing(plan: ContextPlan, notices: Mapping[str, Notice], contracts: Mappin
     """
     signals = {**plan.signals}
     for name, notice in notices.items():
+        if name == GOAL:
+            continue
         taken = [column for column in notice.columns if column in contracts[name].payload]
         columns = tuple(sorted({*signals[name].columns, *taken}))
         signals[name] = replace(signals[name], columns=columns, noticed=("source", "id", *taken))
-    schemas = {name: notice.schema(contracts[name]) for name, notice in notices.items()}
-    return replace(plan, signals=signals, notices=notices, notice_schemas=schemas)
+    return replace(plan, signals=signals, notices=notices, notice_schemas=schemas_of(notices, contracts))
+
+
+def _aiming(plan: ContextPlan, goals: Mapping[str, tuple[Goal, ...]]) -> ContextPlan:
+    """Return a plan that tells which rows of its subjects' own signals fulfil goals."""
+    signals = {**plan.signals}
+    for name, mine in goals.items():
+        signal = replace(signals[name], goals=mine)
+        columns = {*signal.columns, *signal.reads} - LOCAL.keys() - {"source", SUBSCRIBER, MEMBER}
+        signals[name] = replace(signal, columns=tuple(sorted(columns)))
+    return replace(plan, signals=signals)
 
 
 def columns_read(plans: Mapping[str, ContextPlan]) -> dict[str, tuple[str, ...]]:

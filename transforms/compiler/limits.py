@@ -6,17 +6,21 @@ from schemas import playbook_offers as books
 from schemas.durations import format_duration
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS
-from transforms.compiler.offer_definitions import CAPS, COOLDOWN, SUBJECT, Limit
+from transforms.compiler.offer_definitions import CAPS, COOLDOWN, GOAL_REACHED, REASONS, SUBJECT, Limit
 
 
 def limits_of(book: Playbook) -> Iterator[Limit]:
     """Yield the limits of a playbook.
 
-    Cooldowns come first: of offers by name, of families by name, then those after rejections likewise. Then the caps
-    as written, and last that a household or an SME is offered the same once a tick.
+    First come those of offers whose goal was reached. Then cooldowns: of offers by name, of families by name, then
+    those after rejections likewise. Then the caps as written, and last that a household or an SME is offered the same
+    once a tick.
     """
     offers = {name: book.offers[name].cooldown for name in sorted(book.offers)}
     families = {name: book.policy.cooldown[name] for name in sorted(book.policy.cooldown)}
+    for name, goal in ((name, book.offers[name].goal) for name in offers):
+        if goal:
+            yield Limit(COOLDOWN, REASONS[GOAL_REACHED], SUBJECT, 1, goal.within, offer=(name,), reached=True)
     for rejected in (False, True):
         suffix = "_after_rejection" if rejected else ""
         for name, one in offers.items():

@@ -14,6 +14,9 @@ from schemas.records import NOTICE
 from transforms.compiler.references import references
 
 CONTROL = "control"
+GOAL = "goal"
+"""Stands for a signal type: what contact roots are told of rows of any type that fulfil the goal of an offer."""
+
 MESSAGES: tuple[str, ...] = get_args(Message)
 
 KEYS: Mapping[str, tuple[str, ...] | None] = {
@@ -23,6 +26,7 @@ KEYS: Mapping[str, tuple[str, ...] | None] = {
     CONTROL: ("scope", "target"),
     "contact": None,
     "outcome": None,
+    GOAL: None,
 }
 """Of these columns of each signal the latest row holds; None: every row does."""
 
@@ -43,8 +47,10 @@ class Notice(NamedTuple):
         """Of these columns the latest row is kept; None: every row, for as long as contacts matter."""
         return KEYS[self.signal]
 
-    def schema(self, contract: Contract) -> pa.Schema:
+    def schema(self, contract: Contract | None) -> pa.Schema:
         """Return the columns of a batch of notices; what a contract of one's own lacks is NULL in all rows."""
+        if contract is None:
+            return pa.schema([*NOTICE, pa.field("offer", pa.string())], NOTICE.metadata | {b"of": GOAL.encode()})
         known = _built_in(self.signal) | contract.by_name
         fields = [pa.field(name, known[name].type) for name in self.columns if name in known]
         return pa.schema([*NOTICE, *fields], NOTICE.metadata | {b"of": self.signal.encode()})
@@ -62,6 +68,18 @@ class Notice(NamedTuple):
         return ordered.unique([*of, *self.key], keep="last", maintain_order=True)
 
 
+def first_fulfilments(rows: pl.DataFrame, tick: int, *of: str) -> pl.DataFrame:
+    """Return of each `of`, offer and own tick the fulfilment that acts first.
+
+    Args:
+        rows: Columns tick, from which each acts, time, source, id, offer and `of`.
+        tick: The distance of ticks, milliseconds.
+        of: Whose rows they are.
+    """
+    ordered = rows.sort("tick", "time", "source", "id", "offer", *of).with_columns(own=pl.col("time") // tick)
+    return ordered.unique([*of, "offer", "own"], keep="first", maintain_order=True).drop("own")
+
+
 def order_of(signal: str) -> list[pl.Expr]:
     """Return what orders rows of a type, the one that holds last: of one time a consent withdrawn comes first."""
     rank = [pl.col("state").ne_missing("withdrawn")] if signal == "consent" else []
@@ -73,7 +91,8 @@ def notices_of(playbook: Playbook) -> dict[str, Notice]:
     if not playbook.offers:
         return {}
     read = {name: columns for name, columns in _every(playbook) if name in playbook.signals}
-    return {name: Notice(name, columns) for name, columns in read.items()}
+    goals = {GOAL: Notice(GOAL, ("offer",))} if any(offer.goal for offer in playbook.offers.values()) else {}
+    return {name: Notice(name, columns) for name, columns in read.items()} | goals
 
 
 def notices_of_all(playbooks: Iterable[Playbook]) -> dict[str, Notice]:
@@ -85,10 +104,15 @@ def notices_of_all(playbooks: Iterable[Playbook]) -> dict[str, Notice]:
     return found
 
 
+def schemas_of(notices: Mapping[str, Notice], contracts: Mapping[str, Contract]) -> dict[str, pa.Schema]:
+    """Return the columns of the batches of notices, by signal type."""
+    return {name: one.schema(None if name == GOAL else contracts[name]) for name, one in notices.items()}
+
+
 def unfit_contracts(playbook: Playbook, contracts: Mapping[str, Contract]) -> list[LoadError]:
     """Return which columns that the policy reads are of another type in contracts of one's own."""
     errors = []
-    for name, notice in notices_of(playbook).items():
+    for name, notice in ((name, one) for name, one in notices_of(playbook).items() if name != GOAL):
         theirs, ours = contracts[name].by_name, _built_in(name)
         for column in notice.columns:
             if column in theirs and column in ours and theirs[column].type != ours[column].type:

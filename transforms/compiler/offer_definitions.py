@@ -24,6 +24,7 @@ PAUSED, MOVED, CHANNEL, CONSENT, TICKET, FRESHNESS, ELIGIBILITY, COOLDOWN, CAPS,
 REASONS = (
     *("no_recipient", "segment_exited", "paused", "moved", "no_channel", "no_consent", "open_ticket", "stale"),
     *("not_eligible", "no_value", "below_zero", "not_in_share", "unknown_zone", "quiet", "erased"),
+    "goal_reached",
 )
 """Why nothing is sent, but for limits."""
 
@@ -43,6 +44,7 @@ REASONS = (
     UNKNOWN_ZONE,
     IS_QUIET,
     IS_ERASED,
+    GOAL_REACHED,
     FIRST_LIMIT,
 ) = range(len(REASONS) + 1)
 
@@ -79,6 +81,7 @@ class Limit:
         channel: Counts and limits only these channels.
         message: Counts and limits only these purposes.
         rejected: Counts only what was rejected.
+        reached: Counts only what reached its goal.
     """
 
     gate: int
@@ -91,6 +94,7 @@ class Limit:
     channel: tuple[str, ...] | None = None
     message: tuple[str, ...] | None = None
     rejected: bool = False
+    reached: bool = False
 
     def counts(self, contact: Contact) -> bool:
         """Tell whether the limit counts, and so limits, a contact."""
@@ -145,6 +149,7 @@ class Offer:
         wait: Milliseconds for which a trigger waits that a gate holds up which will open.
         share: The share of roots that may have it, and the milliseconds of the period of a draw; None for all.
         at_a_loss: Whether it is sent though its expected value is below zero.
+        goal_within: Milliseconds for which it is not made again once its goal was reached; 0 without a goal.
     """
 
     name: str
@@ -164,6 +169,7 @@ class Offer:
     wait: int = 0
     share: tuple[float, int] | None = None
     at_a_loss: bool = False
+    goal_within: int = 0
 
     @cached_property
     def reads(self) -> frozenset[str]:
@@ -196,6 +202,7 @@ class OfferPlan:
         max_decision_age: Milliseconds after which a trigger is stale; None for never.
         reported_within: Milliseconds after which a reservation that nobody reported is released; None for never.
         holdouts: In the order in which they are looked up.
+        goals_kept: Milliseconds for which it matters that a goal was reached.
         held: The triggers that tell that a segment was entered: who waits for one must still be in it.
     """
 
@@ -218,6 +225,7 @@ class OfferPlan:
     max_decision_age: int | None = None
     reported_within: int | None = None
     holdouts: tuple[Holdout, ...] = ()
+    goals_kept: int = 0
     held: frozenset[str] = frozenset()
 
     @cached_property
@@ -259,7 +267,7 @@ class OfferPlan:
     def memory(self) -> int:
         """Milliseconds for which a reservation matters: to a limit, or to what is reported of it."""
         reported = _REPORTED if self.listed & {"contact", "outcome"} else 0
-        return max(self.keep, *(limit.reach for limit in self.limits), reported)
+        return max(self.keep, *(limit.reach for limit in self.limits), reported, self.goals_kept)
 
     @property
     def known_for(self) -> int:

@@ -16,10 +16,11 @@ from schemas.yaml_source import KeyPath
 from transforms.compiler.compile_expression import ExpressionError, ScopeColumn, compile_expression
 from transforms.compiler.compiling import Scope
 from transforms.compiler.features import DTYPES
+from transforms.compiler.goals import compile_goals
 from transforms.compiler.limits import limits_of
 from transforms.compiler.load import contracts, load_plans
 from transforms.compiler.load import scope_of as context_scope
-from transforms.compiler.notices import notices_of
+from transforms.compiler.notices import notices_of, schemas_of
 from transforms.compiler.offer_definitions import Holdout, Offer, OfferPlan
 from transforms.compiler.quiet import quiet_of
 from transforms.compiler.sequences import trigger_scopes
@@ -86,6 +87,7 @@ class _Compiler:
     def plan(self) -> OfferPlan:
         book = self._playbook
         offers, ticket = tuple(self._offer(name, book.offers[name]) for name in sorted(book.offers)), self._ticket()
+        self._errors += compile_goals(book, self._contracts)[1]
         messages = {offer.message for offer in offers}
         if self._errors:
             raise LoadErrors(self._errors)
@@ -100,7 +102,7 @@ class _Compiler:
             offers=offers,
             limits=tuple(limits_of(book)),
             triggers=pa.schema([]),
-            notices={name: one.schema(self._contracts[name]) for name, one in notices_of(book).items()},
+            notices=schemas_of(notices_of(book), self._contracts),
             listed=frozenset(notices_of(book)),
             bases={name: basis for name in sorted(messages) if (basis := book.basis_of(name)) != "contract"},
             ticket=ticket,
@@ -108,6 +110,7 @@ class _Compiler:
             max_decision_age=book.policy.max_decision_age,
             reported_within=book.policy.contacts_reported_within if book.policy.on_silence == "release" else None,
             holdouts=tuple(_holdouts(book)),
+            goals_kept=book.goals_matter + book.allowed_lateness if book.goals_matter else 0,
             held=frozenset(f"{kind}.{name}" for kind, level in book.levels.items() for name in level.segments),
         )
 
@@ -143,6 +146,7 @@ class _Compiler:
             wait=book.wait,
             share=book.share,
             at_a_loss=book.at_a_loss,
+            goal_within=book.goal.within if book.goal else 0,
         )
 
     def _scope(self, book: books.Offer) -> Scope:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, numbered, replaced
 from transforms.arrays.in_time import FOREVER
+from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import HAS_MOVED, SEGMENT_EXITED, OfferPlan
 from transforms.decision.answers import Answers
 from transforms.decision.arbitration import arbitrate
@@ -16,6 +17,7 @@ from transforms.decision.candidates import rank_candidates
 from transforms.decision.contacts import contacts_of, first_ticks
 from transforms.decision.deferral import deferrals_of, look_again
 from transforms.decision.gates import look_at_gates
+from transforms.decision.goals import goals_of
 from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.memberships import has_left, has_moved, scope_of, stand_alone
 from transforms.decision.notices import Notices
@@ -50,7 +52,8 @@ class Answering:
     waiting: pa.Table
 
     def __post_init__(self) -> None:
-        self._contacts = contacts_of(self.plan, self.notices)
+        self._goals = goals_of(self.plan, self.notices)
+        self._contacts = contacts_of(self.plan, self.notices, self._goals)
 
     @property
     def wakes(self) -> list[int]:
@@ -78,8 +81,7 @@ class Answering:
 
     def withdraw(self, decisions: pa.Table, since: int) -> pa.Table:
         """Return decisions with the withdrawals of what was offered, after the tick `since`."""
-        settled = self._contacts.settled
-        gone = withdrawals_of(self.plan, self.reservations, self.notices, settled, since, self.upto)
+        gone = withdrawals_of(self.plan, self.reservations, self.notices, self._contacts, since, self.upto)
         if gone.is_empty():
             return decisions
         rows = gone["row"].to_numpy()
@@ -114,12 +116,19 @@ class Answering:
         waits = answers.waiting
         cut = np.full(len(entries), FOREVER)
         np.minimum.at(cut, roots[settled][answers.deferrals.waits], self._looks(waits))
+        self._cut_at_goals(cut, roots[settled], answers)
         if (beyond := settled & (ticks >= cut[roots])).any():
             answers = answers.only(~beyond[settled])
             settled &= ~beyond
             waits = answers.waiting
         self.reservations = pa.concat_tables([self.reservations, answers.reserved])
         return settled, waits, decision_records(answers)
+
+    def _cut_at_goals(self, cut: Ints, roots: Ints, answers: Answers) -> None:
+        """Bring the ticks forward up to which to decide at once: the goal of what is made now may be reached later."""
+        if not self._goals.reached.is_empty():
+            made = np.flatnonzero(answers.contact >= 0)
+            np.minimum.at(cut, roots[made], self._goals.reached_at(framed(answers.reserved)))
 
     def _barriers(self, entries: pa.Table, roots: Ints, ticks: Ints) -> Ints:
         """Return for each root (a number) up to which tick to decide at once.
@@ -143,7 +152,7 @@ class Answering:
         reached = pc.if_else(pa.array(cancelled >= 0), None, entries["recipient"])
         scope = scope_of(plan, entries, self.taken)
         asked = own_roots(replaced(entries, "recipient", reached), alone)
-        candidates = rank_candidates(plan, asked, scope)
+        candidates = rank_candidates(plan, asked, scope, self._goals.stopped(entries, alone))
         zones = zones_of(plan, entries, self.notices)
         gates = look_at_gates(plan, entries, candidates, self.notices, zones)
         counted = self._contacts.counted_at(entries, self.reservations)

@@ -51,8 +51,8 @@ def arbitrate(
         plan: The offers and limits.
         triggers: Columns root (a number) and `COUNTED` as `number_roots` gives them, tick (milliseconds), decision_id,
             alone (whether its group is too large: no limit of a group blocks it).
-        reservations: Columns `COUNTED`, those of `Contact`, tick, rejected, by, since: what limits can see of
-            these roots.
+        reservations: Columns `COUNTED`, those of `Contact`, tick, counts, rejected, reached, by, since: what limits
+            can see of these roots.
         candidates: What `rank_candidates` gives for the triggers.
         gates: What the candidates met at the gates that do not count; those that do are added.
         zones: Where the recipients are.

@@ -1,16 +1,17 @@
 """Candidates: what each trigger could send, worth how much, the best first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from transforms.arrays.arrow_columns import Ints, spread
+from transforms.arrays.arrow_columns import Bools, Ints, spread
 from transforms.arrays.hashing import Hashes, finalise, fnv1a64
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import (
     BELOW_ZERO,
+    GOAL_REACHED,
     NO_VALUE,
     NOT_ELIGIBLE,
     NOT_IN_SHARE,
@@ -37,7 +38,9 @@ _ASKED = ("ineligible", "value_micros", "p_accept")
 _RANK = ("trigger", "last", "priority", "value_micros", "tie", "contact")
 
 
-def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) -> pl.DataFrame:
+def rank_candidates(
+    plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame, stopped: Mapping[int, Bools]
+) -> pl.DataFrame:
     """Evaluate every live offer of every trigger that has a recipient.
 
     The rank within a trigger: eligible before not, then the tier, the higher value, a hash of (decision id, offer),
@@ -47,11 +50,12 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
         plan: The offers.
         triggers: Columns trigger, decision_id, root_kind, root, recipient, tick.
         scope: What expressions see of them.
+        stopped: By the index of an offer of which triggers its goal is reached already.
 
     Returns:
         One row a candidate, sorted by trigger and rank. `trigger`: the row of the trigger; `contact`: index in
-        `plan.contacts`; `priority`; `ineligible`: NOT_ELIGIBLE, NO_VALUE, BELOW_ZERO, NOT_IN_SHARE or null;
-        `value_micros`: value * p_accept - cost in millionths, rounded half to even, null unless it is finite and
+        `plan.contacts`; `priority`; `ineligible`: GOAL_REACHED, NOT_ELIGIBLE, NO_VALUE, BELOW_ZERO, NOT_IN_SHARE or
+        null; `value_micros`: value * p_accept - cost in millionths, rounded half to even, null unless it is finite and
         0 <= p_accept <= 1; `p_accept`; `p_accept_assumed`.
     """
     asked = triggers.select(["trigger", "recipient"])
@@ -61,7 +65,9 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
     for (trigger,), rows in reached.group_by("trigger", maintain_order=True):
         numbers = [number for number, offer in enumerate(plan.offers) if trigger in offer.triggers]
         found += [_candidates(plan, numbers, rows["row"], scope, hashes)] if numbers else []
-    table = _shared(plan, triggers, pl.concat(found)).with_columns(last=pl.col("ineligible").is_not_null())
+    table = _stopped(plan, stopped, _shared(plan, triggers, pl.concat(found))).with_columns(
+        last=pl.col("ineligible").is_not_null()
+    )
     return table.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True).drop("last", "tie")
 
 
@@ -96,6 +102,16 @@ def _shared(plan: OfferPlan, triggers: pa.Table, table: pl.DataFrame) -> pl.Data
         offer = np.array(plan.offer_of, np.int64)[table["contact"].to_numpy()]
         outside = (offer == number) & ~in_share(plan, number, triggers)[table["trigger"].to_numpy()]
         refused = pl.when(pl.Series(outside) & pl.col("ineligible").is_null()).then(NOT_IN_SHARE)
+        table = table.with_columns(ineligible=refused.otherwise("ineligible").cast(pl.Int64))
+    return table
+
+
+def _stopped(plan: OfferPlan, stopped: Mapping[int, Bools], table: pl.DataFrame) -> pl.DataFrame:
+    """Return candidates; those whose goal is reached are ineligible, whatever else they are."""
+    trigger, contact = table["trigger"].to_numpy(), table["contact"].to_numpy()
+    for number, reached in stopped.items():
+        there = (np.array(plan.offer_of, np.int64)[contact] == number) & reached[trigger]
+        refused = pl.when(pl.Series(there)).then(GOAL_REACHED)
         table = table.with_columns(ineligible=refused.otherwise("ineligible").cast(pl.Int64))
     return table
 

@@ -10,6 +10,7 @@ from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.in_time import first_after
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
+from transforms.decision.goals import Goals
 from transforms.decision.notices import WHO, Notices
 
 REJECTED = ("rejected", "declined", "complained")
@@ -19,7 +20,7 @@ FAILED = "failed"
 SETTLED = (*REJECTED, FAILED, "accepted", "fulfilled", "expired")
 """States and results after which there is nothing left to withdraw."""
 
-COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id"]
+COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id", "alone"]
 """The columns of a reservation that limits look at."""
 _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
@@ -43,18 +44,20 @@ class Contacts:
             the report is a contact), since (the tick from which on it acts), place (in the order in which they act).
         tick: Distance of ticks, milliseconds.
         within: After so many milliseconds a reservation that nobody reported is released; None for never.
+        goals: The goals that were reached.
         known_for: Before so many milliseconds a report is of the decision that it names; later the root has forgotten.
     """
 
     reports: pl.DataFrame
     tick: int
     within: int | None
+    goals: Goals
     known_for: int
 
     @property
     def silent(self) -> bool:
         """Whether no ledger ever changes but by decisions."""
-        return self.within is None and self.reports.is_empty()
+        return self.within is None and self.reports.is_empty() and self.goals.reached.is_empty()
 
     def counted_at(self, entries: pa.Table, reservations: pa.Table) -> pl.DataFrame:
         """Return what the ledgers of the roots of some entries count at the first tick of these.
@@ -64,13 +67,17 @@ class Contacts:
             reservations: As RESERVATION.
 
         Returns:
-            `WHO`, recipient, offer, family, channel, message, tick, decision_id, rejected, by (the id of the decision,
-            or of the signal that reported it), since (its tick, or its time); of other roots too.
+            `WHO`, recipient, offer, family, channel, message, tick, decision_id, alone, counts (but for a goal that
+            was reached), rejected, reached (its goal), by (the id of the decision, or of the signal that reported
+            it), since (its tick, or its time); of other roots too.
         """
         if self.silent:
-            return framed(reservations.select(COUNTED_BY)).with_columns(*_KNOWN_BY, rejected=pl.lit(False))
+            return framed(reservations.select(COUNTED_BY)).with_columns(
+                *_KNOWN_BY, counts=pl.lit(True), rejected=pl.lit(False), reached=pl.lit(False)
+            )
         at = first_ticks(entries).drop("row")
         mine = framed(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
+        mine = mine.with_columns(reached=pl.Series(self.goals.reached_at(mine)) <= pl.col("now"))
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
         made = mine.select(*_KEY, made="tick")
         said = said.join(made, [*_KEY], "left")
@@ -83,7 +90,8 @@ class Contacts:
         mine = mine.join(refused, [*_KEY], "left", maintain_order="left")
         silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
-        counted = mine.filter(counts).with_columns(*_KNOWN_BY, pl.col("rejected").fill_null(False)).drop("now", "what")
+        mine = mine.with_columns(*_KNOWN_BY, counts.alias("counts"), pl.col("rejected").fill_null(False))
+        counted = mine.filter(pl.col("counts") | pl.col("reached")).drop("now", "what")
         return pl.concat([counted, _of_others(others, self.tick).select(counted.columns)])
 
     @property
@@ -101,6 +109,9 @@ class Contacts:
         turns = [self.reports.select(*_ROOT, "since")]
         if self.within is not None:
             turns.append(framed(reservations).select(*_ROOT, since=pl.col("tick") + self.within))
+        if not self.goals.reached.is_empty():
+            made = framed(reservations.select(COUNTED_BY))
+            turns.append(made.select(_ROOT).with_columns(since=self.goals.reached_at(made)))
         return first_after(at.rename({"now": "tick"}), pl.concat(turns), _ROOT)
 
 
@@ -119,13 +130,14 @@ def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
         pl.col("message").fill_null("marketing"),
         (pl.col("time") // tick * tick + tick).alias("tick"),
         pl.col("decision_id").fill_null(""),
-        pl.lit(False).alias("rejected"),
+        pl.lit(True).alias("counts"),
+        *(pl.lit(False).alias(name) for name in ("alone", "rejected", "reached")),
         by="id",
         since="time",
     )
 
 
-def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
+def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals) -> Contacts:
     """Return what notices of the types `contact` and `outcome` report."""
     found = []
     for signal, what in (("contact", "state"), ("outcome", "result")):
@@ -134,10 +146,10 @@ def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
     if not found:
-        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, plan.known_for)
+        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, goals, plan.known_for)
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
-    return Contacts(reports, plan.tick, plan.reported_within, plan.known_for)
+    return Contacts(reports, plan.tick, plan.reported_within, goals, plan.known_for)
 
 
 def first_ticks(entries: pa.Table) -> pl.DataFrame:

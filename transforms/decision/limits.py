@@ -75,7 +75,8 @@ def lay_out_checks(
     (check,), found = _dense(len(triggers) * limits, places)
     turn, limit = np.divmod(found, limits)
     whose, theirs = _whose(plan, triggers, turn, limit), triggers["zone"].to_numpy()[turn]
-    calendar, rejected = _calendar(plan)[limit], np.array([one.rejected for one in plan.limits], np.bool_)[limit]
+    calendar = _calendar(plan)[limit]
+    special = np.array([one.rejected or one.reached for one in plan.limits], np.bool_)[limit]
     of_group = np.array([one.per in GROUPS for one in plan.limits], np.bool_)[limit]
     zone, ticks = np.where(calendar, np.maximum(theirs, 0), 0), triggers["tick"].to_numpy()[turn]
     _, floor = marks_and_floors(plan.limits, limit, ticks, zones.names, zone)
@@ -84,7 +85,7 @@ def lay_out_checks(
     nth[unknown], floor[unknown] = 0, NEVER  # whatever the ledger holds
     floor[(of_group & triggers["alone"].to_numpy()[turn]) | (whose < 0)] = FOREVER  # no mark is greater
     held, marks, whose_marks = _marks(plan, reservations, zones, size)
-    adds = np.flatnonzero((whose >= 0) & ~rejected)
+    adds = np.flatnonzero((whose >= 0) & ~special)
     rows, in_zone = _zoned(plan, limit[adds], len(zones.names))
     added = adds[rows]
     mark, _ = marks_and_floors(plan.limits, limit[added], ticks[added], zones.names, in_zone)
@@ -156,8 +157,13 @@ def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int)
     contacts = [Contact(*one) for one in zip(*(name.take(firsts).to_pylist() for name in names), strict=True)]
     row, limit = counted(contacts, which, plan.limits)
     whose = _whose(plan, reservations, row, limit)
-    rejected = np.array([limit.rejected for limit in plan.limits], np.bool_)
-    here = np.flatnonzero((whose >= 0) & (~rejected[limit] | reservations["rejected"].to_numpy()[row]))
+    rejected, reached = (
+        np.array(each, np.bool_)[limit]
+        for each in ([one.rejected for one in plan.limits], [one.reached for one in plan.limits])
+    )
+    said = {name: reservations[name].to_numpy()[row] for name in ("counts", "rejected", "reached")}
+    counts = np.where(reached, said["reached"], said["counts"] & (~rejected | said["rejected"]))
+    here = np.flatnonzero((whose >= 0) & counts)
     rows, zone = _zoned(plan, limit[here], len(zones.names))
     by_tick = np.argsort(reservations["tick"].to_numpy()[row[here[rows]]], kind="stable")
     here, zone = here[rows][by_tick], zone[by_tick]

@@ -13,7 +13,7 @@ from schemas.records import EVERYBODY, NOTICE
 from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.in_time import FOREVER, as_of, first_after
 from transforms.arrays.plain_arrow import framed, tabled
-from transforms.compiler.notices import KEYS, order_of
+from transforms.compiler.notices import GOAL, KEYS, first_fulfilments, order_of
 from transforms.compiler.offer_definitions import OfferPlan
 
 WHO = ("root_kind", "root", "subject_kind", "subject")
@@ -30,7 +30,8 @@ class Notices:
     Attributes:
         tables: `WHO`, time, source, id and the payload, the columns of its key without NULL (empty text: all);
             since and until: the ticks between which a row of its key holds; place: in the order of all rows. Of
-            signals without a key since is the tick from which on a row acts. Sorted by `WHO`, key and since.
+            signals without a key since is the tick from which on a row acts. Of goals reached there is `own`, too, the
+            first tick after their time, and one row of each. Sorted by `WHO`, key and since.
         arrived: root_kind, root and since of what came with this call.
     """
 
@@ -95,7 +96,7 @@ def take_notices(
         fresh = fresh.with_columns(since=open_from)
         known = framed(kept.get(signal, schema.empty_table())).with_columns(since="tick")
         arrived.append(fresh.select("root_kind", "root", "since"))
-        tables[signal] = _laid_out(signal, pl.concat([known.select(fresh.columns), fresh]))
+        tables[signal] = _laid_out(plan, signal, pl.concat([known.select(fresh.columns), fresh]))
     return Notices(tables, pl.concat(arrived).unique())
 
 
@@ -111,7 +112,11 @@ def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Tabl
         if signal == "ticket" and plan.ticket is not None:
             old = pl.col("since") <= closed - _TICKETS_KEPT
             table = table.filter(~old | plan.ticket.fill_null(False))
-        rows = table.with_columns(tick="since").select(schema.names).sort(*WHO, "tick", "source", "id")
+        rows = (
+            table.with_columns(tick="since")
+            .select(schema.names)
+            .sort(*WHO, "tick", "source", "id", *(["offer"] if signal == GOAL else []))
+        )
         kept[signal] = tabled(rows, schema)
     return kept
 
@@ -121,9 +126,12 @@ def _about(batch: pa.RecordBatch, signal: str) -> bool:
     return about
 
 
-def _laid_out(signal: str, rows: pl.DataFrame) -> pl.DataFrame:
+def _laid_out(plan: OfferPlan, signal: str, rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows as `Notices.tables`."""
     key = KEYS[signal]
+    if signal == GOAL:
+        own = pl.col("time") // plan.tick * plan.tick + plan.tick
+        return first_fulfilments(rows.with_columns(tick="since"), plan.tick, *WHO).with_columns(own=own)
     if key is None:
         once = rows.sort(_LEAST).unique([*WHO, "source", "id"], keep="first", maintain_order=True)
         return once.with_columns(until=pl.lit(FOREVER), place=pl.lit(0, pl.Int64))

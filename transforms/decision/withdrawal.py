@@ -1,4 +1,4 @@
-"""Withdrawals: what was offered, and may still be taken up, when a pause or a lost consent overtakes it."""
+"""Withdrawals: what was offered, and may still be taken up, when a pause, a lost consent or a goal overtakes it."""
 
 from typing import cast
 
@@ -7,11 +7,13 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.records import EVERYBODY
-from transforms.arrays.arrow_columns import replaced
+from transforms.arrays.arrow_columns import Bools, replaced
 from transforms.arrays.in_time import FOREVER
 from transforms.arrays.plain_arrow import framed
-from transforms.compiler.offer_definitions import CONSENT, IS_PAUSED, NO_CONSENT, PAUSED, OfferPlan
+from transforms.compiler.offer_definitions import CONSENT, GOAL_REACHED, IS_PAUSED, NO_CONSENT, PAUSED, OfferPlan
+from transforms.decision.contacts import Contacts
 from transforms.decision.gates import Asked
+from transforms.decision.goals import Goals
 from transforms.decision.notices import Notices
 
 WITHDRAWN = {"row": pl.Int64, "tick": pl.Int64, "reason": pl.Int64}
@@ -19,15 +21,15 @@ _ROOT = ["root_kind", "root"]
 
 
 def withdrawals_of(
-    plan: OfferPlan, reservations: pa.Table, notices: Notices, settled: pl.DataFrame, since: int, upto: int
+    plan: OfferPlan, reservations: pa.Table, notices: Notices, contacts: Contacts, since: int, upto: int
 ) -> pl.DataFrame:
-    """Return which offers a pause or a lost consent overtakes while they are valid, and at which tick first.
+    """Return which offers a pause, a lost consent or a goal overtakes while they are valid, and at which tick first.
 
     Args:
         plan: The policy.
         reservations: As RESERVATION.
         notices: What contact roots were told.
-        settled: As `Contacts.settled`: what is accepted, say, is withdrawn no more.
+        contacts: What was reported: what is accepted, say, is withdrawn no more; and which goals were reached.
         since: The tick after which to look.
         upto: The last tick.
 
@@ -36,18 +38,30 @@ def withdrawals_of(
     """
     turns = pl.concat([notices.arrived, lapses(plan, notices)])
     looks = _looks(plan, reservations, turns.filter(pl.col("since").is_between(since, upto, "right")))
-    looks = _unsettled(looks, reservations, settled)
+    looks = _unsettled(looks, reservations, contacts.settled)
     if looks.is_empty():
         return pl.DataFrame(schema=WITHDRAWN)
     asked = replaced(reservations.take(looks["row"].to_arrow()), "tick", looks["tick"].to_arrow())
     gates = Asked(plan, asked, np.arange(len(asked)), looks["contact"].to_numpy(), notices)
     reason = np.full(len(asked), -1)
+    reason[_reached(reservations, looks, contacts.goals, since, upto)] = GOAL_REACHED
     if CONSENT in plan.gates:
         reason[gates.without_consent()] = NO_CONSENT
     if PAUSED in plan.gates:
         reason[gates.paused()] = IS_PAUSED
     found = looks.with_columns(reason=reason).filter(pl.col("reason") >= 0).sort("row", "tick")
     return found.unique("row", keep="first", maintain_order=True).select(WITHDRAWN.keys())
+
+
+def _reached(reservations: pa.Table, looks: pl.DataFrame, goals: Goals, since: int, upto: int) -> Bools:
+    """Tell which looks are at the tick at which a goal of the offer's family is reached."""
+    found = np.zeros(len(looks), np.bool_)
+    if not goals.reached.is_empty():
+        offers = framed(reservations).with_row_index("row")
+        offers = offers.filter(pl.col("row").is_in(looks["row"].implode()))
+        gone = goals.overtaken(offers, since, upto)
+        found[looks.with_row_index("look").join(gone, ["row", "tick"], "semi")["look"].to_numpy()] = True
+    return found
 
 
 def _unsettled(looks: pl.DataFrame, reservations: pa.Table, settled: pl.DataFrame) -> pl.DataFrame:

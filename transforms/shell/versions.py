@@ -16,7 +16,7 @@ from transforms.compiler.context_plan import ContextPlan, Record
 from transforms.compiler.features import SUBSCRIBER, signal_plan
 from transforms.compiler.levels import columns_read, noticing
 from transforms.compiler.load import contracts, load_plans
-from transforms.compiler.notices import CONTROL, notices_of_all
+from transforms.compiler.notices import CONTROL, notices_of_all, schemas_of
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.compiler.offer_plan import offers_for
 from transforms.compiler.profiles import PROFILE
@@ -183,8 +183,7 @@ def notice_schemas(versions: Versions) -> dict[str, pa.Schema]:
     Raises:
         LoadErrors: as `contracts_of`.
     """
-    known = contracts_of(versions)
-    return {name: notice.schema(known[name]) for name, notice in notices_of_all(versions.playbooks).items()}
+    return schemas_of(notices_of_all(versions.playbooks), contracts_of(versions))
 
 
 def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> ContextPlan:
@@ -199,8 +198,11 @@ def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> 
         mine = {feature.name: feature for feature in signals[name].features}
         kept = signal_plan(plan.level, name, (fields | mine).values())
         columns = tuple(sorted({*kept.columns, *signals[name].columns}))
-        signals[name] = replace(kept, columns=columns, passed=signals[name].passed, steps=signals[name].steps)
-    longest = {name: max(getattr(other, name) for other in plans) for name in ("contacts_matter", "move_bars")}
+        rest = {part: getattr(signals[name], part) for part in ("passed", "steps", "goals")}
+        signals[name] = replace(kept, columns=columns, **rest)
+    longest = {
+        name: max(getattr(other, name) for other in plans) for name in ("contacts_matter", "goals_matter", "move_bars")
+    }
     names = {scope: frozenset().union(*(other.names[scope] for other in plans)) for scope in plan.names}
     return replace(plan, signals=signals, record=record, names=names, **longest)
 

@@ -55,6 +55,20 @@ holdouts:
 """
 
 
+GOALS = {
+    "valid_for: 12h, wait: 3h": """valid_for: 12h, wait: 3h, goal: {usage: "kind = 'voice'", within: 6h}""",
+    "valid_for: 1d, priority: 8": """valid_for: 1d, priority: 8, goal: {usage: "kind = 'sms'", within: 3h}""",
+}
+
+
+def with_goals() -> Playbook:
+    """Return the playbook with goals of two offers."""
+    text = TEXT
+    for old, new in GOALS.items():
+        text = text.replace(old, new)
+    return parse_playbook(text, "with_goals.yaml")
+
+
 def everything() -> Playbook:
     """Return the playbook."""
     return parse_playbook(TEXT, "everything.yaml")

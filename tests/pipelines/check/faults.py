@@ -177,3 +177,9 @@ FAULTS: dict[str, Fault] = {
     "what lapses is not withdrawn": _wrap(withdrawal, "lapses", lambda real: lambda *given: real(*given).clear()),
     "the first to be said holds": lambda patch: patch.setattr(notices, "order_of", lambda _: [-pl.col("time")]),
 }
+
+
+def no_goals(patch: Patch) -> None:
+    """Ignore which goals were reached."""
+    real = answering.goals_of
+    patch.setattr(answering, "goals_of", lambda *given: replace(real(*given), reached=real(*given).reached.clear()))

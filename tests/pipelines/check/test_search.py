@@ -11,8 +11,8 @@ from pipelines.check.reports import reported
 from pipelines.check.sameness import NAME
 from pipelines.check.search import Trial, day_of
 from pipelines.check.world import World
-from tests.pipelines.check.everything import everything
-from tests.pipelines.check.faults import FAULTS
+from tests.pipelines.check.everything import everything, with_goals
+from tests.pipelines.check.faults import FAULTS, no_goals
 from transforms.decision import decide
 
 SEEDS = ("faults/1", "faults/4")
@@ -32,6 +32,13 @@ def test_without_a_fault_nothing_is_found() -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert any(breaks(name, seed, monkeypatch) for seed in SEEDS)
+
+
+def test_ignored_goals_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial, world = Trial(with_goals(), SEEDS[0]), Worlds(with_goals()).world(SEEDS[0])
+    assert trial.broken(world) is None
+    no_goals(monkeypatch)
+    assert trial.broken(world) is not None
 
 
 def test_what_is_forgotten_between_calls_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -467,4 +467,4 @@ def test_all_versions_tell_the_columns_that_any_reads() -> None:
     assert contexts.columns["ticket"] == ("severity", "state", "ticket_id", "topic")
     for plan in (plan for plans in contexts.plans for plan in plans.values()):
         assert plan.notice_schemas == schemas
-        assert plan.contacts_kept == 17 * MINUTE
+        assert plan.kept_for("contact") == 17 * MINUTE

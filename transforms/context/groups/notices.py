@@ -10,6 +10,7 @@ from schemas.playbook_levels import GROUPS
 from schemas.records import AGAIN, NOTICE
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
+from transforms.compiler.notices import GOAL, first_fulfilments
 from transforms.context.grid import Span
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
@@ -18,7 +19,6 @@ from transforms.context.ingest.ingest import Ingested
 from transforms.context.state.shard_state import ShardState
 
 _HOUSEHOLD = pl.lit(GROUPS[0])
-_ORDER = ("code", "time", "source", "id")
 
 
 def of_own_roots(plan: ContextPlan, memory: ShardState, ingested: Ingested, span: Span) -> list[pa.RecordBatch]:
@@ -62,12 +62,12 @@ def of_subscribers(
         news = _news(plan, name, ingested, span)
         if news.is_empty() and moves.is_empty():
             continue
-        every = pl.concat([_kept(plan, name, memory), news])
+        every = _once(plan, name, pl.concat([_kept(plan, name, memory), news]))
         codes, ticks = news["code"].to_numpy(), news["tick"].to_numpy()
         own = news.hstack(root_of(groups_at(identity.stays, codes, ticks - 1), ids[codes]))
         again = _again(plan, name, every, moves)
         told += _batches(plan, name, ids, own) + _batches(plan, name, ids, again, again=True)
-        memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_ORDER)
+        memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_order(name))
     return told
 
 
@@ -92,7 +92,7 @@ def of_companies(
         news = _news(plan, name, ingested, span)
         if news.is_empty() and new.is_empty():
             continue
-        every = pl.concat([_kept(plan, name, memory), news])
+        every = _once(plan, name, pl.concat([_kept(plan, name, memory), news]))
         own = news.with_columns(ids.gather(news["code"]).alias("root"), root_kind=pl.lit(plan.level))
         own = own.with_row_index("row")
         there = present_at(people, news.select("code", "tick").with_row_index("row")).drop_nulls("household")
@@ -103,7 +103,7 @@ def of_companies(
         several = (each.select(own.columns[1:]) for each in (own.filter(~alone), at_home, again))
         told += _batches(plan, name, ids, own.filter(alone))
         told += _batches(plan, name, ids, pl.concat(several), again=True)
-        memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_ORDER)
+        memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_order(name))
     return told
 
 
@@ -111,7 +111,13 @@ def _news(plan: ContextPlan, name: str, ingested: Ingested, span: Span) -> pl.Da
     """Return the rows of a call, with the tick from which each acts."""
     rows = _shaped(plan, name, ingested.noticed.get(name))
     ticks = np.maximum(plan.grid.after(rows["time"].to_numpy()), span.first)
-    return rows.with_columns(tick=pl.Series(ticks, dtype=pl.Int64))
+    news = rows.with_columns(tick=pl.Series(ticks, dtype=pl.Int64))
+    return _once(plan, name, news, "tick")
+
+
+def _once(plan: ContextPlan, name: str, rows: pl.DataFrame, *of: str) -> pl.DataFrame:
+    """Return of fulfilments one of each subject, offer and own tick; all of what else there is."""
+    return first_fulfilments(rows, plan.grid.tick, "code", *of) if name == GOAL else rows
 
 
 def _kept(plan: ContextPlan, name: str, memory: ShardState) -> pl.DataFrame:
@@ -143,9 +149,14 @@ def _again(plan: ContextPlan, name: str, every: pl.DataFrame, moves: pl.DataFram
     pairs = moves.join(acts, "code", maintain_order="left").filter(pl.col("acts") < pl.col("tick"))
     notice = plan.notices[name]
     if notice.key is None:
-        pairs = pairs.filter(pl.col("time") >= pl.col("tick") - plan.contacts_kept)
+        pairs = pairs.filter(pl.col("time") >= pl.col("tick") - plan.kept_for(name))
     rows = every[pairs["row"]].with_columns(pairs.select("tick", "root_kind", "root"))
     return notice.latest(rows, "code", "tick")
+
+
+def _order(name: str) -> list[str]:
+    """Return what orders the rows of notices: one signal may reach the goals of several offers."""
+    return ["code", "time", "source", "id", *(["offer"] if name == GOAL else [])]
 
 
 def _batches(
@@ -160,5 +171,6 @@ def _batches(
     schema = plan.notice_schemas[name]
     schema = schema.with_metadata({**schema.metadata, AGAIN: b""}) if again else schema
     whole = rows.with_columns(ids.gather(rows["code"]).alias("subject"), subject_kind=pl.lit(plan.level))
-    table = whole.select(schema.names).sort("tick", "root_kind", "root", "subject", "time", "source", "id")
+    by = ["tick", "root_kind", "root", "subject", *_order(name)[1:]]
+    table = whole.select(schema.names).sort(by)
     return plain(table).cast(schema).combine_chunks().to_batches()

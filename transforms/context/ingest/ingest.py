@@ -1,7 +1,7 @@
 """Signals of one call: those that are due become rows; late ones, copies and hopeless ones are told apart."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from transforms.arrays.plain_arrow import used
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Measure
 from transforms.compiler.features import MEMBER, SUBSCRIBER
+from transforms.compiler.notices import GOAL
 from transforms.context.ingest import bad_input
 from transforms.context.ingest.dedup import duplicates, signal_hash
 from transforms.context.ingest.sequence_rows import rows_of
@@ -38,7 +39,7 @@ class Ingested:
         new: Code and first tick of each subject that was unknown.
         applied: Per signal that groups are told of: the rows applied, with code, time, late and the columns passed.
         noticed: Per signal that contact roots are told of: the subjects' own rows applied, with code, time and the
-            columns noticed.
+            columns noticed. As `GOAL` those that fulfil the goal of an offer, with source, id and offer.
         steps: Rows that play a part in sequences.
         rows: Per signal, what was added to the rows of the memory.
         seen: What was added to the ids that it has seen.
@@ -144,6 +145,7 @@ def _apply(
         *signal.noticed,
         *signal.tiebreakers,
         *signal.whose,
+        *(("source", "id") if signal.goals else ()),
     }
     frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)
     if not _passed_on(table):
@@ -164,9 +166,19 @@ def _apply(
         if signal.noticed:
             rows = frame.select("code", "time", *signal.noticed)
             ingested.noticed[signal.signal] = bad_input.noticed_of(plan, signal.signal, rows, ingested.counts)
+        if signal.goals:
+            before = [ingested.noticed[GOAL]] if GOAL in ingested.noticed else []
+            ingested.noticed[GOAL] = pl.concat([*before, *_fulfilments(signal, frame)])
         ingested.counts["applied"] += len(times)
         ingested.counts["late"] += int(late.sum())
     return codes, times
+
+
+def _fulfilments(signal: SignalPlan, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the rows that fulfil each goal: code, time, source, id, offer."""
+    for goal in signal.goals:
+        rows = frame if goal.where is None else frame.filter(goal.where.expr)
+        yield rows.select("code", "time", "source", "id", offer=pl.lit(goal.offer))
 
 
 def _recognise(

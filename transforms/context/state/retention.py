@@ -46,7 +46,7 @@ def prune(plan: ContextPlan, memory: ShardState) -> None:
                 _keep(memory.values, key, starts[pane])
     for name, notice in plan.notices.items():
         if notice.key is None:
-            _keep(memory.notices, name, memory.closed - plan.contacts_kept)
+            _keep(memory.notices, name, memory.closed - plan.kept_for(name))
     memory.notices = {name: table for name, table in memory.notices.items() if name in plan.notices and table.height}
     memory.seen = memory.seen.filter(pl.col("time") + plan.dedup_horizon >= memory.closed)
 

@@ -1,0 +1,123 @@
+"""Goals: what of offers was reached, by whom and when, and which decisions that is about."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from schemas.playbook_levels import GROUPS, LEVELS
+from transforms.arrays.arrow_columns import Bools, Ints
+from transforms.arrays.in_time import FOREVER, as_of
+from transforms.arrays.plain_arrow import framed
+from transforms.compiler.notices import GOAL
+from transforms.compiler.offer_definitions import OfferPlan
+from transforms.decision.notices import WHO, Notices
+
+REACHED = {**dict.fromkeys((*WHO, "offer"), pl.String), "own": pl.Int64, "since": pl.Int64}
+_ROOT = ("root_kind", "root")
+_IS_ROOT = (
+    ~pl.col("alone")
+    & pl.col("subject_kind").is_in(GROUPS)
+    & (pl.col("subject_kind") == pl.col("root_kind"))
+    & (pl.col("subject") == pl.col("root"))
+)
+
+
+@dataclass(frozen=True)
+class Goals:
+    """The goals that were reached.
+
+    Attributes:
+        plan: The offers.
+        reached: As `REACHED`, `own` the first tick after the signal, `since` the tick from which on it acts; of offers
+            that have a goal.
+    """
+
+    plan: OfferPlan
+    reached: pl.DataFrame
+
+    def stopped(self, entries: pa.Table, alone: Bools) -> Mapping[int, Bools]:
+        """Tell, by the index of offers, of which triggers its people reached the goal after the own tick.
+
+        Args:
+            entries: `WHO`, recipient, trigger, tick and own_tick.
+            alone: Whether each reaches somebody whose group is too large.
+        """
+        found: dict[int, Bools] = {}
+        if self.reached.is_empty():
+            return found
+        asked = framed(entries.select([*WHO, "recipient", "tick", "own_tick", "trigger"])).with_row_index("row")
+        asked = asked.with_columns(alone=alone)
+        for (name,), mine in self.reached.group_by("offer", maintain_order=True):
+            number = next(n for n, offer in enumerate(self.plan.offers) if offer.name == name)
+            found[number] = np.zeros(len(entries), np.bool_)
+            of_offer = asked.filter(pl.col("trigger").is_in(self.plan.offers[number].triggers))
+            for by, who in _people(of_offer):
+                known = mine.sort("since").select(*by, "since", own=pl.col("own").cum_max().over(by))
+                late = (as_of(who, known, by)["own"] > who["own_tick"]).fill_null(False)
+                found[number][who.filter(late)["row"].to_numpy()] = True
+        return found
+
+    def reached_at(self, reservations: pl.DataFrame) -> Ints:
+        """Return the tick from which on the goal of each decision is reached, FOREVER where it is not.
+
+        Args:
+            reservations: `WHO`, recipient, alone, offer and tick.
+        """
+        found = np.full(len(reservations), FOREVER)
+        if self.reached.is_empty():
+            return found
+        lengths = {offer.name: offer.goal_within for offer in self.plan.offers if offer.goal_within}
+        within = pl.col("offer").replace_strict(lengths, default=None, return_dtype=pl.Int64)
+        made = reservations.with_row_index("row").with_columns(within=within).drop_nulls("within")
+        pairs = _pairs(made, self.reached, ["offer"])
+        ours = pairs.filter(pl.col("own").is_between(pl.col("tick"), pl.col("tick") + pl.col("within"), "right"))
+        first = ours.group_by("row").agg(pl.col("since").min())
+        found[first["row"].to_numpy()] = first["since"].to_numpy()
+        return found
+
+    def overtaken(self, offers: pl.DataFrame, since: int, upto: int) -> pl.DataFrame:
+        """Return which offers a goal of their family overtakes, at which ticks in (since, upto]: row, tick.
+
+        Args:
+            offers: row, `WHO`, recipient, alone, family, tick and valid_until of reservations.
+            since: The tick after which to look.
+            upto: The last tick.
+        """
+        families = {offer.name: offer.family for offer in self.plan.offers}
+        now = self.reached.filter(pl.col("since").is_between(since, upto, "right"))
+        now = now.with_columns(family=pl.col("offer").replace_strict(families, return_dtype=pl.String))
+        pairs = _pairs(offers, now.drop("offer"), ["family"])
+        ours = pairs.filter((pl.col("tick") < pl.col("own")) & (pl.col("since") < pl.col("valid_until")))
+        return ours.select(pl.col("row").cast(pl.Int64), tick="since").unique()
+
+
+def goals_of(plan: OfferPlan, notices: Notices) -> Goals:
+    """Return which goals contact roots were told of."""
+    named = [offer.name for offer in plan.offers if offer.goal_within]
+    if not named or GOAL not in notices.tables:
+        return Goals(plan, pl.DataFrame(schema=REACHED))
+    return Goals(plan, notices.tables[GOAL].filter(pl.col("offer").is_in(named)).select(REACHED.keys()))
+
+
+def _people(made: pl.DataFrame) -> Iterator[tuple[Sequence[str], pl.DataFrame]]:
+    """Yield rows again for each who may have reached a goal, and the columns that must be equal.
+
+    That is the subject, the recipient, and, if the subject is the contact root, anybody of whom that was told.
+
+    Args:
+        made: `WHO`, recipient, alone and others.
+    """
+    yield WHO, made
+    recipients = made.drop_nulls("recipient")
+    yield WHO, recipients.with_columns(subject_kind=pl.lit(LEVELS[0]), subject="recipient")
+    yield _ROOT, made.filter(_IS_ROOT)
+
+
+def _pairs(made: pl.DataFrame, reached: pl.DataFrame, alike: Sequence[str]) -> pl.DataFrame:
+    """Pair rows with what their people reached, of which other columns must be equal, too."""
+    left = [name for name in made.columns if name not in WHO]
+    found = [who.join(reached, [*by, *alike]).select(*left, "own", "since") for by, who in _people(made)]
+    return pl.concat(found)
