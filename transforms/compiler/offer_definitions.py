@@ -197,6 +197,7 @@ class OfferPlan:
         reported_within: Milliseconds after which a reservation that nobody reported is released; None for never.
         holdouts: In the order in which they are looked up.
         held: The triggers that tell that a segment was entered: who waits for one must still be in it.
+        explore: Of the families that explore the share of decisions that do, of 1, above 0.
     """
 
     playbook: str
@@ -219,6 +220,7 @@ class OfferPlan:
     reported_within: int | None = None
     holdouts: tuple[Holdout, ...] = ()
     held: frozenset[str] = frozenset()
+    explore: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def gates(self) -> tuple[int, ...]:

@@ -109,6 +109,7 @@ class _Compiler:
             reported_within=book.policy.contacts_reported_within if book.policy.on_silence == "release" else None,
             holdouts=tuple(_holdouts(book)),
             held=frozenset(f"{kind}.{name}" for kind, level in book.levels.items() for name in level.segments),
+            explore={family: share for family, share in sorted(book.policy.explore.items()) if share},
         )
 
     def _ticket(self) -> pl.Expr | None:

@@ -10,6 +10,7 @@ import polars as pl
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
 from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import FIRST_LIMIT, UNKNOWN_ZONE, OfferPlan
+from transforms.decision.exploration import Exploration, Floats, exploration_of
 from transforms.decision.gates import GateResults
 from transforms.decision.ledger import NEVER
 from transforms.decision.limits import Checks, lay_out_checks, opens_of
@@ -27,11 +28,13 @@ class Verdicts:
         chosen: For each trigger the row of the candidate that is sent, -1 for none.
         outranked: For each trigger whether earlier ones of its root and tick took away all that it could have sent.
         gates: What every candidate met when the turn of its trigger came.
+        propensity: For each trigger the probability of what it sends, where some family explores; None: it is 1.
     """
 
     chosen: Ints
     outranked: Bools
     gates: GateResults
+    propensity: Floats | None = None
 
 
 def arbitrate(
@@ -42,7 +45,8 @@ def arbitrate(
     gates: GateResults,
     zones: Zones,
 ) -> Verdicts:
-    """Decide triggers in their order: each sends its best candidate that the reservations before it let pass.
+    """Decide triggers in their order: each sends its best candidate that the reservations before it let pass, or one
+    that it explores.
 
     The order of the triggers of one root: tick, tier of the best eligible candidate, its value descending, decision
     id. A trigger is outranked if a candidate of it passed every gate before the first of its root and tick was
@@ -62,7 +66,9 @@ def arbitrate(
     rows = spread((np.cumsum(sizes) - sizes)[turns], sizes[turns])  # of the candidates, in the order of their turns
     open_: Bools = np.all(gates.reasons < 0, axis=1)[rows]
     checks = lay_out_checks(plan, triggers, candidates[rows], reservations, zones)
-    arbiter = _Arbiter(sizes[turns], open_, checks)
+    turn = np.repeat(np.arange(len(turns)), sizes[turns])
+    explores = exploration_of(plan, triggers["decision_id"][turns], turn, candidates[rows]) if plan.explore else None
+    arbiter = _Arbiter(sizes[turns], open_, checks, explores)
     for bounds in rounds:
         arbiter.decide(bounds)
     chosen, outranked = np.full(len(turns), -1), np.zeros(len(turns), np.bool_)
@@ -71,7 +77,11 @@ def arbitrate(
     outranked[turns] = arbiter.could & ~sent
     asked = triggers["tick"].to_frame().with_row_index("row")[candidates["trigger"].to_numpy()]
     _enter_limits(plan, gates, rows, asked, arbiter, zones)
-    return Verdicts(chosen, outranked, gates)
+    if explores is None:
+        return Verdicts(chosen, outranked, gates)
+    propensity = np.empty(len(turns))
+    propensity[turns] = explores.propensity
+    return Verdicts(chosen, outranked, gates, propensity)
 
 
 def _take_turns(triggers: pl.DataFrame, candidates: pl.DataFrame) -> tuple[Ints, list[list[int]]]:
@@ -135,12 +145,13 @@ def _enter_limits(
 class _Arbiter:
     """Decides turns; triggers, candidates and checks are laid out in the order of the turns."""
 
-    def __init__(self, sizes: Ints, open_: Bools, checks: Checks) -> None:
+    def __init__(self, sizes: Ints, open_: Bools, checks: Checks, explores: Exploration | None = None) -> None:
         self.chosen = np.full(len(sizes), -1)
         self.could = np.zeros(len(sizes), np.bool_)
         self.blocked = np.zeros(len(checks.cell), np.bool_)
         self.marks = np.full(len(checks.cell), NEVER)  # what blocks
         self.checks = checks
+        self._explores = explores
         self._open = open_  # past the gates that do not count
         self._turn = np.repeat(np.arange(len(sizes)), sizes)
         self._candidates = np.append(0, np.cumsum(sizes))
@@ -152,7 +163,9 @@ class _Arbiter:
             self.could[self._turn[self._passing(bounds[0], bounds[-1])]] = True
         for start, stop in pairwise(bounds):
             passing = self._passing(start, stop)
-            sent = passing[changes(self._turn[passing])]
+            sent = passing[changes(self._turn[passing])]  # the best of each
+            if self._explores is not None:
+                sent = self._explores.choose(passing, sent)
             self.chosen[self._turn[sent]] = sent
             counts = spread(self._bounds[sent], self._bounds[sent + 1] - self._bounds[sent])
             counts = counts[self.checks.adds[counts]]
