@@ -1,6 +1,6 @@
 """The kernel of decisions, asked what the reference is asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import polars as pl
@@ -9,6 +9,7 @@ import pyarrow as pa
 from schemas.contracts import contract
 from schemas.playbook_levels import GROUPS
 from schemas.records import EVERYBODY
+from tests.transforms.decision.reference_explore import DIGITS
 from tests.transforms.decision.reference_policy import (
     ALL,
     PLAYBOOK,
@@ -39,6 +40,7 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
     """Return a policy as the kernels take it."""
     offers = sorted(policy.offers, key=lambda offer: offer.name)
     silence = policy.contacts_reported_within if policy.on_silence == "release" else None
+    more: dict[str, Any] = {"explore": policy.explore} if policy.explore else {}
     open_ticket = (pl.col("state") == "open") & (pl.col("severity") <= (policy.no_sales or 0))
     return plans.OfferPlan(
         playbook=PLAYBOOK,
@@ -63,6 +65,7 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
             for one in sorted(policy.holdouts, key=lambda one: (one.name != "global", one.name))
         ),
         held=policy.segments,
+        **more,
     )
 
 
@@ -147,7 +150,7 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
         batches = [*batches_of(came), facts_of(told[0]), *_notices(case.policy, told[1])]
         decided = decide(plan, state, [*waiting, *batches], end)
         state, waiting, before = decided.state, decided.waiting, end
-        rows += map(_row, decided.decisions.to_pylist())
+        rows += [_row(one, case.policy.says) for one in decided.decisions.to_pylist()]
     assert decided is not None
     return rows, decided
 
@@ -175,9 +178,10 @@ def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:
     return found
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
+def _row(row: dict[str, Any], says: frozenset[str]) -> dict[str, Any]:
     """Return a record as the reference tells it."""
     return {
+        **{name: tell(row) for name, tell in COLUMNS.items() if name in says},
         **{name: row[name] for name in ("decision_id", "n", "action", "offer", "channel", "value_micros", "reason")},
         **{name: _ms(row[name]) for name in ("tick", "trigger_tick", "until")},
         "root": (row["root_kind"], row["root"]),
@@ -192,6 +196,15 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
             for one in row["candidates"]
         ],
     }
+
+
+def _propensity(row: dict[str, Any]) -> float | None:
+    told = row["propensity"]
+    return None if told is None else round(told, DIGITS)
+
+
+COLUMNS: dict[str, Callable[[dict[str, Any]], Any]] = {"propensity": _propensity}
+"""How columns are told that only some policies say."""
 
 
 def _ms(instant: Any) -> int | None:

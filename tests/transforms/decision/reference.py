@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.transforms.decision.reference_explore import explore
 from tests.transforms.decision.reference_gates import Candidate, Gate, Look
 from tests.transforms.decision.reference_ledger import Entry, Ledger
 from tests.transforms.decision.reference_policy import ALL, Fact, Holdout, Notice, Policy, Root, Trigger, draw
@@ -138,9 +139,9 @@ class _Walk:
 
     def _answer(self, look: Look, before: Sequence[Entry]) -> Decision:
         judged = [(one, look.gates(one, self.ledger.entries)) for one in look.candidates]
-        best = next((candidate for candidate, gates in judged if _passes(gates)), None)
-        if best is not None:
-            return self._send(look, judged, best)
+        passing = [candidate for candidate, gates in judged if _passes(gates)]
+        if passing:
+            return self._send(look, judged, *explore(self.policy, look.id, passing))
         for _, gates in judged:
             if _is_deferred(gates):
                 reason = next(reason for _, result, reason, _ in gates if result == "deferred")
@@ -154,7 +155,7 @@ class _Walk:
         reason = reason if look.recipient else "no_recipient"
         return _decision(look, "outranked" if lost else "no_offer", reason, judged)
 
-    def _send(self, look: Look, judged: Judged, best: Candidate) -> Decision:
+    def _send(self, look: Look, judged: Judged, best: Candidate, propensity: float) -> Decision:
         offer, trigger = best.offer, look.trigger
         arm = next((one.name for one in self._holdouts() if _holds(one, offer.family, look.root)), None)
         self.ledger.entries.append(
@@ -172,6 +173,7 @@ class _Walk:
         if arm is None:
             self.out.append((look, best))
         sent = {"offer": offer.name, "channel": best.channel, "value_micros": best.micros, "arm": arm}
+        sent |= {"propensity": propensity} if "propensity" in self.policy.says else {}
         return _decision(look, "holdout" if arm else "offer", None, judged) | sent
 
     def _holdouts(self) -> list[Holdout]:
@@ -203,7 +205,8 @@ def _until(gates: list[Gate]) -> int | None:
 
 
 def _decision(look: Look, action: str, reason: str | None, judged: Judged) -> Decision:
-    return {
+    more = {"propensity": None} if "propensity" in look.policy.says else {}
+    return more | {
         "decision_id": look.id,
         "n": look.n,
         "tick": look.tick,

@@ -93,6 +93,8 @@ class Policy:
     segments: frozenset[str] = frozenset()  # KIND.NAME; a trigger of such a name is that it was entered
     time_zone: str = "UTC"
     tick: int = HOUR
+    explore: Mapping[str, float] = field(default_factory=dict)  # by family
+    says: frozenset[str] = frozenset()  # which columns of records are told beside the usual ones
 
     @property
     def gates(self) -> list[str]:
