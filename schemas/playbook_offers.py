@@ -151,8 +151,8 @@ class Policy(Part):
     explore: dict[Name, Percentage] = Field(
         {},
         description="Family to how often one of its offers goes out that need not be the best, to learn what others "
-        "would bring: `{data: 10%}`. It is drawn by hash of the decision, evenly among those of the family and the tier "
-        "of the best that pass every gate; the decision tells its `propensity`, for `segone estimate`.",
+        "would bring: `{data: 10%}`. It is drawn by hash of the decision, evenly among those of the family and the "
+        "tier of the best that pass every gate; the decision tells its `propensity`, for `segone estimate`.",
     )
 
 

@@ -45,10 +45,9 @@ def arbitrate(
     gates: GateResults,
     zones: Zones,
 ) -> Verdicts:
-    """Decide triggers in their order: each sends its best candidate that the reservations before it let pass, or one
-    that it explores.
+    """Decide triggers in their order: each sends its best candidate that the reservations before it let pass.
 
-    The order of the triggers of one root: tick, tier of the best eligible candidate, its value descending, decision
+    Where its family explores it may send another one that passes. The order of the triggers of one root: tick, tier of the best eligible candidate, its value descending, decision
     id. A trigger is outranked if a candidate of it passed every gate before the first of its root and tick was
     decided, and none does when its turn comes.
 

@@ -1,4 +1,4 @@
-"""Exploration: now and then another offer goes out than the best, drawn by hash, with a probability that is recorded."""
+"""Exploration: now and then another offer goes out than the best, drawn by hash, with a probability that is told."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -66,7 +66,7 @@ def exploration_of(plan: OfferPlan, ids: pl.Series, turn: Ints, candidates: pl.D
     """
     texts = cast(pa.Array, ids.to_arrow()).cast(pa.string())
     contact = candidates["contact"].to_numpy()
-    families = sorted({one.family for one in plan.contacts})
+    families = sorted({one.family for one in plan.contacts} | plan.explore.keys())
     family = np.array([families.index(one.family) for one in plan.contacts], np.int64)[contact]
     drawn, draws = hash_of("explore", texts), np.zeros(len(turn), np.bool_)
     for name, share in plan.explore.items():
