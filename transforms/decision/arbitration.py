@@ -47,9 +47,9 @@ def arbitrate(
 ) -> Verdicts:
     """Decide triggers in their order: each sends its best candidate that the reservations before it let pass.
 
-    Where its family explores it may send another one that passes. The order of the triggers of one root: tick, tier of the best eligible candidate, its value descending, decision
-    id. A trigger is outranked if a candidate of it passed every gate before the first of its root and tick was
-    decided, and none does when its turn comes.
+    Where its family explores it may send another one that passes. The order of the triggers of one root: tick, tier of
+    the best eligible candidate, its value descending, decision id. A trigger is outranked if a candidate of it passed
+    every gate before the first of its root and tick was decided, and none does when its turn comes.
 
     Args:
         plan: The offers and limits.
