@@ -23,6 +23,7 @@ from schemas.playbook import Playbook
 from schemas.visible import visible
 from transforms.arrays.arrow_columns import numbered, replaced
 from transforms.compiler.load import load_plans
+from transforms.compiler.offer_definitions import OfferPlan
 from transforms.compiler.offer_plan import load_offers
 
 CHANGEABLE = ("eligible", "value", "cost", "p_accept", "priority", "share", "at_a_loss", "describe", "owner")
@@ -83,7 +84,8 @@ class Estimated:
             f"{side}  {book.file}: {book.playbook} version {book.version}"
             for side, book in (("A", self.old), ("B", self.new))
         ]
-        lines += [f"{len(self.differences):,} differences in what they say", ""]
+        size = len(self.differences)
+        lines += ["one difference in what they say" if size == 1 else f"{size:,} differences in what they say", ""]
         lines += [table(("decisions", ""), [(words, counts[name]) for name, words in _COUNTED.items()]), ""]
         rows = [(names[name], *_numbers(one)) for name, one in self.estimates.items()]
         lines += [table(("earned a decision, worth what A says", "estimate", "error", "from", "to"), rows)]
@@ -129,28 +131,41 @@ def estimate(changed: str, out: str, outcomes: Sequence[str], playbook: str | No
     new, _ = load_checked(changed)
     found = _comparable(old, new)
     was, now = load_offers(old), load_offers(new)
-    for offer, name in unrecorded(was, now):
-        told = f"`offers.{offer}` of {new.file} reads `{name}`, which decisions do not record for its triggers"
-        raise NotEstimableError(f"{visible(told)}: {_HINT}")
+    for book, policy in ((new, now), (old, was)):
+        for offer, name in unrecorded(was, policy):
+            told = f"`offers.{offer}` of {book.file} reads `{name}`, which decisions do not record for its triggers"
+            raise NotEstimableError(f"{visible(told)}: {_HINT}")
     said, refused = outcomes_in(outcomes)
+    counts, logged = _compared(was, now, decisions, said)
+    estimates = {"a": off.on_policy(logged), "b_ips": off.ips(logged), "b_snips": off.snips(logged)}
+    estimates["gain"] = off.gain(logged)
+    return Estimated(old, new, found, counts | {"refused": refused}, logged.effective, estimates)
+
+
+def _compared(
+    was: OfferPlan, now: OfferPlan, decisions: pa.Table, said: pl.DataFrame
+) -> tuple[dict[str, int], off.Logged]:
+    """Return how many decisions are of which kind, and those that can be compared.
+
+    Raises:
+        NotEstimableError: there are none, or nobody said what became of them.
+    """
     chosen = choices(was, now, decisions)
     sent = pc.equal(decisions["action"], "offer").to_numpy()
     beyond = (chosen["chance"] == 0).fill_null(False).to_numpy()
     if not (kept := sent & ~beyond).any():
         why = "of all that B would choose nothing could have been chosen by A" if sent.any() else "nothing was sent"
-        raise NotEstimableError(f"nothing to go by in {visible(out)}: {why}; say `policy.explore` in the playbook of A")
+        raise NotEstimableError(f"nothing to go by: {why}; say `policy.explore` in the playbook of A")
     compared, theirs = decisions.filter(pa.array(kept)), chosen.filter(kept)
-    outcome = pl.DataFrame({"decision_id": compared["decision_id"].to_pylist()}).join(
-        said, on="decision_id", how="left", maintain_order="left"
-    )
+    ids = pl.DataFrame({"decision_id": compared["decision_id"].to_pylist()})
+    accepted = ids.join(said, on="decision_id", how="left", maintain_order="left")["accepted"]
+    if not (reported := len(accepted) - accepted.null_count()):
+        told = "no outcome is about a decision that can be compared"
+        raise NotEstimableError(f"{told}: give `outcome` signals with the `decision_id` of offers of the run")
     scope, offers = recorded_scope(was, compared), compared["offer"].to_pylist()
-    rewards = earned(was, offers, outcome["accepted"].fill_null(False), scope)
-    logged, counts = _logged(compared, theirs, rewards)
-    counts |= {"sent": int(sent.sum()), "beyond": int((sent & beyond).sum()), "refused": refused}
-    counts["unsent"] = int((~sent & chosen["offer"].is_not_null().to_numpy()).sum())
-    counts["reported"] = len(outcome) - outcome["accepted"].null_count()
-    estimates = {"a": off.on_policy(logged), "b_ips": off.ips(logged), "b_snips": off.snips(logged)}
-    return Estimated(old, new, found, counts, logged.effective, estimates | {"gain": off.gain(logged)})
+    logged, counts = _logged(compared, theirs, earned(was, offers, accepted.fill_null(False), scope))
+    counts |= {"sent": int(sent.sum()), "beyond": int((sent & beyond).sum()), "reported": reported}
+    return counts | {"unsent": int((~sent & chosen["offer"].is_not_null().to_numpy()).sum())}, logged
 
 
 def _logged(decisions: pa.Table, chosen: pl.DataFrame, rewards: off.Floats) -> tuple[off.Logged, dict[str, int]]:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from tests.pipelines.exploring import PLAYBOOK, SIZE, explored
 
+MORE = "{for: subscriber.running_out, family: data, owner: us, value: 1, p_accept: 1, send: app, valid_for: 1h}"
 PASS_FIRST = PLAYBOOK.replace("value: 2,", "value: 20,")
 
 
@@ -61,9 +62,9 @@ def test_the_text(folder: Path) -> None:
     for line in (
         r"A  .*a\.yaml: exploring version 1",
         r"B  .*b\.yaml: exploring version 1",
-        "1 differences in what they say",
-        rf"sent by A +{SIZE}",
-        r"B, SNIPS +-0\.2500 +0\.0000 +-0\.2500 +-0\.2500",
+        "one difference in what they say",
+        rf" +sent by A +{SIZE}",
+        r" +B, SNIPS +-0\.2500 +0\.0000 +-0\.2500 +-0\.2500",
     ):
         assert re.search(f"^{line}$", told, re.MULTILINE), told
 
@@ -82,7 +83,9 @@ def test_what_a_never_chooses_is_left_out_and_nothing_is_known(folder: Path) -> 
 
 
 def test_what_sends_nothing_earns_nothing(folder: Path) -> None:
-    code, told, _ = _estimated(folder, PLAYBOOK.replace("p_accept: 0.5", "p_accept: 0").replace("0.01", "-1"), "--json")
+    code, told, _ = _estimated(
+        folder, PLAYBOOK.replace("p_accept: 0.5", "p_accept: 0").replace("value: 9,", "value: 9, cost: 1,"), "--json"
+    )
     found = json.loads(told)
     assert (code, found["decisions"]["nothing"], found["earned"]["b_snips"]["value"]) == (0, SIZE, 0.0)
 
@@ -100,13 +103,12 @@ def test_eligibility_is_recomputed_where_it_is_another(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("send: [app],\n          valid_for: 6h, el", "send: [sms],\n          valid_for: 6h, el", "`offers.topup.send` changed"),
         ("policy:", "policy: {max_decision_age: 1h, explore: {data: 50%}}\n_", "`policy.max_decision_age` added"),
         ("low_mb: 500", "low_mb: 400", "`let.low_mb` changed"),
-        ("  plan:", "  more:  {for: subscriber.running_out, family: data, owner: us, value: 1, p_accept: 1, "
-         "send: app, valid_for: 1h}\n  plan:", "`offers.more` added"),
+        ("valid_for: 6h, eligible", "valid_for: 5h, eligible", "`offers.topup.valid_for` changed"),
+        ("  plan:  {", f"  more:  {MORE}\n  plan:  {{", "`offers.more` added"),
     ],
-)  # fmt: skip
+)
 def test_what_no_log_tells_is_refused(folder: Path, old: str, new: str, told: str) -> None:
     text = PLAYBOOK.replace(old, new).split("\n_")[0]
     code, _, error = _estimated(folder, text)
@@ -123,8 +125,12 @@ def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
     code, _, error = _estimated(folder, PASS_FIRST, outcomes="broken.parquet")
     assert (code, "broken.parquet: cannot be read" in error) == (1, True)
     (folder / "bare.csv").write_text("id,source,time,subject,result\n")
-    code, _, error = _estimated(folder, PASS_FIRST, outcomes="bare.csv")
-    assert (code, "decision_id" in error) == (1, True)
+    code, told, _ = _estimated(folder, PASS_FIRST, outcomes="bare.csv")
+    assert (code, "of these with an outcome" in told) == (0, True)
+    (folder / "b.yaml").write_text(PASS_FIRST)
+    asked = [str(folder / "b.yaml"), str(folder / "out"), f"--outcomes={folder / 'bare.csv'}"]
+    done = CliRunner().invoke(app, ["estimate", *asked])
+    assert (done.exit_code, "no outcome is about a decision that" in done.stderr) == (1, True)
     (tmp_path / "other.yaml").write_text(PASS_FIRST)
     code, _, error = _estimated(folder, PASS_FIRST, f"--playbook={tmp_path / 'other.yaml'}")
     assert (code, "give the file as it was" in error) == (1, True)
