@@ -136,12 +136,13 @@ def test_the_small_case_has_what_matters() -> None:
 @pytest.mark.parametrize(("name", "rows"), [("decision", decisions()), ("offer", offers())])
 def test_whoever_has_the_published_contract_reads_what_is_written(name: str, rows: list[dict[str, Any]]) -> None:
     writer, reader = (fastavro.parse_schema(avro(name, folder)) for folder in (CURRENT, OUTPUTS))
+    known = {one["name"] for one in avro(name, OUTPUTS)["fields"]}  # what came later is passed over
     for row in rows:
         fastavro.validation.validate(row, writer)
         sink = io.BytesIO()
         fastavro.schemaless_writer(sink, writer, row)
         sink.seek(0)
-        assert fastavro.schemaless_reader(sink, writer, reader) == row
+        assert fastavro.schemaless_reader(sink, writer, reader) == {key: row[key] for key in row if key in known}
 
 
 def test_json_lines_of_decisions_say_the_same() -> None:
