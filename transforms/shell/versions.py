@@ -55,6 +55,11 @@ class ContextPlans:
         """The columns of notices of `control` signals; None where no contact root is told of these."""
         return self.plans[0][SUBSCRIBER].notice_schemas.get(CONTROL)
 
+    @property
+    def names(self) -> Mapping[str, frozenset[str]]:
+        """What `control` signals may name, by scope."""
+        return self.plans[0][SUBSCRIBER].names
+
     def advance(
         self,
         levels: Sequence[str],
@@ -196,7 +201,8 @@ def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> 
         columns = tuple(sorted({*kept.columns, *signals[name].columns}))
         signals[name] = replace(kept, columns=columns, passed=signals[name].passed, steps=signals[name].steps)
     longest = {name: max(getattr(other, name) for other in plans) for name in ("contacts_matter", "move_bars")}
-    return replace(plan, signals=signals, record=record, **longest)
+    names = {scope: frozenset().union(*(other.names[scope] for other in plans)) for scope in plan.names}
+    return replace(plan, signals=signals, record=record, names=names, **longest)
 
 
 def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> Record:
