@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from pipelines.commands.backtest import backtest
 from pipelines.commands.check import check
-from pipelines.commands.outputs import explain, segments
+from pipelines.commands.outputs import estimate, explain, segments
 from pipelines.commands.playbooks import diff, play_stories, publish, schema, validate
 from pipelines.commands.signals import preview, run
 from pipelines.commands.town import answer, demo, simulate
@@ -78,6 +78,7 @@ app.command("backtest")(backtest)
 app.command("publish")(publish)
 app.command("explain")(explain)
 app.command("segments")(segments)
+app.command("estimate")(estimate)
 app.command("simulate")(simulate)
 app.command("answer")(answer)
 app.command("demo")(demo)

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from pipelines.explain_story.gates import gate_lines
-from pipelines.explain_story.tale import address, answer, tale_lines, tales
+from pipelines.explain_story.tale import address, answer, is_best, tale_lines, tales
 from pipelines.explain_story.values import Row, aligned, dotted, money, pairs, shown
 from pipelines.explain_story.why_not import why_not_lines
 from schemas.visible import visible_values
@@ -107,7 +107,7 @@ def _why(row: Row, gates: Sequence[Row]) -> Iterator[str]:
 def _candidate(row: Row, candidate: Row) -> tuple[str, ...]:
     shut = [_gate(gate) for gate in candidate["gates"] if gate["result"] != "passed"]
     sent = (row["offer"], row["channel"]) == (candidate["offer"], candidate["channel"])
-    fate = ", ".join(shut) if shut else "passed, not the best"
+    fate = ", ".join(shut) if shut else f"passed, {'' if is_best(row, candidate) else 'not '}the best"
     assumed = " assumed" if candidate["p_accept_assumed"] else ""
     return (
         f"  {candidate['offer']} by {candidate['channel']}",

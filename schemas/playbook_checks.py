@@ -194,6 +194,7 @@ def _caps(playbook: Playbook) -> Iterator[Mistake]:
                 yield Mistake(("policy", "caps", n, key), f"no offer has the {key} `{name}`", near_miss(name, known))
     of_families: list[tuple[KeyPath, str | None]] = [(("priors", name), name) for name in sorted(playbook.priors)]
     of_families += [(("policy", "cooldown", name), name) for name in playbook.policy.cooldown]
+    of_families += [(("policy", "explore", name), name) for name in playbook.policy.explore]
     of_families += [(("holdouts", name, "family"), one.family) for name, one in playbook.holdouts.items()]
     for path, family in of_families:
         if family is not None and family not in families:

@@ -179,6 +179,12 @@ class Policy(Part):
     caps: Annotated[tuple[Cap, ...], Field(strict=False)] = Field(default=(), description="All of them hold.")
     quiet: QuietHours | None = Field(default=None, description="When nobody is contacted, where the recipient is.")
     cooldown: dict[Name, Cooling] = Field({}, description="Family to how long nothing of it is offered again.")
+    explore: dict[Name, Percentage] = Field(
+        {},
+        description="Family to how often one of its offers goes out that need not be the best, to learn what others "
+        "would bring: `{data: 10%}`. It is drawn by hash of the decision, evenly among those of the family and the "
+        "tier of the best that pass every gate; the decision tells its `propensity`, for `segone estimate`.",
+    )
 
 
 class Holdout(Part):

@@ -1,4 +1,4 @@
-"""Commands over the outputs of a run: `explain`, `segments`."""
+"""Commands over the outputs of a run: `explain`, `segments`, `estimate`."""
 
 import json
 from pathlib import Path
@@ -90,3 +90,26 @@ def segments(
     with failures_told():
         found = who(out, level)
         say(json.dumps([one.record() for one in found], indent=2, default=str) if as_json else text_of(found))
+
+
+def estimate(
+    changed: Annotated[str, typer.Argument(metavar="PLAYBOOK_B", help="The changed playbook (YAML).")],
+    out: Annotated[str, typer.Argument(help="The outputs of a run of the playbook before the change, A.")],
+    outcomes: Annotated[
+        list[str],
+        typer.Option(metavar="FILE", help="`outcome` signals about its offers, or a pattern of files; repeatable."),
+    ],
+    playbook: _Playbook = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Tell what a changed playbook would have earned a decision, from a run that explored and its outcomes.
+
+    Both choose among what passed the gates of the run. `policy.explore` in A makes them comparable.
+
+    segone estimate town-b.yaml out --outcomes 'outcomes/*.parquet'
+    """
+    from pipelines.estimate import estimate as estimated
+
+    with failures_told():
+        found = estimated(changed, out, outcomes, playbook)
+        say(json.dumps(found.record(), indent=2) if as_json else found.text())

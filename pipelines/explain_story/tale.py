@@ -46,9 +46,10 @@ def address(row: Row) -> str:
 def answer(row: Row) -> str:
     """Return what was decided, in words."""
     if row["action"] == "offer":
-        return f"{row['offer']} by {row['channel']}, value {money(row['value_micros'])}, until {row['valid_until']}"
+        what = f"{row['offer']} by {row['channel']}, value {money(row['value_micros'])}, until {row['valid_until']}"
+        return f"{what}{_chance(row)}"
     if row["action"] == "holdout":
-        instead = f"{row['offer']} by {row['channel']}"
+        instead = f"{row['offer']} by {row['channel']}{_chance(row)}"
         return f"held out by {row['holdout']} (nothing is sent, to compare with), else {instead}"
     if row["action"] == "deferred":
         return f"deferred until {row['until'] or 'something opens it'}: {row['reason']} ({why(row['reason'])})"
@@ -57,3 +58,21 @@ def answer(row: Row) -> str:
     if row["action"] == "withdrawn":
         return f"withdrawn {row['offer']} by {row['channel']}: {row['reason']} ({why(row['reason'])})"
     return f"no offer: {row['reason'] or 'there is none for this trigger'}"
+
+
+def is_best(row: Row, candidate: Row) -> bool:
+    """Tell whether a candidate goes before all others of its decision that pass every gate, explored or not."""
+    best = next((one for one in row["candidates"] if all(gate["result"] == "passed" for gate in one["gates"])), None)
+    return best is not None and all(best[name] == candidate[name] for name in ("offer", "channel"))
+
+
+def _chance(row: Row) -> str:
+    """Return how likely it was that what is sent was chosen, where its family explores."""
+    propensity = row.get("propensity")
+    if propensity is None or propensity == 1:
+        return ""
+    how = f"chosen with probability {100 * propensity:.4g} %"
+    best = next((f"{one['offer']} by {one['channel']}" for one in row["candidates"] if is_best(row, one)), None)
+    if is_best(row, row):
+        return f"; the best, {how}"
+    return f"; explored: {how}{f', the best was {best}' if best else ''}"

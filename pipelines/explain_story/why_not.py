@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.explain_story.books import Books
 from pipelines.explain_story.conditions import EXITED, condition_of, read_of, read_words
 from pipelines.explain_story.gates import Known, gate_lines
-from pipelines.explain_story.tale import address, answer
+from pipelines.explain_story.tale import address, answer, is_best
 from pipelines.explain_story.values import Row, pairs
 from pipelines.failures import Failure
 from schemas.near_miss import near_miss
@@ -124,7 +124,9 @@ def _decision_lines(offer: str, one: Row) -> Iterator[str]:
         return
     passed = all(gate["result"] == "passed" for each in one["gates"][:1] for gate in each["gates"])
     if passed and row["action"] in ("offer", "holdout"):
-        yield f"    {offer} passed every gate, and {row['offer']} goes before it"
+        best = any(is_best(row, candidate) for candidate in row["candidates"] if candidate["offer"] == offer)
+        why = f"{row['offer']} was explored instead" if best else f"{row['offer']} goes before it"
+        yield f"    {offer} passed every gate, and {why}"
     for each in one["gates"]:
         shut = [gate for gate in each["gates"] if gate["result"] != "passed"]
         if shut:

@@ -73,6 +73,8 @@ def test_validate(tmp_path: Path) -> None:
         (("diff", "/etc", "/etc"), 1, "/etc: is a directory"),
         (("schema", "foo"), 1, "playbook, profile, sme_event, ticket, usage, web"),
         (("segments", "nowhere"), 1, "no outputs of a run in nowhere: give"),
+        (("estimate", "b.yaml", "nowhere", "--outcomes", "x"), 1, "no outputs of a run in nowhere: give"),
+        (("estimate", "b.yaml", __file__, "--outcomes", "x"), 1, f"no outputs of a run in {__file__}: give"),
         (("segments", __file__), 1, f"no outputs of a run in {__file__}: give"),
         (("explain", __file__, "ann"), 1, f"no outputs of a run in {__file__}: give"),
         (("demo", "--out", "/etc/hosts"), 2, "is a file"),

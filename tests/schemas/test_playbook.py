@@ -272,6 +272,8 @@ def _with(change: tuple[str, str]) -> str:
         (("retention: 0.1", "retention: 1.1"), "`priors.retention`: must be less than or equal to 1, not `1.1`"),
         (("retention: 0.1", "retention: 0.1, dat: 0.1"), "41: `priors.dat`: no offer has the family `dat`"),
         (("family: data}", "family: date}"), "39: `policy.caps.0.family`: no offer has the family `date`"),
+        (("  caps:", "  explore: {date: 10%}\n  caps:"), "`policy.explore.date`: no offer has the family `date`"),
+        (("  caps:", "  explore: {data: 110%}\n  caps:"), "`policy.explore.data`: must be less than or equal to 1"),
         (("channel: sms", "channel: email"), "`policy.caps.1.channel`: no offer has the channel `email`"),
         (("per: subscriber", "per: street"), "`policy.caps.0.per`: must be 'subscriber', 'household' or 'sme'"),
         (

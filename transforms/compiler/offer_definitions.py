@@ -204,6 +204,7 @@ class OfferPlan:
         holdouts: In the order in which they are looked up.
         goals_kept: Milliseconds for which it matters that a goal was reached.
         held: The triggers that tell that a segment was entered: who waits for one must still be in it.
+        explore: Of the families that explore the share of decisions that do, of 1, above 0.
     """
 
     playbook: str
@@ -227,6 +228,7 @@ class OfferPlan:
     holdouts: tuple[Holdout, ...] = ()
     goals_kept: int = 0
     held: frozenset[str] = frozenset()
+    explore: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def gates(self) -> tuple[int, ...]:

@@ -112,6 +112,7 @@ class _Compiler:
             holdouts=tuple(_holdouts(book)),
             goals_kept=book.goals_matter + book.allowed_lateness if book.goals_matter else 0,
             held=frozenset(f"{kind}.{name}" for kind, level in book.levels.items() for name in level.segments),
+            explore={family: share for family, share in sorted(book.policy.explore.items()) if share},
         )
 
     def _ticket(self) -> pl.Expr | None:

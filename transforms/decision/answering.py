@@ -16,7 +16,7 @@ from transforms.decision.arbitration import arbitrate
 from transforms.decision.candidates import rank_candidates
 from transforms.decision.contacts import contacts_of, first_ticks
 from transforms.decision.deferral import deferrals_of, look_again
-from transforms.decision.gates import look_at_gates
+from transforms.decision.gates import look_at_gates, note_stopped
 from transforms.decision.goals import goals_of
 from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.memberships import has_left, has_moved, scope_of, stand_alone
@@ -155,6 +155,7 @@ class Answering:
         candidates = rank_candidates(plan, asked, scope, self._goals.stopped(entries, alone))
         zones = zones_of(plan, entries, self.notices)
         gates = look_at_gates(plan, entries, candidates, self.notices, zones)
+        note_stopped(self._goals, gates, entries, alone, candidates)
         counted = self._contacts.counted_at(entries, self.reservations)
         numbers = number_roots(entries, counted, alone)
         verdicts = arbitrate(plan, *numbers, candidates, gates, zones)

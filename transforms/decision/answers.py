@@ -15,6 +15,7 @@ from transforms.decision.arbitration import Verdicts
 from transforms.decision.candidates import params_of
 from transforms.decision.deferral import Deferrals, entry_schema
 from transforms.decision.draws import held_out
+from transforms.decision.exploration import Floats
 from transforms.decision.ids import decision_ids
 from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.notices import Notices
@@ -67,7 +68,7 @@ class Answers:
             alone=self.alone[kept],
             cancelled=self.cancelled[kept],
             candidates=self.candidates.filter(candidates).with_columns(trigger=numbers[trigger[candidates]]),
-            verdicts=Verdicts(places[verdicts.chosen[kept]], verdicts.outranked[kept], verdicts.gates.only(candidates)),
+            verdicts=verdicts.only(kept, places, candidates),
             deferrals=waits.only(kept, candidates),
             scope=self.scope.filter(kept),
         )
@@ -99,6 +100,12 @@ class Answers:
             mine = drawn[one.name] & ((families == one.family) if one.family else True)
             found[rows[mine]] = number
         return found
+
+    @cached_property
+    def propensity(self) -> Floats:
+        """For each trigger the probability of what is sent, or would be but for a holdout; NaN for nothing."""
+        known = self.verdicts.propensity
+        return np.where(self.contact >= 0, 1.0, np.nan) if known is None else known
 
     @cached_property
     def actions(self) -> Ints:

@@ -9,8 +9,10 @@ import polars as pl
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
 from transforms.arrays.in_time import FOREVER
-from transforms.compiler.offer_definitions import FIRST_LIMIT, GATES, UNKNOWN_ZONE, OfferPlan
+from transforms.compiler.offer_definitions import FIRST_LIMIT, GATES, SUBJECT, UNKNOWN_ZONE, OfferPlan
+from transforms.decision.exploration import Exploration, Floats, exploration_of
 from transforms.decision.gates import GateResults
+from transforms.decision.goals import EARLIEST
 from transforms.decision.limits import Checks, lay_out_checks, opens_of
 from transforms.decision.zones import Zones
 
@@ -26,11 +28,19 @@ class Verdicts:
         chosen: For each trigger the row of the candidate that is sent, -1 for none.
         outranked: For each trigger whether earlier ones of its root and tick took away all that it could have sent.
         gates: What every candidate met when the turn of its trigger came.
+        propensity: For each trigger the probability of what it sends, where some family explores; None: it is 1.
     """
 
     chosen: Ints
     outranked: Bools
     gates: GateResults
+    propensity: Floats | None = None
+
+    def only(self, kept: Bools, places: Ints, candidates: Bools) -> "Verdicts":
+        """Return those of some triggers and of their candidates; `places` is where each candidate is then."""
+        propensity = None if self.propensity is None else self.propensity[kept]
+        chosen, gates = places[self.chosen[kept]], self.gates.only(candidates)
+        return Verdicts(chosen, self.outranked[kept], gates, propensity)
 
 
 def arbitrate(
@@ -43,9 +53,9 @@ def arbitrate(
 ) -> Verdicts:
     """Decide triggers in their order: each sends its best candidate that the reservations before it let pass.
 
-    The order of the triggers of one root: tick, tier of the best eligible candidate, its value descending, decision
-    id. A trigger is outranked if a candidate of it passed every gate before the first of its root and tick was
-    decided, and none does when its turn comes.
+    Where its family explores it may send another one that passes. The order of the triggers of one root: tick, tier of
+    the best eligible candidate, its value descending, decision id. A trigger is outranked if a candidate of it passed
+    every gate before the first of its root and tick was decided, and none does when its turn comes.
 
     Args:
         plan: The offers and limits.
@@ -64,7 +74,8 @@ def arbitrate(
     turn = np.repeat(np.arange(len(turns)), sizes[turns])
     asks = triggers.with_columns(zone=pl.Series(zones.of_row))[turns]
     checks = lay_out_checks(plan, asks, candidates[rows].with_columns(turn=turn), reservations, zones)
-    arbiter = _Arbiter(sizes[turns], open_, checks, len(reservations))
+    explores = exploration_of(plan, asks["decision_id"], turn, candidates[rows]) if plan.explore else None
+    arbiter = _Arbiter(sizes[turns], open_, checks, len(reservations), explores)
     for bounds in rounds:
         arbiter.decide(bounds)
     chosen, outranked = np.full(len(turns), -1), np.zeros(len(turns), np.bool_)
@@ -72,7 +83,11 @@ def arbitrate(
     chosen[turns[sent]] = rows[arbiter.chosen[sent]]
     outranked[turns] = arbiter.could & ~sent
     _enter_limits(plan, gates, rows, asks, reservations, arbiter, zones)
-    return Verdicts(chosen, outranked, gates)
+    if explores is None:
+        return Verdicts(chosen, outranked, gates)
+    propensity = np.empty(len(turns))
+    propensity[turns] = explores.propensity
+    return Verdicts(chosen, outranked, gates, propensity)
 
 
 def _take_turns(triggers: pl.DataFrame, candidates: pl.DataFrame) -> tuple[Ints, list[list[int]]]:
@@ -156,6 +171,26 @@ def _enter_limits(
     named = whose[why] >= 0
     by = each[whose[why[named]]]
     gates.note(at[named], row[named], by["by"], by["since"].to_numpy())
+    of_goal = np.array([limit.reached for limit in plan.limits], np.bool_)[checks.limit[why]]
+    if of_goal.any():
+        notices = _goals(plan, asks, reservations, checks, why[of_goal])
+        gates.note(at[of_goal], row[of_goal], notices["id"], notices["time"].to_numpy())
+
+
+def _goals(plan: OfferPlan, asks: pl.DataFrame, reservations: pl.DataFrame, checks: Checks, rows: Ints) -> pl.DataFrame:
+    """Return for some checks of goals the earliest notice that one was reached which still shuts out: its columns."""
+    limit, turn = checks.limit[rows], checks.turn[rows]
+    offers = [(one.offer or ("",))[0] for one in plan.limits]
+    asked = asks[turn].select(SUBJECT, after=pl.col("tick") - _lengths(plan)[limit]).with_row_index("row")
+    asked = asked.with_columns(offer=pl.Series(offers)[limit])
+    done = reservations.filter("reached").select(SUBJECT, "offer", "tick", pl.col("goal").struct.unnest())
+    lately = asked.join(done, [SUBJECT, "offer"]).filter(pl.col("tick") > pl.col("after"))
+    return lately.sort("row", *EARLIEST).unique("row", keep="first", maintain_order=True)
+
+
+def _lengths(plan: OfferPlan) -> Ints:
+    """Return the milliseconds of the periods of limits, 0 for those of the calendar."""
+    return np.array([0 if isinstance(one.period, str) else one.period for one in plan.limits], np.int64)
 
 
 def _contacts(triggers: pl.DataFrame, reservations: pl.DataFrame) -> pl.DataFrame:
@@ -167,13 +202,14 @@ def _contacts(triggers: pl.DataFrame, reservations: pl.DataFrame) -> pl.DataFram
 class _Arbiter:
     """Decides turns; triggers, candidates and checks are laid out in the order of the turns."""
 
-    def __init__(self, sizes: Ints, open_: Bools, checks: Checks, reserved: int) -> None:
+    def __init__(self, sizes: Ints, open_: Bools, checks: Checks, reserved: int, explores: Exploration | None) -> None:
         self.chosen = np.full(len(sizes), -1)
         self.could = np.zeros(len(sizes), np.bool_)
         self.blocked = np.zeros(len(checks.limit), np.bool_)
         self.checks = checks
         self._places = np.zeros(len(checks.limit), np.int64)  # of the marks that were looked at
         self._reserved = reserved  # the turns are numbered from there on
+        self._explores = explores
         self._open = open_  # past the gates that do not count
         self._turn = np.repeat(np.arange(len(sizes)), sizes)
         self._candidates = np.append(0, np.cumsum(sizes))
@@ -187,7 +223,9 @@ class _Arbiter:
             self.could[self._turn[self._passing(bounds[0], bounds[-1])]] = True
         for start, stop in pairwise(bounds):
             passing = self._passing(start, stop)
-            sent = passing[changes(self._turn[passing])]
+            sent = passing[changes(self._turn[passing])]  # the best of each
+            if self._explores is not None:
+                sent = self._explores.choose(passing, sent)
             self.chosen[self._turn[sent]] = sent
             added, checks = _ranges(self._added, self.checks.check[_ranges(self._counted, sent)]), self.checks
             whose = self._reserved + checks.turn[checks.added[added]]

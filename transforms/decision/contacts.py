@@ -10,7 +10,7 @@ from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.in_time import first_after
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
-from transforms.decision.goals import Goals
+from transforms.decision.goals import NOTICE, Goals
 from transforms.decision.notices import WHO, Notices
 
 REJECTED = ("rejected", "declined", "complained")
@@ -26,6 +26,7 @@ _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
 _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
 _KNOWN_BY = (pl.col("decision_id").alias("by"), pl.col("tick").alias("since"))
+_NO_GOAL = pl.lit(None, NOTICE).alias("goal")
 _REPORT = {
     **dict.fromkeys((*WHO, *_TEXTS), pl.String()),
     "contact": pl.Boolean(),
@@ -68,16 +69,17 @@ class Contacts:
 
         Returns:
             `WHO`, recipient, offer, family, channel, message, tick, decision_id, alone, counts (but for a goal that
-            was reached), rejected, reached (its goal), by (the id of the decision, or of the signal that reported
-            it), since (its tick, or its time); of other roots too.
+            was reached), rejected, reached (its goal), goal (as `goals.NOTICE`), by (the id of the decision, or of the
+            signal that reported it), since (its tick, or its time); of other roots too.
         """
         if self.silent:
             return framed(reservations.select(COUNTED_BY)).with_columns(
-                *_KNOWN_BY, counts=pl.lit(True), rejected=pl.lit(False), reached=pl.lit(False)
+                *_KNOWN_BY, _NO_GOAL, counts=pl.lit(True), rejected=pl.lit(False), reached=pl.lit(False)
             )
         at = first_ticks(entries).drop("row")
         mine = framed(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
-        mine = mine.with_columns(reached=pl.Series(self.goals.reached_at(mine)) <= pl.col("now"))
+        goal = self.goals.earliest(mine).alias("goal")
+        mine = mine.with_columns(goal, reached=goal.is_not_null())
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
         made = mine.select(*_KEY, made="tick")
         said = said.join(made, [*_KEY], "left")
@@ -132,6 +134,7 @@ def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
         pl.col("decision_id").fill_null(""),
         pl.lit(True).alias("counts"),
         *(pl.lit(False).alias(name) for name in ("alone", "rejected", "reached")),
+        _NO_GOAL,
         by="id",
         since="time",
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.arrays.arrow_columns import Bools
+from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.arrays.hashing import Hashes, finalise, fnv1a64
 from transforms.compiler.offer_definitions import OfferPlan
 
@@ -50,3 +50,9 @@ def held_out(plan: OfferPlan, triggers: pa.Table) -> dict[str, Bools]:
     """
     kind, root = (triggers[name].combine_chunks() for name in ("root_kind", "root"))
     return {one.name: is_below(hash_of("holdout", one.name, kind, root), one.share) for one in plan.holdouts}
+
+
+def arm_of(hashes: Hashes, arms: Ints) -> Ints:
+    """Return floor(hash / 2^64 * arms), from 0 to `arms` - 1, in whole numbers; there are less than 2^32 arms."""
+    high, low, many = hashes >> np.uint64(32), hashes & np.uint64(2**32 - 1), arms.astype(np.uint64)
+    return ((high * many + (low * many >> np.uint64(32))) >> np.uint64(32)).astype(np.int64)

@@ -18,6 +18,7 @@ from transforms.compiler.offer_definitions import (
     ELIGIBILITY,
     FRESHNESS,
     GATES,
+    GOAL_REACHED,
     HAS_MOVED,
     IS_PAUSED,
     IS_QUIET,
@@ -32,6 +33,7 @@ from transforms.compiler.offer_definitions import (
     UNKNOWN_ZONE,
     OfferPlan,
 )
+from transforms.decision.goals import Goals
 from transforms.decision.notices import WHO, Notices, recipients_of
 from transforms.decision.quiet_hours import opens_at
 from transforms.decision.zones import Zones
@@ -133,6 +135,16 @@ def look_at_gates(
         results.shut(FRESHNESS, stale[trigger], STALE)
     _look_at_clock(plan, triggers, trigger, contact, zones, results)
     return results
+
+
+def note_stopped(goals: Goals, results: GateResults, entries: pa.Table, alone: Bools, candidates: pl.DataFrame) -> None:
+    """Note which notice of a goal makes candidates ineligible."""
+    rows = np.flatnonzero((candidates["ineligible"] == GOAL_REACHED).fill_null(False).to_numpy())
+    if len(rows):
+        trigger, contact = (candidates[name].to_numpy()[rows] for name in ("trigger", "contact"))
+        offers = [goals.plan.contacts[number].offer for number in contact]
+        notices = goals.stops(entries, alone, trigger, offers).struct.unnest()
+        results.note(ELIGIBILITY, rows, notices["id"], notices["time"].to_numpy())
 
 
 def _note(results: GateResults, gate: int, told: pl.DataFrame, places: Ints) -> None:

@@ -15,7 +15,15 @@ from transforms.compiler.notices import GOAL
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.notices import WHO, Notices
 
-REACHED = {**dict.fromkeys((*WHO, "offer"), pl.String), "own": pl.Int64, "since": pl.Int64}
+EARLIEST = ("time", "source", "id")
+"""The order of notices."""
+REACHED = {
+    **dict.fromkeys((*WHO, "offer"), pl.String()),
+    "own": pl.Int64(),
+    "since": pl.Int64(),
+    **dict(zip(EARLIEST, (pl.Int64(), pl.String(), pl.String()), strict=True)),
+}
+NOTICE = pl.Struct({name: REACHED[name] for name in EARLIEST})
 _ROOT = ("root_kind", "root")
 _IS_ROOT = (
     ~pl.col("alone")
@@ -67,16 +75,44 @@ class Goals:
             reservations: `WHO`, recipient, alone, offer and tick.
         """
         found = np.full(len(reservations), FOREVER)
+        if not self.reached.is_empty():
+            first = self._in_time(reservations).group_by("row").agg(pl.col("since").min())
+            found[first["row"].to_numpy()] = first["since"].to_numpy()
+        return found
+
+    def earliest(self, reservations: pl.DataFrame) -> pl.Series:
+        """Return the earliest notice, as `NOTICE`, that the goal of each decision is reached as of now; else null.
+
+        Args:
+            reservations: `WHO`, recipient, alone, offer, tick and now.
+        """
         if self.reached.is_empty():
-            return found
+            return pl.Series([None] * len(reservations), dtype=NOTICE)
+        ours = self._in_time(reservations).filter(pl.col("since") <= pl.col("now"))
+        return _first_of(ours, len(reservations))
+
+    def stops(self, entries: pa.Table, alone: Bools, rows: Ints, offers: Sequence[str]) -> pl.Series:
+        """Return the earliest notice, as `NOTICE`, that stops an offer for a trigger: one of which `stopped` says so.
+
+        Args:
+            entries: As `stopped`.
+            alone: The same.
+            rows: Rows of entries.
+            offers: Of each the offer.
+        """
+        asked = framed(entries.select([*WHO, "recipient", "tick", "own_tick"])).with_columns(alone=alone)[rows]
+        pairs = _pairs(asked.with_row_index("row").with_columns(offer=pl.Series(offers)), self.reached, ["offer"])
+        ahead = (pl.col("own") > pl.col("own_tick")) & (pl.col("since") <= pl.col("tick"))
+        return _first_of(pairs.filter(ahead), len(rows))
+
+    def _in_time(self, reservations: pl.DataFrame) -> pl.DataFrame:
+        """Pair decisions, by their row, with the notices that their goal was reached in time after them."""
         lengths = {offer.name: offer.goal_within for offer in self.plan.offers if offer.goal_within}
         within = pl.col("offer").replace_strict(lengths, default=None, return_dtype=pl.Int64)
         made = reservations.with_row_index("row").with_columns(within=within).drop_nulls("within")
+        made = made.drop("by", "since", strict=False)
         pairs = _pairs(made, self.reached, ["offer"])
-        ours = pairs.filter(pl.col("own").is_between(pl.col("tick"), pl.col("tick") + pl.col("within"), "right"))
-        first = ours.group_by("row").agg(pl.col("since").min())
-        found[first["row"].to_numpy()] = first["since"].to_numpy()
-        return found
+        return pairs.filter(pl.col("own").is_between(pl.col("tick"), pl.col("tick") + pl.col("within"), "right"))
 
     def overtaken(self, offers: pl.DataFrame, since: int, upto: int) -> pl.DataFrame:
         """Return which offers a goal of their family overtakes, at which ticks in (since, upto]: row, tick.
@@ -119,5 +155,14 @@ def _people(made: pl.DataFrame) -> Iterator[tuple[Sequence[str], pl.DataFrame]]:
 def _pairs(made: pl.DataFrame, reached: pl.DataFrame, alike: Sequence[str]) -> pl.DataFrame:
     """Pair rows with what their people reached, of which other columns must be equal, too."""
     left = [name for name in made.columns if name not in WHO]
-    found = [who.join(reached, [*by, *alike]).select(*left, "own", "since") for by, who in _people(made)]
-    return pl.concat(found)
+    notice = ("own", "since", *EARLIEST)
+    return pl.concat(who.join(reached, [*by, *alike]).select(*left, *notice) for by, who in _people(made))
+
+
+def _first_of(pairs: pl.DataFrame, size: int) -> pl.Series:
+    """Return the earliest notice of each row, as `NOTICE`; null where it has none."""
+    first = pairs.sort("row", *EARLIEST).unique("row", keep="first", maintain_order=True)
+    found = pl.DataFrame({"row": np.arange(size, dtype=np.uint32)}).join(
+        first.select("row", notice=pl.struct(EARLIEST)), "row", "left", maintain_order="left"
+    )
+    return found["notice"].cast(NOTICE)

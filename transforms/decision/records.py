@@ -23,9 +23,10 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     """Return the schema of decision records.
 
     `offer` to `value_micros` are null unless the action is `offer`, or `holdout`: what would have been sent, but for
-    the draw that `holdout` names. `reason` is why not: what first shut out the best candidate; of what is `deferred`
-    the best of those that wait, to be woken at `until`, or if that is null when something happens. `params` is JSON
-    text, an object by name: each offer has its own names, and the text is the same in every version of a playbook.
+    the draw that `holdout` names. So is `propensity`: how likely it was that this was chosen, 1 unless its family
+    explores. `reason` is why not: what first shut out the best candidate; of what is `deferred` the best of those that
+    wait, to be woken at `until`, or if that is null when something happens. `params` is JSON text, an object by name:
+    each offer has its own names, and the text is the same in every version of a playbook.
     `candidates` are in their rank, the best first; gates saw the ledger as it was when the trigger's turn came. A
     trigger without a recipient has no candidates. Those after the first 32 are counted in `others`. `zone`, `channels`
     and `consents` are what is known of the recipient at the tick. `withdrawn` is no answer, and has none of these: an
@@ -58,6 +59,7 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
             pa.field("reason", pa.string()),
             pa.field("until", INSTANT),
             pa.field("holdout", pa.string()),
+            pa.field("propensity", pa.float64()),
             plan.triggers.field("evidence"),
             plan.triggers.field("segments"),
             plan.triggers.field("context"),
@@ -107,6 +109,7 @@ def decision_records(answers: Answers) -> pa.Table:
         "reason": pick(plan.reasons, np.where(contact < 0, _reasons(answers), -1)),
         "until": of_nullable(np.where(deferrals.waits, deferrals.until, FOREVER)),
         "holdout": pick([one.name for one in plan.holdouts], answers.holdouts),
+        "propensity": pa.array(answers.propensity, from_pandas=True),  # NaN is null
         **profiles_of(plan, answers.entries, answers.notices),
         "consents": consents_of(plan, answers.entries, answers.notices),
         "candidates": candidates,

@@ -23,8 +23,8 @@ def number_roots(triggers: pa.Table, reservations: pl.DataFrame, alone: Bools) -
 
     Returns:
         Of the triggers: root, `COUNTED`, tick, decision_id, alone. Of reservations: `COUNTED`, the columns of
-        `Contact`, tick, counts, rejected, reached, by, since. Equal numbers in a column mean the same root, subject or
-        recipient; no number reaches the count of rows of both; -1: there is none.
+        `Contact`, tick, counts, rejected, reached, goal, by, since. Equal numbers in a column mean the same root, subject
+        or recipient; no number reaches the count of rows of both; -1: there is none.
     """
     asked, known_ones = len(triggers), reservations.to_arrow(compat_level=pl.CompatLevel.oldest())
     both = pa.concat_tables([triggers.select(_WHO), known_ones.select(_WHO)], promote_options="permissive")
@@ -33,7 +33,9 @@ def number_roots(triggers: pa.Table, reservations: pl.DataFrame, alone: Bools) -
     numbers = _numbers(both.take(np.append(np.arange(asked), asked + theirs)))
     mine = {name: column[:asked] for name, column in numbers.items()}
     known = {name: numbers[name][asked:] for name in COUNTED}
-    kept = known_ones.select([*Contact._fields, "tick", "counts", "rejected", "reached", "by", "since"]).take(theirs)
+    kept = known_ones.select([*Contact._fields, "tick", "counts", "rejected", "reached", "goal", "by", "since"]).take(
+        theirs
+    )
     return (
         pl.DataFrame({**mine, "tick": triggers["tick"], "decision_id": triggers["decision_id"], "alone": alone}),
         pl.DataFrame({**known, **dict(zip(kept.column_names, kept.columns, strict=True))}),

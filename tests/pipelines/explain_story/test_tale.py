@@ -1,7 +1,10 @@
 """A trigger that waits, wakes and is withdrawn is one story."""
 
+import pytest
+
 from pipelines.explain_story.tale import tale_lines, tales
-from tests.pipelines.explain_story.rows import NOON, decision, sent
+from pipelines.explain_story.why_not import why_not_lines
+from tests.pipelines.explain_story.rows import NOON, candidate, decision, gate, sent
 
 NIGHT, MORNING, LATER = (f"2026-03-0{day}:00:00.000Z" for day in ("2T21", "3T08", "3T09"))
 
@@ -29,3 +32,37 @@ def test_a_holdout_and_a_late_trigger_are_told() -> None:
     (line,) = tale_lines([held])
     told = "held out by global (nothing is sent, to compare with), else topup by app"
     assert line == f"  {NIGHT}  subscriber.running_out, of {NOON}: {told}  [id 2026-]"
+
+
+ARMS = [candidate("big", gate("caps", "cap")), candidate("topup", gate("caps")), candidate("day_pass", gate("caps"))]
+
+
+@pytest.mark.parametrize(
+    ("offer", "propensity", "told"),
+    [
+        ("topup", None, ""),
+        ("topup", 1.0, ""),
+        ("topup", 0.95, "; the best, chosen with probability 95 %"),
+        ("day_pass", 0.05, "; explored: chosen with probability 5 %, the best was topup by app"),
+    ],
+)
+def test_what_was_explored_is_told(offer: str, propensity: float | None, told: str) -> None:
+    row = sent(offer, NOON, candidates=ARMS, propensity=propensity)
+    (line,) = tale_lines([row])
+    assert line.endswith(f"{offer} by app, value 0.8, until 2026-03-09T00:00:00.000Z{told}  [id 2026-]")
+    (held,) = tale_lines([row | {"action": "holdout", "holdout": "global"}])
+    assert held.endswith(f"else {offer} by app{told}  [id 2026-]")
+
+
+@pytest.mark.parametrize(
+    ("offer", "sent_", "told"),
+    [
+        ("topup", "day_pass", "topup passed every gate, and day_pass was explored instead"),
+        ("day_pass", "topup", "day_pass passed every gate, and topup goes before it"),
+    ],
+)
+def test_why_not_what_was_not_explored(offer: str, sent_: str, told: str) -> None:
+    met = [{"offer": offer, "channels": ["app"], "gates": [gate("caps")]}]
+    one = {"decision": sent(sent_, NOON, candidates=ARMS, propensity=0.5), "gates": met}
+    lines = why_not_lines("subscriber/ann", {"offer": offer, "decisions": [one], "triggers": [], "unknown": None})
+    assert f"    {told}" in [*lines]

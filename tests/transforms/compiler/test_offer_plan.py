@@ -46,8 +46,9 @@ def test_a_plan_says_what_the_playbook_says() -> None:
          send: [call_centre], valid_for: 1h, eligible: NOT light}
 """,
         "priors: {data: 0.1}\npolicy: {caps: [{per: subscriber, max: 2, in: month, channel: sms},"
-        " {per: subscriber, max: 1, in: 7d, family: data}]}",
+        " {per: subscriber, max: 1, in: 7d, family: data}], explore: {data: 12.5%, care: 0%}}",
     )
+    assert plan.explore == {"data": 0.125}, "what never explores costs nothing"
     call, pack = plan.offers
     assert (call.name, call.message, call.priority, call.p_accept_assumed) == ("call", "care", 1, False)
     assert (pack.send, pack.triggers) == (("sms", "app"), ("subscriber.burst", "subscriber.heavy.exited"))
