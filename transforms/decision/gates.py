@@ -32,6 +32,7 @@ from transforms.compiler.offer_definitions import (
     UNKNOWN_ZONE,
     OfferPlan,
 )
+from transforms.compiler.reach import consents, reached_by
 from transforms.decision.notices import WHO, Notices, recipients_of
 from transforms.decision.quiet_hours import opens_at
 from transforms.decision.zones import Zones
@@ -158,9 +159,9 @@ class Asked:
 
     def without_channel(self) -> Bools:
         """Tell which go by a channel that is known not to reach the recipient."""
-        theirs = self.notices.latest("profile", self._recipients)["channels"].str.split(" ")
         names = sorted({contact.channel for contact in self.plan.contacts})
-        lacks = np.stack([~theirs.list.contains(name).fill_null(True).to_numpy() for name in names] or [np.zeros(0)])
+        reached = reached_by(self.notices.latest("profile", self._recipients)["channels"], names)
+        lacks = np.stack([~reached[name].to_numpy() for name in names] or [np.zeros(0)])
         channel = np.array([names.index(contact.channel) for contact in self.plan.contacts], np.int64)
         found: Bools = lacks[channel[self.contact], self.trigger]
         return found
@@ -189,10 +190,7 @@ class Asked:
         )
         newer = one["place"] > every["place"]
         state, until = (one[name].zip_with(newer, every[name]) for name in ("state", "valid_until"))
-        holds = ~(until <= who["tick"]).fill_null(False)
-        if basis == "opt_in":
-            return ((state == "granted").fill_null(False) & holds).to_numpy()
-        return (~((state == "withdrawn").fill_null(False) & holds)).to_numpy()
+        return consents(basis, state, until, who["tick"]).to_numpy()
 
     def with_open_ticket(self) -> Bools:
         """Tell which would sell while a ticket of the recipient, or of the trigger's subject, is open."""
