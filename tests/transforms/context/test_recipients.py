@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
 from schemas.versions import Versions
+from tests.reference.editions import kernel_grid
 from tests.reference.group_playbooks import GROUPS, moves
 from tests.reference.groups import World
 from tests.reference.playbooks import SMALL
@@ -103,7 +104,8 @@ def calls(draw: st.DrawFn) -> list[Call]:
 def played(history: Sequence[Call], *texts: str, shards: int = 1, live: bool = False) -> Stages:
     """Play calls by the kernel."""
     books = Versions.of([parse_playbook(text, f"{n}.yaml") for n, text in enumerate(texts or [TEXT])])
-    stages = Stages(load_contexts(books), shards, shards, live=live)
+    plans = load_contexts(books, kernel_grid(SMALL, books.first))
+    stages = Stages(plans, shards, shards, live=live)
     for rows, upto in history:
         stages.advance([row for row in rows if row.subject_kind in stages.shards], upto)
     return stages
@@ -293,6 +295,6 @@ def test_a_version_that_addresses_groups_first_tells_them_what_was_said_before_i
     assert not any(kept(stages))
     books = Versions.of([parse_playbook(text, f"{n}.yaml") for n, text in enumerate((PLAIN, second(ONE)))])
     for shard in (*stages._first, *stages._second):
-        shard._plans = load_contexts(books)
+        shard._plans = load_contexts(books, kernel_grid(SMALL, books.first))
     stages.advance([], at(12))
     assert {to for *_, trigger, to in sent(stages) if trigger == "household.busy"} == {"b"}
