@@ -189,13 +189,16 @@ def facts_to_groups(
         migration: What a new plan changed: whom it addresses anew is told of everybody.
     """
     for forward in (forward for forward in plan.forwards if forward.facts):
+        codes, times = next(identity.edges(forward.kind))
+        anew = migration is not None and forward.kind in migration.addressing
+        if not (anew or len(codes) or forward.facts & ingested.noticed.keys()):
+            continue
         rows = {name: notices.every_row(plan, name, memory, ingested, span) for name in sorted(forward.facts)}
         every = {name: recipient_facts.about_contacts(name, mine) for name, mine in rows.items()}
         stays = identity.stays[forward.kind]
-        codes, times = next(identity.edges(forward.kind))
         turns = [pl.DataFrame({"code": codes, "tick": plan.grid.after(times)})]
         turns += [mine.filter(pl.col("tick") >= span.first).select("code", "tick") for mine in every.values()]
-        if migration is not None and forward.kind in migration.addressing:
+        if migration is not None and anew:
             turns.append(stays.table.select("code", tick=pl.lit(migration.tick, pl.Int64)))
         points = pl.concat(turns).unique().sort("code", "tick")
         stay = pl.Series(stays.at(points["code"].to_numpy(), points["tick"].to_numpy() - 1))

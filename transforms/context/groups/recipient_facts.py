@@ -84,10 +84,12 @@ def take_facts(grid: Grid, memory: ShardState, told: pl.DataFrame | None) -> pl.
 
 def keep_facts(facts: pl.DataFrame, memory: ShardState) -> None:
     """Keep the last that is known of those who are in a group at the closed tick; `people` are kept already."""
+    memory.groups.pop(KEPT, None)
+    if facts.is_empty():
+        return
     who = ["code", "member"]
     last = facts.filter(pl.col("tick") == pl.col("tick").max().over(who))
     last = last.join(memory.groups[people.KEPT].select(who), who, "semi")
-    memory.groups.pop(KEPT, None)
     if last.height:
         memory.groups[KEPT] = last.sort(*who, "purpose", "channel")
 
