@@ -8,7 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import compare, kernel, live, live_yardstick, results, state, state_of_households, wide_playbook
+from benchmarks import (
+    compare,
+    decisions,
+    kernel,
+    live,
+    live_yardstick,
+    results,
+    state,
+    state_of_households,
+    wide_playbook,
+)
 from benchmarks.engines import HERE
 from benchmarks.yardstick import SIZES
 
@@ -37,7 +47,8 @@ def main() -> None:
     lives = [live.apart(shard) for shard in (live.SMALLEST if args.smallest else live.SHARDS)]
     slices = live_yardstick.apart(live_yardstick.SMALLEST if args.smallest else live_yardstick.SIZE)
     of_known = live.of_known(live.SMALLEST_ACTIVE if args.smallest else live.ACTIVE)
-    measured = results.Measurements(rows, kernels, states, stages, wide, lives, slices, of_known)
+    decided = decisions.cost(decisions.SMALLEST if args.smallest else decisions.MAIN)
+    measured = results.Measurements(rows, kernels, states, stages, wide, lives, slices, of_known, decided)
     args.results.write_text(results.markdown(measured), encoding="utf-8")
     results.show(rows, results.bars(measured), console)
 

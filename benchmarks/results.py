@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.compare import Row
+from benchmarks.decisions import LEAST_A_SECOND, DecisionsCost
 from benchmarks.engines import HERE
 from benchmarks.kernel import KernelCost
 from benchmarks.live import (
@@ -72,6 +73,7 @@ class Measurements(NamedTuple):
     lives: Sequence[LiveCost]
     slices: dict[str, float]
     of_known: float
+    decided: DecisionsCost
 
 
 def markdown(measured: Measurements) -> str:
@@ -105,6 +107,9 @@ def markdown(measured: Measurements) -> str:
         + ", ".join(f"{cost:.0f} at a tick of {tick}" for tick, cost in measured.slices.items())
         + f". Among ten times as many known subscribers a tick with the same signals costs {measured.of_known:.2f} "
         "times as much.",
+        f"{measured.decided.triggers:,} triggers of {measured.decided.candidates} candidates through gates, ledger and "
+        f"record: {measured.decided.a_second:,.0f} decisions a core second; plain Python, trigger by trigger and with "
+        f"these gates only, {measured.decided.plain_a_second:,.0f}.",
         (HERE / "notes.md").read_text(encoding="utf-8").strip(),
     ]
     return "\n\n".join(parts) + "\n"
@@ -136,7 +141,7 @@ def cells(rows: Sequence[Row]) -> list[list[str]]:
 
 def bars(measured: Measurements) -> list[Bar]:
     """Return the bars that the measured sizes allow to judge."""
-    rows, kernels, states, stages, wide, lives, slices, of_known = measured
+    rows, kernels, states, stages, wide, lives, slices, of_known, decided = measured
     at = {(row.engine, row.size.name): row for row in rows}
     found: list[Bar] = []
     if ("ordinary Beam", "small") in at:
@@ -172,7 +177,9 @@ def bars(measured: Measurements) -> list[Bar]:
     known = Bar(
         "a live tick among ten times as many known", f"≤ {MOST_OF_KNOWN}", f"{of_known:.2f}", of_known <= MOST_OF_KNOWN
     )
-    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost)), *minutes, known]
+    met = decided.a_second >= LEAST_A_SECOND
+    kernel = Bar("decisions a core second", f"≥ {LEAST_A_SECOND:,}", f"{decided.a_second:,.0f}", met)
+    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost)), *minutes, known, kernel]
 
 
 def _streams(how: str, row: Row) -> Iterator[Bar]:

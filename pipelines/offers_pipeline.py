@@ -179,6 +179,7 @@ def _signals(pipeline: beam.Pipeline, contexts: ContextPlans, settings: RunSetti
             max_ahead=settings.max_ahead,
             tick=contexts.versions.first.tick,
             controls=contexts.controls,
+            names=contexts.names,
             shards=settings.shards,
         )
         every.append(parsed)

@@ -22,6 +22,18 @@ what was known of memberships, and some are too doubtful to be believed about th
 ANSWERS = ("offer", "holdout", "no_offer", "outranked", "waiting", "pending")
 """What a trigger may get; each gets exactly one. Those that wait for a gate were `deferred`, once or more often."""
 
+BAD_INPUT = {
+    "outcome_of_unknown_decision": "outcomes of decisions that the ledger of the customer does not know, so that they "
+    "change nothing: {:,}; report each with the `decision_id` of its offer, about whom it went to, within a week",
+    "contradicting_outcome": "decisions that are reported both as taken up and as rejected, so that both count: {:,}; "
+    "see whose reports these are, and let one system say what came of an offer",
+    "control_of_unknown_name": "controls that do nothing, for want of such an action, scope or name: {:,}; compare "
+    "`action`, `scope` and `target` with the contract, and with the offers, families and channels of the playbook",
+    "unknown_zone": "profiles with a time zone that there is not, so that quiet hours and caps by calendar block: "
+    "{:,}; write `zone` as IANA does, as `Europe/Helsinki`",
+}
+"""What may be bad about signals that are applied all the same, and what to do."""
+
 PACKAGES = ("segment-of-one", "apache-beam", "numpy", "polars", "pyarrow")
 
 
@@ -40,6 +52,7 @@ class Report:
         groups: How often one became `too_large`, and so was ignored.
         features: How many sums in contexts are NULL because 64 bits do not hold them, `sums_too_large`.
         decisions: How many triggers got which answer, and how many answers were `deferred`.
+        bad_input: How much was applied that the policy can make nothing of, by kind; see `BAD_INPUT`.
         never_seen: Of each feed the columns that are read and in which no record has a value.
         outputs: Rows of each output.
         seconds: Wall-clock time of each part of the run.
@@ -54,6 +67,7 @@ class Report:
     groups: Mapping[str, int]
     features: Mapping[str, int]
     decisions: Mapping[str, int]
+    bad_input: Mapping[str, int]
     never_seen: Mapping[str, Sequence[str]]
     outputs: Mapping[str, int]
     seconds: Mapping[str, float]
@@ -98,6 +112,9 @@ class Report:
             f"no record of {feed} has a value for {', '.join(columns)}: NULL, or a name that is misspelt\n"
             for feed, columns in self.never_seen.items()
         )
+        bad = "".join(
+            f"{told.format(count)}\n" for name, told in BAD_INPUT.items() if (count := self.bad_input.get(name))
+        )
         answers = {name: self.decisions.get(name, 0) for name in ANSWERS}
         times = self.decisions.get("deferred", 0)
         deferred = f" (deferred {times:,} times)" if times else ""
@@ -107,7 +124,7 @@ class Report:
             f"{self.signals_told()}\n"
             f"{lost}"
             f"{sum(answers.values()):,} triggers = {_told(answers)}{deferred}\n"
-            f"{ignored}{null}{unseen}"
+            f"{ignored}{null}{unseen}{bad}"
             f"{book}, {self.settings['--mode']}, to {self.end_tick} in {sum(self.seconds.values()):.1f} s"
         )
 

@@ -18,7 +18,7 @@ from pipelines.folders import sizes_of
 from pipelines.offers_pipeline import SORT_BY, build, names_of
 from pipelines.published import load_versions
 from pipelines.refusals import refusals
-from pipelines.report import ANSWERS, PARTS, Report, instant, versions
+from pipelines.report import ANSWERS, BAD_INPUT, PARTS, Report, instant, versions
 from pipelines.runner_options import beam_arguments
 from pipelines.settings import FORMATS, Limit, RunSettings
 from pipelines.staging import Staging
@@ -116,6 +116,7 @@ def _report(
         groups={"too_large": counts["groups"]["too_large"]},
         features={"sums_too_large": counts["features"]["sums_too_large"]},
         decisions={name: counts["decisions"][name] for name in (*ANSWERS, "deferred")},
+        bad_input={name: counts["bad_input"][name] for name in BAD_INPUT},
         never_seen=_never_seen(counts),
         outputs={name: counts["rows"][name] for name in SORT_BY},
         seconds=seconds,

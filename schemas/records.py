@@ -66,6 +66,9 @@ NOTICE = pa.schema(
 )
 """What a contact root is told of one signal that the policy reads, a row; columns of its payload follow."""
 
+AGAIN = b"again"
+"""In the metadata of notices: other contact roots were told as well, and may know what the signals are about."""
+
 EVERYBODY = "*"
 """Whom a `control` is about that holds for all; stands for kind and id of a contact root, too."""
 

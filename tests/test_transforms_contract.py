@@ -102,6 +102,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "max_ahead": 2,
                 "tick": 30_000,
                 "controls": SCHEMA,
+                "names": {"offer": frozenset({"topup"})},
                 "shards": 5,
             },
         ),

@@ -16,6 +16,7 @@ from schemas.modes import MODES
 from schemas.playbook import Playbook
 from schemas.versions import Versions
 from transforms.decision.answers import ACTIONS
+from transforms.decision.bad_outcomes import COUNTED
 from transforms.decision.decide import Decided
 from transforms.decision.offers import offers_of
 from transforms.shell.end_of_input import split_end
@@ -35,6 +36,7 @@ class _Decide(beam.DoFn):
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
     COUNTS: ClassVar = {name: Metrics.counter("decisions", name) for name in (*ACTIONS, "pending", "waiting")}
+    BAD: ClassVar = {name: Metrics.counter("bad_input", name) for name in COUNTED}
 
     def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str) -> None:
         self._versions, self._timer, self._mode = versions, tick_timer, mode
@@ -91,6 +93,8 @@ class _Decide(beam.DoFn):
     def _count(self, decided: Decided) -> None:
         for name in ACTIONS:
             self.COUNTS[name].inc(decided.counts[name])
+        for name, counter in self.BAD.items():
+            counter.inc(decided.bad[name])
 
 
 @dataclass(eq=False, kw_only=True)

@@ -1,7 +1,7 @@
 """Parses raw blocks into typed signal batches by shard."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
@@ -11,6 +11,8 @@ from apache_beam.pvalue import PCollection, TaggedOutput
 
 from schemas.playbook_levels import GROUPS
 from schemas.sources import Source
+from transforms.arrays.plain_arrow import framed
+from transforms.compiler.controls import of_unknown_names
 from transforms.context.erasure.requests import ERASURE
 from transforms.parsing.batches import Intent, by_shard, signal_batches
 from transforms.parsing.everybody import notices_to_all, part_everybody
@@ -24,9 +26,9 @@ from transforms.shell.pseudonym_key import pseudonym_key
 class _Parse(beam.DoFn):
     """Parses blocks; compiles the map of each layout it meets once."""
 
-    def __init__(self, intents: Mapping[str, Intent], tick: int, controls: pa.Schema | None, shards: int) -> None:
+    def __init__(self, intents: Mapping[str, Intent], told: "ParseSignals") -> None:
         self._intents = dict(intents)
-        self._tick, self._controls, self._shards = tick, controls, shards
+        self._tick, self._controls, self._shards, self._names = told.tick, told.controls, told.shards, told.names
         self._mappers: dict[tuple[str, pa.Schema], Mapper] = {}
 
     def setup(self) -> None:
@@ -56,8 +58,11 @@ class _Parse(beam.DoFn):
         """Tell every shard of contact roots; no subject applies these signals, so they are counted here."""
         Metrics.counter("signals", "applied").inc(controls.num_rows)
         if self._controls is not None:
+            unknown = of_unknown_names(framed(pa.table(controls)), self._names)
+            Metrics.counter("bad_input", "control_of_unknown_name").inc(unknown)
             notices = notices_to_all(controls, self._controls, self._tick)
-            yield from (TaggedOutput("controls", packed) for packed in to_all(notices, self._shards, "tick"))
+            packs = to_all(notices, self._shards, "tick") if notices.num_rows else ()
+            yield from (TaggedOutput("controls", packed) for packed in packs)
 
     def _mapper(self, signal: str, schema: pa.Schema) -> Mapper:
         bare = schema.remove_metadata()
@@ -79,7 +84,8 @@ class ParseSignals(beam.PTransform):
     same of households and SMEs; `controls`, for each shard of contact roots, packed batches of notices of the `control`
     signals about everybody, which are in no other output; `rejected`, batches of `schemas.records.REJECTED`, one row
     for each raw row that is no signal. Counts `signals/in`, `signals/parsed`, `signals/rejected`, and signals about
-    everybody as `signals/applied`. Windows are passed on.
+    everybody as `signals/applied`; those of them that nothing in the playbook bears the name of, as
+    `bad_input/control_of_unknown_name`. Windows are passed on.
 
     Attributes:
         sources: Signal type to where its signals come from.
@@ -90,6 +96,7 @@ class ParseSignals(beam.PTransform):
         max_ahead: Milliseconds that a signal's time may be after `as_of`.
         tick: That of the playbook, milliseconds.
         controls: Columns of the notices of `control` signals; None: nobody is told of these.
+        names: What these may name, by scope.
         shards: Number of shards.
 
     Raises:
@@ -104,6 +111,7 @@ class ParseSignals(beam.PTransform):
     max_ahead: int
     tick: int
     controls: pa.Schema | None = None
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     shards: int
 
     def __post_init__(self) -> None:
@@ -120,7 +128,7 @@ class ParseSignals(beam.PTransform):
             signal: Intent(source, tuple(self.payloads.get(signal, ())), self.kinds, self.earliest, latest)
             for signal, source in self.sources.items()
         }
-        return _Parse(intents, self.tick, self.controls, self.shards)
+        return _Parse(intents, self)
 
     def expand(self, blocks: PCollection) -> Any:
         """Parse each block."""

@@ -51,8 +51,9 @@ class Known:
         """Return the zone of a recipient, None if nobody knows it."""
         profile = self.profile(recipient, tick)
         try:
-            return ZoneInfo(profile.get("zone") or self.playbook.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
+            zone = profile.get("zone")
+            return ZoneInfo(self.playbook.time_zone if zone is None else zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             return None
 
     def profile(self, recipient: str, tick: int) -> Mapping[str, Any]:

@@ -93,7 +93,8 @@ def take(story: Story, signals: Iterable[Signal]) -> Taken:
     batches, everybody = part_everybody(batches)
     schema, tick = load_contexts(story.versions).controls, story.playbook.tick
     controls = [] if schema is None else [notices_to_all(one, schema, tick) for one in everybody]
-    return Taken(batches, rejected, sum(one.num_rows for one in everybody), controls)
+    told = [batch for batch in controls if batch.num_rows]
+    return Taken(batches, rejected, sum(one.num_rows for one in everybody), told)
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def _reaching(row: Signal) -> Signal:
         channel = [None, None, "", "app", "sms"][number % 5]
         return replace(row, payload={**row.payload, "purpose": purpose, "channel": channel})
     if row.signal == "profile":
-        return replace(row, payload={**row.payload, "channels": [None, "app", "sms", "mail app", ""][number % 5]})
+        return replace(row, payload={**row.payload, "channels": [None, "app", "sms", "mail,app", ""][number % 5]})
     return row
 
 

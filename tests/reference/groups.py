@@ -18,6 +18,7 @@ What `contexts` says holds here too. Besides:
 - A subscriber had a trigger *in that time* before it moved at t: at a tick in (t - time, t], whoever its root was then.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -226,7 +227,7 @@ class World:
         rows = [row for row in self._said[name] if row.signal == "profile"]
         latest = max(rows, key=lambda row: (row.time, row.source, row.id), default=None)
         channels = latest and latest.payload.get("channels")
-        return channels is None or channel in str(channels).split(" ")
+        return channels is None or channel in re.split(r"[\s,;]+", str(channels))
 
     def _consents(self, name: str, message: str, channel: str, tick: int) -> bool:
         state, order = None, None

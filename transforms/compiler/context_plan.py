@@ -135,6 +135,7 @@ class ContextPlan:
         move_bars: For how long a change of contact root bars contacting somebody, milliseconds.
         notices: The signals that contact roots are told of, by type.
         notice_schemas: The columns of their batches.
+        names: What controls may name, by scope.
         members: The features of a group's members; empty for subscribers.
         forwards: What goes to groups, one for each kind that the playbook is about; subscribers' only.
         erased_for: For how long nothing is taken in about a subject that was erased, milliseconds.
@@ -163,6 +164,7 @@ class ContextPlan:
     move_bars: int = 0
     notices: Mapping[str, Notice] = field(default_factory=dict)
     notice_schemas: Mapping[str, pa.Schema] = field(default_factory=dict)
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
     members: tuple[Feature, ...] = ()
     forwards: tuple[Forward, ...] = ()
     erased_for: int = 0

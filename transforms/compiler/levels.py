@@ -12,6 +12,7 @@ from schemas.playbook_levels import GROUPS, MEMBERS
 from transforms.compiler.compile_expression import Expression
 from transforms.compiler.consents import features_behind
 from transforms.compiler.context_plan import ContextPlan, Forward, Record, SignalPlan
+from transforms.compiler.controls import names_in
 from transforms.compiler.definitions import Feature, Measure
 from transforms.compiler.features import MEMBERSHIP, RECIPIENT_FACTS, SUBSCRIBER, signal_plan
 from transforms.compiler.keys import definition_keys
@@ -55,6 +56,7 @@ def joined(
             move_bars=playbook.move_bars,
             max_members=playbook.max_members,
             min_confidence=playbook.min_confidence,
+            names=names_in([playbook]),
         )
         for kind, plan in every.items()
     }

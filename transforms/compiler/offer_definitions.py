@@ -260,3 +260,8 @@ class OfferPlan:
         """Milliseconds for which a reservation matters: to a limit, or to what is reported of it."""
         reported = _REPORTED if self.listed & {"contact", "outcome"} else 0
         return max(self.keep, *(limit.reach for limit in self.limits), reported)
+
+    @property
+    def known_for(self) -> int:
+        """So many milliseconds after it a decision is forgotten: what is reported then is of a contact of others."""
+        return self.memory + self.tick

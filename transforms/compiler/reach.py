@@ -10,6 +10,9 @@ from transforms.compiler.notices import notices_of
 
 CONSENT, PROFILE = "consent", "profile"
 
+_WORD = r"[^\s,;]+"
+"""One of the channels of a profile: they are apart by blanks, or as a list is written."""
+
 
 class Way(NamedTuple):
     """How an offer may come to somebody.
@@ -77,8 +80,8 @@ def reached_by(channels: pl.Series, names: Iterable[str]) -> dict[str, pl.Series
     """Tell by name of a channel whom it reaches.
 
     Args:
-        channels: Those of each, words apart by blanks; NULL where that is not known, which shuts nothing.
+        channels: Those of each, as a profile has them; NULL where that is not known, which shuts nothing.
         names: Which to tell of.
     """
-    theirs = channels.str.split(" ")
+    theirs = channels.str.extract_all(_WORD)
     return {name: theirs.list.contains(name).fill_null(True) for name in names}

@@ -61,7 +61,9 @@ def arbitrate(
     sizes = np.bincount(candidates["trigger"].to_numpy(), minlength=len(turns))
     rows = spread((np.cumsum(sizes) - sizes)[turns], sizes[turns])  # of the candidates, in the order of their turns
     open_: Bools = np.all(gates.reasons < 0, axis=1)[rows]
-    checks = lay_out_checks(plan, triggers, candidates[rows], reservations, zones)
+    turn = np.repeat(np.arange(len(turns)), sizes[turns])
+    asks = triggers.with_columns(zone=pl.Series(zones.of_row))[turns]
+    checks = lay_out_checks(plan, asks, candidates[rows].with_columns(turn=turn), reservations, zones)
     arbiter = _Arbiter(sizes[turns], open_, checks)
     for bounds in rounds:
         arbiter.decide(bounds)
@@ -69,8 +71,7 @@ def arbitrate(
     sent = arbiter.chosen >= 0
     chosen[turns[sent]] = rows[arbiter.chosen[sent]]
     outranked[turns] = arbiter.could & ~sent
-    asked = triggers["tick"].to_frame().with_row_index("row")[candidates["trigger"].to_numpy()]
-    _enter_limits(plan, gates, rows, asked, arbiter, zones)
+    _enter_limits(plan, gates, rows, asks, arbiter, zones)
     return Verdicts(chosen, outranked, gates)
 
 
@@ -114,22 +115,21 @@ def _place(texts: pl.Series) -> Ints:
 
 
 def _enter_limits(
-    plan: OfferPlan, gates: GateResults, rows: Ints, asked: pl.DataFrame, arbiter: "_Arbiter", zones: Zones
+    plan: OfferPlan, gates: GateResults, rows: Ints, asks: pl.DataFrame, arbiter: "_Arbiter", zones: Zones
 ) -> None:
     """Enter which limit blocks each candidate at the gates that count: of several the first; and when all open."""
-    checks, blocked = arbiter.checks, np.flatnonzero(arbiter.blocked)[::-1]  # the last to be written is the first limit
-    limit, row = checks.limit[blocked], rows[checks.candidate[blocked]]
-    gate = np.array([limit.gate for limit in plan.limits], np.int64)[limit]
-    opens = np.full(len(blocked), FOREVER)
-    if plan.waits:
-        opens = opens_of(
-            plan, limit, arbiter.marks[blocked], asked["tick"].to_numpy()[row], zones, checks.zone[blocked]
-        )
-    np.maximum.at(gates.opens, (row, gate), opens)
-    calendar = np.array([one.by_calendar for one in plan.limits], np.bool_)[limit]
-    unknown = calendar & (zones.of_row[asked["row"].to_numpy()[row]] < 0)
-    reasons = np.where(unknown, UNKNOWN_ZONE, FIRST_LIMIT + limit)
-    gates.reasons[row, gate] = reasons
+    checks, shut = arbiter.checks, np.flatnonzero(arbiter.blocked)
+    tick, theirs = (asks[name].to_numpy()[checks.turn[shut]] for name in ("tick", "zone"))
+    opens, reason = np.full(len(checks.limit), FOREVER), FIRST_LIMIT + checks.limit
+    if any(offer.wait for offer in plan.offers):
+        opens[shut] = opens_of(plan, checks.limit[shut], arbiter.marks[shut], tick, zones, checks.zone[shut])
+    calendar = np.array([one.by_calendar for one in plan.limits], np.bool_)[checks.limit[shut]]
+    reason[shut[calendar & (theirs < 0)]] = UNKNOWN_ZONE
+    blocks = np.flatnonzero(arbiter.blocked[checks.check])[::-1]  # the last to be written is the first limit
+    check, row = checks.check[blocks], rows[checks.candidate[blocks]]
+    gate = np.array([limit.gate for limit in plan.limits], np.int64)[checks.limit[check]]
+    np.maximum.at(gates.opens, (row, gate), opens[check])
+    gates.reasons[row, gate] = reason[check]
 
 
 class _Arbiter:
@@ -138,13 +138,15 @@ class _Arbiter:
     def __init__(self, sizes: Ints, open_: Bools, checks: Checks) -> None:
         self.chosen = np.full(len(sizes), -1)
         self.could = np.zeros(len(sizes), np.bool_)
-        self.blocked = np.zeros(len(checks.cell), np.bool_)
-        self.marks = np.full(len(checks.cell), NEVER)  # what blocks
+        self.blocked = np.zeros(len(checks.limit), np.bool_)
+        self.marks = np.full(len(checks.limit), NEVER)  # what blocks
         self.checks = checks
         self._open = open_  # past the gates that do not count
         self._turn = np.repeat(np.arange(len(sizes)), sizes)
         self._candidates = np.append(0, np.cumsum(sizes))
-        self._bounds = np.searchsorted(checks.candidate, np.arange(len(open_) + 1))
+        self._counted = np.searchsorted(checks.candidate, np.arange(len(open_) + 1))
+        self._checks = np.searchsorted(checks.turn, np.arange(len(sizes) + 1))
+        self._added = np.searchsorted(checks.added, np.arange(len(checks.limit) + 1))
 
     def decide(self, bounds: Sequence[int]) -> None:
         """Decide one tick of many roots, given the bounds of its first triggers, its second, and so on."""
@@ -154,17 +156,22 @@ class _Arbiter:
             passing = self._passing(start, stop)
             sent = passing[changes(self._turn[passing])]
             self.chosen[self._turn[sent]] = sent
-            counts = spread(self._bounds[sent], self._bounds[sent + 1] - self._bounds[sent])
-            counts = counts[self.checks.adds[counts]]
-            self.checks.ledger.reserve(self.checks.cell[counts], self.checks.mark[counts])
+            counts = self.checks.check[_ranges(self._counted, sent)]
+            added = _ranges(self._added, counts)
+            self.checks.ledger.reserve(self.checks.added_cell[added], self.checks.added_mark[added])
 
     def _passing(self, start: int, stop: int) -> Ints:
         """Return the candidates of the turns from `start` to `stop` that pass every gate now; note what blocks."""
-        first, last = self._candidates[start], self._candidates[stop]
-        these = slice(self._bounds[first], self._bounds[last])
-        checks = self.checks
+        checks, these = self.checks, slice(self._checks[start], self._checks[stop])
         self.marks[these] = checks.ledger.latest(checks.cell[these], checks.nth[these])
-        self.blocked[these] = (self.marks[these] > checks.floor[these]) & checks.looks[these]
+        self.blocked[these] = self.marks[these] > checks.floor[these]
+        first, last = self._candidates[start], self._candidates[stop]
+        counted = slice(self._counted[first], self._counted[last])
         passes = self._open[first:last].copy()
-        passes[checks.candidate[these][self.blocked[these]] - first] = False
+        passes[checks.candidate[counted][self.blocked[checks.check[counted]]] - first] = False
         return first + np.flatnonzero(passes)
+
+
+def _ranges(bounds: Ints, numbers: Ints) -> Ints:
+    """Return what lies between the bounds of each number."""
+    return spread(bounds[numbers], bounds[numbers + 1] - bounds[numbers])

@@ -42,11 +42,13 @@ class Contacts:
             the report is a contact), since (the tick from which on it acts), place (in the order in which they act).
         tick: Distance of ticks, milliseconds.
         within: After so many milliseconds a reservation that nobody reported is released; None for never.
+        known_for: Before so many milliseconds a report is of the decision that it names; later the root has forgotten.
     """
 
     reports: pl.DataFrame
     tick: int
     within: int | None
+    known_for: int
 
     @property
     def silent(self) -> bool:
@@ -69,7 +71,9 @@ class Contacts:
         mine = framed(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
         made = mine.select(*_KEY, made="tick")
-        said = said.join(made, [*_KEY], "left").with_columns(ours=(pl.col("since") > pl.col("made")).fill_null(False))
+        said = said.join(made, [*_KEY], "left")
+        ours = (pl.col("since") > pl.col("made")) & (pl.col("since") - pl.col("made") < self.known_for)
+        said = said.with_columns(ours=ours.fill_null(False))
         others, said = said.filter(~pl.col("ours")), said.filter("ours")
         last = said.sort("place").unique(_KEY, keep="last").select(*_KEY, "what")
         refused = said.filter(pl.col("what").is_in(REJECTED)).select(_KEY).unique().with_columns(rejected=pl.lit(True))
@@ -77,8 +81,8 @@ class Contacts:
         mine = mine.join(refused, [*_KEY], "left", maintain_order="left")
         silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
-        ours = mine.filter(counts).with_columns(pl.col("rejected").fill_null(False)).drop("now", "what")
-        return pl.concat([ours, _of_others(others, self.tick).select(ours.columns)])
+        counted = mine.filter(counts).with_columns(pl.col("rejected").fill_null(False)).drop("now", "what")
+        return pl.concat([counted, _of_others(others, self.tick).select(counted.columns)])
 
     @property
     def settled(self) -> pl.DataFrame:
@@ -126,10 +130,10 @@ def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
     if not found:
-        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within)
+        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, plan.known_for)
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
-    return Contacts(reports, plan.tick, plan.reported_within)
+    return Contacts(reports, plan.tick, plan.reported_within, plan.known_for)
 
 
 def first_ticks(entries: pa.Table) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision import ledger_state as memories
 from transforms.decision.answering import Answering
 from transforms.decision.answers import ACTIONS
+from transforms.decision.bad_outcomes import count_bad_outcomes
 from transforms.decision.deferral import entry_schema
 from transforms.decision.ingest import in_order, is_fact, part
 from transforms.decision.ledger_state import LedgerState
@@ -25,6 +26,7 @@ class Decided:
         state: The shard's state for the next call.
         decisions: As `decision_schema` says, by tick, subject and decision id.
         counts: Decisions by their action; triggers `pending`, and `waiting` for a gate to open.
+        bad: Outcomes by what is bad about them, under the names in `bad_outcomes.COUNTED`.
         waiting: Triggers, facts and notices of later ticks, to be given again.
         wake: The next tick at which something is to be decided, as far as it is known; None for none.
     """
@@ -32,6 +34,7 @@ class Decided:
     state: bytes
     decisions: pa.Table
     counts: dict[str, int]
+    bad: dict[str, int]
     waiting: list[pa.RecordBatch]
     wake: int | None
 
@@ -74,7 +77,8 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
         answering.waiting,
         to_keep(plan, notices, closed),
     )
-    return Decided(memories.dump(plan, after), decisions, counts, waiting, min(wakes, default=None))
+    bad = count_bad_outcomes(plan, [batch for batch in due if is_notice(batch)], notices, answering.reservations, first)
+    return Decided(memories.dump(plan, after), decisions, counts, bad, waiting, min(wakes, default=None))
 
 
 def _deferred(plan: OfferPlan, memory: LedgerState) -> pa.Table:

@@ -37,7 +37,7 @@ from transforms.decision.notices import WHO, Notices, recipients_of
 from transforms.decision.quiet_hours import opens_at
 from transforms.decision.zones import Zones
 
-OPEN = np.iinfo(np.int64).min
+OPEN = 0
 """Stands for the tick from which on a gate is open that is open."""
 
 AT_AN_EVENT = FOREVER - 1
@@ -76,7 +76,7 @@ def look_at_gates(
         zones: Where the recipients of the triggers are.
     """
     size = (len(candidates), len(GATES))
-    results = GateResults(np.full(size, -1), np.full(size, OPEN))
+    results = GateResults(np.full(size, -1, np.int16), np.zeros(size, np.int64))
     ineligible = candidates["ineligible"].fill_null(-1).to_numpy()
     results.shut(ELIGIBILITY, ineligible >= 0, ineligible[ineligible >= 0])
     trigger, contact = (candidates[name].to_numpy() for name in ("trigger", "contact"))
@@ -105,16 +105,18 @@ def _look_at_clock(
     """Note what is quiet, or may be where the recipient's time zone is not known."""
     if plan.quiet is None:
         return
-    zone = zones.of_row[trigger]
-    unknown = zone < 0
+    zone, ticks = zones.of_row, triggers["tick"].to_numpy()
+    known = np.flatnonzero(zone >= 0)
     rules = {channel: number for number, channel in enumerate(plan.quiet.channels)}
-    channels = np.array([rules.get(one.channel, -1) for one in plan.contacts], np.int64)[contact]
-    ticks = triggers["tick"].to_numpy()[trigger]
-    known = np.flatnonzero(~unknown)
-    opens = opens_at(plan.quiet, channels[known], zones.names, zone[known], ticks[known], plan.tick)
-    quiet = opens > ticks[known]
-    results.shut(QUIET, known[quiet], IS_QUIET, opens[quiet])
-    results.shut(QUIET, unknown, UNKNOWN_ZONE)
+    rule = np.array([rules.get(one.channel, -1) for one in plan.contacts], np.int64)
+    opens = np.zeros((len(rules) + 1, len(triggers)), np.int64)
+    for number in np.unique(rule).tolist():
+        of_rule = np.full(len(known), number)
+        opens[number, known] = opens_at(plan.quiet, of_rule, zones.names, zone[known], ticks[known], plan.tick)
+    until = opens[rule[contact], trigger]
+    quiet = until > ticks[trigger]
+    results.shut(QUIET, quiet, IS_QUIET, until[quiet])
+    results.shut(QUIET, (zone < 0)[trigger], UNKNOWN_ZONE)
 
 
 @dataclass(frozen=True)

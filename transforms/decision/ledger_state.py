@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.arrays.plain_arrow import framed
 from transforms.blobs import table_blob
 from transforms.compiler.offer_definitions import OfferPlan
 
 KIND = "ledger"
 _NOTICES = "notices "
+_KEY = ["root_kind", "root", "decision_id"]
 
 RESERVATION = pa.schema(
     [
@@ -79,11 +82,24 @@ def load(state: bytes | None) -> LedgerState:
     )
 
 
+def _reported(memory: LedgerState) -> pa.Array:
+    """Tell of which reservations a report is remembered: without them it would be of a contact of others."""
+    reports = [table.select(_KEY) for table in memory.notices.values() if "decision_id" in table.column_names]
+    told = [framed(each).drop_nulls("decision_id") for each in reports if len(each)]
+    if not told:
+        return pa.repeat(False, len(memory.reservations))
+    theirs = pl.concat(told).unique().with_columns(reported=pl.lit(True))
+    found = framed(memory.reservations.select(_KEY)).join(theirs, _KEY, "left", maintain_order="left")
+    return found["reported"].fill_null(False).to_arrow()
+
+
 def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
     """Return the state after the tick it is closed at, without what no later tick can see."""
     assert memory.closed is not None, "nothing is kept before the first tick"
     counts, valid = pc.field("tick") > memory.closed - plan.memory, pc.field("valid_until") > memory.closed
-    seen = memory.reservations.filter(counts | (valid & ~pc.field("withdrawn") & ~pc.field("holdout")))
+    every = memory.reservations.append_column("reported", _reported(memory))
+    seen = every.filter(counts | pc.field("reported") | (valid & ~pc.field("withdrawn") & ~pc.field("holdout")))
+    seen = seen.drop_columns(["reported"])
     ordered = seen.sort_by([(name, "ascending") for name in ("root_kind", "root", "tick", "decision_id")])
     tables = {"reservations": ordered, "memberships": memory.memberships}
     if memory.deferred is not None:

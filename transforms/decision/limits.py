@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from schemas.durations import MINUTE
 from schemas.playbook_levels import GROUPS
 from transforms.arrays.arrow_columns import Bools, Ints, numbered, spread
 from transforms.arrays.in_time import FOREVER
@@ -14,78 +15,98 @@ from transforms.decision.ledger import ALWAYS, NEVER, Ledger
 from transforms.decision.zones import Zones
 
 _ROOM = 4
-"""So many cells may be laid out for each that is used."""
+"""So many places may be laid out for each that is used."""
 _SEARCHED = 40 * 86_400_000
 """Milliseconds in which every calendar period ends."""
 
 
 @dataclass(frozen=True)
 class Checks:
-    """Every limit of every candidate; a candidate that is sent counts towards the same limits.
+    """What every trigger asks of the ledger: one check for each limit that counts a candidate of it.
 
-    A calendar limit has a cell for each time zone that occurs: a candidate looks at that of its recipient, and counts
-    in all.
+    A calendar limit has a cell for each time zone that occurs: a check looks at that of the recipient, and a
+    reservation counts in all.
 
     Attributes:
-        candidate: Position of the candidate, ascending.
-        limit: Index of the limit, ascending within a candidate.
+        candidate: Position of a candidate, ascending; with `check` one row for each limit that counts it.
+        check: Index of the check.
+        turn: Of each check the turn of its trigger, ascending.
+        limit: Index of the limit, ascending within a turn.
         cell: The limit's cell in the ledger.
         nth: The limit's `max`.
-        mark: What a reservation would write.
         floor: The nth latest mark must not be greater.
-        looks: Whether the candidate looks at the cell.
-        adds: Whether a reservation writes into it.
         zone: Index of the time zone of the cell.
+        added: Index of a check, ascending: a reservation that it counts writes a mark into a cell.
+        added_cell: The cell.
+        added_mark: The mark.
         ledger: The ledger before the first decision.
     """
 
     candidate: Ints
+    check: Ints
+    turn: Ints
     limit: Ints
     cell: Ints
     nth: Ints
-    mark: Ints
     floor: Ints
-    looks: Bools
-    adds: Bools
     zone: Ints
+    added: Ints
+    added_cell: Ints
+    added_mark: Ints
     ledger: Ledger
 
 
 def lay_out_checks(
     plan: OfferPlan, triggers: pl.DataFrame, candidates: pl.DataFrame, reservations: pl.DataFrame, zones: Zones
 ) -> Checks:
-    """Lay out the checks of candidates in the order of their turns, and the ledger they look at."""
+    """Lay out the checks of triggers, and the ledger they look at.
+
+    Args:
+        plan: The policy.
+        triggers: In the order of their turns: `COUNTED`, tick, alone, and zone, the index of that of the recipient.
+        candidates: Columns contact, and turn in ascending order.
+        reservations: `COUNTED`, those of `Contact`, tick, rejected.
+        zones: Those that occur.
+    """
     size = len(triggers) + len(reservations)  # numbers are less
-    candidate, limit = counted(plan.contacts, candidates["contact"].to_numpy(), plan.limits)
-    trigger = candidates["trigger"].to_numpy()[candidate]
-    whose = _whose(plan, triggers, trigger, limit)
-    here = np.flatnonzero(whose >= 0)
-    rows, zone = _zoned(plan, limit[here], len(zones.names))
-    here = here[rows]
-    candidate, limit, trigger, whose = (each[here] for each in (candidate, limit, trigger, whose))
-    of_groups, rejected = (
-        np.array(each, np.bool_)[limit]
-        for each in ([one.per in GROUPS for one in plan.limits], [one.rejected for one in plan.limits])
-    )
-    mark, floor = marks_and_floors(plan.limits, limit, triggers["tick"].to_numpy()[trigger], zones.names, zone)
-    calendar, theirs = _calendar(plan)[limit], zones.of_row[trigger]
+    candidate, counts = counted(plan.contacts, candidates["contact"].to_numpy(), plan.limits)
+    limits = max(len(plan.limits), 1)
+    places = candidates["turn"].to_numpy()[candidate] * limits + counts
+    (check,), found = _dense(len(triggers) * limits, places)
+    turn, limit = np.divmod(found, limits)
+    whose, theirs = _whose(plan, triggers, turn, limit), triggers["zone"].to_numpy()[turn]
+    calendar, rejected = _calendar(plan)[limit], np.array([one.rejected for one in plan.limits], np.bool_)[limit]
+    of_group = np.array([one.per in GROUPS for one in plan.limits], np.bool_)[limit]
+    zone, ticks = np.where(calendar, np.maximum(theirs, 0), 0), triggers["tick"].to_numpy()[turn]
+    _, floor = marks_and_floors(plan.limits, limit, ticks, zones.names, zone)
     nth = np.array([one.max for one in plan.limits], np.int64)[limit]
     unknown = calendar & (theirs < 0)
     nth[unknown], floor[unknown] = 0, NEVER  # whatever the ledger holds
-    floor[of_groups & triggers["alone"].to_numpy()[trigger]] = FOREVER  # no mark is greater
+    floor[(of_group & triggers["alone"].to_numpy()[turn]) | (whose < 0)] = FOREVER  # no mark is greater
     held, marks = _marks(plan, reservations, zones, size)
-    cell, held, cells = _dense(plan, (limit * size + whose) * len(zones.names) + zone, held, size * len(zones.names))
-    ledger = Ledger(held, marks, cell[~rejected], cells)
-    looks = ~calendar | (zone == np.maximum(theirs, 0))
-    return Checks(candidate, limit, cell, nth, mark, floor, looks, ~rejected, zone, ledger)
+    adds = np.flatnonzero((whose >= 0) & ~rejected)
+    rows, in_zone = _zoned(plan, limit[adds], len(zones.names))
+    added = adds[rows]
+    mark, _ = marks_and_floors(plan.limits, limit[added], ticks[added], zones.names, in_zone)
+    cell, into = (
+        (limit[of] * size + np.maximum(whose[of], 0)) * len(zones.names) + by
+        for of, by in ((slice(None), zone), (added, in_zone))
+    )
+    (cell, into, held), cells = _dense(len(plan.limits) * size * len(zones.names), cell, into, held)
+    ledger = Ledger(held, marks, into, len(cells))
+    return Checks(candidate, check, turn, limit, cell, nth, floor, zone, added, into, mark, ledger)
 
 
-def _dense(plan: OfferPlan, cells: Ints, held: Ints, size: int) -> tuple[Ints, Ints, int]:
-    """Return the numbers of cells and of those that have marks with few gaps, and how many there are."""
-    if (every := len(plan.limits) * size) <= _ROOM * (len(cells) + len(held)):
-        return cells, held, every
-    found, numbers = np.unique(np.append(cells, held), return_inverse=True)
-    return numbers[: len(cells)], numbers[len(cells) :], len(found)
+def _dense(size: int, *places: Ints) -> tuple[list[Ints], Ints]:
+    """Number the places below `size` that occur, in their order; return the numbers, and the places themselves."""
+    if size > _ROOM * sum(map(len, places)):
+        found, numbers = np.unique(np.concatenate(places), return_inverse=True)
+        return np.split(numbers, np.cumsum([len(each) for each in places])[:-1]), found
+    occurs = np.zeros(size, np.bool_)
+    for each in places:
+        occurs[each] = True
+    numbers = np.cumsum(occurs) - 1
+    return [numbers[each] for each in places], np.flatnonzero(occurs)
 
 
 def opens_of(plan: OfferPlan, limits: Ints, marks: Ints, ticks: Ints, zones: Zones, zone: Ints) -> Ints:
@@ -205,6 +226,10 @@ def marks_and_floors(
 
 def _calendar_number(ticks: Ints, unit: str, time_zone: str) -> Ints:
     """Number the local day, week or month of each tick; unlike its start, it exists whatever the clocks do."""
+    minutes = ticks // MINUTE
+    first, last = (minutes.min(), minutes.max()) if len(ticks) else (0, 0)
+    if len(ticks) > (every := last - first + 1):  # clocks change on the minute
+        return _calendar_number((first + np.arange(every)) * MINUTE, unit, time_zone)[minutes - first]
     date = pl.from_epoch(pl.Series(ticks), "ms").dt.replace_time_zone("UTC").dt.convert_time_zone(time_zone).dt.date()
     days = date.to_physical().cast(pl.Int64).to_numpy()
     if unit == "month":

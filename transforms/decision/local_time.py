@@ -2,33 +2,16 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-import polars as pl
 
 from schemas.durations import HOUR, SECOND
-from transforms.arrays.arrow_columns import Bools, Ints, spread
+from transforms.arrays.arrow_columns import Ints, spread
+from transforms.arrays.time_zones import offsets_at
 
 _YEARS = 10_000
 _SPAN = 1 << 44
 """More milliseconds than lie between any two instants: to tell those of one zone from those of another."""
-
-
-def known_zones(names: Sequence[str | None]) -> Bools:
-    """Tell which names are those of IANA time zones, as `Europe/Helsinki`; None is not."""
-    return np.array([name is not None and _is_zone(name) for name in names], np.bool_)
-
-
-@lru_cache(maxsize=10_000)
-def _is_zone(name: str) -> bool:
-    """Tell whether both the machine and polars have a zone: each of them takes some that are none for one."""
-    try:
-        ZoneInfo(name)
-        _offsets(name, np.zeros(1, np.int64))
-    except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.ComputeError):
-        return False
-    return True
 
 
 def local_offsets(zones: Sequence[str], zone: Ints, instants: Ints) -> tuple[Ints, Ints]:
@@ -53,13 +36,7 @@ def _stretches(zone: str, year: int) -> tuple[Ints, Ints, Ints]:
     """Split a year of UTC where clocks change: the start, the offset and the end of each part."""
     begin, end = (np.datetime64(f"{each:04}", "ms").astype(np.int64) for each in (year, year + 1))
     hours = np.arange(begin, end + 1, HOUR)
-    changed = hours[:-1][np.diff(_offsets(zone, hours)) != 0]
+    changed = hours[:-1][np.diff(offsets_at(zone, hours)) != 0]
     seconds = spread(changed // SECOND, np.full(len(changed), HOUR // SECOND + 1)) * SECOND
-    starts = np.append(begin, seconds[1:][np.diff(_offsets(zone, seconds)) != 0])
-    return starts, _offsets(zone, starts), np.append(starts[1:], end)
-
-
-def _offsets(zone: str, instants: Ints) -> Ints:
-    """Return how far local clocks are ahead of UTC, milliseconds."""
-    utc = pl.from_epoch(pl.Series(instants, dtype=pl.Int64), "ms").dt.replace_time_zone("UTC")
-    return utc.dt.convert_time_zone(zone).dt.replace_time_zone(None).dt.epoch("ms").to_numpy() - instants
+    starts = np.append(begin, seconds[1:][np.diff(offsets_at(zone, seconds)) != 0])
+    return starts, offsets_at(zone, starts), np.append(starts[1:], end)

@@ -7,8 +7,8 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.arrays.arrow_columns import Ints
+from transforms.arrays.time_zones import known_zones
 from transforms.compiler.offer_definitions import OfferPlan
-from transforms.decision.local_time import known_zones
 from transforms.decision.notices import Notices, recipients_of
 
 

@@ -16,6 +16,7 @@ from apache_beam.utils.timestamp import Timestamp
 from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.erasure.requests import ERASURE
+from transforms.context.ingest import bad_input
 from transforms.context.run import Options
 from transforms.shell.end_of_input import end_tick, split_end
 from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
@@ -56,6 +57,7 @@ class ContextStage(beam.DoFn):
     } | {
         "groups_too_large": Metrics.counter("groups", "too_large"),
         "sums_too_large": Metrics.counter("features", "sums_too_large"),
+        **{name: Metrics.counter("bad_input", name) for name in bad_input.COUNTED},
     }
 
     def __init__(self, tracked: Tracked, timer: TickTimer) -> None:

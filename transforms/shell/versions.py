@@ -56,6 +56,11 @@ class ContextPlans:
         """The columns of notices of `control` signals; None where no contact root is told of these."""
         return self.plans[0][SUBSCRIBER].notice_schemas.get(CONTROL)
 
+    @property
+    def names(self) -> Mapping[str, frozenset[str]]:
+        """What `control` signals may name, by scope."""
+        return self.plans[0][SUBSCRIBER].names
+
     def advance(
         self,
         levels: Sequence[str],
@@ -198,10 +203,11 @@ def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> 
         columns = tuple(sorted({*kept.columns, *signals[name].columns}))
         signals[name] = replace(kept, columns=columns, passed=signals[name].passed, steps=signals[name].steps)
     longest = {name: max(getattr(other, name) for other in plans) for name in ("contacts_matter", "move_bars")}
+    names = {scope: frozenset().union(*(other.names[scope] for other in plans)) for scope in plan.names}
     told = [forward for other in plans for forward in other.forwards]
     facts = {kind: frozenset().union(*(one.facts for one in told if one.kind == kind)) for kind in GROUPS}
     forwards = tuple(replace(forward, facts=facts[forward.kind]) for forward in plan.forwards)
-    return replace(plan, signals=signals, record=record, forwards=forwards, **longest)
+    return replace(plan, signals=signals, record=record, names=names, forwards=forwards, **longest)
 
 
 def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> Record:

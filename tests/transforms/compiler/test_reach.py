@@ -35,11 +35,11 @@ def test_who_consents(basis: str, agree: list[bool]) -> None:
 
 
 def test_who_has_a_channel() -> None:
-    theirs = pl.Series([None, "", "app", "sms app", "apps"])
+    theirs = pl.Series([None, "", "app", "sms app", "apps", "app, push;sms"])
     reached = reached_by(theirs, ["app", "sms"])
     assert {name: there.to_list() for name, there in reached.items()} == {
-        "app": [True, False, True, True, False],
-        "sms": [True, False, False, True, False],
+        "app": [True, False, True, True, False, True],
+        "sms": [True, False, False, True, False, True],
     }
 
 

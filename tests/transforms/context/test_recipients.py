@@ -76,7 +76,7 @@ def policy_signals(draw: st.DrawFn) -> list[Signal]:
         payload["state"] = draw(st.sampled_from(["granted", "granted", "withdrawn"]))
         name = draw(st.sampled_from(["consent", "consent", "profile"]))
         if name == "profile":
-            payload = {"channels": draw(st.sampled_from([None, "", "app", "sms mail", "push"]))}
+            payload = {"channels": draw(st.sampled_from([None, "", "app", "sms; mail", "push"]))}
         source = draw(st.sampled_from(["crm", "crm", "app"]))
         one = Signal(name, f"{index}", source, time, draw(st.sampled_from(SUBSCRIBERS)), payload)
         rows += [one] * draw(st.sampled_from([1, 1, 1, 2]))

@@ -133,7 +133,7 @@ class Look:
 
     def _reached(self, channel: str) -> bool:
         channels = self._profile("channels")
-        return channels is None or channel in channels.split()
+        return channels is None or channel in channels.replace(",", " ").replace(";", " ").split()
 
     def _consents(self, candidate: Candidate) -> bool:
         message = candidate.offer.message

@@ -40,11 +40,14 @@ class Ledger:
         """Take in a contact or an outcome."""
         said = notice.payload
         word = said.get("state" if notice.signal == "contact" else "result")
-        ours = [one for one in self.entries if one.decision and one.decision == said.get("decision_id")]
+        known = notice.tick - self.policy.tick - self.policy.known_for
+        named = [one for one in self.entries if one.decision and one.decision == said.get("decision_id")]
+        ours = [one for one in named if one.tick > known]
+        for entry in named:
+            entry.settled = entry.settled or word in SETTLED
         for entry in ours:
             entry.reported = True
             entry.counts = word != "failed"
-            entry.settled = entry.settled or word in SETTLED
             entry.rejected = entry.rejected or (notice.signal == "outcome" and word in REJECTIONS)
         if not ours and notice.signal == "contact" and word != "failed":
             self._foreign(notice)

@@ -111,6 +111,14 @@ class Policy:
         }
         return [gate for gate, there in has.items() if there]
 
+    @property
+    def known_for(self) -> int:
+        """How long a decision is known: a week, and as long as limits see it."""
+        calendar = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}
+        caps = [calendar.get(str(one.period)) or int(one.period) for one in self.caps]
+        of_offers = [max(one.cooldown, one.cooldown_after_rejection) for one in self.offers]
+        return max(7 * DAY, *caps, *of_offers, *(max(lengths) for lengths in self.cooldowns.values()))
+
     def on_grid(self, time: int) -> int:
         """Return the first tick that is not before a time."""
         return -(-time // self.tick) * self.tick

@@ -177,7 +177,7 @@ class _World:
         if signal == "profile":
             return {
                 "zone": chance.choice((None, None, *ZONES[:2], *ZONES)),
-                "channels": chance.choice((None, "app sms push", "push  app sms", "app  sms", "push", "")),
+                "channels": chance.choice((None, "app sms push", "push  app sms", "app,\tsms", "push", "")),
             }
         if signal == "ticket":
             state = chance.choice(("open", "open", "closed", "reopened"))

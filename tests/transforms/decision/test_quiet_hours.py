@@ -19,8 +19,8 @@ from schemas.durations import DAY, HOUR, MINUTE, SECOND
 from schemas.playbook_file import parse_playbook
 from schemas.quiet import WEEKDAYS
 from transforms.arrays.in_time import FOREVER
+from transforms.arrays.time_zones import known_zones
 from transforms.compiler.quiet import Quiet, quiet_of
-from transforms.decision.local_time import known_zones
 from transforms.decision.quiet_hours import HORIZON, opens_at
 
 Rules = Mapping[str, Any]

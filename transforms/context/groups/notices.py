@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import GROUPS
-from schemas.records import NOTICE
+from schemas.records import AGAIN, NOTICE
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.grid import Span
@@ -66,7 +66,7 @@ def of_subscribers(
         codes, ticks = news["code"].to_numpy(), news["tick"].to_numpy()
         own = news.hstack(root_of(groups_at(identity.stays, codes, ticks - 1), ids[codes]))
         again = _again(plan, name, every, moves)
-        told += _batches(plan, name, ids, pl.concat([own, again.select(own.columns)]))
+        told += _batches(plan, name, ids, own) + _batches(plan, name, ids, again, again=True)
         memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_ORDER)
     return told
 
@@ -94,11 +94,15 @@ def of_companies(
             continue
         every = pl.concat([_kept(plan, name, memory), news])
         own = news.with_columns(ids.gather(news["code"]).alias("root"), root_kind=pl.lit(plan.level))
+        own = own.with_row_index("row")
         there = present_at(people, news.select("code", "tick").with_row_index("row")).drop_nulls("household")
         at = there.select("row", root="household", root_kind=_HOUSEHOLD).unique(maintain_order=True)
         at_home = news[at["row"]].hstack(at.drop("row"))
         again = _again(plan, name, every, new.sort(pl.all()))
-        told += _batches(plan, name, ids, pl.concat(each.select(own.columns) for each in (own, at_home, again)))
+        alone = ~pl.col("row").is_in(at["row"].implode())
+        several = (each.select(own.columns[1:]) for each in (own.filter(~alone), at_home, again))
+        told += _batches(plan, name, ids, own.filter(alone))
+        told += _batches(plan, name, ids, pl.concat(several), again=True)
         memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_ORDER)
     return told
 
@@ -157,9 +161,17 @@ def _again(plan: ContextPlan, name: str, every: pl.DataFrame, moves: pl.DataFram
     return notice.latest(rows, "code", "tick")
 
 
-def _batches(plan: ContextPlan, name: str, ids: pl.Series, rows: pl.DataFrame) -> list[pa.RecordBatch]:
-    """Return rows as a batch, if there are any: by tick, root and subject, then as the signals are."""
+def _batches(
+    plan: ContextPlan, name: str, ids: pl.Series, rows: pl.DataFrame, *, again: bool = False
+) -> list[pa.RecordBatch]:
+    """Return rows as a batch, if there are any: by tick, root and subject, then as the signals are.
+
+    What others may know more of is told `again`: so its metadata say.
+    """
+    if rows.is_empty():
+        return []
     schema = plan.notice_schemas[name]
+    schema = schema.with_metadata({**schema.metadata, AGAIN: b""}) if again else schema
     whole = rows.with_columns(ids.gather(rows["code"]).alias("subject"), subject_kind=pl.lit(plan.level))
     table = whole.select(schema.names).sort("tick", "root_kind", "root", "subject", "time", "source", "id")
     return plain(table).cast(schema).combine_chunks().to_batches()

@@ -14,6 +14,7 @@ from transforms.arrays.plain_arrow import used
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Measure
 from transforms.compiler.features import MEMBER, SUBSCRIBER
+from transforms.context.ingest import bad_input
 from transforms.context.ingest.dedup import duplicates, signal_hash
 from transforms.context.ingest.sequence_rows import rows_of
 from transforms.context.state.shard_state import ShardState, StepKey
@@ -21,6 +22,7 @@ from transforms.context.state.shard_state import ShardState, StepKey
 COUNTED = (
     *("applied", "late", "contradictory", "doubtful", "duplicates", "rejected", "pending"),
     *("groups_too_large", "sums_too_large"),
+    *bad_input.COUNTED,
 )
 COMMON = ("id", "source", "time", "subject")
 
@@ -41,7 +43,7 @@ class Ingested:
         rows: Per signal, what was added to the rows of the memory.
         seen: What was added to the ids that it has seen.
         counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending. Groups
-            that became too large; sums in contexts that did.
+            that became too large; sums in contexts that did. What `bad_input` counts.
     """
 
     waiting: list[pa.RecordBatch] = field(default_factory=list)
@@ -160,7 +162,8 @@ def _apply(
     ingested.late = np.concatenate([ingested.late, codes[late]])
     if not _passed_on(table):
         if signal.noticed:
-            ingested.noticed[signal.signal] = frame.select("code", "time", *signal.noticed)
+            rows = frame.select("code", "time", *signal.noticed)
+            ingested.noticed[signal.signal] = bad_input.noticed_of(plan, signal.signal, rows, ingested.counts)
         ingested.counts["applied"] += len(times)
         ingested.counts["late"] += int(late.sum())
     return codes, times
