@@ -85,6 +85,7 @@ class Offer(Part):
     to: Role | None = Field(
         None,
         description="The role in the group that should get it; without such a member the next in order gets it. "
+        "Members in reach, with a channel of some offer for the trigger and consent to it, go before the others. "
         "`primary!` insists: without such a member nobody gets it. Then all offers for the trigger have to.",
     )
     family: Name = Field(description="Offers that compete for the same need; for caps and priors.")

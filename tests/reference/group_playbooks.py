@@ -1,5 +1,7 @@
 """Hypothesis strategies of playbooks with households and SMEs, and of who is in them when."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from tests.reference.playbooks import (
@@ -37,8 +39,15 @@ def group_playbooks(draw: Draw, sequences: int = 0) -> str:
         named = draw(st.lists(st.sampled_from(known), min_size=1, max_size=4))
         to, cooldown = draw(st.sampled_from(ROLES)), draw(st.sampled_from([0, 4, 15]))
         more = (f", to: {to}" if to else "") + (f", cooldown: {cooldown}m" if cooldown else "")
-        offers.append(f"offer{index}: {{{offer(named, levels['subscriber']['moments'])}{more}}}")
-    text = text_of(levels, 1, "usage, balance, order, profile, membership, consent, erasure", draw(policy()), offers)
+        more += draw(st.sampled_from(["", "", ", message: care"]))
+        send = draw(st.sampled_from(["[app]", "[sms]", "[app, sms]"]))
+        text = offer(named, levels["subscriber"]["moments"]).replace("[app]", send)
+        offers.append(f"offer{index}: {{{text}{more}}}")
+    basis = draw(policy())
+    basis = basis.replace(
+        "{profiling", draw(st.sampled_from(["{profiling", "{marketing: opt_out, care: opt_in, profiling"]))
+    )
+    text = text_of(levels, 1, "usage, balance, order, profile, membership, consent, erasure", basis, offers)
     text = f"max_members: {draw(st.sampled_from([1, 2, 2, 1000]))}\n{text}"
     return f"min_confidence: {draw(st.sampled_from([0, 0, 0.5, 1]))}\n{text}"
 
@@ -113,7 +122,7 @@ def group_feed_cases(draw: Draw) -> Case:
 def group_calls(draw: Draw) -> list[Call]:
     """Return calls with signals of subscribers who come and go, of groups, and rows late and early."""
     rows = draw(signals()) + draw(moves()) + (draw(consents()) if draw(st.booleans()) else [])
-    rows = draw(st.permutations([_of_a_group(draw, row) for row in rows]))
+    rows = draw(st.permutations([_of_a_group(draw, _reaching(row)) for row in rows]))
     spans = draw(ends())
     shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
     return dealt(rows, spans, shifts)
@@ -140,6 +149,18 @@ def moves(draw: Draw, ticks: int = 40, most: int = 14) -> list[Signal]:
         one = Signal("membership", f"m{index}", "crm", time, draw(st.sampled_from(SUBSCRIBERS)), told)
         rows += [one] * draw(st.sampled_from([1, 1, 1, 2]))
     return rows
+
+
+def _reaching(row: Signal) -> Signal:
+    """Return the row, a consent or a profile with what it says of channels; of copies the same."""
+    number = sum(map(ord, f"{row.id} {row.time}"))
+    if row.signal == "consent":
+        purpose = ["profiling", "marketing", "marketing", "care"][number % 4]
+        channel = [None, None, "", "app", "sms"][number % 5]
+        return replace(row, payload={**row.payload, "purpose": purpose, "channel": channel})
+    if row.signal == "profile":
+        return replace(row, payload={**row.payload, "channels": [None, "app", "sms", "mail,app", ""][number % 5]})
+    return row
 
 
 def _of_a_group(draw: Draw, row: Signal) -> Signal:

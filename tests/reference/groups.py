@@ -13,10 +13,13 @@ What `contexts` says holds here too. Besides:
 - An erasure acts before all else at the first tick after its time, or at the first open one; from there on to the end
   of its tombstone signals about the subject, or about a membership in it, are counted `erased`, whatever they would be.
 - A group that is too large at a tick is ignored there, as `contexts` says; its contact root is told when that changes.
-- Who was erased had no trigger before.
+- Who was erased had no trigger before, and said nothing.
+- Who is in reach of a trigger is so by what it said itself, wherever it was then; NULL and no channel are all channels.
 - A subscriber had a trigger *in that time* before it moved at t: at a tick in (t - time, t], whoever its root was then.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -55,6 +58,7 @@ class World:
         self._erasures: dict[tuple[str, str, str, str], int] = {}
         self._until: dict[tuple[str, str], int] = {}
         self._since: dict[str, int] = {}
+        self._said: dict[str, list[Signal]] = defaultdict(list)
         for level in self.levels.values():
             level.feeds = self._subscribers.feeds
 
@@ -114,6 +118,7 @@ class World:
             return
         self.identity.forget(row.subject)
         self._since[row.subject] = tick
+        self._said.pop(row.subject, None)
         for kind in self.levels.keys() - {"subscriber"}:
             for group in self.levels[kind].subjects.values():
                 group.lose(partial(eq, row.subject))
@@ -129,6 +134,8 @@ class World:
         for row in applied:
             if row.signal == "membership" and self._believes(row):
                 self.identity.hear(row, tick, self.playbook.tick)
+            if row.signal in ("consent", "profile"):
+                self._said[row.subject].append(row)
         self._subscribers.evaluate(tick)
         for kind in self.levels.keys() - {"subscriber"}:
             self._close_groups(kind, applied, tick)
@@ -190,19 +197,49 @@ class World:
         return Address(root_kind, root, subject, **groups, moved_until=self._moved_until(subject, tick))
 
     def _of_group(self, kind: str, group: str, trigger: str, tick: int) -> Address:
-        """Address the trigger of a group to a member, in the order of roles, then of ids."""
+        """Address the trigger of a group to a member who is in reach, or any, in the order of roles, then of ids."""
         named = [offer.to for offer in self.playbook.offers.values() if trigger in offer.for_ and offer.to]
         order = list(dict.fromkeys([*named, *ROLES]))
 
-        def rank(name: str) -> tuple[int, str]:
+        def rank(name: str) -> tuple[bool, int, str]:
             role = self.identity.place(name, kind, tick - 1).role
-            return order.index(role) if role in order else len(order), name
+            beyond = not self.in_reach(name, trigger, tick)
+            return beyond, order.index(role) if role in order else len(order), name
 
         there = self._members(kind, group, tick)
         if not there:
             return Address(kind, group, None)
         own = self._of_subscriber(min(there, key=rank), trigger, tick)
         return own if kind == "household" or own.household else replace(own, root_kind=kind, root=group)
+
+    def in_reach(self, name: str, trigger: str, tick: int) -> bool:
+        """Return whether some offer for a trigger may come to a subscriber, by one of its channels."""
+        offers = [offer for offer in self.playbook.offers.values() if trigger in offer.for_]
+        return any(
+            self._has(name, channel) and self._consents(name, offer.message, channel, tick)
+            for offer in offers
+            for channel in offer.send
+        )
+
+    def _has(self, name: str, channel: str) -> bool:
+        if "profile" not in self.playbook.signals:
+            return True
+        rows = [row for row in self._said[name] if row.signal == "profile"]
+        latest = max(rows, key=lambda row: (row.time, row.source, row.id), default=None)
+        channels = latest and latest.payload.get("channels")
+        return channels is None or channel in re.split(r"[\s,;]+", str(channels))
+
+    def _consents(self, name: str, message: str, channel: str, tick: int) -> bool:
+        state, order = None, None
+        for row in self._said[name]:
+            about = row.signal == "consent" and row.payload["purpose"] == message
+            if about and (row.payload.get("channel") or channel) == channel:
+                mine = (row.time, row.payload["state"] != "withdrawn", row.source, row.id)
+                if order is None or mine > order:
+                    until = row.payload.get("valid_until")
+                    state, order = row.payload["state"] if until is None or tick < until else None, mine
+        basis = self.playbook.basis_of(message)
+        return basis == "contract" or (state == "granted" if basis == "opt_in" else state != "withdrawn")
 
     def _moved_until(self, subject: str, tick: int) -> int | None:
         """Return until when a subscriber is left alone because contacts of an old root may matter."""

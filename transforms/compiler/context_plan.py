@@ -12,6 +12,7 @@ from schemas.playbook_levels import MEMBERS
 from transforms.compiler.compile_expression import Expression
 from transforms.compiler.definitions import Derived, Feature, Measure, Moment, Name, Segment, Stratum
 from transforms.compiler.notices import GOAL, Notice
+from transforms.compiler.reach import Way
 from transforms.compiler.steps import MADE, WITHOUT, Step
 from transforms.context.grid import EVER, Grid
 
@@ -98,11 +99,13 @@ class Forward:
         signals: By type, the payload columns of signals that the group's features read, with `source` and `id`
             where ties matter.
         members: What the group aggregates of its members' contexts.
+        facts: Of what signals of members, consent and profile, it is told whom it may address.
     """
 
     kind: str
     signals: Mapping[str, tuple[str, ...]]
     members: tuple[Measure, ...]
+    facts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ class ContextPlan:
         announced_segments: The segments that offers for other levels read, and those that offers wait for.
         announces_moves: Whether contact roots are told who has left them: offers wait there.
         roles: By trigger of a group, the order of roles in which a recipient is looked for; None: any other.
+        ways: By trigger of a group, how a recipient may be in reach; not of triggers for which everybody is.
         contacts_matter: For how long a contact may matter to a later one, milliseconds.
         goals_matter: For how long it may matter that a goal was reached, milliseconds.
         move_bars: For how long a change of contact root bars contacting somebody, milliseconds.
@@ -168,6 +172,7 @@ class ContextPlan:
     announced_segments: frozenset[str] = frozenset()
     announces_moves: bool = False
     roles: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict)
+    ways: Mapping[str, tuple[Way, ...]] = field(default_factory=dict)
     contacts_matter: int = 0
     goals_matter: int = 0
     move_bars: int = 0

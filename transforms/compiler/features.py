@@ -30,6 +30,14 @@ MEMBERSHIP = "membership"
 PEOPLE = ("member", "subscriber", "joined", "role", "household", "sme", "moved_until")
 """What groups are told of their members."""
 
+RECIPIENT_FACTS = "recipient facts"
+"""What groups are told of members whom they may address, as a signal type: no name has a blank."""
+
+FACTS = ("member", "channels", "purpose", "channel", "state", "valid_until")
+"""Its columns: what members have and said, see `groups.recipient_facts`."""
+
+_PASSED: Mapping[str, tuple[str, ...]] = {MEMBERSHIP: PEOPLE, RECIPIENT_FACTS: FACTS}
+
 LOCAL = {"local_hour": pl.Int64(), "local_weekday": pl.Int64(), "local_date": pl.String()}
 DTYPES: Mapping[pa.DataType, pl.DataType] = {
     pa.string(): pl.String(),
@@ -127,7 +135,7 @@ def signal_plan(
         features=tuple(mine),
         ordered=any(feature.aggregate in ORDERED for feature in mine),
         steps=tuple((sequence.key, step) for sequence in sequences for step in sequence.steps if step.signal == name),
-        passed=frozenset(PEOPLE) if level in GROUPS and name == MEMBERSHIP else None,
+        passed=frozenset(_PASSED[name]) if level in GROUPS and name in _PASSED else None,
         by_member=level in GROUPS,
     )
     return replace(plan, columns=tuple(sorted(plan.reads - LOCAL.keys() - {"source", SUBSCRIBER, MEMBER})))

@@ -32,6 +32,7 @@ def definition_keys(plan: ContextPlan, members: Mapping[str, str]) -> dict[str, 
     found |= {
         f"{FORWARDED}{one.kind}": _hash(sorted(m.key for m in one.members)) for one in plan.forwards if one.members
     }
+    found |= {recipients_of(one.kind): _hash(sorted(one.facts)) for one in plan.forwards if one.facts}
     fades = {one.name: one.fading.canonical if one.fading else str(None) for one in plan.derived}
     parts = {one.name: [str(one.bounds), fades[one.name], one.expression.canonical] for one in plan.derived}
     parts |= {one.name: [one.sequence.key if one.sequence else "", one.when.canonical] for one in plan.moments}
@@ -42,6 +43,11 @@ def definition_keys(plan: ContextPlan, members: Mapping[str, str]) -> dict[str, 
     for name in parts:
         _add(found, parts, read, name)
     return found
+
+
+def recipients_of(kind: str) -> str:
+    """Return the name of what groups of a kind are told of members as recipients."""
+    return f"{FORWARDED}{kind} recipients"
 
 
 def _exit(segment: Segment) -> str:

@@ -14,11 +14,12 @@ from transforms.compiler.consents import features_behind
 from transforms.compiler.context_plan import ContextPlan, Forward, Goal, Record, SignalPlan
 from transforms.compiler.controls import names_in
 from transforms.compiler.definitions import Feature, Measure
-from transforms.compiler.features import LOCAL, MEMBER, MEMBERSHIP, SUBSCRIBER
+from transforms.compiler.features import LOCAL, MEMBER, MEMBERSHIP, RECIPIENT_FACTS, SUBSCRIBER, signal_plan
 from transforms.compiler.goals import compile_goals
 from transforms.compiler.keys import definition_keys
 from transforms.compiler.notices import GOAL, Notice, notices_of, schemas_of, unfit_contracts
 from transforms.compiler.profiles import PROFILE
+from transforms.compiler.reach import read_by, ways_of
 from transforms.compiler.references import references, texts_of
 from transforms.compiler.strata import behind
 
@@ -38,6 +39,7 @@ def joined(
         raise LoadErrors(errors)
     record = _record(playbook, plans)
     subscriber = plans[SUBSCRIBER]
+    plans = {kind: _addressing(playbook, plan) for kind, plan in plans.items()}
     forwards = tuple(_forward(plans[kind]) for kind in GROUPS if kind in plans)
     read = {name for forward in forwards for one in forward.members for name in one.reads}
     needed = subscriber.needed | features_behind(behind(subscriber.derived, read), subscriber.features)
@@ -102,7 +104,7 @@ def columns_read(plans: Mapping[str, ContextPlan]) -> dict[str, tuple[str, ...]]
     read: dict[str, set[str]] = {}
     for plan in plans.values():
         for name, signal in plan.signals.items():
-            if name != MEMBERS:
+            if name not in (MEMBERS, RECIPIENT_FACTS):
                 read.setdefault(name, set()).update(signal.columns)
     return {name: tuple(sorted(columns)) for name, columns in read.items()}
 
@@ -150,7 +152,7 @@ def _forward(plan: ContextPlan) -> Forward:
         if (signal.measures or signal.steps) and name not in (MEMBERS, PROFILE)
     }
     members = plan.signals[MEMBERS].measures if MEMBERS in plan.signals else ()
-    return Forward(plan.level, signals, members)
+    return Forward(plan.level, signals, members, read_by(plan.ways.values()))
 
 
 def _passing(name: str, signal: SignalPlan, forwards: Sequence[Forward]) -> SignalPlan:
@@ -187,6 +189,13 @@ def _roles(playbook: Playbook, plan: ContextPlan) -> dict[str, tuple[str | None,
         others = () if any(role.endswith("!") for role in named) else (*ROLES, None)
         found[trigger] = tuple(dict.fromkeys([*(role.removesuffix("!") for role in named), *others]))
     return found
+
+
+def _addressing(playbook: Playbook, plan: ContextPlan) -> ContextPlan:
+    """Return a group's plan that looks for recipients who are in reach, and hears of its members what tells that."""
+    ways = ways_of(playbook, plan.level) if plan.level in GROUPS else {}
+    heard = {RECIPIENT_FACTS: signal_plan(plan.level, RECIPIENT_FACTS, ())} if ways else {}
+    return replace(plan, ways=ways, signals={**plan.signals, **heard})
 
 
 def _hearing(plan: ContextPlan, subscriber: ContextPlan) -> ContextPlan:

@@ -160,7 +160,7 @@ def _begin(
     ingested = ingest(plan, memory, signals, upto)
     if not options.part:
         retention.compact(plan, memory)
-    routing = group_routing(plan, memory, ingested, span)
+    routing = group_routing(plan, memory, ingested, span, migration)
     features = Features(plan, memory, routing.leaves)
     matches = sequences.run_all(plan, memory, ingested, span, liveness, routing.leaves)
     wakes, periodic = Wakes(memory.subjects.height), Periodic(plan, memory, span)

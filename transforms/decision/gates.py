@@ -33,6 +33,7 @@ from transforms.compiler.offer_definitions import (
     UNKNOWN_ZONE,
     OfferPlan,
 )
+from transforms.compiler.reach import consents, reached_by
 from transforms.decision.goals import Goals
 from transforms.decision.notices import WHO, Notices, recipients_of
 from transforms.decision.quiet_hours import opens_at
@@ -45,8 +46,6 @@ AT_AN_EVENT = FOREVER - 1
 """Stands for the tick from which on a gate is open that only an event opens."""
 
 _SALES = "marketing"
-_WORD = r"[^\s,;]+"
-"""One of the channels of a profile: they are apart by blanks, or as a list is written."""
 
 
 @dataclass(frozen=True)
@@ -227,9 +226,9 @@ class Asked:
 
     def without_channel(self) -> Bools:
         """Tell which go by a channel that is known not to reach the recipient."""
-        theirs = self.notices.latest("profile", self._recipients)["channels"].str.extract_all(_WORD)
         names = sorted({contact.channel for contact in self.plan.contacts})
-        lacks = np.stack([~theirs.list.contains(name).fill_null(True).to_numpy() for name in names] or [np.zeros(0)])
+        reached = reached_by(self.notices.latest("profile", self._recipients)["channels"], names)
+        lacks = np.stack([~reached[name].to_numpy() for name in names] or [np.zeros(0)])
         channel = np.array([names.index(contact.channel) for contact in self.plan.contacts], np.int64)
         found: Bools = lacks[channel[self.contact], self.trigger]
         return found
@@ -268,10 +267,7 @@ class Asked:
         )
         newer = one["place"] > every["place"]
         state, until, place = (one[name].zip_with(newer, every[name]) for name in ("state", "valid_until", "place"))
-        holds = ~(until <= who["tick"]).fill_null(False)
-        if basis == "opt_in":
-            return ~((state == "granted").fill_null(False) & holds).to_numpy(), place.to_numpy()
-        return ((state == "withdrawn").fill_null(False) & holds).to_numpy(), place.to_numpy()
+        return ~consents(basis, state, until, who["tick"]).to_numpy(), place.to_numpy()
 
     def with_open_ticket(self) -> Bools:
         """Tell which would sell while a ticket of the recipient, or of the trigger's subject, is open."""

@@ -23,8 +23,8 @@ def number_roots(triggers: pa.Table, reservations: pl.DataFrame, alone: Bools) -
 
     Returns:
         Of the triggers: root, `COUNTED`, tick, decision_id, alone. Of reservations: `COUNTED`, the columns of
-        `Contact`, tick, counts, rejected, reached, goal, by, since. Equal numbers in a column mean the same root, subject
-        or recipient; no number reaches the count of rows of both; -1: there is none.
+        `Contact`, tick, counts, rejected, reached, goal, by, since. Equal numbers in a column mean the same root,
+        subject or recipient; no number reaches the count of rows of both; -1: there is none.
     """
     asked, known_ones = len(triggers), reservations.to_arrow(compat_level=pl.CompatLevel.oldest())
     both = pa.concat_tables([triggers.select(_WHO), known_ones.select(_WHO)], promote_options="permissive")

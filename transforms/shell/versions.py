@@ -10,6 +10,7 @@ import pyarrow as pa
 from schemas.contracts import Contract
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
+from schemas.playbook_levels import GROUPS
 from schemas.versions import Versions
 from transforms.compiler.consents import CONSENT
 from transforms.compiler.context_plan import ContextPlan, Record
@@ -190,6 +191,7 @@ def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> 
     """Return a plan that takes the signals of all versions, and keeps the profile and consent that any reads.
 
     Of the fields that only others read nothing comes due. After a move it bars for as long as any version asks for.
+    Groups are told of members as recipients what any version reads.
     """
     signals = {name: signal_plan(plan.level, name, ()) for other in plans for name in other.signals} | {**plan.signals}
     for name in signals.keys() & {PROFILE, CONSENT}:
@@ -204,7 +206,10 @@ def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> 
         name: max(getattr(other, name) for other in plans) for name in ("contacts_matter", "goals_matter", "move_bars")
     }
     names = {scope: frozenset().union(*(other.names[scope] for other in plans)) for scope in plan.names}
-    return replace(plan, signals=signals, record=record, names=names, **longest)
+    told = [forward for other in plans for forward in other.forwards]
+    facts = {kind: frozenset().union(*(one.facts for one in told if one.kind == kind)) for kind in GROUPS}
+    forwards = tuple(replace(forward, facts=facts[forward.kind]) for forward in plan.forwards)
+    return replace(plan, signals=signals, record=record, names=names, forwards=forwards, **longest)
 
 
 def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> Record:

@@ -1,4 +1,4 @@
-"""What subscribers forward to their groups: who is in them, signals as of event time, and members' contexts."""
+"""What subscribers forward to groups: who is in them and may be addressed, signals as of event time, contexts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,17 +11,18 @@ from schemas.playbook_levels import GROUPS, MEMBERS
 from transforms.arrays.dtypes import Ints
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan, Forward
-from transforms.compiler.features import MEMBER, MEMBERSHIP, PEOPLE, SUBSCRIBER
+from transforms.compiler.features import FACTS, MEMBER, MEMBERSHIP, PEOPLE, RECIPIENT_FACTS, SUBSCRIBER
 from transforms.compiler.keys import FORWARDED
 from transforms.context.conditions import frames
 from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints, keys_in, keys_of, points_of
 from transforms.context.features.windows import Features
-from transforms.context.grid import CLOSED_AT
-from transforms.context.groups import roots
+from transforms.context.grid import CLOSED_AT, Span
+from transforms.context.groups import notices, recipient_facts, roots
 from transforms.context.groups.identity import Identity, Stays
 from transforms.context.groups.people import member_of
 from transforms.context.ingest.ingest import Ingested, measured
+from transforms.context.state.plan_migration import PlanMigration
 from transforms.context.state.shard_state import ShardState
 
 
@@ -167,6 +168,48 @@ def people_to_groups(
         gone = gone.filter(before[forward.kind].ne_missing(now[forward.kind]))
         people = pl.concat([gone.select(columns), there.select(columns)]).drop_nulls("subject")
         yield from _batches(people, MEMBERSHIP, forward.kind)
+
+
+def facts_to_groups(
+    plan: ContextPlan,
+    memory: ShardState,
+    identity: Identity,
+    ingested: Ingested,
+    span: Span,
+    migration: PlanMigration | None,
+) -> Iterator[pa.RecordBatch]:
+    """Yield what groups know of members as recipients, at each tick at which that changes or they see a new member.
+
+    Args:
+        plan: The subscribers' plan.
+        memory: What subscribers told in earlier calls.
+        identity: Who is in which group.
+        ingested: What became of the signals.
+        span: The ticks of the call.
+        migration: What a new plan changed: whom it addresses anew is told of everybody.
+    """
+    for forward in (forward for forward in plan.forwards if forward.facts):
+        codes, times = next(identity.edges(forward.kind))
+        anew = migration is not None and forward.kind in migration.addressing
+        if not (anew or len(codes) or forward.facts & ingested.noticed.keys()):
+            continue
+        rows = {name: notices.every_row(plan, name, memory, ingested, span) for name in sorted(forward.facts)}
+        every = {name: recipient_facts.about_contacts(name, mine) for name, mine in rows.items()}
+        stays = identity.stays[forward.kind]
+        turns = [pl.DataFrame({"code": codes, "tick": plan.grid.after(times)})]
+        turns += [mine.filter(pl.col("tick") >= span.first).select("code", "tick") for mine in every.values()]
+        if migration is not None and anew:
+            turns.append(stays.table.select("code", tick=pl.lit(migration.tick, pl.Int64)))
+        points = pl.concat(turns).unique().sort("code", "tick")
+        stay = pl.Series(stays.at(points["code"].to_numpy(), points["tick"].to_numpy() - 1))
+        facts = recipient_facts.facts_at(points.with_columns(stay=stay).filter(pl.col("stay") >= 0), every)
+        known = facts.select(
+            pl.Series("subject", stays.table["group"].gather(facts["stay"])),
+            member_of(memory.subjects["subject"].gather(facts["code"])),
+            (pl.col("tick") - 1).alias("time"),
+            *FACTS[1:],
+        )
+        yield from _batches(known, RECIPIENT_FACTS, forward.kind)
 
 
 def _batches(

@@ -107,6 +107,19 @@ def of_companies(
     return told
 
 
+def every_row(plan: ContextPlan, name: str, memory: ShardState, ingested: Ingested, span: Span) -> pl.DataFrame:
+    """Return the rows of a signal that are kept and those of a call, with the tick from which each acts; -1: before it.
+
+    Args:
+        plan: The level's plan; `notices` has the signal.
+        name: The signal type.
+        memory: Has not been told the rows of the call.
+        ingested: What became of the signals.
+        span: The ticks of the call.
+    """
+    return pl.concat([_kept(plan, name, memory), _news(plan, name, ingested, span)])
+
+
 def _news(plan: ContextPlan, name: str, ingested: Ingested, span: Span) -> pl.DataFrame:
     """Return the rows of a call, with the tick from which each acts."""
     rows = _shaped(plan, name, ingested.noticed.get(name))

@@ -7,6 +7,7 @@ from transforms.compiler.context_plan import ContextPlan
 from transforms.context.groups import roots
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
+from transforms.context.groups.recipient_facts import in_reach
 from transforms.context.state.shard_state import ShardState
 
 ADDRESS = dict.fromkeys(("root_kind", "root", "recipient", "household", "sme"), pl.String) | {"moved_until": pl.Int64}
@@ -71,12 +72,13 @@ def of_subscribers(identity: Identity, moves: pl.DataFrame, triggers: pl.DataFra
     )
 
 
-def of_groups(plan: ContextPlan, people: pl.DataFrame, triggers: pl.DataFrame) -> pl.DataFrame:
-    """Address triggers of groups: to the first of those present in the order of roles, then of ids.
+def of_groups(plan: ContextPlan, people: pl.DataFrame, facts: pl.DataFrame, triggers: pl.DataFrame) -> pl.DataFrame:
+    """Address triggers of groups: to the first present who is in reach, else the first, in order of roles, then of ids.
 
     Args:
         plan: The group's plan.
         people: As `people.PEOPLE`.
+        facts: As `recipient_facts.FACTS`.
         triggers: Columns code, tick, subject, trigger.
 
     Returns:
@@ -84,7 +86,8 @@ def of_groups(plan: ContextPlan, people: pl.DataFrame, triggers: pl.DataFrame) -
     """
     asked = triggers.with_row_index("row").select("row", "code", "tick", "trigger")
     there = present_at(people, asked).with_columns(rank=_rank(plan)).drop_nulls("rank")
-    first = there.sort("row", "rank", "subscriber").group_by("row", maintain_order=True).first()
+    there = there.with_columns(reached=in_reach(plan, facts, there))
+    first = there.sort("row", ~pl.col("reached"), "rank", "subscriber").group_by("row", maintain_order=True).first()
     found = asked.select("row").join(first, "row", "left", maintain_order="left")
     at_home = pl.lit(plan.level != "household") & pl.col("household").is_not_null()
     return found.with_columns(triggers["subject"]).select(

@@ -1,6 +1,6 @@
 """What groups mean to a call: whose triggers are addressed to whom, what is told on, and who has left."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from schemas.playbook_levels import GROUPS
 from transforms.arrays.dtypes import Bools, Ints
 from transforms.compiler.context_plan import ContextPlan
-from transforms.compiler.features import MEMBERSHIP
+from transforms.compiler.features import MEMBERSHIP, RECIPIENT_FACTS
 from transforms.compiler.keys import FORWARDED
 from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints, keys_in
@@ -21,6 +21,7 @@ from transforms.context.groups import facts, forwarding, notices, recipients
 from transforms.context.groups.forwarding import Forwarded
 from transforms.context.groups.identity import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
+from transforms.context.groups.recipient_facts import keep_facts, take_facts
 from transforms.context.groups.roots import MOVES, root_changes
 from transforms.context.groups.sizes import take_sizes
 from transforms.context.ingest.ingest import Ingested
@@ -91,9 +92,10 @@ class GroupRouting:
 
 @dataclass
 class _Members(GroupRouting):
-    """A call of subscribers who may be in groups."""
+    """A call of subscribers who may be in groups; `told` is what these hear of them as recipients."""
 
     identity: Identity
+    told: Sequence[pa.RecordBatch]
 
     @cached_property
     def _moved(self) -> pl.DataFrame:
@@ -112,7 +114,7 @@ class _Members(GroupRouting):
         people = forwarding.people_to_groups(self.plan, self.memory, self.identity, addressed.moves)
         signals = forwarding.signals_to_groups(self.plan, self.memory, self.identity, self.ingested)
         members = forwarding.members_to_groups(self.plan, self.memory, features, self.identity, changes, points)
-        return Forwarded([*people, *signals, *members.batches], members.kept)
+        return Forwarded([*people, *self.told, *signals, *members.batches], members.kept)
 
     def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:
         segments = facts.of_subscribers(self.plan, self.memory, self.identity, self._moved, changes, migration)
@@ -128,16 +130,17 @@ class _Members(GroupRouting):
 
 @dataclass
 class _Group(GroupRouting):
-    """A call of groups."""
+    """A call of groups; `known` is what they know of members as recipients."""
 
     people: pl.DataFrame
     sizes: pl.DataFrame
+    known: pl.DataFrame
 
     def ignores(self, points: EvaluationPoints) -> Bools:
         return too_large_at(self.plan.grid, self.people, points, self.plan.max_members)
 
     def address(self, triggers: pl.DataFrame) -> Addressed:
-        return Addressed(recipients.of_groups(self.plan, self.people, triggers))
+        return Addressed(recipients.of_groups(self.plan, self.people, self.known, triggers))
 
     def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:
         segments = facts.of_groups(self.plan, self.memory, self.people, changes, span, migration)
@@ -150,9 +153,12 @@ class _Group(GroupRouting):
 
     def commit(self, addressed: Addressed, forwarded: Forwarded) -> None:
         keep_people(self.people, self.memory, self.leaves)
+        keep_facts(self.known, self.memory)
 
 
-def group_routing(plan: ContextPlan, memory: ShardState, ingested: Ingested, span: Span) -> GroupRouting:
+def group_routing(
+    plan: ContextPlan, memory: ShardState, ingested: Ingested, span: Span, migration: PlanMigration | None
+) -> GroupRouting:
     """Return what groups mean to a call, after its signals were taken in."""
     memberships, nothing = ingested.applied.get(MEMBERSHIP), np.empty(0, np.int64)
     if plan.level in GROUPS:
@@ -162,9 +168,11 @@ def group_routing(plan: ContextPlan, memory: ShardState, ingested: Ingested, spa
         new = people.filter(pl.col("tick") >= span.first)
         turns = pl.concat([new.select("code", "tick"), sizes.select("code", "tick")])
         asked = keys_in(plan.grid, turns)
-        return _Group(leaves_of(people), asked, plan, memory, ingested, people, sizes)
+        known = take_facts(plan.grid, memory, ingested.applied.get(RECIPIENT_FACTS))
+        return _Group(leaves_of(people), asked, plan, memory, ingested, people, sizes, known)
     if not plan.forwards:
         return GroupRouting(NOBODY, nothing, plan, memory, ingested)
     identity = identify(memory, memberships, plan.allowed_lateness, plan.min_confidence)
     ingested.counts.update(contradictory=identity.contradictory, doubtful=identity.doubtful)
-    return _Members(NOBODY, forwarding.joins(plan, identity), plan, memory, ingested, identity)
+    told = [*forwarding.facts_to_groups(plan, memory, identity, ingested, span, migration)]
+    return _Members(NOBODY, forwarding.joins(plan, identity), plan, memory, ingested, identity, told)

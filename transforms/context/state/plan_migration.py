@@ -7,7 +7,7 @@ import polars as pl
 
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Moment
-from transforms.compiler.keys import FORWARDED
+from transforms.compiler.keys import FORWARDED, recipients_of
 from transforms.context.conditions.segments import MembershipChanges
 from transforms.context.features.windows import empty_rows
 from transforms.context.grid import Span
@@ -26,11 +26,13 @@ class PlanMigration:
         tick: The first tick of the new plan.
         conditions: Names of its segments and moments that are new or changed.
         announced: Names of its segments that contact roots are told of, and were not before.
+        addressing: Kinds of groups that are told of members as recipients, and were not, or not of all, before.
     """
 
     tick: int
     conditions: frozenset[str]
     announced: frozenset[str]
+    addressing: frozenset[str] = frozenset()
 
     def silent(self, moment: Moment) -> int | None:
         """Return the tick at which a moment does not fire although it is true, None for none."""
@@ -78,7 +80,9 @@ def adopt(plan: ContextPlan, memory: ShardState, span: Span) -> PlanMigration | 
     conditions = frozenset(name for name in names if before.get(name) != plan.keys[name])
     memory.moments = _moments(plan, memory.moments, conditions)
     announced = frozenset(name for name in plan.announced_segments if f"{FORWARDED}{name}" not in before)
-    return PlanMigration(span.first, conditions, announced)
+    told = {forward.kind: recipients_of(forward.kind) for forward in plan.forwards}
+    addressing = frozenset(kind for kind, key in told.items() if plan.keys.get(key) not in (None, before.get(key)))
+    return PlanMigration(span.first, conditions, announced, addressing)
 
 
 def left(plan: ContextPlan, memory: ShardState, migration: PlanMigration | None) -> pl.DataFrame:

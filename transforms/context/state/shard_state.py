@@ -82,7 +82,8 @@ class ShardState:
         steps: Code, time and columns of the rows that may still complete or end a sequence.
         fading: Per hash of a derived value's definition, what is left of it; see `fading.KEPT`.
         down: The feeds that are down: type of signal and source.
-        groups: What is known of who is in which group; see `identity.KEPT`, `people.KEPT` and `sizes.KEPT`.
+        groups: What is known of who is in which group; see `identity.KEPT`, `people.KEPT`, `sizes.KEPT`,
+            and who may be addressed, `recipient_facts.KEPT`.
         notices: Per signal that contact roots are told of, what a new root of a subscriber would be told: code, time,
             source, id, payload; sorted by these.
     """
