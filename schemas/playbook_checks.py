@@ -12,6 +12,7 @@ from schemas.name_checks import name_mistakes
 from schemas.near_miss import near_miss
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, STEPS, Level, Moment
+from schemas.playbook_offers import INBOUND
 from schemas.quiet import QuietHours, calendar_of, known_calendars
 from schemas.yaml_source import KeyPath
 
@@ -173,6 +174,10 @@ def _offers(playbook: Playbook) -> Iterator[Mistake]:
         for key, names in (("for", offer.for_), ("send", offer.send)):
             if len(set(names)) < len(names):
                 yield Mistake(("offers", name, key), f"`{key}` names something twice")
+        if INBOUND in offer.send:
+            hint = f"leave it out, and say `policy: {{inbound_first: {{{offer.message}: 24h}}}}`"
+            message = f"`{INBOUND}` is what own channels are called, and nothing is sent by it"
+            yield Mistake(("offers", name, "send"), message, hint)
         if offer.p_accept is None and offer.family not in playbook.priors:
             hint = f"give it one, or give `{offer.family}` a prior under `priors`"
             yield Mistake(("offers", name), f"no `p_accept`, and its family `{offer.family}` has no prior", hint)
@@ -180,7 +185,7 @@ def _offers(playbook: Playbook) -> Iterator[Mistake]:
 
 def _caps(playbook: Playbook) -> Iterator[Mistake]:
     families = {offer.family for offer in playbook.offers.values()}
-    channels = {channel for offer in playbook.offers.values() for channel in offer.send}
+    channels = playbook.channels
     for n, cap in enumerate(playbook.policy.caps):
         if cap.per in GROUPS and not playbook.levels.keys() & set(GROUPS):
             told = f"`per: {cap.per}` counts nothing: the playbook has neither households nor SMEs"
@@ -214,6 +219,13 @@ def _policy(playbook: Playbook) -> Iterator[Mistake]:
         if not {"contact", "outcome"} & playbook.signals.keys():
             told = "`release` needs signals that say what was sent"
             yield Mistake(("policy", "on_silence"), told, "add `contact` to `signals`")
+    for message, first in policy.inbound_first:
+        path = ("policy", "inbound_first", message)
+        if first is not None and first % playbook.tick:
+            told = f"{format_duration(first)} is not a multiple of the tick of {format_duration(playbook.tick)}"
+            yield Mistake(path, f"`{message}` {told}")
+        if first is not None and not {"contact", "outcome"} & playbook.signals.keys():
+            yield Mistake(path, "who comes is told by `contact` or `outcome`", "add `contact` to `signals`")
 
 
 def _quiet(playbook: Playbook) -> Iterator[Mistake]:
@@ -221,7 +233,7 @@ def _quiet(playbook: Playbook) -> Iterator[Mistake]:
     quiet = playbook.policy.quiet
     if quiet is None:
         return
-    channels = {channel for offer in playbook.offers.values() for channel in offer.send}
+    channels = playbook.channels
     for name in sorted(quiet.channels.keys() - channels):
         hint = near_miss(name, channels | QuietHours.model_fields.keys())
         yield Mistake(("policy", "quiet", name), f"no offer has the channel `{name}`", hint)

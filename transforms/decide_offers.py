@@ -34,7 +34,9 @@ class _Decide(beam.DoFn):
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
-    COUNTS: ClassVar = {name: Metrics.counter("decisions", name) for name in (*ACTIONS, "pending", "waiting")}
+    COUNTS: ClassVar = {
+        name: Metrics.counter("decisions", name) for name in (*ACTIONS, "published", "pending", "waiting")
+    }
 
     def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str) -> None:
         self._versions, self._timer, self._mode = versions, tick_timer, mode
@@ -89,7 +91,7 @@ class _Decide(beam.DoFn):
             self._timer.at(decided.wake, wake, timer)
 
     def _count(self, decided: Decided) -> None:
-        for name in ACTIONS:
+        for name in (*ACTIONS, "published"):
             self.COUNTS[name].inc(decided.counts[name])
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import LEVELS
-from transforms.arrays.arrow_columns import Ints
+from schemas.playbook_offers import INBOUND
+from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.arrays.in_time import first_after
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
@@ -21,6 +23,7 @@ SETTLED = (*REJECTED, FAILED, "accepted", "fulfilled", "expired")
 
 COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id"]
 """The columns of a reservation that limits look at."""
+_HELD = [*COUNTED_BY, "valid_until"]
 _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
 _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
@@ -41,17 +44,20 @@ class Contacts:
         reports: `WHO`, decision_id, offer, family, channel, message, what (the state or the result), contact (whether
             the report is a contact), since (the tick from which on it acts), place (in the order in which they act).
         tick: Distance of ticks, milliseconds.
-        within: After so many milliseconds a reservation that nobody reported is released; None for never.
+        within: After so many milliseconds a reservation that nobody reported is released; None for never. One on own
+            channels is when it lapses.
+        lapses: Whether some are, or may be, on own channels.
     """
 
     reports: pl.DataFrame
     tick: int
     within: int | None
+    lapses: bool = False
 
     @property
     def silent(self) -> bool:
         """Whether no ledger ever changes but by decisions."""
-        return self.within is None and self.reports.is_empty()
+        return self.within is None and self.reports.is_empty() and not self.lapses
 
     def counted_at(self, entries: pa.Table, reservations: pa.Table) -> pl.DataFrame:
         """Return what the ledgers of the roots of some entries count at the first tick of these.
@@ -66,7 +72,7 @@ class Contacts:
         if self.silent:
             return framed(reservations.select(COUNTED_BY)).with_columns(rejected=pl.lit(False))
         at = first_ticks(entries).drop("row")
-        mine = framed(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
+        mine = framed(reservations.select(_HELD)).join(at, _ROOT, maintain_order="left")
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
         made = mine.select(*_KEY, made="tick")
         said = said.join(made, [*_KEY], "left").with_columns(ours=(pl.col("since") > pl.col("made")).fill_null(False))
@@ -75,15 +81,38 @@ class Contacts:
         refused = said.filter(pl.col("what").is_in(REJECTED)).select(_KEY).unique().with_columns(rejected=pl.lit(True))
         mine = mine.join(last, [*_KEY], "left", maintain_order="left")
         mine = mine.join(refused, [*_KEY], "left", maintain_order="left")
-        silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
+        silent = (pl.col("now") >= self._released).fill_null(False)
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
-        ours = mine.filter(counts).with_columns(pl.col("rejected").fill_null(False)).drop("now", "what")
+        ours = mine.filter(counts).select(*COUNTED_BY, pl.col("rejected").fill_null(False))
         return pl.concat([ours, _of_others(others, self.tick).select(ours.columns)])
 
     @property
     def settled(self) -> pl.DataFrame:
         """What is settled: root_kind, root, decision_id, and the tick from which on."""
         return self.reports.filter(pl.col("what").is_in(SETTLED)).select(*_KEY, settled="since")
+
+    def came_in(self, entries: pa.Table, reservations: pa.Table) -> Bools:
+        """Tell of which entries that went to own channels anything but a failure was reported, from when it was decided on.
+
+        Args:
+            entries: As `entry_schema`.
+            reservations: As RESERVATION.
+        """
+        found = np.zeros(len(entries), np.bool_)
+        asked = framed(entries.select(["root_kind", "root", "tick", "inbound"])).with_row_index("row")
+        asked = asked.rename({"inbound": "decision_id", "tick": "now"}).drop_nulls("decision_id")
+        made = framed(reservations.select([*_KEY, "tick"]))
+        said = self.reports.filter(pl.col("what") != FAILED).select(*_KEY, "since")
+        told = asked.join(made, [*_KEY]).join(said, [*_KEY])
+        came = told.filter((pl.col("since") > pl.col("tick")) & (pl.col("since") <= pl.col("now")))
+        found[came["row"].to_numpy()] = True
+        return found
+
+    @property
+    def _released(self) -> pl.Expr:
+        """When a reservation is released that nobody reports, NULL for never; over the columns of RESERVATION."""
+        silent = pl.lit(None, pl.Int64) if self.within is None else pl.col("tick") + self.within
+        return pl.when(pl.col("channel") == INBOUND).then("valid_until").otherwise(silent)
 
     def changes_after(self, at: pl.DataFrame, reservations: pa.Table) -> Ints:
         """Return the first tick after `now` at which a ledger may change without a decision, FOREVER if none is known.
@@ -93,8 +122,8 @@ class Contacts:
             reservations: As RESERVATION.
         """
         turns = [self.reports.select(*_ROOT, "since")]
-        if self.within is not None:
-            turns.append(framed(reservations).select(*_ROOT, since=pl.col("tick") + self.within))
+        if self.within is not None or self.lapses:
+            turns.append(framed(reservations).select(*_ROOT, since=self._released).drop_nulls())
         return first_after(at.rename({"now": "tick"}), pl.concat(turns), _ROOT)
 
 
@@ -117,8 +146,9 @@ def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
     )
 
 
-def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
-    """Return what notices of the types `contact` and `outcome` report."""
+def contacts_of(plan: OfferPlan, notices: Notices, reservations: pa.Table) -> Contacts:
+    """Return what notices of the types `contact` and `outcome` report, of these reservations or of later ones."""
+    lapses = bool(plan.is_inbound.any()) or INBOUND in reservations["channel"].unique().to_pylist()
     found = []
     for signal, what in (("contact", "state"), ("outcome", "result")):
         if signal in plan.notices:
@@ -126,10 +156,10 @@ def contacts_of(plan: OfferPlan, notices: Notices) -> Contacts:
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
     if not found:
-        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within)
+        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, lapses)
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
-    return Contacts(reports, plan.tick, plan.reported_within)
+    return Contacts(reports, plan.tick, plan.reported_within, lapses)
 
 
 def first_ticks(entries: pa.Table) -> pl.DataFrame:

@@ -109,7 +109,8 @@ def _look_at_clock(
     rules = {channel: number for number, channel in enumerate(plan.quiet.channels)}
     channels = np.array([rules.get(one.channel, -1) for one in plan.contacts], np.int64)[contact]
     ticks = triggers["tick"].to_numpy()[trigger]
-    known = np.flatnonzero(~unknown)
+    asked = ~plan.is_inbound[contact] | (channels >= 0)
+    known, unknown = np.flatnonzero(asked & ~unknown), asked & unknown
     opens = opens_at(plan.quiet, channels[known], zones.names, zone[known], ticks[known], plan.tick)
     quiet = opens > ticks[known]
     results.shut(QUIET, known[quiet], IS_QUIET, opens[quiet])
@@ -162,7 +163,7 @@ class Asked:
         names = sorted({contact.channel for contact in self.plan.contacts})
         lacks = np.stack([~theirs.list.contains(name).fill_null(True).to_numpy() for name in names] or [np.zeros(0)])
         channel = np.array([names.index(contact.channel) for contact in self.plan.contacts], np.int64)
-        found: Bools = lacks[channel[self.contact], self.trigger]
+        found: Bools = lacks[channel[self.contact], self.trigger] & ~self.plan.is_inbound[self.contact]
         return found
 
     def without_consent(self) -> Bools:

@@ -43,7 +43,8 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     the best of those that wait, to be woken at `until`, or if that is null when something happens. `params` is JSON
     text, an object by name: each offer has its own names, and the text is the same in every version of a playbook.
     `candidates` are in their rank, the best first; gates saw the ledger as it was when the trigger's turn came. A
-    trigger without a recipient has no candidates. `withdrawn` is no answer: an offer that was made before, under the
+    trigger without a recipient has no candidates, nor one whose customer came in. What goes by the channel `inbound` is
+    shown on own channels, and when that lapses the trigger may be answered again. `withdrawn` is no answer: an offer that was made before, under the
     same id, must no longer be shown or taken up.
     """
     return pa.schema(
@@ -95,7 +96,7 @@ def decision_records(answers: Answers) -> pa.Table:
     entries = own_roots(answers.entries, answers.alone)
     actions, deferrals = answers.actions, answers.deferrals
     sends = np.where(actions == ACTIONS.index("offer"), contact, -1)
-    valid_for = pick([plan.offers[offer].valid_for for offer in plan.offer_of], sends, "int64")
+    valid_for = pick(plan.valid_for.tolist(), sends, "int64")
     columns = {name: entries[name] for name in entries.column_names} | {
         "recipient_kind": pc.if_else(pc.is_valid(entries["recipient"]), LEVELS[0], None),
         "trigger_tick": entries["own_tick"],
