@@ -1,6 +1,7 @@
 """The kernel of decisions, asked what the reference is asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -8,9 +9,12 @@ import pyarrow as pa
 
 from schemas.contracts import contract
 from schemas.playbook_levels import GROUPS
-from schemas.records import EVERYBODY
+from schemas.records import EVERYBODY, NOTICE
+from tests.transforms.decision.reference_explore import DIGITS
 from tests.transforms.decision.reference_policy import (
     ALL,
+    HOUR,
+    INBOUND,
     PLAYBOOK,
     WEEKDAYS,
     Hours,
@@ -32,13 +36,18 @@ PAYLOADS = {
     "control": ("action", "scope", "target"),
     "contact": ("decision_id", "offer", "family", "message", "channel", "state"),
     "outcome": ("decision_id", "offer", "channel", "result"),
+    "goal": ("offer",),
 }
+LATENESS = 24 * HOUR
 
 
 def plan_of(policy: Policy) -> plans.OfferPlan:
     """Return a policy as the kernels take it."""
     offers = sorted(policy.offers, key=lambda offer: offer.name)
     silence = policy.contacts_reported_within if policy.on_silence == "release" else None
+    more: dict[str, Any] = {"explore": policy.explore} if policy.explore else {}
+    if any(offer.goal for offer in offers):
+        more["goals_kept"] = LATENESS + max(max(one.goal or 0, one.wait, one.valid_for) for one in offers)
     open_ticket = (pl.col("state") == "open") & (pl.col("severity") <= (policy.no_sales or 0))
     return plans.OfferPlan(
         playbook=PLAYBOOK,
@@ -48,10 +57,10 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
         tick=policy.tick,
         time_zone=policy.time_zone,
         segments=tuple(sorted({offer.only for offer in offers if offer.only})),
-        offers=tuple(map(offer_of, offers)),
-        limits=tuple(_limits(policy, offers)),
+        offers=tuple(_offer_of(policy, offer) for offer in offers),
+        limits=(*_goals(offers), *_limits(policy, offers)),
         triggers=TRIGGERS,
-        notices={signal: _schema(signal) for signal in PAYLOADS if signal in policy.listed or _asks(policy, signal)},
+        notices={signal: _schema(signal) for signal in PAYLOADS if signal in policy.heard or _asks(policy, signal)},
         listed=policy.listed,
         bases={message: basis for message, basis in policy.bases.items() if basis != "contract"},
         ticket=None if policy.no_sales is None else open_ticket,
@@ -63,12 +72,27 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
             for one in sorted(policy.holdouts, key=lambda one: (one.name != "global", one.name))
         ),
         held=policy.segments,
+        **more,
     )
+
+
+def _offer_of(policy: Policy, offer: Offer) -> plans.Offer:
+    if offer.message not in policy.inbound_first:
+        return offer_of(offer)
+    more: dict[str, Any] = {"inbound": policy.valid_for(offer, INBOUND)}
+    return replace(offer_of(replace(offer, send=policy.channels(offer))), **more)
 
 
 def _asks(policy: Policy, signal: str) -> bool:
     """Tell whether a gate looks at a signal, listed or not."""
     return (signal == "ticket" and policy.no_sales is not None) or (signal == "consent" and bool(policy.bases))
+
+
+def _goals(offers: Sequence[Offer]) -> Iterable[plans.Limit]:
+    more: dict[str, Any] = {"reached": True}
+    for offer in offers:
+        if offer.goal:
+            yield plans.Limit(plans.COOLDOWN, "goal_reached", "subject", 1, offer.goal, (offer.name,), **more)
 
 
 def _limits(policy: Policy, offers: Sequence[Offer]) -> Iterable[plans.Limit]:
@@ -123,6 +147,8 @@ def _minutes(hours: Hours) -> tuple[tuple[int, int], ...]:
 
 
 def _schema(signal: str) -> pa.Schema:
+    if signal == "goal":
+        return pa.schema([*NOTICE, pa.field("offer", pa.string())], NOTICE.metadata | {b"of": b"goal"})
     return NoticePlan(signal, PAYLOADS[signal]).schema(contract(signal))
 
 
@@ -147,14 +173,14 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
         batches = [*batches_of(came), facts_of(told[0]), *_notices(case.policy, told[1])]
         decided = decide(plan, state, [*waiting, *batches], end)
         state, waiting, before = decided.state, decided.waiting, end
-        rows += map(_row, decided.decisions.to_pylist())
+        rows += [_row(one, case.policy.says) for one in decided.decisions.to_pylist()]
     assert decided is not None
     return rows, decided
 
 
 def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:
     found = []
-    for signal in (signal for signal in PAYLOADS if signal in policy.listed):
+    for signal in (signal for signal in PAYLOADS if signal in policy.heard):
         rows = [
             {
                 "root_kind": one.root[0],
@@ -175,9 +201,10 @@ def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:
     return found
 
 
-def _row(row: dict[str, Any]) -> dict[str, Any]:
+def _row(row: dict[str, Any], says: frozenset[str]) -> dict[str, Any]:
     """Return a record as the reference tells it."""
     return {
+        **{name: tell(row) for name, tell in COLUMNS.items() if name in says},
         **{name: row[name] for name in ("decision_id", "n", "action", "offer", "channel", "value_micros", "reason")},
         **{name: _ms(row[name]) for name in ("tick", "trigger_tick", "until")},
         "root": (row["root_kind"], row["root"]),
@@ -192,6 +219,19 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
             for one in row["candidates"]
         ],
     }
+
+
+def _propensity(row: dict[str, Any]) -> float | None:
+    told = row["propensity"]
+    return None if told is None else round(told, DIGITS)
+
+
+def _valid_until(row: dict[str, Any]) -> int | None:
+    return _ms(row["valid_until"]) if row["action"] == "offer" else None
+
+
+COLUMNS: dict[str, Callable[[dict[str, Any]], Any]] = {"propensity": _propensity, "valid_until": _valid_until}
+"""How columns are told that only some policies say."""
 
 
 def _ms(instant: Any) -> int | None:

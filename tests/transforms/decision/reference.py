@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.transforms.decision.reference_explore import explore
 from tests.transforms.decision.reference_gates import Candidate, Gate, Look
+from tests.transforms.decision.reference_goals import own_tick, reached
 from tests.transforms.decision.reference_ledger import Entry, Ledger
-from tests.transforms.decision.reference_policy import ALL, Fact, Holdout, Notice, Policy, Root, Trigger, draw
+from tests.transforms.decision.reference_policy import ALL, INBOUND, Fact, Holdout, Notice, Policy, Root, Trigger, draw
 from tests.transforms.decision.reference_told import Told
 
 Decision = dict[str, Any]
@@ -28,7 +30,7 @@ class Reference:
     ) -> list[Decision]:
         """Return all decisions up to a tick by tick, subject and decision id."""
         triggers, facts = list(triggers), list(facts)
-        notices = [one for one in notices if one.signal in self.policy.listed]
+        notices = [one for one in notices if one.signal in self.policy.heard]
         decided = []
         for root in {trigger.root for trigger in triggers}:
             told = Told([one for one in facts if one.root == root], [one for one in notices if one.root in (root, ALL)])
@@ -45,6 +47,12 @@ class _Waiting:
     n: int
     until: int | None
     deadline: int
+    inbound: Entry | None = None  # what own channels show until then
+    pushes: bool = False  # own channels had their time
+
+    def wakes(self, tick: int, opened: bool) -> bool:
+        """Tell whether it is looked at again at a tick, something having opened or not."""
+        return tick in (self.until, self.deadline) or (opened and self.inbound is None)
 
 
 @dataclass
@@ -77,6 +85,7 @@ class _Walk:
         ticks += [self.policy.on_grid(one.payload.get("valid_until") or 0) for one in self.told.notices]
         ticks += [when for when, _ in self.ledger.timeouts()]
         ticks += [when for one in self.waiting for when in (one.until, one.deadline)]
+        ticks += [self._lapses(*made) for made in self.out if made[1].channel == INBOUND]
         yield from (one for one in ticks if one is not None and one > after)
 
     def _at(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
@@ -90,18 +99,28 @@ class _Walk:
         yield from self._withdraw(tick)
         yield from self._cancel(tick)
         fresh = [_Waiting(one, -1, tick, tick) for one in self.triggers if one.tick == tick]
-        again = [one for one in self.waiting if opened or tick in (one.until, one.deadline) or self._facts(one, tick)]
-        looks = [(Look(self.policy, self.told, one.trigger, tick, one.n + 1), one) for one in (*fresh, *again)]
+        again = [one for one in self.waiting if one.wakes(tick, opened or bool(self._facts(one, tick)))]
+        looks = [(self._look(one, tick), one) for one in (*fresh, *again)]
         before = list(self.ledger.entries)
         for look, one in sorted(looks, key=lambda pair: pair[0].turn):
-            decision = self._answer(look, before)
+            decision = self._came_in(look, one) or self._answer(look, before)
             self.waiting = [other for other in self.waiting if other is not one]
             silent = decision["action"] == "deferred" and tick not in (one.until, one.deadline)
             if decision["action"] == "deferred":
                 n = one.n if silent else look.n
-                self.waiting.append(_Waiting(one.trigger, n, decision["until"], self._deadline(look, decision)))
+                deadline = self._deadline(look, decision)
+                self.waiting.append(_Waiting(one.trigger, n, decision["until"], deadline, pushes=look.pushes))
             if not silent:
                 yield one.trigger, decision
+
+    def _look(self, one: _Waiting, tick: int) -> Look:
+        pushes = one.pushes or one.inbound is not None
+        return Look(self.policy, self.told, one.trigger, tick, one.n + 1, pushes)
+
+    def _came_in(self, look: Look, one: _Waiting) -> Decision | None:
+        """Return the decision about somebody who came and saw the offer."""
+        came = one.inbound is not None and one.inbound.came
+        return _decision(look, "no_offer", "came_in", []) if came else None
 
     def _facts(self, one: _Waiting, tick: int) -> list[Fact]:
         """Return what is told at a tick of the segment that the trigger entered."""
@@ -118,29 +137,43 @@ class _Walk:
             left = self._facts(one, tick) and not self.told.member(segment, subject, tick)
             if left or self.told.moved(one.trigger.recipient, tick):
                 self.waiting.remove(one)
-                look = Look(self.policy, self.told, one.trigger, tick, one.n + 1)
-                yield one.trigger, _decision(look, "no_offer", "segment_exited" if left else "moved", [])
+                yield (
+                    one.trigger,
+                    _decision(self._look(one, tick), "no_offer", "segment_exited" if left else "moved", []),
+                )
 
     def _withdraw(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
-        """Yield withdrawals of offers that are still valid and meet a pause, or a lost consent."""
+        """Yield withdrawals of offers that are still valid and meet a pause, a lost consent, or a goal."""
         for made, candidate in list(self.out):
             now = Look(self.policy, self.told, made.trigger, tick, made.n)
             gates = {name: reason for name, result, reason, _ in now.gates(candidate, []) if result != "passed"}
-            reason = gates.get("paused") or gates.get("consent")
+            reason = gates.get("paused") or gates.get("consent") or self._reached(made, candidate, tick)
             settled = any(entry.settled for entry in self.ledger.entries if entry.decision == made.id)
-            if settled or tick >= made.tick + candidate.offer.valid_for:
+            if lapsed := tick >= self._lapses(made, candidate):
+                reason = "expired" if candidate.channel == INBOUND else None
+            if settled or lapsed or reason:
                 self.out.remove((made, candidate))
-            elif reason:
-                self.out.remove((made, candidate))
+            if reason and not settled:
                 sent = {"offer": candidate.offer.name, "channel": candidate.channel, "value_micros": candidate.micros}
                 place = {"decision_id": made.id, "root": made.trigger.root}
                 yield made.trigger, _decision(now, "withdrawn", reason, []) | sent | place
 
+    def _lapses(self, made: Look, candidate: Candidate) -> int:
+        """Return the tick from which an offer that was made is no longer valid."""
+        return self.policy.on_grid(made.tick + self.policy.valid_for(candidate.offer, candidate.channel))
+
+    def _reached(self, made: Look, candidate: Candidate, tick: int) -> str | None:
+        """Return the reason if a goal of the family of an offer that was made is told to be reached at a tick."""
+        kin = [one for one in self.policy.offers if one.goal and one.family == candidate.offer.family]
+        told = [notice for one in kin for notice in reached(self.told, one.name, made.people, tick)]
+        late = any(one.tick == tick and made.tick < own_tick(self.policy, one) for one in told)
+        return "goal_reached" if late else None
+
     def _answer(self, look: Look, before: Sequence[Entry]) -> Decision:
         judged = [(one, look.gates(one, self.ledger.entries)) for one in look.candidates]
-        best = next((candidate for candidate, gates in judged if _passes(gates)), None)
-        if best is not None:
-            return self._send(look, judged, best)
+        passing = [candidate for candidate, gates in judged if _passes(gates)]
+        if passing:
+            return self._send(look, judged, *explore(self.policy, look.id, passing))
         for _, gates in judged:
             if _is_deferred(gates):
                 reason = next(reason for _, result, reason, _ in gates if result == "deferred")
@@ -154,24 +187,30 @@ class _Walk:
         reason = reason if look.recipient else "no_recipient"
         return _decision(look, "outranked" if lost else "no_offer", reason, judged)
 
-    def _send(self, look: Look, judged: Judged, best: Candidate) -> Decision:
+    def _send(self, look: Look, judged: Judged, best: Candidate, propensity: float) -> Decision:
         offer, trigger = best.offer, look.trigger
         arm = next((one.name for one in self._holdouts() if _holds(one, offer.family, look.root)), None)
-        self.ledger.entries.append(
-            Entry(
-                tick=look.tick,
-                subject=look.subject,
-                recipient=trigger.recipient,
-                offer=offer.name,
-                family=offer.family,
-                message=offer.message,
-                channel=best.channel,
-                decision=look.id,
-            )
+        until = self._lapses(look, best)
+        entry = Entry(
+            tick=look.tick,
+            subject=look.subject,
+            recipient=trigger.recipient,
+            offer=offer.name,
+            family=offer.family,
+            message=offer.message,
+            channel=best.channel,
+            decision=look.id,
+            root=look.root,
+            until=until if best.channel == INBOUND else None,
         )
+        self.ledger.entries.append(entry)
         if arm is None:
             self.out.append((look, best))
+        if best.channel == INBOUND and until < look.tick + offer.valid_for:
+            self.waiting.append(_Waiting(trigger, look.n, until, until, entry))
         sent = {"offer": offer.name, "channel": best.channel, "value_micros": best.micros, "arm": arm}
+        more = {"propensity": propensity, "valid_until": None if arm else until}
+        sent |= {name: value for name, value in more.items() if name in self.policy.says}
         return _decision(look, "holdout" if arm else "offer", None, judged) | sent
 
     def _holdouts(self) -> list[Holdout]:
@@ -203,7 +242,8 @@ def _until(gates: list[Gate]) -> int | None:
 
 
 def _decision(look: Look, action: str, reason: str | None, judged: Judged) -> Decision:
-    return {
+    more = {name: None for name in ("propensity", "valid_until") if name in look.policy.says}
+    return more | {
         "decision_id": look.id,
         "n": look.n,
         "tick": look.tick,

@@ -7,11 +7,14 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from schemas.records import TOO_LARGE
+from tests.transforms.decision.reference_goals import People, own_tick, reached
 from tests.transforms.decision.reference_ledger import Entry, Limit
 from tests.transforms.decision.reference_policy import (
+    INBOUND,
     PLAYBOOK,
     WEEKDAYS,
     Hours,
+    Notice,
     Offer,
     Policy,
     Root,
@@ -48,6 +51,7 @@ class Look:
     trigger: Trigger
     tick: int
     n: int
+    pushes: bool = False  # own channels had their time
 
     @property
     def id(self) -> str:
@@ -72,18 +76,28 @@ class Look:
         """Whom the trigger is about."""
         return (self.trigger.kind, self.trigger.subject)
 
+    @property
+    def people(self) -> People:
+        """Whose goals count."""
+        return People(self.subject, self.trigger.recipient, self.root)
+
     @cached_property
     def candidates(self) -> list[Candidate]:
         """The candidates, the best first."""
         found = []
         for offer in self.policy.offers if self.recipient else ():
-            for place, channel in enumerate(offer.send if self.trigger.trigger in offer.triggers else ()):
+            for place, channel in enumerate(self._channels(offer)):
                 micros = self._micros(offer)
                 ineligible = self._ineligible(offer, micros)
                 worth = (micros is None, -(micros or 0))
                 rank = (ineligible is not None, offer.priority, *worth, fnv(self.id + offer.name), place)
                 found.append((rank, Candidate(offer, channel, micros, ineligible)))
         return [candidate for _, candidate in sorted(found, key=lambda one: one[0])]
+
+    def _channels(self, offer: Offer) -> tuple[str, ...]:
+        if self.trigger.trigger not in offer.triggers:
+            return ()
+        return offer.send if self.pushes else self.policy.channels(offer)
 
     @property
     def turn(self) -> tuple[int | str, ...]:
@@ -133,7 +147,7 @@ class Look:
 
     def _reached(self, channel: str) -> bool:
         channels = self._profile("channels")
-        return channels is None or channel in channels.split()
+        return channel == INBOUND or channels is None or channel in channels.split()
 
     def _consents(self, candidate: Candidate) -> bool:
         message = candidate.offer.message
@@ -169,6 +183,8 @@ class Look:
         return round(micros) if math.isfinite(micros) and abs(micros) < 2**63 else None
 
     def _ineligible(self, offer: Offer, micros: int | None) -> str | None:
+        if any(own_tick(self.policy, one) > self.trigger.own for one in self._goals(offer, self.people)):
+            return "goal_reached"
         if not self._eligible(offer):
             return "not_eligible"
         if micros is None:
@@ -176,6 +192,9 @@ class Look:
         if micros < 0 and not offer.at_a_loss:
             return "below_zero"
         return None if offer.share is None or self._drawn(offer.name, *offer.share) else "not_in_share"
+
+    def _goals(self, offer: Offer, people: People) -> list[Notice]:
+        return reached(self.told, offer.name, people, self.tick) if offer.goal else []
 
     def _eligible(self, offer: Offer) -> bool:
         if offer.least_x is not None and (self.trigger.x is None or self.trigger.x < offer.least_x):
@@ -201,6 +220,9 @@ class Look:
         own = [one for one in ledger if one.counts and one.subject == self.subject]
         same = [one for one in own if one.offer == offer.name]
         akin = [one for one in own if one.family == offer.family]
+        if offer.goal:
+            done = [one.tick for one in ledger if self._bore_fruit(one, offer)]
+            yield Limit("goal_reached", 1, offer.goal, done, None)
         after, after_rejection = self.policy.cooldowns.get(offer.family, (0, 0))
         for reason, period, entries in (
             ("cooldown", offer.cooldown, same),
@@ -209,6 +231,13 @@ class Look:
             ("cooldown_family_after_rejection", after_rejection, [one for one in akin if one.rejected]),
         ):
             yield Limit(reason, 1, period, [one.tick for one in entries], None)
+
+    def _bore_fruit(self, entry: Entry, offer: Offer) -> bool:
+        """Tell whether the goal of an offer was reached in time after it was made for the subject before."""
+        if entry.people is None or (entry.subject, entry.offer) != (self.subject, offer.name):
+            return False
+        owns = [own_tick(self.policy, one) for one in self._goals(offer, entry.people)]
+        return any(entry.tick < own <= entry.tick + (offer.goal or 0) for own in owns)
 
     def _caps(self, candidate: Candidate, ledger: Sequence[Entry]) -> Iterator[Limit]:
         offer, group = candidate.offer, self.root[0]
@@ -238,6 +267,8 @@ class Look:
         return ("blocked", full[0].reason, None) if None in opens else ("deferred", full[0].reason, until)
 
     def _quiet(self, candidate: Candidate) -> Result:
+        if candidate.channel == INBOUND and INBOUND not in self.policy.quiet:
+            return PASSED
         zone = self._zone
         if zone is None:
             return ("blocked", "unknown_zone", None)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from tests.transforms.decision.reference_goals import People
 from tests.transforms.decision.reference_policy import Notice, Policy, Root, local
 
 SETTLED = ("rejected", "declined", "complained", "failed", "accepted", "fulfilled", "expired")
@@ -22,10 +23,18 @@ class Entry:
     message: str
     channel: str | None
     decision: str | None = None
+    root: Root | None = None  # of the decision
     counts: bool = True  # it is not released
+    until: int | None = None  # of one by own channels: it is released then
     reported: bool = False
+    came: bool = False  # something but a failure was reported
     rejected: bool = False
     settled: bool = False  # there is nothing left to withdraw
+
+    @property
+    def people(self) -> People | None:
+        """Whose goals count for it; None where it is nothing that was decided."""
+        return None if self.root is None else People(self.subject, self.recipient, self.root)
 
 
 @dataclass
@@ -43,6 +52,7 @@ class Ledger:
         ours = [one for one in self.entries if one.decision and one.decision == said.get("decision_id")]
         for entry in ours:
             entry.reported = True
+            entry.came = entry.came or word != "failed"
             entry.counts = word != "failed"
             entry.settled = entry.settled or word in SETTLED
             entry.rejected = entry.rejected or (notice.signal == "outcome" and word in REJECTIONS)
@@ -71,16 +81,13 @@ class Ledger:
 
     def timeouts(self) -> Iterator[tuple[int, Entry]]:
         """Yield what nobody reported and when that is released."""
-        within = self.policy.contacts_reported_within
+        within = self.policy.contacts_reported_within if self.policy.on_silence == "release" else None
         for entry in self.entries:
-            if (
-                within
-                and self.policy.on_silence == "release"
-                and entry.decision
-                and not entry.reported
-                and entry.counts
-            ):
-                yield self.policy.on_grid(entry.tick + within), entry
+            if entry.decision and not entry.reported and entry.counts:
+                if entry.until is not None:
+                    yield entry.until, entry
+                elif within:
+                    yield self.policy.on_grid(entry.tick + within), entry
 
     def time_out(self, tick: int) -> bool:
         """Release what nobody reported until now; tell whether there was any."""

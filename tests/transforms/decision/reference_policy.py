@@ -13,6 +13,7 @@ HOUR = 3_600_000
 DAY = 24 * HOUR
 PLAYBOOK = "test"
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+INBOUND = "inbound"
 Root = tuple[str, str]
 ALL: Root = (EVERYBODY, EVERYBODY)
 """The root of a notice that holds for all."""
@@ -44,6 +45,7 @@ class Offer:
     cooldown_after_rejection: int = 0
     share: tuple[float, int] | None = None  # a fraction and the milliseconds of its period
     at_a_loss: bool = False
+    goal: int | None = None  # within so many milliseconds
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ class Policy:
     segments: frozenset[str] = frozenset()  # KIND.NAME; a trigger of such a name is that it was entered
     time_zone: str = "UTC"
     tick: int = HOUR
+    explore: Mapping[str, float] = field(default_factory=dict)  # by family
+    inbound_first: Mapping[str, int] = field(default_factory=dict)  # message: milliseconds
+    says: frozenset[str] = frozenset()  # which columns of records are told beside the usual ones
 
     @property
     def gates(self) -> list[str]:
@@ -110,6 +115,20 @@ class Policy:
             "quiet": bool(self.quiet),
         }
         return [gate for gate, there in has.items() if there]
+
+    @property
+    def heard(self) -> frozenset[str]:
+        """The signals of the notices that it reads."""
+        return self.listed | ({"goal"} if any(offer.goal for offer in self.offers) else set())
+
+    def channels(self, offer: Offer) -> tuple[str, ...]:
+        """The channels of an offer, own ones first."""
+        return ((INBOUND,) if offer.message in self.inbound_first else ()) + offer.send
+
+    def valid_for(self, offer: Offer, channel: str) -> int:
+        """Return how long an offer is valid by a channel."""
+        first = self.inbound_first.get(offer.message, offer.valid_for) if channel == INBOUND else offer.valid_for
+        return min(first, offer.valid_for)
 
     def on_grid(self, time: int) -> int:
         """Return the first tick that is not before a time."""

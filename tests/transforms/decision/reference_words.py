@@ -102,6 +102,10 @@ def outcome(hour: int, decision: str | None, result: str) -> Notice:
     return say("outcome", hour, decision_id=decision, result=result, offer=None, channel=None)
 
 
+def goal(hour: int, offer: str = "a", subject: Root = S, root: Root | None = None, **given: Any) -> Notice:
+    return say("goal", hour, root or subject, subject, offer=offer, **given)
+
+
 PAUSES = Policy((A,), listed=EVERY)
 COOLS = replace(A, cooldown=3 * HOUR)
 REJECTABLE = replace(A, cooldown_after_rejection=6 * HOUR)

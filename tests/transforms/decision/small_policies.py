@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -81,6 +82,7 @@ def _only(name: str | None) -> tuple[str, ...] | None:
 
 def offer_of(offer: Offer) -> plans.Offer:
     """Return an offer as the kernels take it."""
+    more: dict[str, Any] = {"goal_within": offer.goal} if offer.goal else {}
     return plans.Offer(
         name=offer.name,
         family=offer.family,
@@ -102,6 +104,7 @@ def offer_of(offer: Offer) -> plans.Offer:
         wait=offer.wait,
         share=offer.share,
         at_a_loss=offer.at_a_loss,
+        **more,
     )
 
 

@@ -182,18 +182,25 @@ def test_each_trigger_is_answered_whatever_the_order(case: Case) -> None:
     assert repr(Reference(case.policy).decide(*reverse, case.upto)) == repr(decisions)
 
 
-def test_random_cases_reach_everything() -> None:
+def _seen(cases: int = 300, features: frozenset[str] = frozenset()) -> Counter[tuple[str, ...]]:
+    """Return how often random cases get which answers, and gates say what."""
     seen: Counter[tuple[str, ...]] = Counter()
-    for seed in range(300):
-        case = case_of(random.Random(seed))
+    for seed in range(cases):
+        case = case_of(random.Random(seed), features)
         decisions = Reference(case.policy).decide(case.triggers, case.facts, case.notices, case.upto)
         for one in decisions:
             seen[("action", one["action"])] += 1
             seen[("because", one["reason"] or "")] += 1
+            seen[(one["action"], one["reason"] or "")] += 1
             seen[("n", str(one["n"]))] += 1
             seen.update(
                 {(gate, result, why or "") for *_, gates in one["candidates"] for gate, result, why, _ in gates}
             )
+    return seen
+
+
+def test_random_cases_reach_everything() -> None:
+    seen = _seen()
     wanted: set[tuple[str, ...]] = {
         ("action", action) for action in ("offer", "no_offer", "outranked", "deferred", "holdout")
     }
@@ -204,3 +211,32 @@ def test_random_cases_reach_everything() -> None:
         wanted |= {(gate, "passed", ""), *((gate, "blocked", why) for why in reasons)}
     rare = {key: seen[key] for key in wanted if seen[key] < 5}
     assert not rare
+
+
+@pytest.mark.parametrize(
+    ("features", "wanted"),
+    [
+        (
+            "goals",
+            [
+                ("withdrawn", "goal_reached"),
+                ("no_offer", "goal_reached"),
+                ("deferred", "goal_reached"),
+                ("eligibility", "blocked", "goal_reached"),
+                ("cooldown", "blocked", "goal_reached"),
+                ("cooldown", "deferred", "goal_reached"),
+            ],
+        ),
+        (
+            "inbound",
+            [
+                ("withdrawn", "expired"),
+                ("no_offer", "came_in"),
+                ("quiet", "deferred", "quiet"),
+            ],
+        ),
+    ],
+)
+def test_random_cases_reach_what_features_bring(features: str, wanted: list[tuple[str, ...]]) -> None:
+    seen = _seen(120, frozenset(features.split()))
+    assert not {key: seen[key] for key in wanted if seen[key] < 3}
