@@ -71,6 +71,7 @@ SECTIONS = {
     "Offer": "`offers.NAME`",
     "Policy": "`policy`",
     "Consent": "`policy.consent`",
+    "InboundFirst": "`policy.inbound_first`",
     "QuietHours": "`policy.quiet`",
     "Cap": "`policy.caps`, each",
     "Cooldown": "`cooldown`, of an offer or of a family in `policy.cooldown`",
@@ -104,11 +105,15 @@ never fired what they ask for, with the latest values of all that they read. `ou
 something could be sent until a better trigger of the same tick and contact root took the last place under a cap or
 cooldown. `deferred` is none yet: nothing can be sent now, and something may be later; `until` says when it is looked at
 again, or it is when something happens. `holdout` would have been an offer, but for the draw that `holdout` names.
+
+An offer by `inbound` is shown on own channels, as `inbound_first` asks, and its trigger gets another answer when that
+lapses: an offer by a channel that pushes, or `no_offer` because of `came_in`.
 """
 
 _REASONS = (
     ("`no_recipient`", "A group has no member whom an offer could go to."),
     ("`segment_exited`", "The trigger waited, and its segment ended meanwhile."),
+    ("`came_in`", "The customer came to own channels while the offer was there (`inbound_first`): nothing is pushed."),
     ("`paused`", "A `control` paused the offer, its family, its channel or everything, for the customer or for all."),
     (
         "`moved`",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pipelines.check.known import Known
 from pipelines.check.played import Played, Row
+from schemas.playbook_offers import INBOUND
 
 Found = Iterator[tuple[Row, str]]
 
@@ -18,9 +19,9 @@ def wrong_withdrawals(known: Known, played: Played) -> Found:
             done.add(row["decision_id"])
     withdrawn = {row["decision_id"]: row["tick"] for row in played.decisions if row["action"] == "withdrawn"}
     for row in played.sent:
-        due = _overtaken(known, row)
+        due = _overtaken(known, row) or _lapsed(known, row)
         if row["recipient"] not in known.movers and due is not None and withdrawn.get(row["decision_id"]) != due:
-            yield row, "it is not withdrawn when a pause or a lost consent overtakes it"
+            yield row, "it is not withdrawn when a pause or a lost consent overtakes it, or it lapses on own channels"
 
 
 def _problem(known: Known, row: Row, offer: Row | None, done: set[str]) -> str | None:
@@ -28,14 +29,15 @@ def _problem(known: Known, row: Row, offer: Row | None, done: set[str]) -> str |
         return "it was never offered"
     if row["decision_id"] in done:
         return "it was withdrawn before"
-    if not offer["tick"] < row["tick"] < offer["valid_until"]:
+    lapses = row["reason"] == "expired" and row["tick"] == _lapse(known, offer)
+    if not (offer["tick"] < row["tick"] < offer["valid_until"] or lapses):
         return "it was valid no longer"
     if row["tick"] >= known.settled(offer):
         return "it was settled before"
     about = {**offer, **{name: row[name] for name in ("offer", "channel", "message", "recipient")}}
     if about != {**offer}:
         return "it is another offer than was made"
-    return None if _shut(known, offer, row["tick"]) else "nothing overtook it"
+    return None if lapses or _shut(known, offer, row["tick"]) else "nothing overtook it"
 
 
 def _overtaken(known: Known, row: Row) -> int | None:
@@ -44,6 +46,18 @@ def _overtaken(known: Known, row: Row) -> int | None:
     return min(
         (tick for tick in known.turns(row) if row["tick"] < tick <= end and _shut(known, row, tick)), default=None
     )
+
+
+def _lapse(known: Known, row: Row) -> int | None:
+    """Return the tick at which an offer lapses on own channels."""
+    tick = known.world.tick
+    return -(-int(row["valid_until"]) // tick) * tick if row["channel"] == INBOUND else None
+
+
+def _lapsed(known: Known, row: Row) -> int | None:
+    """Return that tick if it is in the world, and nothing was settled by then."""
+    tick = _lapse(known, row)
+    return tick if tick is not None and tick <= known.world.until and tick < known.settled(row) else None
 
 
 def _shut(known: Known, row: Row, tick: int) -> bool:

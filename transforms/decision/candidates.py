@@ -62,7 +62,9 @@ def rank_candidates(plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame) ->
     for (trigger,), rows in reached.group_by("trigger", maintain_order=True):
         numbers = [number for number, offer in enumerate(plan.offers) if trigger in offer.triggers]
         found += [_candidates(plan, numbers, rows["row"], scope, hashes)] if numbers else []
-    table = _shared(plan, triggers, _pushed(plan, triggers, pl.concat(found))).with_columns(last=pl.col("ineligible").is_not_null())
+    table = _shared(plan, triggers, _pushed(plan, triggers, pl.concat(found))).with_columns(
+        last=pl.col("ineligible").is_not_null()
+    )
     return table.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True).drop("last", "tie")
 
 

@@ -92,7 +92,7 @@ class Contacts:
         return self.reports.filter(pl.col("what").is_in(SETTLED)).select(*_KEY, settled="since")
 
     def came_in(self, entries: pa.Table, reservations: pa.Table) -> Bools:
-        """Tell of which entries that went to own channels anything but a failure was reported, from when it was decided on.
+        """Tell of which entries the customer came: anything but a failure was reported of what was on own channels.
 
         Args:
             entries: As `entry_schema`.

@@ -44,8 +44,8 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     text, an object by name: each offer has its own names, and the text is the same in every version of a playbook.
     `candidates` are in their rank, the best first; gates saw the ledger as it was when the trigger's turn came. A
     trigger without a recipient has no candidates, nor one whose customer came in. What goes by the channel `inbound` is
-    shown on own channels, and when that lapses the trigger may be answered again. `withdrawn` is no answer: an offer that was made before, under the
-    same id, must no longer be shown or taken up.
+    shown on own channels, and when that lapses the trigger may be answered again. `withdrawn` is no answer: an offer
+    that was made before, under the same id, must no longer be shown or taken up.
     """
     return pa.schema(
         [

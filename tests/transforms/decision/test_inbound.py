@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.records import MOVED
-from tests.transforms.decision.kernel import play, plan_of
+from tests.transforms.decision.kernel import play
 from tests.transforms.decision.reference_policy import (
     DAY,
     HOUR,
@@ -16,7 +16,6 @@ from tests.transforms.decision.reference_policy import (
     Fact,
     Holdout,
     Notice,
-    Offer,
     Policy,
     Trigger,
 )
@@ -35,7 +34,6 @@ from tests.transforms.decision.reference_words import (
     profile,
 )
 from tests.transforms.decision.strategies import Case
-from transforms.compiler.offer_definitions import OfferPlan
 
 FIRST = at(0)[0].id()
 ONE = replace(A, valid_for=DAY, wait=12 * HOUR)
@@ -43,29 +41,13 @@ G = replace(ONE, triggers=("subscriber.g",))
 """Its trigger is that a segment was entered."""
 
 
-@pytest.fixture
-def inbound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let offers of the purpose marketing be on own channels for four hours first."""
-
-    def plan(policy: Policy) -> OfferPlan:
-        made = plan_of(policy)
-        offers = (
-            replace(one, send=("inbound", *one.send), inbound=min(4 * HOUR, one.valid_for))
-            if one.message == "marketing"
-            else one
-            for one in made.offers
-        )
-        return replace(made, offers=tuple(offers))
-
-    monkeypatch.setattr("tests.transforms.decision.kernel.plan_of", plan)
-
-
 def answers(
     policy: Policy, triggers: Iterable[Trigger], told: Iterable[Fact | Notice] = (), cuts: Iterable[int] = ()
 ) -> list[tuple[Any, ...]]:
-    """Return of each decision the hour, what is done and why."""
+    """Return of each decision the hour, what is done and why; marketing is on own channels for four hours first."""
     facts = [one for one in told if isinstance(one, Fact)]
     notices = [one for one in told if isinstance(one, Notice)]
+    policy = replace(policy, inbound_first={"marketing": 4 * HOUR})
     case = Case(policy, list(triggers), facts, notices, MONDAY + 5 * DAY)
     rows = play(case, cuts)[0]
     return [
@@ -248,7 +230,6 @@ def _in_order(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(("policy", "triggers", "told", "expected"), CASES)
-@pytest.mark.usefixtures("inbound")
 def test_own_channels_first(
     policy: Policy, triggers: list[Trigger], told: list[Fact | Notice], expected: list[tuple[Any, ...]]
 ) -> None:
