@@ -106,8 +106,9 @@ something could be sent until a better trigger of the same tick and contact root
 cooldown. `deferred` is none yet: nothing can be sent now, and something may be later; `until` says when it is looked at
 again, or it is when something happens. `holdout` would have been an offer, but for the draw that `holdout` names.
 
-An offer by `inbound` is shown on own channels, as `inbound_first` asks, and its trigger gets another answer when that
-lapses: an offer by a channel that pushes, or `no_offer` because of `came_in`.
+An offer by `inbound` is shown on own channels, as `inbound_first` asks. When that lapses it is withdrawn because it
+`expired`, if nobody took it up, and its trigger gets another answer: an offer by a channel that pushes, or `no_offer`
+because of `came_in`.
 """
 
 _REASONS = (

@@ -40,6 +40,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
         yield from _nothing(playbook)
         yield from chain.from_iterable(_sets((kind,), level) for kind, level in playbook.levels.items())
         yield from _caps(playbook)
+        yield from _policy(playbook)
         yield from _quiet(playbook)
         yield from _consent(playbook)
 

@@ -60,7 +60,7 @@ def answers_to(offers: pl.DataFrame, chances: pl.DataFrame, seed: int, end: int)
     """Return `contact` and `outcome` signals, each in the order of time.
 
     A contact is sent within half a minute, and then fails or is delivered; on own channels it is delivered to who
-    comes, at any time while the offer is valid, and of others nothing is reported. An answer to what was delivered comes while
+    comes, at any time while it is valid, and of others nothing is reported. An answer to what was delivered comes while
     the offer is valid, rather soon; what is not answered is `ignored` when the offer lapses, and may have been seen.
     What is withdrawn is answered no more.
 
