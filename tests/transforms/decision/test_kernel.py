@@ -11,7 +11,7 @@ from tests.transforms.decision.strategies import case_of
 from tests.transforms.decision.strategies_world import TICKS
 
 CASES, GROUPS_OF = 1_000, 20
-KNOWN: frozenset[str] = frozenset()
+KNOWN: frozenset[str] = frozenset({"inbound"})
 """Features that every other case may have: those of `strategies.FEATURES` that the kernel has."""
 
 
