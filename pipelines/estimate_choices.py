@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.off_policy import Floats
+from schemas.playbook_offers import INBOUND
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.dotted import columns_of
 from transforms.compiler.offer_definitions import Offer, OfferPlan
@@ -71,6 +73,8 @@ def choices(old: OfferPlan, new: OfferPlan, decisions: pa.Table) -> pl.DataFrame
     before = {offer.name: offer for offer in old.offers}
     offers = tuple(replace(one, eligible=pl.col(_known(one))) if _same(one, before) else one for one in new.offers)
     asked = decisions.select(_ASKED).combine_chunks()
+    first = np.isin(np.arange(len(decisions)), logged.filter(pl.col("channel") == INBOUND)["row"].to_numpy())
+    asked = asked.append_column("inbound", pc.if_else(pa.array(first), None, asked["decision_id"]))
     ranked = rank_candidates(replace(new, offers=offers), asked, scope, {})
     contacts = pl.DataFrame([one[::2] for one in new.contacts], dict.fromkeys(CONTACT, pl.String), orient="row")
     open_ = ranked.filter(pl.col("ineligible").is_null())

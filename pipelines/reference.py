@@ -72,6 +72,7 @@ SECTIONS = {
     "Goal": "`offers.NAME.goal`",
     "Policy": "`policy`",
     "Consent": "`policy.consent`",
+    "InboundFirst": "`policy.inbound_first`",
     "QuietHours": "`policy.quiet`",
     "Cap": "`policy.caps`, each",
     "Cooldown": "`cooldown`, of an offer or of a family in `policy.cooldown`",
@@ -105,11 +106,16 @@ never fired what they ask for, with the latest values of all that they read. `ou
 something could be sent until a better trigger of the same tick and contact root took the last place under a cap or
 cooldown. `deferred` is none yet: nothing can be sent now, and something may be later; `until` says when it is looked at
 again, or it is when something happens. `holdout` would have been an offer, but for the draw that `holdout` names.
+
+An offer by `inbound` is shown on own channels, as `inbound_first` asks. When that lapses it is withdrawn because it
+`expired`, if nobody took it up, and its trigger gets another answer: an offer by a channel that pushes, or `no_offer`
+because of `came_in`.
 """
 
 _REASONS = (
     ("`no_recipient`", "A group has no member whom an offer could go to."),
     ("`segment_exited`", "The trigger waited, and its segment ended meanwhile."),
+    ("`came_in`", "The customer came to own channels while the offer was there (`inbound_first`): nothing is pushed."),
     ("`paused`", "A `control` paused the offer, its family, its channel or everything, for the customer or for all."),
     (
         "`moved`",

@@ -20,7 +20,8 @@ PARTS = ("applied", "duplicates", "too_late", "rejected", "erased", "not_sampled
 what was known of memberships, and some are too doubtful to be believed about them."""
 
 ANSWERS = ("offer", "holdout", "no_offer", "outranked", "waiting", "pending")
-"""What a trigger may get; each gets exactly one. Those that wait for a gate were `deferred`, once or more often."""
+"""What a trigger may get; each gets exactly one. Those that wait for a gate were `deferred`, once or more often; those
+that were `published` on own channels first get another one."""
 
 BAD_INPUT = {
     "outcome_of_unknown_decision": "outcomes of decisions that the ledger of the customer does not know, so that they "
@@ -51,7 +52,8 @@ class Report:
             file each, of which nobody knows how many signals it held.
         groups: How often one became `too_large`, and so was ignored.
         features: How many sums in contexts are NULL because 64 bits do not hold them, `sums_too_large`.
-        decisions: How many triggers got which answer, and how many answers were `deferred`.
+        decisions: How many triggers got which answer, and how many answers were `deferred`; and, if there are any, of
+            how many triggers an offer was `published` on own channels first, and they answered again.
         bad_input: How much was applied that the policy can make nothing of, by kind; see `BAD_INPUT`.
         never_seen: Of each feed the columns that are read and in which no record has a value.
         outputs: Rows of each output.
@@ -117,13 +119,16 @@ class Report:
         )
         answers = {name: self.decisions.get(name, 0) for name in ANSWERS}
         times = self.decisions.get("deferred", 0)
-        deferred = f" (deferred {times:,} times)" if times else ""
+        first = self.decisions.get("published", 0)
+        told = [f"deferred {times:,} times"] if times else []
+        told += [f"{first:,} on own channels first, and answered again"] if first else []
+        asides = f" ({'; '.join(told)})" if told else ""
         numbers = [str(book["version"]) for book in self.playbooks]
         book = f"{self.playbooks[0]['name']} {'version' if len(numbers) == 1 else 'versions'} {', '.join(numbers)}"
         return (
             f"{self.signals_told()}\n"
             f"{lost}"
-            f"{sum(answers.values()):,} triggers = {_told(answers)}{deferred}\n"
+            f"{sum(answers.values()) - first:,} triggers = {_told(answers)}{asides}\n"
             f"{ignored}{null}{unseen}{bad}"
             f"{book}, {self.settings['--mode']}, to {self.end_tick} in {sum(self.seconds.values()):.1f} s"
         )

@@ -129,7 +129,7 @@ def _ready(after: int) -> str:
 def _offers(playbook: Playbook) -> Iterator[str]:
     offers, caps = playbook.offers, playbook.policy.caps
     yield f"offers: {len(offers)}, with {_many(len(caps), 'cap')}"
-    yield from (f"  {name}: {_offer(offer)}" for name, offer in offers.items())
+    yield from (f"  {name}: {_offer(playbook, offer)}" for name, offer in offers.items())
     yield from (f"  {_cap(cap)}" for cap in caps)
     if offers:
         yield f"  {_consent(playbook)}"
@@ -146,9 +146,11 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _offer(offer: Offer) -> str:
+def _offer(playbook: Playbook, offer: Offer) -> str:
     again = f", again after {format_duration(offer.cooldown.after)}" if offer.cooldown.after else ""
-    return f"for {', '.join(offer.for_)} by {', '.join(offer.send)}{again}"
+    first = playbook.inbound_first(offer)
+    own = f"own channels for {format_duration(first)}, then " if first is not None else ""
+    return f"for {', '.join(offer.for_)} by {own}{', '.join(offer.send)}{again}"
 
 
 def _cap(cap: Cap) -> str:

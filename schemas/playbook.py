@@ -27,7 +27,7 @@ from schemas.files import read_beside
 from schemas.models import MAX_BYTES as MAX_MODEL
 from schemas.models import ModelFile, model_file
 from schemas.playbook_levels import LEVELS, Level, Part
-from schemas.playbook_offers import Consent, Holdout, Offer, Policy
+from schemas.playbook_offers import INBOUND, Consent, Holdout, Offer, Policy
 from schemas.tables import MAX_BYTES as MAX_TABLE
 from schemas.tables import ReferenceTable, parse_table
 from schemas.yaml_source import KeyPath, YamlSource
@@ -202,6 +202,20 @@ class Playbook(Part):
         asked = self.policy.consent or (Consent() if "consent" in self.signals else None)
         basis: str = getattr(asked, message) if asked else "contract"
         return basis
+
+    def inbound_first(self, offer: Offer) -> int | None:
+        """For how long an offer is published on own channels before it is pushed, milliseconds; None: it is not."""
+        first = getattr(self.policy.inbound_first, offer.message)
+        return None if first is None else min(first, offer.valid_for)
+
+    def channels_of(self, offer: Offer) -> tuple[str, ...]:
+        """The channels by which an offer goes, the preferred one first."""
+        return offer.send if self.inbound_first(offer) is None else (INBOUND, *offer.send)
+
+    @property
+    def channels(self) -> set[str]:
+        """The channels by which some offer goes."""
+        return {channel for offer in self.offers.values() for channel in self.channels_of(offer)}
 
     def waits(self, offer: Offer) -> bool:
         """Whether a trigger may wait for an offer."""

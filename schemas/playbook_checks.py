@@ -13,6 +13,7 @@ from schemas.name_checks import name_mistakes
 from schemas.near_miss import near_miss
 from schemas.playbook import Playbook
 from schemas.playbook_levels import GROUPS, STEPS, Level, Moment
+from schemas.playbook_offers import INBOUND, Offer
 from schemas.quiet import QuietHours, calendar_of, known_calendars
 from schemas.yaml_source import KeyPath
 
@@ -40,6 +41,7 @@ def mistakes(playbook: Playbook, *, whole: bool = True) -> Iterator[Mistake]:
         yield from _nothing(playbook)
         yield from chain.from_iterable(_sets((kind,), level) for kind, level in playbook.levels.items())
         yield from _caps(playbook)
+        yield from _policy(playbook)
         yield from _quiet(playbook)
         yield from _consent(playbook)
 
@@ -171,9 +173,7 @@ def _offers(playbook: Playbook) -> Iterator[Mistake]:
         if (offer.to or "").endswith("!") and shared:
             hint = f"let each offer for `{shared[0]}` insist on a role, or none"
             yield Mistake(("offers", name, "to"), f"`{offer.to}` insists, and another offer for it does not", hint)
-        for key, names in (("for", offer.for_), ("send", offer.send)):
-            if len(set(names)) < len(names):
-                yield Mistake(("offers", name, key), f"`{key}` names something twice")
+        yield from _names(("offers", name), offer)
         if offer.p_accept is None and offer.family not in playbook.priors:
             hint = f"give it one, or give `{offer.family}` a prior under `priors`"
             yield Mistake(("offers", name), f"no `p_accept`, and its family `{offer.family}` has no prior", hint)
@@ -181,9 +181,19 @@ def _offers(playbook: Playbook) -> Iterator[Mistake]:
             yield from goal_mistakes(playbook, ("offers", name, "goal"), offer.goal)
 
 
+def _names(path: KeyPath, offer: Offer) -> Iterator[Mistake]:
+    for key, names in (("for", offer.for_), ("send", offer.send)):
+        if len(set(names)) < len(names):
+            yield Mistake((*path, key), f"`{key}` names something twice")
+    if INBOUND in offer.send:
+        hint = f"leave it out, and say `policy: {{inbound_first: {{{offer.message}: 24h}}}}`"
+        message = f"`{INBOUND}` is what own channels are called, and nothing is sent by it"
+        yield Mistake((*path, "send"), message, hint)
+
+
 def _caps(playbook: Playbook) -> Iterator[Mistake]:
     families = {offer.family for offer in playbook.offers.values()}
-    channels = {channel for offer in playbook.offers.values() for channel in offer.send}
+    channels = playbook.channels
     for n, cap in enumerate(playbook.policy.caps):
         if cap.per in GROUPS and not playbook.levels.keys() & set(GROUPS):
             told = f"`per: {cap.per}` counts nothing: the playbook has neither households nor SMEs"
@@ -218,6 +228,13 @@ def _policy(playbook: Playbook) -> Iterator[Mistake]:
         if not {"contact", "outcome"} & playbook.signals.keys():
             told = "`release` needs signals that say what was sent"
             yield Mistake(("policy", "on_silence"), told, "add `contact` to `signals`")
+    for message, first in policy.inbound_first:
+        path = ("policy", "inbound_first", message)
+        if first is not None and first % playbook.tick:
+            told = f"{format_duration(first)} is not a multiple of the tick of {format_duration(playbook.tick)}"
+            yield Mistake(path, f"`{message}` {told}")
+        if first is not None and not {"contact", "outcome"} & playbook.signals.keys():
+            yield Mistake(path, "who comes is told by `contact` or `outcome`", "add `contact` to `signals`")
 
 
 def _quiet(playbook: Playbook) -> Iterator[Mistake]:
@@ -225,7 +242,7 @@ def _quiet(playbook: Playbook) -> Iterator[Mistake]:
     quiet = playbook.policy.quiet
     if quiet is None:
         return
-    channels = {channel for offer in playbook.offers.values() for channel in offer.send}
+    channels = playbook.channels
     for name in sorted(quiet.channels.keys() - channels):
         hint = near_miss(name, channels | QuietHours.model_fields.keys())
         yield Mistake(("policy", "quiet", name), f"no offer has the channel `{name}`", hint)

@@ -24,6 +24,9 @@ LONGEST = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}
 """Of calendar periods, with a change of clocks, milliseconds."""
 
 
+INBOUND = "inbound"
+"""The channel of offers that wait on own channels, as the app or the shop, for customers to come by themselves."""
+
 Basis = Literal["opt_in", "opt_out", "contract"]
 Message = Literal["marketing", "care", "service"]
 """The purpose of a contact, as consents name it."""
@@ -157,6 +160,18 @@ class Consent(Part):
     profiling: Basis | None = Field(default=None, description="Basis of features that are `inferred`.")
 
 
+class InboundFirst(Part):
+    """For how long offers are published on own channels, by purpose, before anything is pushed.
+
+    Whatever shows them is the channel `inbound`. Who comes is reported by `contact` or `outcome` and is pushed nothing;
+    for who has not come by then the trigger is answered again, without own channels.
+    """
+
+    marketing: Duration | None = Field(default=None, gt=0, description="Of offers whose `message` is `marketing`.")
+    care: Duration | None = Field(default=None, gt=0, description="Of offers whose `message` is `care`.")
+    service: Duration | None = Field(default=None, gt=0, description="Of offers whose `message` is `service`.")
+
+
 class Policy(Part):
     """What all offers have to keep to."""
 
@@ -167,6 +182,9 @@ class Policy(Part):
     )
     no_sales_while: Step | None = Field(
         default=None, description="`{ticket: EXPRESSION}`: no offer of the purpose `marketing` while a ticket is so."
+    )
+    inbound_first: InboundFirst = Field(
+        default=InboundFirst(), description="`{marketing: 24h}`: own channels first, and for how long."
     )
     max_decision_age: Duration | None = Field(
         default=None, gt=0, description="A trigger that came later than this is not answered with an offer."

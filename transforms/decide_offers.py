@@ -35,7 +35,9 @@ class _Decide(beam.DoFn):
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
-    COUNTS: ClassVar = {name: Metrics.counter("decisions", name) for name in (*ACTIONS, "pending", "waiting")}
+    COUNTS: ClassVar = {
+        name: Metrics.counter("decisions", name) for name in (*ACTIONS, "published", "pending", "waiting")
+    }
     BAD: ClassVar = {name: Metrics.counter("bad_input", name) for name in COUNTED}
 
     def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str) -> None:
@@ -91,7 +93,7 @@ class _Decide(beam.DoFn):
             self._timer.at(decided.wake, wake, timer)
 
     def _count(self, decided: Decided) -> None:
-        for name in ACTIONS:
+        for name in (*ACTIONS, "published"):
             self.COUNTS[name].inc(decided.counts[name])
         for name, counter in self.BAD.items():
             counter.inc(decided.bad[name])

@@ -18,6 +18,7 @@ from examples.consumer.inbox import Inbox
 
 MADE, WITHDRAWN = "offer.made", "offer.withdrawn"
 SOURCE = "example-consumer"
+INBOUND = "inbound"  # the channel of what is shown and not pushed
 BATCH = 1_000  # lines a transaction
 USED = ("recipient_kind", "recipient", "offer", "family", "message", "channel")
 """What we read of an event's data, all texts, beside `valid_until`."""
@@ -83,14 +84,18 @@ def next_state(event: Event, state: str | None, now: int) -> str | None:
 
 
 def signals(event: Event, state: str, now: int, accept: float) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what to report of an offer that came into a state: type, signal."""
+    """Yield what to report of an offer that came into a state: type, signal.
+
+    What is shown on own channels is not sent to anybody: it waits in the app, and only of who comes there is to tell.
+    """
     if state not in CONTACTS:
         return
     told, reason = CONTACTS[state]
     about = {"source": SOURCE, "time": now, "subject_kind": event.data["recipient_kind"]}
     about |= {"subject": event.data["recipient"], "decision_id": event.id, "channel": event.data["channel"]}
     said = {name: event.data[name] for name in ("offer", "family", "message")}
-    yield "contact", {"id": f"{event.id}-{told}", **about, **said, "state": told, "reason": reason}
+    if not (state == "shown" and about["channel"] == INBOUND):
+        yield "contact", {"id": f"{event.id}-{told}", **about, **said, "state": told, "reason": reason}
     if state == "shown" and drawn(event.id, accept):
         yield "outcome", {"id": f"{event.id}-accepted", **about, "offer": said["offer"], "result": "accepted"}
 

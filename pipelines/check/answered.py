@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pipelines.check.known import Known
 from pipelines.check.played import Played, Row
+from schemas.playbook_offers import INBOUND
 
 Found = Iterator[tuple[Row, str]]
 _TELLS = {"entered": "", "fired": "", "exited": ".exited"}
@@ -24,15 +25,32 @@ def _wrong(known: Known, rows: list[Row]) -> Found:
     for number, row in enumerate(rows):
         if row["n"] != number:
             yield row, f"its `n` is {row['n']}, not {number}"
-        if number and rows[number - 1]["action"] != "deferred":
-            yield row, f"it comes after the final answer: {rows[number - 1]['action']}"
-        if number and not rows[number - 1]["tick"] < row["tick"] <= _last(known, row):
+        before = rows[number - 1] if number else None
+        lapses = _lapses(known, before) if before is not None else None
+        if before is not None and before["action"] != "deferred" and lapses is None:
+            yield row, f"it comes after the final answer: {before['action']}"
+        if before is not None and not before["tick"] < row["tick"] <= (lapses or _last(known, row)):
             yield row, "it comes out of time"
+        if lapses is not None and row["tick"] < lapses and row["reason"] not in ("segment_exited", "moved"):
+            yield row, "own channels have not had their time"
+        if row["channel"] == INBOUND and any(_lapses(known, one) for one in rows[:number]):
+            yield row, "it was on own channels before"
     last = rows[-1]
+    if (lapses := _lapses(known, last)) is not None and lapses <= known.world.until:
+        yield last, "nobody answered again when it lapsed on own channels"
     if last["action"] == "deferred" and last["until"] is not None and last["until"] <= known.world.until:
         yield last, "it waits for a time that passed"
     if last["action"] == "deferred" and _last(known, last) <= known.world.until:
         yield last, "it waits for longer than any of its offers"
+
+
+def _lapses(known: Known, row: Row) -> int | None:
+    """Return when a trigger is answered again that went to own channels first; None: its answer is final."""
+    if row["channel"] != INBOUND or row["action"] not in ("offer", "holdout"):
+        return None
+    offer = known.playbook.offers[row["offer"]]
+    first = known.playbook.inbound_first(offer)
+    return int(row["tick"]) + first if first is not None and first < offer.valid_for else None
 
 
 def _last(known: Known, row: Row) -> int:

@@ -87,13 +87,13 @@ def lengths(playbook: Playbook) -> list[int]:
     found += [cap.in_ for cap in policy.caps if isinstance(cap.in_, int)]
     found += [one for offer in offers for one in (offer.wait, offer.valid_for)]
     found += [offer.goal.within for offer in offers if offer.goal]
-    found += [policy.max_decision_age, policy.contacts_reported_within]
+    found += [policy.max_decision_age, policy.contacts_reported_within, *map(playbook.inbound_first, offers)]
     return sorted({one for one in found if one})
 
 
 def channels(playbook: Playbook) -> list[str]:
     """Return the channels that offers go by."""
-    return sorted({channel for offer in playbook.offers.values() for channel in offer.send})
+    return sorted(playbook.channels)
 
 
 def roles(playbook: Playbook) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.check.known import REJECTED, Known, person
 from pipelines.check.played import Played, Row
 from pipelines.check.world import Sent
-from schemas.playbook_offers import Cap
+from schemas.playbook_offers import INBOUND, Cap
 
 Found = Iterator[tuple[Row, str]]
 
@@ -55,8 +55,8 @@ class _Ledger:
     """What counts in the ledger of a contact root."""
 
     def __init__(self, known: Known, played: Played) -> None:
-        self._known = known
-        families = {name: offer.family for name, offer in known.playbook.offers.items()}
+        self._known, self._offers = known, known.playbook.offers
+        families = {name: offer.family for name, offer in self._offers.items()}
         self._made = [{**row, "family": families[row["offer"]]} for row in played.reserved]
         self._rows = dict(zip(map(id, played.reserved), self._made, strict=True))
         self._ids = {row["decision_id"] for row in played.reserved}
@@ -85,6 +85,8 @@ class _Ledger:
         policy, said = self._known.playbook.policy, [_what(one) for one in self._reports(row, tick)]
         within = policy.contacts_reported_within if policy.on_silence == "release" else None
         silent = within is not None and tick >= row["tick"] + within
+        if row["channel"] == INBOUND:
+            silent = tick >= row["tick"] + (self._known.playbook.inbound_first(self._offers[row["offer"]]) or 0)
         if row["recipient"] in self._known.movers:  # who knows which root was told
             return "failed" not in said and not silent
         return said[-1] != "failed" if said else not silent

@@ -8,6 +8,7 @@ import polars as pl
 
 from pipelines.check.known import Known, concerned
 from pipelines.check.played import Played, Row
+from schemas.playbook_offers import INBOUND
 from schemas.quiet import QuietHours, calendar_of
 from schemas.versions import Versions
 from transforms.shell.versions import contracts_of, load_all_offers
@@ -24,8 +25,8 @@ def without_consent(known: Known, played: Played) -> Found:
 
 
 def off_channel(known: Known, played: Played) -> Found:
-    """Yield offers by a channel that does not reach the recipient."""
-    for row in played.sent:
+    """Yield offers by a channel that does not reach the recipient; own channels are everybody's."""
+    for row in (row for row in played.sent if row["channel"] != INBOUND):
         reach = known.profile(row["recipient"], row["tick"]).get("channels")
         if reach is not None and row["channel"] not in reach.split(" "):
             yield row, f"{row['channel']} is none of the channels of {row['recipient']}: {reach}"
@@ -79,9 +80,10 @@ def _types(schema: Mapping[str, Any]) -> dict[str, pl.DataType]:
 
 
 def quiet_offers(known: Known, played: Played) -> Found:
-    """Yield offers in quiet hours, and those to nobody knows which zone."""
+    """Yield offers in quiet hours, and those to nobody knows which zone; on own channels only where these are named."""
     quiet = known.playbook.policy.quiet
-    for row in played.sent if quiet is not None else ():
+    asked = [row for row in played.sent if quiet and (row["channel"] != INBOUND or INBOUND in quiet.channels)]
+    for row in asked:
         zone = known.zone(row["recipient"], row["tick"])
         if zone is None:
             yield row, f"nobody knows the time zone of {row['recipient']}"

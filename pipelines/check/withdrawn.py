@@ -6,6 +6,7 @@ from pipelines.check.known import Known
 from pipelines.check.played import Played, Row
 from pipelines.check.reached import Reached
 from schemas.playbook_levels import LEVELS
+from schemas.playbook_offers import INBOUND
 
 Found = Iterator[tuple[Row, str]]
 
@@ -21,11 +22,11 @@ def wrong_withdrawals(known: Known, played: Played) -> Found:
             done.add(row["decision_id"])
     withdrawn = {row["decision_id"]: row["tick"] for row in played.decisions if row["action"] == "withdrawn"}
     for row in played.sent:
-        due = _overtaken(known, reached, row)
+        due = _overtaken(known, reached, row) or _lapsed(known, row)
         if _of_group(row) and withdrawn.get(row["decision_id"], due) != due:
             continue  # what others of the group did overtakes it, too
         if row["recipient"] not in known.movers and due is not None and withdrawn.get(row["decision_id"]) != due:
-            yield row, "it is not withdrawn when a pause, a lost consent or a goal overtakes it"
+            yield row, "it is not withdrawn when a pause, a lost consent or a goal overtakes it, or it lapses"
 
 
 def _problem(known: Known, reached: Reached, row: Row, offer: Row | None, done: set[str]) -> str | None:
@@ -33,14 +34,16 @@ def _problem(known: Known, reached: Reached, row: Row, offer: Row | None, done: 
         return "it was never offered"
     if row["decision_id"] in done:
         return "it was withdrawn before"
-    if not offer["tick"] < row["tick"] < offer["valid_until"]:
+    lapses = row["reason"] == "expired" and row["tick"] == _lapse(known, offer)
+    if not (offer["tick"] < row["tick"] < offer["valid_until"] or lapses):
         return "it was valid no longer"
     if row["tick"] >= known.settled(offer):
         return "it was settled before"
     about = {**offer, **{name: row[name] for name in ("offer", "channel", "message", "recipient")}}
     if about != {**offer}:
         return "it is another offer than was made"
-    return None if _shut(known, reached, offer, row["tick"]) or _by_others(known, row) else "nothing overtook it"
+    shut = lapses or _shut(known, reached, offer, row["tick"]) or _by_others(known, row)
+    return None if shut else "nothing overtook it"
 
 
 def _overtaken(known: Known, reached: Reached, row: Row) -> int | None:
@@ -77,3 +80,15 @@ def _of_group(row: Row) -> bool:
     return bool(
         row["root_kind"] != LEVELS[0] and (row["subject_kind"], row["subject"]) == (row["root_kind"], row["root"])
     )
+
+
+def _lapse(known: Known, row: Row) -> int | None:
+    """Return the tick at which an offer lapses on own channels."""
+    tick = known.world.tick
+    return -(-int(row["valid_until"]) // tick) * tick if row["channel"] == INBOUND else None
+
+
+def _lapsed(known: Known, row: Row) -> int | None:
+    """Return that tick if it is in the world, and nothing was settled by then."""
+    tick = _lapse(known, row)
+    return tick if tick is not None and tick <= known.world.until and tick < known.settled(row) else None

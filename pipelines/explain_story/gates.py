@@ -86,7 +86,8 @@ class Known:
             return cap_of(reason) or cooldown_of(reason, offer)
         book, one = self.book, self.book.offers.get(offer)
         named = (limit for limit in limits_of(book) if limit.reason == reason)
-        contacts = [Contact(offer, one.family, channel, one.message) for channel in one.send] if one else []
+        channels = book.channels_of(one) if one else ()
+        contacts = [Contact(offer, one.family, channel, one.message) for channel in channels] if one else []
         return next((limit for limit in named if any(map(limit.counts, contacts))), None)
 
     def _counted(self, gate: Row, limit: Limit) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pipelines.explain_story.values import Row, money
 from pipelines.explain_story.words import why
+from schemas.playbook_offers import INBOUND
 
 _SHORT = 8
 """So many characters of an id are shown; `--decision` takes as many."""
@@ -22,13 +23,15 @@ def tale_lines(tale: Sequence[Row]) -> Iterator[str]:
     """Yield the story of one trigger as text."""
     first, *rest = tale
     late = f", of {first['trigger_tick']}" if first["trigger_tick"] != first["tick"] else ""
-    yield f"  {first['tick']}  {first['trigger']}{address(first)}{late}: {_event(first, woken=False)}"
-    yield from (f"    {row['tick']}  {_event(row, woken=True)}" for row in rest)
+    yield f"  {first['tick']}  {first['trigger']}{address(first)}{late}: {_event(first)}"
+    shown = {row["n"] for row in tale if row["channel"] == INBOUND and row["action"] != "withdrawn"}
+    for row in rest:
+        again = f"{'after own channels' if row['n'] - 1 in shown else 'woken'} ({row['n']}): "
+        yield f"    {row['tick']}  {'' if row['action'] == 'withdrawn' else again}{_event(row)}"
 
 
-def _event(row: Row, *, woken: bool) -> str:
-    again = f"woken ({row['n']}): " if woken and row["action"] != "withdrawn" else ""
-    return f"{again}{answer(row)}  [{row['decision_id'][:_SHORT]}]"
+def _event(row: Row) -> str:
+    return f"{answer(row)}  [{row['decision_id'][:_SHORT]}]"
 
 
 def address(row: Row) -> str:
@@ -45,19 +48,21 @@ def address(row: Row) -> str:
 
 def answer(row: Row) -> str:
     """Return what was decided, in words."""
+    by = "on own channels" if row["channel"] == INBOUND else f"by {row['channel']}"
     if row["action"] == "offer":
-        what = f"{row['offer']} by {row['channel']}, value {money(row['value_micros'])}, until {row['valid_until']}"
+        what = f"{row['offer']} {by}, value {money(row['value_micros'])}, until {row['valid_until']}"
         return f"{what}{_chance(row)}"
     if row["action"] == "holdout":
-        instead = f"{row['offer']} by {row['channel']}{_chance(row)}"
+        instead = f"{row['offer']} {by}{_chance(row)}"
         return f"held out by {row['holdout']} (nothing is sent, to compare with), else {instead}"
     if row["action"] == "deferred":
         return f"deferred until {row['until'] or 'something opens it'}: {row['reason']} ({why(row['reason'])})"
     if row["action"] == "outranked":
         return f"outranked; at that tick went out {', '.join(row['went_out'])}"
     if row["action"] == "withdrawn":
-        return f"withdrawn {row['offer']} by {row['channel']}: {row['reason']} ({why(row['reason'])})"
-    return f"no offer: {row['reason'] or 'there is none for this trigger'}"
+        return f"withdrawn {row['offer']} {by}: {row['reason']} ({why(row['reason'])})"
+    words = f" ({why(row['reason'])})" if row["reason"] == "came_in" else ""
+    return f"no offer: {row['reason'] or 'there is none for this trigger'}{words}"
 
 
 def is_best(row: Row, candidate: Row) -> bool:

@@ -27,6 +27,8 @@ WHY: Mapping[str, str] = MappingProxyType(
     {
         "no_recipient": "the group has no member whom it could go to",
         "segment_exited": "its segment ended while it waited",
+        "came_in": "the customer came while it was on own channels, so nothing is pushed",
+        "expired": "it was on own channels for as long as it was valid",
         "paused": "a `control` pauses the offer, its family, its channel or everything, for this customer or for all",
         "moved": "the recipient changed its contact root, and what the old one got does not count in the new",
         "no_channel": "the channel is not among the recipient's `profile.channels`",

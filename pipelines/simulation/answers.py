@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipelines.simulation.arrays import named
 from pipelines.simulation.arrival import SOURCE
 from pipelines.simulation.calendar import HOUR_MS, MINUTE_MS
+from schemas.playbook_offers import INBOUND
 from transforms.decision.draws import hash_of
 
 SECOND_MS = 1_000
@@ -46,8 +47,11 @@ CHANNELS = {
     "account_manager": Channel(0.1, "no_answer", 6 * HOUR_MS, 1.0),
 }
 ANY_OTHER = Channel(0.05, "unreachable", MINUTE_MS, 0.5)
+OWN = Channel(0.7, "stayed_away", 0, 1.0)
+"""Own channels, which fail where nobody comes: of that nothing is reported."""
 
 RESULTS = ("accepted", "rejected", "ignored")
+_WORKS = CHANNELS | {INBOUND: OWN}
 LAPSED = "lapsed"
 """Why a contact fails that is delivered when the offer is no longer valid, or withdrawn."""
 
@@ -55,7 +59,8 @@ LAPSED = "lapsed"
 def answers_to(offers: pl.DataFrame, chances: pl.DataFrame, seed: int, end: int) -> dict[str, pl.DataFrame]:
     """Return `contact` and `outcome` signals, each in the order of time.
 
-    A contact is sent within half a minute, and then fails or is delivered. An answer to what was delivered comes while
+    A contact is sent within half a minute, and then fails or is delivered; on own channels it is delivered to who
+    comes, at any time while it is valid, and of others nothing is reported. An answer to what was delivered comes while
     the offer is valid, rather soon; what is not answered is `ignored` when the offer lapses, and may have been seen.
     What is withdrawn is answered no more.
 
@@ -70,8 +75,8 @@ def answers_to(offers: pl.DataFrame, chances: pl.DataFrame, seed: int, end: int)
     contacts = [
         drawn.with_columns(time=f"{state}_at", state=pl.lit(state)).filter(happens)
         for state, happens in (
-            ("sent", True),
-            ("failed", pl.col("fails")),
+            ("sent", ~pl.col("own")),
+            ("failed", pl.col("fails") & ~pl.col("own")),
             ("delivered", ~pl.col("fails")),
             ("seen", "sees"),
         )
@@ -95,13 +100,16 @@ def _drawn(offers: pl.DataFrame, chances: pl.DataFrame, seed: int) -> pl.DataFra
         """Return an even draw from 0 to 1 for each decision."""
         return pl.Series(hash_of("answer", what, str(seed), decisions) / 2**64)
 
-    works = [CHANNELS.get(name, ANY_OTHER) for name in offers["channel"]]
+    works = [_WORKS.get(name, ANY_OTHER) for name in offers["channel"]]
     fails, takes, seen = (
         pl.Series([getattr(one, name) for one in works], dtype=pl.Float64) for name in ("fails", "takes", "seen")
     )
+    own = pl.col("channel") == INBOUND
+    visit = pl.col("tick") + ((pl.col("valid_until") - pl.col("tick")) * draw("visit")).cast(pl.Int64)
     sent = pl.col("tick") + (SECOND_MS + draw("sending") * (SENT_MS - SECOND_MS)).cast(pl.Int64)
     late = pl.Series((-np.log1p(-draw("delivery").to_numpy()) * takes.to_numpy()).astype(np.int64))
-    drawn = offers.with_columns(sent_at=sent, delivered_at=sent + SECOND_MS + late).with_columns(
+    delivered = pl.when(own).then(visit).otherwise(sent + SECOND_MS + late)
+    drawn = offers.with_columns(sent_at=sent, delivered_at=delivered, own=own).with_columns(
         last=pl.min_horizontal("valid_until", pl.col("withdrawn") - 1),
         why=pl.Series([one.reason for one in works], dtype=pl.String),
         result=_result(draw("result"), chances),

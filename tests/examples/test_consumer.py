@@ -57,6 +57,14 @@ def kept(path: Path, folder: Path) -> tuple[dict[str, str | None], list[dict[str
     return states, [json.loads(line) for line in (folder / "contacts.jsonl").read_text().splitlines()]
 
 
+def test_what_is_on_own_channels_is_shown_and_not_sent(tmp_path: Path) -> None:
+    own = [event | {"data": event["data"] | {"channel": "inbound"}} for event in MADE[:2]]
+    assert run(tmp_path / "db", lines(*own)) == {"shown": 2}
+    states, contacts = kept(tmp_path / "db", tmp_path)
+    assert (states[MADE[0]["id"]], contacts) == ("shown", [])
+    assert run(tmp_path / "db", lines(own[0] | {"type": "offer.withdrawn"}), now=FAR) == {"withdrawn": 1}
+
+
 def test_an_offer_is_shown_once(tmp_path: Path) -> None:
     assert run(tmp_path / "inbox", lines(MADE[0], MADE[0])) == {"shown": 1, "known": 1}
     assert run(tmp_path / "inbox", lines(MADE[0])) == {"known": 1}

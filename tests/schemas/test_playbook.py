@@ -253,6 +253,11 @@ def _with(change: tuple[str, str]) -> str:
         (("for: subscriber.running_out", "for: subscriber.running_out.exited"), "is no segment or moment"),
         (("for: subscriber.running_out", "for: []"), "`offers.topup.for`: has too few items"),
         (("[app, sms]", "[app, app]"), "`offers.topup.send`: `send` names something twice"),
+        (
+            ("[app, sms]", "[inbound, sms]"),
+            "`offers.topup.send`: `inbound` is what own channels are called, and nothing is sent by it",
+        ),
+        (("[app, sms]", "[inbound, sms]"), "leave it out, and say `policy: {inbound_first: {marketing: 24h}}`"),
         (("priority: 1", "priority: 0"), "`offers.topup.priority`: must be greater than or equal to 1, not `0`"),
         (("valid_for: 6h, ", ""), "`offers.topup`: `valid_for` is missing"),
         (("cooldown: 3d", "gaol: x"), "`offers.topup.gaol`: unknown key"),
@@ -291,6 +296,16 @@ def _with(change: tuple[str, str]) -> str:
         ),
         (("tick: 1m", "tick: 1m\nfeed_timeout: {usage: 0s}"), "`feed_timeout.usage`: must be"),
         (("  caps:", "  consent: {profilling: opt_in}\n  caps:"), "`policy.consent.profilling`: unknown key"),
+        (
+            ("  caps:", "  inbound_first: {marketing: 90s}\n  caps:"),
+            "`policy.inbound_first.marketing`: `marketing` 90s is not a multiple of the tick of 1m",
+        ),
+        (
+            ("  caps:", "  inbound_first: {marketing: 24h}\n  caps:"),
+            "`policy.inbound_first.marketing`: who comes is told by `contact` or `outcome`",
+        ),
+        (("  caps:", "  inbound_first: {care: 0s}\n  caps:"), "`policy.inbound_first.care`: must be greater than 0"),
+        (("  caps:", "  inbound_first: {sales: 1d}\n  caps:"), "`policy.inbound_first.sales`: unknown key"),
         (("in: month", "in: fortnight"), "`policy.caps.1.in`: must be a number and a unit"),
         (("in: month", "in: 0s"), "`policy.caps.1.in`: must be `day`, `week`, `month` or more than 0s"),
     ],

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from schemas.durations import DAY
 from schemas.playbook_levels import LEVELS
-from schemas.playbook_offers import LONGEST
+from schemas.playbook_offers import INBOUND, LONGEST
+from transforms.arrays.dtypes import Bools, Ints
 from transforms.compiler.quiet import Quiet
 
 GATES = (
@@ -24,7 +26,7 @@ PAUSED, MOVED, CHANNEL, CONSENT, TICKET, FRESHNESS, ELIGIBILITY, COOLDOWN, CAPS,
 REASONS = (
     *("no_recipient", "segment_exited", "paused", "moved", "no_channel", "no_consent", "open_ticket", "stale"),
     *("not_eligible", "no_value", "below_zero", "not_in_share", "unknown_zone", "quiet", "erased"),
-    "goal_reached",
+    *("goal_reached", "came_in", "expired"),
 )
 """Why nothing is sent, but for limits."""
 
@@ -45,6 +47,8 @@ REASONS = (
     IS_QUIET,
     IS_ERASED,
     GOAL_REACHED,
+    CAME_IN,
+    IS_EXPIRED,
     FIRST_LIMIT,
 ) = range(len(REASONS) + 1)
 
@@ -138,7 +142,7 @@ class Offer:
         message: The purpose of the contact.
         triggers: The names of the triggers that make it a candidate.
         priority: The tier, 1 goes first.
-        send: The channels, the preferred one first.
+        send: The channels, the preferred one first; before all `inbound` where own channels go first.
         valid_for: Milliseconds from the decision until it lapses.
         eligible: Boolean; NULL is not eligible.
         value: What an accepted offer is worth, Float64.
@@ -150,6 +154,7 @@ class Offer:
         share: The share of roots that may have it, and the milliseconds of the period of a draw; None for all.
         at_a_loss: Whether it is sent though its expected value is below zero.
         goal_within: Milliseconds for which it is not made again once its goal was reached; 0 without a goal.
+        inbound: Milliseconds for which it is valid on own channels, at most `valid_for`.
     """
 
     name: str
@@ -170,6 +175,7 @@ class Offer:
     share: tuple[float, int] | None = None
     at_a_loss: bool = False
     goal_within: int = 0
+    inbound: int = 0
 
     @cached_property
     def reads(self) -> frozenset[str]:
@@ -261,6 +267,24 @@ class OfferPlan:
         return tuple(number for number, offer in enumerate(self.offers) for _ in offer.send)
 
     @cached_property
+    def valid_for(self) -> Ints:
+        """Of each contact for how long it is valid, milliseconds: on own channels for less, as a rule."""
+        offers = (self.offers[number] for number in self.offer_of)
+        every = zip(offers, self.contacts, strict=True)
+        return np.array([one.inbound if by.channel == INBOUND else one.valid_for for one, by in every], np.int64)
+
+    @cached_property
+    def is_inbound(self) -> Bools:
+        """Of each contact whether it is by own channels."""
+        return np.array([contact.channel == INBOUND for contact in self.contacts], np.bool_)
+
+    @cached_property
+    def follows(self) -> Bools:
+        """Of each contact whether its trigger is answered again when it lapses: something may then be pushed."""
+        whole = np.array([self.offers[number].valid_for for number in self.offer_of], np.int64)
+        return self.is_inbound & (self.valid_for < whole)
+
+    @cached_property
     def reasons(self) -> tuple[str, ...]:
         """Every reason why nothing is sent; limit i has FIRST_LIMIT + i."""
         return (*REASONS, *(limit.reason for limit in self.limits))
@@ -269,7 +293,9 @@ class OfferPlan:
     def memory(self) -> int:
         """Milliseconds for which a reservation matters: to a limit, or to what is reported of it."""
         reported = _REPORTED if self.listed & {"contact", "outcome"} else 0
-        return max(self.keep, *(limit.reach for limit in self.limits), reported, self.goals_kept)
+        published = (offer.inbound + self.tick for offer in self.offers if offer.inbound)
+        reaches = (limit.reach for limit in self.limits)
+        return max(self.keep, *reaches, *published, reported, self.goals_kept)
 
     @property
     def known_for(self) -> int:

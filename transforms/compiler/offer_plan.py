@@ -133,7 +133,7 @@ class _Compiler:
             message=book.message,
             triggers=book.for_,
             priority=book.priority,
-            send=book.send,
+            send=self._playbook.channels_of(book),
             valid_for=book.valid_for,
             eligible=compiled((*path, "eligible"), book.eligible, TRUTH),
             value=compiled((*path, "value"), book.value, NUMBER).cast(pl.Float64),
@@ -148,6 +148,7 @@ class _Compiler:
             share=book.share,
             at_a_loss=book.at_a_loss,
             goal_within=book.goal.within if book.goal else 0,
+            inbound=self._playbook.inbound_first(book) or 0,
         )
 
     def _scope(self, book: books.Offer) -> Scope:

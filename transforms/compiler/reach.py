@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from schemas.playbook import Playbook
+from schemas.playbook_offers import INBOUND
 from transforms.compiler.notices import notices_of
 
 CONSENT, PROFILE = "consent", "profile"
@@ -46,6 +47,8 @@ def ways_of(playbook: Playbook, kind: str) -> dict[str, tuple[Way, ...]]:
     for offer in playbook.offers.values():
         basis = playbook.basis_of(offer.message)
         mine = {Way(channel, offer.message, basis, by_profile) for channel in offer.send}
+        if playbook.inbound_first(offer):
+            mine.add(Way(INBOUND, offer.message, basis, by_profile=False))
         for trigger in offer.for_:
             if trigger.startswith(f"{kind}."):
                 found[trigger] = found.get(trigger, set()) | mine

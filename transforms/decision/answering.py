@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 from transforms.arrays.arrow_columns import Bools, Ints, changes, numbered, replaced
 from transforms.arrays.in_time import FOREVER
 from transforms.arrays.plain_arrow import framed
-from transforms.compiler.offer_definitions import HAS_MOVED, SEGMENT_EXITED, OfferPlan
+from transforms.compiler.offer_definitions import CAME_IN, HAS_MOVED, SEGMENT_EXITED, OfferPlan
 from transforms.decision.answers import Answers
 from transforms.decision.arbitration import arbitrate
 from transforms.decision.candidates import rank_candidates
 from transforms.decision.contacts import contacts_of, first_ticks
-from transforms.decision.deferral import deferrals_of, look_again
+from transforms.decision.deferral import deferrals_of, is_published, look_again
 from transforms.decision.gates import look_at_gates, note_stopped
 from transforms.decision.goals import goals_of
 from transforms.decision.ledger_state import RESERVATION
@@ -42,6 +42,7 @@ class Answering:
         notices: What contact roots were told.
         reservations: As RESERVATION; those that are made are added.
         waiting: Who waits, as `entry_schema`.
+        published: How many went to own channels first, and are answered again when that lapses.
     """
 
     plan: OfferPlan
@@ -53,7 +54,8 @@ class Answering:
 
     def __post_init__(self) -> None:
         self._goals = goals_of(self.plan, self.notices)
-        self._contacts = contacts_of(self.plan, self.notices, self._goals)
+        self._contacts = contacts_of(self.plan, self.notices, self._goals, self.reservations)
+        self.published = 0
 
     @property
     def wakes(self) -> list[int]:
@@ -115,13 +117,14 @@ class Answering:
         answers = self._answer(entries.filter(pa.array(settled)))
         waits = answers.waiting
         cut = np.full(len(entries), FOREVER)
-        np.minimum.at(cut, roots[settled][answers.deferrals.waits], self._looks(waits))
+        np.minimum.at(cut, roots[settled][answers.waits], self._looks(waits))
         self._cut_at_goals(cut, roots[settled], answers)
         if (beyond := settled & (ticks >= cut[roots])).any():
             answers = answers.only(~beyond[settled])
             settled &= ~beyond
             waits = answers.waiting
         self.reservations = pa.concat_tables([self.reservations, answers.reserved])
+        self.published += int(answers.published.sum())
         return settled, waits, decision_records(answers)
 
     def _cut_at_goals(self, cut: Ints, roots: Ints, answers: Answers) -> None:
@@ -136,13 +139,15 @@ class Answering:
         That is where its ledger changes next without a decision; where somebody may wait, no more than a few entries,
         for what comes after a wait is to be decided again.
         """
-        barriers = _ends(roots, ticks) if self.plan.waits else np.full(len(entries), FOREVER)
+        waits = self.plan.waits or self.plan.follows.any()
+        barriers = _ends(roots, ticks) if waits else np.full(len(entries), FOREVER)
         if self._contacts.silent:
             return barriers
         at = first_ticks(entries)
         np.minimum.at(barriers, roots[at["row"].to_numpy()], self._contacts.changes_after(at, self.reservations))
-        if self._contacts.within is not None:
-            np.minimum.at(barriers, roots, ticks + self._contacts.within)
+        within = [*self.plan.valid_for[self.plan.is_inbound].tolist(), self._contacts.within or FOREVER]
+        if min(within) < FOREVER:
+            np.minimum.at(barriers, roots, ticks + min(within))
         return barriers
 
     def _answer(self, entries: pa.Table) -> Answers:
@@ -163,11 +168,16 @@ class Answering:
         return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, scope, self.notices)
 
     def _cancelled(self, entries: pa.Table) -> Ints:
-        """Return why nothing waits any more, as index of the reason: the segment ended, the recipient moved; or -1."""
+        """Return why nothing waits any more, as index of the reason, or -1.
+
+        The segment ended, the recipient moved, or the customer came in.
+        """
         found = np.full(len(entries), -1)
         rows = np.flatnonzero(entries["n"].to_numpy() > 0)
         if len(rows):
             waited = entries.take(rows)
+            if (out := is_published(waited)).any():
+                found[rows[out & self._contacts.came_in(waited, self.reservations)]] = CAME_IN
             found[rows[has_moved(waited, self.taken)]] = HAS_MOVED
             of_segment = pc.is_in(waited["trigger"], pa.array(sorted(self.plan.held), pa.string())).to_numpy()
             found[rows[of_segment & has_left(waited, self.taken)]] = SEGMENT_EXITED

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.arrays.arrow_columns import Bools, Ints, pick, replaced
 from transforms.arrays.in_time import FOREVER
@@ -117,16 +118,29 @@ class Answers:
         return found
 
     @cached_property
+    def published(self) -> Bools:
+        """Whether each goes to own channels first, and is answered again when that lapses."""
+        found: Bools = np.append(self.plan.follows, False)[self.contact]
+        return found
+
+    @property
+    def waits(self) -> Bools:
+        """Whether each waits from now on, for a gate or for who may come in."""
+        return self.deferrals.waits | self.published
+
+    @cached_property
     def waiting(self) -> pa.Table:
         """Who waits from now on, as `entry_schema`, under the id of its next decision."""
-        rows, plan = np.flatnonzero(self.deferrals.waits), self.plan
+        rows, plan = np.flatnonzero(self.waits), self.plan
         if not len(rows):
             return entry_schema(plan).empty_table()
-        found, until = self.entries.take(rows), self.deferrals.until[rows]
+        found, out = self.entries.take(rows), self.published[rows]
+        lapses = found["tick"].to_numpy() + np.append(plan.valid_for, 0)[self.contact[rows]]
         for name, values in (
             ("n", pa.array(found["n"].to_numpy() + ~self.silent[rows])),
-            ("until", of_nullable(until)),
-            ("deadline", pa.array(self.deferrals.deadline[rows])),
+            ("until", of_nullable(np.where(out, lapses, self.deferrals.until[rows]))),
+            ("deadline", pa.array(self.deferrals.deadline[rows], mask=out)),
+            ("inbound", pc.if_else(pa.array(out), found["decision_id"], found["inbound"])),
         ):
             found = replaced(found, name, values)
         who = found.select(["subject_kind", "subject", "trigger", "own_tick", "n"])
@@ -142,7 +156,7 @@ class Answers:
         columns = {name: sent[name] for name in sent.column_names}
         which = (pick([one[n] for one in plan.contacts], contact[rows]) for n in range(len(Contact._fields)))
         columns |= dict(zip(Contact._fields, which, strict=True))
-        valid_for = np.array([plan.offers[offer].valid_for for offer in plan.offer_of], np.int64)[contact[rows]]
+        valid_for = plan.valid_for[contact[rows]]
         columns |= {
             "holdout": pa.array(self.holdouts[rows] >= 0),
             "value_micros": self.candidates["value_micros"].to_arrow().take(pa.array(self.verdicts.chosen[rows])),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.arrays.arrow_columns import Bools, Ints, spread
 from transforms.arrays.hashing import Hashes, finalise, fnv1a64
@@ -41,14 +42,14 @@ _RANK = ("trigger", "last", "priority", "value_micros", "tie", "contact")
 def rank_candidates(
     plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame, stopped: Mapping[int, Bools]
 ) -> pl.DataFrame:
-    """Evaluate every live offer of every trigger that has a recipient.
+    """Evaluate every live offer of every trigger that has a recipient; by own channels once.
 
     The rank within a trigger: eligible before not, then the tier, the higher value, a hash of (decision id, offer),
     the preferred channel.
 
     Args:
         plan: The offers.
-        triggers: Columns trigger, decision_id, root_kind, root, recipient, tick.
+        triggers: Columns trigger, decision_id, root_kind, root, recipient, tick, inbound.
         scope: What expressions see of them.
         stopped: By the index of an offer of which triggers its goal is reached already.
 
@@ -65,9 +66,8 @@ def rank_candidates(
     for (trigger,), rows in reached.group_by("trigger", maintain_order=True):
         numbers = [number for number, offer in enumerate(plan.offers) if trigger in offer.triggers]
         found += [_candidates(plan, numbers, rows["row"], scope, hashes)] if numbers else []
-    table = _stopped(plan, stopped, _shared(plan, triggers, pl.concat(found))).with_columns(
-        last=pl.col("ineligible").is_not_null()
-    )
+    table = _shared(plan, triggers, _pushed(plan, triggers, pl.concat(found)))
+    table = _stopped(plan, stopped, table).with_columns(last=pl.col("ineligible").is_not_null())
     return table.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True).drop("last", "tie")
 
 
@@ -94,6 +94,14 @@ def _candidates(
     contacts = spread((np.cumsum(sizes) - sizes)[offer], sizes[offer])
     every = table[np.repeat(np.arange(len(table)), sizes[offer])]
     return every.with_columns(contact=contacts).select(_COLUMNS.keys())
+
+
+def _pushed(plan: OfferPlan, triggers: pa.Table, table: pl.DataFrame) -> pl.DataFrame:
+    """Return candidates without those by own channels of triggers that have been there."""
+    if not plan.is_inbound.any():
+        return table
+    been = pc.is_valid(triggers["inbound"]).to_numpy()[table["trigger"].to_numpy()]
+    return table.filter(~(been & plan.is_inbound[table["contact"].to_numpy()]))
 
 
 def _shared(plan: OfferPlan, triggers: pa.Table, table: pl.DataFrame) -> pl.DataFrame:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import LEVELS
-from transforms.arrays.arrow_columns import Ints
+from schemas.playbook_offers import INBOUND
+from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.arrays.in_time import first_after
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
@@ -22,6 +24,7 @@ SETTLED = (*REJECTED, FAILED, "accepted", "fulfilled", "expired")
 
 COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id", "alone"]
 """The columns of a reservation that limits look at."""
+_HELD = [*COUNTED_BY, "valid_until"]
 _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
 _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
@@ -44,9 +47,11 @@ class Contacts:
         reports: `WHO`, decision_id, offer, family, channel, message, what (the state or the result), contact (whether
             the report is a contact), since (the tick from which on it acts), place (in the order in which they act).
         tick: Distance of ticks, milliseconds.
-        within: After so many milliseconds a reservation that nobody reported is released; None for never.
+        within: After so many milliseconds a reservation that nobody reported is released; None for never. One on own
+            channels is when it lapses.
         goals: The goals that were reached.
         known_for: Before so many milliseconds a report is of the decision that it names; later the root has forgotten.
+        lapses: Whether some are, or may be, on own channels.
     """
 
     reports: pl.DataFrame
@@ -54,11 +59,13 @@ class Contacts:
     within: int | None
     goals: Goals
     known_for: int
+    lapses: bool
 
     @property
     def silent(self) -> bool:
         """Whether no ledger ever changes but by decisions."""
-        return self.within is None and self.reports.is_empty() and self.goals.reached.is_empty()
+        unchanged = self.within is None and not self.lapses
+        return unchanged and self.reports.is_empty() and self.goals.reached.is_empty()
 
     def counted_at(self, entries: pa.Table, reservations: pa.Table) -> pl.DataFrame:
         """Return what the ledgers of the roots of some entries count at the first tick of these.
@@ -77,7 +84,7 @@ class Contacts:
                 *_KNOWN_BY, _NO_GOAL, counts=pl.lit(True), rejected=pl.lit(False), reached=pl.lit(False)
             )
         at = first_ticks(entries).drop("row")
-        mine = framed(reservations.select(COUNTED_BY)).join(at, _ROOT, maintain_order="left")
+        mine = framed(reservations.select(_HELD)).join(at, _ROOT, maintain_order="left")
         goal = self.goals.earliest(mine).alias("goal")
         mine = mine.with_columns(goal, reached=goal.is_not_null())
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
@@ -90,16 +97,39 @@ class Contacts:
         refused = said.filter(pl.col("what").is_in(REJECTED)).select(_KEY).unique().with_columns(rejected=pl.lit(True))
         mine = mine.join(last, [*_KEY], "left", maintain_order="left")
         mine = mine.join(refused, [*_KEY], "left", maintain_order="left")
-        silent = pl.lit(False) if self.within is None else pl.col("now") >= pl.col("tick") + self.within
+        silent = (pl.col("now") >= self._released).fill_null(False)
         counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
         mine = mine.with_columns(*_KNOWN_BY, counts.alias("counts"), pl.col("rejected").fill_null(False))
-        counted = mine.filter(pl.col("counts") | pl.col("reached")).drop("now", "what")
+        counted = mine.filter(pl.col("counts") | pl.col("reached")).drop("now", "what", "valid_until")
         return pl.concat([counted, _of_others(others, self.tick).select(counted.columns)])
 
     @property
     def settled(self) -> pl.DataFrame:
         """What is settled: root_kind, root, decision_id, and the tick from which on."""
         return self.reports.filter(pl.col("what").is_in(SETTLED)).select(*_KEY, settled="since")
+
+    def came_in(self, entries: pa.Table, reservations: pa.Table) -> Bools:
+        """Tell of which entries the customer came: anything but a failure was reported of what was on own channels.
+
+        Args:
+            entries: As `entry_schema`.
+            reservations: As RESERVATION.
+        """
+        found = np.zeros(len(entries), np.bool_)
+        asked = framed(entries.select(["root_kind", "root", "tick", "inbound"])).with_row_index("row")
+        asked = asked.rename({"inbound": "decision_id", "tick": "now"}).drop_nulls("decision_id")
+        made = framed(reservations.select([*_KEY, "tick"]))
+        said = self.reports.filter(pl.col("what") != FAILED).select(*_KEY, "since")
+        told = asked.join(made, [*_KEY]).join(said, [*_KEY])
+        came = told.filter((pl.col("since") > pl.col("tick")) & (pl.col("since") <= pl.col("now")))
+        found[came["row"].to_numpy()] = True
+        return found
+
+    @property
+    def _released(self) -> pl.Expr:
+        """When a reservation is released that nobody reports, NULL for never; over the columns of RESERVATION."""
+        silent = pl.lit(None, pl.Int64) if self.within is None else pl.col("tick") + self.within
+        return pl.when(pl.col("channel") == INBOUND).then("valid_until").otherwise(silent)
 
     def changes_after(self, at: pl.DataFrame, reservations: pa.Table) -> Ints:
         """Return the first tick after `now` at which a ledger may change without a decision, FOREVER if none is known.
@@ -109,8 +139,8 @@ class Contacts:
             reservations: As RESERVATION.
         """
         turns = [self.reports.select(*_ROOT, "since")]
-        if self.within is not None:
-            turns.append(framed(reservations).select(*_ROOT, since=pl.col("tick") + self.within))
+        if self.within is not None or self.lapses:
+            turns.append(framed(reservations).select(*_ROOT, since=self._released).drop_nulls())
         if not self.goals.reached.is_empty():
             made = framed(reservations.select(COUNTED_BY))
             turns.append(made.select(_ROOT).with_columns(since=self.goals.reached_at(made)))
@@ -140,8 +170,9 @@ def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
     )
 
 
-def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals) -> Contacts:
-    """Return what notices of the types `contact` and `outcome` report."""
+def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals, reservations: pa.Table) -> Contacts:
+    """Return what notices of the types `contact` and `outcome` report, of these reservations or of later ones."""
+    lapses = bool(plan.is_inbound.any()) or INBOUND in reservations["channel"].unique().to_pylist()
     found = []
     for signal, what in (("contact", "state"), ("outcome", "result")):
         if signal in plan.notices:
@@ -149,10 +180,10 @@ def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals) -> Contacts:
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
     if not found:
-        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, goals, plan.known_for)
+        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, goals, plan.known_for, lapses)
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
-    return Contacts(reports, plan.tick, plan.reported_within, goals, plan.known_for)
+    return Contacts(reports, plan.tick, plan.reported_within, goals, plan.known_for, lapses)
 
 
 def first_ticks(entries: pa.Table) -> pl.DataFrame:

@@ -26,7 +26,8 @@ class Decided:
     Attributes:
         state: The shard's state for the next call.
         decisions: As `decision_schema` says, by tick, subject and decision id.
-        counts: Decisions by their action; triggers `pending`, and `waiting` for a gate to open.
+        counts: Decisions by their action; triggers `pending`, and `waiting` for a gate to open, or for what is on own
+            channels to lapse; and how many were `published` there, to be answered again.
         bad: Outcomes by what is bad about them, under the names in `bad_outcomes.COUNTED`.
         waiting: Triggers, facts and notices of later ticks, to be given again.
         wake: The next tick at which something is to be decided, as far as it is known; None for none.
@@ -68,7 +69,7 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     decisions, sequences = number_records(plan, decisions, memory.sequences)
     counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
     counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
-    counts["waiting"] = len(answering.waiting)
+    counts["waiting"], counts["published"] = len(answering.waiting), answering.published
     ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
     wakes = [max(min(ticks), closed + plan.tick)] if ticks else []
     wakes += answering.wakes

@@ -1,10 +1,11 @@
-"""Deferral: which triggers wait for a gate to open, until when, and when they are looked at again."""
+"""Deferral: which triggers wait, for a gate or for who may come in, until when, and when they are looked at again."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.arrays.in_time import FOREVER, first_after
@@ -21,7 +22,8 @@ _ENTRY = [
     pa.field("own_tick", pa.int64(), nullable=False),  # of the trigger; `tick` is that of the decision
     pa.field("n", pa.int64(), nullable=False),  # 0 for the answer, one more for each wake-up
     pa.field("until", pa.int64()),  # what waits is looked at again then; null: nobody knows
-    pa.field("deadline", pa.int64()),  # or then, for the last time
+    pa.field("deadline", pa.int64()),  # or then, for the last time; null: it does not wait for a gate
+    pa.field("inbound", pa.string()),  # the decision that went to own channels; without a deadline that is still valid
     pa.field("decision_id", pa.string(), nullable=False),  # of the decision that comes next
 ]
 
@@ -91,6 +93,12 @@ def deferrals_of(plan: OfferPlan, entries: pa.Table, candidates: pl.DataFrame, v
     return Deferrals(gates, waiting, waits & (verdicts.chosen < 0), until, deadline)
 
 
+def is_published(entries: pa.Table) -> Bools:
+    """Tell which entries are out on own channels, and wait for that to lapse; as `entry_schema`."""
+    out: Bools = pc.and_(pc.is_valid(entries["inbound"]), pc.is_null(entries["deadline"])).to_numpy()
+    return out
+
+
 def look_again(
     plan: OfferPlan,
     waiting: pa.Table,
@@ -102,7 +110,8 @@ def look_again(
     """Return the tick at which each waiting trigger is looked at next.
 
     That is when its gate opens, at its deadline, when its contact root is told anything or its ledger changes without
-    a decision, when its segment is no longer held, and when its recipient moves.
+    a decision, when its segment is no longer held, and when its recipient moves. Where what went to own channels is
+    still valid, that is when it no longer is, when the segment ends, and when the recipient moves.
 
     Args:
         plan: The policy.
@@ -115,10 +124,16 @@ def look_again(
     names = ["root_kind", "root", "tick", "trigger", "subject", "recipient"]
     roots = framed(waiting.select(names))
     known = [waiting[name].fill_null(FOREVER).to_numpy() for name in ("until", "deadline")]
-    told = notices.after(roots.select("root_kind", "root", "tick"))
-    changed = contacts.changes_after(roots.select("root_kind", "root", now="tick"), reservations)
+    gated = ~is_published(waiting)
+    told, changed = np.full(len(waiting), FOREVER), np.full(len(waiting), FOREVER)
+    told[gated] = notices.after(roots.filter(gated).select("root_kind", "root", "tick"))
+    changed[gated] = contacts.changes_after(roots.filter(gated).select("root_kind", "root", now="tick"), reservations)
     turns = taken.filter(pl.col("segment").is_in(plan.held))
-    turned = first_after(roots.rename({"trigger": "segment"}), turns, ["root_kind", "root", "segment", "subject"])
+    by_segment = roots.rename({"trigger": "segment"})
+    key = ["root_kind", "root", "segment", "subject"]
+    turned = first_after(by_segment, turns, key)
+    if not gated.all():
+        turned = np.where(gated, turned, first_after(by_segment, turns.filter(~pl.col("member")), key))
     by_recipient = roots.select("root_kind", "root", "tick", subject="recipient")
     moved = first_after(by_recipient, moves_in(taken), ["root_kind", "root", "subject"])
     looks: Ints = np.minimum.reduce([*known, told, changed, turned, moved])

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas.playbook_levels import LEVELS
+from schemas.playbook_offers import INBOUND
 from schemas.records import ERASED, REMOVED
 from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.offer_definitions import IS_ERASED, OfferPlan
@@ -83,7 +84,8 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     gone = pl.concat([_hits(members, who, pl.col("root_kind"), "root"), _hits(members, who, level, "subject")])
     named = {"subject": subjects, "recipient": recipients, "decision_id": pl.concat([subjects, recipients])}
     kept = others.with_columns(
-        pl.when(_among(hits)).then(pl.lit(NOBODY)).otherwise(name).alias(name) for name, hits in named.items()
+        *(pl.when(_among(hits)).then(pl.lit(NOBODY)).otherwise(name).alias(name) for name, hits in named.items()),
+        withdrawn=pl.col("withdrawn") | _among(named["decision_id"]),
     )
     whom = ((pl.col("root_kind"), "root"), (pl.col("subject_kind"), "subject"), (pl.lit(LEVELS[0]), "recipient"))
     no_more = pl.concat(_hits(deferred, who, kind, name) for kind, name in whom)
@@ -107,7 +109,9 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
 def _withdrawn(plan: OfferPlan, reservations: pl.DataFrame, requests: pl.DataFrame) -> pa.Table:
     """Return the withdrawals of what is out of some reservations, at the tick of the erasures, not numbered yet."""
     tick = pl.lit(requests["tick"][0], pl.Int64)
-    out = reservations.filter(~pl.col("holdout") & ~pl.col("withdrawn") & (pl.col("valid_until") > tick))
+    lapsing = (pl.col("channel") == INBOUND) & (pl.col("valid_until") > tick - plan.tick)  # at this tick
+    valid = (pl.col("valid_until") > tick) | lapsing
+    out = reservations.filter(~pl.col("holdout") & ~pl.col("withdrawn") & valid)
     gone = out.sort("subject_kind", "subject", "decision_id", "n").with_columns(tick=tick, reason=pl.lit(IS_ERASED))
     return withdrawal_records(plan, tabled(gone, RESERVATION), gone.select("tick", "reason"))
 

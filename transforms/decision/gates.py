@@ -170,10 +170,11 @@ def _look_at_clock(
     for number in np.unique(rule).tolist():
         of_rule = np.full(len(known), number)
         opens[number, known] = opens_at(plan.quiet, of_rule, zones.names, zone[known], ticks[known], plan.tick)
+    asked = (~plan.is_inbound | (rule >= 0))[contact]  # own channels have quiet hours where these name them
     until = opens[rule[contact], trigger]
-    quiet = until > ticks[trigger]
+    quiet = asked & (until > ticks[trigger])
     results.shut(QUIET, quiet, IS_QUIET, until[quiet])
-    results.shut(QUIET, (zone < 0)[trigger], UNKNOWN_ZONE)
+    results.shut(QUIET, asked & (zone < 0)[trigger], UNKNOWN_ZONE)
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ class Asked:
         reached = reached_by(self.notices.latest("profile", self._recipients)["channels"], names)
         lacks = np.stack([~reached[name].to_numpy() for name in names] or [np.zeros(0)])
         channel = np.array([names.index(contact.channel) for contact in self.plan.contacts], np.int64)
-        found: Bools = lacks[channel[self.contact], self.trigger]
+        found: Bools = lacks[channel[self.contact], self.trigger] & ~self.plan.is_inbound[self.contact]
         return found
 
     def without_consent(self) -> Bools:

@@ -28,9 +28,11 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     wait, to be woken at `until`, or if that is null when something happens. `params` is JSON text, an object by name:
     each offer has its own names, and the text is the same in every version of a playbook.
     `candidates` are in their rank, the best first; gates saw the ledger as it was when the trigger's turn came. A
-    trigger without a recipient has no candidates. Those after the first 32 are counted in `others`. `zone`, `channels`
-    and `consents` are what is known of the recipient at the tick. `withdrawn` is no answer, and has none of these: an
-    offer that was made before, under the same id, must no longer be shown or taken up.
+    trigger without a recipient has no candidates, nor one whose customer came in. Those after the first 32 are counted
+    in `others`. What goes by the channel `inbound` is shown on own channels, and when that lapses the trigger may be
+    answered again. `zone`, `channels` and `consents` are what is known of the recipient at the tick. `withdrawn` is no
+    answer, and has none of these: an offer that was made before, under the same id, must no longer be shown or taken
+    up.
     """
     return pa.schema(
         [
@@ -95,7 +97,7 @@ def decision_records(answers: Answers) -> pa.Table:
     actions, deferrals = answers.actions, answers.deferrals
     sends = np.where(actions == ACTIONS.index("offer"), contact, -1)
     candidates, others = recorded_candidates(answers)
-    valid_for = pick([plan.offers[offer].valid_for for offer in plan.offer_of], sends, "int64")
+    valid_for = pick(plan.valid_for.tolist(), sends, "int64")
     columns = {name: entries[name] for name in entries.column_names} | {
         "recipient_kind": pc.if_else(pc.is_valid(entries["recipient"]), LEVELS[0], None),
         "trigger_tick": entries["own_tick"],

@@ -1,4 +1,4 @@
-"""Withdrawals: what was offered, and may still be taken up, when a pause, a lost consent or a goal overtakes it."""
+"""Withdrawals: what was offered, when a pause, a lost consent or a goal overtakes it, or it lapses on own channels."""
 
 from typing import cast
 
@@ -6,11 +6,20 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from schemas.playbook_offers import INBOUND
 from schemas.records import EVERYBODY
 from transforms.arrays.arrow_columns import Bools, replaced
 from transforms.arrays.in_time import FOREVER
 from transforms.arrays.plain_arrow import framed
-from transforms.compiler.offer_definitions import CONSENT, GOAL_REACHED, IS_PAUSED, NO_CONSENT, PAUSED, OfferPlan
+from transforms.compiler.offer_definitions import (
+    CONSENT,
+    GOAL_REACHED,
+    IS_EXPIRED,
+    IS_PAUSED,
+    NO_CONSENT,
+    PAUSED,
+    OfferPlan,
+)
 from transforms.decision.contacts import Contacts
 from transforms.decision.gates import Asked
 from transforms.decision.goals import Goals
@@ -25,6 +34,8 @@ def withdrawals_of(
 ) -> pl.DataFrame:
     """Return which offers a pause, a lost consent or a goal overtakes while they are valid, and at which tick first.
 
+    Those on own channels are withdrawn at the latest when they are valid no longer.
+
     Args:
         plan: The policy.
         reservations: As RESERVATION.
@@ -36,6 +47,16 @@ def withdrawals_of(
     Returns:
         row (of `reservations`), tick, reason (index in `plan.reasons`).
     """
+    gone = pl.concat([_overtaken(plan, reservations, notices, contacts, since, upto), _expired(plan, reservations)])
+    due = gone.filter(pl.col("tick").is_between(since, upto, "right"))
+    first = due.sort("row", "tick").unique("row", keep="first", maintain_order=True)
+    return _unsettled(first, reservations, contacts.settled)
+
+
+def _overtaken(
+    plan: OfferPlan, reservations: pa.Table, notices: Notices, contacts: Contacts, since: int, upto: int
+) -> pl.DataFrame:
+    """Return the ticks at which a pause, a lost consent or a goal overtakes what is valid, as `WITHDRAWN`."""
     turns = pl.concat([notices.arrived, lapses(plan, notices)])
     looks = _looks(plan, reservations, turns.filter(pl.col("since").is_between(since, upto, "right")))
     looks = _unsettled(looks, reservations, contacts.settled)
@@ -49,8 +70,15 @@ def withdrawals_of(
         reason[gates.without_consent()] = NO_CONSENT
     if PAUSED in plan.gates:
         reason[gates.paused()] = IS_PAUSED
-    found = looks.with_columns(reason=reason).filter(pl.col("reason") >= 0).sort("row", "tick")
-    return found.unique("row", keep="first", maintain_order=True).select(WITHDRAWN.keys())
+    return looks.with_columns(reason=reason).filter(pl.col("reason") >= 0).select(WITHDRAWN.keys())
+
+
+def _expired(plan: OfferPlan, reservations: pa.Table) -> pl.DataFrame:
+    """Return the tick from which on each offer that is out on own channels is valid no longer, as `WITHDRAWN`."""
+    out = framed(reservations.select(["channel", "valid_until", "holdout", "withdrawn"])).with_row_index("row")
+    out = out.filter((pl.col("channel") == INBOUND) & ~pl.col("holdout") & ~pl.col("withdrawn"))
+    tick = -(-pl.col("valid_until") // plan.tick) * plan.tick
+    return out.select(pl.col("row").cast(pl.Int64), tick=tick, reason=pl.lit(IS_EXPIRED, pl.Int64))
 
 
 def _reached(reservations: pa.Table, looks: pl.DataFrame, goals: Goals, since: int, upto: int) -> Bools:
@@ -100,6 +128,10 @@ def lapses(plan: OfferPlan, notices: Notices) -> pl.DataFrame:
 
 
 def next_lapse(plan: OfferPlan, reservations: pa.Table, notices: Notices, closed: int) -> int:
-    """Return the next tick at which a consent lapses of a contact root to which an offer is out; FOREVER for none."""
+    """Return the next tick at which an offer lapses on own channels, or a consent does; FOREVER for none.
+
+    Consents matter of a contact root to which an offer is out.
+    """
     turns = lapses(plan, notices).filter(pl.col("since") > closed)
-    return cast(int, _looks(plan, reservations, turns)["tick"].min() or FOREVER)
+    ticks = pl.concat([_looks(plan, reservations, turns)["tick"], _expired(plan, reservations)["tick"]])
+    return cast(int, ticks.filter(ticks > closed).min() or FOREVER)

@@ -9,9 +9,10 @@ from pipelines.check.generate import Worlds
 from pipelines.check.played import play
 from pipelines.check.reports import reported
 from pipelines.check.sameness import NAME
-from pipelines.check.search import Trial, day_of
+from pipelines.check.search import Trial, day_of, search
 from pipelines.check.world import World
-from tests.pipelines.check.everything import everything, with_goals
+from schemas.playbook_file import parse_playbook
+from tests.pipelines.check.everything import TEXT, everything, with_goals
 from tests.pipelines.check.faults import FAULTS, no_goals
 from transforms.decision import decide
 
@@ -27,6 +28,12 @@ def world_of(seed: str) -> World:
 
 def test_without_a_fault_nothing_is_found() -> None:
     assert Trial(everything(), SEEDS[0]).broken(world_of(SEEDS[0])) is None
+
+
+def test_own_channels_first_is_sound() -> None:
+    text = TEXT.replace("policy:\n", "policy:\n  inbound_first: {marketing: 4h, care: 1h}\n")
+    seen = search(parse_playbook(text, "everything.yaml"), cases=1, seed=5)
+    assert seen.broken is None
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -27,6 +27,22 @@ def test_waits_wake_ups_and_withdrawals_are_one_story() -> None:
     ]
 
 
+def test_own_channels_come_first() -> None:
+    shown = sent("topup", NIGHT, channel="inbound", valid_until=MORNING)
+    gone = shown | {"tick": MORNING, "action": "withdrawn", "reason": "expired"}
+    pushed = sent("topup", MORNING, trigger_tick=NIGHT, n=1)
+    came = decision(tick=MORNING, trigger_tick=NIGHT, n=1, reason="came_in")
+    assert [line.partition("  [id")[0] for line in tale_lines([shown, gone, pushed])] == [
+        f"  {NIGHT}  subscriber.running_out: topup on own channels, value 0.8, until {MORNING}",
+        f"    {MORNING}  withdrawn topup on own channels: expired (it was on own channels for as long as it was valid)",
+        f"    {MORNING}  after own channels (1): topup by app, value 0.8, until 2026-03-09T00:00:00.000Z",
+    ]
+    assert [line.partition("  [id")[0] for line in tale_lines([shown, came])][1:] == [
+        f"    {MORNING}  after own channels (1): no offer: came_in (the customer came while it was on own channels, so "
+        "nothing is pushed)"
+    ]
+
+
 def test_a_holdout_and_a_late_trigger_are_told() -> None:
     held = sent("topup", NIGHT, action="holdout", holdout="global", trigger_tick=NOON)
     (line,) = tale_lines([held])

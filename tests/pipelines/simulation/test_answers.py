@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipelines.simulation.answers import ANY_OTHER, CHANNELS, answers_to
+from pipelines.simulation.answers import ANY_OTHER, CHANNELS, OWN, answers_to
 from pipelines.simulation.calendar import DAY_MS, HOUR_MS
 
 COUNT = 20_000
@@ -44,6 +44,18 @@ def test_contacts_fail_as_often_as_the_channel_does(channel: str) -> None:
     assert contacts.filter(state="failed")["reason"].unique().to_list() == [works.reason]
     assert contacts.filter(pl.col("state") != "failed")["reason"].null_count() == len(contacts) - counts["failed"]
     assert counts["seen"] / counts["delivered"] == pytest.approx(0.5 + 0.5 * works.seen, abs=0.01)
+
+
+def test_on_own_channels_only_who_comes_is_reported() -> None:
+    found = answers(offers(channel="inbound"))
+    contacts, said = found["contact"], found["outcome"]
+    assert set(contacts["state"]) == {"delivered", "seen"}
+    came = contacts.filter(state="delivered")
+    assert len(came) / COUNT == pytest.approx(1 - OWN.fails, abs=0.01)
+    assert set(said["decision_id"]) == set(came["decision_id"])
+    assert (said["result"] == "accepted").mean() == pytest.approx(0.3, abs=0.02)
+    hours = (offers().join(came, on="decision_id")["time"] - offers().join(came, on="decision_id")["tick"]) / HOUR_MS
+    assert hours.mean() == pytest.approx(12, abs=0.5)
 
 
 def test_people_say_what_is_true_of_them() -> None:

@@ -1,5 +1,7 @@
 """Erasures in the ledger: what goes, what still counts without names, and when."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
@@ -110,3 +112,19 @@ def test_who_is_erased_begins_anew_and_others_go_on(ends: tuple[int, ...]) -> No
         {"root_kind": "household", "root": "h", "sequence": 5},
         {"root_kind": "subscriber", "root": "anna", "sequence": 2},
     ]
+
+
+@pytest.mark.parametrize("ends", [(12,), (*range(13),), (3, 5)])
+@pytest.mark.parametrize("erased", [3, 5])
+def test_what_is_on_own_channels_is_withdrawn_once(erased: int, ends: tuple[int, ...]) -> None:
+    published = replace(Offer("a", valid_for=8 * HOUR), send=("inbound", "app"))
+    plan = plan_of(Policy((published,), (Cap(2, 9 * HOUR, per="household"),)))
+    plan = replace(plan, offers=tuple(replace(one, inbound=4 * HOUR) for one in plan.offers))
+    batches = [*batches_of([at_home("anna", 1)]), erasure("subscriber", "anna", erased)]
+    state, rows = None, []
+    for end in ends:
+        for decided, _ in decide_and_erase(plan, state, batches, end * HOUR):
+            rows += decided.decisions.to_pylist()
+            state, batches = decided.state, decided.waiting
+    told = [(row["tick"].hour, row["subject"], row["action"], row["channel"], row["reason"]) for row in rows]
+    assert told == [(1, "anna", "offer", "inbound", None), (erased, "anna", "withdrawn", "inbound", "erased")]

@@ -10,7 +10,7 @@ from tests.transforms.decision.strategies import case_of
 from tests.transforms.decision.strategies_world import TICKS
 
 CASES, GROUPS_OF = 1_000, 20
-KNOWN = frozenset({"explore", "goals", "records"})
+KNOWN = frozenset({"explore", "goals", "inbound", "records"})
 """Features that every other case may have: those of `strategies.FEATURES` that the kernel has."""
 
 
