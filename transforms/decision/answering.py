@@ -37,6 +37,8 @@ class Answering:
 
     Attributes:
         plan: The offers and limits.
+        closed: The last tick before, -1 for none.
+        renewed: Whether that was decided under another version.
         upto: The last tick.
         taken: What `take_facts` gives.
         notices: What contact roots were told.
@@ -46,6 +48,8 @@ class Answering:
     """
 
     plan: OfferPlan
+    closed: int
+    renewed: bool
     upto: int
     taken: pl.DataFrame
     notices: Notices
@@ -81,9 +85,11 @@ class Answering:
             return made[0]
         return pa.concat_tables(made).sort_by(_ORDER)
 
-    def withdraw(self, decisions: pa.Table, since: int) -> pa.Table:
-        """Return decisions with the withdrawals of what was offered, after the tick `since`."""
-        gone = withdrawals_of(self.plan, self.reservations, self.notices, self._contacts, since, self.upto)
+    def withdraw(self, decisions: pa.Table) -> pa.Table:
+        """Return decisions with the withdrawals of what was offered."""
+        span = (self.closed, self.upto)
+        anew = self.closed + self.plan.tick if self.renewed else None
+        gone = withdrawals_of(self.plan, self.reservations, self.notices, self._contacts, span, anew)
         if gone.is_empty():
             return decisions
         rows = gone["row"].to_numpy()
@@ -103,6 +109,8 @@ class Answering:
     def _looks(self, waiting: pa.Table) -> Ints:
         if not len(waiting):
             return np.empty(0, np.int64)
+        seen = np.maximum(waiting["tick"].to_numpy(), self.closed)  # another version may see more of what was
+        waiting = replaced(waiting, "tick", pa.array(seen))
         return look_again(self.plan, waiting, self.notices, self._contacts, self.reservations, self.taken)
 
     def _settle(self, entries: pa.Table) -> tuple[Bools, pa.Table, pa.Table]:

@@ -1,5 +1,6 @@
 """What became of contacts: which of them a ledger counts at a tick, and when that changes without a decision."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,8 @@ _KEY = (*_ROOT, "decision_id")
 _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
 _KNOWN_BY = (pl.col("decision_id").alias("by"), pl.col("tick").alias("since"))
 _NO_GOAL = pl.lit(None, NOTICE).alias("goal")
+_WORDS = (("contact", "state"), ("outcome", "result"))
+"""The signals that report what became of contacts, and the column that says so."""
 _REPORT = {
     **dict.fromkeys((*WHO, *_TEXTS), pl.String()),
     "contact": pl.Boolean(),
@@ -131,8 +134,17 @@ class Contacts:
         silent = pl.lit(None, pl.Int64) if self.within is None else pl.col("tick") + self.within
         return pl.when(pl.col("channel") == INBOUND).then("valid_until").otherwise(silent)
 
+    def _silences(self, reservations: pl.DataFrame) -> pl.DataFrame:
+        """Return when reservations are released that nobody reports before: root_kind, root, since."""
+        held = reservations.select(*_KEY, made="tick", released=self._released).drop_nulls("released")
+        said = self.reports.select(*_KEY, "since").join(held, [*_KEY])
+        in_time = pl.col("since").is_between(pl.col("made"), pl.col("released"), "right")
+        known = in_time & (pl.col("since") - pl.col("made") < self.known_for)
+        silent = held.join(said.filter(known), _KEY, "anti")
+        return silent.select(*_ROOT, since="released")
+
     def changes_after(self, at: pl.DataFrame, reservations: pa.Table) -> Ints:
-        """Return the first tick after `now` at which a ledger may change without a decision, FOREVER if none is known.
+        """Return the first tick after `now` at which a ledger changes without a decision, FOREVER if none is known.
 
         Args:
             at: Columns root_kind, root, now.
@@ -140,7 +152,7 @@ class Contacts:
         """
         turns = [self.reports.select(*_ROOT, "since")]
         if self.within is not None or self.lapses:
-            turns.append(framed(reservations).select(*_ROOT, since=self._released).drop_nulls())
+            turns.append(self._silences(framed(reservations.select(_HELD))))
         if not self.goals.reached.is_empty():
             made = framed(reservations.select(COUNTED_BY))
             turns.append(made.select(_ROOT).with_columns(since=self.goals.reached_at(made)))
@@ -174,7 +186,7 @@ def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals, reservations: p
     """Return what notices of the types `contact` and `outcome` report, of these reservations or of later ones."""
     lapses = bool(plan.is_inbound.any()) or INBOUND in reservations["channel"].unique().to_pylist()
     found = []
-    for signal, what in (("contact", "state"), ("outcome", "result")):
+    for signal, what in _WORDS:
         if signal in plan.notices:
             table = notices.tables[signal].with_columns(contact=pl.lit(signal == "contact"), what=what)
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
@@ -184,6 +196,13 @@ def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals, reservations: p
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
     return Contacts(reports, plan.tick, plan.reported_within, goals, plan.known_for, lapses)
+
+
+def settled_in(kept: Mapping[str, pa.Table]) -> pl.DataFrame:
+    """Return what is settled by the notices that are kept; as `Contacts.settled`."""
+    said = [framed(kept[name]).filter(pl.col(what).is_in(SETTLED)) for name, what in _WORDS if name in kept]
+    none = pl.DataFrame(schema={**dict.fromkeys(_KEY, pl.String), "settled": pl.Int64})
+    return pl.concat([none, *(each.select(*_KEY, settled="tick") for each in said)])
 
 
 def first_ticks(entries: pa.Table) -> pl.DataFrame:

@@ -63,9 +63,11 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     notices = take_notices(plan, memory.notices, [batch for batch in due if is_notice(batch)], first)
     taken = take_facts(memory.memberships, facts, first)
     triggers = [batch for batch in due if not (is_fact(batch) or is_notice(batch))]
-    answering = Answering(plan, upto, taken, notices, memory.reservations, _deferred(plan, memory))
+    renewed = memory.playbook_hash not in (None, plan.playbook_hash)
+    open_from = (-1 if memory.closed is None else memory.closed, renewed)
+    answering = Answering(plan, *open_from, upto, taken, notices, memory.reservations, _deferred(plan, memory))
     decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
-    decisions = answering.withdraw(decisions, -1 if memory.closed is None else memory.closed)
+    decisions = answering.withdraw(decisions)
     decisions, sequences = number_records(plan, decisions, memory.sequences)
     counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
     counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
@@ -80,6 +82,7 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
         answering.waiting,
         to_keep(plan, notices, closed),
         sequences,
+        plan.playbook_hash if memory.closed is None or upto > memory.closed else memory.playbook_hash,
     )
     bad = count_bad_outcomes(plan, [batch for batch in due if is_notice(batch)], notices, answering.reservations, first)
     return Decided(memories.dump(plan, after), decisions, counts, bad, waiting, min(wakes, default=None))

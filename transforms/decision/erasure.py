@@ -13,6 +13,7 @@ from schemas.records import ERASED, REMOVED
 from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.offer_definitions import IS_ERASED, OfferPlan
 from transforms.decision import ledger_state as memories
+from transforms.decision.contacts import settled_in
 from transforms.decision.decide import Decided, decide
 from transforms.decision.deferral import entry_schema
 from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION, SEQUENCE
@@ -23,6 +24,7 @@ NOBODY = ""
 """Stands for names in a reservation of somebody who was erased."""
 
 _WHO = ["subject_kind", "subject"]
+_ROOT = ["root_kind", "root"]
 
 
 def decide_and_erase(
@@ -91,6 +93,8 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     no_more = pl.concat(_hits(deferred, who, kind, name) for kind, name in whom)
     notices, told = _without(memory.notices, who)
     out = ledger.filter(_among(pl.concat([own, subjects, recipients])))
+    settled = out.join(settled_in(memory.notices), [*_ROOT, "decision_id"]).filter(pl.col("settled") > pl.col("tick"))
+    out = out.filter(~_among(settled))
     withdrawn, numbers = number_records(plan, _withdrawn(plan, out, requests), memory.sequences)
     counters = _hits(framed(numbers).with_row_index("row"), who, pl.col("root_kind"), "root")
     after = replace(

@@ -1,5 +1,6 @@
 """Gates that look at the customer and the clock: what holds each candidate up, whatever was sent before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.playbook_offers import INBOUND
 from schemas.records import EVERYBODY
 from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.arrays.in_time import FOREVER, as_of
@@ -31,6 +33,7 @@ from transforms.compiler.offer_definitions import (
     STALE,
     TICKET,
     UNKNOWN_ZONE,
+    Contact,
     OfferPlan,
 )
 from transforms.compiler.reach import consents, reached_by
@@ -116,7 +119,7 @@ def look_at_gates(
     trigger, contact = (candidates[name].to_numpy() for name in ("trigger", "contact"))
     moved = pc.greater(triggers["moved_until"], triggers["tick"]).fill_null(False).to_numpy()
     results.shut(MOVED, moved[trigger], HAS_MOVED)
-    asked = Asked(plan, triggers, trigger, contact, notices)
+    asked = Asked(plan, triggers, trigger, contact, notices, plan.contacts)
     if PAUSED in plan.gates:
         results.shut(PAUSED, asked.paused(), IS_PAUSED, AT_AN_EVENT)
         _note(results, PAUSED, notices.tables["control"], asked.pauses)
@@ -185,8 +188,9 @@ class Asked:
         plan: The policy.
         triggers: `WHO`, recipient and tick.
         trigger: For each candidate the row of its trigger.
-        contact: For each candidate the index in `plan.contacts`.
+        contact: For each candidate the index in `contacts`.
         notices: What contact roots were told.
+        contacts: What may be sent.
     """
 
     plan: OfferPlan
@@ -194,6 +198,7 @@ class Asked:
     trigger: Ints
     contact: Ints
     notices: Notices
+    contacts: Sequence[Contact]
 
     def paused(self) -> Bools:
         """Tell which are paused, for whom and in whatever scope."""
@@ -206,7 +211,7 @@ class Asked:
         first = np.full(len(self.trigger), FOREVER)
         if self.notices.tables["control"].is_empty():
             return np.full(len(self.trigger), -1)
-        contacts = self.plan.contacts
+        contacts = self.contacts
         scopes = {
             "everything": [""] * len(contacts),
             "offer": [one.offer for one in contacts],
@@ -227,11 +232,14 @@ class Asked:
 
     def without_channel(self) -> Bools:
         """Tell which go by a channel that is known not to reach the recipient."""
-        names = sorted({contact.channel for contact in self.plan.contacts})
+        names = sorted({contact.channel for contact in self.contacts})
         reached = reached_by(self.notices.latest("profile", self._recipients)["channels"], names)
         lacks = np.stack([~reached[name].to_numpy() for name in names] or [np.zeros(0)])
-        channel = np.array([names.index(contact.channel) for contact in self.plan.contacts], np.int64)
-        found: Bools = lacks[channel[self.contact], self.trigger] & ~self.plan.is_inbound[self.contact]
+        channel = np.array([names.index(contact.channel) for contact in self.contacts], np.int64)
+        found: Bools = (
+            lacks[channel[self.contact], self.trigger]
+            & ~np.array([one.channel == INBOUND for one in self.contacts], np.bool_)[self.contact]
+        )
         return found
 
     def without_consent(self) -> Bools:
@@ -247,8 +255,8 @@ class Asked:
     def _consents(self) -> tuple[Bools, Ints]:
         lacking, decides = np.zeros(len(self.trigger), np.bool_), np.full(len(self.trigger), -1)
         for message, basis in self.plan.bases.items():
-            for channel in sorted({one.channel for one in self.plan.contacts if one.message == message}):
-                matches = [(one.message, one.channel) == (message, channel) for one in self.plan.contacts]
+            for channel in sorted({one.channel for one in self.contacts if one.message == message}):
+                matches = [(one.message, one.channel) == (message, channel) for one in self.contacts]
                 rows = np.array(matches, np.bool_)[self.contact]
                 needs = np.unique(self.trigger[rows])
                 lacks, places = np.zeros(len(self.triggers), np.bool_), np.full(len(self.triggers), -1)
@@ -273,7 +281,7 @@ class Asked:
     def with_open_ticket(self) -> Bools:
         """Tell which would sell while a ticket of the recipient, or of the trigger's subject, is open."""
         assert self.plan.ticket is not None, "asked only where tickets matter"
-        sells = np.array([one.message == _SALES for one in self.plan.contacts], np.bool_)[self.contact]
+        sells = np.array([one.message == _SALES for one in self.contacts], np.bool_)[self.contact]
         held = self.notices.tables["ticket"].filter(self.plan.ticket.fill_null(False))
         if held.is_empty() or not sells.any():
             return np.zeros(len(self.trigger), np.bool_)

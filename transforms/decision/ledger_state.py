@@ -72,6 +72,7 @@ class LedgerState:
         deferred: Triggers that wait for a gate, see `deferral.deferred_schema`; None if there never were any.
         notices: What contact roots were told, by signal type.
         sequences: How many records there are of each contact root, as SEQUENCE.
+        playbook_hash: Of the version under which it was decided last, None before the first.
     """
 
     closed: int | None
@@ -80,6 +81,7 @@ class LedgerState:
     deferred: pa.Table | None = None
     notices: Mapping[str, pa.Table] = field(default_factory=dict)
     sequences: pa.Table = field(default_factory=SEQUENCE.empty_table)
+    playbook_hash: str | None = None
 
 
 def load(state: bytes | None) -> LedgerState:
@@ -92,6 +94,7 @@ def load(state: bytes | None) -> LedgerState:
         tables.get("deferred"),
         {name.removeprefix(_NOTICES): table for name, table in tables.items() if name.startswith(_NOTICES)},
         tables.get("sequences", SEQUENCE.empty_table()),
+        header.get("playbook_hash"),
     )
 
 
@@ -119,4 +122,4 @@ def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
         keys = ("root_kind", "root", "subject_kind", "subject", "own_tick", "trigger")
         tables["deferred"] = memory.deferred.sort_by([(name, "ascending") for name in keys])
     tables |= {f"{_NOTICES}{name}": table for name, table in sorted(memory.notices.items()) if len(table)}
-    return table_blob.dump(KIND, {"playbook_hash": plan.playbook_hash, "closed": memory.closed}, tables)
+    return table_blob.dump(KIND, {"playbook_hash": memory.playbook_hash, "closed": memory.closed}, tables)

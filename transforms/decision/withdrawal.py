@@ -18,6 +18,7 @@ from transforms.compiler.offer_definitions import (
     IS_PAUSED,
     NO_CONSENT,
     PAUSED,
+    Contact,
     OfferPlan,
 )
 from transforms.decision.contacts import Contacts
@@ -30,7 +31,12 @@ _ROOT = ["root_kind", "root"]
 
 
 def withdrawals_of(
-    plan: OfferPlan, reservations: pa.Table, notices: Notices, contacts: Contacts, since: int, upto: int
+    plan: OfferPlan,
+    reservations: pa.Table,
+    notices: Notices,
+    contacts: Contacts,
+    span: tuple[int, int],
+    anew: int | None,
 ) -> pl.DataFrame:
     """Return which offers a pause, a lost consent or a goal overtakes while they are valid, and at which tick first.
 
@@ -41,31 +47,39 @@ def withdrawals_of(
         reservations: As RESERVATION.
         notices: What contact roots were told.
         contacts: What was reported: what is accepted, say, is withdrawn no more; and which goals were reached.
-        since: The tick after which to look.
-        upto: The last tick.
+        span: The tick after which to look, and the last one.
+        anew: The first tick of another version, None where it is the same.
 
     Returns:
         row (of `reservations`), tick, reason (index in `plan.reasons`).
     """
-    gone = pl.concat([_overtaken(plan, reservations, notices, contacts, since, upto), _expired(plan, reservations)])
-    due = gone.filter(pl.col("tick").is_between(since, upto, "right"))
+    gone = pl.concat([_overtaken(plan, reservations, notices, contacts, span, anew), _expired(plan, reservations)])
+    due = gone.filter(pl.col("tick").is_between(*span, "right"))
     first = due.sort("row", "tick").unique("row", keep="first", maintain_order=True)
     return _unsettled(first, reservations, contacts.settled)
 
 
 def _overtaken(
-    plan: OfferPlan, reservations: pa.Table, notices: Notices, contacts: Contacts, since: int, upto: int
+    plan: OfferPlan,
+    reservations: pa.Table,
+    notices: Notices,
+    contacts: Contacts,
+    span: tuple[int, int],
+    anew: int | None,
 ) -> pl.DataFrame:
     """Return the ticks at which a pause, a lost consent or a goal overtakes what is valid, as `WITHDRAWN`."""
-    turns = pl.concat([notices.arrived, lapses(plan, notices)])
-    looks = _looks(plan, reservations, turns.filter(pl.col("since").is_between(since, upto, "right")))
+    everybody = notices.arrived.clear() if anew is None else _turn_of_everybody(anew)
+    turns = pl.concat([notices.arrived, lapses(plan, notices), everybody])
+    looks = _looks(reservations, turns.filter(pl.col("since").is_between(*span, "right")))
     looks = _unsettled(looks, reservations, contacts.settled)
     if looks.is_empty():
         return pl.DataFrame(schema=WITHDRAWN)
     asked = replaced(reservations.take(looks["row"].to_arrow()), "tick", looks["tick"].to_arrow())
-    gates = Asked(plan, asked, np.arange(len(asked)), looks["contact"].to_numpy(), notices)
+    contacted = [Contact(*one) for one in zip(*(asked[name].to_pylist() for name in Contact._fields), strict=True)]
+    rows = np.arange(len(asked))
+    gates = Asked(plan, asked, rows, rows, notices, contacted)
     reason = np.full(len(asked), -1)
-    reason[_reached(reservations, looks, contacts.goals, since, upto)] = GOAL_REACHED
+    reason[_reached(reservations, looks, contacts.goals, *span)] = GOAL_REACHED
     if CONSENT in plan.gates:
         reason[gates.without_consent()] = NO_CONSENT
     if PAUSED in plan.gates:
@@ -103,18 +117,19 @@ def _unsettled(looks: pl.DataFrame, reservations: pa.Table, settled: pl.DataFram
     return looks.join(done, looks.columns, "anti")
 
 
-def _looks(plan: OfferPlan, reservations: pa.Table, turns: pl.DataFrame) -> pl.DataFrame:
-    """Return the ticks at which each offer that is out and valid is looked at: row, contact, tick."""
-    names = {"offer": pl.String, "channel": pl.String}
-    contacts = pl.DataFrame([(one.offer, one.channel) for one in plan.contacts], schema=names, orient="row")
+def _turn_of_everybody(tick: int) -> pl.DataFrame:
+    return pl.DataFrame({"root_kind": [EVERYBODY], "root": [EVERYBODY], "since": [tick]})
+
+
+def _looks(reservations: pa.Table, turns: pl.DataFrame) -> pl.DataFrame:
+    """Return the ticks at which each offer that is out and valid is looked at: row, tick."""
     if turns.is_empty() or not len(reservations):
-        return pl.DataFrame(schema={"row": pl.Int64, "contact": pl.Int64, "tick": pl.Int64})
-    out = framed(reservations).with_row_index("row")
-    out = out.filter(~pl.col("holdout") & ~pl.col("withdrawn")).join(contacts.with_row_index("contact"), [*names])
+        return pl.DataFrame(schema={"row": pl.Int64, "tick": pl.Int64})
+    out = framed(reservations).with_row_index("row").filter(~pl.col("holdout") & ~pl.col("withdrawn"))
     everybody = turns.filter(pl.col("root_kind") == EVERYBODY).select("since").unique()
     each = pl.concat([out.join(turns, _ROOT), out.join(everybody, how="cross").select(*out.columns, "since")])
     valid = each.filter((pl.col("since") > pl.col("tick")) & (pl.col("since") < pl.col("valid_until")))
-    return valid.select(pl.col("row", "contact").cast(pl.Int64), tick="since").unique()
+    return valid.select(pl.col("row").cast(pl.Int64), tick="since").unique()
 
 
 def lapses(plan: OfferPlan, notices: Notices) -> pl.DataFrame:
@@ -133,5 +148,5 @@ def next_lapse(plan: OfferPlan, reservations: pa.Table, notices: Notices, closed
     Consents matter of a contact root to which an offer is out.
     """
     turns = lapses(plan, notices).filter(pl.col("since") > closed)
-    ticks = pl.concat([_looks(plan, reservations, turns)["tick"], _expired(plan, reservations)["tick"]])
+    ticks = pl.concat([_looks(reservations, turns)["tick"], _expired(plan, reservations)["tick"]])
     return cast(int, ticks.filter(ticks > closed).min() or FOREVER)

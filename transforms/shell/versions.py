@@ -112,12 +112,14 @@ class OfferPlans:
 
         Yields:
             The plan of each version, what it decided and what was then removed, at least once; the last has the state
-            and what waits.
+            and what waits. What is out is looked at when the next version takes over.
         """
         closed = memories.load(state).closed if len(self.plans) > 1 else None
+        turn = self.versions.next_start(upto)
         for number, end in self.versions.spans(closed, upto):
             for decided, removed in decide_and_erase(self.plans[number], state, batches, end):
-                yield self.plans[number], decided, removed
+                wakes = [tick for tick in (decided.wake, turn) if tick is not None]
+                yield self.plans[number], replace(decided, wake=min(wakes, default=None)), removed
                 state, batches = decided.state, decided.waiting
 
 

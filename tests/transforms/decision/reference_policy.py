@@ -118,11 +118,12 @@ class Policy:
 
     @property
     def known_for(self) -> int:
-        """How long a decision is known: a week, and as long as limits see it."""
+        """How long a decision is known: a week, as long as limits see it, and while its offer is valid."""
         calendar = {"day": 2 * DAY, "week": 8 * DAY, "month": 32 * DAY}
         caps = [calendar.get(str(one.period)) or int(one.period) for one in self.caps]
         of_offers = [max(one.cooldown, one.cooldown_after_rejection) for one in self.offers]
-        return max(7 * DAY, *caps, *of_offers, *(max(lengths) for lengths in self.cooldowns.values()))
+        valid = [one.valid_for for one in self.offers]
+        return max(7 * DAY, *caps, *valid, *of_offers, *(max(lengths) for lengths in self.cooldowns.values()))
 
     @property
     def heard(self) -> frozenset[str]:
