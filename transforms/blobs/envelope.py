@@ -8,7 +8,7 @@ import msgspec
 
 T = TypeVar("T")
 
-LAYOUT = 3
+LAYOUT = 4
 """Version of what stages keep. A release reads the one that it writes, and no other."""
 
 _MAGIC = b"S1ST"

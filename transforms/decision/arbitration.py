@@ -11,7 +11,7 @@ from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
 from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import FIRST_LIMIT, GATES, SUBJECT, UNKNOWN_ZONE, OfferPlan
 from transforms.decision.exploration import Exploration, Floats, exploration_of
-from transforms.decision.gates import GateResults
+from transforms.decision.gate_results import GateResults
 from transforms.decision.goals import EARLIEST
 from transforms.decision.limits import Checks, lay_out_checks, opens_of
 from transforms.decision.zones import Zones

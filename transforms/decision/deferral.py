@@ -13,7 +13,7 @@ from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import QUIET, OfferPlan
 from transforms.decision.arbitration import Verdicts
 from transforms.decision.contacts import Contacts
-from transforms.decision.gates import AT_AN_EVENT, OPEN
+from transforms.decision.gate_results import AT_AN_EVENT, OPEN
 from transforms.decision.memberships import moves_in
 from transforms.decision.notices import Notices
 

@@ -9,7 +9,7 @@ from transforms.arrays.arrow_columns import Bools, Ints, changes, lists, pick, r
 from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import GATES, OfferPlan
 from transforms.decision.answers import Answers, first_shut, of_nullable
-from transforms.decision.gates import AT_AN_EVENT, GateResults
+from transforms.decision.gate_results import AT_AN_EVENT, GateResults
 
 IN_FULL = 32
 """So many candidates of a trigger are recorded in full."""

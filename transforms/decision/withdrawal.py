@@ -21,8 +21,8 @@ from transforms.compiler.offer_definitions import (
     Contact,
     OfferPlan,
 )
+from transforms.decision.asked import Asked
 from transforms.decision.contacts import Contacts
-from transforms.decision.gates import Asked
 from transforms.decision.goals import Goals
 from transforms.decision.notices import Notices
 

@@ -16,6 +16,7 @@ from transforms.decision import (
     answering,
     answers,
     arbitration,
+    asked,
     candidates,
     contacts,
     decide,
@@ -37,7 +38,7 @@ def _wrap(where: Any, name: str, by: Callable[[Wrapped], Wrapped]) -> Fault:
 
 def _never(name: str) -> Fault:
     """Return a fault that opens a gate for good."""
-    return _wrap(gates.Asked, name, lambda real: lambda self: np.zeros(len(self.trigger), np.bool_))
+    return _wrap(asked.Asked, name, lambda real: lambda self: np.zeros(len(self.trigger), np.bool_))
 
 
 def _latest(signal: str, change: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]) -> Fault:
@@ -137,7 +138,7 @@ def _sooner(real: Wrapped) -> Wrapped:
 
 FAULTS: dict[str, Fault] = {
     "consent is ignored": _never("without_consent"),
-    "opt_out is taken for contract": _wrap(gates.Asked, "_refused", _opt_out_is_contract),
+    "opt_out is taken for contract": _wrap(asked.Asked, "_refused", _opt_out_is_contract),
     "consents do not lapse": _latest(
         "consent", lambda found, asked: found.with_columns(valid_until=pl.lit(None, pl.Int64))
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from operator import itemgetter
 from typing import Any
 
@@ -55,7 +56,7 @@ def plan_of(policy: Policy) -> plans.OfferPlan:
     return plans.OfferPlan(
         playbook=PLAYBOOK,
         version=3,
-        playbook_hash="0" * 32,
+        playbook_hash=blake2b(repr(policy).encode(), digest_size=16).hexdigest(),
         mode="live",
         tick=policy.tick,
         time_zone=policy.time_zone,

@@ -106,7 +106,9 @@ class _Walk:
         for erasure in (one for one in self.erasures if one.tick == tick):
             for made, candidate in [one for one in self.out if names(one[0].trigger, erasure.who)]:
                 self.out.remove((made, candidate))
-                if tick < self._lapses(made, candidate) and not self._settled(made):
+                last = self._lapses(made, candidate)
+                valid = tick < last or (tick == last and candidate.channel == INBOUND)
+                if valid and not self._settled(made):
                     yield made.trigger, self._withdrawn(made, candidate, tick, "erased")
             self.waiting = [one for one in self.waiting if not names(one.trigger, erasure.who)]
             self.told = told_without(self.told, erasure)

@@ -55,6 +55,7 @@ def later_policy(policy: Policy, chance: random.Random, features: frozenset[str]
     other = policy_of(chance)
     goals = {offer.name: offer.goal for offer in policy.offers}
     offers = tuple(replace(offer, goal=goals.get(offer.name)) for offer in other.offers)
-    same = replace(other, offers=offers, bases=policy.bases, listed=policy.listed, no_sales=policy.no_sales)
+    bases = other.bases if "consent" in policy.listed else policy.bases
+    same = replace(other, offers=offers, bases=bases, listed=policy.listed, no_sales=policy.no_sales)
     same = replace(same, segments=policy.segments)
     return featured_policy(same, chance, features - {"goals"})

@@ -6,11 +6,11 @@ import pytest
 
 from tests.transforms.decision.kernel import play
 from tests.transforms.decision.reference_policy import HOUR
-from tests.transforms.decision.strategies import case_of
+from tests.transforms.decision.strategies import FEATURES, case_of
 from tests.transforms.decision.strategies_world import TICKS
 
 CASES, GROUPS_OF = 1_000, 20
-KNOWN = frozenset({"explore", "goals", "inbound", "records"})
+KNOWN = FEATURES
 """Features that every other case may have: those of `strategies.FEATURES` that the kernel has."""
 
 
