@@ -24,13 +24,13 @@ def summary(out_dir: Path) -> str:
     """
     columns = ["subject_kind", "subject", "kind", "name", "event"]
     transitions = pl.read_parquet(out_dir / "transitions.parquet", columns=columns).with_columns(of_level())
-    columns = ["recipient", "tick", "action", "offer", "value_micros", "reason", "holdout", "n", "root", *_TRIGGER]
-    decisions = pl.read_parquet(out_dir / "decisions.parquet", columns=columns)
+    columns = ["decision_id", "recipient", "tick", "action", "offer", "value_micros", "reason", "holdout", "n", "root"]
+    decisions = pl.read_parquet(out_dir / "decisions.parquet", columns=[*columns, *_TRIGGER])
     offers = decisions.filter(pl.col("action") == "offer")
     parts = [
         _segments(transitions.filter(pl.col("kind") == "segment")),
         _moments(transitions.filter(pl.col("kind") == "moment")),
-        _offers(offers),
+        _offers(offers, decisions.filter(pl.col("reason") == "expired")),
         _over_time(offers["tick"]),
         _refusals("no offer, because", decisions.filter(pl.col("action").is_in(["no_offer", "outranked"]))),
         _deferrals(decisions),
@@ -60,8 +60,11 @@ def _moments(events: pl.DataFrame) -> str:
     return table(("moment", "fired", "of so many"), counts.sort("name").iter_rows())
 
 
-def _offers(offers: pl.DataFrame) -> str:
-    counts = offers.group_by("offer").agg(pl.len(), pl.col("recipient").n_unique(), pl.col("value_micros").sum())
+def _offers(offers: pl.DataFrame, lapsed: pl.DataFrame) -> str:
+    """Return what was sent, and what that is worth; what lapsed on own channels earns nothing."""
+    lost = pl.when(pl.col("decision_id").is_in(lapsed["decision_id"].implode())).then(0)
+    worth = lost.otherwise("value_micros").sum().alias("value_micros")
+    counts = offers.group_by("offer").agg(pl.len(), pl.col("recipient").n_unique(), worth)
     rows = counts.with_columns(quotient(pl.col("value_micros"), pl.lit(MICROS)).round().cast(pl.Int64)).sort("offer")
     return table(("offer", "sent", "to so many", "expected value"), rows.iter_rows())
 

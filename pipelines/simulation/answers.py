@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipelines.simulation.arrays import named
 from pipelines.simulation.arrival import SOURCE
-from pipelines.simulation.calendar import HOUR_MS, MINUTE_MS
+from pipelines.simulation.calendar import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.playbook_offers import INBOUND
 from transforms.decision.draws import hash_of
 
@@ -52,6 +52,8 @@ OWN = Channel(0.7, "stayed_away", 0, 1.0)
 
 RESULTS = ("accepted", "rejected", "ignored")
 _WORKS = CHANNELS | {INBOUND: OWN}
+FULFILLED_MS, LATE = 2 * DAY_MS, 0.1
+"""How long it takes on average until what is accepted is fulfilled, and the share of which it takes five times that."""
 LAPSED = "lapsed"
 """Why a contact fails that is delivered when the offer is no longer valid, or withdrawn."""
 
@@ -62,7 +64,7 @@ def answers_to(offers: pl.DataFrame, chances: pl.DataFrame, seed: int, end: int)
     A contact is sent within half a minute, and then fails or is delivered; on own channels it is delivered to who
     comes, at any time while it is valid, and of others nothing is reported. An answer to what was delivered comes while
     the offer is valid, rather soon; what is not answered is `ignored` when the offer lapses, and may have been seen.
-    What is withdrawn is answered no more.
+    What is withdrawn is answered no more. What is accepted is fulfilled within four days, or late.
 
     Args:
         offers: Columns decision_id, recipient, offer, family, message, channel, tick, valid_until, withdrawn (ms; the
@@ -83,12 +85,14 @@ def answers_to(offers: pl.DataFrame, chances: pl.DataFrame, seed: int, end: int)
     ]
     answered = ~pl.col("fails") & (pl.col("answered_at") <= pl.col("last"))
     outcomes = drawn.filter(answered).with_columns(time="answered_at")
+    taken = outcomes.filter(pl.col("result") == "accepted")
+    kept = taken.with_columns(time=pl.col("time") + pl.col("takes"), result=pl.lit("fulfilled"))
     shared = ["id", "source", "time", "subject", "decision_id", "offer", "channel"]
     return {
         "contact": _signals("contact", pl.concat(contacts), "state", end).select(
             *shared, "family", "message", "state", reason=pl.when(state="failed").then("why")
         ),
-        "outcome": _signals("outcome", outcomes, "result", end).select(*shared, "result"),
+        "outcome": _signals("outcome", pl.concat([outcomes, kept]), "result", end).select(*shared, "result"),
     }
 
 
@@ -113,6 +117,7 @@ def _drawn(offers: pl.DataFrame, chances: pl.DataFrame, seed: int) -> pl.DataFra
         last=pl.min_horizontal("valid_until", pl.col("withdrawn") - 1),
         why=pl.Series([one.reason for one in works], dtype=pl.String),
         result=_result(draw("result"), chances),
+        takes=_takes(draw("fulfilling"), draw("late")),
     )
     lapsed, after = pl.col("delivered_at") >= pl.col("last"), pl.col("delivered_at") + _after(draw("answering"))
     answers = pl.col("result") != "ignored"
@@ -130,6 +135,11 @@ def _result(drawn: pl.Series, chances: pl.DataFrame) -> pl.Series:
     """Return what each says, if it is reached."""
     accepts, rejects = drawn < chances["p_accept"], drawn < chances["p_accept"] + chances["p_reject"]
     return named(np.where(accepts, 0, np.where(rejects, 1, 2)), RESULTS).cast(pl.String)
+
+
+def _takes(drawn: pl.Series, late: pl.Series) -> pl.Expr:
+    """Return how long after it was accepted each is fulfilled."""
+    return (2 * FULFILLED_MS * drawn * pl.when(late < LATE).then(5).otherwise(1)).cast(pl.Int64)
 
 
 def _after(drawn: pl.Series) -> pl.Expr:
