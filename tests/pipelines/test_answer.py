@@ -56,7 +56,8 @@ def test_the_next_run_takes_all_of_them(played: tuple[Path, pl.DataFrame, pl.Dat
     assert counts[1]["rejected"] == 0
     assert counts[1]["in"] - counts[0]["in"] == sum(len(signals(folder, name)) for name in ("contact", "outcome"))
     end = datetime.fromisoformat(json.loads((folder / "town" / "simulated.json").read_text())["end"])
-    made = before.filter((pl.col("action") == "offer") & (pl.col("tick") < end - timedelta(minutes=1)))
+    pushed = (pl.col("action") == "offer") & (pl.col("channel") != "inbound")
+    made = before.filter(pushed & (pl.col("tick") < end - timedelta(minutes=1)))
     assert set(made["decision_id"]) <= set(signals(folder, "contact")["decision_id"])
     for name in ("contact", "outcome"):
         assert signals(folder, name).columns == contract(name).arrow_schema().names
@@ -68,7 +69,7 @@ def test_what_failed_is_released(played: tuple[Path, pl.DataFrame, pl.DataFrame]
     stopped = before.filter(pl.col("reason") == "cooldown").select("decision_id")
     made = after.filter(pl.col("action") == "offer").join(stopped, on="decision_id")
     again = made.join(failed, on=["subject", "offer"]).filter(pl.col("tick") > pl.col("tick_right"))
-    assert len(again) > 2, "what was in a cooldown is offered now: the contact before it had failed"
+    assert len(again) > 0, "what was in a cooldown is offered now: the contact before it had failed"
 
 
 def test_what_was_rejected_rests_for_longer(played: tuple[Path, pl.DataFrame, pl.DataFrame]) -> None:

@@ -25,7 +25,14 @@ def write(
         "value_micros": pl.Int64,
         "reason": pl.String,
     }
-    more = {"n": 0, "holdout": None, "root": pl.col("recipient"), "subject": pl.col("recipient")}
+    numbers = pl.int_range(pl.len()).cast(pl.String)
+    more = {
+        "decision_id": numbers,
+        "n": 0,
+        "holdout": None,
+        "root": pl.col("recipient"),
+        "subject": pl.col("recipient"),
+    }
     given = {name: values for name, values in more.items() if name not in of_more} | of_more
     written = pl.DataFrame(decisions, schema=schema, orient="row").with_columns(
         subject_kind=pl.lit("subscriber"), trigger=pl.lit("subscriber.burst"), trigger_tick="tick", **given
@@ -69,6 +76,14 @@ def test_tells_what_happened(tmp_path: Path) -> None:
         "  cooldown                 2\n"
         "  outranked                1\n"
     )
+
+
+def test_what_lapsed_on_own_channels_is_sent_and_worth_nothing(tmp_path: Path) -> None:
+    shown = ("a", START, "offer", "call", 9_000_000, None)
+    lapsed = ("a", START + timedelta(hours=4), "withdrawn", "call", 9_000_000, "expired")
+    pushed = ("a", START + timedelta(hours=4), "offer", "call", 9_000_000, None)
+    write(tmp_path, [], [shown, lapsed, pushed], decision_id=pl.Series(["0", "0", "1"]))
+    assert "  call     2           1               9\n" in summary(tmp_path)
 
 
 def test_tells_what_waited_was_held_out_and_was_withdrawn(tmp_path: Path) -> None:

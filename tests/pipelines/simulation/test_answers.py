@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipelines.simulation.answers import ANY_OTHER, CHANNELS, OWN, answers_to
+from pipelines.simulation.answers import ANY_OTHER, CHANNELS, LATE, OWN, answers_to
 from pipelines.simulation.calendar import DAY_MS, HOUR_MS
 
 COUNT = 20_000
@@ -33,6 +33,11 @@ def answers(made: pl.DataFrame, p_accept: float = 0.3, p_reject: float = 0.2, se
     return answers_to(made, chances, seed, END)
 
 
+def said_by(found: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return what people say, without what becomes of it."""
+    return found["outcome"].filter(pl.col("result") != "fulfilled")
+
+
 @pytest.mark.parametrize("channel", [*CHANNELS, "pigeon"])
 def test_contacts_fail_as_often_as_the_channel_does(channel: str) -> None:
     made = offers(channel=channel, valid_for=14 * DAY_MS)
@@ -48,7 +53,7 @@ def test_contacts_fail_as_often_as_the_channel_does(channel: str) -> None:
 
 def test_on_own_channels_only_who_comes_is_reported() -> None:
     found = answers(offers(channel="inbound"))
-    contacts, said = found["contact"], found["outcome"]
+    contacts, said = found["contact"], said_by(found)
     assert set(contacts["state"]) == {"delivered", "seen"}
     came = contacts.filter(state="delivered")
     assert len(came) / COUNT == pytest.approx(1 - OWN.fails, abs=0.01)
@@ -61,7 +66,7 @@ def test_on_own_channels_only_who_comes_is_reported() -> None:
 def test_people_say_what_is_true_of_them() -> None:
     found = answers(offers())
     reached = found["contact"].filter(state="delivered")
-    said = found["outcome"]
+    said = said_by(found)
     assert sorted(said["decision_id"]) == sorted(reached["decision_id"])
     shares = {name: count / len(said) for name, count in said["result"].value_counts().iter_rows()}
     assert shares == pytest.approx({"accepted": 0.3, "rejected": 0.2, "ignored": 0.5}, abs=0.01)
@@ -72,7 +77,7 @@ def test_times_follow_one_another() -> None:
     found = answers(made)
     states = found["contact"].pivot(on="state", index="decision_id", values="time")
     said = made.join(states, on="decision_id").join(
-        found["outcome"].rename({"time": "said"}), on="decision_id", how="left"
+        said_by(found).rename({"time": "said"}), on="decision_id", how="left"
     )
     assert (said["tick"] < said["sent"]).all()
     assert (said["sent"] < said["delivered"]).drop_nulls().all()
@@ -99,9 +104,18 @@ def test_an_offer_is_answered_in_the_same_way_whatever_else_is_offered() -> None
 
 def test_what_is_withdrawn_is_answered_no_more() -> None:
     found = answers(offers(withdrawn=HOUR_MS))
-    assert set(found["outcome"]["result"]) == {"accepted", "rejected"}
-    both = found["outcome"].join(offers().select("decision_id", "tick"), on="decision_id")
+    assert set(said_by(found)["result"]) == {"accepted", "rejected"}
+    both = said_by(found).join(offers().select("decision_id", "tick"), on="decision_id")
     assert (both["time"] < both["tick"] + HOUR_MS).all()
+
+
+def test_what_is_accepted_is_fulfilled_soon_or_late() -> None:
+    said = answers(offers())["outcome"].pivot(on="result", index="decision_id", values="time")
+    assert said["accepted"].null_count() == said["fulfilled"].null_count()
+    days = ((said["fulfilled"] - said["accepted"]) / DAY_MS).drop_nulls()
+    assert days.min() >= 0
+    assert (days > 4).mean() == pytest.approx(LATE * 0.8, abs=0.01)
+    assert days.median() == pytest.approx(2.2, abs=0.1)
 
 
 def test_what_comes_when_the_offer_has_lapsed_fails() -> None:
