@@ -74,7 +74,7 @@ def _offers(run: Path) -> pl.DataFrame:
 def _told(out_dir: Path, offers: pl.DataFrame, found: Mapping[str, pl.DataFrame]) -> str:
     """Return lines about answers: how many of each offer reached whom, and what was said, beside what is true."""
     reached = found["contact"].filter(pl.col("state") == "delivered").select("decision_id", reached=pl.lit(1))
-    said = found["outcome"].select("decision_id", "result")
+    said = found["outcome"].filter(pl.col("result") != "fulfilled").select("decision_id", "result")
     rows = offers.join(reached, on="decision_id", how="left").join(said, on="decision_id", how="left")
     results = ("accepted", "rejected", "ignored")
     counts = rows.group_by("offer").agg(

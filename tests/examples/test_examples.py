@@ -10,7 +10,7 @@ import pytest
 from tests.examples.commands import REPOSITORY, SHARED, play, same, steps, workplace
 
 EXPECTED = {
-    "fibre_town": ("out/demo/run", 965, "34cbe54dbbf03d73"),
+    "fibre_town": ("out/demo/run", 1_175, "005bbf8619fa7e0e"),
     "copenhagen": ("out/copenhagen", 262, "d687196bf9d0a096"),
     "consumer": ("out/consumer/again", 51, "a75140e3d371ca42"),
     "shopping_households": ("out/shopping/run", 10_506, "03b40f1d042dc638"),
