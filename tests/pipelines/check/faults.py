@@ -120,9 +120,9 @@ def _answered_again(patch: Patch) -> None:
         waited[:] = [memory.deferred]
         return memory
 
-    def keep(closed: int, reservations: Any, memberships: Any, waiting: Any, told: Any) -> Any:
-        kept = waiting if waited[0] is None or not len(waited[0]) else waited[0]
-        return state(closed, reservations, memberships, kept, told)
+    def keep(*given: Any) -> Any:
+        after = state(*given)
+        return after if waited[0] is None or not len(waited[0]) else replace(after, deferred=waited[0])
 
     patch.setattr(decide.memories, "load", remember)
     patch.setattr(decide, "LedgerState", keep)

@@ -16,7 +16,7 @@ from tests.pipelines.check.everything import TEXT, everything, with_goals
 from tests.pipelines.check.faults import FAULTS, no_goals
 from transforms.decision import decide
 
-SEEDS = ("faults/1", "faults/4")
+SEEDS = ("faults/6", "faults/4", "faults/1")
 
 
 @cache
