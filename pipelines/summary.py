@@ -96,7 +96,9 @@ def _deferrals(decisions: pl.DataFrame) -> str:
 
 
 def _holdouts(decisions: pl.DataFrame) -> str:
-    counts = decisions.group_by("holdout").agg(pl.len(), pl.col("root").n_unique(), pl.col("value_micros").sum())
+    """Return who was held out of what; what would have been on own channels first is worth something once."""
+    last = decisions.with_columns(pl.when(pl.col("n") == pl.col("n").max().over(_TRIGGER)).then("value_micros"))
+    counts = last.group_by("holdout").agg(pl.len(), pl.col("root").n_unique(), pl.col("value_micros").sum())
     rows = counts.with_columns(quotient(pl.col("value_micros"), pl.lit(MICROS)).round().cast(pl.Int64))
     return table(("held out by", "decisions", "of so many", "expected value"), rows.sort("holdout").iter_rows())
 
