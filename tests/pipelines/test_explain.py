@@ -85,7 +85,15 @@ def test_recipient_and_root_are_told_where_they_are_others(
     who = {"subject": subject, "recipient": recipient, "root": root}
     row = {f"{name}_kind": kind for name, (kind, _) in who.items()} | {name: each for name, (_, each) in who.items()}
     row |= {"tick": "now", "trigger_tick": "now", "trigger": "t", "n": 0, "action": "no_offer", "reason": "cooldown"}
-    row |= {"candidates": [], "decision_id": "0", "playbook": "p", "version": "1", "mode": "live", "evidence": {}}
+    row |= {
+        "channel": None,
+        "candidates": [],
+        "decision_id": "0",
+        "playbook": "p",
+        "version": "1",
+        "mode": "live",
+        "evidence": {},
+    }
     assert f"  now  {told}  [0]" in Story("subscriber/ann", None, {}, [], [row]).text().splitlines()
 
 

@@ -142,7 +142,12 @@ def decided(
             SHOWN, at(0), [], (2, S), [(0, f"a/{INBOUND}", None, None), (2, *ERASED)], id="nothing is pushed any more"
         ),
         pytest.param(
-            SHOWN, at(0), [], (3, S), [(0, f"a/{INBOUND}", None, None)], id="an erasure goes before what expires"
+            SHOWN,
+            at(0),
+            [],
+            (3, S),
+            [(0, f"a/{INBOUND}", None, None), (3, *ERASED)],
+            id="an erasure goes before what expires",
         ),
         pytest.param(
             Policy((replace(A, goal=6 * HOUR, valid_for=HOUR),)),
