@@ -127,7 +127,10 @@ class Offer(Part):
 
 
 class Cap(Part):
-    """At most so many contacts in a time."""
+    """At most so many contacts in a time.
+
+    What others send counts, too, if a `contact` without `decision_id` reports it: as `message` says, else as marketing.
+    """
 
     per: Literal["subscriber", "household", "sme"] = Field(
         description="Whose contacts count: what a subscriber gets; all that the members of a household, or of an SME, "
@@ -165,8 +168,9 @@ class Consent(Part):
 class InboundFirst(Part):
     """For how long offers are published on own channels, by purpose, before anything is pushed.
 
-    Whatever shows them is the channel `inbound`. Who comes is reported by `contact` or `outcome` and is pushed nothing;
-    for who has not come by then the trigger is answered again, without own channels.
+    Whatever shows them is the channel `inbound`. Who comes is reported by `contact` or `outcome` of that `decision_id`
+    and is pushed nothing; for who has not come by then the trigger is answered again, without own channels, and what
+    nobody saw counts against no cap or cooldown.
     """
 
     marketing: Duration | None = Field(default=None, gt=0, description="Of offers whose `message` is `marketing`.")
@@ -204,7 +208,7 @@ class Policy(Part):
         {},
         description="Family to how often one of its offers goes out that need not be the best, to learn what others "
         "would bring: `{data: 10%}`. It is drawn by hash of the decision, evenly among those of the family and the "
-        "tier of the best that pass every gate, by each of their channels: by own channels only, as long as the best is "
+        "tier of the best that pass every gate, by each of their channels, or by own channels only if the best is "
         "for these. The decision tells its `propensity`, for `segone estimate`.",
     )
 

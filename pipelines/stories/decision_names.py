@@ -1,4 +1,4 @@
-"""Decisions of a story by what they answer, as `08:01 anna, burst`: reports of contacts need the ids, which nobody knows by heart."""
+"""Decisions of a story by what they answer, as `10:01 anna, burst`: reports need ids, which nobody knows by heart."""
 
 import re
 
@@ -16,12 +16,10 @@ _NAMED = re.compile(
 
 
 def decision_id(text: str, day: str, playbook: Playbook) -> str:
-    """Return the id of the decision that a text names: `08:01 anna, burst`, of its n-th wake-up `08:01 anna, burst, woken 1`.
-
-    What names none in that way is returned as it is.
+    """Return the id of the decision that a text names; what names none is returned as it is.
 
     Args:
-        text: The time is the tick of the trigger, also of its wake-ups.
+        text: `10:01 anna, burst`, of its first wake-up `10:01 anna, burst, woken 1`. The time is the trigger's tick.
         day: The day of a time without a date.
         playbook: Whose triggers they are.
 
@@ -35,7 +33,7 @@ def decision_id(text: str, day: str, playbook: Playbook) -> str:
     level = playbook.levels.get(kind)
     known = [*level.moments, *level.segments] if level else []
     if what.removesuffix(".exited") not in known:
-        raise ValueError(f"`{text}`: {kind} has no segment or moment `{what}`{near_miss(what, known)}")
+        raise ValueError(f"`{text}`: {kind} has no segment or moment `{what}`; {near_miss(what, known)}".rstrip("; "))
     row = (kind, found["subject"], f"{kind}.{what}", parse_time(found["time"], day), int(found["woken"] or 0))
     columns = ("subject_kind", "subject", "trigger", "own_tick", "n")
     return str(decision_ids(playbook.playbook, pl.DataFrame([row], columns, orient="row"))[0])

@@ -39,8 +39,8 @@ class Exploration:
     def choose(self, passing: Ints, best: Ints) -> Ints:
         """Return the candidate that each turn sends, and note its probability.
 
-        The arms are those of the family and the tier of the best, in their rank; each is as likely as the others. Where the
-        best is for own channels they are, too: to explore does not push sooner.
+        The arms are those of the family and the tier of the best, in their rank; each is as likely as the others.
+        Where the best is for own channels they are, too: to explore does not push sooner.
 
         Args:
             passing: The candidates that pass, of all turns, in their rank.
