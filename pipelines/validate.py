@@ -158,11 +158,5 @@ def _cap(cap: Cap) -> str:
     purpose = cap.message if cap.message not in ("marketing", "any") else None
     only = [f"of {name}" for name in (*(cap.family or ()), cap.channel, purpose) if name]
     whom = "an SME" if cap.per == "sme" else f"a {cap.per}"
-    return " ".join(
-        [
-            f"at most {cap.max}",
-            *only,
-            f"{period} to {whom}",
-            *(["for whatever purpose"] if cap.message == "any" else []),
-        ]
-    )
+    whatever = " for whatever purpose" if cap.message == "any" else ""
+    return " ".join([f"at most {cap.max}", *only, f"{period} to {whom}{whatever}"])
