@@ -150,8 +150,8 @@ def _chances(plan: OfferPlan, logged: pl.DataFrame) -> pl.DataFrame:
         orient="row",
     )
     passing = logged.filter("passed").join(families, on="offer", maintain_order="left")
-    best = [pl.col(name).first().over("row") for name in ("family", "priority")]
-    arms = passing.filter((pl.col("family") == best[0]) & (pl.col("priority") == best[1]))
+    kind = (pl.col("family"), pl.col("priority"), pl.col("channel") == INBOUND)
+    arms = passing.filter(*(one == one.first().over("row") for one in kind))
     each, is_best = pl.col("share") / pl.len().over("row"), pl.int_range(pl.len()).over("row") == 0
     chance = pl.when(is_best).then(1 - pl.col("share") + each).otherwise(each)
     return arms.select(*_KEY, chance=chance).filter(pl.col("chance") > 0)

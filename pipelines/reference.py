@@ -139,7 +139,10 @@ _REASONS = (
     ("`cooldown`", "The customer that the trigger is about got the same offer less than `cooldown` ago."),
     ("`cooldown_family`", "It got one of the family less than `policy.cooldown` ago."),
     ("`cooldown_after_rejection`, `cooldown_family_after_rejection`", "The same, where what it got was rejected."),
-    ("`cap_1_per_subscriber_in_day` and the like", "The cap of that name is full."),
+    (
+        "`cap_1_per_subscriber_in_day`, `cap_1_per_subscriber_in_day_message_care` and the like",
+        "The cap of that name is full.",
+    ),
     ("`same_tick`", "Another member of the household, or of the company, was made this offer at the same tick."),
     ("`unknown_zone`", "The recipient's `profile.zone` is no time zone, and a cap or quiet hours ask for it."),
     ("`quiet`", "It is quiet for the channel where the recipient is."),

@@ -155,6 +155,8 @@ def _offer(playbook: Playbook, offer: Offer) -> str:
 
 def _cap(cap: Cap) -> str:
     period = f"a {cap.in_}" if isinstance(cap.in_, str) else f"in {format_duration(cap.in_)}"
-    only = [f"of {name}" for name in (*(cap.family or ()), cap.channel) if name]
+    purpose = cap.message if cap.message not in ("marketing", "any") else None
+    only = [f"of {name}" for name in (*(cap.family or ()), cap.channel, purpose) if name]
     whom = "an SME" if cap.per == "sme" else f"a {cap.per}"
-    return " ".join([f"at most {cap.max}", *only, f"{period} to {whom}"])
+    whatever = " for whatever purpose" if cap.message == "any" else ""
+    return " ".join([f"at most {cap.max}", *only, f"{period} to {whom}{whatever}"])

@@ -92,8 +92,9 @@ class Playbook(Part):
     let: dict[Name, Expression] = Field({}, description="Names for use in any expression.")
     signals: SignalFiles = Field(
         min_length=1,
-        description="Signal types it reads; `{name: file.avsc}` for one of your own, "
-        "in the playbook's folder, up to 256 KiB. It is part of the playbook's hash.",
+        description="Signal types it reads; `{name: file.avsc}` for one of your own, with the fields that `segone "
+        "schema usage` begins with, up to `subject`, and yours; in the playbook's folder, up to 256 KiB. It is "
+        "part of the playbook's hash.",
     )
     tables: dict[Name, Table] = Field({}, description="Tables that expressions read as `TABLE.COLUMN`.")
     models: dict[Name, Model] = Field({}, description="Models that expressions call as `MODEL(value, …)`.")

@@ -62,7 +62,8 @@ class Goal(Part):
 
     The other key is a signal type: which of its signals fulfil it, an expression over their columns, or `any`, as in
     `{order: product = 'topup_5gb', within: 2d}`. Who has reached the goal is not asked: what waits does so no longer,
-    what is out of the offer's family is withdrawn, and the same is not made again.
+    what was sent of the offer's family and is still valid is withdrawn, and the same is not made again. Other offers of
+    the same trigger still are: to stop these, too, give them the same goal.
     """
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_by_signal)
@@ -107,7 +108,8 @@ class Offer(Part):
     wait: Duration = Field(
         0,
         description="How long a trigger waits that only time, or an event, holds up: a cap or a cooldown that frees, "
-        "an open ticket, a pause, quiet hours. Those are waited out within `valid_for` where this is not said.",
+        "an open ticket, a pause, quiet hours. Where it is not said quiet hours are waited out within `valid_for`, "
+        "and all else ends in `no_offer` at once.",
     )
     share: Ration | None = Field(
         None, description="Only so many customers may have it in each period, drawn by hash: `20% per 7d`."
@@ -125,7 +127,10 @@ class Offer(Part):
 
 
 class Cap(Part):
-    """At most so many contacts in a time."""
+    """At most so many contacts in a time.
+
+    What others send counts, too, if a `contact` without `decision_id` reports it: as `message` says, else as marketing.
+    """
 
     per: Literal["subscriber", "household", "sme"] = Field(
         description="Whose contacts count: what a subscriber gets; all that the members of a household, or of an SME, "
@@ -163,8 +168,9 @@ class Consent(Part):
 class InboundFirst(Part):
     """For how long offers are published on own channels, by purpose, before anything is pushed.
 
-    Whatever shows them is the channel `inbound`. Who comes is reported by `contact` or `outcome` and is pushed nothing;
-    for who has not come by then the trigger is answered again, without own channels.
+    Whatever shows them is the channel `inbound`. Who comes is reported by `contact` or `outcome` of that `decision_id`
+    and is pushed nothing; for who has not come by then the trigger is answered again, without own channels, and what
+    nobody saw counts against no cap or cooldown.
     """
 
     marketing: Duration | None = Field(default=None, gt=0, description="Of offers whose `message` is `marketing`.")
@@ -202,7 +208,8 @@ class Policy(Part):
         {},
         description="Family to how often one of its offers goes out that need not be the best, to learn what others "
         "would bring: `{data: 10%}`. It is drawn by hash of the decision, evenly among those of the family and the "
-        "tier of the best that pass every gate; the decision tells its `propensity`, for `segone estimate`.",
+        "tier of the best that pass every gate, by each of their channels, or by own channels only if the best is "
+        "for these. The decision tells its `propensity`, for `segone estimate`.",
     )
 
 
@@ -210,4 +217,6 @@ class Holdout(Part):
     """Customers who are never contacted, drawn by hash, to compare with."""
 
     share: Percentage = Field(description="How many of them: `5%`. A greater share keeps those of a smaller one.")
-    family: Name | None = Field(None, description="Only offers of this family.")
+    family: Name | None = Field(
+        None, description="Only offers of this family; by default all, care and service messages, too."
+    )

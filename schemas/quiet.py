@@ -70,6 +70,7 @@ class QuietHours(Part):
 
     Any other key is a channel: when that is quiet, every day. `sms: 20:00-08:00` passes midnight, into the next day; a
     list holds several; `all` is the whole day. All keys that hold for a channel hold together.
+    Own channels, `inbound`, are quiet only where they are named.
     """
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_by_name)

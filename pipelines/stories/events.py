@@ -6,17 +6,20 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.stories.decision_names import decision_id
 from pipelines.stories.form import Event, Expectation, StoryForm
 from pipelines.stories.story import OUTPUTS, Arrival, Expect, Signal, Watermark
 from pipelines.stories.times import HINT, parse_time, plain_sentence
 from schemas.contracts import Contract, Field
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
+from schemas.playbook import Playbook
 from schemas.yaml_source import KeyPath, YamlSource
 
 AND_OTHERS = "..."
 """Among the sentences of an output: others may be told, too."""
 
+DECISION_ID = "decision_id"
 _ENVELOPE = ("at", "id", "source", "subject_kind")
 _FITS: dict[pa.DataType, tuple[type, ...]] = {
     pa.string(): (str,),
@@ -27,7 +30,7 @@ _FITS: dict[pa.DataType, tuple[type, ...]] = {
 
 
 def read_events(
-    source: YamlSource, form: StoryForm, known: Mapping[str, Contract]
+    source: YamlSource, form: StoryForm, known: Mapping[str, Contract], playbook: Playbook
 ) -> tuple[Arrival | Watermark | Expect, ...]:
     """Return the events of a story.
 
@@ -35,11 +38,12 @@ def read_events(
         source: The file.
         form: What it says.
         known: The contracts of the signals that its playbook reads.
+        playbook: Whose decisions it names.
 
     Raises:
         LoadErrors: everything that is wrong with them.
     """
-    reader = _Events(source, form.day, known)
+    reader = _Events(source, form.day, known, playbook)
     events = tuple(reader.event(event, ("events", number)) for number, event in enumerate(form.events))
     reader.check_order(events)
     if reader.errors:
@@ -50,9 +54,10 @@ def read_events(
 class _Events:
     """Makes events of what is written, and notes what is wrong."""
 
-    def __init__(self, source: YamlSource, day: str, known: Mapping[str, Contract]) -> None:
+    def __init__(self, source: YamlSource, day: str, known: Mapping[str, Contract], playbook: Playbook) -> None:
         self.errors: list[LoadError] = []
         self._source, self._day, self._known, self._numbered = source, day, known, count()
+        self._playbook = playbook
 
     def event(self, event: Event, path: KeyPath) -> Arrival | Watermark | Expect:
         """Return an event."""
@@ -138,7 +143,14 @@ class _Events:
             return self._time(value, path)
         if not _fits(field, value):
             self._wrong(path, f"`{name}`: `{value}` is not {field.type}, as the contract of {contract.name} says")
-        return value
+        return self._decision(value, path) if name == DECISION_ID and isinstance(value, str) else value
+
+    def _decision(self, text: str, path: KeyPath) -> str:
+        try:
+            return decision_id(text, self._day, self._playbook)
+        except ValueError as error:
+            self._wrong(path, str(error), "name it as `10:01 anna, burst`: the tick of the trigger, and what it is")
+            return text
 
     def _time(self, text: Any, path: KeyPath) -> int:
         try:

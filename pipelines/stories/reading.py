@@ -50,7 +50,7 @@ def read_story(path: Path) -> Story:
     inline = tuple(_inline(form))
     versions = _versions(source, inline) if inline else Versions((_beside(source, path, str(form.playbook)),))
     load_all_offers(versions)
-    events = read_events(source, form, contracts_of(versions))
+    events = read_events(source, form, contracts_of(versions), versions.first)
     engines = tuple(name for name in ENGINES if name in form.engines)
     return Story(path.stem, source, versions, inline, engines, events, form.day)
 

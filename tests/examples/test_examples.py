@@ -15,7 +15,9 @@ EXPECTED = {
     "consumer": ("out/consumer/again", 51, "a75140e3d371ca42"),
     "shopping_households": ("out/shopping/run", 10_506, "03b40f1d042dc638"),
 }
-"""Example to its outputs, the number of offers, and the hash of who got what when."""
+"""Example to its outputs, the number of offers, and the hash of who got what when; others make no run."""
+
+EXAMPLES = sorted(readme.parent.name for readme in (REPOSITORY / "examples").glob("*/README.md"))
 
 
 def skip_without_data(example: str) -> None:
@@ -32,11 +34,12 @@ def offers_hash(out: Path) -> tuple[int, str]:
     return len(offers), hashlib.blake2b("".join(lines.to_series()).encode(), digest_size=8).hexdigest()
 
 
-@pytest.mark.parametrize("example", EXPECTED)
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_readme_and_offers(example: str, tmp_path: Path) -> None:
     skip_without_data(example)
     here = workplace(tmp_path)
     for command, expected in steps(REPOSITORY / "examples" / example / "README.md"):
         assert same(play(command, here)) == same(expected), "if it is right: python -m tests.examples.commands"
-    out, count, digest = EXPECTED[example]
-    assert offers_hash(here / out) == (count, digest)
+    if example in EXPECTED:
+        out, count, digest = EXPECTED[example]
+        assert offers_hash(here / out) == (count, digest)

@@ -67,6 +67,17 @@ def test_a_good_playbook_is_told_in_a_few_lines(tmp_path: Path) -> None:
         """)
 
 
+@pytest.mark.parametrize(
+    ("cap", "told"),
+    [
+        ("message: care", "at most 2 of care in 7d to a subscriber"),
+        ("message: any", "at most 2 in 7d to a subscriber for whatever purpose"),
+    ],
+)
+def test_a_cap_tells_what_counts(tmp_path: Path, cap: str, told: str) -> None:
+    assert f"  {told}\n" in validate(_file(tmp_path, ("in: 7d, channel: sms", f"in: 7d, {cap}")))
+
+
 def test_readiness_is_the_furthest_look_back(tmp_path: Path) -> None:
     _, plan = load_checked(_file(tmp_path))
     day = 86_400_000

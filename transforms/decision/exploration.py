@@ -22,7 +22,7 @@ class Exploration:
 
     Attributes:
         turn: Of each candidate the turn.
-        kind: Of each a number, the same for those of one family and tier.
+        kind: Of each a number, the same for those of one family and tier, all on own channels or none.
         share: Of each how often its family explores, of 1.
         draws: Whether the turn of each explores, if it is the best.
         arms: Of each turn the hash that draws the arm.
@@ -40,6 +40,7 @@ class Exploration:
         """Return the candidate that each turn sends, and note its probability.
 
         The arms are those of the family and the tier of the best, in their rank; each is as likely as the others.
+        Where the best is for own channels they are, too: to explore does not push sooner.
 
         Args:
             passing: The candidates that pass, of all turns, in their rank.
@@ -73,7 +74,7 @@ def exploration_of(plan: OfferPlan, ids: pl.Series, turn: Ints, candidates: pl.D
         draws |= (family == families.index(name)) & is_below(drawn, share)[turn]
     return Exploration(
         turn,
-        candidates["priority"].to_numpy() * len(families) + family,
+        (candidates["priority"].to_numpy() * len(families) + family) * 2 + plan.is_inbound[contact],
         np.array([plan.explore.get(name, 0.0) for name in families])[family],
         draws,
         hash_of("explore", texts, "arm"),

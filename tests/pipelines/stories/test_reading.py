@@ -23,6 +23,41 @@ def test_signals_get_what_is_left_out(write_story: WriteStory) -> None:
     assert ben.id == "n1"
 
 
+SHOP = """
+playbook:
+  playbook: shop
+  signals: [usage, contact]
+  subscriber:
+    features: {n: {count: any, from: usage, window: 1m}}
+    moments: {burst: {when: n > 0}}
+events:
+  - signals:
+      - {contact: bob, at: 11:00, channel: app, state: seen, decision_id: NAME}
+  - watermark: 12:00
+  - expect: {decisions: []}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ('"10:00 bob, burst"', "280894655ce22b4072f80eec51551d86"),
+        ('"2026-01-05 10:00 bob, burst"', "280894655ce22b4072f80eec51551d86"),
+        ('"10:00 bob, burst, woken 1"', "d4ab8cc5c27899282a5864aa8c368f4a"),
+        ("d1", "d1"),
+    ],
+)
+def test_decisions_are_named_by_what_they_answer(tmp_path: Path, name: str, found: str) -> None:
+    (path := tmp_path / "story.yaml").write_text(SHOP.replace("NAME", name))
+    assert [one.payload["decision_id"] for one in read_story(path).signals] == [found]
+
+
+def test_a_decision_about_nothing_is_a_mistake(tmp_path: Path) -> None:
+    (path := tmp_path / "story.yaml").write_text(SHOP.replace("NAME", '"10:00 bob, bursts"'))
+    with pytest.raises(LoadErrors, match="no segment or moment `bursts`; did you mean `burst`"):
+        read_story(path)
+
+
 @pytest.mark.parametrize(
     ("written", "time"),
     [

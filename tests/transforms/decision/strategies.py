@@ -14,7 +14,7 @@ from tests.transforms.decision.strategies_features import featured_policy, later
 from tests.transforms.decision.strategies_policy import policy_of
 from tests.transforms.decision.strategies_world import STARTS, TICKS, World
 
-FEATURES = ("explore", "goals", "inbound", "records", "versions", "erasures")
+FEATURES = frozenset({"explore", "goals", "inbound", "records", "versions", "erasures"})
 """What `case_of` can add."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.transforms.decision.reference_policy import Holdout, Offer, Policy, draw
+from tests.transforms.decision.reference_policy import HOUR, Holdout, Offer, Policy, draw
 from tests.transforms.decision.reference_words import A, at, decide
 
 SAYS = frozenset({"propensity"})
@@ -36,6 +36,13 @@ def test_each_channel_is_an_arm() -> None:
     policy = replace(EXPLORES, offers=(replace(A, send=("app", "sms")),), explore={"f": 1.0})
     made = [decide(policy, at(1, subject=f"s{number}"))[0] for number in range(100)]
     assert {(one["channel"], one["propensity"]) for one in made} == {("app", 0.5), ("sms", 0.5)}
+
+
+def test_what_is_for_own_channels_stays_there() -> None:
+    policy = replace(EXPLORES, explore={"f": 1.0}, inbound_first={"marketing": 6 * HOUR})
+    made = [decide(policy, at(1, subject=f"s{number}"))[0] for number in range(100)]
+    assert {one["offer"] for one in made} == {"a", "b", "c"}
+    assert {(one["channel"], round(one["propensity"], 12)) for one in made} == {("inbound", round(1 / 3, 12))}
 
 
 def test_the_draws_are_those_of_the_id() -> None:
