@@ -38,7 +38,7 @@ def _said(*arguments: str) -> tuple[int, str]:
                 "    2026-03-03T09:01:00.000Z  withdrawn topup by sms: paused",
                 "  2026-03-04T12:01:00.000Z  subscriber.running_out: no offer: cap_1_per_subscriber_in_3d",
                 "why no offer: cap_1_per_subscriber_in_3d",
-                "    caps         blocked  at most 1 to a subscriber in 3d; sent before: topup by sms on 2026-03-03",
+                "    caps         blocked  at most 1 to a subscriber in 3d; filled by topup by sms on 2026-03-03",
                 "    quiet        passed   it is not quiet for the channel where the recipient is",
             ],
         ),

@@ -162,6 +162,7 @@ class Answers:
             "value_micros": self.candidates["value_micros"].to_arrow().take(pa.array(self.verdicts.chosen[rows])),
             "valid_until": pa.array(sent["tick"].to_numpy() + valid_for),
             "withdrawn": pa.repeat(False, len(rows)),
+            "said": pa.nulls(len(rows), pa.string()),
             "alone": pa.array(self.alone[rows]),
         }
         return pa.table([columns[name] for name in RESERVATION.names], schema=RESERVATION)

@@ -20,16 +20,19 @@ REJECTED = ("rejected", "declined", "complained")
 """Results of an outcome after which the same is not offered for longer."""
 
 FAILED = "failed"
+REFUSED, COMMITTED = "rejected", "committed"
+"""With `FAILED`, what reports come to."""
 SETTLED = (*REJECTED, FAILED, "accepted", "fulfilled", "expired")
 """States and results after which there is nothing left to withdraw."""
 
 COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick", "decision_id", "alone"]
 """The columns of a reservation that limits look at."""
-_HELD = [*COUNTED_BY, "valid_until"]
+_HELD = [*COUNTED_BY, "valid_until", "said"]
 _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
 _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
 _KNOWN_BY = (pl.col("decision_id").alias("by"), pl.col("tick").alias("since"))
+_IS_REJECTED = (pl.col("said") == REFUSED).fill_null(False).alias("rejected")
 _NO_GOAL = pl.lit(None, NOTICE).alias("goal")
 _WORDS = (("contact", "state"), ("outcome", "result"))
 """The signals that report what became of contacts, and the column that says so."""
@@ -83,28 +86,36 @@ class Contacts:
             signal that reported it), since (its tick, or its time); of other roots too.
         """
         if self.silent:
-            return framed(reservations.select(COUNTED_BY)).with_columns(
-                *_KNOWN_BY, _NO_GOAL, counts=pl.lit(True), rejected=pl.lit(False), reached=pl.lit(False)
+            every = framed(reservations.select(_HELD)).with_columns(
+                *_KNOWN_BY, _NO_GOAL, _IS_REJECTED, counts=pl.lit(True), reached=pl.lit(False)
             )
+            return every.drop("valid_until", "said")
         at = first_ticks(entries).drop("row")
         mine = framed(reservations.select(_HELD)).join(at, _ROOT, maintain_order="left")
         goal = self.goals.earliest(mine).alias("goal")
         mine = mine.with_columns(goal, reached=goal.is_not_null())
+        ours, others = self._said_by(mine.select(*_KEY, "tick"), at)
+        mine = mine.with_columns(pl.coalesce("said", _said_of(mine, ours)).alias("said"))
+        silent = (pl.col("now") >= self._released).fill_null(False)
+        counts = pl.when(pl.col("said").is_null()).then(~silent).otherwise(pl.col("said") != FAILED)
+        mine = mine.with_columns(*_KNOWN_BY, _IS_REJECTED, counts=counts)
+        counted = mine.filter(pl.col("counts") | pl.col("reached")).drop("now", "said", "valid_until")
+        return pl.concat([counted, _of_others(others, self.tick).select(counted.columns)])
+
+    def said_until(self, reservations: pa.Table, now: int) -> pl.Series:
+        """Return what was reported of reservations up to a tick: FAILED, REFUSED or COMMITTED; null for nothing."""
+        mine = framed(reservations.select(_HELD))
+        at = mine.select(_ROOT).unique().with_columns(now=pl.lit(now, pl.Int64))
+        ours, _ = self._said_by(mine.select(*_KEY, "tick"), at)
+        return mine.select(pl.coalesce("said", _said_of(mine, ours)).alias("said"))["said"]
+
+    def _said_by(self, made: pl.DataFrame, at: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Part what was reported to some roots up to `now` by whether a decision made then explains it."""
         said = self.reports.join(at, _ROOT).filter(pl.col("since") <= pl.col("now"))
-        made = mine.select(*_KEY, made="tick")
-        said = said.join(made, [*_KEY], "left")
+        said = said.join(made.rename({"tick": "made"}), [*_KEY], "left")
         ours = (pl.col("since") > pl.col("made")) & (pl.col("since") - pl.col("made") < self.known_for)
         said = said.with_columns(ours=ours.fill_null(False))
-        others, said = said.filter(~pl.col("ours")), said.filter("ours")
-        last = said.sort("place").unique(_KEY, keep="last").select(*_KEY, "what")
-        refused = said.filter(pl.col("what").is_in(REJECTED)).select(_KEY).unique().with_columns(rejected=pl.lit(True))
-        mine = mine.join(last, [*_KEY], "left", maintain_order="left")
-        mine = mine.join(refused, [*_KEY], "left", maintain_order="left")
-        silent = (pl.col("now") >= self._released).fill_null(False)
-        counts = pl.when(pl.col("what").is_null()).then(~silent).otherwise(pl.col("what") != FAILED)
-        mine = mine.with_columns(*_KNOWN_BY, counts.alias("counts"), pl.col("rejected").fill_null(False))
-        counted = mine.filter(pl.col("counts") | pl.col("reached")).drop("now", "what", "valid_until")
-        return pl.concat([counted, _of_others(others, self.tick).select(counted.columns)])
+        return said.filter("ours"), said.filter(~pl.col("ours"))
 
     @property
     def settled(self) -> pl.DataFrame:
@@ -136,7 +147,8 @@ class Contacts:
 
     def _silences(self, reservations: pl.DataFrame) -> pl.DataFrame:
         """Return when reservations are released that nobody reports before: root_kind, root, since."""
-        held = reservations.select(*_KEY, made="tick", released=self._released).drop_nulls("released")
+        unsaid = reservations.filter(pl.col("said").is_null())
+        held = unsaid.select(*_KEY, made="tick", released=self._released).drop_nulls("released")
         said = self.reports.select(*_KEY, "since").join(held, [*_KEY])
         in_time = pl.col("since").is_between(pl.col("made"), pl.col("released"), "right")
         known = in_time & (pl.col("since") - pl.col("made") < self.known_for)
@@ -196,6 +208,15 @@ def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals, reservations: p
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
     return Contacts(reports, plan.tick, plan.reported_within, goals, plan.known_for, lapses)
+
+
+def _said_of(mine: pl.DataFrame, reports: pl.DataFrame) -> pl.Series:
+    """Return what reports say of each decision: the last of a failure, else whether any refused; null for nothing."""
+    refused = pl.col("what").is_in(REJECTED).any()
+    last = pl.col("what").sort_by("place").last()
+    word = pl.when(last == FAILED).then(pl.lit(FAILED)).when(refused).then(pl.lit(REFUSED)).otherwise(pl.lit(COMMITTED))
+    told = reports.group_by(_KEY).agg(told=word)
+    return mine.select(_KEY).join(told, [*_KEY], "left", maintain_order="left")["told"]
 
 
 def settled_in(kept: Mapping[str, pa.Table]) -> pl.DataFrame:

@@ -13,10 +13,12 @@ from schemas.records import ERASED, REMOVED
 from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.offer_definitions import IS_ERASED, OfferPlan
 from transforms.decision import ledger_state as memories
-from transforms.decision.contacts import settled_in
+from transforms.decision.contacts import FAILED, contacts_of, settled_in
 from transforms.decision.decide import Decided, decide
 from transforms.decision.deferral import entry_schema
+from transforms.decision.goals import goals_of
 from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION, SEQUENCE
+from transforms.decision.notices import take_notices
 from transforms.decision.numbering import number_records
 from transforms.decision.records import withdrawal_records
 
@@ -76,6 +78,7 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     """
     memory, who = memories.load(state), requests.select(*_WHO, "token").unique()
     waiting = entry_schema(plan).empty_table() if memory.deferred is None else memory.deferred
+    said = _said(plan, memory)
     tables = (memory.reservations, memory.memberships, waiting)
     ledger, members, deferred = (framed(table).with_row_index("row") for table in tables)
     own = _hits(ledger, who, pl.col("root_kind"), "root")
@@ -88,10 +91,13 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     kept = others.with_columns(
         *(pl.when(_among(hits)).then(pl.lit(NOBODY)).otherwise(name).alias(name) for name, hits in named.items()),
         withdrawn=pl.col("withdrawn") | _among(named["decision_id"]),
+        said=pl.when(_among(named["decision_id"])).then(pl.Series(said)[others["row"]]).otherwise("said"),
     )
+    kept = kept.filter(pl.col("said").ne_missing(FAILED))
     whom = ((pl.col("root_kind"), "root"), (pl.col("subject_kind"), "subject"), (pl.lit(LEVELS[0]), "recipient"))
     no_more = pl.concat(_hits(deferred, who, kind, name) for kind, name in whom)
-    notices, told = _without(memory.notices, who)
+    nameless = others.filter(_among(named["decision_id"])).select(*_ROOT, "decision_id")
+    notices, told = _without(memory.notices, who, nameless)
     out = ledger.filter(_among(pl.concat([own, subjects, recipients])))
     settled = out.join(settled_in(memory.notices), [*_ROOT, "decision_id"]).filter(pl.col("settled") > pl.col("tick"))
     out = out.filter(~_among(settled))
@@ -120,14 +126,30 @@ def _withdrawn(plan: OfferPlan, reservations: pl.DataFrame, requests: pl.DataFra
     return withdrawal_records(plan, tabled(gone, RESERVATION), gone.select("tick", "reason"))
 
 
-def _without(notices: Mapping[str, pa.Table], who: pl.DataFrame) -> tuple[dict[str, pa.Table], pl.DataFrame]:
-    """Return notices without those to or about some, and which those were: signal, row, token."""
+def _said(plan: OfferPlan, memory: memories.LedgerState) -> pl.Series:
+    """Return what was reported of the reservations until now."""
+    notices = take_notices(plan, memory.notices, [], None)
+    contacts = contacts_of(plan, notices, goals_of(plan, notices), memory.reservations)
+    return contacts.said_until(memory.reservations, memory.closed or 0)
+
+
+def _without(
+    notices: Mapping[str, pa.Table], who: pl.DataFrame, nameless: pl.DataFrame
+) -> tuple[dict[str, pa.Table], pl.DataFrame]:
+    """Return notices without those to or about some, and which those were: signal, row, token.
+
+    What is reported of decisions without names goes as well: their reservations say it.
+    """
     kept, gone = {}, [pl.DataFrame(schema={"row": pl.String, "token": pl.String})]
     for signal, table in notices.items():
         rows = framed(table).with_row_index("row")
         whom = ((pl.col("root_kind"), "root"), (pl.col("subject_kind"), "subject"))
         hits = pl.concat(_hits(rows, who, kind, name) for kind, name in whom)
-        kept[signal] = table.filter(pa.array(~rows.select(_among(hits)).to_series().to_numpy()))
+        gone_rows = rows.select(_among(hits)).to_series()
+        if "decision_id" in rows.columns and len(nameless):
+            orphans = rows.join(nameless, [*_ROOT, "decision_id"], "semi")["row"]
+            gone_rows |= rows["row"].is_in(orphans.implode())
+        kept[signal] = table.filter(pa.array(~gone_rows.to_numpy()))
         gone.append(hits.select(pl.format("{} {}", pl.lit(signal), "row").alias("row"), "token"))
     return kept, pl.concat(gone)
 

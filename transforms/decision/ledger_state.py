@@ -35,6 +35,7 @@ RESERVATION = pa.schema(
         pa.field("value_micros", pa.int64(), nullable=False),
         pa.field("valid_until", pa.int64(), nullable=False),
         pa.field("withdrawn", pa.bool_(), nullable=False),
+        pa.field("said", pa.string()),  # what was reported of it before its names were erased; null: nobody did
         pa.field("alone", pa.bool_(), nullable=False),  # the root was too large: the recipient was its own
     ]
 )

@@ -113,6 +113,8 @@ class _Walk:
             self.waiting = [one for one in self.waiting if not names(one.trigger, erasure.who)]
             self.told = told_without(self.told, erasure)
             forget(self.ledger, self.root, erasure.who)
+            said = [one for one in self.told.notices if one.signal in ("contact", "outcome") and one.tick < tick]
+            self.ledger.hear_again(sorted(said, key=lambda one: (one.tick, one.order, one.signal)))
 
     def _at(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
         self.policy = self.ledger.policy = next(one for start, one in reversed(self.versions) if start <= tick)

@@ -34,6 +34,13 @@ class Entry:
     rejected: bool = False
     settled: bool = False  # there is nothing left to withdraw
 
+    def hear(self, signal: str, word: str | None) -> None:
+        """Take in what a contact or an outcome says of it."""
+        self.reported = True
+        self.came = self.came or word != "failed"
+        self.counts = word != "failed"
+        self.rejected = self.rejected or (signal == "outcome" and word in REJECTIONS)
+
     @property
     def people(self) -> People | None:
         """Whose goals count for it; None where it is nothing that was decided."""
@@ -58,12 +65,21 @@ class Ledger:
         for entry in named:
             entry.settled = entry.settled or word in SETTLED
         for entry in ours:
-            entry.reported = True
-            entry.came = entry.came or word != "failed"
-            entry.counts = word != "failed"
-            entry.rejected = entry.rejected or (notice.signal == "outcome" and word in REJECTIONS)
+            entry.hear(notice.signal, word)
         if not ours and notice.signal == "contact" and word != "failed":
             self._foreign(notice)
+
+    def hear_again(self, notices: Sequence[Notice]) -> None:
+        """Take in what is left of what was said of known decisions, and nothing else."""
+        for entry in (one for one in self.entries if one.decision):
+            entry.reported = entry.came = entry.rejected = entry.settled = False
+            entry.counts = True
+            for notice in (one for one in notices if one.payload.get("decision_id") == entry.decision):
+                word = notice.payload.get("state" if notice.signal == "contact" else "result")
+                if notice.tick > entry.tick:
+                    entry.settled = entry.settled or word in SETTLED
+                if entry.tick < notice.tick < entry.tick + self.policy.known_for + self.policy.tick:
+                    entry.hear(notice.signal, word)
 
     def _foreign(self, notice: Notice) -> None:
         decision = notice.payload.get("decision_id")
