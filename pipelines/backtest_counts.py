@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from transforms.compiler.offer_definitions import CAPS, GATES, SEGMENT_EXITED
+from transforms.compiler.offer_definitions import CAPS, GATES, IS_EXPIRED, SEGMENT_EXITED
 from transforms.compiler.offer_definitions import REASONS as WHY
 from transforms.decision.answers import ACTIONS
 
@@ -88,9 +88,14 @@ def actions(decisions: pl.DataFrame) -> pl.DataFrame:
 
 
 def offers(decisions: pl.DataFrame) -> pl.DataFrame:
-    """Return what was sent by which channel, and its expected value; what was withdrawn later counts, too."""
-    sent = decisions.filter(pl.col("action") == "offer")
-    return counted(sent, ["offer", "channel"], {}, sent=pl.len(), value_micros=pl.col("value_micros").sum())
+    """Return what was sent by which channel, and its expected value; what was withdrawn later counts, too.
+
+    What lapsed on own channels earns nothing: the offer that was pushed after it does.
+    """
+    lapsed = decisions.filter(pl.col("reason").eq_missing(WHY[IS_EXPIRED])).select("side", "decision_id", lapsed=True)
+    sent = decisions.filter(pl.col("action") == "offer").join(lapsed, ["side", "decision_id"], "left")
+    worth = pl.when(pl.col("lapsed").is_null()).then("value_micros").otherwise(0).sum()
+    return counted(sent, ["offer", "channel"], {}, sent=pl.len(), value_micros=worth)
 
 
 def holdouts(decisions: pl.DataFrame) -> pl.DataFrame:

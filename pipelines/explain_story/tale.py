@@ -46,22 +46,26 @@ def address(row: Row) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
+def by(row: Row) -> str:
+    """Return by what an offer goes out."""
+    return "on own channels" if row["channel"] == INBOUND else f"by {row['channel']}"
+
+
 def answer(row: Row) -> str:
     """Return what was decided, in words."""
-    by = "on own channels" if row["channel"] == INBOUND else f"by {row['channel']}"
     if row["action"] == "offer":
-        what = f"{row['offer']} {by}, value {money(row['value_micros'])}, until {row['valid_until']}"
+        what = f"{row['offer']} {by(row)}, value {money(row['value_micros'])}, until {row['valid_until']}"
         return f"{what}{_chance(row)}"
     if row["action"] == "holdout":
-        instead = f"{row['offer']} {by}{_chance(row)}"
+        instead = f"{row['offer']} {by(row)}{_chance(row)}"
         return f"held out by {row['holdout']} (nothing is sent, to compare with), else {instead}"
     if row["action"] == "deferred":
         return f"deferred until {row['until'] or 'something opens it'}: {row['reason']} ({why(row['reason'])})"
     if row["action"] == "outranked":
         return f"outranked; at that tick went out {', '.join(row['went_out'])}"
     if row["action"] == "withdrawn":
-        return f"withdrawn {row['offer']} {by}: {row['reason']} ({why(row['reason'])})"
-    words = f" ({why(row['reason'])})" if row["reason"] == "came_in" else ""
+        return f"withdrawn {row['offer']} {by(row)}: {row['reason']} ({why(row['reason'])})"
+    words = f" ({why(row['reason'])})" if row["reason"] and not row["candidates"] else ""
     return f"no offer: {row['reason'] or 'there is none for this trigger'}{words}"
 
 

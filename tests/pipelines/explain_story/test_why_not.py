@@ -82,7 +82,10 @@ FIRED = f"  {NOON}  subscriber.running_out"
         ),
         (
             [decision(reason="no_recipient", recipient=None, recipient_kind=None)],
-            [f"{FIRED} (of subscriber/ann, to nobody): no offer: no_recipient"],
+            [
+                f"{FIRED} (of subscriber/ann, to nobody): no offer: no_recipient "
+                "(the group has no member whom it could go to)"
+            ],
         ),
         ([decision(trigger="subscriber.other")], [NEVER.replace("poor", "running_out").replace("< 100", "< 500")]),
     ],
