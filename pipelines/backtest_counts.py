@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from pipelines.summary import again, worth
 from transforms.compiler.offer_definitions import CAPS, GATES, IS_EXPIRED, SEGMENT_EXITED
 from transforms.compiler.offer_definitions import REASONS as WHY
 from transforms.decision.answers import ACTIONS
@@ -99,10 +100,10 @@ def offers(decisions: pl.DataFrame) -> pl.DataFrame:
 
 
 def holdouts(decisions: pl.DataFrame) -> pl.DataFrame:
-    """Return which holdout kept back how many offers, of how many contact roots, and their expected value."""
-    held = decisions.filter(pl.col("action") == "holdout")
-    value = pl.col("value_micros").sum()
-    return counted(held, ["holdout"], {}, decisions=pl.len(), roots=_roots(), value_micros=value)
+    """Return which holdout kept back how many offers, of how many contact roots, and what each trigger was worth."""
+    keys = ["side", *TRIGGER]
+    held = decisions.filter(pl.col("action") == "holdout").join(again(decisions, *keys), [*keys, "n"], "left")
+    return counted(held, ["holdout"], {}, decisions=pl.len(), roots=_roots(), value_micros=worth())
 
 
 def deferrals(decisions: pl.DataFrame) -> pl.DataFrame:

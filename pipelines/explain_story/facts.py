@@ -8,7 +8,6 @@ from pipelines.explain_story.conditions import read_of
 from pipelines.explain_story.values import Row, instant_of, moment, money, pairs, shown
 from schemas.durations import format_duration
 from schemas.playbook import Playbook
-from schemas.playbook_offers import Offer
 from schemas.quiet import WEEKDAYS, QuietHours, Times, calendar_of
 from transforms.compiler.offer_definitions import Limit
 
@@ -51,7 +50,7 @@ def facts(gate: Row, candidate: Row, row: Row, book: Playbook | None) -> Iterato
     if gate["reason"] == "quiet" and (book or row.get("zone")):
         yield _local(row, candidate["channel"], book)
     if book is not None and candidate["offer"] in book.offers:
-        yield from _of_playbook(gate, book.offers[candidate["offer"]], row, book)
+        yield from _of_playbook(gate, candidate, row, book)
 
 
 def _of_record(gate: Row, candidate: Row, row: Row) -> Iterator[str]:
@@ -67,8 +66,8 @@ def _of_record(gate: Row, candidate: Row, row: Row) -> Iterator[str]:
         yield f"it says `{row['zone']}`"
 
 
-def _of_playbook(gate: Row, offer: Offer, row: Row, book: Playbook) -> Iterator[str]:
-    reason, policy = gate["reason"], book.policy
+def _of_playbook(gate: Row, candidate: Row, row: Row, book: Playbook) -> Iterator[str]:
+    reason, policy, offer = gate["reason"], book.policy, book.offers[candidate["offer"]]
     texts = {"not_eligible": offer.eligible, "no_value": offer.value}
     if reason in texts:
         values = read_of(book, row["subject_kind"], texts[reason], row)["values"]
@@ -77,7 +76,7 @@ def _of_playbook(gate: Row, offer: Offer, row: Row, book: Playbook) -> Iterator[
         yield f"allowed are {format_duration(policy.max_decision_age)}"
     if reason == "no_consent":
         yield f"{offer.message} needs `{book.basis_of(offer.message)}`"
-        yield from [] if gate.get("read") else _consents(row, offer.message)
+        yield from _consents(row, offer.message, candidate["channel"] if gate.get("read") else None)
     if reason == "open_ticket" and policy.no_sales_while:
         yield "; ".join(policy.no_sales_while.values())
     if reason == "not_in_share" and offer.share:
@@ -87,15 +86,16 @@ def _of_playbook(gate: Row, offer: Offer, row: Row, book: Playbook) -> Iterator[
         yield f"{goal}, within {format_duration(offer.goal.within)}"
 
 
-def _consents(row: Row, purpose: str) -> Iterator[str]:
-    """Yield what the recipient said about a purpose, for whichever channel, where that does not decide."""
+def _consents(row: Row, purpose: str, told: str | None) -> Iterator[str]:
+    """Yield what the recipient said about a purpose, by whichever channel, where one word about `told` is not all."""
     said = [one for one in row.get("consents") or () if one["purpose"] == purpose]
     words = [
         f"{one['state']} by {one['channel'] or 'all'}"
         + (f" until {moment(one['valid_until'])}" if one["valid_until"] else "")
         for one in said
     ]
-    if row.get("consents") is not None:
+    alone = told is not None and sum(one["channel"] in (None, told) for one in said) < 2
+    if row.get("consents") is not None and not alone:
         yield f"known is {', '.join(words) or 'nothing'}"
 
 

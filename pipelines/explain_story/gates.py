@@ -152,6 +152,8 @@ class Known:
         """Return what shuts a gate: what it says, since when, and its id."""
         if gate["gate"] in ("cooldown", "caps"):
             return f"filled by {self._filled_by(gate['read'])}"
+        if gate["reason"] == "goal_reached":
+            return f"it did so at {_signal(gate['read'])}"
         said = {"paused": "paused since", "ticket": "open since", "consent": self._consent(candidate)}
         return f"{said.get(gate['gate'], 'since')} {_signal(gate['read'])}"
 

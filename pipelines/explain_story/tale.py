@@ -1,6 +1,7 @@
 """Decisions as stories: what came of each trigger, with its waits, wake-ups and withdrawals, in the order of time."""
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from pipelines.explain_story.values import Row, money
 from pipelines.explain_story.words import why
@@ -11,12 +12,15 @@ _SHORT = 8
 
 
 def tales(decisions: Sequence[Row]) -> list[list[Row]]:
-    """Return decisions by the trigger that they answer, each in the order of time, by the first of each."""
+    """Return decisions by the trigger that they answer, each in the order of time, by the first of each.
+
+    What is withdrawn at a tick goes before the answer that follows it there.
+    """
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in decisions:
         trigger = (row["subject_kind"], row["subject"], row["trigger"], row["trigger_tick"])
         found.setdefault(trigger, []).append(row)
-    return [*found.values()]
+    return [sorted(tale, key=itemgetter("tick", "n")) for tale in found.values()]
 
 
 def tale_lines(tale: Sequence[Row]) -> Iterator[str]:

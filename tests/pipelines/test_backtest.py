@@ -60,6 +60,16 @@ def test_what_lapsed_on_own_channels_earns_nothing(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_held_out_first_on_own_channels_is_worth_what_it_is_once(tmp_path: Path) -> None:
+    held = decision("ann", "holdout", holdout="global") | {"channel": "inbound"}
+    again, came = (
+        decision("ann", "holdout", 1, n=1, holdout="global"),
+        decision("ann", "no_offer", 1, n=1, reason="came_in"),
+    )
+    both = [write(tmp_path / name, [held, after], []) for name, after in (("a", again), ("b", came))]
+    assert compared(*both).holdouts.rows() == [("global", 2, 1, 1, 1, 2_000_000, 2_000_000)]
+
+
 @pytest.mark.parametrize(
     ("name", "rows"),
     [

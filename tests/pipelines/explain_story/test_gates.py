@@ -221,7 +221,8 @@ def test_what_shuts_a_gate_is_named(met: dict[str, Any], read: dict[str, Any], t
         ),
         (
             [("marketing", "app", "granted", None), ("marketing", None, "withdrawn", None)],
-            "the last word is of 2026-03-01 11:01 (signal c)",
+            "the last word is of 2026-03-01 11:01 (signal c); marketing needs `opt_in`; known is granted by app, "
+            "withdrawn by all",
         ),
     ],
 )
@@ -236,6 +237,11 @@ def test_a_goal_is_told_as_what_the_customer_did(book: Playbook) -> None:
         "the customer did already what the offer is for; it did so at 2026-03-02 08:00 (signal O-7); sent before: "
         "topup by app on 2026-03-01 11:01; so not before 2026-03-05 11:01; order: product = 'topup', within 4d"
     )
+
+
+def test_what_waits_is_told_of_its_goal_too(book: Playbook) -> None:
+    met = gate("eligibility", "goal_reached") | _read("O-7", "2026-03-02T08:00:00.000Z")
+    assert "; it did so at 2026-03-02 08:00 (signal O-7); order: " in _told(met, book, [])
 
 
 @pytest.mark.parametrize(

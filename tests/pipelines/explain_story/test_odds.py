@@ -14,7 +14,8 @@ subscriber:
   features: {left_mb: {last: remaining_mb, from: balance}}
   moments: {running_out: {when: left_mb < 500}}
 offers:
-  topup: {for: subscriber.running_out, family: data, owner: us, value: 4, p_accept: 0.2, send: [app, sms], valid_for: 6h}
+  topup: {for: subscriber.running_out, family: data, owner: us, value: 4, p_accept: 0.2, send: [app, sms],
+          valid_for: 6h}
   gift:  {for: subscriber.running_out, family: fun, owner: us, value: 4, p_accept: 0.2, send: [app], valid_for: 6h}
 policy: {explore: {data: 10%}}
 """
