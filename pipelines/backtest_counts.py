@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from transforms.compiler.offer_definitions import CAPS, GATES, SEGMENT_EXITED
+from pipelines.summary import again, worth
+from transforms.compiler.offer_definitions import CAPS, GATES, IS_EXPIRED, SEGMENT_EXITED
 from transforms.compiler.offer_definitions import REASONS as WHY
 from transforms.decision.answers import ACTIONS
 
@@ -88,16 +89,21 @@ def actions(decisions: pl.DataFrame) -> pl.DataFrame:
 
 
 def offers(decisions: pl.DataFrame) -> pl.DataFrame:
-    """Return what was sent by which channel, and its expected value; what was withdrawn later counts, too."""
-    sent = decisions.filter(pl.col("action") == "offer")
-    return counted(sent, ["offer", "channel"], {}, sent=pl.len(), value_micros=pl.col("value_micros").sum())
+    """Return what was sent by which channel, and its expected value; what was withdrawn later counts, too.
+
+    What lapsed on own channels earns nothing: the offer that was pushed after it does.
+    """
+    lapsed = decisions.filter(pl.col("reason").eq_missing(WHY[IS_EXPIRED])).select("side", "decision_id", lapsed=True)
+    sent = decisions.filter(pl.col("action") == "offer").join(lapsed, ["side", "decision_id"], "left")
+    worth = pl.when(pl.col("lapsed").is_null()).then("value_micros").otherwise(0).sum()
+    return counted(sent, ["offer", "channel"], {}, sent=pl.len(), value_micros=worth)
 
 
 def holdouts(decisions: pl.DataFrame) -> pl.DataFrame:
-    """Return which holdout kept back how many offers, of how many contact roots, and their expected value."""
-    held = decisions.filter(pl.col("action") == "holdout")
-    value = pl.col("value_micros").sum()
-    return counted(held, ["holdout"], {}, decisions=pl.len(), roots=_roots(), value_micros=value)
+    """Return which holdout kept back how many offers, of how many contact roots, and what each trigger was worth."""
+    keys = ["side", *TRIGGER]
+    held = decisions.filter(pl.col("action") == "holdout").join(again(decisions, *keys), [*keys, "n"], "left")
+    return counted(held, ["holdout"], {}, decisions=pl.len(), roots=_roots(), value_micros=worth())
 
 
 def deferrals(decisions: pl.DataFrame) -> pl.DataFrame:

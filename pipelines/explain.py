@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipelines.explain_story.books import Books, books_of
+from pipelines.explain_story.odds import odds, whose_reason
 from pipelines.explain_story.read import (
     groups_of,
     known_of,
@@ -84,6 +85,8 @@ def explain(out: str, subject: str, at: int | None = None, question: Question | 
         why_not = _why_not(out, (kind, name), until, asked.why_not, decisions, known, books) if asked.why_not else None
         context = of_its_kind(out, kind, contexts[-1]) if contexts else None
         explained = with_what_was_null(out, chosen) if chosen else None
+    if explained:
+        explained["told"] = [*whose_reason(explained), *odds(explained, books.by_hash.get(explained["playbook_hash"]))]
     met = known[chosen["decision_id"]].met() if chosen and chosen["decision_id"] in known else []
     transitions = with_evidence(transitions)
     erasure = _last_erasure([row for row in receipts if row["tick"] <= until])

@@ -25,10 +25,12 @@ class Story:
         members: Segment to the tick at which the subject entered it.
         transitions: Rows of `transitions`, the evidence as a mapping.
         decisions: Rows of `decisions` about the subject, and of those about its groups that would have reached it;
-            those that were outranked with `went_out`: what their contact root got at that tick, and for whom.
+            those that were outranked with `went_out`: what their contact root got at that tick, or was held
+            out from, and for whom.
         erased: The tick of its last erasure, None for none; what was written before is still told.
         removed: How many rows of what that erasure removed.
-        explained: The decision that is explained, with the evidence of its own condition only; None for none.
+        explained: The decision that is explained, with the evidence of its own condition only, and `told`: what
+            else there is to say of it as a whole; None for none.
         gates: Of each of its candidates, what it met at each gate, in words too.
         why_not: Why an offer was not made, where that was asked.
     """
@@ -62,17 +64,29 @@ class Story:
         return Story(**visible_values(vars(self)))._parts()
 
     def _parts(self) -> dict[str, list[str]]:
-        lately = [*chain.from_iterable(map(tale_lines, tales(self.decisions)[-LATELY:]))]
+        told = tales(self.decisions)
+        listed = [
+            tale for number, tale in enumerate(told, LATELY - len(told)) if number >= 0 or self._is_explained(tale)
+        ]
+        lately = [*_more(len(told) - len(listed)), *chain.from_iterable(map(tale_lines, listed))]
         members = [f"  {name}  since {since}" for name, since in self.members.items()]
+        happened = map(_transition, self.transitions[-LATELY:])
         return {
             "subject": [self.subject, *self._erasure()],
             "context": [*_context(self.context)] if self.context else ["no context was written yet"],
             "segments": ["segments", *members] if members else [],
-            "lately": ["lately", *map(_transition, self.transitions[-LATELY:])] if self.transitions else [],
+            "lately": ["lately", *_more(len(self.transitions) - LATELY), *happened] if self.transitions else [],
             "decisions": ["decisions", *lately] if lately else ["no decisions"],
-            "why": [*_why(self.explained, self.gates)] if self.explained else [],
+            "why": [*_why(self.explained, self.gates, self._gone())] if self.explained else [],
             "why_not": [*why_not_lines(self.subject, self.why_not)] if self.why_not else [],
         }
+
+    def _is_explained(self, tale: Sequence[Row]) -> bool:
+        return self.explained is not None and any(row["decision_id"] == self.explained["decision_id"] for row in tale)
+
+    def _gone(self) -> Row | None:
+        """Return what withdrew the decision that is explained."""
+        return next((row for row in self.decisions if row["action"] == "withdrawn" and self._is_explained([row])), None)
 
     def _erasure(self) -> Iterator[str]:
         if self.erased:
@@ -95,11 +109,18 @@ def _transition(row: Row) -> str:
     return f"  {row['tick']}  {row['name']} {row['event']}{reason}{late}{read}"
 
 
-def _why(row: Row, gates: Sequence[Row]) -> Iterator[str]:
+def _more(left: int) -> list[str]:
+    return [f"  … and {left:,} more"] if left > 0 else []
+
+
+def _why(row: Row, gates: Sequence[Row], gone: Row | None) -> Iterator[str]:
     """Tell of a decision what made it, how each candidate fared, and what each met at each gate."""
     yield f"why {answer(row)}"
     yield f"  {row['trigger']}{address(row)} at {row['tick']}: {pairs(dotted(row['evidence'] or {}))}"
     yield from aligned(_candidate(row, candidate) for candidate in row["candidates"])
+    yield from (f"  {line}" for line in row.get("told") or ())
+    if gone:
+        yield f"  {gone['tick']}: {answer(gone)}"
     yield f"  decision {row['decision_id']}, {row['playbook']} version {row['version']}, {row['mode']}"
     yield from ["", "gates", *gate_lines(gates)] if gates else []
 

@@ -34,10 +34,28 @@ def summary(out_dir: Path) -> str:
         _over_time(offers["tick"]),
         _refusals("no offer, because", decisions.filter(pl.col("action").is_in(["no_offer", "outranked"]))),
         _deferrals(decisions),
-        _holdouts(decisions.filter(pl.col("action") == "holdout")),
+        _holdouts(decisions),
         _refusals("withdrawn, because", decisions.filter(pl.col("action") == "withdrawn")),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def again(decisions: pl.DataFrame, *trigger: str) -> pl.DataFrame:
+    """Return which held out decisions, by trigger and `n`, were followed by another: they were on own channels first.
+
+    Args:
+        decisions: With `reason`, too: who came in was not answered again.
+        trigger: The columns that name a trigger.
+    """
+    follows = (pl.col("n") > 0) & pl.col("reason").ne_missing("came_in")
+    held = decisions.filter(pl.col("action") == "holdout").select(*trigger, "n")
+    after = decisions.filter(follows).select(*trigger, pl.col("n") - 1, again=True)
+    return held.join(after.unique(), [*trigger, "n"])
+
+
+def worth() -> pl.Expr:
+    """Return the expected value of what was not followed by another; after a join with `again`."""
+    return pl.when(pl.col("again").is_null()).then("value_micros").otherwise(0).sum().alias("value_micros")
 
 
 def of_level() -> pl.Expr:
@@ -96,9 +114,8 @@ def _deferrals(decisions: pl.DataFrame) -> str:
 
 
 def _holdouts(decisions: pl.DataFrame) -> str:
-    """Return who was held out of what; what would have been on own channels first is worth something once."""
-    last = decisions.with_columns(pl.when(pl.col("n") == pl.col("n").max().over(_TRIGGER)).then("value_micros"))
-    counts = last.group_by("holdout").agg(pl.len(), pl.col("root").n_unique(), pl.col("value_micros").sum())
+    held = decisions.filter(pl.col("action") == "holdout").join(again(decisions, *_TRIGGER), [*_TRIGGER, "n"], "left")
+    counts = held.group_by("holdout").agg(pl.len(), pl.col("root").n_unique(), worth())
     rows = counts.with_columns(quotient(pl.col("value_micros"), pl.lit(MICROS)).round().cast(pl.Int64))
     return table(("held out by", "decisions", "of so many", "expected value"), rows.sort("holdout").iter_rows())
 

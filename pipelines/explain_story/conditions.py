@@ -8,7 +8,7 @@ from sqlglot import exp
 from pipelines.explain_story.values import Row, dotted, pairs
 from schemas.durations import format_duration
 from schemas.playbook import Playbook
-from schemas.playbook_levels import STEPS, Moment
+from schemas.playbook_levels import STEPS, Derived, Moment
 from transforms.compiler.references import references
 from transforms.compiler.sql.parse import name_of, parse
 
@@ -63,10 +63,22 @@ def read_of(book: Playbook, kind: str, text: str, row: Row) -> dict[str, Any]:
         name: level.derived[name].expr for level in [book.levels[kind]] for name in values if name in level.derived
     }
     behind = {
-        name: {"expr": expr, "values": _values(book, kind, expr, known, row["segments"] or [])}
+        name: {
+            "expr": expr,
+            "values": _values(book, kind, expr, known, row["segments"] or []),
+            "shaped": [*_shaped(book.levels[kind].derived[name])],
+        }
         for name, expr in derived.items()
     }
     return {"values": values, "lets": dict(_lets(book, text)), "derived": behind}
+
+
+def _shaped(derived: Derived) -> Iterator[str]:
+    """Yield what else than its expression makes a derived value."""
+    if derived.bounds:
+        yield f"between {derived.bounds[0]:g} and {derived.bounds[1]:g}"
+    if derived.half_life:
+        yield f"and where that falls, fading by half in {format_duration(derived.half_life)}"
 
 
 def _values(book: Playbook, kind: str, text: str, known: Row, segments: Sequence[str]) -> dict[str, Any]:
@@ -89,4 +101,6 @@ def read_words(read: Mapping[str, Any]) -> Iterator[str]:
     """Yield lines about what `read_of` gives: what stands behind the names."""
     yield from (f"{name} stands for {text}" for name, text in read["lets"].items())
     for name, one in read["derived"].items():
-        yield f"{name} is {one['expr']}" + (f": {pairs(one['values'].items())}" if one["values"] else "")
+        yield ", ".join([f"{name} is {one['expr']}", *one["shaped"]]) + (
+            f": {pairs(one['values'].items())}" if one["values"] else ""
+        )

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from pipelines.explain_story.conditions import read_of
-from pipelines.explain_story.values import Row, aligned, instant_of, moment, money, pairs, plain, shown
+from pipelines.explain_story.facts import facts, opens_at, zone_of
+from pipelines.explain_story.values import Row, aligned, instant_of, moment, plain
 from pipelines.explain_story.words import PASSED, cap_of, cooldown_of, limit_words, why
 from schemas.durations import format_duration
 from schemas.playbook import Playbook
@@ -33,8 +32,19 @@ def _contact(row: Row, decision: Row) -> str:
     return f"{row['offer']} by {row['channel']}{to} on {moment(row['tick'])}{held}"
 
 
-def _length(limit: Limit) -> int:
-    return limit.period if isinstance(limit.period, int) else 0
+def _signal(read: Row) -> str:
+    by = f" (signal {read['by']})" if read["by"] else ", of somebody who was erased"
+    return f"{moment(read['since'])}{by}"
+
+
+def _unlisted(left: int, by: str | None, counted: Sequence[Row]) -> Iterator[str]:
+    """Yield how many of the contacts that fill a limit are in no output: where one is named, it is another."""
+    if by is not None and all(row["decision_id"] != by for row in counted):
+        left -= 1
+        if left > 0:
+            yield f"and {left:,} more: {_UNLISTED}"
+    elif left > 0:
+        yield f"and {left:,} more: {_UNLISTED}" if by is not None or counted else _UNLISTED
 
 
 @dataclass(frozen=True)
@@ -69,16 +79,25 @@ class Known:
             return
         counts = gate["gate"] in ("cooldown", "caps")  # one reason is also that of another gate
         limit = self._limit(gate["reason"], candidate["offer"]) if counts else None
-        yield why(gate["reason"]) if limit is None or cap_of(gate["reason"]) is None else limit_words(limit)
+        yield self._why(gate, limit)
         if limit is not None:
             yield from self._counted(gate, limit)
         elif gate.get("read"):
             yield self._shut_by(gate, candidate)
-        yield from self._read(gate, candidate)
+        yield from facts(gate, candidate, self.decision, self.book)
         if gate["result"] == "deferred":
-            yield f"waits until {moment(gate['until'])}" if gate["until"] else "waits until something opens it"
+            shut = any(one["result"] == "blocked" for one in candidate["gates"])
+            until = moment(gate["until"]) if gate["until"] else "something opens it"
+            yield f"{'would wait' if shut else 'waits'} until {until}"
         elif gate["gate"] in ("quiet", "paused", "ticket") and gate["reason"] != "unknown_zone":
             yield "and the offer does not wait that long"
+
+    def _why(self, gate: Row, limit: Limit | None) -> str:
+        if limit is not None and cap_of(gate["reason"]) is not None:
+            return limit_words(limit)
+        told = why(gate["reason"])
+        length = limit.period if limit is not None and gate["reason"].startswith("cooldown") else 0
+        return f"{told} ({format_duration(length)})" if isinstance(length, int) and length else told
 
     def _limit(self, reason: str, offer: str) -> Limit | None:
         """Return the limit that a reason names: that of the playbook, else what the name tells."""
@@ -96,19 +115,30 @@ class Known:
             return
         counted = [row for row in self.sent if self._counts(limit, row)]
         read = gate.get("read")
-        if read:
+        if read and limit.reached:
+            yield f"it did so at {_signal(read)}"
+        elif read:
+            counted = [row for row in counted if row["tick"] >= read["since"] or row["decision_id"] == read["by"]]
             yield f"filled by {self._filled_by(read)}"
-        if counted and (len(counted) > 1 or not read):
+        if any(row["decision_id"] != (read or {}).get("by") for row in counted):
             names = [_contact(row, self.decision) for row in counted[-_MOST:]]
             more = f"{len(counted) - _MOST:,} more and " if len(counted) > _MOST else ""
             yield f"sent before: {more}{', '.join(names)}"
         if limit.family and self.book is None:
             yield "which of all offers are of the family, the playbook tells: give `--playbook`"
-        if limit.per == SUBJECT and limit.period and counted and gate["result"] == "blocked":
-            over = instant_of(counted[-1]["tick"]) + timedelta(milliseconds=_length(limit))
+        yield from self._until(gate, limit, counted)
+        yield from _unlisted(limit.max - len(counted), read and read["by"], counted)
+
+    def _until(self, gate: Row, limit: Limit, counted: Sequence[Row]) -> Iterator[str]:
+        """Yield when a limit that nobody waits for opens."""
+        if gate["result"] != "blocked" or not limit.period:
+            return
+        read = gate.get("read")
+        first = [read["since"]] if read else []
+        if limit.per == SUBJECT and counted:
+            first = [counted[-1]["tick"]]
+        for over in (opens_at(limit, instant_of(one), zone_of(self.decision, self.book)) for one in first):
             yield f"so not before {moment(plain(over))}"
-        if len(counted) < limit.max and not read:
-            yield _UNLISTED
 
     def _filled_by(self, read: Row) -> str:
         """Return which contact a limit waits for, with its id."""
@@ -122,9 +152,10 @@ class Known:
         """Return what shuts a gate: what it says, since when, and its id."""
         if gate["gate"] in ("cooldown", "caps"):
             return f"filled by {self._filled_by(gate['read'])}"
-        since, by = moment(gate["read"]["since"]), f"(signal {gate['read']['by']})"
+        if gate["reason"] == "goal_reached":
+            return f"it did so at {_signal(gate['read'])}"
         said = {"paused": "paused since", "ticket": "open since", "consent": self._consent(candidate)}
-        return f"{said.get(gate['gate'], 'since')} {since} {by}"
+        return f"{said.get(gate['gate'], 'since')} {_signal(gate['read'])}"
 
     def _consent(self, candidate: Row) -> str:
         """Return what the recipient said last, as far as the consents that are known all say the same."""
@@ -156,7 +187,7 @@ class Known:
         now = instant_of(self.decision["tick"])
         if isinstance(limit.period, int):
             return not limit.period or now - timedelta(milliseconds=limit.period) < then <= now
-        one, other = (each.astimezone(self._zone()) for each in (then, now))
+        one, other = (each.astimezone(zone_of(self.decision, self.book)) for each in (then, now))
         periods = {
             "day": (one.date(), other.date()),
             "week": (one.isocalendar()[:2], other.isocalendar()[:2]),
@@ -164,39 +195,3 @@ class Known:
         }
         first, second = periods[limit.period]
         return first == second
-
-    def _zone(self) -> tzinfo:
-        """Return the time zone of the recipient, as far as record and context tell, else the playbook's, else UTC."""
-        profile = (self.decision["context"] or {}).get("profile") or {}
-        named = self.decision.get("zone") or profile.get("zone") or (self.book.time_zone if self.book else "UTC")
-        try:
-            return ZoneInfo(named)
-        except (KeyError, ValueError, OSError):
-            return UTC
-
-    def _read(self, gate: Row, candidate: Row) -> Iterator[str]:
-        """Yield the numbers that a gate looked at that asks for no earlier contact."""
-        reason, row = gate["reason"], self.decision
-        if reason == "below_zero":
-            yield f"value {money(candidate['value_micros'])}, p_accept {shown(candidate['p_accept'])}"
-        if reason == "stale":
-            age = instant_of(row["tick"]) - instant_of(row["trigger_tick"])
-            yield f"it is of {moment(row['trigger_tick'])}, {format_duration(age // timedelta(milliseconds=1))} before"
-        if self.book is None or candidate["offer"] not in self.book.offers:
-            return
-        offer, policy = self.book.offers[candidate["offer"]], self.book.policy
-        texts = {"not_eligible": offer.eligible, "no_value": offer.value}
-        if reason in texts:
-            values = read_of(self.book, row["subject_kind"], texts[reason], row)["values"]
-            yield texts[reason] + (f": {pairs(values.items())}" if values else "")
-        if reason == "stale" and policy.max_decision_age is not None:
-            yield f"allowed are {format_duration(policy.max_decision_age)}"
-        if reason == "no_consent":
-            yield f"{offer.message} needs `{self.book.basis_of(offer.message)}`"
-        if reason == "open_ticket" and policy.no_sales_while:
-            yield "; ".join(policy.no_sales_while.values())
-        if reason == "not_in_share" and offer.share:
-            yield f"{offer.share[0]:.2%} of all in {format_duration(offer.share[1])}"
-        if reason == "goal_reached" and offer.goal:
-            goal = "; ".join(f"{signal}: {text}" for signal, text in offer.goal.signals.items())
-            yield f"{goal}, within {format_duration(offer.goal.within)}"

@@ -14,7 +14,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipelines.explain_story.tale import tales
+from pipelines.explain_story.tale import by, tales
 from pipelines.explain_story.values import instant_of
 from pipelines.explained import Story
 from schemas.visible import shortened, visible_values
@@ -123,7 +123,7 @@ def _contacts(story: Story) -> list[Lane]:
     for row in story.decisions:
         if row["action"] == "offer":
             until = min(instant_of(one) for one in (row["valid_until"], gone.get(row["decision_id"])) if one)
-            name = f"{row['offer']} by {row['channel']}"
+            name = f"{row['offer']} {by(row)}"
             bars.setdefault(name, []).append(Mark(instant_of(row["tick"]), until, LOOKS["offer"][0]))
     return _lanes("contacts", bars)
 

@@ -43,18 +43,19 @@ def whose(out: str, decision: str) -> Row | None:
 
 
 def with_what_went_out(out: str, decisions: Sequence[Row]) -> list[Row]:
-    """Return decisions, those that were outranked with `went_out`: what their contact root got at that tick."""
+    """Return decisions, those that were outranked with `went_out`: what their root got, or would have, at that tick."""
     roots = {row["root"] for row in decisions if row["action"] == "outranked"}
-    offers = (pc.field("action") == "offer") & pc.field("root").isin([*roots])
+    offers = pc.field("action").isin(["offer", "holdout"]) & pc.field("root").isin([*roots])
     sent = rows_of(f"{out}/decisions.parquet", offers, _SENT) if roots else []
     went_out = defaultdict[tuple[str, ...], list[str]](list)
     for row in sent:
-        went_out[_PLACE(row)].append(f"{row['offer']} of {row['subject_kind']}/{row['subject']}")
+        held = " (held out)" if row["action"] == "holdout" else ""
+        went_out[_PLACE(row)].append(f"{row['offer']} of {row['subject_kind']}/{row['subject']}{held}")
     told = ({"went_out": went_out[_PLACE(row)]} if row["action"] == "outranked" else {} for row in decisions)
     return [{**row, **more} for row, more in zip(decisions, told, strict=True)]
 
 
-def with_what_was_null(out: str, row: Row) -> Row:
+def with_what_was_null(out: str, row: Row) -> dict[str, Any]:
     """Return a decision with all that its condition read in its evidence: what was NULL too."""
     of = (pc.field("subject_kind") == row["subject_kind"]) & (pc.field("subject") == row["subject"])
     name = row["trigger"].removeprefix(f"{row['subject_kind']}.").removesuffix(".exited")

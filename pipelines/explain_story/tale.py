@@ -1,6 +1,7 @@
 """Decisions as stories: what came of each trigger, with its waits, wake-ups and withdrawals, in the order of time."""
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from pipelines.explain_story.values import Row, money
 from pipelines.explain_story.words import why
@@ -11,12 +12,15 @@ _SHORT = 8
 
 
 def tales(decisions: Sequence[Row]) -> list[list[Row]]:
-    """Return decisions by the trigger that they answer, each in the order of time, by the first of each."""
+    """Return decisions by the trigger that they answer, each in the order of time, by the first of each.
+
+    What is withdrawn at a tick goes before the answer that follows it there.
+    """
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in decisions:
         trigger = (row["subject_kind"], row["subject"], row["trigger"], row["trigger_tick"])
         found.setdefault(trigger, []).append(row)
-    return [*found.values()]
+    return [sorted(tale, key=itemgetter("tick", "n")) for tale in found.values()]
 
 
 def tale_lines(tale: Sequence[Row]) -> Iterator[str]:
@@ -46,22 +50,26 @@ def address(row: Row) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
+def by(row: Row) -> str:
+    """Return by what an offer goes out."""
+    return "on own channels" if row["channel"] == INBOUND else f"by {row['channel']}"
+
+
 def answer(row: Row) -> str:
     """Return what was decided, in words."""
-    by = "on own channels" if row["channel"] == INBOUND else f"by {row['channel']}"
     if row["action"] == "offer":
-        what = f"{row['offer']} {by}, value {money(row['value_micros'])}, until {row['valid_until']}"
+        what = f"{row['offer']} {by(row)}, value {money(row['value_micros'])}, until {row['valid_until']}"
         return f"{what}{_chance(row)}"
     if row["action"] == "holdout":
-        instead = f"{row['offer']} {by}{_chance(row)}"
+        instead = f"{row['offer']} {by(row)}{_chance(row)}"
         return f"held out by {row['holdout']} (nothing is sent, to compare with), else {instead}"
     if row["action"] == "deferred":
         return f"deferred until {row['until'] or 'something opens it'}: {row['reason']} ({why(row['reason'])})"
     if row["action"] == "outranked":
         return f"outranked; at that tick went out {', '.join(row['went_out'])}"
     if row["action"] == "withdrawn":
-        return f"withdrawn {row['offer']} {by}: {row['reason']} ({why(row['reason'])})"
-    words = f" ({why(row['reason'])})" if row["reason"] == "came_in" else ""
+        return f"withdrawn {row['offer']} {by(row)}: {row['reason']} ({why(row['reason'])})"
+    words = f" ({why(row['reason'])})" if row["reason"] and not row["candidates"] else ""
     return f"no offer: {row['reason'] or 'there is none for this trigger'}{words}"
 
 

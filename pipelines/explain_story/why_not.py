@@ -12,6 +12,7 @@ from pipelines.explain_story.values import Row, pairs
 from pipelines.failures import Failure
 from schemas.near_miss import near_miss
 from schemas.playbook import Playbook
+from schemas.playbook_levels import STEPS
 from schemas.visible import visible
 
 
@@ -152,3 +153,5 @@ def _trigger_lines(subject: str, offer: str, one: Row) -> Iterator[str]:
     unwritten = "" if one["at"] else ": no context was written yet"
     yield f"  never fired: {trigger}{of}: {one['asks']}{values}{unwritten}"
     yield from (f"    {line}" for line in read_words(read)) if read else ()
+    if one["asks"].startswith(f"{STEPS[0]} "):
+        yield "    which of these signals came is in no output"

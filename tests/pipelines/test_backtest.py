@@ -49,6 +49,27 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     return compared(write(folder / "a", A, MEMBERS_A), write(folder / "b", B[::-1], MEMBERS_B))
 
 
+def test_what_lapsed_on_own_channels_earns_nothing(tmp_path: Path) -> None:
+    shown = decision("ann", "offer") | {"channel": "inbound"}
+    gone = shown | decision("ann", "withdrawn", 1, reason="expired") | {"decision_id": shown["decision_id"]}
+    rows = [shown, gone, decision("ann", "offer", 1, n=1)]
+    both = [write(tmp_path / name, part, []) for name, part in (("a", rows), ("b", rows[:1]))]
+    assert compared(*both).offers.rows() == [
+        ("topup", "app", 1, 0, 2_000_000, 0),
+        ("topup", "inbound", 1, 1, 0, 2_000_000),
+    ]
+
+
+def test_what_is_held_out_first_on_own_channels_is_worth_what_it_is_once(tmp_path: Path) -> None:
+    held = decision("ann", "holdout", holdout="global") | {"channel": "inbound"}
+    again, came = (
+        decision("ann", "holdout", 1, n=1, holdout="global"),
+        decision("ann", "no_offer", 1, n=1, reason="came_in"),
+    )
+    both = [write(tmp_path / name, [held, after], []) for name, after in (("a", again), ("b", came))]
+    assert compared(*both).holdouts.rows() == [("global", 2, 1, 1, 1, 2_000_000, 2_000_000)]
+
+
 @pytest.mark.parametrize(
     ("name", "rows"),
     [

@@ -13,6 +13,7 @@ from pipelines.explained import Story
 from pipelines.failures import UnknownSubjectError
 from schemas.durations import parse_instant
 from schemas.records import TRANSITION
+from tests.pipelines.explain_story.rows import decision, sent
 from tests.transforms.decision.small_policies import HOUR, Cap, Offer, Policy, Trigger, batches_of, plan_of
 from transforms.decision.decide import decide
 from transforms.decision.records import decision_schema
@@ -84,16 +85,16 @@ def test_recipient_and_root_are_told_where_they_are_others(
 ) -> None:
     who = {"subject": subject, "recipient": recipient, "root": root}
     row = {f"{name}_kind": kind for name, (kind, _) in who.items()} | {name: each for name, (_, each) in who.items()}
-    row |= {"tick": "now", "trigger_tick": "now", "trigger": "t", "n": 0, "action": "no_offer", "reason": "cooldown"}
     row |= {
+        "tick": "now",
+        "trigger_tick": "now",
+        "trigger": "t",
+        "n": 0,
+        "action": "no_offer",
+        "reason": "cooldown",
         "channel": None,
-        "candidates": [],
-        "decision_id": "0",
-        "playbook": "p",
-        "version": "1",
-        "mode": "live",
-        "evidence": {},
     }
+    row |= {"candidates": [{}], "decision_id": "0", "playbook": "p", "version": "1", "mode": "live", "evidence": {}}
     assert f"  now  {told}  [0]" in Story("subscriber/ann", None, {}, [], [row]).text().splitlines()
 
 
@@ -121,6 +122,41 @@ def test_what_went_out_is_told_of_who_was_outranked(tmp_path: Path) -> None:
     triggers = [Trigger("ann", "a", tick=HOUR), Trigger("ann", "b", tick=HOUR), Trigger("ben", "b", tick=HOUR)]
     _write(tmp_path, decide(plan, None, batches_of(triggers), 2 * HOUR).decisions)
     assert "a: outranked; at that tick went out b of subscriber/ann  [" in explain(str(tmp_path), "ann").text()
+
+
+def test_who_was_held_out_is_told_of_who_was_outranked(tmp_path: Path) -> None:
+    plan = plan_of(Policy((Offer("a", ("a",)), Offer("b", ("b",), value=2.0)), (Cap(1, "day"),)))
+    triggers = [Trigger("ann", "a", tick=HOUR), Trigger("ann", "b", tick=HOUR)]
+    table = decide(plan, None, batches_of(triggers), 2 * HOUR).decisions
+    rows = [row | ({"action": "holdout"} if row["action"] == "offer" else {}) for row in table.to_pylist()]
+    _write(tmp_path, pa.Table.from_pylist(rows, table.schema))
+    assert (
+        "a: outranked; at that tick went out b of subscriber/ann (held out)  [" in explain(str(tmp_path), "ann").text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("explained", "lines"),
+    [
+        (0, ["  … and 3 more", "  2026-03-01T12:00", "  2026-03-05T12:00"]),
+        (13, ["  … and 4 more", "  2026-03-05T12:00", "  2026-03-06T12:00"]),
+    ],
+)
+def test_what_is_explained_is_listed_and_what_is_not_is_counted(explained: int, lines: list[str]) -> None:
+    rows = [decision(tick=f"2026-03-{day:02d}T12:00:00.000Z", reason="cooldown") for day in range(1, 15)]
+    told = Story("subscriber/ann", None, {}, [], rows, explained=rows[explained]).parts()["decisions"]
+    assert [line[: len(begin)] for line, begin in zip(told[1:4], lines, strict=True)] == lines
+
+
+def test_what_withdrew_a_decision_is_told_where_it_is_explained() -> None:
+    row = sent("topup", "2026-03-01T12:00:00.000Z")
+    gone = row | {"tick": "2026-03-02T12:00:00.000Z", "action": "withdrawn", "reason": "goal_reached"}
+    why = Story("subscriber/ann", None, {}, [], [row, gone], explained=row | {"told": ["because"]}).parts()["why"]
+    assert why[2:4] == [
+        "  because",
+        "  2026-03-02T12:00:00.000Z: withdrawn topup by app: goal_reached (the customer did already what the offer is "
+        "for)",
+    ]
 
 
 def test_only_columns_of_the_subjects_own_level_are_told(tmp_path: Path) -> None:

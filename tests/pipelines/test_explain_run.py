@@ -46,7 +46,7 @@ def _said(*arguments: str) -> tuple[int, str]:
             ("ann", "--at", "2026-03-03T00:00:00Z"),
             [
                 "why deferred until 2026-03-03T08:00:00.000Z: quiet",
-                "    quiet        deferred  it is quiet for the channel where the recipient is; waits until 2026-03-03",
+                "    quiet        deferred  it is quiet for the channel where the recipient is; it is Monday 2026-",
             ],
         ),
         (("ann", "--at", "2026-03-03T10:00:00Z"), ["why topup by sms, value 0.8", "  topup by sms  priority 5"]),
@@ -67,7 +67,7 @@ def _said(*arguments: str) -> tuple[int, str]:
             [
                 f"  {WAITED}",
                 "  2026-03-03T08:00:00.000Z  subscriber.running_out: it was chosen: topup by sms",
-                "      caps  blocked  at most 1 to a subscriber in 3d; sent before: topup by sms on 2026-03-03 08:00",
+                "      caps  blocked  at most 1 to a subscriber in 3d; filled by topup by sms on 2026-03-03 08:00",
             ],
         ),
         (("eva", "--why-not", "plan"), [f"  2026-03-02T12:31:00.000Z  subscriber.heavy: it was chosen: {HELD}"]),

@@ -116,6 +116,13 @@ def test_tells_what_waited_was_held_out_and_was_withdrawn(tmp_path: Path) -> Non
     )
 
 
+def test_what_is_held_out_on_own_channels_and_again_is_worth_what_it_is_once(tmp_path: Path) -> None:
+    held = [("a", START, "holdout", "topup", 2_000_000, None), ("a", START, "holdout", "topup", 1_000_000, None)]
+    held += [("b", START, "holdout", "topup", 4_000_000, None), ("b", START, "no_offer", None, None, "came_in")]
+    write(tmp_path, [], held, n=pl.Series([0, 1, 0, 1]), holdout=pl.Series(["global"] * 3 + [None]))
+    assert "\n  global             3           2               5\n" in summary(tmp_path)
+
+
 def test_nothing_happened(tmp_path: Path) -> None:
     write(tmp_path, [], [])
     assert summary(tmp_path) == "no offers\n"

@@ -14,7 +14,9 @@ subscriber:
   features:
     left_mb: {last: remaining_mb, from: balance}
     mb:      {sum: remaining_mb, from: balance, window: 1h}
-  derived: {hours_left: {expr: left_mb / mb}}
+  derived:
+    hours_left: {expr: left_mb / mb}
+    wish: {expr: mb / 4.0, bounds: [0, 1.5], half_life: 3d}
   segments:
     poor: {enter: is_low, exit: left_mb > 900}
     rich: {enter: left_mb > 9000}
@@ -55,4 +57,11 @@ def test_what_the_context_says_of_it() -> None:
         "is_low stands for left_mb < low",
         "low stands for 500",
         "hours_left is left_mb / mb: left_mb = 1,200, mb = 0",
+    ]
+
+
+def test_bounds_and_fading_are_told() -> None:
+    row = {"context": {"wish": 0.5, "mb": 0.0}, "segments": []}
+    assert [*read_words(read_of(BOOK, "subscriber", "wish > 0.4", row))] == [
+        "wish is mb / 4.0, between 0 and 1.5, and where that falls, fading by half in 3d: mb = 0"
     ]

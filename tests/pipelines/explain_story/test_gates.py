@@ -11,7 +11,7 @@ from tests.pipelines.explain_story.rows import candidate, decision, gate, sent
 
 BOOK = """\
 playbook: small
-signals: [balance, profile, ticket, consent, membership]
+signals: [balance, order, profile, ticket, consent, membership]
 subscriber:
   features: {left_mb: {last: remaining_mb, from: balance}}
   segments: {heavy: {enter: left_mb > 1000}}
@@ -19,11 +19,13 @@ subscriber:
 household: {features: {left_mb: {last: remaining_mb, from: balance}}}
 offers:
   topup: {for: subscriber.running_out, family: data, owner: us, value: 4 + left_mb, send: [app, sms], valid_for: 6h,
-          eligible: left_mb > 100 AND NOT heavy, cooldown: {after: 3d, after_rejection: 30d}, share: 20% per 7d}
+          eligible: left_mb > 100 AND NOT heavy, cooldown: {after: 3d, after_rejection: 30d}, share: 20% per 7d,
+          goal: {order: product = 'topup', within: 4d}}
   gift:  {for: subscriber.running_out, family: fun, owner: us, value: 4, send: [app], valid_for: 6h}
 policy:
   no_sales_while: {ticket: state = 'open'}
   max_decision_age: 1h
+  quiet: {app: "20:00-08:00", sunday: all, monday: "12:00-14:00", holidays: FI}
   caps: [{per: subscriber, max: 1, in: 7d, family: [data]}, {per: household, max: 2, in: day}]
 priors: {data: 0.1, fun: 0.1}
 """
@@ -90,12 +92,12 @@ def test_without_the_playbook(met: dict[str, Any], told: str) -> None:
         ),
         (
             gate("cooldown", "cooldown"),
-            "the customer got the same offer less than its `cooldown` ago; sent before: "
+            "the customer got the same offer less than its `cooldown` ago (3d); sent before: "
             "topup by app on 2026-03-01 11:01; so not before 2026-03-04 11:01",
         ),
         (
             gate("cooldown", "cooldown_after_rejection"),
-            "the customer rejected the same offer less than its `after_rejection` ago; sent before: "
+            "the customer rejected the same offer less than its `after_rejection` ago (30d); sent before: "
             "topup by app on 2026-02-22 11:01, topup by app on 2026-03-01 11:01; so not before 2026-03-31 11:01",
         ),
         (
@@ -176,7 +178,7 @@ def _read(by: str | None, since: str) -> dict[str, Any]:
             gate("caps", OF_DATA),
             _read(BEFORE[2]["decision_id"], YESTERDAY),
             "at most 1 to a subscriber of the family data in 7d; filled by topup by app on 2026-03-01 11:01 "
-            f"(decision {BEFORE[2]['decision_id']})",
+            f"(decision {BEFORE[2]['decision_id']}); so not before 2026-03-08 11:01",
         ),
         (
             gate("caps", "cap_1_per_subscriber_in_day"),
@@ -219,10 +221,95 @@ def test_what_shuts_a_gate_is_named(met: dict[str, Any], read: dict[str, Any], t
         ),
         (
             [("marketing", "app", "granted", None), ("marketing", None, "withdrawn", None)],
-            "the last word is of 2026-03-01 11:01 (signal c)",
+            "the last word is of 2026-03-01 11:01 (signal c); marketing needs `opt_in`; known is granted by app, "
+            "withdrawn by all",
         ),
     ],
 )
 def test_the_consent_that_decides_is_told(consents: list[tuple[Any, ...]], told: str, book: Playbook) -> None:
     known = [dict(zip(("purpose", "channel", "state", "valid_until"), one, strict=True)) for one in consents]
     assert told in _told(gate("consent", "no_consent") | _read("c", YESTERDAY), book, [], consents=known)
+
+
+def test_a_goal_is_told_as_what_the_customer_did(book: Playbook) -> None:
+    met = gate("cooldown", "goal_reached") | _read("O-7", "2026-03-02T08:00:00.000Z")
+    assert _told(met, book, BEFORE[2:]) == (
+        "the customer did already what the offer is for; it did so at 2026-03-02 08:00 (signal O-7); sent before: "
+        "topup by app on 2026-03-01 11:01; so not before 2026-03-05 11:01; order: product = 'topup', within 4d"
+    )
+
+
+def test_what_waits_is_told_of_its_goal_too(book: Playbook) -> None:
+    met = gate("eligibility", "goal_reached") | _read("O-7", "2026-03-02T08:00:00.000Z")
+    assert "; it did so at 2026-03-02 08:00 (signal O-7); order: " in _told(met, book, [])
+
+
+@pytest.mark.parametrize(
+    ("by", "since", "left"),
+    [
+        (BEFORE[2]["decision_id"], YESTERDAY, 1),
+        ("call-7", "2026-03-01T09:00:00.000Z", 0),
+        ("call-7", "2026-03-01T12:00:00.000Z", 2),
+    ],
+)
+def test_what_is_in_no_output_is_counted(by: str, since: str, left: int, book: Playbook) -> None:
+    """Contacts from the one that has to go on fill a limit; those that no output lists are told by their number."""
+    told = _told(gate("caps", "cap_3_per_subscriber_in_7d") | _read(by, since), None, BEFORE[1:])
+    counted = 3 - 1 - left if by == "call-7" else 2
+    assert told.partition("sent before: ")[2].partition(";")[0].count(" by ") == counted
+    assert told.endswith(f"and {left} more: {UNLISTED}") == (left > 0)
+
+
+NO_CHANNEL = gate("channel", "no_channel")
+ZONE = gate("quiet", "unknown_zone")
+
+
+@pytest.mark.parametrize(
+    ("met", "more", "told"),
+    [
+        (NO_CHANNEL, {"channels": "sms email"}, "`profile.channels`; they are sms email"),
+        (NO_CHANNEL, {"channels": " "}, "`profile.channels`; they are none"),
+        (ZONE, {"zone": "Helsinki"}, "and a cap or quiet hours ask for it; it says `Helsinki`"),
+    ],
+)
+def test_what_the_profile_said_is_told(met: dict[str, Any], more: dict[str, Any], told: str) -> None:
+    assert _told(met, None, [], **more).endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("consents", "told"),
+    [
+        ([], "known is nothing"),
+        (
+            [("care", None, "granted", None), ("marketing", "sms", "granted", YESTERDAY)],
+            "known is granted by sms until 2026-03-01 11:01",
+        ),
+        ([("marketing", None, "withdrawn", None)], "known is withdrawn by all"),
+    ],
+)
+def test_the_consents_that_are_known_are_told_where_none_decides(
+    consents: list[tuple[Any, ...]], told: str, book: Playbook
+) -> None:
+    known = [dict(zip(("purpose", "channel", "state", "valid_until"), one, strict=True)) for one in consents]
+    assert _told(gate("consent", "no_consent"), book, [], consents=known).endswith(f"`opt_in`; {told}")
+
+
+@pytest.mark.parametrize(
+    ("tick", "told"),
+    [
+        ("2026-03-02T12:00:00.000Z", "it is Monday 2026-03-02 14:00 there"),
+        ("2026-03-02T11:59:00.000Z", "it is Monday 2026-03-02 13:59 there: `monday: 12:00-14:00`"),
+        ("2026-03-02T03:00:00.000Z", "it is Monday 2026-03-02 05:00 there: `app: 20:00-08:00`"),
+        ("2026-03-01T19:00:00.000Z", "it is Sunday 2026-03-01 21:00 there: `app: 20:00-08:00`, `sunday: all`"),
+        ("2026-04-03T09:00:00.000Z", "it is Friday 2026-04-03 12:00 there: a holiday of `FI`"),
+    ],
+)
+def test_what_is_quiet_is_told_by_the_recipients_clock(tick: str, told: str, book: Playbook) -> None:
+    said = _told(gate("quiet", "quiet"), book, [], tick=tick, zone="Europe/Helsinki")
+    assert f"where the recipient is; {told}; and the offer does not wait" in said
+
+
+def test_who_is_shut_out_anyway_does_not_wait() -> None:
+    row = decision(candidate("topup", gate("quiet", "quiet", YESTERDAY, "deferred"), gate("channel", "no_channel")))
+    (one,) = Known(row, [], None).met()
+    assert one["gates"][0]["told"].endswith("; would wait until 2026-03-01 11:01")

@@ -32,7 +32,7 @@ def test_own_channels_come_first() -> None:
     gone = shown | {"tick": MORNING, "action": "withdrawn", "reason": "expired"}
     pushed = sent("topup", MORNING, trigger_tick=NIGHT, n=1)
     came = decision(tick=MORNING, trigger_tick=NIGHT, n=1, reason="came_in")
-    assert [line.partition("  [id")[0] for line in tale_lines([shown, gone, pushed])] == [
+    assert [line.partition("  [id")[0] for line in tale_lines(*tales([shown, pushed, gone]))] == [
         f"  {NIGHT}  subscriber.running_out: topup on own channels, value 0.8, until {MORNING}",
         f"    {MORNING}  withdrawn topup on own channels: expired (it was on own channels for as long as it was valid)",
         f"    {MORNING}  after own channels (1): topup by app, value 0.8, until 2026-03-09T00:00:00.000Z",

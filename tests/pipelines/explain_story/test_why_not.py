@@ -82,7 +82,10 @@ FIRED = f"  {NOON}  subscriber.running_out"
         ),
         (
             [decision(reason="no_recipient", recipient=None, recipient_kind=None)],
-            [f"{FIRED} (of subscriber/ann, to nobody): no offer: no_recipient"],
+            [
+                f"{FIRED} (of subscriber/ann, to nobody): no offer: no_recipient "
+                "(the group has no member whom it could go to)"
+            ],
         ),
         ([decision(trigger="subscriber.other")], [NEVER.replace("poor", "running_out").replace("< 100", "< 500")]),
     ],
@@ -143,3 +146,10 @@ def test_the_version_of_the_time_is_asked() -> None:
     books = Books({"0": BOOK}, told)
     assert books.at("2026-03-01T00:00:00.000Z") is BOOK
     assert books.at(NOON) is None
+
+
+def test_which_signals_came_is_in_no_output() -> None:
+    silent = {"trigger": "subscriber.gone", "answered": 0, "of": "subscriber/ann", "happened": [], "at": NOON}
+    silent |= {"asks": "after order, without order, within 30m", "read": None}
+    lines = why_not_lines("subscriber/ann", {"offer": "o", "decisions": [], "triggers": [silent], "unknown": None})
+    assert [*lines][-1] == "    which of these signals came is in no output"
