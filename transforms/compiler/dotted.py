@@ -5,8 +5,16 @@ from collections.abc import Mapping
 import polars as pl
 
 
+NOTHING = "nothing"
+"""The name of what stands for no column at all."""
+
+
 def struct_of(columns: Mapping[str, pl.Expr]) -> pl.Expr:
-    """Return a struct of named columns; those whose names share what is before the dot are a struct in it."""
+    """Return a struct of named columns; those whose names share what is before the dot are a struct in it.
+
+    Files have no struct of nothing: without columns there is `NOTHING`, which is null.
+    """
+    columns = columns or {NOTHING: pl.lit(None, pl.Boolean)}
     parts: dict[str, dict[str, pl.Expr]] = {}
     for name, column in columns.items():
         head, _, rest = name.partition(".")
