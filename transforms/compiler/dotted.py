@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import polars as pl
 
-
 NOTHING = "nothing"
 """The name of what stands for no column at all."""
 
