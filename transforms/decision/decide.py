@@ -63,9 +63,16 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     notices = take_notices(plan, memory.notices, [batch for batch in due if is_notice(batch)], first)
     taken = take_facts(memory.memberships, facts, first)
     triggers = [batch for batch in due if not (is_fact(batch) or is_notice(batch))]
-    renewed = memory.playbook_hash not in (None, plan.playbook_hash)
-    open_from = (-1 if memory.closed is None else memory.closed, renewed)
-    answering = Answering(plan, *open_from, upto, taken, notices, memory.reservations, _deferred(plan, memory))
+    answering = Answering(
+        plan=plan,
+        closed=-1 if memory.closed is None else memory.closed,
+        renewed=memory.playbook_hash not in (None, plan.playbook_hash),
+        upto=upto,
+        taken=taken,
+        notices=notices,
+        reservations=memory.reservations,
+        waiting=_deferred(plan, memory),
+    )
     decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
     decisions = answering.withdraw(decisions)
     decisions, sequences = number_records(plan, decisions, memory.sequences)
