@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,7 +16,7 @@ from transforms.decision.deferral import entry_schema
 from transforms.decision.ingest import in_order, is_fact, part
 from transforms.decision.ledger_state import LedgerState
 from transforms.decision.memberships import take_facts, that_hold
-from transforms.decision.notices import is_notice, take_notices, to_keep
+from transforms.decision.notices import Notices, is_notice, take_notices, to_keep
 from transforms.decision.numbering import number_records
 
 
@@ -59,29 +60,13 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     closed = upto if memory.closed is None else max(upto, memory.closed)
     first = None if memory.closed is None else memory.closed + plan.tick
     due, waiting = part(batches, first, upto)
+    told = [batch for batch in due if is_notice(batch)]
     facts = [pa.table(batch) for batch in due if is_fact(batch)]
-    notices = take_notices(plan, memory.notices, [batch for batch in due if is_notice(batch)], first)
-    taken = take_facts(memory.memberships, facts, first)
     triggers = [batch for batch in due if not (is_fact(batch) or is_notice(batch))]
-    answering = Answering(
-        plan=plan,
-        closed=-1 if memory.closed is None else memory.closed,
-        renewed=memory.playbook_hash not in (None, plan.playbook_hash),
-        upto=upto,
-        taken=taken,
-        notices=notices,
-        reservations=memory.reservations,
-        waiting=_deferred(plan, memory),
-    )
+    notices, taken = take_notices(plan, memory.notices, told, first), take_facts(memory.memberships, facts, first)
+    answering = _answering(plan, memory, upto, taken, notices)
     decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
-    decisions = answering.withdraw(decisions)
-    decisions, sequences = number_records(plan, decisions, memory.sequences)
-    counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
-    counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
-    counts["waiting"], counts["published"] = len(answering.waiting), answering.published
-    ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
-    wakes = [max(min(ticks), closed + plan.tick)] if ticks else []
-    wakes += answering.wakes
+    decisions, sequences = number_records(plan, answering.withdraw(decisions), memory.sequences)
     after = LedgerState(
         closed,
         answering.reservations,
@@ -91,8 +76,37 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
         sequences,
         plan.playbook_hash if memory.closed is None or upto > memory.closed else memory.playbook_hash,
     )
-    bad = count_bad_outcomes(plan, [batch for batch in due if is_notice(batch)], notices, answering.reservations, first)
-    return Decided(memories.dump(plan, after), decisions, counts, bad, waiting, min(wakes, default=None))
+    ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
+    wakes = [max(min(ticks), closed + plan.tick)] if ticks else []
+    return Decided(
+        state=memories.dump(plan, after),
+        decisions=decisions,
+        counts=_counts(answering, decisions, waiting),
+        bad=count_bad_outcomes(plan, told, notices, answering.reservations, first),
+        waiting=waiting,
+        wake=min([*wakes, *answering.wakes], default=None),
+    )
+
+
+def _answering(plan: OfferPlan, memory: LedgerState, upto: int, taken: pl.DataFrame, notices: Notices) -> Answering:
+    """Return what decides the ticks after those of the memory."""
+    return Answering(
+        plan=plan,
+        closed=-1 if memory.closed is None else memory.closed,
+        renewed=memory.playbook_hash not in (None, plan.playbook_hash),
+        upto=upto,
+        taken=taken,
+        notices=notices,
+        reservations=memory.reservations,
+        waiting=_deferred(plan, memory),
+    )
+
+
+def _counts(answering: Answering, decisions: pa.Table, waiting: Sequence[pa.RecordBatch]) -> dict[str, int]:
+    """Return `Decided.counts`."""
+    counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
+    counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
+    return counts | {"waiting": len(answering.waiting), "published": answering.published}
 
 
 def _deferred(plan: OfferPlan, memory: LedgerState) -> pa.Table:

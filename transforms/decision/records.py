@@ -19,6 +19,46 @@ LEDGER = ("ledger_kind", "ledger")
 """The contact root in whose ledger a decision was made, of records that are not numbered yet."""
 
 
+_ANSWER = (
+    pa.field("decision_id", pa.string(), nullable=False),
+    pa.field("subject_kind", pa.string(), nullable=False),
+    pa.field("subject", pa.string(), nullable=False),
+    pa.field("root_kind", pa.string(), nullable=False),  # the contact root; the recipient, if that is too large
+    pa.field("root", pa.string(), nullable=False),
+    pa.field("recipient_kind", pa.string()),
+    pa.field("recipient", pa.string()),  # null: there is nobody to send to
+    pa.field("trigger", pa.string(), nullable=False),
+    pa.field("tick", INSTANT, nullable=False),
+    pa.field("trigger_tick", INSTANT, nullable=False),
+    pa.field("n", pa.int64(), nullable=False),  # 0: the answer; one more for each time that it was woken
+    pa.field("sequence", pa.int64(), nullable=False),  # among the records of the contact root, from 1
+    pa.field("late", pa.bool_(), nullable=False),
+    # offer | no_offer | outranked | deferred | holdout | withdrawn
+    pa.field("action", pa.string(), nullable=False),
+    pa.field("offer", pa.string()),
+    pa.field("channel", pa.string()),
+    pa.field("message", pa.string()),
+    pa.field("valid_until", INSTANT),
+    pa.field("params", pa.string()),
+    pa.field("value_micros", pa.int64()),
+    pa.field("reason", pa.string()),
+    pa.field("until", INSTANT),
+    pa.field("holdout", pa.string()),
+    pa.field("propensity", pa.float64()),
+)
+_BASIS = (
+    pa.field("zone", pa.string()),  # of the recipient, as its profile says; null: nobody knows
+    pa.field("channels", pa.string()),  # likewise; words
+    pa.field("consents", pa.list_(CONSENT), nullable=False),
+    pa.field("candidates", pa.list_(CANDIDATE), nullable=False),
+    pa.field("others", pa.list_(OTHERS), nullable=False),
+    pa.field("playbook", pa.string(), nullable=False),
+    pa.field("version", pa.int64(), nullable=False),
+    pa.field("playbook_hash", pa.string(), nullable=False),
+    pa.field("mode", pa.string(), nullable=False),
+)
+
+
 def decision_schema(plan: OfferPlan) -> pa.Schema:
     """Return the schema of decision records.
 
@@ -36,44 +76,11 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     """
     return pa.schema(
         [
-            pa.field("decision_id", pa.string(), nullable=False),
-            pa.field("subject_kind", pa.string(), nullable=False),
-            pa.field("subject", pa.string(), nullable=False),
-            pa.field("root_kind", pa.string(), nullable=False),  # the contact root; the recipient, if that is too large
-            pa.field("root", pa.string(), nullable=False),
-            pa.field("recipient_kind", pa.string()),
-            pa.field("recipient", pa.string()),  # null: there is nobody to send to
-            pa.field("trigger", pa.string(), nullable=False),
-            pa.field("tick", INSTANT, nullable=False),
-            pa.field("trigger_tick", INSTANT, nullable=False),
-            pa.field("n", pa.int64(), nullable=False),  # 0: the answer; one more for each time that it was woken
-            pa.field("sequence", pa.int64(), nullable=False),  # among the records of the contact root, from 1
-            pa.field("late", pa.bool_(), nullable=False),
-            pa.field(
-                "action", pa.string(), nullable=False
-            ),  # offer | no_offer | outranked | deferred | holdout | withdrawn
-            pa.field("offer", pa.string()),
-            pa.field("channel", pa.string()),
-            pa.field("message", pa.string()),
-            pa.field("valid_until", INSTANT),
-            pa.field("params", pa.string()),
-            pa.field("value_micros", pa.int64()),
-            pa.field("reason", pa.string()),
-            pa.field("until", INSTANT),
-            pa.field("holdout", pa.string()),
-            pa.field("propensity", pa.float64()),
+            *_ANSWER,
             plan.triggers.field("evidence"),
             plan.triggers.field("segments"),
             plan.triggers.field("context"),
-            pa.field("zone", pa.string()),  # of the recipient, as its profile says; null: nobody knows
-            pa.field("channels", pa.string()),  # likewise; words
-            pa.field("consents", pa.list_(CONSENT), nullable=False),
-            pa.field("candidates", pa.list_(CANDIDATE), nullable=False),
-            pa.field("others", pa.list_(OTHERS), nullable=False),
-            pa.field("playbook", pa.string(), nullable=False),
-            pa.field("version", pa.int64(), nullable=False),
-            pa.field("playbook_hash", pa.string(), nullable=False),
-            pa.field("mode", pa.string(), nullable=False),
+            *_BASIS,
         ]
     )
 
