@@ -16,6 +16,7 @@ from pipelines.simulation.files import METADATA, FileFormat, SignalFile
 from pipelines.simulation.place import ABOUT, check_place, new_folder
 from pipelines.summary import table
 from schemas.visible import visible
+from transforms.decision.candidates import MICROS
 
 
 def answer(run: Path, town: Path, out_dir: Path, *, file_format: FileFormat = "parquet") -> str:
@@ -71,6 +72,10 @@ def _offers(run: Path) -> pl.DataFrame:
     return offers.join(withdrawn, left_on="decision_id", right_on="id", how="left").sort("tick", "decision_id")
 
 
+def _in_tenths(micros: float) -> str:
+    return f"{micros / MICROS:.1f}"
+
+
 def _told(out_dir: Path, offers: pl.DataFrame, found: Mapping[str, pl.DataFrame]) -> str:
     """Return lines about answers: how many of each offer reached whom, and what was said, beside what is true."""
     reached = found["contact"].filter(pl.col("state") == "delivered").select("decision_id", reached=pl.lit(1))
@@ -81,9 +86,9 @@ def _told(out_dir: Path, offers: pl.DataFrame, found: Mapping[str, pl.DataFrame]
         pl.len(),
         pl.col("reached").sum(),
         *((pl.col("result") == name).sum().alias(name) for name in results),
-        expected=pl.when(pl.col("reached").is_not_null()).then("p_accept").sum(),
+        expected=pl.when(pl.col("reached").is_not_null()).then((pl.col("p_accept") * MICROS).round()).sum(),
     )
-    lines = counts.sort("offer").with_columns(pl.col("expected").map_elements("{:.1f}".format, pl.String))
+    lines = counts.sort("offer").with_columns(pl.col("expected").map_elements(_in_tenths, pl.String))
     total = ", ".join(f"{len(signals):,} {name}" for name, signals in found.items())
     heads = ("offer", "made", "reached", *results, "to be expected")
     return (

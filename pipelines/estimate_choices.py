@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipelines.off_policy import Floats
 from schemas.playbook_offers import INBOUND
+from transforms.arrays.exact_arithmetic import quotient
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.dotted import columns_of
 from transforms.compiler.offer_definitions import Offer, OfferPlan
@@ -152,6 +153,6 @@ def _chances(plan: OfferPlan, logged: pl.DataFrame) -> pl.DataFrame:
     passing = logged.filter("passed").join(families, on="offer", maintain_order="left")
     kind = (pl.col("family"), pl.col("priority"), pl.col("channel") == INBOUND)
     arms = passing.filter(*(one == one.first().over("row") for one in kind))
-    each, is_best = pl.col("share") / pl.len().over("row"), pl.int_range(pl.len()).over("row") == 0
+    each, is_best = quotient(pl.col("share"), pl.len().over("row")), pl.int_range(pl.len()).over("row") == 0
     chance = pl.when(is_best).then(1 - pl.col("share") + each).otherwise(each)
     return arms.select(*_KEY, chance=chance).filter(pl.col("chance") > 0)

@@ -28,13 +28,14 @@ class NarrowTable:
             table: Any; columns are given back in their types.
         """
         narrowed = [_narrowed(column) for column in table.iter_columns()]
+        self._height = table.height  # a frame without columns has no rows
         self._table = pl.DataFrame([column for column, _ in narrowed])
         self._widen = [widen for _, widen in narrowed]
 
     @property
     def height(self) -> int:
         """How many rows there are."""
-        return self._table.height
+        return self._height
 
     @property
     def size(self) -> int:
@@ -43,6 +44,8 @@ class NarrowTable:
 
     def rows(self, at: Ints, *others: pl.Series) -> pl.DataFrame:
         """Return some rows, and other columns of as many before them."""
+        if not self._widen:
+            return pl.DataFrame(others)
         return self._table[at].select(*map(pl.lit, others), *self._widen)
 
 

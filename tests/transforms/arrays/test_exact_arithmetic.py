@@ -89,6 +89,7 @@ def _raw(file: Path) -> list[str]:
 
 PLAIN = {
     "transforms/context/conditions/fading.py": 2,
+    "transforms/decision/exploration.py": 2,
     "transforms/parsing/checks.py": 1,
     "transforms/statistics/feature_words.py": 1,
     "transforms/statistics/segment_profiles.py": 1,

@@ -160,7 +160,8 @@ class Oracle:
         return True
 
     def _tell(self, tick: int, root: Root, row: Signal) -> None:
-        payload = (row.payload.get(column) for column in NOTICES[row.signal].columns)
+        said = row.payload | ({"target": None} if row.payload.get("scope") == "everything" else {})
+        payload = (said.get(column) for column in NOTICES[row.signal].columns)
         self.told.append(
             Told(tick, root, (row.subject_kind, row.subject), row.signal, (row.time, row.source, row.id, *payload))
         )

@@ -41,6 +41,7 @@ def forget(ledger: Ledger, root: Root, who: Root) -> None:
         ledger.entries.clear()
         ledger.known.clear()
     ledger.known = {key for key in ledger.known if key[:2] != who}
+    ledger.entries = [one for one in ledger.entries if one.decision is not None or one.subject != who]
     for entry in ledger.entries:
         if who in (entry.subject, ("subscriber", entry.recipient)):
             entry.subject = (who[0], NOBODY) if entry.subject == who else entry.subject

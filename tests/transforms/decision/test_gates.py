@@ -200,6 +200,7 @@ def test_a_record_is_complete() -> None:
     assert [blocked[name] for name in ("offer", "channel", "message", "valid_until", "params", "value_micros")] == [
         None
     ] * 6
+    read = {"by": sent["decision_id"], "since": sent["tick"]}
     assert blocked["candidates"] == [
         {
             "offer": "a",
@@ -209,10 +210,10 @@ def test_a_record_is_complete() -> None:
             "p_accept": 0.5,
             "p_accept_assumed": False,
             "gates": [
-                {"gate": "moved", "result": "passed", "reason": None, "until": None},
-                {"gate": "eligibility", "result": "passed", "reason": None, "until": None},
-                {"gate": "cooldown", "result": "blocked", "reason": "cooldown", "until": None},
-                {"gate": "caps", "result": "blocked", "reason": "cap_0", "until": None},
+                {"gate": "moved", "result": "passed", "reason": None, "until": None, "read": None},
+                {"gate": "eligibility", "result": "passed", "reason": None, "until": None, "read": None},
+                {"gate": "cooldown", "result": "blocked", "reason": "cooldown", "until": None, "read": read},
+                {"gate": "caps", "result": "blocked", "reason": "cap_0", "until": None, "read": read},
             ],
         }
         for channel in ("app", "sms")
