@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
-from pipelines.summary import again, worth
-from transforms.compiler.offer_definitions import CAPS, GATES, IS_EXPIRED, SEGMENT_EXITED
+from pipelines.summary import again, lapsed, worth
+from transforms.compiler.offer_definitions import CAPS, GATES, SEGMENT_EXITED
 from transforms.compiler.offer_definitions import REASONS as WHY
 from transforms.decision.answers import ACTIONS
 
@@ -93,10 +93,9 @@ def offers(decisions: pl.DataFrame) -> pl.DataFrame:
 
     What lapsed on own channels earns nothing: the offer that was pushed after it does.
     """
-    lapsed = decisions.filter(pl.col("reason").eq_missing(WHY[IS_EXPIRED])).select("side", "decision_id", lapsed=True)
-    sent = decisions.filter(pl.col("action") == "offer").join(lapsed, ["side", "decision_id"], "left")
-    worth = pl.when(pl.col("lapsed").is_null()).then("value_micros").otherwise(0).sum()
-    return counted(sent, ["offer", "channel"], {}, sent=pl.len(), value_micros=worth)
+    gone = lapsed(decisions, "side")
+    sent = decisions.filter(pl.col("action") == "offer").join(gone, ["side", "decision_id"], "left")
+    return counted(sent, ["offer", "channel"], {}, sent=pl.len(), value_micros=worth())
 
 
 def holdouts(decisions: pl.DataFrame) -> pl.DataFrame:

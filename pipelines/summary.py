@@ -30,7 +30,7 @@ def summary(out_dir: Path) -> str:
     parts = [
         _segments(transitions.filter(pl.col("kind") == "segment")),
         _moments(transitions.filter(pl.col("kind") == "moment")),
-        _offers(offers, decisions.filter(pl.col("reason") == "expired")),
+        _offers(offers.join(lapsed(decisions), ["decision_id"], "left")),
         _over_time(offers["tick"]),
         _refusals("no offer, because", decisions.filter(pl.col("action").is_in(["no_offer", "outranked"]))),
         _deferrals(decisions),
@@ -53,8 +53,13 @@ def again(decisions: pl.DataFrame, *trigger: str) -> pl.DataFrame:
     return held.join(after.unique(), [*trigger, "n"])
 
 
+def lapsed(decisions: pl.DataFrame, *run: str) -> pl.DataFrame:
+    """Return which offers lapsed on own channels, by `run` and decision_id: what was pushed after them earns."""
+    return decisions.filter(pl.col("reason").eq_missing("expired")).select(*run, "decision_id", again=True)
+
+
 def worth() -> pl.Expr:
-    """Return the expected value of what was not followed by another; after a join with `again`."""
+    """Return the expected value of what was not followed by another; after a join with `again` or `lapsed`."""
     return pl.when(pl.col("again").is_null()).then("value_micros").otherwise(0).sum().alias("value_micros")
 
 
@@ -78,11 +83,9 @@ def _moments(events: pl.DataFrame) -> str:
     return table(("moment", "fired", "of so many"), counts.sort("name").iter_rows())
 
 
-def _offers(offers: pl.DataFrame, lapsed: pl.DataFrame) -> str:
+def _offers(offers: pl.DataFrame) -> str:
     """Return what was sent, and what that is worth; what lapsed on own channels earns nothing."""
-    lost = pl.when(pl.col("decision_id").is_in(lapsed["decision_id"].implode())).then(0)
-    worth = lost.otherwise("value_micros").sum().alias("value_micros")
-    counts = offers.group_by("offer").agg(pl.len(), pl.col("recipient").n_unique(), worth)
+    counts = offers.group_by("offer").agg(pl.len(), pl.col("recipient").n_unique(), worth())
     rows = counts.with_columns(quotient(pl.col("value_micros"), pl.lit(MICROS)).round().cast(pl.Int64)).sort("offer")
     return table(("offer", "sent", "to so many", "expected value"), rows.iter_rows())
 
