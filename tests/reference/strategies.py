@@ -180,6 +180,15 @@ def erased(draw: Draw, case: Case, subjects: Mapping[str, Sequence[str]], ticks:
     return Case(case.playbook, [(mine + more, upto) for (mine, upto), (more, _) in zip(case.calls, given, strict=True)])
 
 
+def in_calls(draw: Draw, rows: list[Signal], groups: Mapping[str, Sequence[str]]) -> list[Call]:
+    """Return calls with rows on time, early and late, and now and then erasures."""
+    shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
+    case = Case("", dealt(rows, draw(ends()), shifts))
+    if draw(st.booleans()):
+        case = erased(draw, case, {"subscriber": SUBSCRIBERS, **groups})
+    return case.calls
+
+
 @st.composite
 def erased_cases(draw: Draw) -> Case:
     """Return a case of subscribers with sequences and erasures."""

@@ -1,23 +1,20 @@
 """Who is told that goals of offers were reached, and when, against the plain program of notices."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.playbook_file import parse_playbook
-from schemas.versions import Versions
 from tests.reference.identity import Root
-from tests.reference.kernel import is_fact
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import Call, ends, in_time
+from tests.transforms.context import test_notices
 from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_notices import TEXT, Oracle, Told, at, calls, histories, home, kept, said
 from transforms.context.live import resident
-from transforms.shell.versions import load_contexts
 
 GOALS = {
     "again": ("outcome", lambda payload: True),
@@ -54,19 +51,11 @@ def effective(told: Iterable[Told]) -> dict[Reached, int]:
 
 
 def played(
-    history: Iterable[Call], text: str = AIMING, shards: int = 1, *, live: bool = False
+    history: Sequence[Call], text: str = AIMING, shards: int = 1, *, live: bool = False
 ) -> tuple[Stages, list[Told]]:
     """Play calls by the kernel, and return which goals were told."""
-    stages, told = Stages(load_contexts(Versions((parse_playbook(text),))), shards, shards, live=live), []
-    for rows, upto in history:
-        every = stages.advance([row for row in rows if row.subject_kind in stages.shards], upto)
-        for batch in (batch for one in every for batch in one.facts if not is_fact(batch)):
-            if batch.schema.metadata[b"of"] == b"goal":
-                for row in batch.to_pylist():
-                    whom = (row["root_kind"], row["root"]), (row["subject_kind"], row["subject"])
-                    content = (row["time"], row["source"], row["id"], row["offer"])
-                    told.append(Told(row["tick"], *whom, "goal", content))
-    return stages, told
+    made = test_notices.played(history, text, shards, live=live)
+    return made.stages, [one for one in made.told if one.signal == "goal"]
 
 
 def expected(history: Iterable[Call]) -> dict[Reached, int]:

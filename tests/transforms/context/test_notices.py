@@ -17,7 +17,7 @@ from tests.reference.identity import Identity, Root
 from tests.reference.kernel import is_fact
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
-from tests.reference.strategies import START, SUBSCRIBERS, Call, Case, dealt, ends, erased, in_time
+from tests.reference.strategies import START, SUBSCRIBERS, Call, ends, in_calls, in_time
 from tests.transforms.context.test_advance import examples
 from transforms.compiler.notices import notices_of
 from transforms.context.advance_levels import Levels
@@ -209,12 +209,7 @@ def histories(draw: st.DrawFn) -> list[Signal]:
 @st.composite
 def calls(draw: st.DrawFn) -> list[Call]:
     """Return calls with rows on time, early and late, and now and then erasures."""
-    rows = draw(histories())
-    shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
-    case = Case("", dealt(rows, draw(ends()), shifts))
-    if draw(st.booleans()):
-        case = erased(draw, case, {"subscriber": SUBSCRIBERS, **GROUPS})
-    return case.calls
+    return in_calls(draw, draw(histories()), GROUPS)
 
 
 @dataclass
@@ -242,7 +237,7 @@ def played(history: Sequence[Call], text: str = TEXT, shards: int = 1, *, live: 
 
 def _told(batch: pa.RecordBatch, row: dict[str, object]) -> Told:
     signal = batch.schema.metadata[b"of"].decode()
-    payload = (row[name] for name in NOTICES[signal].columns)
+    payload = (row[name] for name in batch.schema.names[len(NOTICE) :])
     content = (row["time"], row["source"], row["id"], *payload)
     return Told(row["tick"], (row["root_kind"], row["root"]), (row["subject_kind"], row["subject"]), signal, content)
 

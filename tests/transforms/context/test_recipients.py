@@ -14,7 +14,7 @@ from tests.reference.groups import World
 from tests.reference.playbooks import SMALL
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
-from tests.reference.strategies import START, SUBSCRIBERS, Call, Case, dealt, ends, erased, in_time
+from tests.reference.strategies import START, SUBSCRIBERS, Call, ends, in_calls, in_time
 from tests.transforms.context.test_advance import examples
 from transforms.compiler.features import RECIPIENT_FACTS
 from transforms.context.advance_levels import Levels
@@ -93,12 +93,7 @@ def histories(draw: st.DrawFn) -> list[Signal]:
 @st.composite
 def calls(draw: st.DrawFn) -> list[Call]:
     """Return calls with rows on time, early and late, and now and then erasures."""
-    rows = draw(histories())
-    shifts = [draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
-    case = Case("", dealt(rows, draw(ends()), shifts))
-    if draw(st.booleans()):
-        case = erased(draw, case, {"subscriber": SUBSCRIBERS, **GROUPS})
-    return case.calls
+    return in_calls(draw, draw(histories()), GROUPS)
 
 
 def played(history: Sequence[Call], *texts: str, shards: int = 1, live: bool = False) -> Stages:
