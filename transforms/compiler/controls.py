@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from schemas.playbook import Playbook
-from schemas.playbook_offers import INBOUND
 
 ACTIONS = ("pause", "resume")
 EVERYTHING = "everything"
@@ -16,12 +15,10 @@ def names_in(playbooks: Iterable[Playbook]) -> dict[str, frozenset[str]]:
     """Return what controls may name by scope, under any version of a playbook."""
     books = tuple(playbooks)
     offers = [item for book in books for item in book.offers.items()]
-    channels = {channel for _, offer in offers for channel in offer.send}
-    channels |= {INBOUND for book in books for offer in book.offers.values() if book.inbound_first(offer)}
     return {
         "offer": frozenset(name for name, _ in offers),
         "family": frozenset(offer.family for _, offer in offers),
-        "channel": frozenset(channels),
+        "channel": frozenset[str]().union(*(book.channels for book in books)),
     }
 
 

@@ -293,10 +293,9 @@ class OfferPlan:
     def memory(self) -> int:
         """Milliseconds for which a reservation matters: to a limit, to what is reported of it, while it is valid."""
         reported = _REPORTED if self.listed & {"contact", "outcome"} else 0
-        published = (offer.inbound + self.tick for offer in self.offers if offer.inbound)
         reaches = (limit.reach for limit in self.limits)
         valid = (offer.valid_for for offer in self.offers)
-        return max(self.keep, *reaches, *published, *valid, reported, self.goals_kept)
+        return max(self.keep, *reaches, *valid, reported, self.goals_kept)
 
     @property
     def known_for(self) -> int:

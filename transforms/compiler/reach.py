@@ -46,9 +46,10 @@ def ways_of(playbook: Playbook, kind: str) -> dict[str, tuple[Way, ...]]:
     by_profile, found = PROFILE in notices_of(playbook), dict[str, set[Way]]()
     for offer in playbook.offers.values():
         basis = playbook.basis_of(offer.message)
-        mine = {Way(channel, offer.message, basis, by_profile) for channel in offer.send}
-        if playbook.inbound_first(offer):
-            mine.add(Way(INBOUND, offer.message, basis, by_profile=False))
+        mine = {
+            Way(channel, offer.message, basis, by_profile and channel != INBOUND)
+            for channel in playbook.channels_of(offer)
+        }
         for trigger in offer.for_:
             if trigger.startswith(f"{kind}."):
                 found[trigger] = found.get(trigger, set()) | mine

@@ -17,7 +17,6 @@ from transforms.decision.candidates import rank_candidates
 from transforms.decision.contacts import contacts_of, first_ticks
 from transforms.decision.deferral import deferrals_of, is_published, look_again
 from transforms.decision.gates import look_at_gates, note_stopped
-from transforms.decision.goals import goals_of
 from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.memberships import has_left, has_moved, scope_of, stand_alone
 from transforms.decision.notices import Notices
@@ -57,8 +56,7 @@ class Answering:
     waiting: pa.Table
 
     def __post_init__(self) -> None:
-        self._goals = goals_of(self.plan, self.notices)
-        self._contacts = contacts_of(self.plan, self.notices, self._goals, self.reservations)
+        self._contacts = contacts_of(self.plan, self.notices, self.reservations)
         self.published = 0
 
     @property
@@ -137,9 +135,9 @@ class Answering:
 
     def _cut_at_goals(self, cut: Ints, roots: Ints, answers: Answers) -> None:
         """Bring the ticks forward up to which to decide at once: the goal of what is made now may be reached later."""
-        if not self._goals.reached.is_empty():
+        if not self._contacts.goals.reached.is_empty():
             made = np.flatnonzero(answers.contact >= 0)
-            np.minimum.at(cut, roots[made], self._goals.reached_at(framed(answers.reserved)))
+            np.minimum.at(cut, roots[made], self._contacts.goals.reached_at(framed(answers.reserved)))
 
     def _barriers(self, entries: pa.Table, roots: Ints, ticks: Ints) -> Ints:
         """Return for each root (a number) up to which tick to decide at once.
@@ -165,10 +163,10 @@ class Answering:
         reached = pc.if_else(pa.array(cancelled >= 0), None, entries["recipient"])
         scope = scope_of(plan, entries, self.taken)
         asked = own_roots(replaced(entries, "recipient", reached), alone)
-        candidates = rank_candidates(plan, asked, scope, self._goals.stopped(entries, alone))
+        candidates = rank_candidates(plan, asked, scope, self._contacts.goals.stopped(entries, alone))
         zones = zones_of(plan, entries, self.notices)
         gates = look_at_gates(plan, entries, candidates, self.notices, zones)
-        note_stopped(self._goals, gates, entries, alone, candidates)
+        note_stopped(self._contacts.goals, gates, entries, alone, candidates)
         counted = self._contacts.counted_at(entries, self.reservations)
         numbers = number_roots(entries, counted, alone)
         verdicts = arbitrate(plan, *numbers, candidates, gates, zones)

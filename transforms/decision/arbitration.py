@@ -179,18 +179,12 @@ def _enter_limits(
 
 def _goals(plan: OfferPlan, asks: pl.DataFrame, reservations: pl.DataFrame, checks: Checks, rows: Ints) -> pl.DataFrame:
     """Return for some checks of goals the earliest notice that one was reached which still shuts out: its columns."""
-    limit, turn = checks.limit[rows], checks.turn[rows]
-    offers = [(one.offer or ("",))[0] for one in plan.limits]
-    asked = asks[turn].select(SUBJECT, after=pl.col("tick") - _lengths(plan)[limit]).with_row_index("row")
-    asked = asked.with_columns(offer=pl.Series(offers)[limit])
+    offers = pl.Series([(one.offer or ("",))[0] for one in plan.limits])
+    asked = asks[checks.turn[rows]].select(SUBJECT).with_row_index("row")
+    asked = asked.with_columns(offer=offers[checks.limit[rows]], after=pl.Series(checks.floor[rows]))
     done = reservations.filter("reached").select(SUBJECT, "offer", "tick", pl.col("goal").struct.unnest())
     lately = asked.join(done, [SUBJECT, "offer"]).filter(pl.col("tick") > pl.col("after"))
     return lately.sort("row", *EARLIEST).unique("row", keep="first", maintain_order=True)
-
-
-def _lengths(plan: OfferPlan) -> Ints:
-    """Return the milliseconds of the periods of limits, 0 for those of the calendar."""
-    return np.array([0 if isinstance(one.period, str) else one.period for one in plan.limits], np.int64)
 
 
 def _contacts(triggers: pl.DataFrame, reservations: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,5 @@
 """What became of contacts: which of them a ledger counts at a tick, and when that changes without a decision."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.arrays.in_time import first_after
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
-from transforms.decision.goals import NOTICE, Goals
+from transforms.decision.goals import NOTICE, Goals, goals_of
 from transforms.decision.notices import WHO, Notices
 
 REJECTED = ("rejected", "declined", "complained")
@@ -34,8 +33,6 @@ _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "sourc
 _KNOWN_BY = (pl.col("decision_id").alias("by"), pl.col("tick").alias("since"))
 _IS_REJECTED = (pl.col("said") == REFUSED).fill_null(False).alias("rejected")
 _NO_GOAL = pl.lit(None, NOTICE).alias("goal")
-_WORDS = (("contact", "state"), ("outcome", "result"))
-"""The signals that report what became of contacts, and the column that says so."""
 _REPORT = {
     **dict.fromkeys((*WHO, *_TEXTS), pl.String()),
     "contact": pl.Boolean(),
@@ -194,11 +191,12 @@ def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
     )
 
 
-def contacts_of(plan: OfferPlan, notices: Notices, goals: Goals, reservations: pa.Table) -> Contacts:
-    """Return what notices of the types `contact` and `outcome` report, of these reservations or of later ones."""
+def contacts_of(plan: OfferPlan, notices: Notices, reservations: pa.Table) -> Contacts:
+    """Return what notices report of contacts and goals, of these reservations or of later ones."""
+    goals = goals_of(plan, notices)
     lapses = bool(plan.is_inbound.any()) or INBOUND in reservations["channel"].unique().to_pylist()
     found = []
-    for signal, what in _WORDS:
+    for signal, what in (("contact", "state"), ("outcome", "result")):
         if signal in plan.notices:
             table = notices.tables[signal].with_columns(contact=pl.lit(signal == "contact"), what=what)
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
@@ -217,13 +215,6 @@ def _said_of(mine: pl.DataFrame, reports: pl.DataFrame) -> pl.Series:
     word = pl.when(last == FAILED).then(pl.lit(FAILED)).when(refused).then(pl.lit(REFUSED)).otherwise(pl.lit(COMMITTED))
     told = reports.group_by(_KEY).agg(told=word)
     return mine.select(_KEY).join(told, [*_KEY], "left", maintain_order="left")["told"]
-
-
-def settled_in(kept: Mapping[str, pa.Table]) -> pl.DataFrame:
-    """Return what is settled by the notices that are kept; as `Contacts.settled`."""
-    said = [framed(kept[name]).filter(pl.col(what).is_in(SETTLED)) for name, what in _WORDS if name in kept]
-    none = pl.DataFrame(schema={**dict.fromkeys(_KEY, pl.String), "settled": pl.Int64})
-    return pl.concat([none, *(each.select(*_KEY, settled="tick") for each in said)])
 
 
 def first_ticks(entries: pa.Table) -> pl.DataFrame:

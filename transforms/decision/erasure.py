@@ -13,10 +13,9 @@ from schemas.records import ERASED, REMOVED
 from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.offer_definitions import IS_ERASED, OfferPlan
 from transforms.decision import ledger_state as memories
-from transforms.decision.contacts import FAILED, contacts_of, settled_in
+from transforms.decision.contacts import FAILED, contacts_of
 from transforms.decision.decide import Decided, decide
 from transforms.decision.deferral import entry_schema
-from transforms.decision.goals import goals_of
 from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION, SEQUENCE
 from transforms.decision.notices import take_notices
 from transforms.decision.numbering import number_records
@@ -78,7 +77,8 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     """
     memory, who = memories.load(state), requests.select(*_WHO, "token").unique()
     waiting = entry_schema(plan).empty_table() if memory.deferred is None else memory.deferred
-    said = _said(plan, memory)
+    contacts = contacts_of(plan, take_notices(plan, memory.notices, [], None), memory.reservations)
+    said = contacts.said_until(memory.reservations, memory.closed or 0)
     tables = (memory.reservations, memory.memberships, waiting)
     ledger, members, deferred = (framed(table).with_row_index("row") for table in tables)
     own = _hits(ledger, who, pl.col("root_kind"), "root")
@@ -91,7 +91,7 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     kept = others.with_columns(
         *(pl.when(_among(hits)).then(pl.lit(NOBODY)).otherwise(name).alias(name) for name, hits in named.items()),
         withdrawn=pl.col("withdrawn") | _among(named["decision_id"]),
-        said=pl.when(_among(named["decision_id"])).then(pl.Series(said)[others["row"]]).otherwise("said"),
+        said=pl.when(_among(named["decision_id"])).then(said[others["row"]]).otherwise("said"),
     )
     kept = kept.filter(pl.col("said").ne_missing(FAILED))
     whom = ((pl.col("root_kind"), "root"), (pl.col("subject_kind"), "subject"), (pl.lit(LEVELS[0]), "recipient"))
@@ -99,7 +99,7 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     nameless = others.filter(_among(named["decision_id"])).select(*_ROOT, "decision_id")
     notices, told = _without(memory.notices, who, nameless)
     out = ledger.filter(_among(pl.concat([own, subjects, recipients])))
-    settled = out.join(settled_in(memory.notices), [*_ROOT, "decision_id"]).filter(pl.col("settled") > pl.col("tick"))
+    settled = out.join(contacts.settled, [*_ROOT, "decision_id"]).filter(pl.col("settled") > pl.col("tick"))
     out = out.filter(~_among(settled))
     withdrawn, numbers = number_records(plan, _withdrawn(plan, out, requests), memory.sequences)
     counters = _hits(framed(numbers).with_row_index("row"), who, pl.col("root_kind"), "root")
@@ -124,13 +124,6 @@ def _withdrawn(plan: OfferPlan, reservations: pl.DataFrame, requests: pl.DataFra
     out = reservations.filter(~pl.col("holdout") & ~pl.col("withdrawn") & valid)
     gone = out.sort("subject_kind", "subject", "decision_id", "n").with_columns(tick=tick, reason=pl.lit(IS_ERASED))
     return withdrawal_records(plan, tabled(gone, RESERVATION), gone.select("tick", "reason"))
-
-
-def _said(plan: OfferPlan, memory: memories.LedgerState) -> pl.Series:
-    """Return what was reported of the reservations until now."""
-    notices = take_notices(plan, memory.notices, [], None)
-    contacts = contacts_of(plan, notices, goals_of(plan, notices), memory.reservations)
-    return contacts.said_until(memory.reservations, memory.closed or 0)
 
 
 def _without(

@@ -19,9 +19,8 @@ EARLIEST = ("time", "source", "id")
 """The order of notices."""
 REACHED = {
     **dict.fromkeys((*WHO, "offer"), pl.String()),
-    "own": pl.Int64(),
-    "since": pl.Int64(),
-    **dict(zip(EARLIEST, (pl.Int64(), pl.String(), pl.String()), strict=True)),
+    **dict.fromkeys(("own", "since", "time"), pl.Int64()),
+    **dict.fromkeys(("source", "id"), pl.String()),
 }
 NOTICE = pl.Struct({name: REACHED[name] for name in EARLIEST})
 _ROOT = ("root_kind", "root")
@@ -110,7 +109,6 @@ class Goals:
         lengths = {offer.name: offer.goal_within for offer in self.plan.offers if offer.goal_within}
         within = pl.col("offer").replace_strict(lengths, default=None, return_dtype=pl.Int64)
         made = reservations.with_row_index("row").with_columns(within=within).drop_nulls("within")
-        made = made.drop("by", "since", strict=False)
         pairs = _pairs(made, self.reached, ["offer"])
         return pairs.filter(pl.col("own").is_between(pl.col("tick"), pl.col("tick") + pl.col("within"), "right"))
 

@@ -53,25 +53,19 @@ def withdrawals_of(
     Returns:
         row (of `reservations`), tick, reason (index in `plan.reasons`).
     """
-    gone = pl.concat([_overtaken(plan, reservations, notices, contacts, span, anew), _expired(plan, reservations)])
-    due = gone.filter(pl.col("tick").is_between(*span, "right"))
-    first = due.sort("row", "tick").unique("row", keep="first", maintain_order=True)
-    return _unsettled(first, reservations, contacts.settled)
-
-
-def _overtaken(
-    plan: OfferPlan,
-    reservations: pa.Table,
-    notices: Notices,
-    contacts: Contacts,
-    span: tuple[int, int],
-    anew: int | None,
-) -> pl.DataFrame:
-    """Return the ticks at which a pause, a lost consent or a goal overtakes what is valid, as `WITHDRAWN`."""
     everybody = notices.arrived.clear() if anew is None else _turn_of_everybody(anew)
     turns = pl.concat([notices.arrived, lapses(plan, notices), everybody])
     looks = _looks(reservations, turns.filter(pl.col("since").is_between(*span, "right")))
-    looks = _unsettled(looks, reservations, contacts.settled)
+    expired = _expired(plan, reservations).filter(pl.col("tick").is_between(*span, "right"))
+    looks, expired = (_unsettled(each, reservations, contacts.settled) for each in (looks, expired))
+    gone = pl.concat([_overtaken(plan, reservations, notices, contacts.goals, looks, span), expired])
+    return gone.sort("row", "tick").unique("row", keep="first", maintain_order=True)
+
+
+def _overtaken(
+    plan: OfferPlan, reservations: pa.Table, notices: Notices, goals: Goals, looks: pl.DataFrame, span: tuple[int, int]
+) -> pl.DataFrame:
+    """Return the looks at which a pause, a lost consent or a goal overtakes what is valid, as `WITHDRAWN`."""
     if looks.is_empty():
         return pl.DataFrame(schema=WITHDRAWN)
     asked = replaced(reservations.take(looks["row"].to_arrow()), "tick", looks["tick"].to_arrow())
@@ -79,7 +73,7 @@ def _overtaken(
     rows = np.arange(len(asked))
     gates = Asked(plan, asked, rows, rows, notices, contacted)
     reason = np.full(len(asked), -1)
-    reason[_reached(reservations, looks, contacts.goals, *span)] = GOAL_REACHED
+    reason[_reached(reservations, looks, goals, *span)] = GOAL_REACHED
     if CONSENT in plan.gates:
         reason[gates.without_consent()] = NO_CONSENT
     if PAUSED in plan.gates:

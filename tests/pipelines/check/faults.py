@@ -182,5 +182,5 @@ FAULTS: dict[str, Fault] = {
 
 def no_goals(patch: Patch) -> None:
     """Ignore which goals were reached."""
-    real = answering.goals_of
-    patch.setattr(answering, "goals_of", lambda *given: replace(real(*given), reached=real(*given).reached.clear()))
+    real = contacts.goals_of
+    patch.setattr(contacts, "goals_of", lambda *given: replace(real(*given), reached=real(*given).reached.clear()))
