@@ -72,5 +72,5 @@ def test_a_message_that_is_refused_fails_the_bundle(servers: str) -> None:
 def test_who_does_not_answer_is_given_up_in_the_end() -> None:
     sender = KafkaTarget("localhost:1", "x", {"log_level": "0"}, timeout=0.5).open()
     sender.send(_messages(2, keys=1))
-    with pytest.raises(NotPublished, match="kafka://localhost:1/x: 2 messages did not go out: .*TIMED_OUT"):
+    with pytest.raises(NotPublished, match=r"kafka://localhost:1/x: 2 messages did not go out: .*TIMED_OUT"):
         sender.flush()

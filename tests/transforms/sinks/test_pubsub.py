@@ -91,6 +91,6 @@ def test_who_does_not_answer_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPa
     pubsub._api.cache_clear()
     sender = PubSubTarget("projects/local-project/topics/x", timeout=0.5).open()
     sender.send(_messages(1, keys=1))
-    with pytest.raises(NotPublished, match="1 messages did not go out: Timeout of 0.5s exceeded"):
+    with pytest.raises(NotPublished, match=r"1 messages did not go out: Timeout of 0\.5s exceeded"):
         sender.flush()
     pubsub._api.cache_clear()
