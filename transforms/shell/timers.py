@@ -6,7 +6,7 @@ from typing import Any
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 
-STAGES = ("watch_feeds", "track_subscribers", "track_groups", "decide_offers")
+STAGES = ("watch_feeds", "track_subscribers", "track_groups", "decide_offers", "guard_offers")
 """The stages in their order. Timers of different stages need different names: a fused runner delivers by name."""
 
 
