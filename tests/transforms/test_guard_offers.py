@@ -40,6 +40,8 @@ def _told(guard: GuardOffers, *rows: Row) -> dict[str, Any]:
     for row in rows:
         stamp = Timestamp(micros=1000 * (row.time + 3))
         stream = stream.add_elements([TimestampedValue(batch(row), stamp)]).advance_watermark_to(stamp)
+    for hour in range(1, 5):  # in this runner timers hold no watermark
+        stream = stream.advance_watermark_to(Timestamp(micros=1000 * (START + hour * HOUR + MINUTE)))
     pipeline = beam.Pipeline(BundleBasedDirectRunner(), options=PipelineOptions(["--streaming"]))
     guarded = pipeline | stream.advance_watermark_to_infinity() | guard
     return {"pipeline": pipeline} | guarded
@@ -57,7 +59,7 @@ def test_too_many_wait_for_their_hour_and_it_is_told(caplog: pytest.LogCaptureFi
 
 
 def test_what_is_over_by_the_clock_is_refused_but_its_withdrawal_goes_out() -> None:
-    rows = [Row("a", START, START), Row("a", START, START, made=False), Row("b", START, START + 1)]
+    rows = [Row("a", START, START), Row("a", START + 1, START, made=False), Row("b", START + 2, START + 1)]
     told = _told(GuardOffers(clock=at_start), *rows)
 
     def check(refused: list[pa.RecordBatch]) -> None:
