@@ -19,13 +19,20 @@ class Backlog:
     Attributes:
         until: The event time up to which signals are history, milliseconds; a job's launch is a good one.
         span: The length of a span, milliseconds, a multiple of the tick; a shard holds the signals of one.
+        last: The last tick, where a stream has one: what is due later never happens.
     """
 
     until: int
     span: int
+    last: int | None = None
 
-    def end_of_span(self, tick: int) -> int:
-        """Return the tick that ends the span in which a tick lies: the tick itself where no history is left."""
+    def end_of_span(self, tick: int) -> int | None:
+        """Return the tick that ends the span in which a tick lies: the tick itself where no history is left.
+
+        After the last tick there is none.
+        """
+        if self.last is not None and tick > self.last:
+            return None
         end = -(-tick // self.span) * self.span
         return end if end <= self.until else tick
 
@@ -56,11 +63,13 @@ class TickTimer:
             wake: The state cell that remembers the tick of the timer.
             timer: The timer.
         """
-        tick = tick if self.backlog is None else self.backlog.end_of_span(tick)
+        end = tick if self.backlog is None else self.backlog.end_of_span(tick)
+        if end is None:
+            return
         remembered = wake.read()
-        if remembered is None or (tick < remembered and not self.bounded):
-            wake.write(tick)
-            timer.set(self.time_of(tick))
+        if remembered is None or (end < remembered and not self.bounded):
+            wake.write(end)
+            timer.set(self.time_of(end))
 
     def due(self, fired: Timestamp, wake: Any) -> int | None:
         """Return the tick up to which to advance and forget the timer; None for a stale or spurious firing."""
