@@ -1,5 +1,6 @@
 """Addresses of what is read and published."""
 
+import re
 from typing import Any
 
 import pytest
@@ -75,9 +76,8 @@ WRONG = [
 
 @pytest.mark.parametrize(("text", "message"), WRONG)
 def test_wrong_addresses_are_told(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match="") as error:
+    with pytest.raises(ValueError, match=".*".join(map(re.escape, message.split("…")))):
         parse_address(text)
-    assert [part for part in message.split(" … ") if part not in str(error.value)] == []
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_settings_of_the_client_are_not_shown() -> None:
     assert parse_address(address.text) == address
 
 
-_PIECES = [*"kafka:// pubsub:// a:1 / ? & = watch % %ff , client. s t 3 *".split(), *OPTIONS]
+_PIECES = [*re.split(" ", "kafka:// pubsub:// a:1 / ? & = watch % %ff , client. s t 3 *"), *OPTIONS]
 _texts = st.one_of(
     st.text(max_size=40),
     st.lists(
