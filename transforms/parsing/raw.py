@@ -17,7 +17,13 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 POSITION = "@position"
-"""Name of the last column of a raw block: int64, meaningless without the block's unit."""
+"""Name of the column behind those of the file: int64, meaningless without the block's unit."""
+
+PUBLISHED = "@published"
+"""Behind the position, where a broker says it: int64, milliseconds; NULL: not known."""
+
+PARTITION = "@partition"
+"""Behind the position, where there are several: a dictionary of text; positions count within it."""
 
 MAX_RECORDS = 1 << 40
 """Records that a damaged part of a file may claim and be believed."""
@@ -119,15 +125,35 @@ def raw_block(columns: Sequence[pa.Array], names: Sequence[str], positions: Ints
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, metadata))
 
 
+def raw_layout(schema: pa.Schema) -> dict[str, pa.DataType]:
+    """Return the columns of a raw block that are of the file: those before the position."""
+    names = schema.names
+    behind = len(names) - 1 - names[::-1].index(POSITION)
+    return {field.name: field.type for field in list(schema)[:behind] if field.name != POSITION}
+
+
+def told_beside(block: pa.RecordBatch, name: str) -> pa.Array | None:
+    """Return a column behind the position, or None if the block has none of the name."""
+    if name not in block.schema.names or name in raw_layout(block.schema):
+        return None
+    return block.column(name)
+
+
 def positions_of(block: pa.RecordBatch, rows: Ints) -> list[str]:
     """Return where some rows of a raw block are, in words."""
     unit = block.schema.metadata[b"unit"].decode()
-    return [f"{unit} {number}" for number in block.column(POSITION).take(pa.array(rows)).to_pylist()]
+    taken = pa.array(rows)
+    places = [f"{unit} {number}" for number in block.column(POSITION).take(taken).to_pylist()]
+    partitions = told_beside(block, PARTITION)
+    if partitions is None:
+        return places
+    names = partitions.take(taken).to_pylist()
+    return [place if name is None else f"partition {name} {place}" for name, place in zip(names, places, strict=True)]
 
 
 def payloads(block: pa.RecordBatch, rows: Ints) -> list[bytes]:
     """Return the columns of some rows of a raw block as JSON objects; what cannot be shown is told as text."""
-    names = [name for name in block.schema.names if name != POSITION]
+    names = list(raw_layout(block.schema))
     columns = [shown(block.column(name), rows) for name in names]
     return [
         json.dumps(dict(zip(names, values, strict=True)), default=str, ensure_ascii=False).encode(
