@@ -19,6 +19,12 @@ Bools = NDArray[np.bool_]
 POSITION = "@position"
 """Name of the last column of a raw block: int64, meaningless without the block's unit."""
 
+PUBLISHED = "@published"
+"""Name of the column that tells when a broker got a record: int64, milliseconds; NULL: not known."""
+
+PARTITION = "@partition"
+"""Name of the column that tells which partition of a broker a record came from: dictionary of text."""
+
 MAX_RECORDS = 1 << 40
 """Records that a damaged part of a file may claim and be believed."""
 
@@ -122,12 +128,21 @@ def raw_block(columns: Sequence[pa.Array], names: Sequence[str], positions: Ints
 def positions_of(block: pa.RecordBatch, rows: Ints) -> list[str]:
     """Return where some rows of a raw block are, in words."""
     unit = block.schema.metadata[b"unit"].decode()
-    return [f"{unit} {number}" for number in block.column(POSITION).take(pa.array(rows)).to_pylist()]
+    numbers = block.column(POSITION).take(pa.array(rows)).to_pylist()
+    if PARTITION not in block.schema.names:
+        return [f"{unit} {number}" for number in numbers]
+    partitions = block.column(PARTITION).take(pa.array(rows)).to_pylist()
+    return [place_of(partition, unit, number) for partition, number in zip(partitions, numbers, strict=True)]
+
+
+def place_of(partition: str, unit: str, number: int) -> str:
+    """Return where a message is, in words; a broker without partitions has one of no name."""
+    return f"partition {partition} {unit} {number}" if partition else f"{unit} {number}"
 
 
 def payloads(block: pa.RecordBatch, rows: Ints) -> list[bytes]:
     """Return the columns of some rows of a raw block as JSON objects; what cannot be shown is told as text."""
-    names = [name for name in block.schema.names if name != POSITION]
+    names = [name for name in block.schema.names if name not in (POSITION, PUBLISHED, PARTITION)]
     columns = [shown(block.column(name), rows) for name in names]
     return [
         json.dumps(dict(zip(names, values, strict=True)), default=str, ensure_ascii=False).encode(
