@@ -19,7 +19,7 @@ from transforms.parsing.checks import check_field, check_time
 from transforms.parsing.identity import content_ids, pseudonyms
 from transforms.parsing.mapping import Mapper
 from transforms.parsing.problems import Problems
-from transforms.parsing.raw import PUBLISHED, Bools, Rejection, mask_of, payloads, positions_of, told_beside
+from transforms.parsing.raw import Bools, Rejection, mask_of, payloads, positions_of, published_of
 
 COMMON = ("id", "source", "time", "subject")
 """The first columns of every signal batch."""
@@ -109,7 +109,7 @@ def make_signals(block: pa.RecordBatch, mapper: Mapper, intent: Intent) -> Made:
 
 def _latest(block: pa.RecordBatch, intent: Intent) -> int | Ints:
     """Return the greatest time allowed, for each row where a broker says when it got them."""
-    published = told_beside(block, PUBLISHED)
+    published = published_of(block)
     if published is None:
         return intent.latest
     latest: Ints = pc.add(published, intent.max_ahead).fill_null(intent.latest).to_numpy(zero_copy_only=False)

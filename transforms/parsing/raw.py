@@ -17,13 +17,16 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 POSITION = "@position"
-"""Name of the column behind those of the file: int64, meaningless without the block's unit."""
+"""Name of the last column of a raw block: int64, meaningless without the block's unit."""
 
 PUBLISHED = "@published"
-"""Behind the position, where a broker says it: int64, milliseconds; NULL: not known."""
+"""Name of the column that tells when a broker got a record: int64, milliseconds; NULL: not known."""
 
 PARTITION = "@partition"
-"""Behind the position, where there are several: a dictionary of text; positions count within it."""
+"""Name of the column that tells which partition of a broker a record came from: dictionary of text.
+
+No column of a file is a dictionary: so it tells the blocks of a stream from those of files.
+"""
 
 MAX_RECORDS = 1 << 40
 """Records that a damaged part of a file may claim and be believed."""
@@ -126,29 +129,38 @@ def raw_block(columns: Sequence[pa.Array], names: Sequence[str], positions: Ints
 
 
 def raw_layout(schema: pa.Schema) -> dict[str, pa.DataType]:
-    """Return the columns of a raw block that are of the file: those before the position."""
-    names = schema.names
-    behind = len(names) - 1 - names[::-1].index(POSITION)
-    return {field.name: field.type for field in list(schema)[:behind] if field.name != POSITION}
+    """Return the columns of a raw block that its records have, with their types."""
+    beside = {POSITION, *([PUBLISHED, PARTITION] if _streamed(schema) else [])}
+    return {field.name: field.type for field in schema if field.name not in beside}
 
 
-def told_beside(block: pa.RecordBatch, name: str) -> pa.Array | None:
-    """Return a column behind the position, or None if the block has none of the name."""
-    if name not in block.schema.names or name in raw_layout(block.schema):
-        return None
-    return block.column(name)
+def published_of(block: pa.RecordBatch) -> pa.Array | None:
+    """Return when a broker got the rows of a raw block, int64, milliseconds; None: it is of a file."""
+    return block.column(PUBLISHED) if _streamed(block.schema) else None
+
+
+def partitions_of(block: pa.RecordBatch) -> pa.DictionaryArray | None:
+    """Return the partitions of the rows of a raw block, a dictionary of text; None: it is of a file."""
+    return block.column(PARTITION) if _streamed(block.schema) else None
+
+
+def _streamed(schema: pa.Schema) -> bool:
+    return PARTITION in schema.names and pa.types.is_dictionary(schema.field(PARTITION).type)
 
 
 def positions_of(block: pa.RecordBatch, rows: Ints) -> list[str]:
     """Return where some rows of a raw block are, in words."""
     unit = block.schema.metadata[b"unit"].decode()
-    taken = pa.array(rows)
-    places = [f"{unit} {number}" for number in block.column(POSITION).take(taken).to_pylist()]
-    partitions = told_beside(block, PARTITION)
-    if partitions is None:
-        return places
-    names = partitions.take(taken).to_pylist()
-    return [place if name is None else f"partition {name} {place}" for name, place in zip(names, places, strict=True)]
+    numbers = block.column(POSITION).take(pa.array(rows)).to_pylist()
+    if not _streamed(block.schema):
+        return [f"{unit} {number}" for number in numbers]
+    partitions = block.column(PARTITION).take(pa.array(rows)).to_pylist()
+    return [place_of(partition, unit, number) for partition, number in zip(partitions, numbers, strict=True)]
+
+
+def place_of(partition: str, unit: str, number: int) -> str:
+    """Return where a message is, in words; a broker without partitions has one of no name."""
+    return f"partition {partition} {unit} {number}" if partition else f"{unit} {number}"
 
 
 def payloads(block: pa.RecordBatch, rows: Ints) -> list[bytes]:
