@@ -24,6 +24,7 @@ from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
 from transforms.shell.packed_batch import ShardBatch
 from transforms.shell.timers import Backlog
+from transforms.sinks.pubsub import PubSubTarget
 from transforms.sum_receipts import Removed
 from transforms.write_outputs import Output
 
@@ -43,6 +44,7 @@ LATER = parse_playbook(
 WATCHED = parse_playbook(PLAYBOOK + "feed_timeout: {usage: 1h}\n")
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
+OUTPUT, OTHER_OUTPUT = (Output(schema=SCHEMA, sort_by=(name,)) for name in ("tick", "subject"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,11 +165,25 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "backlog": Backlog(60_000, 60_000),
             },
         ),
+        "PublishRecords": Example(
+            {"targets": {"x": PubSubTarget("projects/here/topics/x")}, "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Publish"},
+            {"targets": {"x": PubSubTarget("projects/there/topics/x")}, "outputs": {"x": OTHER_OUTPUT}},
+            by_name="x",
+        ),
+        "WriteStream": Example(
+            {"directory": "here", "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Date", "Window", "Gather", "Write", "Unwindow"},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}, "window": 60_000},
+            by_name="x",
+        ),
         "WriteOutputs": Example(
-            {"directory": "here", "outputs": {"x": Output(schema=SCHEMA, sort_by=("tick",))}},
+            {"directory": "here", "outputs": {"x": OUTPUT}},
             pa.RecordBatch,
             {"Nothing", "Name x", "All", "Gather", "Write"},
-            {"directory": "there", "outputs": {"x": Output(schema=SCHEMA, sort_by=("subject",))}},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}},
             by_name="x",
         ),
     }
