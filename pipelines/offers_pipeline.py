@@ -1,13 +1,13 @@
 """The whole path as a graph: signals in files, contexts, decisions, outputs in files."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 
-from pipelines.inputs import inputs_of
+from pipelines.inputs import Input, inputs_of
 from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
 from schemas.errors import LoadError, LoadErrors
@@ -78,7 +78,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
 
 def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple[Signals, tuple[Any, ...]]:
     """Return signals by shard, with what shards are told of silent sources and of the end; and what was rejected."""
-    parsed, rejected = _signals(pipeline, steps.contexts, settings)
+    parsed, rejected = parse_files(pipeline, inputs_of(steps.versions, settings), steps.contexts, settings)
     signals = tuple(one.signals for one in parsed)
     groups = tuple(one.groups for one in parsed) if steps.grouped else ()
     down, down_for_groups = steps.watch((*signals, *groups))
@@ -98,12 +98,14 @@ def by_time(element: ShardBatch) -> ShardBatch:
     return element[0], PackedBatch.of(element[1].open())
 
 
-def _signals(pipeline: beam.Pipeline, contexts: ContextPlans, settings: RunSettings) -> tuple[list[Any], list[Any]]:
-    """Return what was parsed of each input, and what was rejected on the way."""
+def parse_files(
+    pipeline: beam.Pipeline, inputs: Sequence[Input], contexts: ContextPlans, settings: RunSettings
+) -> tuple[list[Any], list[Any]]:
+    """Return what was parsed of the files of each input, and what was rejected on the way."""
     assert settings.as_of is not None, "the core reads no clock: the launch says what is now"
     every, rejected = [], []
     columns = contexts.columns
-    for one in inputs_of(contexts.versions, settings):
+    for one in inputs:
         source, payload = one.source, columns[one.source.contract.name]
         reading = ReadSignals(source=source, patterns=one.patterns, payload=payload)
         read = pipeline | f"Read {one.label}" >> reading

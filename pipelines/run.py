@@ -45,6 +45,13 @@ def run(settings: RunSettings) -> Report:
         TooManyRejectedError: only `rejected` is published.
         SignalsLostError: nothing is published.
     """
+    if settings.streams:
+        hint = "`segone run` takes it as a stream"
+        wrong = [
+            LoadError(f"--signals {name}", None, f"{one.bare} does not end", hint=hint)
+            for name, one in settings.streams
+        ]
+        raise LoadErrors(wrong)
     began = monotonic()
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
