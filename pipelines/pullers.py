@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from transforms.streams.kafka import KafkaPuller
-from transforms.streams.pubsub import PubSubPuller
+
 
 from pipelines.inputs import Input
 from schemas.addresses import Address
@@ -44,7 +44,7 @@ def _puller(source: Source, address: Address, payload: Sequence[str]) -> Puller:
     if address.scheme == "kafka":
         group, start = said["group"] or GROUP, said["start"]
         return KafkaPuller(feed, ",".join(address.hosts), address.name, group, start, address.client, linger)
-    return PubSubPuller(feed, f"projects/{address.hosts[0]}/subscriptions/{address.name}", linger)
+    raise NotImplementedError
 
 
 def feed_of(source: Source, address: Address, payload: Sequence[str]) -> Feed:
