@@ -167,10 +167,11 @@ class RunSettings:
     mode: str = option(
         "--mode", f"What the offers say they are for: {', '.join(MODES)}.", default="backfill", metavar="MODE"
     )
-    runner: str = option(
-        "--runner",
-        "The engine. What it needs to be exact is set on every run; its other options go after `--`.",
-        default="FnApiRunner",
+    engine: str = option(
+        "--engine",
+        "What runs it: direct (in this process), prism, flink or dataflow. What it needs to be exact is set on every "
+        "run; its other options go after `--`.",
+        default="direct",
         metavar="NAME",
         panel="Engine",
     )
@@ -201,7 +202,7 @@ class RunSettings:
         }
         if wrong := [message for message, holds in checks.items() if not holds]:
             raise ValueError("; ".join(wrong))
-        beam_arguments(self.runner, self.beam_options)
+        beam_arguments(self.engine, self.beam_options)
 
     @property
     def _seed_time(self) -> int | None:
