@@ -200,10 +200,11 @@ class RunSettings:
         metavar="DURATION",
         panel="Stream",
     )
-    runner: str = option(
-        "--runner",
-        "The engine. What it needs to be exact is set on every run; its other options go after `--`.",
-        default="FnApiRunner",
+    engine: str = option(
+        "--engine",
+        "What runs it: direct (in this process), prism, flink or dataflow. What it needs to be exact is set on every "
+        "run; its other options go after `--`.",
+        default="direct",
         metavar="NAME",
         panel="Engine",
     )
@@ -239,7 +240,7 @@ class RunSettings:
         }
         if wrong := [message for message, holds in checks.items() if not holds]:
             raise ValueError("; ".join(wrong))
-        beam_arguments(self.runner, self.beam_options)
+        beam_arguments(self.engine, self.beam_options)
 
     @property
     def _seed_time(self) -> int | None:

@@ -1,5 +1,6 @@
 """Servers as children of this process: started with a log, waited for, ended with us whatever ends us."""
 
+import atexit
 import os
 import signal
 import socket
@@ -12,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
-from typing import IO
 
 from pipelines.engines import leash
 from schemas.errors import LoadError, LoadErrors
@@ -157,16 +157,21 @@ def reachable(host: str, port: int, seconds: float) -> bool:
 
 
 def _tell_leash(line: str) -> None:
-    pipe = _leash(os.getpid())
+    pipe = _leash(os.getpid()).stdin
+    assert pipe is not None, "asked for"
     pipe.write(f"{line}\n".encode())
     pipe.flush()
 
 
 @cache
-def _leash(us: int) -> IO[bytes]:
-    """Return where the leash of this process listens; a fork gets one of its own."""
-    assert us == os.getpid(), "the key of the cache"
+def _leash(us: int) -> subprocess.Popen[bytes]:
+    """Return the leash of this process; a fork gets one of its own."""
     command = [sys.executable, "-I", "-S", leash.__file__]
-    pipe = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True).stdin
-    assert pipe is not None, "asked for"
-    return pipe
+    started = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    atexit.register(_let_go, us, started)
+    return started
+
+
+def _let_go(us: int, started: subprocess.Popen[bytes]) -> None:
+    if us == os.getpid():
+        started.communicate()

@@ -89,8 +89,8 @@ def task_manager(jars: str, conf: Path, *, heap: int, cores: int) -> list[str]:
         "task.off-heap.size": 0,
         "framework.heap.size": 128,
         "framework.off-heap.size": 64,
-        "network.min": 64,
-        "network.max": 64,
+        "network.min": 256,
+        "network.max": 256,
         "managed.size": 256,
         "jvm-metaspace.size": 256,
         "jvm-overhead.min": 192,
@@ -98,7 +98,7 @@ def task_manager(jars: str, conf: Path, *, heap: int, cores: int) -> list[str]:
     }
     sizes = [part for name, size in memory.items() for part in ("-D", f"taskmanager.memory.{name}={size}m")]
     program = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
-    return [*_java(jars, heap + 512), program, *_at(conf), "-D", f"taskmanager.cpu.cores={cores}", *sizes]
+    return [*_java(jars, heap + 768), program, *_at(conf), "-D", f"taskmanager.cpu.cores={cores}", *sizes]
 
 
 def job_server(jars: str, conf: Path, ports: Ports) -> list[str]:
