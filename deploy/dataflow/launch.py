@@ -1,0 +1,13 @@
+"""What Dataflow's Flex Template launcher runs: `segone run` with the parameters that the launcher was given."""
+
+import sys
+
+from pipelines.cli import main
+from pipelines.flex_template import arguments
+
+if __name__ == "__main__":
+    try:
+        sys.argv[1:] = ["--log-json", "--log-level", "info", "run", *arguments(sys.argv[1:])]
+    except ValueError as error:
+        sys.exit(str(error))
+    main()
