@@ -86,7 +86,14 @@ _DECISIONS = (
 )
 _OUT = (
     Metric("rows", "written", "counter", "Rows of an output that were written to files.", ("output",)),
-    Metric("publications", "rows", "counter", "Rows of an output that a broker acknowledged.", ("output",)),
+    Metric("published", "rows", "counter", "Rows of an output that a broker acknowledged.", ("output",)),
+    Metric(
+        "publish_failures",
+        "bundles",
+        "counter",
+        "Bundles that an output failed to publish, to be repeated.",
+        ("output",),
+    ),
     Metric(
         "expired", "rows", "counter", "Rows of an output that were past `valid_until` and not published.", ("output",)
     ),
