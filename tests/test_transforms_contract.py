@@ -22,9 +22,11 @@ from schemas.contracts import contract
 from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
+from tests.transforms.streams.pullers import FakePuller
 from transforms.shell.packed_batch import ShardBatch
 from transforms.shell.timers import Backlog
 from transforms.sinks.pubsub import PubSubTarget
+from transforms.streams.reading import Input
 from transforms.sum_receipts import Removed
 from transforms.write_outputs import Output
 
@@ -106,6 +108,35 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "controls": SCHEMA,
                 "names": {"offer": frozenset({"topup"})},
                 "shards": 5,
+            },
+        ),
+        "ReadStream": Example(
+            {
+                "inputs": [Input("usage", USAGE, FakePuller("a", files))],
+                "payloads": {"usage": ["mb"]},
+                "kinds": frozenset({"subscriber"}),
+                "earliest": 0,
+                "as_of": 10,
+                "max_ahead": 1,
+                "tick": 60_000,
+                "shards": 4,
+                "grace": 1_000,
+            },
+            None,
+            {"Read", "Part"},
+            {
+                "inputs": [Input("usage", USAGE, FakePuller("b", others))],
+                "payloads": {"usage": ["kind"]},
+                "kinds": frozenset({"household"}),
+                "earliest": 5,
+                "as_of": 20,
+                "max_ahead": 2,
+                "tick": 30_000,
+                "controls": SCHEMA,
+                "names": {"offer": frozenset({"topup"})},
+                "shards": 5,
+                "grace": 2_000,
+                "cuts": "there",
             },
         ),
         "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardBatch, {"Sample"}, {"share": Fraction(1, 3)}),

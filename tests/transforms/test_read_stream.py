@@ -8,7 +8,9 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import pytest
-from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.prism_runner import PrismRunner
 
 from schemas.contracts import contract
 from schemas.sources import Source
@@ -63,12 +65,24 @@ def _kept(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_the_signals_of_a_stream_are_those_of_the_file(tmp_path: Path) -> None:
+PRISM = Path(__file__).parents[2] / ".engines/prism"
+ENGINES = [
+    pytest.param(FnApiRunner, [], id="direct"),
+    pytest.param(
+        PrismRunner,
+        [f"--prism_location={PRISM}", "--environment_type=LOOPBACK", "--experiments=prism_disable_sdf_split"],
+        id="prism",
+        marks=pytest.mark.skipif(not PRISM.exists(), reason="no Prism: `make engines`"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("runner", "options"), ENGINES)
+def test_the_signals_of_a_stream_are_those_of_the_file(tmp_path: Path, runner: Any, options: list[str]) -> None:
     _rows(tmp_path / "x.jsonl", 1_000)
     pullers = [FakePuller(f"{tmp_path}/{n}", str(tmp_path / "x.jsonl"), size) for n, size in ((0, 70), (1, 1_000))]
     inputs = [Input(f"usage {n}", USAGE, puller, RULES) for n, puller in enumerate(pullers)]
-    options = beam.options.pipeline_options.PipelineOptions(streaming=True)
-    pipeline = beam.Pipeline(BundleBasedDirectRunner(), options)
+    pipeline = beam.Pipeline(runner(), PipelineOptions(["--streaming", *options] if options else []))
     read = pipeline | _stream(inputs=inputs)
     _ = read.signals | "Signals" >> beam.ParDo(_Keep(str(tmp_path / "signals")))
     _ = read.rejected | "Rejected" >> beam.ParDo(_Keep(str(tmp_path / "rejected")))
@@ -81,7 +95,7 @@ def test_the_signals_of_a_stream_are_those_of_the_file(tmp_path: Path) -> None:
     assert [row["position"] for row in _kept(tmp_path / "rejected")] == 2 * ["partition 1 offset 5"]
     counters = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("signals"))["counters"]
     assert {each.key.metric.name: each.committed for each in counters} == {"in": 2_000, "parsed": 1_998, "rejected": 2}
-    assert [DONE[puller.name][-1:] for puller in pullers] == [[1_000], [1_000]]
+    assert [DONE[puller.name][-1] for puller in pullers] == [1_000, 1_000]
 
 
 def test_a_mark_is_encoded_without_what_is_to_be_acknowledged() -> None:
