@@ -23,7 +23,7 @@ from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
 from transforms.shell.packed_batch import ShardBatch
-from transforms.shell.timers import Backlog
+from transforms.shell.timers import Backlog, Cuts
 from transforms.sum_receipts import Removed
 from transforms.write_outputs import Output
 
@@ -41,6 +41,7 @@ LATER = parse_playbook(
     PLAYBOOK.replace("version: 3", "version: 4\neffective_from: 2030-01-01T00:00:00Z").replace("500", "700")
 )
 WATCHED = parse_playbook(PLAYBOOK + "feed_timeout: {usage: 1h}\n")
+CUTS = Cuts(BOOK.tick, 2 * BOOK.tick)
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
 
@@ -117,7 +118,7 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": WATCHED, "bounded": True, "shards": 2},
             ShardBatch,
             {"Hear", "Watch"},
-            {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000)},
+            {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000), "cuts": CUTS},
         ),
         "TrackContexts": Example(
             {"playbook": BOOK, "bounded": True, "shards": 2},
@@ -131,6 +132,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "groups": True,
                 "complete_from": 5,
                 "backlog": Backlog(60_000, 60_000),
+                "cuts": CUTS,
                 "segment_stats": True,
             },
         ),
@@ -161,6 +163,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "bounded": False,
                 "mode": "shadow",
                 "backlog": Backlog(60_000, 60_000),
+                "cuts": CUTS,
             },
         ),
         "WriteOutputs": Example(
