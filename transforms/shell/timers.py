@@ -6,6 +6,8 @@ from typing import Any
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 
+from schemas.durations import format_duration
+
 STAGES = ("watch_feeds", "track_subscribers", "track_groups", "decide_offers")
 """The stages in their order. Timers of different stages need different names: a fused runner delivers by name."""
 
@@ -38,6 +40,35 @@ class Backlog:
 
 
 @dataclass(frozen=True)
+class Cuts:
+    """When an unbounded run is cut; a bounded one is cut at its end, which is then no end: more may follow.
+
+    Attributes:
+        tick: That of the playbook, milliseconds.
+        every: The distance of cuts, milliseconds, a multiple of the tick.
+    """
+
+    tick: int
+    every: int
+
+    def __post_init__(self) -> None:
+        if self.every < self.tick or self.every % self.tick:
+            told = f"{format_duration(self.every)} between cuts is no multiple of the tick"
+            raise ValueError(f"{told}, {format_duration(self.tick)}: --state-every takes multiples of it")
+
+    def at(self, tick: int, backlog: Backlog | None = None) -> int:
+        """Return the first cut that is no earlier than a tick; in a backlog at the end of a span."""
+        cut = -(-tick // self.every) * self.every
+        while backlog is not None and backlog.end_of_span(cut) != cut:
+            cut = -(-backlog.end_of_span(cut) // self.every) * self.every
+        return cut
+
+    def open_at(self, stage: str, stamp: Timestamp) -> int:
+        """Return the first tick that is open in a stage, and in those behind it, when an element with a stamp comes."""
+        return -(-(stamp.micros // 1000 - STAGES.index(stage)) // self.tick) * self.tick
+
+
+@dataclass(frozen=True)
 class TickTimer:
     """The rule by which one stage wakes.
 
@@ -49,11 +80,18 @@ class TickTimer:
         stage: Name of the stage, one of `STAGES`.
         bounded: Whether the input ends.
         backlog: History to catch up with.
+        cuts: When what the stage knows is given as blobs; None for never.
     """
 
     stage: str
     bounded: bool
     backlog: Backlog | None = None
+    cuts: Cuts | None = None
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing follows the input: a run that is cut at its end may go on."""
+        return self.bounded and self.cuts is None
 
     def at(self, tick: int, wake: Any, timer: Any) -> None:
         """Set the timer for a tick, or the end of its span, unless it is set for that or an earlier one.
