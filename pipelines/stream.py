@@ -1,8 +1,7 @@
 """One stream: a pipeline that reads what does not end, until all of it has ended or somebody stops it."""
 
 import os
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
@@ -14,11 +13,13 @@ import structlog
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
+from pipelines.engines.running import running
 from pipelines.failures import StreamFailedError
+from pipelines.metrics.of_result import values_of
 from pipelines.published import load_versions
-from pipelines.runner_options import beam_arguments
 from pipelines.settings import RunSettings
 from pipelines.stream_pipeline import build_stream
+from transforms.shell.tally import Values
 
 _log = structlog.get_logger()
 MOST_SHARDS = 4
@@ -26,9 +27,6 @@ MOST_SHARDS = 4
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the counts of a stream."""
-
-Counts = Mapping[tuple[str, str], int]
-"""Counters by namespace and name, over all steps."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Streamed:
         seconds: For how long it ran.
     """
 
-    counts: Counts
+    counts: Values
     seconds: float
 
     def summary(self) -> str:
@@ -51,7 +49,7 @@ class Streamed:
         return f"signals: {told}\npublished: {out or 'nothing'}\nran {self.seconds:.1f} s"
 
 
-def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts: None) -> Streamed:
+def stream(settings: RunSettings, look: Callable[[Values], None] = lambda counts: None) -> Streamed:
     """Run until all addresses have ended; an interrupt cancels the job.
 
     Args:
@@ -66,34 +64,26 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
     shards = settings.shards or min(MOST_SHARDS, os.cpu_count() or 1)
-    options = [*beam_arguments(settings.runner, settings.beam_options), "--streaming"]
-    pipeline = beam.Pipeline(options=PipelineOptions(options))
-    build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards))
-    _log.info("stream starts", playbook=books.first.playbook, runner=settings.runner)
-    result = pipeline.run()
-    try:
-        state = _end_of(result, look)
-    except BaseException:
-        with suppress(Exception):  # it may be over by itself, or its engine gone
-            result.cancel()
-        raise
-    if state != PipelineState.DONE:
-        raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
-    return Streamed(counts_of(result), monotonic() - began)
+    with running(settings.engine, settings.beam_options, stream=True) as options:
+        pipeline = beam.Pipeline(options=PipelineOptions(options))
+        build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards))
+        _log.info("stream starts", playbook=books.first.playbook, engine=settings.engine)
+        result = pipeline.run()
+        try:
+            state = _end_of(result, look)
+        except BaseException:
+            with suppress(Exception):  # it may be over by itself, or its engine gone
+                result.cancel()
+            raise
+        if state != PipelineState.DONE:
+            raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
+        return Streamed(values_of(result), monotonic() - began)
 
 
-def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> Any:
+def _end_of(result: PipelineResult, look: Callable[[Values], None]) -> Any:
     """Wait until a job is over; return as what."""
     waiting = Event()
     while not PipelineState.is_terminal(result.state):
-        look(counts_of(result))
+        look(values_of(result))
         waiting.wait(LOOK_EVERY)
     return result.state
-
-
-def counts_of(result: PipelineResult) -> Counter[tuple[str, str]]:
-    """Return the counters of a job; none where its engine gives none."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for one in result.metrics().query()["counters"]:
-        counts[one.key.metric.namespace, one.key.metric.name] += max(one.committed or 0, one.attempted or 0)
-    return counts
