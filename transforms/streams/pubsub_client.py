@@ -5,29 +5,16 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from google.api_core.exceptions import (
-    BadRequest,
-    DeadlineExceeded,
-    Forbidden,
-    GoogleAPICallError,
-    NotFound,
-    Unauthorized,
-)
-from google.auth.exceptions import GoogleAuthError
-from google.cloud import pubsub_v1
-
-from schemas.errors import LoadError, LoadErrors
+from schemas.errors import LoadErrors
 from transforms.streams.feed import Message
 from transforms.streams.leases import Leases
+from transforms.streams.pubsub_service import FAILURES, Sent, Service, lasts
 from transforms.streams.pull import MOST_ROWS
 
 PULLS = 4
-POLL = 20.0
-"""Seconds that a pull waits for a message."""
-
 LEASE, MARGIN, EVERY = 20, 12.0, 3.0
 """Seconds: of a lease, before whose end it is renewed, and between renewals."""
 
@@ -40,9 +27,7 @@ QUIET = 10.0
 PATIENCE = 60.0
 """Seconds for the first answer of a service."""
 
-_AT_ONCE = 1_000
 _NONE: Mapping[str, str] = {}
-_LASTING = (NotFound, Forbidden, Unauthorized, BadRequest, GoogleAuthError)
 _log = logging.getLogger(__name__)
 
 
@@ -50,20 +35,8 @@ class PubSubClient:
     """Pulls messages while somebody reads, and holds them until they are done; safe between threads."""
 
     def __init__(self, address: str, subscription: str) -> None:
-        """Start to pull.
-
-        Args:
-            address: Of the subscription, for people.
-            subscription: `projects/PROJECT/subscriptions/NAME`.
-
-        Raises:
-            LoadErrors: there are no credentials.
-        """
-        self._address, self._subscription = address, subscription
-        try:
-            self._service = pubsub_v1.SubscriberClient()
-        except GoogleAuthError as error:
-            raise self._error(error) from error
+        """Start to pull; arguments and errors as of `Service`."""
+        self._address, self._service = address, Service(address, subscription)
         self._name, self._pull = uuid.uuid4().hex[:12], 0
         self._more = threading.Condition()
         self._waiting: deque[tuple[str, Message]] = deque()
@@ -75,13 +48,13 @@ class PubSubClient:
         for run in [self._pull_on] * PULLS + [self._renew_on]:
             threading.Thread(target=run, daemon=True, name=f"{subscription} {run.__name__}").start()
 
-    def read(self, position: Mapping[str, Any], linger: float) -> tuple[list[Message], list[str], Mapping[str, Any]]:
+    def read(self, position: Mapping[str, Any], linger: int) -> tuple[list[Message], list[str], Mapping[str, Any]]:
         """Return messages that are there or come soon, at most `MOST_ROWS`, their ack ids, and where to go on.
 
         Args:
             position: What was returned before. What this process gave out behind it is lost to whoever reads now, so
                 it is given back to the service, which sends it again.
-            linger: Seconds to wait for more.
+            linger: Milliseconds to wait for more.
 
         Raises:
             LoadErrors: no such subscription, no access, or no service since the process began.
@@ -91,14 +64,14 @@ class PubSubClient:
             back = self._leases.take_back(behind)
             self._asked = time.monotonic()
             self._more.notify_all()
-            self._more.wait_for(lambda: len(self._waiting) >= MOST_ROWS or self._failed is not None, linger)
+            self._more.wait_for(lambda: len(self._waiting) >= MOST_ROWS or self._failed is not None, linger / 1_000)
             if self._failed is not None:
                 failed, self._failed = self._failed, None
                 raise failed
             given = [self._waiting.popleft() for _ in range(min(MOST_ROWS, len(self._waiting)))]
             self._pull += bool(given)
             acks = self._leases.give([name for name, _ in given], self._pull)
-        self._give_back(back)
+        self._heed(self._service.lease(back, 0))
         return [message for _, message in given], acks, {"reader": self._name, "pull": self._pull}
 
     def acknowledge(self, acks: Sequence[str]) -> None:
@@ -106,9 +79,10 @@ class PubSubClient:
         with self._more:
             ids = [*self._unsent, *self._leases.done(acks)]
             self._unsent = []
-        unsent = self._sent(ids, lambda some: self._service.acknowledge(request=self._of(some), timeout=POLL))
+        sent = self._service.acknowledge(ids)
+        self._heed(sent)
         with self._more:
-            self._unsent += unsent
+            self._unsent += sent.unsent
 
     def close(self) -> None:
         """Give everything back that is open, and stop."""
@@ -117,7 +91,7 @@ class PubSubClient:
             self._leases.give([name for name, _ in self._waiting], self._pull + 1)
             back = self._leases.take_back(-1)
             self._more.notify_all()
-        self._give_back(back)
+        self._service.lease(back, 0)
         self._service.close()
 
     def _pull_on(self) -> None:
@@ -125,17 +99,12 @@ class PubSubClient:
         pause = 0.1
         while self._wait_for_readers():
             try:
-                request = {"subscription": self._subscription, "max_messages": _AT_ONCE}
-                response = self._service.pull(request=request, timeout=POLL, retry=None)
-                self._receive(type(response).pb(response))
+                self._receive(self._service.pull())
                 pause = 0.1
-            except DeadlineExceeded:
-                continue  # there was nothing
-            except (GoogleAPICallError, GoogleAuthError, ValueError) as error:
-                if not self._closed:
-                    self._note(error)
-                    time.sleep(pause)
-                    pause = min(2 * pause, 5.0)
+            except FAILURES as error:
+                self._note(error)
+                time.sleep(pause)
+                pause = min(2 * pause, 5.0)
 
     def _wait_for_readers(self) -> bool:
         """Wait until messages are wanted; return whether they are, not at the end."""
@@ -147,83 +116,48 @@ class PubSubClient:
             self._more.wait_for(wanted)
             return not self._closed
 
-    def _receive(self, response: Any) -> None:
+    def _receive(self, received: Sequence[Any]) -> None:
         """Let new messages wait for a reader; one that is open already is only renewed."""
         now = time.monotonic()
         with self._more:
             self._heard = True
-            for received in response.received_messages:
-                name = received.message.message_id
-                if self._leases.take(name, received.ack_id, now):
-                    self._waiting.append((name, _message(received.message)))
+            for each in received:
+                name = each.message.message_id
+                if self._leases.take(name, each.ack_id, now):
+                    self._waiting.append((name, _message(each.message)))
             self._more.notify_all()
-
-    def _note(self, error: Exception) -> None:
-        """Keep an error that will not pass for the reader; tell of another, which is waited out."""
-        now = time.monotonic()
-        with self._more:
-            if isinstance(error, _LASTING) or (not self._heard and now - self._made > PATIENCE):
-                self._failed = self._error(error)
-                self._more.notify_all()
-            elif now - self._told > 10:
-                self._told = now
-                _log.warning("%s: the service does not answer, and is asked again: %s", self._address, error)
 
     def _renew_on(self) -> None:
         """Renew leases, and send what could not be sent."""
         while not self._closed:
             time.sleep(EVERY)
+            until = time.monotonic() + LEASE
             with self._more:
                 due = [] if self._closed else self._leases.due(time.monotonic())
-            self._renew(due)
+            sent = self._service.lease(due, LEASE)
+            with self._more:
+                self._leases.renewed(due[: len(due) - len(sent.unsent)], until)
+                self._leases.done(sent.unknown)
+            self._heed(sent)
             if self._unsent and not self._closed:
                 self.acknowledge([])
 
-    def _renew(self, acks: Sequence[str]) -> None:
-        def renew(some: Sequence[str]) -> None:
-            until = time.monotonic() + LEASE
-            request = {**self._of(some), "ack_deadline_seconds": LEASE}
-            self._service.modify_ack_deadline(request=request, timeout=POLL)
-            with self._more:
-                self._leases.renewed(some, until)
+    def _heed(self, sent: Sent) -> None:
+        if sent.error is not None:
+            self._note(sent.error)
 
-        self._sent(acks, renew)
-
-    def _give_back(self, acks: Sequence[str]) -> None:
-        def give(some: Sequence[str]) -> None:
-            self._service.modify_ack_deadline(request={**self._of(some), "ack_deadline_seconds": 0}, timeout=POLL)
-
-        self._sent(acks, give)
-
-    def _sent(self, acks: Sequence[str], send: Callable[[Sequence[str]], None]) -> list[str]:
-        """Send ids; return those that an outage kept from it. What the service does not know any more is dropped."""
-        parts = deque(_parts(acks))
-        while parts:
-            some = parts.popleft()
-            try:
-                send(some)
-            except BadRequest:
-                if len(some) > 1:
-                    parts.extendleft([some[len(some) // 2 :], some[: len(some) // 2]])
-                else:
-                    with self._more:
-                        self._leases.done(some)
-            except (GoogleAPICallError, GoogleAuthError, ValueError) as error:
-                if not self._closed:
-                    self._note(error)
-                return [ack for part in (some, *parts) for ack in part]
-        return []
-
-    def _of(self, acks: Sequence[str]) -> dict[str, Any]:
-        return {"subscription": self._subscription, "ack_ids": acks}
-
-    def _error(self, error: Exception) -> LoadErrors:
-        hint = "is it there, and reachable from here? the emulator is named by PUBSUB_EMULATOR_HOST"
-        if isinstance(error, NotFound):
-            hint = f"make it: `gcloud pubsub subscriptions create {self._subscription} --topic=TOPIC`"
-        elif isinstance(error, Forbidden | Unauthorized | GoogleAuthError):
-            hint = "sign in (`gcloud auth application-default login`), and have the role roles/pubsub.subscriber"
-        return LoadErrors([LoadError(self._address, None, f"the subscription cannot be read: {error}", hint=hint)])
+    def _note(self, error: Exception) -> None:
+        """Keep an error that will not pass for the reader; tell of another, which is waited out."""
+        now = time.monotonic()
+        with self._more:
+            if self._closed:
+                return
+            if lasts(error) or (not self._heard and now - self._made > PATIENCE):
+                self._failed = self._service.told(error)
+                self._more.notify_all()
+            elif now - self._told > 10:
+                self._told = now
+                _log.warning("%s: the service does not answer, and is asked again: %s", self._address, error)
 
 
 def _message(found: Any) -> Message:
@@ -231,7 +165,3 @@ def _message(found: Any) -> Message:
     number = int(found.message_id) if found.message_id.isdecimal() and len(found.message_id) < 19 else -1
     published = found.publish_time.seconds * 1_000 + found.publish_time.nanos // 1_000_000
     return Message(found.data, dict(found.attributes) if found.attributes else _NONE, "", number, published)
-
-
-def _parts(acks: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (acks[start : start + _AT_ONCE] for start in range(0, len(acks), _AT_ONCE))
