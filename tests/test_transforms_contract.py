@@ -22,8 +22,11 @@ from schemas.contracts import contract
 from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
+from tests.transforms.streams.pullers import FakePuller
 from transforms.shell.packed_batch import ShardBatch
-from transforms.shell.timers import Backlog
+from transforms.shell.timers import Backlog, Cuts
+from transforms.sinks.pubsub import PubSubTarget
+from transforms.streams.reading import Input
 from transforms.sum_receipts import Removed
 from transforms.write_outputs import Output
 
@@ -41,8 +44,10 @@ LATER = parse_playbook(
     PLAYBOOK.replace("version: 3", "version: 4\neffective_from: 2030-01-01T00:00:00Z").replace("500", "700")
 )
 WATCHED = parse_playbook(PLAYBOOK + "feed_timeout: {usage: 1h}\n")
+CUTS = Cuts(BOOK.tick, 2 * BOOK.tick)
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
+OUTPUT, OTHER_OUTPUT = (Output(schema=SCHEMA, sort_by=(name,)) for name in ("tick", "subject"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +111,35 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "shards": 5,
             },
         ),
+        "ReadStream": Example(
+            {
+                "inputs": [Input("usage", USAGE, FakePuller("a", files))],
+                "payloads": {"usage": ["mb"]},
+                "kinds": frozenset({"subscriber"}),
+                "earliest": 0,
+                "as_of": 10,
+                "max_ahead": 1,
+                "tick": 60_000,
+                "shards": 4,
+                "grace": 1_000,
+            },
+            None,
+            {"Read", "Part"},
+            {
+                "inputs": [Input("usage", USAGE, FakePuller("b", others))],
+                "payloads": {"usage": ["kind"]},
+                "kinds": frozenset({"household"}),
+                "earliest": 5,
+                "as_of": 20,
+                "max_ahead": 2,
+                "tick": 30_000,
+                "controls": SCHEMA,
+                "names": {"offer": frozenset({"topup"})},
+                "shards": 5,
+                "grace": 2_000,
+                "cuts": "there",
+            },
+        ),
         "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardBatch, {"Sample"}, {"share": Fraction(1, 3)}),
         "EndInput": Example(
             {"tick": 60_000, "shards": 4},
@@ -117,7 +151,7 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": WATCHED, "bounded": True, "shards": 2},
             ShardBatch,
             {"Hear", "Watch"},
-            {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000)},
+            {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000), "cuts": CUTS},
         ),
         "TrackContexts": Example(
             {"playbook": BOOK, "bounded": True, "shards": 2},
@@ -131,6 +165,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "groups": True,
                 "complete_from": 5,
                 "backlog": Backlog(60_000, 60_000),
+                "cuts": CUTS,
                 "segment_stats": True,
             },
         ),
@@ -161,13 +196,28 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "bounded": False,
                 "mode": "shadow",
                 "backlog": Backlog(60_000, 60_000),
+                "cuts": CUTS,
             },
         ),
+        "PublishRecords": Example(
+            {"targets": {"x": PubSubTarget("projects/here/topics/x")}, "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Publish"},
+            {"targets": {"x": PubSubTarget("projects/there/topics/x")}, "outputs": {"x": OTHER_OUTPUT}},
+            by_name="x",
+        ),
+        "WriteStream": Example(
+            {"directory": "here", "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Date", "Window", "Gather", "Write", "Unwindow"},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}, "window": 60_000},
+            by_name="x",
+        ),
         "WriteOutputs": Example(
-            {"directory": "here", "outputs": {"x": Output(schema=SCHEMA, sort_by=("tick",))}},
+            {"directory": "here", "outputs": {"x": OUTPUT}},
             pa.RecordBatch,
             {"Nothing", "Name x", "All", "Gather", "Write"},
-            {"directory": "there", "outputs": {"x": Output(schema=SCHEMA, sort_by=("subject",))}},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}},
             by_name="x",
         ),
     }
