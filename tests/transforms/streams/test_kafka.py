@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, TopicPartition
 from schemas.errors import LoadErrors
 from tests.servers.kafka import KafkaServer
 from tests.servers.processes import free_port, wait_until
-from tests.transforms.streams.feeds import SCHEMA, avro_value, feed, json_value
+from tests.transforms.streams.feeds import NOW, SCHEMA, avro_value, feed, json_value
 from transforms.parsing.raw import PARTITION, POSITION, PUBLISHED
 from transforms.streams import kafka_client
 from transforms.streams.kafka import KafkaPuller, close_kafka
@@ -137,6 +137,14 @@ def test_a_group_without_offsets_may_start_at_the_end(kafka: KafkaServer) -> Non
     kafka.send(topic, [json_value(2)])
     close_kafka()
     assert _ids(_pull(puller, 1, {"0": 1})) == Counter(["e2"])
+
+
+def test_a_group_without_offsets_may_start_at_an_instant(kafka: KafkaServer) -> None:
+    topic = kafka.topic(1)
+    for number in (1, 2, 3):
+        kafka.send(topic, [json_value(number)], timestamp=NOW + number)
+    assert _ids(_pull(_puller(kafka, topic, "two", start=NOW + 2), 2)) == Counter(["e2", "e3"])
+    assert _puller(kafka, topic, "four", start=NOW + 4).pull({}).position == {"0": 3}
 
 
 def test_a_partition_that_comes_to_be_is_read_from_its_beginning(
