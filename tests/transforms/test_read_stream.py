@@ -27,7 +27,14 @@ RULES = Rules(ends=0, replay=True)
 
 def _rows(path: Path, count: int) -> None:
     rows = [
-        {"id": str(i), "time": 1_000 + i, "subject": f"s{i % 7}", "mb": 1.0 + i, "kind": "data", "@partition": str(i % 2)}
+        {
+            "id": str(i),
+            "time": 1_000 + i,
+            "subject": f"s{i % 7}",
+            "mb": 1.0 + i,
+            "kind": "data",
+            "@partition": str(i % 2),
+        }
         for i in range(count)
     ]
     rows[5]["subject"] = ""
