@@ -24,7 +24,8 @@ from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
 from tests.transforms.streams.pullers import FakePuller
 from transforms.shell.packed_batch import ShardBatch
-from transforms.shell.timers import Backlog
+from transforms.shell.timers import Backlog, Cuts
+from transforms.sinks.pubsub import PubSubTarget
 from transforms.streams.reading import Input
 from transforms.sum_receipts import Removed
 from transforms.write_outputs import Output
@@ -43,8 +44,10 @@ LATER = parse_playbook(
     PLAYBOOK.replace("version: 3", "version: 4\neffective_from: 2030-01-01T00:00:00Z").replace("500", "700")
 )
 WATCHED = parse_playbook(PLAYBOOK + "feed_timeout: {usage: 1h}\n")
+CUTS = Cuts(BOOK.tick, 2 * BOOK.tick)
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
+OUTPUT, OTHER_OUTPUT = (Output(schema=SCHEMA, sort_by=(name,)) for name in ("tick", "subject"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +151,7 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": WATCHED, "bounded": True, "shards": 2},
             ShardBatch,
             {"Hear", "Watch"},
-            {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000)},
+            {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000), "cuts": CUTS},
         ),
         "TrackContexts": Example(
             {"playbook": BOOK, "bounded": True, "shards": 2},
@@ -162,6 +165,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "groups": True,
                 "complete_from": 5,
                 "backlog": Backlog(60_000, 60_000),
+                "cuts": CUTS,
                 "segment_stats": True,
             },
         ),
@@ -192,13 +196,28 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "bounded": False,
                 "mode": "shadow",
                 "backlog": Backlog(60_000, 60_000),
+                "cuts": CUTS,
             },
         ),
+        "PublishRecords": Example(
+            {"targets": {"x": PubSubTarget("projects/here/topics/x")}, "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Publish"},
+            {"targets": {"x": PubSubTarget("projects/there/topics/x")}, "outputs": {"x": OTHER_OUTPUT}},
+            by_name="x",
+        ),
+        "WriteStream": Example(
+            {"directory": "here", "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Date", "Window", "Gather", "Write", "Unwindow"},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}, "window": 60_000},
+            by_name="x",
+        ),
         "WriteOutputs": Example(
-            {"directory": "here", "outputs": {"x": Output(schema=SCHEMA, sort_by=("tick",))}},
+            {"directory": "here", "outputs": {"x": OUTPUT}},
             pa.RecordBatch,
             {"Nothing", "Name x", "All", "Gather", "Write"},
-            {"directory": "there", "outputs": {"x": Output(schema=SCHEMA, sort_by=("subject",))}},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}},
             by_name="x",
         ),
     }

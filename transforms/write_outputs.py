@@ -41,7 +41,8 @@ class Output:
         return pa.RecordBatch.from_pylist([], schema=self.schema.remove_metadata())
 
 
-def _named(name: str) -> beam.PTransform:
+def of_output(name: str) -> beam.PTransform:
+    """Return what puts the name of an output to its batches."""
     return beam.Map(_with_name, name).with_output_types(NamedBatch)
 
 
@@ -103,7 +104,7 @@ class WriteOutputs(beam.PTransform):
         rows = [(name, output.nothing()) for name, output in self.outputs.items()]
         nothing = beam.Create(rows, reshuffle=False).with_output_types(NamedBatch)
         seeds = next(iter(records.values())).pipeline | "Nothing" >> nothing
-        named = [batches | f"Name {name}" >> _named(name) for name, batches in records.items()]
+        named = [batches | f"Name {name}" >> of_output(name) for name, batches in records.items()]
         return (
             (*named, seeds)
             | "All" >> beam.Flatten()

@@ -46,7 +46,7 @@ class _Lines(LineBlock):
 
 
 def parse_messages(
-    messages: Sequence[Message], feed: Feed, schema_of: SchemaOf | None = None
+    messages: Sequence[Message], feed: Feed, schema_of: SchemaOf | None = None, lost: Sequence[Rejection] = ()
 ) -> tuple[list[pa.RecordBatch], list[pa.RecordBatch]]:
     """Return raw blocks of messages, and what is none.
 
@@ -54,6 +54,7 @@ def parse_messages(
         messages: Of one feed, bare payloads and CloudEvents alike.
         feed: What is in them.
         schema_of: Returns the schema of an id in the registry that the feed names; LookupError: there is none.
+        lost: What was rejected before it was a message.
 
     Returns:
         Raw blocks of the columns in `feed.types`, `@published`, `@partition` and `@position`, one of JSON, one of each
@@ -62,8 +63,8 @@ def parse_messages(
         `no_data` and `unknown_cloud_event` of events, and those of `parse_avro`. Whatever is wrong with one message is
         one rejection, and touches no other.
     """
-    bodies, rejections = _opened(messages, feed)
-    blocks = []
+    bodies, unopened = _opened(messages, feed)
+    rejections, blocks = [*lost, *unopened], []
     for rows, rejected in (
         parse_avro(bodies, feed, schema_of) if feed.format == "avro" else _json(bodies, feed, schema_of)
     ):
