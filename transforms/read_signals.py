@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PBegin, TaggedOutput
 
@@ -21,8 +19,7 @@ from transforms.parsing.layouts import Layout, misfits
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw import Rejection, Unreadable, counts_of, printable, rejected_batch
 from transforms.parsing.raw_types import made_fields, raw_types
-from transforms.parsing.unpacked import unpacked
-from transforms.shell.found_files import find_files
+from transforms.shell.found_files import find_files, open_raw
 
 MAX_RECORD_BYTES = 1 << 20
 
@@ -41,12 +38,6 @@ class Split:
     start: int = 0
     stop: int | None = None
     broken: Rejection | None = None
-
-
-def open_raw(file: RawFile) -> BinaryIO:
-    """Open a file on any Beam file system, decompressed."""
-    stream = cast(BinaryIO, FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED))
-    return unpacked(stream, file.compression) if file.compression else stream
 
 
 def check_layouts(source: Source, files: Sequence[RawFile], what: Reading, fields: Sequence[str]) -> None:
