@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,12 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"Name x", "All", "Publish"},
             {"targets": {"x": PubSubTarget("projects/there/topics/x")}, "outputs": {"x": OTHER_OUTPUT}},
             by_name="x",
+        ),
+        "GuardOffers": Example(
+            {"most": 10},
+            pa.RecordBatch,
+            {"Together", "Hold", "Expire", "Refused"},
+            {"most": 20, "clock": time.time_ns},
         ),
         "WriteStream": Example(
             {"directory": "here", "outputs": {"x": OUTPUT}},
