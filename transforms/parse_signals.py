@@ -6,7 +6,6 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection, TaggedOutput
 
 from schemas.playbook_levels import GROUPS
@@ -21,6 +20,7 @@ from transforms.parsing.raw import POSITION, rejected_batch
 from transforms.parsing.raw_types import made_fields
 from transforms.shell.packed_batch import PackedBatch, ShardBatch, to_all
 from transforms.shell.pseudonym_key import pseudonym_key
+from transforms.shell.tallied import TalliedCounter
 
 
 class _Parse(beam.DoFn):
@@ -49,17 +49,17 @@ class _Parse(beam.DoFn):
             yield from packs
         counts = {"in": block.num_rows, "parsed": block.num_rows - len(rejections), "rejected": len(rejections)}
         for name, count in counts.items():
-            Metrics.counter("signals", name).inc(count)
+            TalliedCounter("signals", name).inc(count)
         if rejections:
             file, private = block.schema.metadata[b"file"].decode(), self._intents[signal].source.private
             yield TaggedOutput("rejected", rejected_batch(file, "ParseSignals", rejections, private=private))
 
     def _tell_all(self, controls: pa.RecordBatch) -> Iterator[TaggedOutput]:
         """Tell every shard of contact roots; no subject applies these signals, so they are counted here."""
-        Metrics.counter("signals", "applied").inc(controls.num_rows)
+        TalliedCounter("signals", "applied").inc(controls.num_rows)
         if self._controls is not None:
             unknown = of_unknown_names(framed(pa.table(controls)), self._names)
-            Metrics.counter("bad_input", "control_of_unknown_name").inc(unknown)
+            TalliedCounter("bad_input", "control_of_unknown_name").inc(unknown)
             notices = notices_to_all(controls, self._controls, self._tick)
             packs = to_all(notices, self._shards, "tick") if notices.num_rows else ()
             yield from (TaggedOutput("controls", packed) for packed in packs)
