@@ -19,7 +19,7 @@ from pipelines.metrics.of_result import values_of
 from pipelines.published import load_versions
 from pipelines.settings import RunSettings
 from pipelines.stream_pipeline import build_stream
-from transforms.shell.tally import Values
+from transforms.metrics.tally import Values
 
 _log = structlog.get_logger()
 MOST_SHARDS = 4

@@ -60,7 +60,17 @@ class Latencies:
 def run_of(signals: Sequence[str], town: Broker, start: int, end: int, out: Path) -> list[str]:
     """Return the command of the stream."""
     read = f"?replay&idle=2s&ends={SETTLED}s"
-    command = [sys.executable, "-m", "pipelines", "run", str(PLAYBOOK), "--mode", "simulated", "--out", str(out / "run")]
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines",
+        "run",
+        str(PLAYBOOK),
+        "--mode",
+        "simulated",
+        "--out",
+        str(out / "run"),
+    ]
     for signal in signals:
         command += ["--signals", f"{signal}={town.address(signal)}{read}"]
     times = ["--as-of", instant(start), "--until", instant(end)]
@@ -97,7 +107,9 @@ def wait_for_history(stream: subprocess.Popen[bytes], port: int, signals: int) -
 def following(town: Broker, out: Path, latencies: Latencies) -> Iterator[None]:
     """Let the example consumer take the offers, and print its lines with latencies."""
     command = [sys.executable, "-m", "examples.consumer.follow", town.address("offers"), "--out", str(out / "inbox")]
-    with subprocess.Popen([*command, "--mode", "simulated", "--now", "event"], stdout=subprocess.PIPE, text=True) as one:
+    with subprocess.Popen(
+        [*command, "--mode", "simulated", "--now", "event"], stdout=subprocess.PIPE, text=True
+    ) as one:
         assert one.stdout is not None
         lines = threading.Thread(target=lambda: [print(latencies.of(line.rstrip()), flush=True) for line in one.stdout])
         lines.start()
@@ -126,7 +138,9 @@ def lag(counts: dict[str, float], clock: Clock) -> str:
     if behind is None:
         return "no watermark yet"
     watermark = round((time() - behind) * 1_000)
-    return f"{counts['segone_signals_in_total']:,.0f} signals in, the watermark is {clock.since(watermark):.1f} s behind"
+    return (
+        f"{counts['segone_signals_in_total']:,.0f} signals in, the watermark is {clock.since(watermark):.1f} s behind"
+    )
 
 
 def main() -> int:
@@ -155,7 +169,9 @@ def main() -> int:
         with subprocess.Popen(command, env=environment | dict(os.environ)) as stream:
             wait_for_history(stream, port, len(before))
             clock = Clock(start, asked.speed, monotonic())
-            print(f"{len(coming):,} signals of {asked.minutes} minutes are replayed at {asked.speed:g} times their speed")
+            print(
+                f"{len(coming):,} signals of {asked.minutes} minutes are replayed at {asked.speed:g} times their speed"
+            )
             latencies = Latencies(clock)
             with following(town, asked.out, latencies):
                 replay(coming, town, clock, port)
