@@ -59,7 +59,7 @@ def feed_of(source: Source, address: Address, payload: Sequence[str]) -> Feed:
         types=types,
         address=address.bare,
         unit="offset" if address.scheme == "kafka" else "message",
-        format="avro" if said["format"] == "avro" else "json",
+        format="avro" if said["format"] == "avro" else "jsonl",
         schema=_schema(said["schema"]),
         registry=said["registry"] or "",
     )

@@ -1,7 +1,8 @@
 """One stream: a pipeline that reads what does not end, until all of it has ended or somebody stops it."""
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
@@ -15,11 +16,9 @@ from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from pipelines.engines.running import running
 from pipelines.failures import StreamFailedError
-from pipelines.metrics.of_result import values_of
 from pipelines.published import load_versions
 from pipelines.settings import RunSettings
 from pipelines.stream_pipeline import build_stream
-from transforms.metrics.tally import Values
 
 _log = structlog.get_logger()
 MOST_SHARDS = 4
@@ -27,6 +26,10 @@ MOST_SHARDS = 4
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the counts of a stream."""
+
+
+Counts = Mapping[tuple[str, str], int]
+"""Counters by namespace and name, over all steps."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Streamed:
         seconds: For how long it ran.
     """
 
-    counts: Values
+    counts: Counts
     seconds: float
 
     def summary(self) -> str:
@@ -49,7 +52,7 @@ class Streamed:
         return f"signals: {told}\npublished: {out or 'nothing'}\nran {self.seconds:.1f} s"
 
 
-def stream(settings: RunSettings, look: Callable[[Values], None] = lambda counts: None) -> Streamed:
+def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts: None) -> Streamed:
     """Run until all addresses have ended; an interrupt cancels the job.
 
     Args:
@@ -77,13 +80,21 @@ def stream(settings: RunSettings, look: Callable[[Values], None] = lambda counts
             raise
         if state != PipelineState.DONE:
             raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
-        return Streamed(values_of(result), monotonic() - began)
+        return Streamed(counts_of(result), monotonic() - began)
 
 
-def _end_of(result: PipelineResult, look: Callable[[Values], None]) -> Any:
+def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> Any:
     """Wait until a job is over; return as what."""
     waiting = Event()
     while not PipelineState.is_terminal(result.state):
-        look(values_of(result))
+        look(counts_of(result))
         waiting.wait(LOOK_EVERY)
     return result.state
+
+
+def counts_of(result: PipelineResult) -> Counter[tuple[str, str]]:
+    """Return the counters of a job, over all steps: exact on Prism while it runs, nothing on Flink until it ended."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in result.metrics().query()["counters"]:
+        counts[one.key.metric.namespace, one.key.metric.name] += one.result or 0
+    return counts
