@@ -10,7 +10,6 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.coders import BytesCoder, VarIntCoder
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
@@ -18,6 +17,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from transforms.decision.offers import ROOTED
 from transforms.shell.arrow_coder import ArrowBatchCoder
+from transforms.shell.tallied import TalliedCounter
 from transforms.shell.timers import TickTimer
 from transforms.sinks.hourly_limit import Kept, Released, release
 from transforms.sinks.refused_offers import AT_SINK, HELD, STAGE, are_over, refused
@@ -92,9 +92,9 @@ class _Hold(beam.DoFn):
             self._timer.at(released.wake, wake, timer)
 
     def _tell(self, released: Released) -> None:
-        Metrics.counter(COUNTS, HELD).inc(len(released.expired))
+        TalliedCounter(COUNTS, HELD).inc(len(released.expired))
         if released.holding:
-            Metrics.counter(COUNTS, "held").inc()
+            TalliedCounter(COUNTS, "held").inc()
             log.warning("%s offers are held: --max-offers-per-hour is %s", f"{released.waiting:,}", f"{self._most:,}")
 
 
@@ -109,7 +109,7 @@ class _Expire(beam.DoFn):
         over = are_over(offers, self._clock())
         if pc.any(over).as_py():
             gone = offers.filter(over)
-            Metrics.counter(COUNTS, AT_SINK).inc(len(gone))
+            TalliedCounter(COUNTS, AT_SINK).inc(len(gone))
             log.warning("%s offers were no longer valid when they were to be published", f"{len(gone):,}")
             yield TaggedOutput(REFUSED, refused(gone, AT_SINK))
             offers = offers.filter(pc.invert(over))
