@@ -32,6 +32,7 @@ setup(
         "streams": ["confluent-kafka>=2.8,<3"],
         "bench": ["duckdb>=1.4", "psutil>=7"],
         "dev": [
+            "check-jsonschema>=0.33",
             "fastjsonschema>=2.21,<3",
             "hypothesis>=6.140",
             "import-linter>=2.5",
@@ -40,6 +41,7 @@ setup(
             "packaging>=25",
             "pytest>=9",
             "pytest-xdist>=3.8",
+            "python-hcl2>=8,<9",
             "ruff>=0.14",
             "setuptools>=77",
         ],

@@ -3,9 +3,6 @@
 import json
 from collections.abc import Sequence
 
-from transforms.streams.kafka import KafkaPuller
-
-
 from pipelines.inputs import Input
 from schemas.addresses import Address
 from schemas.errors import LoadError, LoadErrors
@@ -15,6 +12,7 @@ from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw_types import made_fields, raw_types
 from transforms.streams import reading
 from transforms.streams.feed import Feed
+from transforms.streams.kafka import KafkaPuller
 from transforms.streams.pull import Puller
 
 GROUP = "segone"
@@ -56,9 +54,15 @@ def feed_of(source: Source, address: Address, payload: Sequence[str]) -> Feed:
     fields, said = made_fields(source, payload), address.options
     types = raw_types(source, fields)
     compile_mapper(source, fields, types)
-    unit = "offset" if address.scheme == "kafka" else "message"
-    layout = "avro" if said["format"] == "avro" else "json"
-    return Feed(source, types, address.bare, unit, layout, _schema(said["schema"]), said["registry"] or "")
+    return Feed(
+        source=source,
+        types=types,
+        address=address.bare,
+        unit="offset" if address.scheme == "kafka" else "message",
+        format="avro" if said["format"] == "avro" else "jsonl",
+        schema=_schema(said["schema"]),
+        registry=said["registry"] or "",
+    )
 
 
 def _schema(path: str | None) -> object:

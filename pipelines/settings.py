@@ -202,9 +202,9 @@ class RunSettings:
     )
     engine: str = option(
         "--engine",
-        "What runs it: direct (in this process), prism, flink or dataflow. What it needs to be exact is set on every "
-        "run; its other options go after `--`.",
-        default="direct",
+        "What runs it: direct (in this process), prism, flink or dataflow; by default direct, and for streams prism. "
+        "What it needs to be exact is set on every run; its other options go after `--`.",
+        default="",
         metavar="NAME",
         panel="Engine",
     )
@@ -227,6 +227,7 @@ class RunSettings:
         """
         streams = self.streams
         object.__setattr__(self, "mode", self.mode or ("live" if streams else "backfill"))
+        object.__setattr__(self, "engine", self.engine or ("prism" if streams else "direct"))
         checks = {
             "--publish: is for streams; the outputs of a run over files are files": bool(streams) or not self.targets,
             "--sample: is for runs over files": not streams or self.sample == 1,
@@ -240,7 +241,7 @@ class RunSettings:
         }
         if wrong := [message for message, holds in checks.items() if not holds]:
             raise ValueError("; ".join(wrong))
-        beam_arguments(self.engine, self.beam_options)
+        beam_arguments(self.engine, self.beam_options, stream=bool(streams))
 
     @property
     def _seed_time(self) -> int | None:

@@ -14,9 +14,9 @@ import structlog
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
+from pipelines.engines.running import running
 from pipelines.failures import StreamFailedError
 from pipelines.published import load_versions
-from pipelines.runner_options import beam_arguments
 from pipelines.settings import RunSettings
 from pipelines.stream_pipeline import build_stream
 
@@ -26,6 +26,7 @@ MOST_SHARDS = 4
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the counts of a stream."""
+
 
 Counts = Mapping[tuple[str, str], int]
 """Counters by namespace and name, over all steps."""
@@ -66,20 +67,20 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
     shards = settings.shards or min(MOST_SHARDS, os.cpu_count() or 1)
-    options = [*beam_arguments(settings.runner, settings.beam_options), "--streaming"]
-    pipeline = beam.Pipeline(options=PipelineOptions(options))
-    build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards))
-    _log.info("stream starts", playbook=books.first.playbook, runner=settings.runner)
-    result = pipeline.run()
-    try:
-        state = _end_of(result, look)
-    except BaseException:
-        with suppress(Exception):  # it may be over by itself, or its engine gone
-            result.cancel()
-        raise
-    if state != PipelineState.DONE:
-        raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
-    return Streamed(counts_of(result), monotonic() - began)
+    with running(settings.engine, settings.beam_options, stream=True) as options:
+        pipeline = beam.Pipeline(options=PipelineOptions(options))
+        build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards))
+        _log.info("stream starts", playbook=books.first.playbook, engine=settings.engine)
+        result = pipeline.run()
+        try:
+            state = _end_of(result, look)
+        except BaseException:
+            with suppress(Exception):  # it may be over by itself, or its engine gone
+                result.cancel()
+            raise
+        if state != PipelineState.DONE:
+            raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
+        return Streamed(counts_of(result), monotonic() - began)
 
 
 def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> Any:
@@ -92,8 +93,8 @@ def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> Any:
 
 
 def counts_of(result: PipelineResult) -> Counter[tuple[str, str]]:
-    """Return the counters of a job; none where its engine gives none."""
+    """Return the counters of a job, over all steps: exact on Prism while it runs, nothing on Flink until it ended."""
     counts: Counter[tuple[str, str]] = Counter()
     for one in result.metrics().query()["counters"]:
-        counts[one.key.metric.namespace, one.key.metric.name] += max(one.committed or 0, one.attempted or 0)
+        counts[one.key.metric.namespace, one.key.metric.name] += one.result or 0
     return counts

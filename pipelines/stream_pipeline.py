@@ -3,7 +3,6 @@
 from typing import Any
 
 import apache_beam as beam
-from transforms.read_stream import ReadStream
 
 from pipelines.inputs import Input, inputs_of
 from pipelines.offers_pipeline import outputs_of, parse_files
@@ -12,6 +11,7 @@ from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
 from pipelines.targets import check_outputs, publish
 from schemas.versions import Versions
+from transforms.read_stream import ReadStream
 from transforms.shell.timers import Backlog
 from transforms.shell.versions import load_all_offers
 

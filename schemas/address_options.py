@@ -107,7 +107,7 @@ _BROKERS: tuple[Scheme, ...] = ("kafka", "pubsub")
 
 OPTIONS: Mapping[str, Option] = {
     "format": Option(_format, default="jsonl", reading=_BROKERS, publishing=_BROKERS),
-    "group": Option(_text, default="segone", reading=("kafka",)),
+    "group": Option(_text, default="segone", reading=("kafka", "watch")),
     "start": Option(_start, _start_text, "earliest", reading=("kafka",)),
     "registry": Option(_url, reading=("kafka",)),
     "schema": Option(_avsc, reading=_BROKERS),

@@ -25,8 +25,8 @@ def run(settings: RunSettings) -> None:
 
     segone run playbook.yaml --signals usage=calls.csv --sources sources.yaml --out out --max-rejected 1%
 
-    segone run playbook.yaml --signals usage=kafka://localhost:9092/usage --publish offers=kafka://localhost:9092/offers \
-      --out out --runner prism
+    segone run playbook.yaml --signals usage=kafka://localhost:9092/usage --out out \
+      --publish offers=kafka://localhost:9092/offers
     """
     if settings.streams:
         _stream(settings)

@@ -16,8 +16,13 @@ from schemas.contracts import contract
 from schemas.sources import Source
 from tests.transforms.signals_run import PAYLOAD, run_signals
 from tests.transforms.streams.pullers import DONE, FakePuller
+from transforms.parsing.files import reading
+from transforms.parsing.raw_types import made_fields, raw_types
 from transforms.read_stream import ReadStream
+from transforms.shell.folder_store import FolderStore
 from transforms.shell.stream_source import Mark, MarkCoder
+from transforms.streams.folder import FolderPuller, forget_folders
+from transforms.streams.folder_files import Files
 from transforms.streams.progress import Rules
 from transforms.streams.reading import Input
 
@@ -27,7 +32,14 @@ RULES = Rules(ends=0, replay=True)
 
 def _rows(path: Path, count: int) -> None:
     rows = [
-        {"id": str(i), "time": 1_000 + i, "subject": f"s{i % 7}", "mb": 1.0 + i, "kind": "data", "@partition": str(i % 2)}
+        {
+            "id": str(i),
+            "time": 1_000 + i,
+            "subject": f"s{i % 7}",
+            "mb": 1.0 + i,
+            "kind": "data",
+            "@partition": str(i % 2),
+        }
         for i in range(count)
     ]
     rows[5]["subject"] = ""
@@ -96,6 +108,25 @@ def test_the_signals_of_a_stream_are_those_of_the_file(tmp_path: Path, runner: A
     counters = result.metrics().query(beam.metrics.MetricsFilter().with_namespace("signals"))["counters"]
     assert {each.key.metric.name: each.committed for each in counters} == {"in": 2_000, "parsed": 1_998, "rejected": 2}
     assert [DONE[puller.name][-1] for puller in pullers] == [1_000, 1_000]
+
+
+def test_a_folder_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(3):
+        _rows(tmp_path / f"in/{n}.jsonl", 10)
+    _rows(tmp_path / "in/9.jsonl.part", 10)
+    fields = made_fields(USAGE, PAYLOAD)
+    files = Files(USAGE, fields, reading(USAGE, raw_types(USAGE, fields), 1 << 20))
+    puller = FolderPuller(str(tmp_path / "in"), files, FolderStore(), every=50)
+    for expected in (30, 30):
+        forget_folders()
+        pipeline = beam.Pipeline(FnApiRunner())
+        read = pipeline | _stream(inputs=[Input("usage", USAGE, puller, replace(RULES, ends=300))])
+        _ = read.signals | "Signals" >> beam.ParDo(_Keep(str(tmp_path / "signals")))
+        _ = read.rejected | "Rejected" >> beam.ParDo(_Keep(str(tmp_path / "rejected")))
+        pipeline.run().wait_until_finish()
+        assert len(_kept(tmp_path / "signals")) == expected - 3
+        assert [row["position"] for row in _kept(tmp_path / "rejected")] == ["line 6"] * 3
 
 
 def test_a_mark_is_encoded_without_what_is_to_be_acknowledged() -> None:

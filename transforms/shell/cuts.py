@@ -20,6 +20,9 @@ BLOBS = "blobs"
 
 KIND = "cut"
 
+AT_THE_END = -1
+"""The tick of a blob of a bounded run whose stage is not told when that ends."""
+
 Blob = tuple[str, str, int, bytes]
 """The name of a stage, a key as text, the tick of the cut, and a packed `Kept`."""
 

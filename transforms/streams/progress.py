@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from transforms.streams.history import History
 
+ALONE = ""
+"""The partition of an input that tells none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
@@ -58,13 +61,13 @@ class Progress:
         """Note that it was read.
 
         Args:
-            partitions: All that it has; another that never had a signal is forgotten.
+            partitions: All that it has, another that never had a signal is forgotten; none: it does not tell.
             now: Processing time.
             gave: Whether anything came, good or bad.
         """
-        there = {*partitions}
-        kept = {name: one for name, one in self.partitions.items() if name in there or one.latest is not None}
-        self.partitions = kept
+        heard = {name for name, one in self.partitions.items() if one.latest is not None}
+        there = {*partitions} or heard or {ALONE}
+        self.partitions = {name: one for name, one in self.partitions.items() if name in there | heard}
         for name in there:
             self._partition(name, now)
         self.came = now if gave or self.came is None else self.came

@@ -14,15 +14,12 @@ from schemas.sources import Source
 from transforms.parsing.parser import Parsed, Parser
 from transforms.parsing.raw import partitions_of, published_of
 from transforms.streams.acks import Taken
-from transforms.streams.progress import Progress, Rules
+from transforms.streams.progress import ALONE, Progress, Rules
 from transforms.streams.pull import Position, Pulled, Puller
 from transforms.streams.watermark import Watermark
 
 Clock = Callable[[], int]
 """Processing time, milliseconds since the epoch."""
-
-ALONE = ("",)
-"""The partitions of an address that tells none."""
 
 MOST_QUIET = 500
 """Milliseconds that a quiet address is not asked while another is busy."""
@@ -175,29 +172,26 @@ class Reading:
         now = self._clock()
         gave = bool(pulled.blocks or pulled.rejected)
         feed.position, feed.asked = pulled.position, now
-        feed.progress.asked(pulled.partitions or ALONE, now, gave=gave)
         parsed = [feed.parse(block) for block in pulled.blocks]
         bounds = [pc.min_max(one.times).as_py() for one in parsed]
         earliest = min((each["min"] for each in bounds if each["min"] is not None), default=None)
         latest = max((each["max"] for each in bounds if each["max"] is not None), default=None)
         for block, one in zip(pulled.blocks, parsed, strict=True):
-            names = pulled.partitions or ALONE
-            feed.progress.saw(latest_times(block, one.times, names[0], capped=not feed.input.rules.replay), now)
-        time = _greatest(told, earliest)
-        time = now if time is None else time
+            feed.progress.saw(latest_times(block, one.times, capped=not feed.input.rules.replay), now)
+        feed.progress.asked(pulled.partitions, now, gave=gave)
+        time = max((at for at in (told, earliest) if at is not None), default=now)
         if pulled.acks is not None:
-            last = max(time, *(at for at in (latest, self._cut) if at is not None))
+            last = max(at for at in (time, latest, self._cut) if at is not None)
             self._taken.append(Taken(feed.input.label, pulled.acks, last - last % self._tick + self._tick))
         return _element(parsed, pulled.rejected, time) if gave else None
 
 
-def latest_times(block: pa.RecordBatch, times: pa.Array, alone: str, *, capped: bool) -> dict[str, int]:
+def latest_times(block: pa.RecordBatch, times: pa.Array, *, capped: bool) -> dict[str, int]:
     """Return the greatest time of each partition that a raw block has signals of.
 
     Args:
         block: The raw block.
         times: Of its rows; NULL: it is no signal.
-        alone: The partition of blocks that tell none.
         capped: Whether a time that is ahead counts as when the broker got the record.
     """
     published = published_of(block)
@@ -206,8 +200,8 @@ def latest_times(block: pa.RecordBatch, times: pa.Array, alone: str, *, capped: 
     partitions = partitions_of(block)
     if partitions is None:
         greatest = pc.max(times).as_py()
-        return {} if greatest is None else {alone: greatest}
-    table = pa.table({"partition": partitions.cast(pa.string()).fill_null(alone), "time": times})
+        return {} if greatest is None else {ALONE: greatest}
+    table = pa.table({"partition": partitions.cast(pa.string()).fill_null(ALONE), "time": times})
     made = table.group_by("partition").aggregate([("time", "max")])
     found = zip(made["partition"].to_pylist(), made["time_max"].to_pylist(), strict=True)
     return {name: time for name, time in found if time is not None}
@@ -233,7 +227,3 @@ def _lost(refused: Iterable[pa.RecordBatch]) -> dict[tuple[str, str], int]:
 
 def _records(batch: pa.RecordBatch) -> Any:
     return batch["records"].fill_null(-1).to_numpy(zero_copy_only=False)
-
-
-def _greatest(*times: int | None) -> int | None:
-    return max((time for time in times if time is not None), default=None)

@@ -54,3 +54,40 @@ class FakePuller:
 
     def done(self, acks: Sequence[Any]) -> None:
         DONE.setdefault(self.name, []).extend(acks)
+
+
+@dataclass
+class Clock:
+    """Processing time that a test moves."""
+
+    now: int = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class Script:
+    """Gives batches of rows, a batch a pull, each from its processing time on.
+
+    Attributes:
+        clock: Processing time.
+        batches: From when it is there, and its rows.
+        partitions: All that there are.
+    """
+
+    clock: Clock
+    batches: Sequence[tuple[int, Sequence[Row]]]
+    partitions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.acknowledged: list[Any] = []
+
+    def pull(self, position: Position) -> Pulled:
+        at = position.get("batch", 0)
+        if at == len(self.batches) or self.batches[at][0] > self.clock():
+            return Pulled([], [], position, None, self.partitions)
+        return Pulled([stream_block(self.batches[at][1], 0)], [], {"batch": at + 1}, at, self.partitions)
+
+    def done(self, acks: Sequence[Any]) -> None:
+        self.acknowledged += acks

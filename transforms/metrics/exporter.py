@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Self
 
-from pipelines.metrics.rendering import CONTENT_TYPE, rendered
-from transforms.shell.tally import Values
+from transforms.metrics.rendering import CONTENT_TYPE, rendered
+from transforms.metrics.tally import Values
 
 PATH = "/metrics"
 
