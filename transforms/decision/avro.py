@@ -25,7 +25,7 @@ _HEADER = fastavro.parse_schema(
         ],
     }
 )
-"""What a container begins with; written here, for a schema that fastavro writes has its keys in another order each time."""
+"""What a container begins with; written here, since fastavro orders the keys of a schema as it likes."""
 
 _SHIFTS = np.arange(0, 64, 7, dtype=np.uint64)
 _PLACES = np.arange(len(_SHIFTS))

@@ -71,7 +71,8 @@ def test_rows_come_back(rows: list[dict[str, Any]], block: int) -> None:
 
 def test_its_bytes_do_not_depend_on_the_process() -> None:
     program = (
-        "import io; from transforms.decision.avro import write_avro; from transforms.decision.offers import OFFER_AVRO; "
+        "import io; from transforms.decision.avro import write_avro; "
+        "from transforms.decision.offers import OFFER_AVRO; "
         "from schemas.offer import OFFER; sink = io.BytesIO(); write_avro(OFFER.empty_table(), sink, OFFER_AVRO); "
         "print(sink.getvalue().hex())"
     )
