@@ -75,23 +75,24 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
         _log.info("stream starts", playbook=books.first.playbook, engine=settings.engine)
         result = pipeline.run()
         try:
-            state = _end_of(result, look)
+            state, counts = _end_of(result, look)
         except BaseException:
             with suppress(Exception):  # it may be over by itself, or its engine gone
                 result.cancel()
             raise
         if state != PipelineState.DONE:
             raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
-        return Streamed(counts_of(result), monotonic() - began)
+        return Streamed(counts, monotonic() - began)
 
 
-def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> Any:
-    """Wait until a job is over; return as what."""
-    waiting = Event()
+def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> tuple[Any, Counts]:
+    """Wait until a job is over; return as what, and what it counted: Prism forgets that with the job."""
+    waiting, counts = Event(), Counter[tuple[str, str]]()
     while not PipelineState.is_terminal(result.state):
-        look(counts_of(result))
+        counts = counts_of(result) or counts
+        look(counts)
         waiting.wait(LOOK_EVERY)
-    return result.state
+    return result.state, counts_of(result) or counts
 
 
 def counts_of(result: PipelineResult) -> Counter[tuple[str, str]]:

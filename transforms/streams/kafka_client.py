@@ -19,6 +19,8 @@ LOOK = 30.0
 ANSWER = 15.0
 """Seconds for an answer of the brokers."""
 
+_AGAIN = 0.2  # seconds until brokers are asked again
+
 SOON = 2.0
 """Seconds for an answer that can wait."""
 
@@ -120,7 +122,7 @@ class KafkaClient:
             found = self._consumer.list_topics(self._topic, timeout=wait).topics[self._topic]
             names = [str(number) for number in sorted(found.partitions)]
             new = [name for name in names if name not in self._partitions]
-            committed = self._consumer.committed(self._places(dict.fromkeys(new, 0)), timeout=wait) if new else []
+            committed = self._committed_of(new, wait) if new else []
         except self._kafka.KafkaException as error:
             self._raise_failure()
             if self._partitions:
@@ -131,6 +133,18 @@ class KafkaClient:
             raise self._no_topic(found.error)
         self._committed |= {str(each.partition): each.offset for each in committed if each.offset >= 0}
         self._partitions = names
+
+    def _committed_of(self, names: Sequence[str], wait: float) -> list[Any]:
+        """Return what the group has committed; brokers that just started are asked until they know who coordinates."""
+        until = time.monotonic() + wait
+        while True:
+            try:
+                found: list[Any] = self._consumer.committed(self._places(dict.fromkeys(names, 0)), timeout=wait)
+                return found
+            except self._kafka.KafkaException as error:
+                if not passes(error.args[0]) or time.monotonic() > until:
+                    raise
+                time.sleep(_AGAIN)
 
     def _move(self, position: Mapping[str, int]) -> list[Rejection]:
         """Let the consumer stand at a position; return what was deleted before it was read."""
