@@ -19,6 +19,11 @@ LOOK = 30.0
 ANSWER = 15.0
 """Seconds for an answer of the brokers."""
 
+_AGAIN = 0.2  # seconds until brokers are asked again
+
+SOON = 2.0
+"""Seconds for an answer that can wait."""
+
 Offsets = dict[str, int]
 """The next offset to read of each partition."""
 
@@ -64,13 +69,13 @@ class KafkaClient:
         self._committed: Offsets = {}
         self._failed: Any = None
 
-    def read(self, position: Mapping[str, int], linger: int) -> tuple[list[Message], list[Rejection], Offsets]:
+    def read(self, position: Mapping[str, int], linger: float) -> tuple[list[Message], list[Rejection], Offsets]:
         """Return what is there from a position on.
 
         Args:
             position: The next offset of each partition; without any the group's committed ones, else `start`.
                 A partition that it does not have is new and read from its beginning.
-            linger: Milliseconds to wait for more messages, up to `MOST_ROWS`.
+            linger: Seconds to wait for more messages, up to `MOST_ROWS`.
 
         Returns:
             Messages, `deleted_before_read` of what the broker no longer had, and the position behind them.
@@ -81,7 +86,7 @@ class KafkaClient:
         with self._lock:
             self._look()
             lost = self._move(position)
-            records = self._consumer.consume(MOST_ROWS, linger / 1_000)
+            records = self._consumer.consume(MOST_ROWS, linger)
             messages = [message for record in records if (message := self._message(record)) is not None]
             for message in messages:
                 self._at[message.partition] = message.position + 1
@@ -111,11 +116,13 @@ class KafkaClient:
         """Look for the topic's partitions, now and then, and for what the group has committed of new ones."""
         if self._partitions and time.monotonic() - self._looked < LOOK:
             return
+        wait = SOON if self._partitions else ANSWER
+        self._looked = time.monotonic()
         try:
-            found = self._consumer.list_topics(self._topic, timeout=ANSWER).topics[self._topic]
+            found = self._consumer.list_topics(self._topic, timeout=wait).topics[self._topic]
             names = [str(number) for number in sorted(found.partitions)]
             new = [name for name in names if name not in self._partitions]
-            committed = self._consumer.committed(self._places(dict.fromkeys(new, 0)), timeout=ANSWER) if new else []
+            committed = self._committed_of(new, wait) if new else []
         except self._kafka.KafkaException as error:
             self._raise_failure()
             if self._partitions:
@@ -125,7 +132,19 @@ class KafkaClient:
         if found.error is not None:
             raise self._no_topic(found.error)
         self._committed |= {str(each.partition): each.offset for each in committed if each.offset >= 0}
-        self._partitions, self._looked = names, time.monotonic()
+        self._partitions = names
+
+    def _committed_of(self, names: Sequence[str], wait: float) -> list[Any]:
+        """Return what the group has committed; brokers that just started are asked until they know who coordinates."""
+        until = time.monotonic() + wait
+        while True:
+            try:
+                found: list[Any] = self._consumer.committed(self._places(dict.fromkeys(names, 0)), timeout=wait)
+                return found
+            except self._kafka.KafkaException as error:
+                if not passes(error.args[0]) or time.monotonic() > until:
+                    raise
+                time.sleep(_AGAIN)
 
     def _move(self, position: Mapping[str, int]) -> list[Rejection]:
         """Let the consumer stand at a position; return what was deleted before it was read."""

@@ -24,12 +24,12 @@ class PubSubPuller:
     Attributes:
         feed: What is in the messages.
         subscription: `projects/PROJECT/subscriptions/NAME`.
-        linger: Milliseconds to wait for a fuller block.
+        linger: Seconds to wait for a fuller block.
     """
 
     feed: Feed
     subscription: str
-    linger: int = 100
+    linger: float = 0.1
 
     def pull(self, position: Position) -> Pulled:
         """Return what is there.

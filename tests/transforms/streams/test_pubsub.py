@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -14,8 +13,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import LoadErrors
-from tests.servers.processes import wait_until
 from tests.servers.pubsub import PubSubServer
+from tests.servers.waiting import wait_until
 from tests.transforms.streams.feeds import feed, json_value
 from transforms.parsing.raw import PARTITION, POSITION, PUBLISHED
 from transforms.streams import pubsub_client
@@ -133,11 +132,11 @@ def test_an_outage_is_waited_out(pubsub_emulator: PubSubServer) -> None:
     puller = _puller(pubsub_emulator, topic)
     pubsub_emulator.send(topic, [json_value(0)])
     first = _pull(puller, 1)
-    pubsub_emulator.server.signal(signal.SIGSTOP)
+    pubsub_emulator.pause()
     try:
         assert all(_nothing_comes(puller, first[-1].position) for _ in range(4))
     finally:
-        pubsub_emulator.server.signal(signal.SIGCONT)
+        pubsub_emulator.resume()
     pubsub_emulator.send(topic, [json_value(1)])
     assert _ids(_pull(puller, 1, first[-1].position)) == Counter(["e1"])
 
