@@ -74,3 +74,7 @@ def test_who_does_not_answer_is_given_up_in_the_end() -> None:
     sender.send(_messages(2, keys=1))
     with pytest.raises(NotPublished, match=r"kafka://localhost:1/x: 2 messages did not go out: .*TIMED_OUT"):
         sender.flush()
+
+
+def test_settings_of_the_client_are_not_shown() -> None:
+    assert "secret" not in repr(KafkaTarget("localhost:1", "x", {"sasl.password": "secret"}))
