@@ -14,8 +14,9 @@ from schemas.sources import Source
 from tests.transforms.streams.pullers import Clock, Script
 from transforms.parsing.parser import Parsed
 from transforms.streams.acks import Acks
+from transforms.streams.element import Element
 from transforms.streams.progress import Rules
-from transforms.streams.reading import Element, Input, Reading
+from transforms.streams.reading import Input, Reading
 from transforms.streams.watermark import ENDED
 
 USAGE = Source(contract("usage"))
