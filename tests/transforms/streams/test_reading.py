@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contracts import contract
+from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Source
 from tests.transforms.streams.pullers import Clock, Script
 from transforms.parsing.parser import Parsed
@@ -263,3 +264,22 @@ def test_acks_follow_cuts(batches: list[list[tuple[int, Any]]], cuts: list[int],
     acks.acknowledge(None, pullers)
     assert [script.acknowledged for script in scripts] == [[*range(len(each))] for each in batches]
     assert len(acks) == 0
+
+
+def test_a_block_that_the_map_does_not_fit_is_refused_and_ends_nothing() -> None:
+    def parse(block: pa.RecordBatch) -> Parsed:
+        if block["time"][0].as_py() == 7:
+            raise LoadErrors([LoadError("sources.yaml", 3, "`mb` is a list")])
+        return _parse(block)
+
+    clock = Clock()
+    inputs = [Input("0", USAGE, Script(clock, [(0, [row(7), row(8, "3")]), (0, [row(9)])]), CALM)]
+    one = Reading(inputs, lambda _: parse, grace=GRACE, tick=TICK, clock=clock)  # type: ignore[arg-type,return-value]
+    first, second = one.read(), one.read()
+    assert first is not None
+    rejected = [each for batch in first.rejected for each in batch.to_pylist()]
+    assert [each["position"] for each in rejected] == ["partition 0 offset 0", "partition 3 offset 1"]
+    assert {(each["reason"], each["message"]) for each in rejected} == {("misfit", "sources.yaml:3: `mb` is a list")}
+    assert first.counts == {("signals", "in"): 2, ("signals", "rejected"): 2}
+    assert second is not None
+    assert _times(second) == [9]
