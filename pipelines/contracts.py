@@ -24,7 +24,7 @@ def _flex_template() -> str:
 
 
 def _metrics() -> str:
-    from pipelines.metrics.document import page
+    from pipelines.metrics_page import page
 
     return page()
 

@@ -1,7 +1,8 @@
 """One stream: a pipeline that reads what does not end, until all of it has ended or somebody stops it."""
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
@@ -13,13 +14,12 @@ import structlog
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
+from pipelines.cuts import shards_before
 from pipelines.engines.running import running
 from pipelines.failures import StreamFailedError
-from pipelines.metrics.of_result import values_of
 from pipelines.published import load_versions
 from pipelines.settings import RunSettings
 from pipelines.stream_pipeline import build_stream
-from transforms.shell.tally import Values
 
 _log = structlog.get_logger()
 MOST_SHARDS = 4
@@ -27,6 +27,10 @@ MOST_SHARDS = 4
 
 LOOK_EVERY = 1.0
 """Seconds between looks at the counts of a stream."""
+
+
+Counts = Mapping[tuple[str, str], int]
+"""Counters by namespace and name, over all steps."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Streamed:
         seconds: For how long it ran.
     """
 
-    counts: Values
+    counts: Counts
     seconds: float
 
     def summary(self) -> str:
@@ -49,7 +53,7 @@ class Streamed:
         return f"signals: {told}\npublished: {out or 'nothing'}\nran {self.seconds:.1f} s"
 
 
-def stream(settings: RunSettings, look: Callable[[Values], None] = lambda counts: None) -> Streamed:
+def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts: None) -> Streamed:
     """Run until all addresses have ended; an interrupt cancels the job.
 
     Args:
@@ -63,27 +67,37 @@ def stream(settings: RunSettings, look: Callable[[Values], None] = lambda counts
     began = monotonic()
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
-    shards = settings.shards or min(MOST_SHARDS, os.cpu_count() or 1)
+    shards = settings.shards or shards_before(settings) or min(MOST_SHARDS, os.cpu_count() or 1)
+    window = settings.state_every if settings.state_out else settings.file_window
     with running(settings.engine, settings.beam_options, stream=True) as options:
         pipeline = beam.Pipeline(options=PipelineOptions(options))
-        build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards))
+        build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards, file_window=window))
         _log.info("stream starts", playbook=books.first.playbook, engine=settings.engine)
         result = pipeline.run()
         try:
-            state = _end_of(result, look)
+            state, counts = _end_of(result, look)
         except BaseException:
             with suppress(Exception):  # it may be over by itself, or its engine gone
                 result.cancel()
             raise
         if state != PipelineState.DONE:
             raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
-        return Streamed(values_of(result), monotonic() - began)
+        return Streamed(counts, monotonic() - began)
 
 
-def _end_of(result: PipelineResult, look: Callable[[Values], None]) -> Any:
-    """Wait until a job is over; return as what."""
-    waiting = Event()
+def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> tuple[Any, Counts]:
+    """Wait until a job is over; return as what, and what it counted: Prism forgets that with the job."""
+    waiting, counts = Event(), Counter[tuple[str, str]]()
     while not PipelineState.is_terminal(result.state):
-        look(values_of(result))
+        counts = counts_of(result) or counts
+        look(counts)
         waiting.wait(LOOK_EVERY)
-    return result.state
+    return result.state, counts_of(result) or counts
+
+
+def counts_of(result: PipelineResult) -> Counter[tuple[str, str]]:
+    """Return the counters of a job, over all steps: exact on Prism while it runs, nothing on Flink until it ended."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in result.metrics().query()["counters"]:
+        counts[one.key.metric.namespace, one.key.metric.name] += one.result or 0
+    return counts

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.failures import Failure
-from pipelines.metrics.rendering import Samples, parsed
-from pipelines.metrics.table import METRICS
 from schemas.visible import visible
+from transforms.metrics.rendering import Samples, parsed
+from transforms.metrics.table import METRICS
 
 PATIENCE = 5.0
 """Seconds to wait for an exporter."""
@@ -72,8 +72,12 @@ def shown(polled: Polled, growth: Samples) -> Table:
         name, labels = key
         told = f"{name.removeprefix('segone_').removesuffix('_total')} {' '.join(labels)}".rstrip()
         rate = f"{growth[key]:,.1f}" if key in growth else ""
-        table.add_row(Text(visible(told)), f"{polled.samples[key]:,.10g}", rate)
+        table.add_row(Text(visible(told)), _told(polled.samples[key]), rate)
     return table
+
+
+def _told(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:,.3f}"
 
 
 def watched(urls: Sequence[str], *, every: float = 1.0, wait: Callable[[float], None] = sleep) -> Iterator[Table]:

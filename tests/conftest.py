@@ -6,7 +6,7 @@ No test is judged by how long it takes: that is for the benchmarks.
 
 from hypothesis import HealthCheck, Phase, settings
 
-pytest_plugins = ["tests.servers.kafka"]
+pytest_plugins = ["tests.servers.kafka", "tests.servers.pubsub"]
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

@@ -5,11 +5,13 @@ import importlib
 import inspect
 import pkgutil
 import re
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import msgspec
 import pyarrow as pa
 import pytest
 from apache_beam.internal import pickler
@@ -23,9 +25,11 @@ from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
 from tests.transforms.streams.pullers import FakePuller
+from transforms.shell.cuts import Blob
 from transforms.shell.packed_batch import ShardBatch
-from transforms.shell.timers import Backlog, Cuts
+from transforms.shell.timers import STAGES, Backlog, Cuts
 from transforms.sinks.pubsub import PubSubTarget
+from transforms.streams.manifests import BlobFile, Manifest
 from transforms.streams.reading import Input
 from transforms.sum_receipts import Removed
 from transforms.write_outputs import Output
@@ -45,6 +49,15 @@ LATER = parse_playbook(
 )
 WATCHED = parse_playbook(PLAYBOOK + "feed_timeout: {usage: 1h}\n")
 CUTS = Cuts(BOOK.tick, 2 * BOOK.tick)
+CUT = Manifest(
+    tick=120_000,
+    playbook="p",
+    versions=(),
+    shards=2,
+    every=120_000,
+    states=4,
+    files={"decide_offers/0": BlobFile("decide_offers-0@120000-0", 120_000, 9, 0)},
+)
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
 OUTPUT, OTHER_OUTPUT = (Output(schema=SCHEMA, sort_by=(name,)) for name in ("tick", "subject"))
@@ -144,7 +157,7 @@ def _examples(directory: Path) -> dict[str, Example]:
         "EndInput": Example(
             {"tick": 60_000, "shards": 4},
             ShardBatch,
-            {"Times", "NoTime", "All", "Gather", "Tell"},
+            {"Times", "NoTime", "All", "HoldBack", "Gather", "Tell", "LetGo"},
             {"tick": 30_000, "shards": 5, "until": 60_000},
         ),
         "WatchFeeds": Example(
@@ -178,7 +191,41 @@ def _examples(directory: Path) -> dict[str, Example]:
                 for step in ("Unwindow all", "Flatten")
                 for name in ("segment_stats", "segment_profiles", "alerts")
             },
-            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False},
+            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False, "since": 60_000},
+        ),
+        "KeepParts": Example(
+            {"playbook": BOOK, "cuts": CUTS, "bounded": False},
+            pa.RecordBatch,
+            {"Key", "Keep"},
+            {
+                "playbook": parse_playbook(PLAYBOOK + "allowed_lateness: 3h\n"),
+                "cuts": Cuts(BOOK.tick, BOOK.tick),
+                "bounded": True,
+                "backlog": Backlog(60_000, 60_000),
+            },
+        ),
+        "SaveState": Example(
+            {"directory": str(directory / "cuts"), "playbook": BOOK, "shards": 2, "cuts": CUTS, "bounded": False},
+            Blob,
+            {"WriteBlobs", "Entries", "Confirm"},
+            {
+                "directory": str(directory / "others"),
+                "playbook": OTHER_BOOK,
+                "later": (LATER,),
+                "shards": 3,
+                "cuts": Cuts(BOOK.tick, BOOK.tick),
+                "bounded": True,
+                "backlog": Backlog(60_000, 60_000),
+                "window": 120_000,
+                "since": 60_000,
+            },
+            by_name="blobs",
+        ),
+        "LoadState": Example(
+            {"directory": "here", "manifest": CUT},
+            None,
+            {f"{step} {stage}" for step in ("Files", "Seed") for stage in (*STAGES, "describe_segments")},
+            {"directory": "there", "manifest": msgspec.structs.replace(CUT, tick=240_000)},
         ),
         "SumReceipts": Example(
             {"playbook": BOOK, "bounded": False},
@@ -205,6 +252,12 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"Name x", "All", "Publish"},
             {"targets": {"x": PubSubTarget("projects/there/topics/x")}, "outputs": {"x": OTHER_OUTPUT}},
             by_name="x",
+        ),
+        "GuardOffers": Example(
+            {"most": 10},
+            pa.RecordBatch,
+            {"Together", "Hold", "Expire", "Refused"},
+            {"most": 20, "clock": time.time_ns},
         ),
         "WriteStream": Example(
             {"directory": "here", "outputs": {"x": OUTPUT}},

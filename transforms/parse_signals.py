@@ -6,7 +6,6 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection, TaggedOutput
 
 from schemas.sources import Source
@@ -14,6 +13,7 @@ from transforms.parsing.parser import Parser, Parsing
 from transforms.shell.packed_batch import ShardBatch
 from transforms.shell.packed_parts import packed_parts
 from transforms.shell.pseudonym_key import pseudonym_key
+from transforms.shell.tallied import TalliedCounter
 
 
 class _Parse(beam.DoFn):
@@ -30,7 +30,7 @@ class _Parse(beam.DoFn):
         for tag, packed in packed_parts(parsed.parts, self._parsing.shards):
             yield packed if tag == "signals" else TaggedOutput(tag, packed)
         for (namespace, name), count in parsed.counts.items():
-            Metrics.counter(namespace, name).inc(count)
+            TalliedCounter(namespace, name).inc(count)
         if parsed.rejected is not None:
             yield TaggedOutput("rejected", parsed.rejected)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 from apache_beam.utils.windowed_value import WindowedValue
 
+from transforms.shell.tallied import TalliedCounter
 from transforms.sinks.messages import latest, messages_of, rows_of
 from transforms.sinks.target import NotPublished, Sender, Target
 from transforms.write_outputs import NamedBatch, Output, of_output
@@ -47,14 +47,14 @@ class _Publish(beam.DoFn):
         for name, sender in self._senders.items():
             self._wait(name, sender.flush)
         for told in self._sent:
-            Metrics.counter(PUBLISHED, told.value[0]).inc(told.value[1])
+            TalliedCounter(PUBLISHED, told.value[0]).inc(told.value[1])
         yield from self._sent
 
     def _wait(self, name: str, step: Any) -> None:
         try:
             step()
         except NotPublished:
-            Metrics.counter(FAILED, name).inc()
+            TalliedCounter(FAILED, name).inc()
             raise
 
 

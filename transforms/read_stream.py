@@ -7,7 +7,6 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.io.unbounded_source import ReadFromUnboundedSource
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PBegin, TaggedOutput
 
 from transforms.parsing.parser import Parsing
@@ -16,6 +15,7 @@ from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.shell.pseudonym_key import pseudonym_key
 from transforms.shell.stream_element import REJECTED, StreamElement
 from transforms.shell.stream_source import StreamSource
+from transforms.shell.tallied import TalliedCounter
 from transforms.streams.reading import Input
 
 MAX_READ_SECONDS = 0.2
@@ -30,7 +30,7 @@ class _Part(beam.DoFn):
             given = from_ipc(content) if tag == REJECTED else (shard, PackedBatch(content))
             yield given if tag == "signals" else TaggedOutput(tag, given)
         for namespace, name, number in element.counts:
-            Metrics.counter(namespace, name).inc(number)
+            TalliedCounter(namespace, name).inc(number)
 
 
 @dataclass(eq=False, kw_only=True)

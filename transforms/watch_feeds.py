@@ -19,7 +19,7 @@ from transforms.arrays.dtypes import Ints
 from transforms.blobs.envelope import pack, unpack
 from transforms.context.grid import Grid, Span
 from transforms.context.ingest.source_liveness import Feed, feed_batch, heard, next_turn, watch
-from transforms.shell.cuts import BLOBS, Alarm, Blob, Kept
+from transforms.shell.cuts import AT_THE_END, BLOBS, Alarm, Blob, Kept
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.shell.timers import Backlog, Cuts, TickTimer
 
@@ -29,9 +29,6 @@ _NONE = np.empty(0, np.int64)
 
 Heard = tuple[str, bytes]
 """A feed, and the first ticks after some of its signals, int64; or what a seed holds, whose third number is below 0."""
-
-AT_THE_END = -1
-"""The tick of the blobs of a bounded run: a feed is not told when that ends."""
 
 
 def _seed_of(content: bytes) -> PackedBatch | None:

@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.metrics import Metrics
 
 from transforms.arrays import table_files
+from transforms.shell.tallied import TalliedCounter
 
 Writer = Callable[[pa.Table, BinaryIO], None]
 
@@ -65,7 +65,7 @@ class _Write(beam.DoFn):
             with FileSystems.create(path) as sink:
                 write(table, sink)
             yield path
-        Metrics.counter(ROWS, name).inc(table.num_rows)
+        TalliedCounter(ROWS, name).inc(table.num_rows)
 
 
 @dataclass(eq=False, kw_only=True)

@@ -9,7 +9,6 @@ from uuid import uuid4
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.metrics import Metrics
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
 from apache_beam.transforms.window import FixedWindows, GlobalWindows, IntervalWindow, TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
@@ -17,6 +16,7 @@ from apache_beam.utils.timestamp import Duration, Timestamp
 from schemas.durations import DAY, HOUR, MINUTE
 from transforms.arrays.table_files import sorted_table
 from transforms.publish_records import PUBLISHED, Published
+from transforms.shell.tallied import TalliedCounter
 from transforms.sinks.messages import latest
 from transforms.write_outputs import NamedBatch, Output, of_output
 
@@ -68,7 +68,7 @@ class _Write(beam.DoFn):
             with FileSystems.create(hidden) as sink:
                 write(table, sink)
             FileSystems.rename([hidden], [FileSystems.join(self._directory, name, file)])
-        Metrics.counter(PUBLISHED, name).inc(table.num_rows)
+        TalliedCounter(PUBLISHED, name).inc(table.num_rows)
         yield name, table.num_rows, latest(table)
 
 

@@ -1,80 +1,46 @@
-"""A broker of Kafka: one process, one node."""
+"""A broker of Kafka for tests: one process, one node."""
 
-import os
-import shutil
-import subprocess
 import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions
 
-from tests.servers.processes import Server, free_port
-
-ROOT = Path(__file__).parents[2]
-_PROPERTIES = """
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@localhost:{controller}
-listeners=PLAINTEXT://localhost:{port},CONTROLLER://localhost:{controller}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={folder}/data
-auto.create.topics.enable=false
-group.initial.rebalance.delay.ms=0
-offsets.topic.num.partitions=1
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-"""
+from pipelines.engines.kafka import Kafka
+from pipelines.engines.kafka import kafka as running_kafka
+from pipelines.engines.places import classpath
+from schemas.errors import LoadErrors
 
 
 class KafkaServer:
-    """A running broker; what it holds stays in its folder when it is killed and started again.
+    """A running broker, and what tests do with it.
 
     Attributes:
+        broker: Its address and its process; what it holds outlives a kill and a start.
         servers: What clients connect to.
-        server: Its process.
     """
 
-    def __init__(self, classpath: str, folder: Path) -> None:
-        """Make its folder."""
-        port, controller = free_port(), free_port()
-        self.servers = f"localhost:{port}"
-        settings = folder / "server.properties"
-        settings.write_text(_PROPERTIES.format(port=port, controller=controller, folder=folder))
-        java = ["java", "-Xmx512m", "-cp", classpath]
-        name = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
-        form = ["kafka.tools.StorageTool", "format", "-t", name, "-c", str(settings)]
-        subprocess.run([*java, *form], check=True, capture_output=True)
-        self.server = Server([*java, "kafka.Kafka", str(settings)], folder / "log", self._answers)
+    def __init__(self, broker: Kafka) -> None:
+        """Take a broker that runs."""
+        self.broker, self.servers = broker, broker.address
 
-    def _answers(self) -> bool:
-        try:
-            return bool(self._admin.list_topics(timeout=1).brokers)
-        except KafkaException:
-            return False
-
-    @cached_property
-    def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
-
-    def topic(self, partitions: int = 1, **settings: str) -> str:
+    def topic(self, partitions: int = 1) -> str:
         """Make a topic of a name of its own."""
         name = f"topic-{uuid.uuid4().hex}"
-        made = NewTopic(name, partitions, 1, config={key.replace("_", "."): text for key, text in settings.items()})
-        self._admin.create_topics([made])[name].result(30)
+        self.broker.create_topics({name: partitions})
         return name
 
     def add_partitions(self, topic: str, partitions: int) -> None:
         """Give a topic more partitions."""
         self._admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(30)
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic."""
+        self._admin.delete_topics([topic])[topic].result(30)
 
     def delete_before(self, topic: str, partition: int, offset: int) -> None:
         """Let a partition begin later."""
@@ -95,33 +61,30 @@ class KafkaServer:
                     producer.poll(0.1)
         assert producer.flush(60) == 0
 
+    @cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.servers, "log_level": 0})
 
-def kafka_classpath() -> str:
-    """Return the jars, fetched if they are not there; skip the test where they cannot be had."""
-    folder = Path(os.environ.get("SEGONE_ENGINES", ROOT / ".engines"))
-    file, script = folder / "kafka.classpath", ROOT / "deploy" / "engines.sh"
-    if shutil.which("java") is None:
-        pytest.skip("NOT TESTED with Kafka: there is no `java` on the PATH")
-    if not file.exists() and script.exists():
-        subprocess.run([str(script), "kafka"], check=True)
-    if not file.exists():
-        pytest.skip(f"NOT TESTED with Kafka: there is no {file}; `make engines` fetches it")
-    return file.read_text().strip()
+
+def needs_kafka() -> None:
+    """Skip a test loudly where there is no Kafka on this machine."""
+    try:
+        classpath("kafka")
+    except LoadErrors as error:
+        pytest.skip(f"NOT TESTED with Kafka: {error}")
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """A broker for the whole session; make a topic of your own."""
-    found = KafkaServer(kafka_classpath(), tmp_path_factory.mktemp("kafka"))
-    found.server.start()
-    yield found
-    found.server.kill()
+    needs_kafka()
+    with running_kafka(tmp_path_factory.mktemp("kafka")) as broker:
+        yield KafkaServer(broker)
 
 
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
     """A broker of one test's own, to kill and to start again."""
-    found = KafkaServer(kafka_classpath(), tmp_path)
-    found.server.start()
-    yield found
-    found.server.kill()
+    needs_kafka()
+    with running_kafka(tmp_path / "kafka") as broker:
+        yield KafkaServer(broker)

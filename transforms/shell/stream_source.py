@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from apache_beam import coders
 from apache_beam.io.unbounded_source import CheckpointMark, UnboundedReader, UnboundedSource
-from apache_beam.metrics import Metrics
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 
 from transforms.parsing.parser import Parser, Parsing
@@ -22,6 +21,7 @@ from transforms.shell.packed_parts import packed_parts
 from transforms.shell.pseudonym_key import pseudonym_key
 from transforms.shell.stream_element import REJECTED, StreamElement, StreamElementCoder
 from transforms.shell.stream_mark import Mark, MarkCoder
+from transforms.shell.tallied import TalliedCounter, TalliedGauge
 from transforms.streams.acks import Acks
 from transforms.streams.cuts import Cuts, newest_cut
 from transforms.streams.element import Element
@@ -158,9 +158,9 @@ class StreamReader(UnboundedReader):
         """Tell how far the watermark is behind, and who holds it no longer."""
         watermark = self._reading.watermark
         if watermark.told is not None and watermark.told < ENDED:
-            Metrics.gauge(STREAMS, "watermark_lag_seconds").set((clock() - watermark.told) // 1_000)
+            TalliedGauge(STREAMS, "watermark_lag_seconds").set((clock() - watermark.told) // 1_000)
         for label, partition in watermark.left_out - self._left_out:
-            Metrics.counter(STREAMS, "left_out").inc()
+            TalliedCounter(STREAMS, "left_out").inc()
             name = f"partition {partition} of {label}" if partition else label
             _LOG.warning("%s does not catch up, and the watermark no longer waits for it: its signals are late", name)
         self._left_out = watermark.left_out

@@ -8,7 +8,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.durations import format_duration
 
-STAGES = ("watch_feeds", "track_subscribers", "track_groups", "decide_offers")
+STAGES = ("watch_feeds", "track_subscribers", "track_groups", "decide_offers", "guard_offers")
 """The stages in their order. Timers of different stages need different names: a fused runner delivers by name."""
 
 

@@ -53,7 +53,7 @@ class Feed:
     types: Mapping[str, pa.DataType]
     address: str
     unit: Literal["offset", "message"]
-    format: Literal["json", "avro"] = "json"
+    format: Literal["jsonl", "avro"] = "jsonl"
     schema: Any = None
     registry: str = ""
     max_bytes: int = MAX_MESSAGE_BYTES

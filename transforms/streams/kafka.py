@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from transforms.streams.feed import Feed
 from transforms.streams.kafka_client import KafkaClient
@@ -29,7 +29,7 @@ class KafkaPuller:
         servers: `host:port,host:port`.
         topic: The topic.
         group: The consumer group, which commits and does not share: all partitions are read here.
-        start: Where a group starts that has committed nothing.
+        start: Where a group starts that has committed nothing: `earliest`, `latest` or an instant, milliseconds.
         client: Settings of librdkafka, such as `security.protocol`.
         linger: Seconds to wait for a fuller block.
     """
@@ -38,7 +38,7 @@ class KafkaPuller:
     servers: str
     topic: str
     group: str
-    start: Literal["earliest", "latest"] = "earliest"
+    start: str | int = "earliest"
     client: Mapping[str, str] = field(default_factory=dict, repr=False)
     linger: float = 0.1
 

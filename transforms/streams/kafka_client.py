@@ -4,13 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
-from schemas.errors import LoadError, LoadErrors
+from schemas.errors import LoadErrors
 from schemas.near_miss import near_miss
 from transforms.parsing.raw import Rejection, place_of
 from transforms.streams.feed import Message
+from transforms.streams.kafka_errors import DOWN, kafka_error, kafka_library, passes, stays
 from transforms.streams.pull import MOST_ROWS
 
 LOOK = 30.0
@@ -18,6 +18,11 @@ LOOK = 30.0
 
 ANSWER = 15.0
 """Seconds for an answer of the brokers."""
+
+_AGAIN = 0.2  # seconds until brokers are asked again
+
+SOON = 2.0
+"""Seconds for an answer that can wait."""
 
 Offsets = dict[str, int]
 """The next offset to read of each partition."""
@@ -30,35 +35,26 @@ _SETTINGS = {
     "queued.min.messages": 100_000,
     "reconnect.backoff.max.ms": 2_000,
 }
-_PASSING = frozenset(
-    {"_PARTITION_EOF", "_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_WAIT_COORD", "REQUEST_TIMED_OUT"}
-    | {"LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH"}
-    | {"OFFSET_NOT_AVAILABLE", "COORDINATOR_LOAD_IN_PROGRESS", "NETWORK_EXCEPTION"}
-)
-"""Errors that librdkafka mends by itself."""
-
-_REFUSED = ("_AUTHENTICATION", "_SSL", "TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED")
-_DOWN = "are host and port right, are the brokers running, do they want other settings (`client.…`)?"
 _log = logging.getLogger(__name__)
 
 
 class KafkaClient:
     """Reads all partitions of a topic; safe between threads."""
 
-    def __init__(self, address: str, topic: str, start: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, address: str, topic: str, start: str | int, settings: Mapping[str, Any]) -> None:
         """Make a consumer, which connects by itself.
 
         Args:
             address: Of the topic, for people.
             topic: Its name.
-            start: Where a group starts that has committed nothing: `earliest` or `latest`.
+            start: Where a group starts that has committed nothing: `earliest`, `latest` or an instant, milliseconds.
             settings: Of librdkafka, `bootstrap.servers` and `group.id` among them.
 
         Raises:
             LoadErrors: settings that librdkafka does not know, or it is not installed.
         """
         self._address, self._topic, self._start = address, topic, start
-        self._kafka = self._library()
+        self._kafka = kafka_library(address)
         told = {"error_cb": self._on_error, "on_commit": self._on_commit, "logger": _log}
         try:
             self._consumer = self._kafka.Consumer({**_SETTINGS, **settings, **told})
@@ -120,21 +116,35 @@ class KafkaClient:
         """Look for the topic's partitions, now and then, and for what the group has committed of new ones."""
         if self._partitions and time.monotonic() - self._looked < LOOK:
             return
+        wait = SOON if self._partitions else ANSWER
+        self._looked = time.monotonic()
         try:
-            found = self._consumer.list_topics(self._topic, timeout=ANSWER).topics[self._topic]
+            found = self._consumer.list_topics(self._topic, timeout=wait).topics[self._topic]
             names = [str(number) for number in sorted(found.partitions)]
             new = [name for name in names if name not in self._partitions]
-            committed = self._consumer.committed(self._places(dict.fromkeys(new, 0)), timeout=ANSWER) if new else []
+            committed = self._committed_of(new, wait) if new else []
         except self._kafka.KafkaException as error:
             self._raise_failure()
             if self._partitions:
                 _log.warning("%s: the brokers do not answer, and are asked again: %s", self._address, error)
                 return
-            raise self._error(f"no answer from the brokers: {error.args[0].str()}", _DOWN) from error
+            raise self._error(f"no answer from the brokers: {error.args[0].str()}", DOWN) from error
         if found.error is not None:
             raise self._no_topic(found.error)
         self._committed |= {str(each.partition): each.offset for each in committed if each.offset >= 0}
-        self._partitions, self._looked = names, time.monotonic()
+        self._partitions = names
+
+    def _committed_of(self, names: Sequence[str], wait: float) -> list[Any]:
+        """Return what the group has committed; brokers that just started are asked until they know who coordinates."""
+        until = time.monotonic() + wait
+        while True:
+            try:
+                found: list[Any] = self._consumer.committed(self._places(dict.fromkeys(names, 0)), timeout=wait)
+                return found
+            except self._kafka.KafkaException as error:
+                if not passes(error.args[0]) or time.monotonic() > until:
+                    raise
+                time.sleep(_AGAIN)
 
     def _move(self, position: Mapping[str, int]) -> list[Rejection]:
         """Let the consumer stand at a position; return what was deleted before it was read."""
@@ -159,7 +169,17 @@ class KafkaClient:
     def _edge(self, name: str, position: Mapping[str, int]) -> int:
         """Return where to start with a partition; one that came to be while others were read has no past."""
         first, behind = self._ends(name)
-        return behind if self._start == "latest" and not position else first
+        if position or self._start == "earliest":
+            return first
+        return behind if self._start == "latest" else self._since(name, int(self._start), behind)
+
+    def _since(self, name: str, instant: int, behind: int) -> int:
+        """Return the first offset of an instant or later."""
+        try:
+            (found,) = self._consumer.offsets_for_times(self._places({name: instant}), timeout=ANSWER)
+        except self._kafka.KafkaException as error:
+            raise self._error(f"partition {name} cannot be read: {error.args[0].str()}", DOWN) from error
+        return int(found.offset) if found.offset >= 0 else behind
 
     def _ends(self, name: str) -> tuple[int, int]:
         """Return the first offset that a partition has, and the one behind its last."""
@@ -168,8 +188,11 @@ class KafkaClient:
             first, behind = self._consumer.get_watermark_offsets(place, timeout=ANSWER)
         except self._kafka.KafkaException as error:
             self._raise_failure()
-            passing = error.args[0].name() in _PASSING
-            hint = _DOWN if passing else "was the topic made anew? then start without the old position, as a new group"
+            hint = (
+                DOWN
+                if passes(error.args[0])
+                else "was the topic made anew? then start without the old position, as a new group"
+            )
             raise self._error(f"partition {name} cannot be read: {error.args[0].str()}", hint) from error
         return first, behind
 
@@ -180,7 +203,7 @@ class KafkaClient:
             kind, at = record.timestamp()
             headers = dict(record.headers() or ())
             return Message(record.value(), headers, str(record.partition()), record.offset(), at if kind else None)
-        if error.name() not in _PASSING or error.fatal():
+        if not passes(error):
             number = record.partition()
             where = "the topic" if number is None or number < 0 else f"partition {number}, offset {record.offset()},"
             hint = "mend it at the broker; what is behind it is not read until then"
@@ -189,7 +212,7 @@ class KafkaClient:
 
     def _on_error(self, error: Any) -> None:
         """Keep what will not pass; the rest is waited out."""
-        if error.fatal() or error.name() in _REFUSED:
+        if stays(error):
             hint = "look at `client.security.protocol`, `client.sasl.…` and `client.ssl.…` of the address"
             self._failed = self._error(f"the client is refused: {error.str()}", hint)
         else:
@@ -214,11 +237,5 @@ class KafkaClient:
     def _places(self, offsets: Mapping[str, int]) -> list[Any]:
         return [self._kafka.TopicPartition(self._topic, int(name), at) for name, at in offsets.items()]
 
-    def _library(self) -> Any:
-        try:
-            return import_module("confluent_kafka")
-        except ImportError as error:
-            raise self._error("reading Kafka needs its client", "pip install 'segment-of-one[streams]'") from error
-
     def _error(self, message: str, hint: str) -> LoadErrors:
-        return LoadErrors([LoadError(self._address, None, message, hint=hint)])
+        return kafka_error(self._address, message, hint)

@@ -81,7 +81,7 @@ def _opened(messages: Sequence[Message], feed: Feed) -> tuple[list[Body], list[R
     bodies: list[Body] = []
     rejections: list[Rejection] = []
     none: Mapping[str, str] = {}
-    bare_json = feed.format == "json"
+    bare_json = feed.format == "jsonl"
     for message in messages:
         value = message.value
         if value is None:

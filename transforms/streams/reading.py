@@ -101,6 +101,7 @@ class Reading:
         self.watermark = Watermark(grace, max(one.rules.patience for one in inputs), known["watermark"])
         self._turns = list(self._feeds)
         self._taken: list[Taken] = []
+        self._came: int | None = None
 
     def read(self) -> Element | None:
         """Ask the addresses in turn; return what the first gave that has something, None if none has."""
@@ -150,13 +151,14 @@ class Reading:
         """Note what a pull gave; return what it became, None if it is nothing."""
         now = self._clock()
         gave = bool(pulled.blocks or pulled.rejected)
+        self._came = now if gave else self._came
         feed.position, feed.asked = pulled.position, now
         private = feed.input.source.private
         parsed = [parse_or_refuse(feed.parse, block, private=private) for block in pulled.blocks]
         earliest, latest = bounds_of(parsed)
         for block, one in zip(pulled.blocks, parsed, strict=True):
             feed.progress.saw(latest_times(block, one.times, capped=not feed.input.rules.replay), now)
-        feed.progress.asked(pulled.partitions, now, gave=gave)
+        feed.progress.asked(pulled.partitions, now, gave=gave, since=self._came)
         time = max((at for at in (told, earliest) if at is not None), default=now)
         if pulled.acks is not None:
             last = max(at for at in (time, latest, self._cut) if at is not None)

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from pipelines.engines.children import free_port
 from schemas.errors import LoadErrors
 from tests.servers.kafka import KafkaServer
-from tests.servers.processes import free_port, wait_until
-from tests.transforms.streams.feeds import SCHEMA, avro_value, feed, json_value
+from tests.servers.waiting import wait_until
+from tests.transforms.streams.feeds import NOW, SCHEMA, avro_value, feed, json_value
 from transforms.parsing.raw import PARTITION, POSITION, PUBLISHED
 from transforms.streams import kafka_client
 from transforms.streams.kafka import KafkaPuller, close_kafka
@@ -139,6 +140,14 @@ def test_a_group_without_offsets_may_start_at_the_end(kafka: KafkaServer) -> Non
     assert _ids(_pull(puller, 1, {"0": 1})) == Counter(["e2"])
 
 
+def test_a_group_without_offsets_may_start_at_an_instant(kafka: KafkaServer) -> None:
+    topic = kafka.topic(1)
+    for number in (1, 2, 3):
+        kafka.send(topic, [json_value(number)], timestamp=NOW + number)
+    assert _ids(_pull(_puller(kafka, topic, "two", start=NOW + 2), 2)) == Counter(["e2", "e3"])
+    assert _puller(kafka, topic, "four", start=NOW + 4).pull({}).position == {"0": 3}
+
+
 def test_a_partition_that_comes_to_be_is_read_from_its_beginning(
     kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +203,25 @@ def test_a_topic_that_is_not_there_is_told_with_the_nearest(kafka: KafkaServer) 
         _puller(kafka, topic[:-1] + "_").pull({})
 
 
+def test_a_topic_that_is_deleted_while_it_is_read_is_told(kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_client, "LOOK", 0.5)
+    topic = kafka.topic(1)
+    puller = _puller(kafka, topic)
+    position = puller.pull({}).position
+    kafka.delete_topic(topic)
+    with pytest.raises(LoadErrors, match="cannot be read"):
+        wait_until(lambda: bool(puller.pull(position).blocks))
+
+
+def test_a_client_that_is_refused_is_told(kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_client, "ANSWER", 3.0)
+    settings = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}
+    client = {**settings, "sasl.username": "anna", "sasl.password": "secret"}
+    with pytest.raises(LoadErrors, match=r"client\.") as told:
+        _puller(kafka, "any", client=client).pull({})
+    assert "secret" not in f"{told.value} {_puller(kafka, 'any', client=client)}"
+
+
 def test_a_setting_that_there_is_not_is_told(kafka: KafkaServer) -> None:
     with pytest.raises(LoadErrors, match="refuses its settings"):
         _puller(kafka, "any", client={"no.such": "setting"}).pull({})
@@ -210,9 +238,10 @@ def test_a_broker_that_is_killed_is_waited_for(own_kafka: KafkaServer) -> None:
     own_kafka.send(topic, [json_value(i) for i in range(5)])
     puller = _puller(own_kafka, topic)
     first = _pull(puller, 5)
-    own_kafka.server.kill()
+    own_kafka.broker.child.kill()
     assert puller.pull(first[-1].position).position == {"0": 5}
-    own_kafka.server.start()
+    own_kafka.broker.child.start()
+    own_kafka.broker.wait()
     own_kafka.send(topic, [json_value(5)])
     assert _ids(_pull(puller, 1, first[-1].position)) == Counter(["e5"])
     puller.done([{"0": 6}])

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from pipelines.engines.children import free_port
 from schemas.errors import LoadErrors
-from tests.servers.processes import free_port
 from transforms.streams import registry as module
 from transforms.streams.registry import Registry, registry
 

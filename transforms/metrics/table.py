@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from transforms.shell.tally import Key
+from transforms.metrics.tally import Key
 
 Kind = Literal["counter", "gauge", "summary"]
 
@@ -135,12 +135,6 @@ def documented(key: Key) -> tuple[Metric, tuple[str, ...]]:
     metric = _LABELLED.get(family)
     values = (*words, key[1])
     if metric is None or len(values) != len(metric.labels):
-        told = f"the metric {key[0]}/{key[1]} is not in pipelines/metrics/table.py: add it there"
+        told = f"the metric {key[0]}/{key[1]} is not in transforms/metrics/table.py: add it there"
         raise UndocumentedMetricError(told)
     return metric, values
-
-
-def is_ours(namespace: str) -> bool:
-    """Tell whether a namespace is one of the table; Beam's own steps count in others."""
-    family = namespace.split(" ", 1)[0]
-    return family in _LABELLED or any(namespace == known for known, _ in _PLAIN)

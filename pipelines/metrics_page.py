@@ -1,14 +1,14 @@
 """The page `docs/metrics.md`, made from the table of metrics."""
 
-from pipelines.metrics.table import METRICS, Metric
+from transforms.metrics.table import METRICS, Metric
 
 HEAD = """\
 # Metrics
 
-Made by `segone schema metrics` from `pipelines/metrics/table.py`. What a worker counted since it began is served as
-Prometheus text at `/metrics`, where `SEGONE_METRICS_PORT` names a port and the run has the option of Beam
-`--beam_plugins=pipelines.metrics.on_workers`. A bundle that is repeated counts again: these are rates to watch, and
-`run.json` is the proof. `segone top URL` shows them live,
+Made by `segone schema metrics` from `transforms/metrics/table.py`. With `SEGONE_METRICS_PORT` in its
+environment a worker, or a run that is its own worker, serves what it counted since it began as Prometheus text at
+`/metrics` of that port, or of the first free one of the seven after it. A bundle that is repeated counts again: these
+are rates to watch, and `run.json` is the proof. `segone top URL` shows them live,
 [a dashboard](../deploy/grafana/dashboard.json) over time. What was never counted is not served.
 
 A metric with labels has one counter of Beam for each of their values: `segone_read_rows_total{feed="usage"}` is

@@ -12,11 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.metrics import on_workers
-from pipelines.metrics.exporter import Exporter
-from pipelines.metrics.rendering import CONTENT_TYPE, parsed
 from pipelines.top import Polled, UnreachableError, poll, rates, watched
-from transforms.shell.tally import TALLY, TalliedCounter, TalliedDistribution, Tally
+from transforms.metrics import serving
+from transforms.metrics.exporter import Exporter
+from transforms.metrics.rendering import CONTENT_TYPE, parsed
+from transforms.metrics.tally import TALLY, Tally
+from transforms.shell.tallied import TalliedCounter, TalliedDistribution, TalliedGauge
 
 
 @pytest.fixture
@@ -59,36 +60,53 @@ def said(code: str, environment: dict[str, str]) -> str:
 
 
 def test_a_process_with_an_exporter_ends() -> None:
-    code = "from pipelines.metrics.exporter import Exporter; print(Exporter(dict).port > 0)"
+    code = "from transforms.metrics.exporter import Exporter; print(Exporter(dict).port > 0)"
     assert said(code, {}) == "True\n"
 
 
 def test_workers_of_one_machine_find_a_port_each(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         first = taken.getsockname()[1]
-        with on_workers.serve(first) as serving:
-            assert first < serving.port < first + on_workers.PORTS
-        monkeypatch.setattr(on_workers, "PORTS", 1)
-        with pytest.raises(OSError, match=f"{on_workers.PORT}={first}: no port from {first} to {first} is free"):
-            on_workers.serve(first)
+        with serving.serve(first) as exporter:
+            assert first < exporter.port < first + serving.PORTS
+        monkeypatch.setattr(serving, "PORTS", 1)
+        with pytest.raises(OSError, match=f"{serving.PORT}={first}: no port from {first} to {first} is free"):
+            serving.serve(first)
 
 
-def test_a_worker_serves_if_its_environment_says_so() -> None:
-    code = (
-        "import pipelines.metrics.on_workers as it; from transforms.shell.tally import TALLY, TalliedCounter;"
-        "from pipelines.top import poll; TalliedCounter('signals', 'in').inc(3); print(poll([it.EXPORTER.url]).samples)"
-    )
+COUNT = (
+    "from transforms.metrics.serving import serve_if_asked; from transforms.shell.tallied import TalliedCounter;"
+    "from pipelines.top import poll; TalliedCounter('signals', 'in').inc(3);"
+    "print(serve_if_asked() and poll([serve_if_asked().url]).samples)"
+)
+
+
+def test_a_process_serves_what_it_counts_if_its_environment_says_so() -> None:
     with socket.create_server(("0.0.0.0", 0)) as free:
         port = free.getsockname()[1]
-    assert said(code, {on_workers.PORT: str(port)}).splitlines()[-1] == "{('segone_signals_in_total', ()): 3.0}"
+    assert said(COUNT, {serving.PORT: str(port)}) == "{('segone_signals_in_total', ()): 3.0}\n"
+
+
+@pytest.mark.parametrize(
+    ("port", "told"),
+    [("", ""), ("none", "invalid literal"), ("99999", "SEGONE_METRICS_PORT=99999: is no port"), ("0", "is no port")],
+)
+def test_a_process_that_cannot_serve_counts_all_the_same(
+    port: str, told: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(serving.PORT, port)
+    assert serving.serve_if_asked.__wrapped__() is None
+    assert told in caplog.text
 
 
 def test_counters_count_in_this_process_too() -> None:
     TalliedCounter("gates", "of_a_test").inc(5)
     TalliedDistribution("ticks", "of_a_test").update(-3)
+    TalliedGauge("watermark", "of_a_test").set(7)
     values = TALLY.values()
     assert values["gates", "of_a_test"] == 5
     assert values["ticks", "of_a_test"] == (1, -3, -3)
+    assert values["watermark", "of_a_test"] == 7
 
 
 def test_several_workers_are_added_up(tally: Tally, exporter: Exporter) -> None:

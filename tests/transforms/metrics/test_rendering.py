@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.metrics.rendering import parsed, rendered
-from pipelines.metrics.table import METRICS, UndocumentedMetricError, documented, is_ours
-from transforms.shell.tally import Key, Summary, Values
+from transforms.metrics.rendering import parsed, rendered
+from transforms.metrics.table import METRICS, UndocumentedMetricError, documented
+from transforms.metrics.tally import Key, Summary, Values
 
 
 def key_of(metric: object, labels: list[str]) -> Key:
@@ -52,16 +52,8 @@ def test_a_gauge_of_a_distribution_is_its_greatest() -> None:
 
 @pytest.mark.parametrize("key", [("signals", "inn"), ("without", "mb"), ("read of usage", "x"), ("other", "in")])
 def test_what_is_not_documented_is_refused(key: Key) -> None:
-    with pytest.raises(UndocumentedMetricError, match="is not in pipelines/metrics/table"):
+    with pytest.raises(UndocumentedMetricError, match="is not in transforms/metrics/table"):
         rendered({key: 1})
-
-
-@pytest.mark.parametrize(
-    ("namespace", "ours"),
-    [("signals", True), ("without usage", True), ("ticks", True), ("apache_beam.io", False), ("", False)],
-)
-def test_namespaces_of_others(namespace: str, ours: bool) -> None:
-    assert is_ours(namespace) is ours
 
 
 def test_names_outside_are_unique() -> None:

@@ -1,11 +1,9 @@
-"""Counters that this process keeps beside Beam's own, because Flink tells none of a job while it runs."""
+"""What this process counted and measured."""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any, NamedTuple
-
-from apache_beam.metrics import Metrics
+from typing import NamedTuple
 
 Key = tuple[str, str]
 """Namespace and name, as Beam has them."""
@@ -61,29 +59,3 @@ class Tally:
 
 TALLY = Tally()
 """Of this process."""
-
-
-class TalliedCounter:
-    """A counter of Beam and of this process."""
-
-    def __init__(self, namespace: str, name: str) -> None:
-        self._key = namespace, name
-        self._beam: Any = Metrics.counter(namespace, name)
-
-    def inc(self, count: int = 1) -> None:
-        """Add to it."""
-        self._beam.inc(count)
-        TALLY.add(*self._key, count)
-
-
-class TalliedDistribution:
-    """A distribution of Beam and of this process."""
-
-    def __init__(self, namespace: str, name: str) -> None:
-        self._key = namespace, name
-        self._beam: Any = Metrics.distribution(namespace, name)
-
-    def update(self, value: int) -> None:
-        """Add one value."""
-        self._beam.update(value)
-        TALLY.observe(*self._key, value)

@@ -4,8 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pipelines.metrics.table import METRICS, Metric, documented
-from transforms.shell.tally import Summary, Values
+from transforms.metrics.table import METRICS, Metric, documented
+from transforms.metrics.tally import Summary, Values
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -5,15 +5,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Self
 
-from pipelines.metrics.rendering import CONTENT_TYPE, rendered
-from transforms.shell.tally import Values
+from transforms.metrics.rendering import CONTENT_TYPE, rendered
+from transforms.metrics.tally import Values
 
 PATH = "/metrics"
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    allow_reuse_address = False  # a second one on the same port is a mistake
 
     def __init__(self, address: tuple[str, int], values: Callable[[], Values]) -> None:
         self.values = values
