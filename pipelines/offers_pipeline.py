@@ -7,6 +7,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
+from pipelines.cuts import cuts_of, save, seeds_of
 from pipelines.inputs import Input, inputs_of
 from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
@@ -65,6 +66,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
         shards=settings.shards,
         mode=settings.mode,
         complete_from=settings.complete_from,
+        cuts=cuts_of(settings, versions.first.tick),
     )
     if settings.sample < 1 and steps.grouped:
         hint = "leave it out, or try a playbook without these sections"
@@ -73,6 +75,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
+    save(records, (), steps, settings)
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 
@@ -81,15 +84,20 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
     parsed, rejected = parse_files(pipeline, inputs_of(steps.versions, settings), steps.contexts, settings)
     signals = tuple(one.signals for one in parsed)
     groups = tuple(one.groups for one in parsed) if steps.grouped else ()
-    down, down_for_groups = steps.watch((*signals, *groups))
-    signals = _sampled(signals, settings)
     controls = (
         () if steps.contexts.controls is None else ([one.controls for one in parsed] | "Controls" >> beam.Flatten(),)
     )
     timed = tuple(each | "ByTime" >> beam.Map(by_time).with_output_types(ShardBatch) for each in controls)
     end = EndInput(tick=steps.versions.first.tick, shards=settings.shards, until=settings.until)
     ends = (*signals, *groups, *timed) | "Every" >> beam.Flatten() | "EndInput" >> end
-    taken = Signals(subscribers=(*signals, *down), groups=(*groups, *down_for_groups), controls=controls, ends=(ends,))
+    taken = Signals(
+        subscribers=_sampled(signals, settings),
+        groups=groups,
+        watched=(*signals, *groups),
+        controls=controls,
+        ends=(ends,),
+        seeds=seeds_of(pipeline, steps, settings),
+    )
     return taken, tuple(rejected)
 
 

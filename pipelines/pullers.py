@@ -8,15 +8,18 @@ from schemas.addresses import Address
 from schemas.errors import LoadError, LoadErrors
 from schemas.files import read_file
 from schemas.sources import Source
+from transforms.parsing.files import reading as reading_of
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw_types import made_fields, raw_types
+from transforms.read_signals import MAX_RECORD_BYTES
+from transforms.shell.folder_store import FolderStore
 from transforms.streams import reading
 from transforms.streams.feed import Feed
+from transforms.streams.folder import FolderPuller
+from transforms.streams.folder_files import Files
 from transforms.streams.kafka import KafkaPuller
+from transforms.streams.pubsub import PubSubPuller
 from transforms.streams.pull import Puller
-
-GROUP = "segone"
-"""The consumer group of Kafka where an address names none."""
 
 MAX_SCHEMA_BYTES = 1024 * 1024
 
@@ -37,12 +40,28 @@ def readers(inputs: Sequence[Input], payloads: dict[str, tuple[str, ...]]) -> li
 
 
 def _puller(source: Source, address: Address, payload: Sequence[str]) -> Puller:
-    said, feed = address.options, feed_of(source, address, payload)
-    linger = said["linger"] / 1000
-    if address.scheme == "kafka":
-        group, start = said["group"] or GROUP, said["start"]
-        return KafkaPuller(feed, ",".join(address.hosts), address.name, group, start, address.client, linger)
-    raise NotImplementedError
+    said = address.options
+    if address.scheme == "watch":
+        files = files_of(source, payload)
+        return FolderPuller(address.name, files, FolderStore(), group=said["group"], every=said["every"])
+    feed = feed_of(source, address, payload)
+    if address.scheme == "pubsub":
+        return PubSubPuller(feed, f"projects/{address.hosts[0]}/subscriptions/{address.name}", said["linger"])
+    return KafkaPuller(
+        feed,
+        ",".join(address.hosts),
+        address.name,
+        group=said["group"],
+        start=said["start"],
+        client=address.client,
+        linger=said["linger"],
+    )
+
+
+def files_of(source: Source, payload: Sequence[str]) -> Files:
+    """Return what the files of a folder hold."""
+    fields = made_fields(source, payload)
+    return Files(source, tuple(fields), reading_of(source, raw_types(source, fields), MAX_RECORD_BYTES))
 
 
 def feed_of(source: Source, address: Address, payload: Sequence[str]) -> Feed:
@@ -61,7 +80,7 @@ def feed_of(source: Source, address: Address, payload: Sequence[str]) -> Feed:
         unit="offset" if address.scheme == "kafka" else "message",
         format="avro" if said["format"] == "avro" else "jsonl",
         schema=_schema(said["schema"]),
-        registry=said["registry"] or "",
+        registry=said.get("registry") or "",
     )
 
 

@@ -6,11 +6,11 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from pipelines.flag_values import directory, pair, share
+from pipelines.flag_values import directory, pair, positive, share
 from pipelines.runner_options import beam_arguments
 from schemas.address_options import Use
 from schemas.addresses import Address, parse_address
-from schemas.durations import DAY, HOUR, parse_duration, parse_instant
+from schemas.durations import DAY, HOUR, MINUTE, parse_duration, parse_instant
 from schemas.modes import MODES
 
 EARLIEST = parse_instant("1980-01-01T00:00:00Z")
@@ -194,11 +194,44 @@ class RunSettings:
     )
     file_window: int = option(
         "--file-window",
-        "How much event time a file of an output has. By default 1h.",
+        "How much event time a file of an output has. By default 1h; with --state-out what a cut has.",
         default=HOUR,
         parse=parse_duration,
         metavar="DURATION",
         panel="Stream",
+    )
+    max_offers_per_hour: int | None = option(
+        "--max-offers-per-hour",
+        "A live stream holds the offers of an hour of event time that are more, and says so.",
+        default=None,
+        parse=positive,
+        metavar="N",
+        panel="Stream",
+    )
+    state_in: str | None = option(
+        "--state-in",
+        "Start from the newest cut in this folder: what the run that wrote it with --state-out knew.",
+        default=None,
+        parse=directory,
+        metavar="DIR",
+        panel="State",
+    )
+    state_out: str | None = option(
+        "--state-out",
+        "Folder for cuts: all that is known as of a tick. A stream acknowledges what a cut has, and can be killed; a "
+        "run over files leaves one cut at its end.",
+        default=None,
+        parse=directory,
+        metavar="DIR",
+        panel="State",
+    )
+    state_every: int = option(
+        "--state-every",
+        "Event time from one cut of a stream to the next, a multiple of the tick. By default 5m.",
+        default=5 * MINUTE,
+        parse=parse_duration,
+        metavar="DURATION",
+        panel="State",
     )
     engine: str = option(
         "--engine",
@@ -231,6 +264,11 @@ class RunSettings:
         checks = {
             "--publish: is for streams; the outputs of a run over files are files": bool(streams) or not self.targets,
             "--sample: is for runs over files": not streams or self.sample == 1,
+            "--max-offers-per-hour: is for streams in --mode live": self.max_offers_per_hour is None
+            or bool(streams and self.mode == "live"),
+            "--max-offers-per-hour: what it holds is in no cut; leave it or --state-out out": not (
+                self.max_offers_per_hour and self.state_out
+            ),
             "--max-rejected: is for runs over files": not streams or self.max_rejected is None,
             "--signals: give at least one, as usage='usage/*.parquet'": bool(self.signals),
             f"--mode: `{self.mode}` is none of {', '.join(MODES)}": self.mode in MODES,

@@ -14,6 +14,7 @@ import structlog
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
+from pipelines.cuts import shards_before
 from pipelines.engines.running import running
 from pipelines.failures import StreamFailedError
 from pipelines.published import load_versions
@@ -66,30 +67,32 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
     began = monotonic()
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
-    shards = settings.shards or min(MOST_SHARDS, os.cpu_count() or 1)
+    shards = settings.shards or shards_before(settings) or min(MOST_SHARDS, os.cpu_count() or 1)
+    window = settings.state_every if settings.state_out else settings.file_window
     with running(settings.engine, settings.beam_options, stream=True) as options:
         pipeline = beam.Pipeline(options=PipelineOptions(options))
-        build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards))
+        build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards, file_window=window))
         _log.info("stream starts", playbook=books.first.playbook, engine=settings.engine)
         result = pipeline.run()
         try:
-            state = _end_of(result, look)
+            state, counts = _end_of(result, look)
         except BaseException:
             with suppress(Exception):  # it may be over by itself, or its engine gone
                 result.cancel()
             raise
         if state != PipelineState.DONE:
             raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
-        return Streamed(counts_of(result), monotonic() - began)
+        return Streamed(counts, monotonic() - began)
 
 
-def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> Any:
-    """Wait until a job is over; return as what."""
-    waiting = Event()
+def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> tuple[Any, Counts]:
+    """Wait until a job is over; return as what, and what it counted: Prism forgets that with the job."""
+    waiting, counts = Event(), Counter[tuple[str, str]]()
     while not PipelineState.is_terminal(result.state):
-        look(counts_of(result))
+        counts = counts_of(result) or counts
+        look(counts)
         waiting.wait(LOOK_EVERY)
-    return result.state
+    return result.state, counts_of(result) or counts
 
 
 def counts_of(result: PipelineResult) -> Counter[tuple[str, str]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from pipelines.cuts import cuts_of, save, seeds_of
 from pipelines.inputs import Input, inputs_of
 from pipelines.offers_pipeline import outputs_of, parse_files
 from pipelines.pullers import readers
@@ -11,6 +12,7 @@ from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
 from pipelines.targets import check_outputs, publish
 from schemas.versions import Versions
+from transforms.guard_offers import GuardOffers
 from transforms.read_stream import ReadStream
 from transforms.shell.timers import Backlog
 from transforms.shell.versions import load_all_offers
@@ -36,13 +38,21 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         mode=settings.mode,
         complete_from=settings.complete_from,
         backlog=Backlog(until=settings.as_of, span=max(settings.span // tick, 1) * tick, last=settings.until),
+        cuts=cuts_of(settings, tick),
     )
     outputs = outputs_of(load_all_offers(versions, settings.mode).plans[0], settings.formats)
     check_outputs(settings, outputs)
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
+    if settings.mode == "live":
+        guarded = records["offers"] | "GuardOffers" >> GuardOffers(most=settings.max_offers_per_hour)
+        records["offers"] = guarded["offers"]
+        rejected = (*rejected, guarded["refused"])
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    publish(records, outputs, settings)
+    blobs = records.pop("blobs", None)
+    done = publish(records, outputs, settings)
+    if blobs is not None:
+        save({"blobs": blobs}, done, steps, settings)
 
 
 def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple[Signals, tuple[Any, ...]]:
@@ -53,9 +63,14 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
     every = (*parsed, streamed)
     signals = tuple(one.signals for one in every)
     groups = tuple(one.groups for one in every) if steps.grouped else ()
-    down, down_for_groups = steps.watch((*signals, *groups))
     controls = () if steps.contexts.controls is None else tuple(one.controls for one in every)
-    taken = Signals(subscribers=(*signals, *down), groups=(*groups, *down_for_groups), controls=controls)
+    taken = Signals(
+        subscribers=signals,
+        groups=groups,
+        watched=(*signals, *groups),
+        controls=controls,
+        seeds=seeds_of(pipeline, steps, settings),
+    )
     return taken, (*rejected, streamed.rejected)
 
 
@@ -74,4 +89,5 @@ def _stream(inputs: list[Input], steps: Steps, settings: RunSettings) -> ReadStr
         names=contexts.names,
         shards=settings.shards,
         grace=book.grace,
+        cuts=settings.state_out,
     )

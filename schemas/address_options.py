@@ -106,7 +106,7 @@ def _flag(text: str) -> bool:
 _BROKERS: tuple[Scheme, ...] = ("kafka", "pubsub")
 
 OPTIONS: Mapping[str, Option] = {
-    "format": Option(_format, default="jsonl", reading=_BROKERS, publishing=_BROKERS),
+    "format": Option(_format, default="jsonl", reading=_BROKERS),
     "group": Option(_text, default="segone", reading=("kafka", "watch")),
     "start": Option(_start, _start_text, "earliest", reading=("kafka",)),
     "registry": Option(_url, reading=("kafka",)),

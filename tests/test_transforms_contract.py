@@ -157,7 +157,7 @@ def _examples(directory: Path) -> dict[str, Example]:
         "EndInput": Example(
             {"tick": 60_000, "shards": 4},
             ShardBatch,
-            {"Times", "NoTime", "All", "Gather", "Tell"},
+            {"Times", "NoTime", "All", "HoldBack", "Gather", "Tell", "LetGo"},
             {"tick": 30_000, "shards": 5, "until": 60_000},
         ),
         "WatchFeeds": Example(

@@ -11,7 +11,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
 from apache_beam.transforms.window import GlobalWindows, IntervalWindow, SlidingWindows, TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
-from apache_beam.utils.windowed_value import PaneInfo, PaneInfoTiming
+from apache_beam.utils.windowed_value import PaneInfo
 
 from schemas.playbook import Playbook
 from schemas.records import INSTANT
@@ -74,7 +74,7 @@ class _Describe(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
         pane: PaneInfo = beam.DoFn.PaneInfoParam,
     ) -> Iterator[Any]:
-        if pane.is_last and pane.timing == PaneInfoTiming.LATE:
+        if pane.is_last and not pane.is_first:
             return  # Prism tells all once more when it forgets a window; what was late has been told as it came
         level, parts = element
         for name, table in described(self._versions, level, parts).items():

@@ -15,7 +15,9 @@ from examples.consumer.topics import Topic, topic_of
 KEPT = 31 * 24 * 60 * 60 * 1_000  # milliseconds past valid_until, longer than a topic keeps messages
 
 
-def follow(topic: Topic, inbox: Inbox, *, mode: str, now: str | None, idle: float) -> Counter[str]:
+def follow(
+    topic: Topic, inbox: Inbox, *, mode: str, now: str | None, idle: float, most: float = float("inf")
+) -> Counter[str]:
     """Do what comes, each batch in one transaction, and acknowledge it after that.
 
     Who dies between the two gets the batch again, and knows all of it.
@@ -26,12 +28,13 @@ def follow(topic: Topic, inbox: Inbox, *, mode: str, now: str | None, idle: floa
         mode: Whose offers to show.
         now: What time it is, as `consume.clock_of` takes it.
         idle: Seconds of silence after which to end.
+        most: Events after which to end.
 
     Returns:
         How many events did what.
     """
     counts, heard = Counter[str](), time.monotonic()
-    while time.monotonic() - heard < idle:
+    while time.monotonic() - heard < idle and counts.total() < most:
         if not (texts := topic.take()):
             continue
         counts += consume(texts, inbox, mode=mode, clock=clock_of(now), accept=0, tell=tell)
@@ -59,6 +62,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--mode", default="live", help="whose offers to show; by default live")
     parser.add_argument("--now", help="an instant, or `event`: each event's own time; by default the clock")
     parser.add_argument("--idle", type=float, default=float("inf"), help="seconds of silence after which to end")
+    parser.add_argument("--most", type=float, default=float("inf"), help="events after which to end")
     return parser.parse_args()
 
 
@@ -67,7 +71,7 @@ def main() -> int:
     asked = arguments()
     asked.out.mkdir(parents=True, exist_ok=True)
     with closing(Inbox(asked.out / "inbox.sqlite")) as inbox, closing(topic_of(asked.topic)) as topic:
-        counts = follow(topic, inbox, mode=asked.mode, now=asked.now, idle=asked.idle)
+        counts = follow(topic, inbox, mode=asked.mode, now=asked.now, idle=asked.idle, most=asked.most)
         inbox.write_reports("contact", asked.out / "contacts.jsonl")
     print(told(counts, asked.mode))
     return 1 if counts["refused"] else 0

@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 from statistics import median
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -79,8 +80,6 @@ def run_of(signals: Sequence[str], town: Broker, start: int, end: int, out: Path
 
 def instant(at: int) -> str:
     """Return milliseconds as RFC 3339."""
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(at / 1_000, UTC).isoformat()
 
 
@@ -132,8 +131,6 @@ def replay(coming: Sequence[Arrival], town: Broker, clock: Clock, port: int) -> 
 
 def lag(counts: dict[str, float], clock: Clock) -> str:
     """Return how far the watermark is behind the town, in our seconds."""
-    from time import time
-
     behind = counts.get("segone_streams_watermark_lag_seconds")
     if behind is None:
         return "no watermark yet"

@@ -42,8 +42,9 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
         subscribers = signals | "Subscribers" >> beam.Filter(_of_subscribers)
         groups = signals | "AboutGroups" >> beam.Filter(_of_groups)
         controls = signals | "Controls" >> beam.Filter(_of_everybody)
-        down, down_for_groups = steps.watch((subscribers, groups))
-        taken = Signals(subscribers=(subscribers, *down), groups=(groups, *down_for_groups), controls=(controls,))
+        taken = Signals(
+            subscribers=(subscribers,), groups=(groups,), watched=(subscribers, groups), controls=(controls,)
+        )
         heard = steps.records(taken)
         for output in OUTPUTS:
             heard[output] | f"Hear {output}" >> beam.Map(_hear, (file, output))

@@ -96,7 +96,11 @@ def _plays(target: Target, address: str, folder: Path) -> None:
         sender.send(messages_of("offers", batch, OFFER, write_event_lines))
         sender.flush()
         done = subprocess.run(
-            [*command, "--now", "event", "--idle", "10"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+            [*command, "--now", "event", "--most", "3", "--idle", "60"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert [line.split()[0] for line in done.stdout.splitlines()] == expected, done.stderr
     assert done.stdout == "3 events: 3 known before\n"

@@ -13,7 +13,6 @@ PATH = "/metrics"
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    allow_reuse_address = False  # a second one on the same port is a mistake
 
     def __init__(self, address: tuple[str, int], values: Callable[[], Values]) -> None:
         self.values = values

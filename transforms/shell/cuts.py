@@ -101,9 +101,7 @@ class Alarm:
             return None if tick is None else Ring(tick, acts=True)
         if fired < self.rule.time_of(cut):
             return None
-        self.cut.clear()
-        if wake is not None:
-            self.timer.set(self.rule.time_of(wake))
+        self._forget_cut(wake)
         return Ring(cut, acts=False)
 
     def is_cut(self, tick: int) -> bool:
@@ -112,7 +110,7 @@ class Alarm:
             return self.rule.cuts is not None
         cut = self.rule.cuts.at(tick, self.rule.backlog)
         if cut == tick:
-            self.cut.clear()
+            self._forget_cut(self.wake.read())
             return True
         if self.cut.read() is None:
             self.cut.write(cut)
@@ -139,6 +137,12 @@ class Alarm:
     @property
     def _cuts(self) -> Cuts | None:
         return None if self.rule.bounded else self.rule.cuts
+
+    def _forget_cut(self, wake: int | None) -> None:
+        """Forget the cut, for which the timer may be set."""
+        self.cut.clear()
+        if wake is not None:
+            self.timer.set(self.rule.time_of(wake))
 
     def _keep_cut(self) -> None:
         """See that the timer is not set for later than the next cut."""

@@ -62,13 +62,13 @@ class KafkaClient:
         self._committed: Offsets = {}
         self._failed: Any = None
 
-    def read(self, position: Mapping[str, int], linger: float) -> tuple[list[Message], list[Rejection], Offsets]:
+    def read(self, position: Mapping[str, int], linger: int) -> tuple[list[Message], list[Rejection], Offsets]:
         """Return what is there from a position on.
 
         Args:
             position: The next offset of each partition; without any the group's committed ones, else `start`.
                 A partition that it does not have is new and read from its beginning.
-            linger: Seconds to wait for more messages, up to `MOST_ROWS`.
+            linger: Milliseconds to wait for more messages, up to `MOST_ROWS`.
 
         Returns:
             Messages, `deleted_before_read` of what the broker no longer had, and the position behind them.
@@ -79,7 +79,7 @@ class KafkaClient:
         with self._alone():
             self._look()
             lost = self._move(position)
-            records = self._consumer.consume(MOST_ROWS, linger)
+            records = self._consumer.consume(MOST_ROWS, linger / 1_000)
             messages = [message for record in records if (message := self._message(record)) is not None]
             for message in messages:
                 self._at[message.partition] = message.position + 1

@@ -1,5 +1,6 @@
 """What is asked about a topic: its partitions, where they begin and end, what a group has committed."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,9 @@ from transforms.streams.kafka_errors import DOWN, kafka_error, passes
 
 ANSWER = 15.0
 """Seconds for an answer of the brokers."""
+
+_AGAIN = 0.2
+"""Seconds until brokers are asked again."""
 
 Offsets = dict[str, int]
 """An offset of each partition, by its number as text."""
@@ -40,12 +44,23 @@ class KafkaTopic:
         raise self._error(f"the topic `{self._name}` cannot be read: {found.error.str()}", hint)
 
     def committed(self, names: list[str]) -> Offsets:
-        """Return what the group has committed of some partitions; raises `LoadErrors`: no answer."""
-        try:
-            found = self._consumer.committed(self.places(dict.fromkeys(names, 0)), timeout=ANSWER) if names else []
-        except self._kafka.KafkaException as error:
-            raise self._error(f"the group's offsets cannot be read: {error.args[0].str()}", DOWN) from error
-        return {str(each.partition): each.offset for each in found if each.offset >= 0}
+        """Return what the group has committed of some partitions.
+
+        Brokers that just started are asked until they know who coordinates the group.
+
+        Raises:
+            LoadErrors: no answer.
+        """
+        until, found = time.monotonic() + ANSWER, None
+        while names and found is None:
+            try:
+                found = self._consumer.committed(self.places(dict.fromkeys(names, 0)), timeout=ANSWER)
+            except self._kafka.KafkaException as error:
+                if not passes(error.args[0]) or time.monotonic() > until:
+                    message = f"the group's offsets cannot be read: {error.args[0].str()}"
+                    raise self._error(message, DOWN) from error
+                time.sleep(_AGAIN)
+        return {str(each.partition): each.offset for each in found or () if each.offset >= 0}
 
     def ends(self, name: str) -> tuple[int, int]:
         """Return the first offset that a partition has and the one behind its last; raises `LoadErrors`: no answer."""

@@ -16,7 +16,7 @@ class Rules:
     Attributes:
         idle: A partition from which nothing came for so long does not count.
         patience: So long a partition that does not catch up may hold the watermark.
-        ends: The input ends when nothing came for so long; None: never.
+        ends: The input ends when nothing came for so long from any input; None: never.
         replay: Whether event times are of long ago: the clock takes the place of none.
     """
 
@@ -57,13 +57,14 @@ class Progress:
     came: int | None = None
     ended: bool = False
 
-    def asked(self, partitions: Iterable[str], now: int, *, gave: bool) -> None:
+    def asked(self, partitions: Iterable[str], now: int, *, gave: bool, since: int | None = None) -> None:
         """Note that it was read.
 
         Args:
             partitions: All that it has, another that never had a signal is forgotten; none: it does not tell.
             now: Processing time.
             gave: Whether anything came, good or bad.
+            since: When anything came from any input last.
         """
         heard = {name for name, one in self.partitions.items() if one.latest is not None}
         there = {*partitions} or heard or {ALONE}
@@ -71,7 +72,8 @@ class Progress:
         for name in there:
             self._partition(name, now)
         self.came = now if gave or self.came is None else self.came
-        self.ended = not gave and self.rules.ends is not None and now - self.came >= self.rules.ends
+        quiet = now - max(self.came, self.came if since is None else since)
+        self.ended = not gave and self.rules.ends is not None and quiet >= self.rules.ends
 
     def saw(self, latest: Mapping[str, int], now: int) -> None:
         """Note the greatest event times of the signals that came, by partition."""

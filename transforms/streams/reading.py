@@ -122,6 +122,7 @@ class Reading:
         self.watermark = Watermark(grace, max(one.rules.patience for one in inputs), known["watermark"])
         self._turns = list(self._feeds)
         self._taken: list[Taken] = []
+        self._came: int | None = None
 
     def read(self) -> Element | None:
         """Ask the addresses in turn; return what the first gave that has something, None if none has."""
