@@ -99,5 +99,5 @@ class Shard:
                     yield made
 
     def _cells_of(self, method: Callable[..., Any]) -> dict[str, Any]:
-        names = [name for name in inspect.signature(method).parameters if name not in ("element", "fired")]
+        names = [name for name in inspect.signature(method).parameters if name not in ("element", "fired", "stamp")]
         return {name: 0 if name == "shard" else self.cells.cell(name) for name in names}

@@ -13,6 +13,7 @@ import structlog
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
+from pipelines.cuts import shards_before
 from pipelines.engines.running import running
 from pipelines.failures import TooManyRejectedError
 from pipelines.folders import sizes_of
@@ -45,6 +46,13 @@ def run(settings: RunSettings) -> Report:
         TooManyRejectedError: only `rejected` is published.
         SignalsLostError: nothing is published.
     """
+    if settings.streams:
+        hint = "`segone run` takes it as a stream"
+        wrong = [
+            LoadError(f"--signals {name}", None, f"{one.bare} does not end", hint=hint)
+            for name, one in settings.streams
+        ]
+        raise LoadErrors(wrong)
     began = monotonic()
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
@@ -55,7 +63,11 @@ def run(settings: RunSettings) -> Report:
     staging = Staging(settings.out, names_of(FORMATS))
     inputs = [sizes_of(pattern) for _, pattern in (*settings.signals, *settings.seeds)]
     staging.check(chain(filter(None, (settings.playbook, settings.sources)), *inputs))
-    shards = settings.shards or min(MOST_SHARDS, 1 + sum(chain(*map(dict.values, inputs))) // BYTES_OF_SHARD)
+    shards = (
+        settings.shards
+        or shards_before(settings)
+        or min(MOST_SHARDS, 1 + sum(chain(*map(dict.values, inputs))) // BYTES_OF_SHARD)
+    )
     with running(settings.engine, settings.beam_options) as options:
         pipeline = beam.Pipeline(options=PipelineOptions(options))
         build(pipeline, books, replace(settings, out=staging.directory, as_of=as_of, shards=shards))

@@ -5,11 +5,13 @@ import importlib
 import inspect
 import pkgutil
 import re
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import msgspec
 import pyarrow as pa
 import pytest
 from apache_beam.internal import pickler
@@ -22,8 +24,13 @@ from schemas.contracts import contract
 from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
+from tests.transforms.streams.pullers import FakePuller
+from transforms.shell.cuts import Blob
 from transforms.shell.packed_batch import ShardBatch
-from transforms.shell.timers import Backlog
+from transforms.shell.timers import STAGES, Backlog, Cuts
+from transforms.sinks.pubsub import PubSubTarget
+from transforms.streams.manifests import BlobFile, Manifest
+from transforms.streams.reading import Input
 from transforms.sum_receipts import Removed
 from transforms.write_outputs import Output
 
@@ -41,8 +48,19 @@ LATER = parse_playbook(
     PLAYBOOK.replace("version: 3", "version: 4\neffective_from: 2030-01-01T00:00:00Z").replace("500", "700")
 )
 WATCHED = parse_playbook(PLAYBOOK + "feed_timeout: {usage: 1h}\n")
+CUTS = Cuts(BOOK.tick, 2 * BOOK.tick)
+CUT = Manifest(
+    tick=120_000,
+    playbook="p",
+    versions=(),
+    shards=2,
+    every=120_000,
+    states=4,
+    files={"decide_offers/0": BlobFile("decide_offers-0@120000-0", 120_000, 9, 0)},
+)
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
+OUTPUT, OTHER_OUTPUT = (Output(schema=SCHEMA, sort_by=(name,)) for name in ("tick", "subject"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +124,35 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "shards": 5,
             },
         ),
+        "ReadStream": Example(
+            {
+                "inputs": [Input("usage", USAGE, FakePuller("a", files))],
+                "payloads": {"usage": ["mb"]},
+                "kinds": frozenset({"subscriber"}),
+                "earliest": 0,
+                "as_of": 10,
+                "max_ahead": 1,
+                "tick": 60_000,
+                "shards": 4,
+                "grace": 1_000,
+            },
+            None,
+            {"Read", "Part"},
+            {
+                "inputs": [Input("usage", USAGE, FakePuller("b", others))],
+                "payloads": {"usage": ["kind"]},
+                "kinds": frozenset({"household"}),
+                "earliest": 5,
+                "as_of": 20,
+                "max_ahead": 2,
+                "tick": 30_000,
+                "controls": SCHEMA,
+                "names": {"offer": frozenset({"topup"})},
+                "shards": 5,
+                "grace": 2_000,
+                "cuts": "there",
+            },
+        ),
         "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardBatch, {"Sample"}, {"share": Fraction(1, 3)}),
         "EndInput": Example(
             {"tick": 60_000, "shards": 4},
@@ -117,7 +164,7 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": WATCHED, "bounded": True, "shards": 2},
             ShardBatch,
             {"Hear", "Watch"},
-            {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000)},
+            {"playbook": BOOK, "bounded": False, "shards": 3, "backlog": Backlog(60_000, 60_000), "cuts": CUTS},
         ),
         "TrackContexts": Example(
             {"playbook": BOOK, "bounded": True, "shards": 2},
@@ -131,6 +178,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "groups": True,
                 "complete_from": 5,
                 "backlog": Backlog(60_000, 60_000),
+                "cuts": CUTS,
                 "segment_stats": True,
             },
         ),
@@ -143,7 +191,41 @@ def _examples(directory: Path) -> dict[str, Example]:
                 for step in ("Unwindow all", "Flatten")
                 for name in ("segment_stats", "segment_profiles", "alerts")
             },
-            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False},
+            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False, "since": 60_000},
+        ),
+        "KeepParts": Example(
+            {"playbook": BOOK, "cuts": CUTS, "bounded": False},
+            pa.RecordBatch,
+            {"Key", "Keep"},
+            {
+                "playbook": parse_playbook(PLAYBOOK + "allowed_lateness: 3h\n"),
+                "cuts": Cuts(BOOK.tick, BOOK.tick),
+                "bounded": True,
+                "backlog": Backlog(60_000, 60_000),
+            },
+        ),
+        "SaveState": Example(
+            {"directory": str(directory / "cuts"), "playbook": BOOK, "shards": 2, "cuts": CUTS, "bounded": False},
+            Blob,
+            {"WriteBlobs", "Entries", "Confirm"},
+            {
+                "directory": str(directory / "others"),
+                "playbook": OTHER_BOOK,
+                "later": (LATER,),
+                "shards": 3,
+                "cuts": Cuts(BOOK.tick, BOOK.tick),
+                "bounded": True,
+                "backlog": Backlog(60_000, 60_000),
+                "window": 120_000,
+                "since": 60_000,
+            },
+            by_name="blobs",
+        ),
+        "LoadState": Example(
+            {"directory": "here", "manifest": CUT},
+            None,
+            {f"{step} {stage}" for step in ("Files", "Seed") for stage in (*STAGES, "describe_segments")},
+            {"directory": "there", "manifest": msgspec.structs.replace(CUT, tick=240_000)},
         ),
         "SumReceipts": Example(
             {"playbook": BOOK, "bounded": False},
@@ -161,13 +243,34 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "bounded": False,
                 "mode": "shadow",
                 "backlog": Backlog(60_000, 60_000),
+                "cuts": CUTS,
             },
         ),
+        "PublishRecords": Example(
+            {"targets": {"x": PubSubTarget("projects/here/topics/x")}, "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Publish"},
+            {"targets": {"x": PubSubTarget("projects/there/topics/x")}, "outputs": {"x": OTHER_OUTPUT}},
+            by_name="x",
+        ),
+        "GuardOffers": Example(
+            {"most": 10},
+            pa.RecordBatch,
+            {"Together", "Hold", "Expire", "Refused"},
+            {"most": 20, "clock": time.time_ns},
+        ),
+        "WriteStream": Example(
+            {"directory": "here", "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Date", "Window", "Gather", "Write", "Unwindow"},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}, "window": 60_000},
+            by_name="x",
+        ),
         "WriteOutputs": Example(
-            {"directory": "here", "outputs": {"x": Output(schema=SCHEMA, sort_by=("tick",))}},
+            {"directory": "here", "outputs": {"x": OUTPUT}},
             pa.RecordBatch,
             {"Nothing", "Name x", "All", "Gather", "Write"},
-            {"directory": "there", "outputs": {"x": Output(schema=SCHEMA, sort_by=("subject",))}},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}},
             by_name="x",
         ),
     }

@@ -1,13 +1,13 @@
 """Decide offers: one answer to every trigger, by the ledger of its contact root."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders import BytesCoder, VarIntCoder
-from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
@@ -15,13 +15,16 @@ from apache_beam.utils.timestamp import Timestamp
 from schemas.modes import MODES
 from schemas.playbook import Playbook
 from schemas.versions import Versions
+from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.answers import ACTIONS
 from transforms.decision.bad_outcomes import COUNTED
 from transforms.decision.decide import Decided
 from transforms.decision.offers import offers_of
+from transforms.shell.cuts import BLOBS, Alarm, Blob, Kept
 from transforms.shell.end_of_input import split_end
 from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
-from transforms.shell.timers import Backlog, TickTimer
+from transforms.shell.tallied import TalliedCounter
+from transforms.shell.timers import Backlog, Cuts, TickTimer
 from transforms.shell.versions import load_all_offers
 from transforms.sum_receipts import Removed
 
@@ -34,11 +37,12 @@ class _Decide(beam.DoFn):
     WAITING = BagStateSpec("waiting", PackedBatchCoder())
     STATE = ReadModifyWriteStateSpec("state", BytesCoder())
     WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
+    CUT = ReadModifyWriteStateSpec("cut", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
     COUNTS: ClassVar = {
-        name: Metrics.counter("decisions", name) for name in (*ACTIONS, "published", "pending", "waiting")
+        name: TalliedCounter("decisions", name) for name in (*ACTIONS, "published", "pending", "waiting")
     }
-    BAD: ClassVar = {name: Metrics.counter("bad_input", name) for name in COUNTED}
+    BAD: ClassVar = {name: TalliedCounter("bad_input", name) for name in COUNTED}
 
     def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str) -> None:
         self._versions, self._timer, self._mode = versions, tick_timer, mode
@@ -49,48 +53,79 @@ class _Decide(beam.DoFn):
     def process(
         self,
         element: ShardBatch,
+        stamp: Timestamp = beam.DoFn.TimestampParam,
         waiting: Any = beam.DoFn.StateParam(WAITING),
+        state: Any = beam.DoFn.StateParam(STATE),
         wake: Any = beam.DoFn.StateParam(WAKE),
+        cut: Any = beam.DoFn.StateParam(CUT),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
-        packed = element[1]
-        waiting.add(packed)
-        self._timer.at(packed.earliest, wake, timer)
+        packed, alarm = element[1], Alarm(self._timer, wake, cut, timer)
+        if packed.kept is None:
+            waiting.add(packed)
+            alarm.at(packed.earliest, stamp)
+            return
+        kept = Kept.read(packed.kept)
+        state.write(kept.state)
+        for content in kept.waiting:
+            waiting.add(PackedBatch(content))
+        alarm.start(packed.earliest, kept.wake)
 
     @on_timer(TIMER)
     def decide(
         self,
         fired: Timestamp = beam.DoFn.TimestampParam,
+        shard: int = beam.DoFn.KeyParam,
         waiting: Any = beam.DoFn.StateParam(WAITING),
         state: Any = beam.DoFn.StateParam(STATE),
         wake: Any = beam.DoFn.StateParam(WAKE),
+        cut: Any = beam.DoFn.StateParam(CUT),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
-        tick = self._timer.due(fired, wake)
-        if tick is None:
+        alarm = Alarm(self._timer, wake, cut, timer)
+        ring = alarm.rings(fired)
+        if ring is None:
+            return
+        if not ring.acts:
+            yield Kept(str(shard), None, wake.read(), state.read()).blob(self._timer.stage, ring.tick)
             return
         packs = list(waiting.read())
         given, end = split_end(packed.open() for packed in packs)
-        upto = tick
+        upto = ring.tick
         if self._timer.bounded:
             upto = max(packed.latest for packed in packs) if end is None else end
         for plan, decided, removed in self._offers.decide(state.read(), given, upto):
-            self._count(decided)
-            yield from decided.decisions.combine_chunks().to_batches()
-            for batch in offers_of(plan, decided.decisions).combine_chunks().to_batches():
-                yield beam.pvalue.TaggedOutput("offers", batch)
-            for batch in removed.to_batches():
-                yield beam.pvalue.TaggedOutput("receipts", (self._timer.stage, batch))
+            yield from self._told(plan, decided, removed)
         waiting.clear()
+        left, kept = [PackedBatch.of(batch, "tick") for batch in decided.waiting], list[bytes]()
         if self._timer.bounded:
             for name in ("pending", "waiting"):
                 self.COUNTS[name].inc(decided.counts[name])
-            return
-        for batch in decided.waiting:
-            waiting.add(PackedBatch.of(batch, "tick"))
+            at, kept = decided.wake, [packed.content for packed in left]
+        else:
+            at = self._keep(decided, left, waiting, state, alarm)
+        if alarm.is_cut(upto):
+            yield Kept(str(shard), None, at, decided.state, kept).blob(self._timer.stage, upto)
+
+    def _told(self, plan: OfferPlan, decided: Decided, removed: pa.Table) -> Iterator[Any]:
+        self._count(decided)
+        yield from decided.decisions.combine_chunks().to_batches()
+        for batch in offers_of(plan, decided.decisions).combine_chunks().to_batches():
+            yield TaggedOutput("offers", batch)
+        for batch in removed.to_batches():
+            yield TaggedOutput("receipts", (self._timer.stage, batch))
+
+    def _keep(
+        self, decided: Decided, left: Sequence[PackedBatch], waiting: Any, state: Any, alarm: Alarm
+    ) -> int | None:
+        """Write what is known, and return the tick at which something is due."""
+        for packed in left:
+            waiting.add(packed)
         state.write(decided.state)
         if decided.wake is not None:
-            self._timer.at(decided.wake, wake, timer)
+            alarm.at(decided.wake)
+        due: int | None = alarm.wake.read()
+        return due
 
     def _count(self, decided: Decided) -> None:
         for name in (*ACTIONS, "published"):
@@ -104,7 +139,8 @@ class DecideOffers(beam.PTransform):
     """Answer every trigger of a contact root, a shard at a time.
 
     In: (shard of the contact root, packed batch of triggers of one level, of facts, of notices, or of erasures), in the
-    global window. A bounded run also brings each shard one `end_batch`: what waits is looked at until then.
+    global window. A bounded run also brings each shard one `end_batch`: what waits is looked at until then. A run that
+    starts from a cut brings a seed to each shard that has one.
 
     Out: `decisions`, record batches as `transforms.decision.records.decision_schema` says, one row a trigger;
     `offers`, those that send one, as `schemas.offer.OFFER` says; and `receipts`, what `SumReceipts` takes. A trigger
@@ -116,6 +152,7 @@ class DecideOffers(beam.PTransform):
         bounded: Whether the input ends.
         mode: What the offers are for, one of `MODES`.
         backlog: History that an unbounded run catches up with; the same as of `TrackContexts`.
+        cuts: When the shards' states are given as `blobs`, for `SaveState`; None for never.
     """
 
     playbook: Playbook
@@ -123,6 +160,7 @@ class DecideOffers(beam.PTransform):
     bounded: bool
     mode: str = "live"
     backlog: Backlog | None = None
+    cuts: Cuts | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -131,11 +169,12 @@ class DecideOffers(beam.PTransform):
 
     def stage(self) -> beam.DoFn:
         """Return what holds the shards."""
-        timer = TickTimer("decide_offers", self.bounded, self.backlog)
+        timer = TickTimer("decide_offers", self.bounded, self.backlog, self.cuts)
         return _Decide(Versions((self.playbook, *self.later)), timer, self.mode)
 
     def expand(self, triggers: beam.PCollection[ShardBatch]) -> Any:
         """Return the outputs by name."""
-        decide = beam.ParDo(self.stage()).with_output_types(pa.RecordBatch, offers=pa.RecordBatch, receipts=Removed)
-        made = triggers | "Decide" >> decide.with_outputs(*OUTPUTS[1:], main=OUTPUTS[0])
-        return {name: made[name] for name in OUTPUTS}
+        tags = {"offers": pa.RecordBatch, "receipts": Removed} | ({} if self.cuts is None else {BLOBS: Blob})
+        decide = beam.ParDo(self.stage()).with_output_types(pa.RecordBatch, **tags)
+        made = triggers | "Decide" >> decide.with_outputs(*tags, main=OUTPUTS[0])
+        return {name: made[name] for name in (OUTPUTS[0], *tags)}

@@ -11,6 +11,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
 from apache_beam.transforms.window import GlobalWindows, IntervalWindow, SlidingWindows, TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
+from apache_beam.utils.windowed_value import PaneInfo
 
 from schemas.playbook import Playbook
 from schemas.records import INSTANT
@@ -43,6 +44,13 @@ def split(batch: pa.RecordBatch, width: int) -> Iterator[tuple[int, pa.RecordBat
         yield end, mine.filter(pc.field("end") == end)
 
 
+def _over(playbook: Playbook, since: int | None) -> pa.Scalar | None:
+    """Return the end of the last window that was told for the last time as of a tick."""
+    if since is None:
+        return None
+    return pa.scalar(since - playbook.tick - playbook.allowed_lateness).cast(INSTANT)
+
+
 def _by_level(batch: pa.RecordBatch) -> LevelParts:
     return batch.schema.metadata[b"subject_kind"].decode(), batch
 
@@ -56,15 +64,22 @@ def _by_window(element: LevelParts, width: int) -> Iterator[TimestampedValue]:
 class _Describe(beam.DoFn):
     """Describes the windows in a group of parts: all of a bounded run, else the later of two."""
 
-    def __init__(self, versions: Versions, bounded: bool) -> None:
-        self._versions, self._bounded = versions, bounded
+    def __init__(self, versions: Versions, describe: "DescribeSegments") -> None:
+        self._versions, self._bounded = versions, describe.bounded
+        self._after = _over(versions.first, describe.since)
 
     def process(
-        self, element: tuple[str, Iterable[pa.RecordBatch]], window: Any = beam.DoFn.WindowParam
+        self,
+        element: tuple[str, Iterable[pa.RecordBatch]],
+        window: Any = beam.DoFn.WindowParam,
+        pane: PaneInfo = beam.DoFn.PaneInfoParam,
     ) -> Iterator[Any]:
+        if pane.is_last and not pane.is_first:
+            return  # Prism tells all once more when it forgets a window; what was late has been told as it came
         level, parts = element
         for name, table in described(self._versions, level, parts).items():
             rows = table if self._bounded else table.filter(pc.field("end") == self._end(window))
+            rows = rows if self._after is None else rows.filter(pc.field("end") > self._after)
             yield from (TaggedOutput(name, batch) for batch in rows.combine_chunks().to_batches() if batch.num_rows)
 
     def _end(self, window: IntervalWindow) -> pa.Scalar:
@@ -92,11 +107,14 @@ class DescribeSegments(beam.PTransform):
         playbook: Whose segments.
         later: The versions of it that take over, in their order.
         bounded: Whether the input ends.
+        since: The tick of the cut that the run starts from, milliseconds: windows that were told for the last time
+            before it are not told again, those that may change are.
     """
 
     playbook: Playbook
     later: tuple[Playbook, ...] = ()
     bounded: bool
+    since: int | None = None
 
     def expand(self, parts: beam.PCollection[pa.RecordBatch]) -> Any:
         """Return the outputs by name."""
@@ -121,7 +139,7 @@ class DescribeSegments(beam.PTransform):
 
     def _outputs(self, parts: beam.PCollection[LevelParts], name: str) -> dict[str, Any]:
         """Describe each group of parts."""
-        describe = beam.ParDo(_Describe(Versions((self.playbook, *self.later)), self.bounded))
+        describe = beam.ParDo(_Describe(Versions((self.playbook, *self.later)), self))
         describe = describe.with_output_types(pa.RecordBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
         describe = describe.with_outputs(*OUTPUTS)
         made = parts | f"Gather {name}" >> beam.GroupByKey() | f"Describe {name}" >> describe

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows, TimestampCombiner
 
 from transforms.shell.end_of_input import end_batch, end_tick
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
+from transforms.shell.tallied import TalliedDistribution
 
 Latest = tuple[int, int | None]
 
@@ -27,7 +27,7 @@ class _End(beam.DoFn):
     def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardBatch]:
         greatest = max((time for time in element[1] if time is not None), default=None)
         tick = end_tick(self._tick, greatest) if self._until is None else self._until
-        Metrics.distribution("signals", "end_tick").update(tick)
+        TalliedDistribution("signals", "end_tick").update(tick)
         end = PackedBatch.of(end_batch(tick))
         yield from ((shard, end) for shard in range(self._shards))
 

@@ -16,7 +16,20 @@ from pipelines.flags import takes
 from pipelines.settings import RunSettings
 from tests.pipelines.small import small_arguments
 
-COMMANDS = ("run", "preview", "validate", "test", "diff", "publish", "explain", "simulate", "answer", "demo", "schema")
+COMMANDS = (
+    "run",
+    "preview",
+    "validate",
+    "test",
+    "diff",
+    "publish",
+    "explain",
+    "simulate",
+    "answer",
+    "demo",
+    "schema",
+    "top",
+)
 HEAVY = ("apache_beam", "polars", "pyarrow", "numpy")
 
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders import BytesCoder, VarIntCoder
-from apache_beam.metrics import Metrics
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
@@ -17,12 +16,15 @@ from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.erasure.requests import ERASURE
 from transforms.context.ingest import bad_input
+from transforms.context.ingest.source_liveness import FEED
 from transforms.context.run import Options
+from transforms.shell.cuts import Alarm, Kept
 from transforms.shell.end_of_input import end_tick, split_end
-from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
+from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
 from transforms.shell.pseudonym_key import key_in_environment
 from transforms.shell.routing import elements_of, elements_of_erasures
 from transforms.shell.shard_log import Cell, Held, Owner, Residents
+from transforms.shell.tallied import TalliedCounter
 from transforms.shell.timers import TickTimer
 from transforms.shell.versions import load_contexts
 
@@ -52,12 +54,12 @@ class ContextStage(beam.DoFn):
     """What a stage of contexts does with what it keeps; `context_stage` gives it state cells and a timer."""
 
     COUNTS: ClassVar = {
-        name: Metrics.counter("signals", name)
+        name: TalliedCounter("signals", name)
         for name in ("applied", "late", "contradictory", "doubtful", "duplicates", "too_late", "erased", "pending")
     } | {
-        "groups_too_large": Metrics.counter("groups", "too_large"),
-        "sums_too_large": Metrics.counter("features", "sums_too_large"),
-        **{name: Metrics.counter("bad_input", name) for name in bad_input.COUNTED},
+        "groups_too_large": TalliedCounter("groups", "too_large"),
+        "sums_too_large": TalliedCounter("features", "sums_too_large"),
+        **{name: TalliedCounter("bad_input", name) for name in bad_input.COUNTED},
     }
 
     def __init__(self, tracked: Tracked, timer: TickTimer) -> None:
@@ -77,39 +79,60 @@ class ContextStage(beam.DoFn):
         """End; what is resident stays for the next worker."""
         _RESIDENTS.end(self._owner)
 
-    def hold(self, element: ShardBatch, log: Any, cell: Any, wake: Any, timer: Any) -> None:
-        """Keep a packed batch until its first tick is due."""
+    def hold(
+        self, element: ShardBatch, log: Any, state: Any, cell: Any, alarm: Alarm, stamp: Timestamp | None = None
+    ) -> None:
+        """Keep a packed batch until its first tick is due, or start from a seed."""
+        shard, packed = element
         before = Cell() if self._timer.bounded else Cell.read(cell)
-        shard, packed = element[0], element[1].came_at(before.closed)
+        if packed.kept is not None:
+            self._start(packed, log, state, cell, alarm)
+            return
+        packed = packed.came_at(before.closed)
         log.add(packed)
         if not self._timer.bounded:
             after = before.after(packed)
             after.write(cell)
             _RESIDENTS.came(self._owner, shard, before, packed, after)
         open_from = (before.closed or 0) + self._tick
-        self._timer.at(max(end_tick(self._tick, packed.earliest), open_from), wake, timer)
+        alarm.at(max(end_tick(self._tick, packed.earliest), open_from), stamp)
 
-    def fire(
-        self, fired: Timestamp, shard: int, log: Any, state: Any, cell: Any, wake: Any, timer: Any
-    ) -> Iterator[Any]:
-        """Advance to the tick of a timer, unless that is stale."""
-        tick = self._timer.due(fired, wake)
-        if tick is None:
+    def _start(self, seed: PackedBatch, log: Any, state: Any, cell: Any, alarm: Alarm) -> None:
+        """Begin where a cut was made; what came before its seed waits."""
+        kept, before = Kept.read(seed.kept or b""), Cell.read(cell)
+        if before.closed is not None or kept.state is None or kept.closed is None:
+            raise RuntimeError(f"{self._timer.stage}: a seed came after the first tick, or holds no state")
+        cell_now = before.seeded(kept.closed, kept.state)
+        for waiting in map(PackedBatch, kept.waiting):
+            log.add(waiting)
+            cell_now = cell_now.after(waiting)
+        state.write(kept.state)
+        cell_now.write(cell)
+        alarm.start(seed.earliest, kept.wake, kept.closed + self._tick)
+
+    def fire(self, fired: Timestamp, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
+        """Advance to the tick of a timer, or only give what is known, unless it is stale."""
+        ring = alarm.rings(fired)
+        if ring is None:
             return iter(())
         if self._timer.bounded:
-            return self._finish(tick, log)
-        return self.advance_to(tick, shard, log, state, cell, wake, timer)
+            return self._finish(ring.tick, shard, log, state, cell, alarm)
+        if not ring.acts:
+            return self._cut(ring.tick, shard, log, state, cell, alarm)
+        return self.advance_to(ring.tick, shard, log, state, cell, alarm)
 
-    def _finish(self, tick: int, log: Any) -> Iterator[Any]:
+    def _finish(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
         """Advance to the end of a bounded input, where that was told, or else to the tick."""
         signals, end = split_end(packed.open() for packed in log.read())
-        advanced = self._advance(None, None, signals, tick if end is None else end)
+        upto, closed = tick if end is None else end, Cell.read(cell).closed
+        known = None if closed is None else Levels(state.read())
+        advanced = self._advance(known, closed, signals, upto)
         self._count(advanced)
         yield from self._elements(advanced)
+        if alarm.is_cut(upto):
+            yield self._blob_of_end(shard, upto, advanced)
 
-    def advance_to(
-        self, tick: int, shard: int, log: Any, state: Any, cell: Any, wake: Any, timer: Any
-    ) -> Iterator[Any]:
+    def advance_to(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
         """Advance to a tick; state is written last."""
         known = Cell.read(cell)
         held = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
@@ -119,7 +142,7 @@ class ContextStage(beam.DoFn):
         advanced = self._advance(held.known, known.closed, signals, tick)
         elements = list(self._elements(advanced))
         held.wait(advanced.waiting, self._tick, tick)
-        known = known.at(tick)
+        known, blob, cut = known.at(tick), None, alarm.is_cut(tick)
         if known.full or any(one.acted for one in advanced.erased):  # what was erased is in the log, too
             blob, left = advanced.dump(), held.left()
             state.write(blob)
@@ -129,12 +152,33 @@ class ContextStage(beam.DoFn):
             known = known.folded(len(blob), left)
         known.write(cell)
         held.token = known.token
-        _RESIDENTS.keep(self._owner, shard, held)
         ticks = [at for at in (advanced.wake, held.wake(self._tick, tick)) if at is not None]
         if ticks:
-            self._timer.at(min(ticks), wake, timer)
+            alarm.at(min(ticks))
+        if cut:
+            kept = Kept(str(shard), tick, alarm.wake.read(), advanced.dump() if blob is None else blob)
+            elements.append(kept.blob(self._timer.stage, tick))
+        _RESIDENTS.keep(self._owner, shard, held)
         self._count(advanced)
         return iter(elements)
+
+    def _cut(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
+        """Give what is known as of a tick at which nothing acts: so a cut changes nothing."""
+        known = Cell.read(cell)
+        held = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
+        kept = Kept(str(shard), known.closed, alarm.wake.read(), held.known.dump())
+        _RESIDENTS.keep(self._owner, shard, held)
+        return iter([kept.blob(self._timer.stage, tick)])
+
+    def _blob_of_end(self, shard: int, end: int, advanced: AdvancedLevels) -> Any:
+        """Give what is known at the end of a bounded input, and what waits: nobody gives it again."""
+        signals = [batch for batch in advanced.waiting if batch.schema.metadata[b"signal"] != FEED]
+        held = Held(b"", advanced.levels)
+        held.wait(signals, self._tick, end)
+        ticks = [at for at in (advanced.wake, held.wake(self._tick, end)) if at is not None]
+        waiting = [packed.content for packed in held.left()]
+        kept = Kept(str(shard), end, min(ticks, default=None), advanced.dump(), waiting)
+        return kept.blob(self._timer.stage, end)
 
     def _rebuilt(self, cell: Cell, log: Any, state: Any) -> Held[Levels]:
         """Return what blob and log amount to: one call over the log equals those that were made, tick by tick."""
@@ -153,7 +197,7 @@ class ContextStage(beam.DoFn):
     ) -> AdvancedLevels:
         tracked = self._tracked
         options = Options(
-            complete_from=tracked.complete_from, final=self._timer.bounded, stats=tracked.stats, salt=self._salt
+            complete_from=tracked.complete_from, final=self._timer.ends, stats=tracked.stats, salt=self._salt
         )
         return self._contexts.advance(tracked.levels, known, closed, signals, upto, options)
 
@@ -183,17 +227,21 @@ def context_stage(name: str) -> type[ContextStage]:
         STATE = ReadModifyWriteStateSpec("state", BytesCoder())
         CELL = ReadModifyWriteStateSpec("cell", BytesCoder())
         WAKE = ReadModifyWriteStateSpec("wake", VarIntCoder())
+        CUT = ReadModifyWriteStateSpec("cut", VarIntCoder())
         TIMER = TimerSpec(name, TimeDomain.WATERMARK)
 
         def process(
             self,
             element: ShardBatch,
+            stamp: Timestamp = beam.DoFn.TimestampParam,
             log: Any = beam.DoFn.StateParam(LOG),
+            state: Any = beam.DoFn.StateParam(STATE),
             cell: Any = beam.DoFn.StateParam(CELL),
             wake: Any = beam.DoFn.StateParam(WAKE),
+            cut: Any = beam.DoFn.StateParam(CUT),
             timer: Any = beam.DoFn.TimerParam(TIMER),
         ) -> None:
-            self.hold(element, log, cell, wake, timer)
+            self.hold(element, log, state, cell, Alarm(self._timer, wake, cut, timer), stamp)
 
         @on_timer(TIMER)
         def advance(
@@ -204,9 +252,10 @@ def context_stage(name: str) -> type[ContextStage]:
             state: Any = beam.DoFn.StateParam(STATE),
             cell: Any = beam.DoFn.StateParam(CELL),
             wake: Any = beam.DoFn.StateParam(WAKE),
+            cut: Any = beam.DoFn.StateParam(CUT),
             timer: Any = beam.DoFn.TimerParam(TIMER),
         ) -> Iterator[Any]:
-            yield from self.fire(fired, shard, log, state, cell, wake, timer)
+            yield from self.fire(fired, shard, log, state, cell, Alarm(self._timer, wake, cut, timer))
 
     Stage.__name__ = Stage.__qualname__ = name
     return Stage

@@ -14,6 +14,7 @@ from transforms.shell.arrow_coder import from_ipc, to_ipc
 
 _HEAD = struct.Struct("<qqq")
 _NEVER_LATE = -1
+_SEED = -2
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,16 @@ class PackedBatch:
         bounds = pc.min_max(batch[times])
         return cls(to_ipc(_lean(batch), _HEAD.pack(bounds["min"].as_py(), bounds["max"].as_py(), _NEVER_LATE)))
 
+    @classmethod
+    def seed(cls, tick: int, kept: bytes) -> "PackedBatch":
+        """Pack what a key starts with: what it kept at the cut of a tick, which is no batch."""
+        return cls(_HEAD.pack(tick, tick, _SEED) + kept)
+
+    @property
+    def kept(self) -> bytes | None:
+        """What a key starts with; None where this is a batch."""
+        return self.content[_HEAD.size :] if self.closed_at == _SEED else None
+
     @property
     def earliest(self) -> int:
         """The smallest of its times, milliseconds."""
@@ -52,7 +63,7 @@ class PackedBatch:
 
     @property
     def closed_at(self) -> int:
-        """The tick that was closed when it came, if some of its rows are late; -1 if none is."""
+        """The tick that was closed when it came, if some of its rows are late; below 0 if none is."""
         return int(_HEAD.unpack_from(self.content)[2])
 
     def came_at(self, closed: int | None) -> "PackedBatch":

@@ -62,6 +62,11 @@ class Cell(msgspec.Struct, array_like=True, frozen=True):
         token, logged = _digest(self.token, packed.content), self.logged + len(packed.content)
         return msgspec.structs.replace(self, token=token, logged=logged)
 
+    def seeded(self, closed: int, blob: bytes) -> "Cell":
+        """Return the cell that starts from a blob of a tick; what came before is in the log."""
+        token = _digest(self.token, blob)
+        return msgspec.structs.replace(self, closed=closed, since=closed, token=token, blob=len(blob))
+
     def at(self, tick: int) -> "Cell":
         """Return the cell after a tick."""
         since = tick if self.since is None else self.since

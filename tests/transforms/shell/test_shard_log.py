@@ -19,6 +19,7 @@ from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.live import resident
 from transforms.shell import context_stage, shard_log
 from transforms.shell.context_stage import Tracked, track_subscribers
+from transforms.shell.cuts import Alarm
 from transforms.shell.packed_batch import PackedBatch
 from transforms.shell.timers import TickTimer
 
@@ -42,14 +43,17 @@ class Stage(track_subscribers):
 
     def come(self, packs: list[PackedBatch]) -> None:
         """Take packed batches."""
-        log, cell, wake, timer = map(self.cells.cell, ("log", "cell", "wake", "timer"))
+        log, state, cell = map(self.cells.cell, ("log", "state", "cell"))
         for packed in packs:
-            self.hold((0, packed), log, cell, wake, timer)
+            self.hold((0, packed), log, state, cell, self._alarm)
 
     def close(self, upto: int) -> None:
         """Advance to a tick."""
-        cells = map(self.cells.cell, ("log", "state", "cell", "wake", "timer"))
-        list(self.advance_to(upto, 0, *cells))
+        list(self.advance_to(upto, 0, *map(self.cells.cell, ("log", "state", "cell")), self._alarm))
+
+    @property
+    def _alarm(self) -> Alarm:
+        return Alarm(self._timer, *map(self.cells.cell, ("wake", "cut", "timer")))
 
     def restart(self) -> None:
         """Lose what the worker held."""

@@ -1,0 +1,255 @@
+"""Save what stateful stages know at cuts: files, and a manifest of each cut once all that belongs to it is out."""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+from apache_beam.coders import BytesCoder
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.timestamp import Timestamp
+
+from schemas.errors import LoadError, LoadErrors
+from schemas.playbook import Playbook
+from schemas.versions import Versions
+from transforms.blobs.envelope import LAYOUT
+from transforms.shell.cuts import Blob
+from transforms.shell.timers import STAGES, Backlog, Cuts
+from transforms.streams.manifests import BLOBS, BlobFile, Manifest, blob_name, cuts_in, path_of, remove_old, write_whole
+
+KEPT = 3
+"""So many manifests stay, with the files that they name."""
+
+_BEHIND = len(STAGES) + 1
+"""Milliseconds after a tick at which all stages, and what keeps the parts of segments, have closed it."""
+
+Entry = tuple[int, bytes]
+"""One key, for all; a packed `_Entry`."""
+
+
+class _Entry(msgspec.Struct, array_like=True, frozen=True):
+    """What the manifest is told: that a blob is in a file, or that something is out.
+
+    Attributes:
+        tick: Of the blob; or the first that is no earlier than when what is out was made.
+        owner: Stage and key; empty where something is out.
+        file: Of the blob.
+    """
+
+    tick: int
+    owner: str = ""
+    file: BlobFile | None = None
+
+    def packed(self) -> Entry:
+        return 0, msgspec.msgpack.encode(self)
+
+
+class _Known(msgspec.Struct, array_like=True):
+    """What is known of cuts.
+
+    Attributes:
+        files: By owner, those that the next manifests may name, ascending.
+        due: Cuts without a manifest.
+        written: The last with one.
+    """
+
+    files: dict[str, list[BlobFile]] = {}
+    due: list[int] = []
+    written: int = -1
+
+    def take(self, entry: _Entry) -> None:
+        """Add the file of an entry, if it is new."""
+        if entry.file is not None and entry.file not in self.files.setdefault(entry.owner, []):
+            self.files[entry.owner] = sorted([*self.files[entry.owner], entry.file], key=lambda file: file.tick)
+
+    def close(self, tick: int) -> dict[str, BlobFile]:
+        """Return the newest file of each owner as of a cut; forget the older ones."""
+        newest = {}
+        for owner, files in self.files.items():
+            old = [file for file in files if file.tick <= tick]
+            if old:
+                newest[owner] = old[-1]
+            self.files[owner] = [*old[-1:], *files[len(old) :]]
+        self.due, self.written = [cut for cut in self.due if cut > tick], tick
+        return newest
+
+
+class _WriteBlobs(beam.DoFn):
+    """Writes each blob to a file of its own."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def process(self, element: Blob) -> Iterator[Entry]:
+        stage, key, tick, content = element
+        name = blob_name(stage, key, tick, content)
+        write_whole(Path(self._directory) / BLOBS / name, content)
+        yield _Entry(tick, f"{stage}/{key}", BlobFile(name, tick, len(content), zlib.crc32(content))).packed()
+
+
+class _Out(beam.DoFn):
+    """Tells by when something is out; what has no time is of no cut."""
+
+    def process(self, element: Any, stamp: Timestamp = beam.DoFn.TimestampParam) -> Iterator[Entry]:
+        if stamp.micros > 0:
+            yield _Entry(-(-stamp.micros // 1000)).packed()
+
+
+class _Confirm(beam.DoFn):
+    """Writes the manifest of a cut when the watermark is behind all that belongs to it."""
+
+    KNOWN = ReadModifyWriteStateSpec("known", BytesCoder())
+    TIMER = TimerSpec("save_state", TimeDomain.WATERMARK)
+
+    def __init__(self, save: "SaveState") -> None:
+        self._cuts, self._backlog, self._window, self._since = save.cuts, save.backlog, save.window, save.since
+        self._write = _Write(save)
+
+    def process(
+        self,
+        element: Entry,
+        known: Any = beam.DoFn.StateParam(KNOWN),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> None:
+        entry, now = msgspec.msgpack.decode(element[1], type=_Entry), self._read(known)
+        cut = self._cuts.at(entry.tick, self._backlog)
+        new = cut > now.written and cut not in now.due
+        if entry.file is None and not new:
+            return
+        now.take(entry)
+        if new:
+            now.due = sorted([*now.due, cut])
+        if now.due:
+            timer.set(self._time_of(now.due[0]))
+        known.write(msgspec.msgpack.encode(now))
+
+    @on_timer(TIMER)
+    def confirm(
+        self,
+        fired: Timestamp = beam.DoFn.TimestampParam,
+        known: Any = beam.DoFn.StateParam(KNOWN),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> Iterator[int]:
+        now = self._read(known)
+        if not now.due or fired < self._time_of(now.due[0]):
+            return
+        tick = now.due[0]
+        self._write.manifest(tick, now.close(tick))
+        known.write(msgspec.msgpack.encode(now))
+        if now.due:
+            timer.set(self._time_of(now.due[0]))
+        yield tick
+
+    def _read(self, known: Any) -> _Known:
+        packed = known.read()
+        since = -1 if self._since is None else self._since
+        return _Known(written=since) if packed is None else msgspec.msgpack.decode(packed, type=_Known)
+
+    def _time_of(self, tick: int) -> Timestamp:
+        """Return when all of a tick is out: what gathers rows in windows gives them after the end of the tick's."""
+        window = max(self._window, self._cuts.tick)
+        return Timestamp(micros=1000 * ((tick // window + 1) * window + _BEHIND))
+
+
+class _ConfirmEnd(beam.DoFn):
+    """Writes the one manifest of a bounded run."""
+
+    def __init__(self, save: "SaveState") -> None:
+        self._write = _Write(save)
+
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[int]:
+        known = _Known()
+        for packed in element[1]:
+            known.take(msgspec.msgpack.decode(packed, type=_Entry))
+        tick = max((file.tick for files in known.files.values() for file in files), default=-1)
+        if tick >= 0:
+            self._write.manifest(tick, known.close(tick))
+            yield tick
+
+
+class _Write:
+    """Writes manifests."""
+
+    def __init__(self, save: "SaveState") -> None:
+        versions = Versions((save.playbook, *save.later))
+        self._directory = save.directory
+        self._like = Manifest(
+            tick=0,
+            playbook=save.playbook.playbook,
+            versions=tuple(book.content_hash for book in versions.playbooks),
+            shards=save.shards,
+            every=0 if save.bounded else save.cuts.every,
+            states=LAYOUT,
+            files={},
+        )
+
+    def manifest(self, tick: int, files: Mapping[str, BlobFile]) -> None:
+        """Write the manifest of a cut, then remove what nobody needs any more."""
+        manifest = msgspec.structs.replace(self._like, tick=tick, files=files)
+        write_whole(path_of(self._directory, tick), msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        remove_old(self._directory, KEPT)
+
+
+@dataclass(eq=False, kw_only=True)
+class SaveState(beam.PTransform):
+    """Write the blobs of cuts to files, and a manifest of each cut that names the newest file of each stage and key.
+
+    In: by name, `blobs`, what stages give at cuts (`shell.cuts.Blob`), in the global window; and, where sinks tell of
+    what is out, `done`: elements with the timestamps of what they tell of, in any windows. Out: the ticks of cuts with
+    a manifest. A manifest is written when the watermark of both has passed the tick, the milliseconds of all stages,
+    and the window in which something behind gathers rows of that tick: then all that was made up to it is out. A cut
+    at which no blob is given and before which nothing is out has none.
+
+    Attributes:
+        directory: A folder that the workers share.
+        playbook: Of the run.
+        later: The versions of it that take over, in their order.
+        shards: Number of shards.
+        cuts: When there are cuts; the same as of the stages.
+        bounded: Whether the input ends; then there is one cut, at its end.
+        backlog: History that an unbounded run catches up with; the same as of the stages.
+        window: The longest window in which something behind gathers rows, milliseconds; receipts wait for a tick.
+        since: The tick of the cut that the run starts from; none is written up to it.
+
+    Raises:
+        LoadErrors: another run left cuts in the directory, or it is no folder of this machine.
+    """
+
+    directory: str
+    playbook: Playbook
+    later: tuple[Playbook, ...] = ()
+    shards: int
+    cuts: Cuts
+    bounded: bool
+    backlog: Backlog | None = None
+    window: int = 0
+    since: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the directory before anything is read."""
+        super().__init__()
+        if "://" in self.directory:
+            hint = "name a folder that all workers share, as a mounted one"
+            raise LoadErrors([LoadError("--state-out", None, f"`{self.directory}` is no folder", hint=hint)])
+        found = max(cuts_in(self.directory), default=None)
+        if found is not None and found != self.since:
+            told = f"there is a cut at {found} already, and this run does not start from it"
+            hint = f"start from it with `--state-in {self.directory}`, or name an empty folder"
+            raise LoadErrors([LoadError(self.directory, None, told, hint=hint)])
+
+    def expand(self, told: Mapping[str, Any]) -> beam.PCollection[int]:
+        """Write blobs, then manifests."""
+        written = beam.ParDo(_WriteBlobs(self.directory)).with_output_types(Entry)
+        entries = [told["blobs"] | "WriteBlobs" >> written]
+        if "done" in told:
+            out = beam.ParDo(_Out()).with_output_types(Entry)
+            entries.append(told["done"] | "InAll" >> beam.WindowInto(GlobalWindows()) | "Out" >> out)
+        every = entries | "Entries" >> beam.Flatten()
+        if self.bounded:
+            return every | "Gather" >> beam.GroupByKey() | "ConfirmEnd" >> beam.ParDo(_ConfirmEnd(self))
+        return every | "Confirm" >> beam.ParDo(_Confirm(self)).with_output_types(int)
