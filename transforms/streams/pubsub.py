@@ -24,12 +24,12 @@ class PubSubPuller:
     Attributes:
         feed: What is in the messages.
         subscription: `projects/PROJECT/subscriptions/NAME`.
-        linger: Seconds to wait for a fuller block.
+        linger: Milliseconds to wait for a fuller block.
     """
 
     feed: Feed
     subscription: str
-    linger: float = 0.1
+    linger: int = 100
 
     def pull(self, position: Position) -> Pulled:
         """Return what is there.
