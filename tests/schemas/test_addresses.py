@@ -83,14 +83,16 @@ def test_wrong_addresses_are_told(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("kafka://a:1/t?idle=3s", "no option `idle` of kafka in publishing; leave it out; known: client.NAME, format"),
+        ("kafka://a:1/t?idle=3s", "no option `idle` of kafka in publishing; leave it out; known: client.NAME"),
+        ("kafka://a:1/t?format=avro", "no option `format` of kafka in publishing; leave it out; known: client.NAME"),
+        ("pubsub://p/topic?format=avro", "no option `format` of pubsub in publishing; leave it out"),
         ("pubsub://p/t", "no topic"),
         ("out/?watch", "is for reading"),
         ("out/*", "must be one folder to publish to"),
     ],
 )
 def test_addresses_to_publish_to(text: str, message: str) -> None:
-    assert parse_address("kafka://a:1/t?format=avro&client.acks=all", "publish").client == {"acks": "all"}
+    assert parse_address("kafka://a:1/t?client.acks=all", "publish").client == {"acks": "all"}
     assert parse_address("out/", "publish").options == {}
     with pytest.raises(ValueError, match=message):
         parse_address(text, "publish")

@@ -16,11 +16,9 @@ from schemas.contracts import contract
 from schemas.sources import Source
 from tests.transforms.signals_run import PAYLOAD, run_signals
 from tests.transforms.streams.pullers import DONE, FakePuller
-from transforms.parsing.files import reading
-from transforms.parsing.raw_types import made_fields, raw_types
 from transforms.read_stream import ReadStream
 from transforms.shell.folder_store import FolderStore
-from transforms.shell.stream_source import Mark, MarkCoder
+from transforms.shell.stream_mark import Mark, MarkCoder
 from transforms.streams.folder import FolderPuller, forget_folders
 from transforms.streams.folder_files import Files
 from transforms.streams.progress import Rules
@@ -115,9 +113,7 @@ def test_a_folder_is_read_once(tmp_path: Path) -> None:
     for n in range(3):
         _rows(tmp_path / f"in/{n}.jsonl", 10)
     _rows(tmp_path / "in/9.jsonl.part", 10)
-    fields = made_fields(USAGE, PAYLOAD)
-    files = Files(USAGE, fields, reading(USAGE, raw_types(USAGE, fields), 1 << 20))
-    puller = FolderPuller(str(tmp_path / "in"), files, FolderStore(), every=50)
+    puller = FolderPuller(str(tmp_path / "in"), Files.of(USAGE, PAYLOAD, 1 << 20), FolderStore(), every=50)
     for expected in (30, 30):
         forget_folders()
         pipeline = beam.Pipeline(FnApiRunner())

@@ -45,7 +45,17 @@ class FolderStore:
             return content
 
     def write(self, path: str, content: bytes) -> None:
-        """Write a file beside its place, then move it there."""
+        """Write a file beside its place, then move it there.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        try:
+            self._write(path, content)
+        except BeamIOError as error:
+            raise OSError(str(error)) from error
+
+    def _write(self, path: str, content: bytes) -> None:
         folder, _, name = path.rpartition("/")
         if not FileSystems.exists(folder):
             with contextlib.suppress(FileExistsError, BeamIOError):

@@ -1,11 +1,10 @@
 """Reading of what does not end as Beam's `UnboundedSource`: one split, so that one place holds the watermark."""
 
-import json
 import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -21,11 +20,13 @@ from transforms.shell.names_in import names_in
 from transforms.shell.packed_parts import packed_parts
 from transforms.shell.pseudonym_key import pseudonym_key
 from transforms.shell.stream_element import REJECTED, StreamElement, StreamElementCoder
+from transforms.shell.stream_mark import Mark, MarkCoder
 from transforms.shell.tallied import TalliedCounter, TalliedGauge
 from transforms.streams.acks import Acks
 from transforms.streams.cuts import Cuts, newest_cut
+from transforms.streams.element import Element
 from transforms.streams.pull import Puller
-from transforms.streams.reading import Element, Input, Reading
+from transforms.streams.reading import Input, Reading
 from transforms.streams.watermark import ENDED
 
 STREAMS = "streams"
@@ -42,36 +43,6 @@ _ACKS: dict[str, Acks] = {}
 def clock() -> int:
     """Return the time, milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-class Mark(CheckpointMark):
-    """Where reading goes on, and in the process that read also what is to be acknowledged."""
-
-    def __init__(self, state: Mapping[str, Any], finalize: Callable[[], None] | None = None) -> None:
-        """Take what `Reading.mark` gave with a `serial`, and what to do when it is durable."""
-        self.state = state
-        self._finalize = finalize
-
-    def finalize_checkpoint(self) -> None:
-        """Acknowledge."""
-        if self._finalize is not None:
-            self._finalize()
-
-
-class MarkCoder(coders.Coder):
-    """Encodes where reading goes on as JSON, without what is to be acknowledged."""
-
-    def encode(self, value: Mark) -> bytes:
-        """Return the state."""
-        return json.dumps(value.state, sort_keys=True, separators=(",", ":")).encode()
-
-    def decode(self, encoded: bytes) -> Mark:
-        """Return a mark that acknowledges nothing."""
-        return Mark(json.loads(encoded))
-
-    def is_deterministic(self) -> bool:
-        """Equal states are equal bytes."""
-        return True
 
 
 @dataclass(frozen=True, kw_only=True)

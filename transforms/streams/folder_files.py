@@ -1,6 +1,6 @@
 """Files of a folder as raw blocks of bounded size, in an order that is always the same."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from schemas.errors import LoadErrors
 from schemas.sources import Source
-from transforms.parsing.files import RawFile, Reading, layout, raw_file, read_split, splits
+from transforms.parsing.files import RawFile, Reading, layout, raw_file, read_split, reading, splits
 from transforms.parsing.layouts import misfits
 from transforms.parsing.raw import PARTITION, PUBLISHED, Parsed, Rejection, Unreadable, printable, rejected_batch
+from transforms.parsing.raw_types import made_fields, raw_types
 from transforms.streams.folder_notes import Listed, Store
 from transforms.streams.pull import MOST_ROWS
 
@@ -53,6 +54,16 @@ class Files:
     source: Source
     fields: tuple[str, ...]
     what: Reading
+
+    @classmethod
+    def of(cls, source: Source, payload: Iterable[str], max_record_bytes: int) -> "Files":
+        """Return what to read of a source's files for the payload fields that a playbook needs.
+
+        Raises:
+            LoadErrors: expressions that do not parse.
+        """
+        fields = made_fields(source, payload)
+        return cls(source, fields, reading(source, raw_types(source, fields), max_record_bytes))
 
     def pieces(self, store: Store, listed: Listed) -> Iterator[Piece]:
         """Yield the parts of a file, of at most `MOST_ROWS` rows each, at least one.

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Protocol
 
+from schemas.errors import LoadError, LoadErrors
 from transforms.parsing.files import RawFile
 
 NOTES = "_segone"
@@ -68,11 +69,17 @@ class Notes:
 
     @classmethod
     def of(cls, store: Store, folder: str, group: str, feed: str, *, tidy: bool) -> "Notes":
-        """Read the notes; many are put together if no position may count less than all of them."""
+        """Read the notes; many are put together if no position may count less than all of them.
+
+        Raises:
+            LoadErrors: notes cannot be written there.
+        """
         directory = f"{folder}/{NOTES}/{group}/{feed}"
         paths = sorted(one.path for one in store.list(directory) if one.path.endswith(".json"))
         found = {_number(path): _parsed(store.read(path)) for path in paths}
         notes = cls(store, directory, found)
+        if not found:
+            notes._begin()
         if tidy and len(paths) > _MOST_NOTES:
             store.write(notes._path(max(found)), _text(notes.up_to(max(found))))
             store.remove([path for path in paths if _number(path) < max(found)])
@@ -99,6 +106,16 @@ class Notes:
         number = self.newest + 1
         self.store.write(self._path(number), _text(files))
         self.by_number = {**self.by_number, number: dict(files)}  # another thread may be going through it
+
+    def _begin(self) -> None:
+        """Write a first note, which says nothing: then others can be written as well."""
+        try:
+            self.store.write(self._path(0), _text({}))
+        except OSError as error:
+            message = f"what was read cannot be noted: {error}"
+            hint = "let the run write there: without notes files would be read again after a restart"
+            raise LoadErrors([LoadError(self.directory, None, message, hint=hint)]) from error
+        self.by_number = {0: {}}
 
     def _at(self, number: int) -> Iterable[tuple[str, int]]:
         return self.by_number[number].items()

@@ -1,20 +1,15 @@
 """Several addresses read as one: in turn, parsed, with one watermark, one position and what is to be acknowledged."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import Any
 
 from schemas.addresses import Address
 from schemas.sources import Source
-from transforms.parsing.parser import Parsed, Parser
-from transforms.parsing.raw import partitions_of, published_of
+from transforms.parsing.parser import Parser
 from transforms.streams.acks import Taken
-from transforms.streams.progress import ALONE, Progress, Rules
+from transforms.streams.element import Element, bounds_of, element_of, latest_times, parse_or_refuse
+from transforms.streams.progress import Progress, Rules
 from transforms.streams.pull import Position, Pulled, Puller
 from transforms.streams.watermark import Watermark
 
@@ -46,22 +41,6 @@ def rules_of(address: Address) -> Rules:
     """Return how an address that does not end counts."""
     said = address.options
     return Rules(idle=said["idle"], patience=said["patience"], ends=said["ends"], replay=said["replay"])
-
-
-class Element(NamedTuple):
-    """What one pull became.
-
-    Attributes:
-        parsed: Its blocks, in order.
-        rejected: Batches of records that are none, in order.
-        counts: What is to be counted, by namespace and name.
-        time: Its timestamp, milliseconds.
-    """
-
-    parsed: Sequence[Parsed]
-    rejected: Sequence[pa.RecordBatch]
-    counts: Mapping[tuple[str, str], int]
-    time: int
 
 
 @dataclass
@@ -172,59 +151,16 @@ class Reading:
         """Note what a pull gave; return what it became, None if it is nothing."""
         now = self._clock()
         gave = bool(pulled.blocks or pulled.rejected)
+        self._came = now if gave else self._came
         feed.position, feed.asked = pulled.position, now
-        parsed = [feed.parse(block) for block in pulled.blocks]
-        bounds = [pc.min_max(one.times).as_py() for one in parsed]
-        earliest = min((each["min"] for each in bounds if each["min"] is not None), default=None)
-        latest = max((each["max"] for each in bounds if each["max"] is not None), default=None)
+        private = feed.input.source.private
+        parsed = [parse_or_refuse(feed.parse, block, private=private) for block in pulled.blocks]
+        earliest, latest = bounds_of(parsed)
         for block, one in zip(pulled.blocks, parsed, strict=True):
             feed.progress.saw(latest_times(block, one.times, capped=not feed.input.rules.replay), now)
-        feed.progress.asked(pulled.partitions, now, gave=gave)
+        feed.progress.asked(pulled.partitions, now, gave=gave, since=self._came)
         time = max((at for at in (told, earliest) if at is not None), default=now)
         if pulled.acks is not None:
             last = max(at for at in (time, latest, self._cut) if at is not None)
             self._taken.append(Taken(feed.input.label, pulled.acks, last - last % self._tick + self._tick))
-        return _element(parsed, pulled.rejected, time) if gave else None
-
-
-def latest_times(block: pa.RecordBatch, times: pa.Array, *, capped: bool) -> dict[str, int]:
-    """Return the greatest time of each partition that a raw block has signals of.
-
-    Args:
-        block: The raw block.
-        times: Of its rows; NULL: it is no signal.
-        capped: Whether a time that is ahead counts as when the broker got the record.
-    """
-    published = published_of(block)
-    if capped and published is not None:
-        times = pc.if_else(pc.is_null(times), None, pc.min_element_wise(times, published))
-    partitions = partitions_of(block)
-    if partitions is None:
-        greatest = pc.max(times).as_py()
-        return {} if greatest is None else {ALONE: greatest}
-    table = pa.table({"partition": partitions.cast(pa.string()).fill_null(ALONE), "time": times})
-    made = table.group_by("partition").aggregate([("time", "max")])
-    found = zip(made["partition"].to_pylist(), made["time_max"].to_pylist(), strict=True)
-    return {name: time for name, time in found if time is not None}
-
-
-def _element(parsed: Sequence[Parsed], refused: Sequence[pa.RecordBatch], time: int) -> Element:
-    counts: Counter[tuple[str, str]] = Counter()
-    for one in parsed:
-        counts.update(one.counts)
-    counts.update(_lost(refused))
-    rejected = [*refused, *(one.rejected for one in parsed if one.rejected is not None)]
-    return Element(parsed, rejected, counts, time)
-
-
-def _lost(refused: Iterable[pa.RecordBatch]) -> dict[tuple[str, str], int]:
-    """Return the counts of records that became no rows; what stands for nobody knows how many counts as one."""
-    records = np.concatenate([np.zeros(0, np.int64), *(_records(batch) for batch in refused)])
-    uncounted = int((records < 0).sum())
-    lost = int(records[records > 0].sum()) + uncounted
-    found = {"in": lost, "rejected": lost, "uncounted": uncounted}
-    return {("signals", name): count for name, count in found.items() if count}
-
-
-def _records(batch: pa.RecordBatch) -> Any:
-    return batch["records"].fill_null(-1).to_numpy(zero_copy_only=False)
+        return element_of(parsed, pulled.rejected, time) if gave else None

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contracts import contract
+from schemas.errors import LoadErrors
 from schemas.sources import Source
 from tests.transforms.streams.pullers import Clock
-from transforms.parsing.files import RawFile, reading
-from transforms.parsing.raw_types import made_fields, raw_types
+from transforms.parsing.files import RawFile
 from transforms.streams import folder_files
 from transforms.streams.folder import FolderPuller, forget_folders
 from transforms.streams.folder_files import Files, is_whole_by_name
@@ -33,6 +33,7 @@ class Memory:
     files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     opened: list[str] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
+    closed: bool = False
 
     def list(self, folder: str) -> Iterable[Listed]:
         found = [(path, *each) for path, each in self.files.items() if path.startswith(f"{folder}/")]
@@ -48,6 +49,8 @@ class Memory:
         return self.files[path][0]
 
     def write(self, path: str, content: bytes) -> None:
+        if self.closed:
+            raise PermissionError("no")
         self.files[path] = (content, 0)
 
     def remove(self, paths: Iterable[str]) -> None:
@@ -60,8 +63,7 @@ def _lines(*ids: str) -> bytes:
 
 
 def _puller(store: Memory, clock: Clock, group: str = "g", **options: Any) -> FolderPuller:
-    fields = made_fields(USAGE, ())
-    files = Files(USAGE, fields, reading(USAGE, raw_types(USAGE, fields), 1 << 10))
+    files = Files.of(USAGE, (), 1 << 10)
     waits: list[float] = []
     return FolderPuller("in", files, store, group, EVERY, clock, waits.append, **options)  # type: ignore[arg-type]
 
@@ -222,6 +224,13 @@ def test_what_a_failed_read_gave_is_read_again() -> None:
     clock.now = EVERY
     assert _ids(puller.pull(first)) == ["1"]
     assert _ids(puller.pull(first)) == ["1"]
+
+
+def test_a_folder_in_which_nothing_can_be_noted_is_refused() -> None:
+    with pytest.raises(
+        LoadErrors, match="in/_segone/g/usage: what was read cannot be noted: no\n    let the run write"
+    ):
+        _puller(Memory(closed=True), Clock()).pull({})
 
 
 def test_many_notes_become_one() -> None:

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.contracts import contract
+from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Source
 from tests.transforms.streams.pullers import Clock, Script
 from transforms.parsing.parser import Parsed
 from transforms.streams.acks import Acks
+from transforms.streams.element import Element
 from transforms.streams.progress import Rules
-from transforms.streams.reading import Element, Input, Reading
+from transforms.streams.reading import Input, Reading
 from transforms.streams.watermark import ENDED
 
 USAGE = Source(contract("usage"))
@@ -126,12 +128,12 @@ def test_a_partition_that_catches_up_or_lags_little_is_waited_for(lag: Callable[
     assert told == {now: now - lag(now) - GRACE for now in STEPS}
 
 
-def test_addresses_end_when_nothing_came() -> None:
+def test_addresses_end_when_nothing_came_from_any() -> None:
     clock = Clock()
     scripts = [Script(clock, [(0, [row(5)])]), Script(clock, [(0, [row(9)]), (8 * SECOND, [row(20)])])]
     one = reading(scripts, Rules(idle=FAR, patience=FAR, ends=10 * SECOND))
-    moments = [0, 9_999, 10_600, 19_998, 20_000]
-    assert _told(one, clock, moments) == [-5, -5, 10, 10, ENDED]
+    moments = [0, 9_999, 10_600, 19_998, 20_600]
+    assert _told(one, clock, moments) == [-5, -5, -5, -5, ENDED]
     again = reading(scripts, CALM, mark=json.loads(json.dumps(one.mark())))
     assert (again.read(), again.watermark.told) == (None, ENDED)
 
@@ -262,3 +264,22 @@ def test_acks_follow_cuts(batches: list[list[tuple[int, Any]]], cuts: list[int],
     acks.acknowledge(None, pullers)
     assert [script.acknowledged for script in scripts] == [[*range(len(each))] for each in batches]
     assert len(acks) == 0
+
+
+def test_a_block_that_the_map_does_not_fit_is_refused_and_ends_nothing() -> None:
+    def parse(block: pa.RecordBatch) -> Parsed:
+        if block["time"][0].as_py() == 7:
+            raise LoadErrors([LoadError("sources.yaml", 3, "`mb` is a list")])
+        return _parse(block)
+
+    clock = Clock()
+    inputs = [Input("0", USAGE, Script(clock, [(0, [row(7), row(8, "3")]), (0, [row(9)])]), CALM)]
+    one = Reading(inputs, lambda _: parse, grace=GRACE, tick=TICK, clock=clock)  # type: ignore[arg-type,return-value]
+    first, second = one.read(), one.read()
+    assert first is not None
+    rejected = [each for batch in first.rejected for each in batch.to_pylist()]
+    assert [each["position"] for each in rejected] == ["partition 0 offset 0", "partition 3 offset 1"]
+    assert {(each["reason"], each["message"]) for each in rejected} == {("misfit", "sources.yaml:3: `mb` is a list")}
+    assert first.counts == {("signals", "in"): 2, ("signals", "rejected"): 2}
+    assert second is not None
+    assert _times(second) == [9]
