@@ -133,7 +133,9 @@ class Steps:
         if not self._segmented:
             return {}
         parts = (*tracked["segment_stats"], *signals.seed(SEGMENTS)) | "SegmentStats" >> beam.Flatten()
-        described: dict[str, Any] = parts | "DescribeSegments" >> DescribeSegments(**self._books, bounded=self.bounded)
+        last = None if self.backlog is None else self.backlog.last
+        describe = DescribeSegments(**self._books, bounded=self.bounded, last=last)
+        described: dict[str, Any] = parts | "DescribeSegments" >> describe
         if self.cuts is not None:
             keep = KeepParts(playbook=self.versions.first, **self._time, cuts=self.cuts)
             described = described | {BLOBS: (parts | "KeepParts" >> keep,)}

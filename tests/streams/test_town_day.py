@@ -1,4 +1,4 @@
-"""A day of the town from brokers and folders on engines that stream: all that a run over its files gives, and no more."""
+"""A day of the town from brokers and folders on engines that stream gives what a run over its files gives."""
 
 import json
 import shutil
