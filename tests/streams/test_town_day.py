@@ -1,4 +1,4 @@
-"""A day of the town from brokers and folders on engines that stream: all that a run over its files gives, and no more."""
+"""A day of the town from brokers and folders on engines that stream gives what a run over its files gives."""
 
 import json
 import shutil
@@ -62,13 +62,13 @@ def test_kafka_on_prism(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> Non
     assert_same(day, tmp_path / "out")
 
 
-def test_pubsub_on_prism(day: TownDay, pubsub_server: PubSubServer, tmp_path: Path) -> None:
+def test_pubsub_on_prism(day: TownDay, pubsub_emulator: PubSubServer, tmp_path: Path) -> None:
     needs("prism")
     addresses = []
     for name, file in day.files.items():
-        topic = pubsub_server.topic()
-        subscription = pubsub_server.subscription(topic)
-        pubsub_server.publish(topic, file.read_bytes().splitlines())
+        topic = pubsub_emulator.topic()
+        subscription = pubsub_emulator.subscription(topic)
+        pubsub_emulator.send(topic, file.read_bytes().splitlines())
         _, project, _, short = subscription.split("/")
         addresses.append(f"{name}=pubsub://{project}/{short}?{ENDS}")
     run(day.playbooks, addresses, tmp_path / "out", *SPANS, "--engine", "prism")
@@ -90,5 +90,7 @@ def test_kafka_on_flink(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> Non
     needs("flink")
     addresses = on_kafka(day, kafka)
     with flink(tmp_path / "flink") as cluster:
-        run(day.playbooks, addresses, tmp_path / "out", *SPANS, "--engine", "flink", beam=cluster.options(loopback=True))
+        run(
+            day.playbooks, addresses, tmp_path / "out", *SPANS, "--engine", "flink", beam=cluster.options(loopback=True)
+        )
     assert_same(day, tmp_path / "out")

@@ -65,7 +65,8 @@ def run(playbooks: Path, signals: Iterable[str], out: Path, *options: str, beam:
     times = ["--until", UNTIL, "--as-of", UNTIL, "--mode", "simulated", "--format", "parquet"]
     command = [sys.executable, "-m", "pipelines", "run", str(playbooks), *given, "--out", str(out), *times, *options]
     environment = {**os.environ, "SEGONE_PSEUDONYM_KEY": KEY}
-    done = subprocess.run([*command, *(["--", *beam] if beam else [])], env=environment, capture_output=True, text=True)
+    command += ["--", *beam] if beam else []
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3_000:]
     return done.stdout
 

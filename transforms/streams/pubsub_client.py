@@ -74,6 +74,11 @@ class PubSubClient:
         self._heed(self._service.lease(back, 0))
         return [message for _, message in given], acks, {"reader": self._name, "pull": self._pull}
 
+    @property
+    def age(self) -> float:
+        """Milliseconds since it was made."""
+        return 1_000 * (time.monotonic() - self._made)
+
     def acknowledge(self, acks: Sequence[str]) -> None:
         """Acknowledge; what an outage keeps from it is sent later."""
         with self._more:
