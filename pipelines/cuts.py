@@ -11,6 +11,7 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.versions import Versions
 from transforms.load_state import LoadState, newest_state
 from transforms.save_state import SaveState
+from transforms.shell.cuts import BLOBS
 from transforms.shell.timers import Cuts
 from transforms.streams.manifests import Manifest, cuts_in, read_manifest
 
@@ -52,15 +53,20 @@ def seeds_of(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> Ma
     start = start_of(settings, steps.versions)
     if start is None or settings.state_in is None:
         return {}
-    seeds = pipeline | "LoadState" >> LoadState(directory=settings.state_in, manifest=start)
-    return {stage: seeds[stage] for stage in steps.stages}
+    seeds: Mapping[str, Any] = pipeline | "LoadState" >> LoadState(directory=settings.state_in, manifest=start)
+    return seeds
 
 
-def save(records: dict[str, Any], done: tuple[Any, ...], steps: Steps, settings: RunSettings) -> None:
+def take_blobs(records: dict[str, Any]) -> tuple[Any, ...]:
+    """Take out of records what is for cuts, if there is anything."""
+    return (records.pop(BLOBS),) if BLOBS in records else ()
+
+
+def save(blobs: tuple[Any, ...], done: tuple[Any, ...], steps: Steps, settings: RunSettings) -> None:
     """Write the cuts of a run, each when all that was made up to it is out.
 
     Args:
-        records: Those of all steps; the blobs are taken out.
+        blobs: What stages give at cuts; nothing where there are none.
         done: What sinks tell is out; nothing of a bounded run.
         steps: The steps.
         settings: Of the run.
@@ -81,4 +87,4 @@ def save(records: dict[str, Any], done: tuple[Any, ...], steps: Steps, settings:
         since=start.tick if start is not None and settings.state_in == settings.state_out else None,
     )
     out = {"done": done | "Done" >> beam.Flatten()} if done else {}
-    {"blobs": records.pop("blobs"), **out} | "SaveState" >> state
+    {"blobs": blobs | "AllBlobs" >> beam.Flatten(), **out} | "SaveState" >> state

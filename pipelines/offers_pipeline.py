@@ -7,7 +7,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 
-from pipelines.cuts import cuts_of, save, seeds_of
+from pipelines.cuts import cuts_of, save, seeds_of, take_blobs
 from pipelines.inputs import Input, inputs_of
 from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
@@ -75,7 +75,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    save(records, (), steps, settings)
+    save(take_blobs(records), (), steps, settings)
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 

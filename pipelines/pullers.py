@@ -46,7 +46,7 @@ def _puller(source: Source, address: Address, payload: Sequence[str]) -> Puller:
         return FolderPuller(address.name, files, FolderStore(), group=said["group"], every=said["every"])
     feed = feed_of(source, address, payload)
     if address.scheme == "pubsub":
-        return PubSubPuller(feed, f"projects/{address.hosts[0]}/subscriptions/{address.name}", said["linger"] / 1000)
+        return PubSubPuller(feed, f"projects/{address.hosts[0]}/subscriptions/{address.name}", said["linger"])
     return KafkaPuller(
         feed,
         ",".join(address.hosts),
@@ -54,7 +54,7 @@ def _puller(source: Source, address: Address, payload: Sequence[str]) -> Puller:
         group=said["group"],
         start=said["start"],
         client=address.client,
-        linger=said["linger"] / 1000,
+        linger=said["linger"],
     )
 
 

@@ -266,9 +266,6 @@ class RunSettings:
             "--sample: is for runs over files": not streams or self.sample == 1,
             "--max-offers-per-hour: is for streams in --mode live": self.max_offers_per_hour is None
             or bool(streams and self.mode == "live"),
-            "--max-offers-per-hour: what it holds is in no cut; leave it or --state-out out": not (
-                self.max_offers_per_hour and self.state_out
-            ),
             "--max-rejected: is for runs over files": not streams or self.max_rejected is None,
             "--signals: give at least one, as usage='usage/*.parquet'": bool(self.signals),
             f"--mode: `{self.mode}` is none of {', '.join(MODES)}": self.mode in MODES,

@@ -79,14 +79,6 @@ class Steps:
         """Whether there are households or SMEs."""
         return len(self.contexts.plans[0]) > 1
 
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The names of the stages that keep something."""
-        watched = ("watch_feeds",) if self.versions.first.feed_timeout else ()
-        groups = ("track_groups",) if self.grouped else ()
-        segments = (SEGMENTS,) if self._segmented else ()
-        return (*watched, "track_subscribers", *groups, "decide_offers", *segments)
-
     def records(self, signals: Signals) -> dict[str, Any]:
         """Watch, track, decide, describe.
 
@@ -103,8 +95,7 @@ class Steps:
         }
         every = plain | decided | described
         if self.cuts is not None:
-            parts = (watched, tracked, {BLOBS: (decided[BLOBS],)}, {BLOBS: described.get(BLOBS, ())})
-            blobs = [blob for each in parts for blob in each.get(BLOBS, ())]
+            blobs = (*watched[BLOBS], *tracked[BLOBS], decided[BLOBS], *described.get(BLOBS, ()))
             every[BLOBS] = blobs | "Blobs" >> beam.Flatten()
         return every
 
@@ -112,7 +103,7 @@ class Steps:
         """Return what shards of subscribers and of groups are told of silent sources."""
         book = self.versions.first
         if not book.feed_timeout:
-            return {"signals": (), "groups": ()}
+            return {"signals": (), "groups": (), BLOBS: ()}
         watch = WatchFeeds(playbook=book, shards=self.shards, **self._time, **self._cut)
         feeds = (*signals.watched, *signals.seed("watch_feeds")) | "AllFeeds" >> beam.Flatten() | "WatchFeeds" >> watch
         return {name: (feeds[name],) for name in ("signals", "groups", *self._blobs)}
@@ -142,7 +133,9 @@ class Steps:
         if not self._segmented:
             return {}
         parts = (*tracked["segment_stats"], *signals.seed(SEGMENTS)) | "SegmentStats" >> beam.Flatten()
-        described: dict[str, Any] = parts | "DescribeSegments" >> DescribeSegments(**self._books, bounded=self.bounded)
+        last = None if self.backlog is None else self.backlog.last
+        describe = DescribeSegments(**self._books, bounded=self.bounded, last=last)
+        described: dict[str, Any] = parts | "DescribeSegments" >> describe
         if self.cuts is not None:
             keep = KeepParts(playbook=self.versions.first, **self._time, cuts=self.cuts)
             described = described | {BLOBS: (parts | "KeepParts" >> keep,)}

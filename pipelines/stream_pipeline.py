@@ -4,7 +4,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipelines.cuts import cuts_of, save, seeds_of
+from pipelines.cuts import cuts_of, save, seeds_of, take_blobs
 from pipelines.inputs import Input, inputs_of
 from pipelines.offers_pipeline import outputs_of, parse_files
 from pipelines.pullers import readers
@@ -44,15 +44,21 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
     check_outputs(settings, outputs)
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
+    blobs = take_blobs(records)
     if settings.mode == "live":
-        guarded = records["offers"] | "GuardOffers" >> GuardOffers(most=settings.max_offers_per_hour)
-        records["offers"] = guarded["offers"]
-        rejected = (*rejected, guarded["refused"])
+        guarded = _guarded(records["offers"], signals, steps, settings)
+        records["offers"], rejected = guarded["offers"], (*rejected, guarded["refused"])
+        blobs += take_blobs(guarded)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    blobs = records.pop("blobs", None)
-    done = publish(records, outputs, settings)
-    if blobs is not None:
-        save({"blobs": blobs}, done, steps, settings)
+    save(blobs, publish(records, outputs, settings), steps, settings)
+
+
+def _guarded(offers: Any, signals: Signals, steps: Steps, settings: RunSettings) -> dict[str, Any]:
+    """Return the offers that may go out, and those that may not."""
+    guard = GuardOffers(most=settings.max_offers_per_hour, backlog=steps.backlog, cuts=steps.cuts)
+    seeds = dict(zip(("seeds",), signals.seed("guard_offers"), strict=False))
+    guarded: dict[str, Any] = {"offers": offers, **seeds} | "GuardOffers" >> guard
+    return guarded
 
 
 def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple[Signals, tuple[Any, ...]]:

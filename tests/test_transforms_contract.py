@@ -256,8 +256,9 @@ def _examples(directory: Path) -> dict[str, Example]:
         "GuardOffers": Example(
             {"most": 10},
             pa.RecordBatch,
-            {"Together", "Hold", "Expire", "Refused"},
-            {"most": 20, "clock": time.time_ns},
+            {"Together", "All", "Hold", "Expire", "Refused"},
+            {"most": 20, "clock": time.time_ns, "backlog": Backlog(60_000, 60_000), "cuts": Cuts(60_000, 60_000)},
+            by_name="offers",
         ),
         "WriteStream": Example(
             {"directory": "here", "outputs": {"x": OUTPUT}},

@@ -55,10 +55,11 @@ def _by_level(batch: pa.RecordBatch) -> LevelParts:
     return batch.schema.metadata[b"subject_kind"].decode(), batch
 
 
-def _by_window(element: LevelParts, width: int) -> Iterator[TimestampedValue]:
+def _by_window(element: LevelParts, width: int, last: int | None) -> Iterator[TimestampedValue]:
     level, batch = element
     for end, parts in split(batch, width):
-        yield TimestampedValue((level, parts), Timestamp(micros=1000 * end))
+        if last is None or end <= last:
+            yield TimestampedValue((level, parts), Timestamp(micros=1000 * end))
 
 
 class _Describe(beam.DoFn):
@@ -134,7 +135,7 @@ class DescribeSegments(beam.PTransform):
             accumulation_mode=AccumulationMode.ACCUMULATING,
             allowed_lateness=Duration(micros=1000 * self.playbook.allowed_lateness),
         )
-        by_window = beam.FlatMap(_by_window, width).with_output_types(LevelParts)
+        by_window = beam.FlatMap(_by_window, width, self.last).with_output_types(LevelParts)
         return parts | f"Split {name}" >> by_window | f"Window {name}" >> windows
 
     def _outputs(self, parts: beam.PCollection[LevelParts], name: str) -> dict[str, Any]:

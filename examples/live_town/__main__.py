@@ -93,6 +93,17 @@ def measured(port: int) -> dict[str, float]:
     return {name: float(value) for name, value in found}
 
 
+@contextmanager
+def ended(one: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Interrupt a process at the end, where it has not ended."""
+    try:
+        yield one
+    finally:
+        if one.poll() is None:
+            one.terminate()
+            one.wait()
+
+
 def wait_for_history(stream: subprocess.Popen[bytes], port: int, signals: int) -> None:
     """Return when the stream has read what happened before."""
     until = monotonic() + PATIENCE
@@ -156,14 +167,14 @@ def main() -> int:
     every = [one for one in arrivals(made.out_dir, signals) if one.at < end]
     before, coming = ([one for one in every if (one.at < start) is early] for early in (True, False))
     port = free_port()
-    environment = {"SEGONE_PSEUDONYM_KEY": token_hex(32), **os.environ, "SEGONE_METRICS_PORT": str(port)}
+    environment = {"SEGONE_PSEUDONYM_KEY": token_hex(32), "SEGONE_METRICS_PORT": str(port)}
     with broker(asked.out / "broker") as town:
         town.make([*signals, "offers"])
         for signal, count in Counter(one.signal for one in before).items():
             town.send(signal, [(one.subject, one.text) for one in before if one.signal == signal])
             print(f"{count:,} signals of {signal} were before {asked.start}")
         command = run_of(signals, town, start, end, asked.out)
-        with subprocess.Popen(command, env=environment | dict(os.environ)) as stream:
+        with ended(subprocess.Popen(command, env=environment | os.environ)) as stream:
             wait_for_history(stream, port, len(before))
             clock = Clock(start, asked.speed, monotonic())
             print(

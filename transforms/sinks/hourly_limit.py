@@ -47,7 +47,8 @@ class Released(NamedTuple):
     Attributes:
         offers: That go out, and all withdrawals, in the order of their hours and times.
         expired: Offers that became invalid while they were held.
-        holding: Whether offers are held in an hour in which none was before: for an alert.
+        held: Offers that began to wait.
+        holding: Whether some did in an hour in which none did before: for an alert.
         waiting: How many are held now.
         wake: When some of these may go out, milliseconds; None for nothing to wait for.
         kept: For the next call.
@@ -55,6 +56,7 @@ class Released(NamedTuple):
 
     offers: pa.Table
     expired: pa.Table
+    held: pa.Table
     holding: bool
     waiting: int
     wake: int | None
@@ -83,8 +85,9 @@ def release(most: int, kept: Kept, offers: pa.Table, upto: int) -> Released:
     waits = rows.take(queue.waits)
     after = Kept(last, queue.sent, queue.told, _packed(waits))
     wake = last + HOUR if len(queue.waits) else None
-    out, expired = (rows.take(np.concatenate([*parts, _NONE])) for parts in (queue.out, queue.expired))
-    return Released(out, expired, queue.holding, len(queue.waits), wake, after)
+    told = (queue.out, queue.expired, queue.held)
+    out, expired, held = (rows.take(np.concatenate([*parts, _NONE])) for parts in told)
+    return Released(out, expired, held, queue.holding, len(queue.waits), wake, after)
 
 
 _NONE = np.empty(0, np.int64)
@@ -108,6 +111,7 @@ class _Queue:
         self.sent, self.told, self.holding = kept.sent, kept.told, False
         self.out: list[Ints] = []
         self.expired: list[Ints] = []
+        self.held: list[Ints] = []
 
     def first(self, last: int) -> int:
         """Return the hour to begin with."""
@@ -129,7 +133,8 @@ class _Queue:
         self._let_out(np.concatenate([self.waits, made]), came[~self._made[came]])
         withdrawn = self._ids[came[~self._made[came]]]
         self.waits = self.waits[~self._ids[self.waits].is_in(withdrawn.implode()).to_numpy()]
-        if len(self.waits) and not self.told:
+        self.held.append(self.waits[self.waits >= came[0]])
+        if len(self.held[-1]) and not self.told:
             self.holding = self.told = True
 
     def _let_out(self, queue: Ints, withdrawals: Ints) -> None:

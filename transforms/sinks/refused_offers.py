@@ -9,11 +9,11 @@ from schemas.records import REJECTED
 from transforms.decision.offers import MADE, event_texts
 
 STAGE = "guard_offers"
-HELD, AT_SINK = "expired_held", "expired_at_sink"
+WHILE_HELD, AT_SINK = "expired_while_held", "expired_at_sink"
 """Reasons: no longer valid when the hourly limit would let it out, and by the clock when it was to be published."""
 
 _MESSAGES = {
-    HELD: "--max-offers-per-hour held it until it was no longer valid; allow more, or make fewer offers",
+    WHILE_HELD: "--max-offers-per-hour held it until it was no longer valid; allow more, or make fewer offers",
     AT_SINK: "it was no longer valid when it was to be published; look at the stream's lag, or let it be valid longer",
 }
 

@@ -31,7 +31,7 @@ class KafkaPuller:
         group: The consumer group, which commits and does not share: all partitions are read here.
         start: Where a group starts that has committed nothing: `earliest`, `latest` or an instant, milliseconds.
         client: Settings of librdkafka, such as `security.protocol`.
-        linger: Seconds to wait for a fuller block.
+        linger: Milliseconds to wait for a fuller block.
     """
 
     feed: Feed
@@ -40,7 +40,7 @@ class KafkaPuller:
     group: str
     start: str | int = "earliest"
     client: Mapping[str, str] = field(default_factory=dict, repr=False)
-    linger: float = 0.1
+    linger: int = 100
 
     def pull(self, position: Position) -> Pulled:
         """Return what is there.

@@ -48,13 +48,13 @@ class PubSubClient:
         for run in [self._pull_on] * PULLS + [self._renew_on]:
             threading.Thread(target=run, daemon=True, name=f"{subscription} {run.__name__}").start()
 
-    def read(self, position: Mapping[str, Any], linger: float) -> tuple[list[Message], list[str], Mapping[str, Any]]:
+    def read(self, position: Mapping[str, Any], linger: int) -> tuple[list[Message], list[str], Mapping[str, Any]]:
         """Return messages that are there or come soon, at most `MOST_ROWS`, their ack ids, and where to go on.
 
         Args:
             position: What was returned before. What this process gave out behind it is lost to whoever reads now, so
                 it is given back to the service, which sends it again.
-            linger: Seconds to wait for more.
+            linger: Milliseconds to wait for more.
 
         Raises:
             LoadErrors: no such subscription, no access, or no service since the process began.
@@ -64,7 +64,7 @@ class PubSubClient:
             back = self._leases.take_back(behind)
             self._asked = time.monotonic()
             self._more.notify_all()
-            self._more.wait_for(lambda: len(self._waiting) >= MOST_ROWS or self._failed is not None, linger)
+            self._more.wait_for(lambda: len(self._waiting) >= MOST_ROWS or self._failed is not None, linger / 1_000)
             if self._failed is not None:
                 failed, self._failed = self._failed, None
                 raise failed
@@ -73,6 +73,11 @@ class PubSubClient:
             acks = self._leases.give([name for name, _ in given], self._pull)
         self._heed(self._service.lease(back, 0))
         return [message for _, message in given], acks, {"reader": self._name, "pull": self._pull}
+
+    @property
+    def age(self) -> float:
+        """Milliseconds since it was made."""
+        return 1_000 * (time.monotonic() - self._made)
 
     def acknowledge(self, acks: Sequence[str]) -> None:
         """Acknowledge; what an outage keeps from it is sent later."""

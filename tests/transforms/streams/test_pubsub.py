@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,14 @@ def test_a_new_process_gets_what_another_left_and_acknowledges_for_it(
     rest = Counter(ids) - Counter(ids[: len(acks[0])])
     if rest:
         assert _ids(_pull(puller, len(rest))) == rest
+
+
+def test_the_watermark_is_held_while_a_process_before_may_have_leases(pubsub_emulator: PubSubServer) -> None:
+    puller = replace(_puller(pubsub_emulator, pubsub_emulator.topic()), settle=300)
+    first = puller.pull({})
+    assert len(first.partitions) == 2
+    wait_until(lambda: [*puller.pull(first.position).partitions] == [""], 5)
+    assert [*replace(puller, settle=0).pull(first.position).partitions] == [""]
 
 
 def test_an_outage_is_waited_out(pubsub_emulator: PubSubServer) -> None:
