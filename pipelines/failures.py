@@ -32,6 +32,22 @@ def pages_needed() -> Iterator[None]:
         raise MissingExtraError("--html needs Matplotlib: pip install 'segment-of-one[pages]'") from error
 
 
+@contextmanager
+def streams_needed() -> Iterator[None]:
+    """Tell what to install where a client of a broker is missing.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("confluent_kafka", "google"):
+            raise
+        told = f"a stream needs {error.name}: pip install 'segment-of-one[streams]'"
+        raise MissingExtraError(told) from error
+
+
 class NoOutputsError(Failure):
     """A directory has no outputs of a run."""
 
@@ -48,6 +64,10 @@ class TooManyRejectedError(Failure):
     """More signals were rejected than `--max-rejected` allows."""
 
     exit_code = 3
+
+
+class StreamFailedError(Failure):
+    """The job of a stream ended otherwise than with its input."""
 
 
 class SignalsLostError(Failure):

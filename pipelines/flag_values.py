@@ -40,3 +40,10 @@ def share(text: str) -> Fraction:
     if not 0 <= found <= 1:
         raise ValueError(f"`{text}` is not between 0% and 100%")
     return found
+
+
+def positive(text: str) -> int:
+    """Return a whole number that is at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"`{text}` is no whole number from 1 on")
+    return int(text)

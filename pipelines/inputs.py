@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pipelines.settings import RunSettings
+from schemas.addresses import Address
 from schemas.contracts import SIGNALS, contract
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
@@ -14,17 +15,19 @@ from transforms.shell.versions import contracts_of
 
 @dataclass(frozen=True)
 class Input:
-    """Files that are read in one way.
+    """What is read in one way.
 
     Attributes:
         label: Its name among the others.
-        source: How they become signals.
-        patterns: The files.
+        source: How it becomes signals.
+        patterns: Files.
+        streams: What does not end.
     """
 
     label: str
     source: Source
-    patterns: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
+    streams: tuple[Address, ...] = ()
 
 
 def inputs_of(versions: Versions, settings: RunSettings) -> list[Input]:
@@ -34,7 +37,8 @@ def inputs_of(versions: Versions, settings: RunSettings) -> list[Input]:
         LoadErrors: mistakes in sources.yaml, inputs that are not there or give what the playbook does not read,
             seeds of what has no snapshots.
     """
-    known, signals, seeds = contracts_of(versions), settings.globs(), settings.seed_globs()
+    known, globs, seeds = contracts_of(versions), settings.globs(), settings.seed_globs()
+    signals = dict.fromkeys(name for name, _ in settings.addresses)
     every = {name: contract(name) for name in SIGNALS} | known
     only_seeds = seeds.keys() - signals.keys()
     mapped = read_sources(settings.sources, every, only_seeds, {*signals, *seeds}) if settings.sources else {}
@@ -44,7 +48,8 @@ def inputs_of(versions: Versions, settings: RunSettings) -> list[Input]:
     errors += [_unread("--seed", feed, found, known, file) or _no_snapshot(feed, found[feed]) for feed in seeds]
     if wrong := [error for error in errors if error]:
         raise LoadErrors(wrong)
-    inputs = [Input(name, found[name], patterns) for name, patterns in signals.items()]
+    streams = {name: tuple(one for other, one in settings.streams if other == name) for name in signals}
+    inputs = [Input(name, found[name], globs.get(name, ()), streams[name]) for name in signals]
     held = {name: snapshot(found[name], settings.seeded_at) for name in seeds}
     return inputs + [Input(f"seed {name}", held[name], patterns) for name, patterns in seeds.items()]
 

@@ -21,7 +21,8 @@ from transforms.parsing.layouts import misfits
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw import POSITION, Unreadable
 from transforms.parsing.raw_types import made_fields, raw_types
-from transforms.read_signals import MAX_RECORD_BYTES, open_raw
+from transforms.read_signals import MAX_RECORD_BYTES
+from transforms.shell.found_files import open_raw
 
 ACCEPTED = ("accepted", "fulfilled")
 """Results that say that the customer took an offer up."""

@@ -13,13 +13,14 @@ import structlog
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
+from pipelines.cuts import shards_before
+from pipelines.engines.running import running
 from pipelines.failures import TooManyRejectedError
 from pipelines.folders import sizes_of
 from pipelines.offers_pipeline import SORT_BY, build, names_of
 from pipelines.published import load_versions
 from pipelines.refusals import refusals
 from pipelines.report import ANSWERS, BAD_INPUT, PARTS, Report, instant, versions
-from pipelines.runner_options import beam_arguments
 from pipelines.settings import FORMATS, Limit, RunSettings
 from pipelines.staging import Staging
 from schemas.durations import format_duration
@@ -45,26 +46,38 @@ def run(settings: RunSettings) -> Report:
         TooManyRejectedError: only `rejected` is published.
         SignalsLostError: nothing is published.
     """
+    if settings.streams:
+        hint = "`segone run` takes it as a stream"
+        wrong = [
+            LoadError(f"--signals {name}", None, f"{one.bare} does not end", hint=hint)
+            for name, one in settings.streams
+        ]
+        raise LoadErrors(wrong)
     began = monotonic()
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
     playbook = books.first
     _check(settings, playbook.tick)
     numbers = [book.version for book in books.playbooks]
-    _log.info("run starts", playbook=playbook.playbook, versions=numbers, runner=settings.runner)
+    _log.info("run starts", playbook=playbook.playbook, versions=numbers, engine=settings.engine)
     staging = Staging(settings.out, names_of(FORMATS))
     inputs = [sizes_of(pattern) for _, pattern in (*settings.signals, *settings.seeds)]
     staging.check(chain(filter(None, (settings.playbook, settings.sources)), *inputs))
-    shards = settings.shards or min(MOST_SHARDS, 1 + sum(chain(*map(dict.values, inputs))) // BYTES_OF_SHARD)
-    pipeline = beam.Pipeline(options=PipelineOptions(beam_arguments(settings.runner, settings.beam_options)))
-    build(pipeline, books, replace(settings, out=staging.directory, as_of=as_of, shards=shards))
-    loaded = monotonic()
-    with staging:
-        result = pipeline.run()
-        result.wait_until_finish()
-        seconds = {"load": round(loaded - began, 3), "run": round(monotonic() - loaded, 3)}
-        report = _report(books, settings, as_of, result, seconds)
-        _publish(settings, staging, report)
+    shards = (
+        settings.shards
+        or shards_before(settings)
+        or min(MOST_SHARDS, 1 + sum(chain(*map(dict.values, inputs))) // BYTES_OF_SHARD)
+    )
+    with running(settings.engine, settings.beam_options) as options:
+        pipeline = beam.Pipeline(options=PipelineOptions(options))
+        build(pipeline, books, replace(settings, out=staging.directory, as_of=as_of, shards=shards))
+        loaded = monotonic()
+        with staging:
+            result = pipeline.run()
+            result.wait_until_finish()
+            seconds = {"load": round(loaded - began, 3), "run": round(monotonic() - loaded, 3)}
+            report = _report(books, settings, as_of, result, seconds)
+            _publish(settings, staging, report)
     _log.info("run ends", **report.signals)
     return report
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
-from pipelines.flag_values import directory, pair, share
+from pipelines.flag_values import directory, pair, positive, share
 from pipelines.runner_options import beam_arguments
-from schemas.durations import DAY, parse_duration, parse_instant
+from schemas.address_options import Use
+from schemas.addresses import Address, parse_address
+from schemas.durations import DAY, HOUR, MINUTE, parse_duration, parse_instant
 from schemas.modes import MODES
 
 EARLIEST = parse_instant("1980-01-01T00:00:00Z")
@@ -67,15 +70,16 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """One run over signals in files. Instants are milliseconds since the epoch, UTC."""
+    """One run over signals in files, or a stream. Instants and durations are milliseconds, UTC."""
 
     playbook: str = option("playbook", "The playbook file (YAML), or the directory of its versions.")
     signals: tuple[tuple[str, str], ...] = option(
         "--signals",
         "Files of a signal type, or of an entry in --sources: usage='calls/*.csv.gz'. Again for more. Parquet, Avro, "
-        "JSON Lines and CSV, gzip or zstd, on any file system that Beam knows.",
+        "JSON Lines and CSV, gzip or zstd, on any file system that Beam knows. Or what does not end: "
+        "usage='calls/?watch', usage=kafka://host:9092/topic, usage=pubsub://project/subscription.",
         parse=pair,
-        metavar="NAME=GLOB",
+        metavar="NAME=ADDRESS",
     )
     out: str = option(
         "--out",
@@ -165,12 +169,75 @@ class RunSettings:
         metavar="FORMAT",
     )
     mode: str = option(
-        "--mode", f"What the offers say they are for: {', '.join(MODES)}.", default="backfill", metavar="MODE"
+        "--mode",
+        f"What the offers say they are for: {', '.join(MODES)}. By default live on a stream, else backfill.",
+        default="",
+        metavar="MODE",
     )
-    runner: str = option(
-        "--runner",
-        "The engine. What it needs to be exact is set on every run; its other options go after `--`.",
-        default="FnApiRunner",
+    publish: tuple[tuple[str, str], ...] = option(
+        "--publish",
+        "Where an output of a stream goes: offers=kafka://host:9092/topic, offers=pubsub://project/topic. Again for "
+        "more. What is not named goes to files in --out.",
+        default=(),
+        parse=pair,
+        metavar="OUTPUT=ADDRESS",
+        panel="Stream",
+    )
+    span: int = option(
+        "--span",
+        "What is older than the launch is caught up with in spans of this length: the same outcome in fewer steps. By "
+        "default 1h.",
+        default=HOUR,
+        parse=parse_duration,
+        metavar="DURATION",
+        panel="Stream",
+    )
+    file_window: int = option(
+        "--file-window",
+        "How much event time a file of an output has. By default 1h; with --state-out what a cut has.",
+        default=HOUR,
+        parse=parse_duration,
+        metavar="DURATION",
+        panel="Stream",
+    )
+    max_offers_per_hour: int | None = option(
+        "--max-offers-per-hour",
+        "A live stream holds the offers of an hour of event time that are more, and says so.",
+        default=None,
+        parse=positive,
+        metavar="N",
+        panel="Stream",
+    )
+    state_in: str | None = option(
+        "--state-in",
+        "Start from the newest cut in this folder: what the run that wrote it with --state-out knew.",
+        default=None,
+        parse=directory,
+        metavar="DIR",
+        panel="State",
+    )
+    state_out: str | None = option(
+        "--state-out",
+        "Folder for cuts: all that is known as of a tick. A stream acknowledges what a cut has, and can be killed; a "
+        "run over files leaves one cut at its end.",
+        default=None,
+        parse=directory,
+        metavar="DIR",
+        panel="State",
+    )
+    state_every: int = option(
+        "--state-every",
+        "Event time from one cut of a stream to the next, a multiple of the tick. By default 5m.",
+        default=5 * MINUTE,
+        parse=parse_duration,
+        metavar="DURATION",
+        panel="State",
+    )
+    engine: str = option(
+        "--engine",
+        "What runs it: direct (in this process), prism, flink or dataflow; by default direct, and for streams prism. "
+        "What it needs to be exact is set on every run; its other options go after `--`.",
+        default="",
         metavar="NAME",
         panel="Engine",
     )
@@ -191,7 +258,15 @@ class RunSettings:
         Raises:
             ValueError: naming the flag, what is wrong and what to do.
         """
+        streams = self.streams
+        object.__setattr__(self, "mode", self.mode or ("live" if streams else "backfill"))
+        object.__setattr__(self, "engine", self.engine or ("prism" if streams else "direct"))
         checks = {
+            "--publish: is for streams; the outputs of a run over files are files": bool(streams) or not self.targets,
+            "--sample: is for runs over files": not streams or self.sample == 1,
+            "--max-offers-per-hour: is for streams in --mode live": self.max_offers_per_hour is None
+            or bool(streams and self.mode == "live"),
+            "--max-rejected: is for runs over files": not streams or self.max_rejected is None,
             "--signals: give at least one, as usage='usage/*.parquet'": bool(self.signals),
             f"--mode: `{self.mode}` is none of {', '.join(MODES)}": self.mode in MODES,
             f"--format: {', '.join(self.formats)} is none of {', '.join(FORMATS)}": {*self.formats} <= {*FORMATS},
@@ -201,7 +276,7 @@ class RunSettings:
         }
         if wrong := [message for message, holds in checks.items() if not holds]:
             raise ValueError("; ".join(wrong))
-        beam_arguments(self.runner, self.beam_options)
+        beam_arguments(self.engine, self.beam_options, stream=bool(streams))
 
     @property
     def _seed_time(self) -> int | None:
@@ -214,9 +289,24 @@ class RunSettings:
         assert self._seed_time is not None, "checked where there are seeds"
         return self._seed_time
 
+    @cached_property
+    def addresses(self) -> tuple[tuple[str, Address], ...]:
+        """What is read, by name, in the order given."""
+        return _addresses("--signals", self.signals, "read")
+
+    @property
+    def streams(self) -> tuple[tuple[str, Address], ...]:
+        """What is read and does not end: with any of it this is a stream."""
+        return tuple((name, one) for name, one in self.addresses if not one.ends)
+
+    @property
+    def targets(self) -> dict[str, Address]:
+        """Where outputs are published, by name."""
+        return dict(_addresses("--publish", self.publish, "publish"))
+
     def globs(self) -> dict[str, tuple[str, ...]]:
         """Return the files of each name, in the order given."""
-        return _by_name(self.signals)
+        return _by_name([(name, one.name) for name, one in self.addresses if one.ends])
 
     def seed_globs(self) -> dict[str, tuple[str, ...]]:
         """Return the files of each seed, in the order given."""
@@ -226,6 +316,17 @@ class RunSettings:
         """Return the settings by flag, for the report; what was not given is left out."""
         given = {each.metadata["flag"]: getattr(self, each.name) for each in fields(self)}
         return {flag: _shown(value) for flag, value in given.items() if value not in (None, ())}
+
+
+def _addresses(flag: str, pairs: Sequence[tuple[str, str]], use: Use) -> tuple[tuple[str, Address], ...]:
+    """Return the addresses of a flag; a `ValueError` names it."""
+    found = []
+    for name, text in pairs:
+        try:
+            found.append((name, parse_address(text, use)))
+        except ValueError as error:
+            raise ValueError(f"{flag} {name}: {error}") from error
+    return tuple(found)
 
 
 def _by_name(pairs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

@@ -6,6 +6,8 @@ No test is judged by how long it takes: that is for the benchmarks.
 
 from hypothesis import HealthCheck, Phase, settings
 
+pytest_plugins = ["tests.servers.kafka", "tests.servers.pubsub"]
+
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 settings.register_profile("same", derandomize=True, phases=(Phase.explicit, Phase.generate))

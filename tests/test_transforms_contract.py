@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,13 @@ from schemas.contracts import contract
 from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
 from tests.pipelines.small import PLAYBOOK
+from tests.transforms.streams.pullers import FakePuller
 from transforms.shell.cuts import Blob
 from transforms.shell.packed_batch import ShardBatch
 from transforms.shell.timers import STAGES, Backlog, Cuts
+from transforms.sinks.pubsub import PubSubTarget
 from transforms.streams.manifests import BlobFile, Manifest
+from transforms.streams.reading import Input
 from transforms.sum_receipts import Removed
 from transforms.write_outputs import Output
 
@@ -56,6 +60,7 @@ CUT = Manifest(
 )
 USAGE = Source(contract("usage"))
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
+OUTPUT, OTHER_OUTPUT = (Output(schema=SCHEMA, sort_by=(name,)) for name in ("tick", "subject"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,11 +124,40 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "shards": 5,
             },
         ),
+        "ReadStream": Example(
+            {
+                "inputs": [Input("usage", USAGE, FakePuller("a", files))],
+                "payloads": {"usage": ["mb"]},
+                "kinds": frozenset({"subscriber"}),
+                "earliest": 0,
+                "as_of": 10,
+                "max_ahead": 1,
+                "tick": 60_000,
+                "shards": 4,
+                "grace": 1_000,
+            },
+            None,
+            {"Read", "Part"},
+            {
+                "inputs": [Input("usage", USAGE, FakePuller("b", others))],
+                "payloads": {"usage": ["kind"]},
+                "kinds": frozenset({"household"}),
+                "earliest": 5,
+                "as_of": 20,
+                "max_ahead": 2,
+                "tick": 30_000,
+                "controls": SCHEMA,
+                "names": {"offer": frozenset({"topup"})},
+                "shards": 5,
+                "grace": 2_000,
+                "cuts": "there",
+            },
+        ),
         "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardBatch, {"Sample"}, {"share": Fraction(1, 3)}),
         "EndInput": Example(
             {"tick": 60_000, "shards": 4},
             ShardBatch,
-            {"Times", "NoTime", "All", "Gather", "Tell"},
+            {"Times", "NoTime", "All", "HoldBack", "Gather", "Tell", "LetGo"},
             {"tick": 30_000, "shards": 5, "until": 60_000},
         ),
         "WatchFeeds": Example(
@@ -157,7 +191,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 for step in ("Unwindow all", "Flatten")
                 for name in ("segment_stats", "segment_profiles", "alerts")
             },
-            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False, "since": 60_000},
+            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False, "since": 60_000, "last": 120_000},
         ),
         "KeepParts": Example(
             {"playbook": BOOK, "cuts": CUTS, "bounded": False},
@@ -212,11 +246,32 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "cuts": CUTS,
             },
         ),
+        "PublishRecords": Example(
+            {"targets": {"x": PubSubTarget("projects/here/topics/x")}, "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Publish"},
+            {"targets": {"x": PubSubTarget("projects/there/topics/x")}, "outputs": {"x": OTHER_OUTPUT}},
+            by_name="x",
+        ),
+        "GuardOffers": Example(
+            {"most": 10},
+            pa.RecordBatch,
+            {"Together", "All", "Hold", "Expire", "Refused"},
+            {"most": 20, "clock": time.time_ns, "backlog": Backlog(60_000, 60_000), "cuts": Cuts(60_000, 60_000)},
+            by_name="offers",
+        ),
+        "WriteStream": Example(
+            {"directory": "here", "outputs": {"x": OUTPUT}},
+            pa.RecordBatch,
+            {"Name x", "All", "Date", "Window", "Gather", "Write", "Unwindow"},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}, "window": 60_000},
+            by_name="x",
+        ),
         "WriteOutputs": Example(
-            {"directory": "here", "outputs": {"x": Output(schema=SCHEMA, sort_by=("tick",))}},
+            {"directory": "here", "outputs": {"x": OUTPUT}},
             pa.RecordBatch,
             {"Nothing", "Name x", "All", "Gather", "Write"},
-            {"directory": "there", "outputs": {"x": Output(schema=SCHEMA, sort_by=("subject",))}},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}},
             by_name="x",
         ),
     }

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders import BytesCoder, VarIntCoder
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
@@ -24,6 +23,7 @@ from transforms.decision.offers import offers_of
 from transforms.shell.cuts import BLOBS, Alarm, Blob, Kept
 from transforms.shell.end_of_input import split_end
 from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
+from transforms.shell.tallied import TalliedCounter
 from transforms.shell.timers import Backlog, Cuts, TickTimer
 from transforms.shell.versions import load_all_offers
 from transforms.sum_receipts import Removed
@@ -40,9 +40,9 @@ class _Decide(beam.DoFn):
     CUT = ReadModifyWriteStateSpec("cut", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
     COUNTS: ClassVar = {
-        name: Metrics.counter("decisions", name) for name in (*ACTIONS, "published", "pending", "waiting")
+        name: TalliedCounter("decisions", name) for name in (*ACTIONS, "published", "pending", "waiting")
     }
-    BAD: ClassVar = {name: Metrics.counter("bad_input", name) for name in COUNTED}
+    BAD: ClassVar = {name: TalliedCounter("bad_input", name) for name in COUNTED}
 
     def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str) -> None:
         self._versions, self._timer, self._mode = versions, tick_timer, mode

@@ -11,6 +11,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
 from apache_beam.transforms.window import GlobalWindows, IntervalWindow, SlidingWindows, TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
+from apache_beam.utils.windowed_value import PaneInfo
 
 from schemas.playbook import Playbook
 from schemas.records import INSTANT
@@ -54,10 +55,11 @@ def _by_level(batch: pa.RecordBatch) -> LevelParts:
     return batch.schema.metadata[b"subject_kind"].decode(), batch
 
 
-def _by_window(element: LevelParts, width: int) -> Iterator[TimestampedValue]:
+def _by_window(element: LevelParts, width: int, last: int | None) -> Iterator[TimestampedValue]:
     level, batch = element
     for end, parts in split(batch, width):
-        yield TimestampedValue((level, parts), Timestamp(micros=1000 * end))
+        if last is None or end <= last:
+            yield TimestampedValue((level, parts), Timestamp(micros=1000 * end))
 
 
 class _Describe(beam.DoFn):
@@ -68,8 +70,13 @@ class _Describe(beam.DoFn):
         self._after = _over(versions.first, describe.since)
 
     def process(
-        self, element: tuple[str, Iterable[pa.RecordBatch]], window: Any = beam.DoFn.WindowParam
+        self,
+        element: tuple[str, Iterable[pa.RecordBatch]],
+        window: Any = beam.DoFn.WindowParam,
+        pane: PaneInfo = beam.DoFn.PaneInfoParam,
     ) -> Iterator[Any]:
+        if pane.is_last and not pane.is_first:
+            return  # Prism tells all once more when it forgets a window; what was late has been told as it came
         level, parts = element
         for name, table in described(self._versions, level, parts).items():
             rows = table if self._bounded else table.filter(pc.field("end") == self._end(window))
@@ -103,12 +110,14 @@ class DescribeSegments(beam.PTransform):
         bounded: Whether the input ends.
         since: The tick of the cut that the run starts from, milliseconds: windows that were told for the last time
             before it are not told again, those that may change are.
+        last: The last tick of a stream that has one, milliseconds: a window that ends later is never whole.
     """
 
     playbook: Playbook
     later: tuple[Playbook, ...] = ()
     bounded: bool
     since: int | None = None
+    last: int | None = None
 
     def expand(self, parts: beam.PCollection[pa.RecordBatch]) -> Any:
         """Return the outputs by name."""
@@ -128,7 +137,7 @@ class DescribeSegments(beam.PTransform):
             accumulation_mode=AccumulationMode.ACCUMULATING,
             allowed_lateness=Duration(micros=1000 * self.playbook.allowed_lateness),
         )
-        by_window = beam.FlatMap(_by_window, width).with_output_types(LevelParts)
+        by_window = beam.FlatMap(_by_window, width, self.last).with_output_types(LevelParts)
         return parts | f"Split {name}" >> by_window | f"Window {name}" >> windows
 
     def _outputs(self, parts: beam.PCollection[LevelParts], name: str) -> dict[str, Any]:

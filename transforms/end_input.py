@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
+from apache_beam.transforms.window import GlobalWindows, TimestampCombiner
 
 from transforms.shell.end_of_input import end_batch, end_tick
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
+from transforms.shell.tallied import TalliedDistribution
 
 Latest = tuple[int, int | None]
 
@@ -26,7 +27,7 @@ class _End(beam.DoFn):
     def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardBatch]:
         greatest = max((time for time in element[1] if time is not None), default=None)
         tick = end_tick(self._tick, greatest) if self._until is None else self._until
-        Metrics.distribution("signals", "end_tick").update(tick)
+        TalliedDistribution("signals", "end_tick").update(tick)
         end = PackedBatch.of(end_batch(tick))
         yield from ((shard, end) for shard in range(self._shards))
 
@@ -62,5 +63,14 @@ class EndInput(beam.PTransform):
         """Gather the greatest time of each batch, and tell all; also where there is none."""
         times = signals | "Times" >> beam.Map(greatest_time).with_output_types(Latest)
         none = signals.pipeline | "NoTime" >> beam.Create([(0, None)], reshuffle=False).with_output_types(Latest)
-        gathered = (times, none) | "All" >> beam.Flatten() | "Gather" >> beam.GroupByKey()
-        return gathered | "Tell" >> beam.ParDo(_End(self)).with_output_types(ShardBatch)
+        gathered = (times, none) | "All" >> beam.Flatten() | "HoldBack" >> _held_back() | "Gather" >> beam.GroupByKey()
+        told = gathered | "Tell" >> beam.ParDo(_End(self)).with_output_types(ShardBatch)
+        return told | "LetGo" >> beam.WindowInto(GlobalWindows())
+
+
+def _held_back() -> beam.WindowInto:
+    """Return a window whose group holds the watermark until it is made.
+
+    A group is of the end of its window, else: the stages' timers, a little before that, need not wait for it.
+    """
+    return beam.WindowInto(GlobalWindows(), timestamp_combiner=TimestampCombiner.OUTPUT_AT_EARLIEST)

@@ -1,77 +1,38 @@
 """Parses raw blocks into typed signal batches by shard."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection, TaggedOutput
 
-from schemas.playbook_levels import GROUPS
 from schemas.sources import Source
-from transforms.arrays.plain_arrow import framed
-from transforms.compiler.controls import of_unknown_names
-from transforms.context.erasure.requests import ERASURE
-from transforms.parsing.batches import Intent, by_shard, signal_batches
-from transforms.parsing.everybody import notices_to_all, part_everybody
-from transforms.parsing.mapping import Mapper, compile_mapper
-from transforms.parsing.raw import POSITION, rejected_batch
-from transforms.parsing.raw_types import made_fields
-from transforms.shell.packed_batch import PackedBatch, ShardBatch, to_all
+from transforms.parsing.parser import Parser, Parsing
+from transforms.shell.packed_batch import ShardBatch
+from transforms.shell.packed_parts import packed_parts
 from transforms.shell.pseudonym_key import pseudonym_key
+from transforms.shell.tallied import TalliedCounter
 
 
 class _Parse(beam.DoFn):
-    """Parses blocks; compiles the map of each layout it meets once."""
+    """Parses blocks."""
 
-    def __init__(self, intents: Mapping[str, Intent], told: "ParseSignals") -> None:
-        self._intents = dict(intents)
-        self._tick, self._controls, self._shards, self._names = told.tick, told.controls, told.shards, told.names
-        self._mappers: dict[tuple[str, pa.Schema], Mapper] = {}
+    def __init__(self, parsing: Parsing) -> None:
+        self._parsing = parsing
 
     def setup(self) -> None:
-        key = pseudonym_key({name: intent.source for name, intent in self._intents.items()})
-        self._intents = {name: intent.with_key(key) for name, intent in self._intents.items()}
+        self._parse = Parser(self._parsing, pseudonym_key(self._parsing.sources))
 
     def process(self, block: pa.RecordBatch) -> Iterator[Any]:
-        signal = block.schema.metadata[b"signal"].decode()
-        batches, rejections = signal_batches(block, self._mapper(signal, block.schema), self._intents[signal])
-        batches, controls = part_everybody(batches)
-        for batch in controls:
-            yield from self._tell_all(batch)
-        for batch in batches:
-            packs = ((shard, PackedBatch.of(rows)) for shard, rows in by_shard(batch, self._shards))
-            if batch.schema.metadata[b"subject_kind"].decode() in GROUPS:
-                packs = (TaggedOutput("groups", packed) for packed in packs)
-                yield from to_all(batch, self._shards) if signal == ERASURE else ()
-            yield from packs
-        counts = {"in": block.num_rows, "parsed": block.num_rows - len(rejections), "rejected": len(rejections)}
-        for name, count in counts.items():
-            Metrics.counter("signals", name).inc(count)
-        if rejections:
-            file, private = block.schema.metadata[b"file"].decode(), self._intents[signal].source.private
-            yield TaggedOutput("rejected", rejected_batch(file, "ParseSignals", rejections, private=private))
-
-    def _tell_all(self, controls: pa.RecordBatch) -> Iterator[TaggedOutput]:
-        """Tell every shard of contact roots; no subject applies these signals, so they are counted here."""
-        Metrics.counter("signals", "applied").inc(controls.num_rows)
-        if self._controls is not None:
-            unknown = of_unknown_names(framed(pa.table(controls)), self._names)
-            Metrics.counter("bad_input", "control_of_unknown_name").inc(unknown)
-            notices = notices_to_all(controls, self._controls, self._tick)
-            packs = to_all(notices, self._shards, "tick") if notices.num_rows else ()
-            yield from (TaggedOutput("controls", packed) for packed in packs)
-
-    def _mapper(self, signal: str, schema: pa.Schema) -> Mapper:
-        bare = schema.remove_metadata()
-        if (signal, bare) not in self._mappers:
-            intent = self._intents[signal]
-            layout = {field.name: field.type for field in schema if field.name != POSITION}
-            fields = made_fields(intent.source, intent.payload)
-            self._mappers[signal, bare] = compile_mapper(intent.source, fields, layout)
-        return self._mappers[signal, bare]
+        parsed = self._parse(block)
+        for tag, packed in packed_parts(parsed.parts, self._parsing.shards):
+            yield packed if tag == "signals" else TaggedOutput(tag, packed)
+        for (namespace, name), count in parsed.counts.items():
+            TalliedCounter(namespace, name).inc(count)
+        if parsed.rejected is not None:
+            yield TaggedOutput("rejected", parsed.rejected)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -92,8 +53,8 @@ class ParseSignals(beam.PTransform):
         payloads: Signal type to the payload fields that the playbook needs.
         kinds: Kinds of subjects that the playbook has a section for.
         earliest: Milliseconds; a signal's time may not be before it.
-        as_of: Milliseconds; what publish time is to a broker.
-        max_ahead: Milliseconds that a signal's time may be after `as_of`.
+        as_of: Milliseconds; what publish time is to a broker, where a block has no `@published`.
+        max_ahead: Milliseconds that a signal's time may be after it was published.
         tick: That of the playbook, milliseconds.
         controls: Columns of the notices of `control` signals; None: nobody is told of these.
         names: What these may name, by scope.
@@ -123,12 +84,7 @@ class ParseSignals(beam.PTransform):
 
     def stage(self) -> beam.DoFn:
         """Return what parses a block."""
-        latest = self.as_of + self.max_ahead
-        intents = {
-            signal: Intent(source, tuple(self.payloads.get(signal, ())), self.kinds, self.earliest, latest)
-            for signal, source in self.sources.items()
-        }
-        return _Parse(intents, self)
+        return _Parse(Parsing(**{each.name: getattr(self, each.name) for each in fields(Parsing)}))
 
     def expand(self, blocks: PCollection) -> Any:
         """Parse each block."""

@@ -4,13 +4,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PBegin, TaggedOutput
 
 from schemas.errors import LoadError, LoadErrors
@@ -21,8 +18,8 @@ from transforms.parsing.layouts import Layout, misfits
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw import Rejection, Unreadable, counts_of, printable, rejected_batch
 from transforms.parsing.raw_types import made_fields, raw_types
-from transforms.parsing.unpacked import unpacked
-from transforms.shell.found_files import find_files
+from transforms.shell.found_files import find_files, open_raw
+from transforms.shell.tallied import TalliedCounter
 
 MAX_RECORD_BYTES = 1 << 20
 
@@ -41,12 +38,6 @@ class Split:
     start: int = 0
     stop: int | None = None
     broken: Rejection | None = None
-
-
-def open_raw(file: RawFile) -> BinaryIO:
-    """Open a file on any Beam file system, decompressed."""
-    stream = cast(BinaryIO, FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED))
-    return unpacked(stream, file.compression) if file.compression else stream
 
 
 def check_layouts(source: Source, files: Sequence[RawFile], what: Reading, fields: Sequence[str]) -> None:
@@ -131,16 +122,16 @@ class _Read(beam.DoFn):
 
     def _count(self, rows: pa.RecordBatch) -> None:
         """Count what tells in the end which columns never had a value."""
-        Metrics.counter(READ, self._feed).inc(rows.num_rows)
+        TalliedCounter(READ, self._feed).inc(rows.num_rows)
         for name in self._expected:
             if without := rows.column(name).null_count:
-                Metrics.counter(f"{WITHOUT} {self._feed}", name).inc(without)
+                TalliedCounter(f"{WITHOUT} {self._feed}", name).inc(without)
 
     def _rejected(self, path: str, rejections: Sequence[Rejection]) -> TaggedOutput:
         counts = counts_of(rejections)
         for name, count in {"in": counts["rejected"], **counts}.items():
             if count:
-                Metrics.counter("signals", name).inc(count)
+                TalliedCounter("signals", name).inc(count)
         return TaggedOutput("rejected", rejected_batch(path, "ReadSignals", rejections, private=self._private))
 
 

@@ -7,10 +7,10 @@ from fractions import Fraction
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 
 from transforms.arrays.hashing import subject_hash
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
+from transforms.shell.tallied import TalliedCounter
 
 
 def sampled(batch: pa.RecordBatch, share: Fraction) -> pa.RecordBatch:
@@ -29,7 +29,7 @@ class _Sample(beam.DoFn):
     def process(self, element: ShardBatch) -> Iterator[ShardBatch]:
         shard, batch = element[0], element[1].open()
         kept = sampled(batch, self._share)
-        Metrics.counter("signals", "not_sampled").inc(batch.num_rows - kept.num_rows)
+        TalliedCounter("signals", "not_sampled").inc(batch.num_rows - kept.num_rows)
         if kept.num_rows:
             yield shard, PackedBatch.of(kept)
 

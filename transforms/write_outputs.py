@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.metrics import Metrics
 
 from transforms.arrays import table_files
+from transforms.shell.tallied import TalliedCounter
 
 Writer = Callable[[pa.Table, BinaryIO], None]
 
@@ -41,7 +41,8 @@ class Output:
         return pa.RecordBatch.from_pylist([], schema=self.schema.remove_metadata())
 
 
-def _named(name: str) -> beam.PTransform:
+def of_output(name: str) -> beam.PTransform:
+    """Return what puts the name of an output to its batches."""
     return beam.Map(_with_name, name).with_output_types(NamedBatch)
 
 
@@ -64,7 +65,7 @@ class _Write(beam.DoFn):
             with FileSystems.create(path) as sink:
                 write(table, sink)
             yield path
-        Metrics.counter(ROWS, name).inc(table.num_rows)
+        TalliedCounter(ROWS, name).inc(table.num_rows)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -103,7 +104,7 @@ class WriteOutputs(beam.PTransform):
         rows = [(name, output.nothing()) for name, output in self.outputs.items()]
         nothing = beam.Create(rows, reshuffle=False).with_output_types(NamedBatch)
         seeds = next(iter(records.values())).pipeline | "Nothing" >> nothing
-        named = [batches | f"Name {name}" >> _named(name) for name, batches in records.items()]
+        named = [batches | f"Name {name}" >> of_output(name) for name, batches in records.items()]
         return (
             (*named, seeds)
             | "All" >> beam.Flatten()

@@ -26,6 +26,9 @@ USED = ("recipient_kind", "recipient", "offer", "family", "message", "channel")
 CONTACTS = {"shown": ("sent", None), "expired": ("failed", "expired"), "kept_back": ("failed", "withdrawn")}
 """What is reported of an offer that comes into a state: state of the contact, reason."""
 
+EFFECTS = ("shown", "withdrawn", "expired", "kept_back")
+"""What may become of an offer; all else leaves everything as it is."""
+
 
 class NotAnOffer(ValueError):
     """A line is no event that we understand."""
@@ -44,6 +47,7 @@ class Event:
 
 
 Clock = Callable[[Event], int]
+Tell = Callable[[Event, str], None]
 
 
 def parse(line: bytes) -> Event:
@@ -119,11 +123,17 @@ def apply(event: Event, inbox: Inbox, mode: str, now: int, accept: float) -> str
     return state
 
 
-def consume(lines: Iterable[bytes], inbox: Inbox, *, mode: str, clock: Clock, accept: float) -> Counter[str]:
-    """Apply all events and return how many did what; a line that is no event is told on standard error, and left."""
+def consume(
+    lines: Iterable[bytes], inbox: Inbox, *, mode: str, clock: Clock, accept: float, tell: Tell | None = None
+) -> Counter[str]:
+    """Apply all events and return how many did what; a line that is no event is told on standard error, and left.
+
+    What had an effect is told when it is kept: after its transaction.
+    """
     counts: Counter[str] = Counter()
     numbered = enumerate(lines, 1)
     while batch := list(islice(numbered, BATCH)):
+        done = list[tuple[Event, str]]()
         with inbox:
             for number, line in batch:
                 try:
@@ -132,7 +142,11 @@ def consume(lines: Iterable[bytes], inbox: Inbox, *, mode: str, clock: Clock, ac
                     print(f"line {number}: {error}", file=sys.stderr)
                     counts["refused"] += 1
                 else:
-                    counts[apply(event, inbox, mode, clock(event), accept)] += 1
+                    done.append((event, apply(event, inbox, mode, clock(event), accept)))
+        counts.update(effect for _, effect in done)
+        for event, effect in done if tell is not None else ():
+            if effect in EFFECTS:
+                tell(event, effect)
     return counts
 
 

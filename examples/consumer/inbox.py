@@ -52,6 +52,10 @@ class Inbox:
         row = {"id": id_, "state": state, "recipient": data["recipient"], "valid_until": valid_until}
         self._db.execute(PUT, row | {"data": json.dumps(data)})
 
+    def forget(self, before: int) -> None:
+        """Forget the offers that were valid until before an instant: none of these comes again."""
+        self._db.execute("DELETE FROM offers WHERE valid_until < ?", (before,))
+
     def report(self, signals: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Keep signals, each with its type, to be reported; those that are kept already stay."""
         rows = [(signal, body["id"], json.dumps(body)) for signal, body in signals]

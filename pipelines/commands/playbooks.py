@@ -117,7 +117,12 @@ def publish(
 
 
 def schema(
-    name: Annotated[str, typer.Argument(help="`playbook`, `offer`, or a type of signal as `usage`.")] = "playbook",
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="`playbook`, `offer`, or a type of signal as `usage`; `flex_template`, `metrics` for who operates it."
+        ),
+    ] = "playbook",
     reference: Annotated[bool, typer.Option("--reference", help="Playbooks explained, as Markdown.")] = False,
 ) -> None:
     """Print the JSON Schema of playbooks, for editors, or the Avro contract of offers or of a type of signal.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.console import failures_told, progress_shown, say, warn
+from pipelines.failures import streams_needed
 from pipelines.flag_values import directory
 from pipelines.flags import parser, takes
 from pipelines.settings import RunSettings
@@ -18,12 +19,18 @@ if TYPE_CHECKING:
 
 @takes(RunSettings)
 def run(settings: RunSettings) -> None:
-    """Run a playbook over signals in files.
+    """Run a playbook over signals in files, or over a stream of them.
 
     segone run playbook.yaml --signals usage='usage/*.parquet' --signals balance=balances.jsonl.gz --out out
 
     segone run playbook.yaml --signals usage=calls.csv --sources sources.yaml --out out --max-rejected 1%
+
+    segone run playbook.yaml --signals usage=kafka://localhost:9092/usage --out out \
+      --publish offers=kafka://localhost:9092/offers
     """
+    if settings.streams:
+        _stream(settings)
+        return
     from pipelines.run import run as run_it
     from pipelines.worth_explaining import worth_explaining
 
@@ -33,6 +40,14 @@ def run(settings: RunSettings) -> None:
     say(f"{report.summary()}\n{visible(settings.out)}: {rows}")
     _tell_refusals(report, settings.out, f"{settings.out}/rejected.* say why signals were rejected")
     say("\n".join(["", *worth_explaining(settings.out)]))
+
+
+def _stream(settings: RunSettings) -> None:
+    with failures_told(), streams_needed(), progress_shown() as tell:
+        from pipelines.stream import stream
+
+        done = stream(settings, lambda counts: tell(f"streaming: {counts.get(('signals', 'in'), 0):,} signals in"))
+    say(done.summary())
 
 
 def _tell_refusals(report: "Report", out: str, where: str) -> None:

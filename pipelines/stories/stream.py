@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -10,35 +9,20 @@ import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms.window import TimestampedValue
-from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
+from apache_beam.utils.timestamp import Timestamp
 
 from pipelines.runner_options import beam_arguments
+from pipelines.steps import Signals, Steps
 from pipelines.stories.signals import of_group, of_subscriber, salted, take
 from pipelines.stories.story import OUTPUTS, Arrival, Expect, Story, Watermark
 from pipelines.stories.told import Told, by_expect
 from pipelines.stories.wakes import awake
-from transforms.decide_offers import DecideOffers
 from transforms.decision.notices import is_notice
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.shell.timers import STAGES, Backlog
-from transforms.sum_receipts import SumReceipts
-from transforms.track_contexts import TrackContexts
-from transforms.watch_feeds import WatchFeeds
 
 _HEARD: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
 """What streams told, by file of the story and output: the runner works in this process."""
-
-
-_NEVER = MAX_TIMESTAMP.micros // 1000 + 1
-"""A tick after the last watermark, milliseconds."""
-
-
-@dataclass(frozen=True)
-class _Ticks(Backlog):
-    """A story goes tick by tick, and is over at its end: what would come of it later does not happen."""
-
-    def end_of_span(self, tick: int) -> int:
-        return tick if tick <= self.until else _NEVER
 
 
 def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
@@ -46,27 +30,22 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     file, woken = story.source.file, awake(story)
     for output in OUTPUTS:
         _HEARD[file, output].clear()
-    books: dict[str, Any] = {"playbook": story.playbook, "later": story.versions.playbooks[1:]}
-    stream: dict[str, Any] = {"bounded": False, "backlog": _Ticks(story.until, story.playbook.tick)}
+    steps = Steps(
+        versions=story.versions,
+        bounded=False,
+        shards=1,
+        backlog=Backlog(until=story.until, span=story.playbook.tick, last=story.until),
+        described=False,
+    )
     with salted(), beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
         signals = pipeline | "Signals" >> _stream(story, woken.ticks)
-        if story.playbook.feed_timeout:
-            feeds = signals | "WatchFeeds" >> WatchFeeds(playbook=story.playbook, shards=1, **stream)
-            signals = (signals, feeds.signals, feeds.groups) | "AndFeeds" >> beam.Flatten()
-        controls = signals | "Controls" >> beam.Filter(_of_everybody)
         subscribers = signals | "Subscribers" >> beam.Filter(_of_subscribers)
-        stages = [subscribers | "TrackContexts" >> TrackContexts(**books, shards=1, **stream)]
-        if len(story.playbook.levels) > 1:
-            about_groups = signals | "AboutGroups" >> beam.Filter(_of_groups)
-            both = (about_groups, stages[0]["forwarded"]) | "Groups" >> beam.Flatten()
-            track = TrackContexts(**books, shards=1, groups=True, **stream)
-            stages.append(both | "TrackGroups" >> track)
-        triggers = (controls, *(stage["triggers"] for stage in stages)) | "Triggers" >> beam.Flatten()
-        transitions = [stage["transitions"] for stage in stages] | "Transitions" >> beam.Flatten()
-        decided = triggers | "DecideOffers" >> DecideOffers(**books, **stream)
-        removed = [*(stage["receipts"] for stage in stages), decided.pop("receipts")] | "Removed" >> beam.Flatten()
-        receipts = removed | "SumReceipts" >> SumReceipts(**books, bounded=False)
-        heard = {"transitions": transitions, **decided, "receipts": receipts}
+        groups = signals | "AboutGroups" >> beam.Filter(_of_groups)
+        controls = signals | "Controls" >> beam.Filter(_of_everybody)
+        taken = Signals(
+            subscribers=(subscribers,), groups=(groups,), watched=(subscribers, groups), controls=(controls,)
+        )
+        heard = steps.records(taken)
         for output in OUTPUTS:
             heard[output] | f"Hear {output}" >> beam.Map(_hear, (file, output))
     rows = {output: _HEARD[file, output] for output in OUTPUTS}

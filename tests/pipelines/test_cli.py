@@ -16,7 +16,20 @@ from pipelines.flags import takes
 from pipelines.settings import RunSettings
 from tests.pipelines.small import small_arguments
 
-COMMANDS = ("run", "preview", "validate", "test", "diff", "publish", "explain", "simulate", "answer", "demo", "schema")
+COMMANDS = (
+    "run",
+    "preview",
+    "validate",
+    "test",
+    "diff",
+    "publish",
+    "explain",
+    "simulate",
+    "answer",
+    "demo",
+    "schema",
+    "top",
+)
 HEAVY = ("apache_beam", "polars", "pyarrow", "numpy")
 
 
@@ -83,9 +96,9 @@ def test_validate(tmp_path: Path) -> None:
         (("run", "p.yaml", "--signals", "usage=x"), 2, "--out"),
         (("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--sample", "200%"), 2, "between 0% and 100%"),
         (
-            ("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--runner", "Prisn"),
+            ("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--engine", "prisn"),
             2,
-            "did you mean `PrismRunner`",
+            "did you mean `prism`",
         ),
         (("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--", "--streaming"), 2, "FnApiRunner gives"),
         (("demo", "--out", "out", "--subscribers", "5"), 2, "100"),

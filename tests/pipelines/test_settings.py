@@ -25,7 +25,7 @@ def test_globs_are_grouped_by_type_in_the_order_given() -> None:
         ({"mode": "real"}, "--mode: `real` is none of live, backfill, shadow, simulated"),
         ({"formats": ("csv",)}, "--format: csv is none of parquet, jsonl, avro"),
         ({"shards": -1}, "--shards: -1 is not between"),
-        ({"runner": "Prisn"}, "did you mean `PrismRunner`?"),
+        ({"engine": "prisn"}, "did you mean `prism`?"),
         ({"beam_options": ("--streaming",)}, "--streaming: FnApiRunner"),
         ({"sample": Fraction(0)}, "--sample: takes nobody"),
     ],

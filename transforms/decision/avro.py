@@ -14,6 +14,19 @@ import pyarrow.compute as pc
 from transforms.arrays.arrow_columns import Ints
 
 _BLOCK = 8_192  # rows
+_HEADER = fastavro.parse_schema(
+    {
+        "type": "record",
+        "name": "header",
+        "fields": [
+            {"name": "magic", "type": {"type": "fixed", "name": "magic", "size": 4}},
+            {"name": "meta", "type": {"type": "map", "values": "bytes"}},
+            {"name": "sync", "type": {"type": "fixed", "name": "sync", "size": 16}},
+        ],
+    }
+)
+"""What a container begins with; written here, since fastavro orders the keys of a schema as it likes."""
+
 _SHIFTS = np.arange(0, 64, 7, dtype=np.uint64)
 _PLACES = np.arange(len(_SHIFTS))
 
@@ -28,7 +41,8 @@ def write_avro(table: pa.Table, sink: BinaryIO, schema: Mapping[str, Any]) -> No
         schema: The Avro record.
     """
     marker = hashlib.blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=16).digest()
-    fastavro.writer(sink, fastavro.parse_schema(dict(schema)), [], codec="deflate", sync_marker=marker)  # the header
+    about = {"avro.codec": b"deflate", "avro.schema": json.dumps(schema).encode()}
+    fastavro.schemaless_writer(sink, _HEADER, {"magic": b"Obj\x01", "meta": about, "sync": marker})
     for batch in table.to_batches(max_chunksize=_BLOCK):
         rows = pc.binary_join_element_wise(*_encoded(batch.to_struct_array(), schema), b"")
         packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)

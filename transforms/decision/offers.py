@@ -16,6 +16,12 @@ from transforms.decision.avro import write_avro
 MADE, WITHDRAWN = "offer.made", "offer.withdrawn"
 """Types of the events."""
 
+ROOT = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("root_kind", "root")])
+"""The contact root of an offer, beside its event."""
+
+ROOTED = pa.schema([*OFFER, *ROOT])
+"""What `offers_of` gives."""
+
 _DATA = OFFER.field("data").type
 _CONSTANT = {
     "specversion": "1.0",
@@ -32,7 +38,8 @@ def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
         decisions: As `decision_schema` says.
 
     Returns:
-        One row an offer or a withdrawal, as `schemas.offer.OFFER` says.
+        One row an offer or a withdrawal, as `schemas.offer.OFFER` says, and after that `root_kind` and `root`, which
+        are no part of the event: the contact root, whose offers keep their order.
     """
     made = decisions.filter(pc.is_in(pc.field("action"), pa.array(["offer", "withdrawn"])))
     withdrawn = pc.equal(made["action"], "withdrawn")
@@ -53,12 +60,12 @@ def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
         "playbookversion": made["version"],
         "data": pa.StructArray.from_arrays([about[field.name] for field in _DATA], fields=list(_DATA)),
     }
-    return pa.table([columns[name] for name in OFFER.names], schema=OFFER)
+    return pa.table([*(columns[name] for name in OFFER.names), *(made[name] for name in ROOT.names)], schema=ROOTED)
 
 
 def event_texts(offers: pa.Table) -> pl.Series:
     """Return each offer as a CloudEvent in JSON, structured mode; `data.params` is the object itself."""
-    table = framed(offers)
+    table = framed(offers.select(OFFER.names))
     data = table["data"].struct.unnest()
     parts = pl.DataFrame([_json("event", table.drop("data")), _json("data", data.drop("params")), data["params"]])
     event, inner = (pl.col(name).str.strip_suffix("}") for name in ("event", "data"))
@@ -74,7 +81,7 @@ def write_event_lines(offers: pa.Table, sink: BinaryIO) -> None:
 
 def write_event_container(offers: pa.Table, sink: BinaryIO) -> None:
     """Write offers as an Avro container, as `schemas/avro/offer.avsc` says."""
-    write_avro(offers, sink, OFFER_AVRO)
+    write_avro(offers.select(OFFER.names), sink, OFFER_AVRO)
 
 
 def _json(name: str, table: pl.DataFrame) -> pl.Series:

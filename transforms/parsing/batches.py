@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from transforms.parsing.checks import check_field, check_time
 from transforms.parsing.identity import content_ids, pseudonyms
 from transforms.parsing.mapping import Mapper
 from transforms.parsing.problems import Problems
-from transforms.parsing.raw import Bools, Rejection, mask_of, payloads, positions_of
+from transforms.parsing.raw import Bools, Rejection, mask_of, payloads, positions_of, published_of
 
 COMMON = ("id", "source", "time", "subject")
 """The first columns of every signal batch."""
@@ -33,8 +34,9 @@ class Intent:
         payload: Payload columns of the batches, beside `COMMON`.
         kinds: Kinds of subjects that the playbook has a section for.
         earliest: The least time allowed, milliseconds.
-        latest: The greatest.
+        latest: The greatest, of rows of which nobody says when they were published.
         key: Of the pseudonyms; empty where there are none.
+        max_ahead: Milliseconds that a time may be after its row was published.
     """
 
     source: Source
@@ -43,10 +45,25 @@ class Intent:
     earliest: int
     latest: int
     key: bytes = b""
+    max_ahead: int = 0
 
     def with_key(self, key: bytes) -> "Intent":
         """Return the same with a key, which never travels with the pipeline."""
         return replace(self, key=key)
+
+
+class Made(NamedTuple):
+    """What a block became.
+
+    Attributes:
+        batches: One for each kind of subject in it.
+        rejected: One for each other row.
+        times: Of all rows, int64, milliseconds; NULL for those that are rejected.
+    """
+
+    batches: list[pa.RecordBatch]
+    rejected: list[Rejection]
+    times: pa.Array
 
 
 def signal_schema(contract: Contract, kind: str, payload: Sequence[str]) -> pa.Schema:
@@ -71,15 +88,32 @@ def signal_batches(
         a raw value that does not fit, `no_section`, what `check_time` says, what `check_field` says of each field
         in the contract's order.
     """
+    made = make_signals(block, mapper, intent)
+    return made.batches, made.rejected
+
+
+def make_signals(block: pa.RecordBatch, mapper: Mapper, intent: Intent) -> Made:
+    """Map, cast and check a block, as `signal_batches` does, and tell the times."""
     problems = Problems(block.num_rows)
     columns = mapper(block, problems)
     kinds = _kinds(columns["subject_kind"], intent, problems)
-    check_time(columns["time"], intent.earliest, intent.latest, problems)
+    check_time(columns["time"], intent.earliest, _latest(block, intent), problems)
     for field in mapper.fields:
         columns[field.name] = check_field(columns[field.name], field, problems)
     _identify(columns, intent)
-    batches = [_batch(columns, kind, intent, _both(rows, problems.good())) for kind, rows in kinds.items()]
-    return [batch for batch in batches if batch.num_rows], _rejections(block, problems)
+    good = problems.good()
+    batches = [_batch(columns, kind, intent, _both(rows, good)) for kind, rows in kinds.items()]
+    times = columns["time"] if good is None else pc.if_else(pa.array(good), columns["time"], None)
+    return Made([batch for batch in batches if batch.num_rows], _rejections(block, problems), times)
+
+
+def _latest(block: pa.RecordBatch, intent: Intent) -> int | Ints:
+    """Return the greatest time allowed, for each row where a broker says when it got them."""
+    published = published_of(block)
+    if published is None:
+        return intent.latest
+    latest: Ints = pc.add(published, intent.max_ahead).fill_null(intent.latest).to_numpy(zero_copy_only=False)
+    return latest
 
 
 def by_shard(batch: pa.RecordBatch, shards: int) -> Iterator[tuple[int, pa.RecordBatch]]:

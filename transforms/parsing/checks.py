@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -43,13 +44,13 @@ def check_field(array: pa.Array, field: Field, problems: Problems) -> pa.Array:
     return array
 
 
-def check_time(times: pa.Array, earliest: int, latest: int, problems: Problems) -> None:
-    """Note the rows with a time before `earliest` or after `latest`, milliseconds.
+def check_time(times: pa.Array, earliest: int, latest: int | Ints, problems: Problems) -> None:
+    """Note the rows with a time before `earliest` or after `latest`, of all or of each row, milliseconds.
 
     Reasons: `before_earliest`, `beyond_max_ahead`; what looks like a whole number of another unit is told.
     """
     least, greatest = pc.min_max(times).as_py().values()
-    if least is None or (least >= earliest and greatest <= latest):
+    if least is None or (least >= earliest and greatest <= np.min(latest)):
         return
     numbers: Ints = times.fill_null(earliest).to_numpy(zero_copy_only=False)
     early, ahead = numbers < earliest, numbers > latest
@@ -61,7 +62,7 @@ def check_time(times: pa.Array, earliest: int, latest: int, problems: Problems) 
     problems.add(ahead, "beyond_max_ahead", _AHEAD)
 
 
-def _units(numbers: Ints, earliest: int, latest: int) -> Iterator[tuple[str, str, Bools]]:
+def _units(numbers: Ints, earliest: int, latest: int | Ints) -> Iterator[tuple[str, str, Bools]]:
     """Yield units, how sources.yaml makes milliseconds of them, and which numbers would be right in them."""
     date = "as FROM_ISO(SUBSTR(x, 1, 4) || '-' || SUBSTR(x, 5, 2) || '-' || SUBSTR(x, 7, 2){})"
     yield "a date, YYYYMMDD", date.format(""), _is_date(numbers)

@@ -183,7 +183,7 @@ def read_split(open_file: Open, file: RawFile, start: int, stop: int | None, wha
         else:
             parts = _read_jsonl(stream, start, stop, what)
         for rows, rejected in parts:
-            yield Parsed(_complete(rows, what.types), rejected)
+            yield Parsed(complete(rows, what.types), rejected)
 
 
 def _read_jsonl(stream: BinaryIO, start: int, stop: int | None, what: Reading) -> Iterator[Parsed]:
@@ -214,7 +214,7 @@ def _csv_names(stream: BinaryIO, what: Reading) -> tuple[str, ...]:
     return what.header if what.header is not None else read_header(stream, what.quoting, what.max_record_bytes)
 
 
-def _complete(rows: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
+def complete(rows: pa.RecordBatch, types: Mapping[str, pa.DataType]) -> pa.RecordBatch:
     """Add the wanted columns that a file lacks, all null, before the positions."""
     missing = [name for name in types if name not in rows.schema.names]
     for name in missing:

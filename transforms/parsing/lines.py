@@ -73,7 +73,7 @@ def read_lines(
         cut = int(found[-1]) + 1 if len(found) else 0
         rest = data[cut:]
         if cut:
-            yield _checked(_block(whole[:cut], found, regular, place, stop), max_bytes)
+            yield checked(_block(whole[:cut], found, regular, place, stop), max_bytes)
         elif len(rest) > (reach or max_bytes):
             rejection, rest = _skipped(source, place, rest, max_bytes)
             yield _NOTHING, [rejection]
@@ -170,7 +170,7 @@ def starts_of(ends: Ints) -> Ints:
     return np.concatenate([np.zeros(min(len(ends), 1), np.int64), ends[:-1] + 1])
 
 
-def _checked(block: LineBlock, max_bytes: int) -> tuple[LineBlock, list[Rejection]]:
+def checked(block: LineBlock, max_bytes: int) -> tuple[LineBlock, list[Rejection]]:
     """Reject the lines that are too long or not UTF-8."""
     block, oversize = block.without(block.stops - block.starts > max_bytes, "oversize_record", _too_long(max_bytes))
     block, not_text = block.without(_not_text(block), "invalid_utf8", "the line is not UTF-8")

@@ -19,6 +19,15 @@ Bools = NDArray[np.bool_]
 POSITION = "@position"
 """Name of the last column of a raw block: int64, meaningless without the block's unit."""
 
+PUBLISHED = "@published"
+"""Name of the column that tells when a broker got a record: int64, milliseconds; NULL: not known."""
+
+PARTITION = "@partition"
+"""Name of the column that tells which partition of a broker a record came from: dictionary of text.
+
+No column of a file is a dictionary: so it tells the blocks of a stream from those of files.
+"""
+
 MAX_RECORDS = 1 << 40
 """Records that a damaged part of a file may claim and be believed."""
 
@@ -119,15 +128,44 @@ def raw_block(columns: Sequence[pa.Array], names: Sequence[str], positions: Ints
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, metadata))
 
 
+def raw_layout(schema: pa.Schema) -> dict[str, pa.DataType]:
+    """Return the columns of a raw block that its records have, with their types."""
+    beside = {POSITION, *([PUBLISHED, PARTITION] if _streamed(schema) else [])}
+    return {field.name: field.type for field in schema if field.name not in beside}
+
+
+def published_of(block: pa.RecordBatch) -> pa.Array | None:
+    """Return when a broker got the rows of a raw block, int64, milliseconds; None: it is of a file."""
+    return block.column(PUBLISHED) if _streamed(block.schema) else None
+
+
+def partitions_of(block: pa.RecordBatch) -> pa.DictionaryArray | None:
+    """Return the partitions of the rows of a raw block, a dictionary of text; None: it is of a file."""
+    return block.column(PARTITION) if _streamed(block.schema) else None
+
+
+def _streamed(schema: pa.Schema) -> bool:
+    return PARTITION in schema.names and pa.types.is_dictionary(schema.field(PARTITION).type)
+
+
 def positions_of(block: pa.RecordBatch, rows: Ints) -> list[str]:
     """Return where some rows of a raw block are, in words."""
     unit = block.schema.metadata[b"unit"].decode()
-    return [f"{unit} {number}" for number in block.column(POSITION).take(pa.array(rows)).to_pylist()]
+    numbers = block.column(POSITION).take(pa.array(rows)).to_pylist()
+    if not _streamed(block.schema):
+        return [f"{unit} {number}" for number in numbers]
+    partitions = block.column(PARTITION).take(pa.array(rows)).to_pylist()
+    return [place_of(partition, unit, number) for partition, number in zip(partitions, numbers, strict=True)]
+
+
+def place_of(partition: str, unit: str, number: int) -> str:
+    """Return where a message is, in words; a broker without partitions has one of no name."""
+    return f"partition {partition} {unit} {number}" if partition else f"{unit} {number}"
 
 
 def payloads(block: pa.RecordBatch, rows: Ints) -> list[bytes]:
     """Return the columns of some rows of a raw block as JSON objects; what cannot be shown is told as text."""
-    names = [name for name in block.schema.names if name != POSITION]
+    names = list(raw_layout(block.schema))
     columns = [shown(block.column(name), rows) for name in names]
     return [
         json.dumps(dict(zip(names, values, strict=True)), default=str, ensure_ascii=False).encode(

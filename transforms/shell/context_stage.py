@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.coders import BytesCoder, VarIntCoder
-from apache_beam.metrics import Metrics
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
@@ -25,6 +24,7 @@ from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBa
 from transforms.shell.pseudonym_key import key_in_environment
 from transforms.shell.routing import elements_of, elements_of_erasures
 from transforms.shell.shard_log import Cell, Held, Owner, Residents
+from transforms.shell.tallied import TalliedCounter
 from transforms.shell.timers import TickTimer
 from transforms.shell.versions import load_contexts
 
@@ -54,12 +54,12 @@ class ContextStage(beam.DoFn):
     """What a stage of contexts does with what it keeps; `context_stage` gives it state cells and a timer."""
 
     COUNTS: ClassVar = {
-        name: Metrics.counter("signals", name)
+        name: TalliedCounter("signals", name)
         for name in ("applied", "late", "contradictory", "doubtful", "duplicates", "too_late", "erased", "pending")
     } | {
-        "groups_too_large": Metrics.counter("groups", "too_large"),
-        "sums_too_large": Metrics.counter("features", "sums_too_large"),
-        **{name: Metrics.counter("bad_input", name) for name in bad_input.COUNTED},
+        "groups_too_large": TalliedCounter("groups", "too_large"),
+        "sums_too_large": TalliedCounter("features", "sums_too_large"),
+        **{name: TalliedCounter("bad_input", name) for name in bad_input.COUNTED},
     }
 
     def __init__(self, tracked: Tracked, timer: TickTimer) -> None:

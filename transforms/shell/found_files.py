@@ -1,14 +1,16 @@
-"""The files that patterns stand for, on any file system that Beam knows."""
+"""The files that patterns stand for, and what is in them, on any file system that Beam knows."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO, cast
 
-from apache_beam.io.filesystem import BeamIOError, FileMetadata
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Source
 from transforms.parsing.files import RawFile, raw_file
+from transforms.parsing.unpacked import unpacked
 
 _HIDDEN = ("_", ".")
 _MAGIC = "*?["
@@ -41,6 +43,12 @@ def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
     if errors:
         raise LoadErrors(errors)
     return [found[path] for path in sorted(found)]
+
+
+def open_raw(file: RawFile) -> BinaryIO:
+    """Open a file on any Beam file system, decompressed."""
+    stream = cast(BinaryIO, FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED))
+    return unpacked(stream, file.compression) if file.compression else stream
 
 
 def _with_folder(pattern: str) -> str:

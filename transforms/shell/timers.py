@@ -8,7 +8,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.durations import format_duration
 
-STAGES = ("watch_feeds", "track_subscribers", "track_groups", "decide_offers")
+STAGES = ("watch_feeds", "track_subscribers", "track_groups", "decide_offers", "guard_offers")
 """The stages in their order. Timers of different stages need different names: a fused runner delivers by name."""
 
 
@@ -21,14 +21,22 @@ class Backlog:
     Attributes:
         until: The event time up to which signals are history, milliseconds; a job's launch is a good one.
         span: The length of a span, milliseconds, a multiple of the tick; a shard holds the signals of one.
+        last: The last tick, where a stream has one: what is due later never happens.
     """
 
     until: int
     span: int
+    last: int | None = None
 
-    def end_of_span(self, tick: int) -> int:
-        """Return the tick that ends the span in which a tick lies: the tick itself where no history is left."""
+    def end_of_span(self, tick: int) -> int | None:
+        """Return the tick that ends the span in which a tick lies: the tick itself where no history is left.
+
+        The last tick ends a span, too; after it there is none.
+        """
+        if self.last is not None and tick > self.last:
+            return None
         end = -(-tick // self.span) * self.span
+        end = end if self.last is None else min(end, self.last)
         return end if end <= self.until else tick
 
 
@@ -50,11 +58,16 @@ class Cuts:
             raise ValueError(f"{told}, {format_duration(self.tick)}: --state-every takes multiples of it")
 
     def at(self, tick: int, backlog: Backlog | None = None) -> int:
-        """Return the first cut that is no earlier than a tick; in a backlog at the end of a span."""
+        """Return the first cut that is no earlier than a tick; in a backlog at the end of a span.
+
+        The last tick is one, too.
+        """
         cut = -(-tick // self.every) * self.every
-        while backlog is not None and backlog.end_of_span(cut) != cut:
-            cut = -(-backlog.end_of_span(cut) // self.every) * self.every
-        return cut
+        if backlog is None:
+            return cut
+        while (end := backlog.end_of_span(cut)) is not None and end != cut:
+            cut = end if end == backlog.last else -(-end // self.every) * self.every
+        return cut if end is not None else backlog.last or cut
 
     def open_at(self, stage: str, stamp: Timestamp) -> int:
         """Return the first tick that is open in a stage, and in those behind it, when an element with a stamp comes."""
@@ -94,11 +107,13 @@ class TickTimer:
             wake: The state cell that remembers the tick of the timer.
             timer: The timer.
         """
-        tick = tick if self.backlog is None else self.backlog.end_of_span(tick)
+        end = tick if self.backlog is None else self.backlog.end_of_span(tick)
+        if end is None:
+            return
         remembered = wake.read()
-        if remembered is None or (tick < remembered and not self.bounded):
-            wake.write(tick)
-            timer.set(self.time_of(tick))
+        if remembered is None or (end < remembered and not self.bounded):
+            wake.write(end)
+            timer.set(self.time_of(end))
 
     def due(self, fired: Timestamp, wake: Any) -> int | None:
         """Return the tick up to which to advance and forget the timer; None for a stale or spurious firing."""

@@ -1,6 +1,9 @@
 """Avro containers: what another reader reads is what was written."""
 
 import io
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -64,3 +67,23 @@ def test_rows_come_back(rows: list[dict[str, Any]], block: int) -> None:
         avro.write_avro(pa.Table.from_pylist(rows, schema=ARROW), sink, SCHEMA)
     sink.seek(0)
     assert list(fastavro.reader(sink)) == rows
+
+
+def test_its_bytes_do_not_depend_on_the_process() -> None:
+    program = (
+        "import io; from transforms.decision.avro import write_avro; "
+        "from transforms.decision.offers import OFFER_AVRO; "
+        "from schemas.offer import OFFER; sink = io.BytesIO(); write_avro(OFFER.empty_table(), sink, OFFER_AVRO); "
+        "print(sink.getvalue().hex())"
+    )
+    written = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "01"
+    }
+    assert len(written) == 1

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import fastavro
 
-from schemas.offer import OFFER, OFFER_AVRO
+from schemas.offer import OFFER_AVRO
 from tests.transforms.decision.small_policies import HOUR, Offer, Policy, Trigger, batch_of, plan_of
 from transforms.decision.decide import decide
-from transforms.decision.offers import event_texts, offers_of, write_event_container, write_event_lines
+from transforms.decision.offers import ROOTED, event_texts, offers_of, write_event_container, write_event_lines
 
 TICK = 1_767_593_100_000  # 2026-01-05T06:05:00Z
 PLAN = plan_of(Policy((Offer("a", cooldown=HOUR, send=("sms",)), Offer("b", ("u",), priority=2, family="g"))))
@@ -89,4 +89,4 @@ def test_avro_holds_the_same() -> None:
 def test_no_offers_are_an_empty_table() -> None:
     for plan in (PLAN, plan_of(Policy(()))):
         none = offers_of(plan, DECISIONS.slice(0, 0))
-        assert (none.schema, none.num_rows, event_texts(none).to_list()) == (OFFER, 0, [])
+        assert (none.schema, none.num_rows, event_texts(none).to_list()) == (ROOTED, 0, [])

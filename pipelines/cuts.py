@@ -1,0 +1,89 @@
+"""How a run begins from a cut of another one, and leaves cuts for those that follow."""
+
+from typing import Any
+
+import apache_beam as beam
+
+from pipelines.settings import RunSettings
+from pipelines.steps import Steps
+from schemas.errors import LoadError, LoadErrors
+from schemas.versions import Versions
+from transforms.load_state import LoadState, newest_state
+from transforms.save_state import SaveState
+from transforms.shell.cuts import BLOBS
+from transforms.shell.timers import Cuts
+from transforms.streams.manifests import Manifest, cuts_in, read_manifest
+
+
+def cuts_of(settings: RunSettings, tick: int) -> Cuts | None:
+    """Return when the run is cut; None without `--state-out`.
+
+    Raises:
+        LoadErrors: `--state-every` is no multiple of the tick.
+    """
+    if settings.state_out is None:
+        return None
+    try:
+        return Cuts(tick, settings.state_every if settings.streams else tick)
+    except ValueError as error:
+        raise LoadErrors([LoadError("--state-every", None, str(error))]) from error
+
+
+def start_of(settings: RunSettings, versions: Versions) -> Manifest | None:
+    """Return the newest cut of `--state-in`, None without it.
+
+    Raises:
+        LoadErrors: it is not there, torn, or of another playbook or number of shards.
+    """
+    return None if settings.state_in is None else newest_state(settings.state_in, versions, settings.shards)
+
+
+def shards_before(settings: RunSettings) -> int:
+    """Return the shards of the cut that a run starts from, 0 without one that can be read."""
+    ticks = cuts_in(settings.state_in) if settings.state_in else ()
+    try:
+        return read_manifest(settings.state_in, max(ticks)).shards if settings.state_in and ticks else 0
+    except (OSError, ValueError):
+        return 0  # the start itself tells what is wrong
+
+
+def seeds_of(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> dict[str, Any]:
+    """Return what `Signals` has of the cut that a run starts from; nothing without `--state-in`."""
+    start = start_of(settings, steps.versions)
+    if start is None or settings.state_in is None:
+        return {}
+    seeds = pipeline | "LoadState" >> LoadState(directory=settings.state_in, manifest=start)
+    return {"seeds": seeds, "since": start.tick}
+
+
+def take_blobs(records: dict[str, Any]) -> tuple[Any, ...]:
+    """Take out of records what is for cuts, if there is anything."""
+    return (records.pop(BLOBS),) if BLOBS in records else ()
+
+
+def save(blobs: tuple[Any, ...], done: tuple[Any, ...], steps: Steps, settings: RunSettings) -> None:
+    """Write the cuts of a run, each when all that was made up to it is out.
+
+    Args:
+        blobs: What stages give at cuts; nothing where there are none.
+        done: What sinks tell is out; nothing of a bounded run.
+        steps: The steps.
+        settings: Of the run.
+    """
+    if settings.state_out is None or steps.cuts is None:
+        return
+    start = start_of(settings, steps.versions)
+    book, *later = steps.versions.playbooks
+    state = SaveState(
+        directory=settings.state_out,
+        playbook=book,
+        later=tuple(later),
+        shards=settings.shards,
+        cuts=steps.cuts,
+        bounded=steps.bounded,
+        backlog=steps.backlog,
+        window=settings.file_window if done else 0,
+        since=start.tick if start is not None and settings.state_in == settings.state_out else None,
+    )
+    out = {"done": done | "Done" >> beam.Flatten()} if done else {}
+    {"blobs": blobs | "AllBlobs" >> beam.Flatten(), **out} | "SaveState" >> state

@@ -1,0 +1,96 @@
+"""Brokers: do the topics and subscriptions of a run answer, as whom we are?"""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from pipelines.doctor.finding import Finding
+from pipelines.engines.children import reachable
+
+Use = Literal["read", "publish"]
+_SECONDS = 5
+_LOGIN = "`gcloud auth application-default login`, or PUBSUB_EMULATOR_HOST for an emulator"
+_EXTRA = "`make setup` installs it, elsewhere `pip install segment-of-one[streams]`"
+
+
+def broker(name: str, address: str, use: Use) -> Iterator[Finding]:
+    """Ask for the topic or subscription of an address; files are looked at by the run itself.
+
+    Args:
+        name: Of the signal or output.
+        address: As `--signals` and `--publish` take it.
+        use: What is to be done with it.
+    """
+    parts = urlsplit(address)
+    what = f"{name} = {parts.scheme}://{parts.netloc}{parts.path}"
+    if parts.scheme == "kafka":
+        yield from _kafka(what, parts.netloc.split(","), parts.path.strip("/"), dict(parse_qsl(parts.query)))
+    elif parts.scheme == "pubsub":
+        yield _pubsub(what, parts.netloc, parts.path.strip("/"), use)
+
+
+def _kafka(what: str, hosts: list[str], topic: str, options: dict[str, str]) -> Iterator[Finding]:
+    for host in hosts:
+        place, _, port = host.rpartition(":")
+        if not port.isdecimal() or not reachable(place.strip("[]"), int(port), _SECONDS):
+            hint = f"is the broker up, and does the network let us to {host}?"
+            yield Finding(what, "fail", f"nobody answers at {host}", hint)
+            return
+    try:
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+    except ImportError:
+        yield Finding(what, "fail", "the package confluent-kafka is not installed", _EXTRA)
+        return
+    client = {key.removeprefix("client."): value for key, value in options.items() if key.startswith("client.")}
+    admin = AdminClient({**client, "bootstrap.servers": ",".join(hosts), "log_level": 0})
+    try:
+        found = admin.list_topics(topic, timeout=_SECONDS).topics[topic]
+    except KafkaException as error:
+        yield Finding(what, "fail", error.args[0].str(), "see its `client.` settings: security.protocol, sasl.*, ssl.*")
+        return
+    if found.error is not None:
+        yield Finding(what, "fail", f"no topic `{topic}`: {found.error.str()}", "create it, or see who may read it")
+    else:
+        yield Finding(what, "ok", f"{len(found.partitions)} partitions")
+
+
+def _pubsub(what: str, project: str, name: str, use: Use) -> Finding:
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
+    from google.cloud import pubsub_v1
+
+    emulator = os.environ.get("PUBSUB_EMULATOR_HOST")
+    if emulator:
+        host, _, port = emulator.rpartition(":")
+        if not port.isdecimal() or not reachable(host, int(port), _SECONDS):
+            hint = "start it: `python -m pipelines.engines pubsub`, or unset PUBSUB_EMULATOR_HOST"
+            return Finding(what, "fail", f"no emulator answers at {emulator}", hint)
+    elif (asked := credentials(needed=True)).state == "fail":
+        return Finding(what, "fail", "cannot be asked without credentials", asked.hint)
+    if use == "read":
+        kind, client = "subscription", pubsub_v1.SubscriberClient()
+        ask = partial(client.get_subscription, subscription=client.subscription_path(project, name))
+    else:
+        kind, client = "topic", pubsub_v1.PublisherClient()
+        ask = partial(client.get_topic, topic=client.topic_path(project, name))
+    try:
+        ask(timeout=_SECONDS, retry=None)
+    except (GoogleAPICallError, RetryError) as error:
+        hint = f"create the {kind}, or see what may be done by whom you are"
+        return Finding(what, "fail", f"no {kind} `{name}` of `{project}`: {error.args[0]}", hint)
+    return Finding(what, "ok", f"the {kind} is there")
+
+
+def credentials(*, needed: bool) -> Finding:
+    """Look for Google's application default credentials."""
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        _, project = google.auth.default()
+    except DefaultCredentialsError:
+        state: Literal["fail", "warn"] = "fail" if needed else "warn"
+        return Finding("google credentials", state, "there are none", _LOGIN)
+    return Finding("google credentials", "ok", f"of project {project}" if project else "there")

@@ -1,0 +1,105 @@
+"""The jobs of a Flink cluster, asked for and cancelled through its REST interface."""
+
+import json
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from schemas.errors import LoadError, LoadErrors
+
+OVER = {"FINISHED", "CANCELED", "FAILED"}
+"""The states of a job that ended."""
+
+
+class FlinkJobs:
+    """What runs on a cluster.
+
+    Args:
+        rest: Where the JobManager answers: `localhost:8081`.
+    """
+
+    def __init__(self, rest: str) -> None:
+        """Keep the address."""
+        self.rest = rest
+
+    def answers(self) -> bool:
+        """Tell whether the JobManager is there."""
+        try:
+            self._get("overview")
+        except (URLError, ConnectionError, TimeoutError):
+            return False
+        return True
+
+    def task_slots(self) -> int:
+        """Return how many tasks the TaskManagers that are there take."""
+        return int(self._get("overview")["slots-total"])
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each job, as RUNNING, RESTARTING or one of `OVER`, by its id."""
+        return {job["jid"]: job["state"] for job in sorted(self._get("jobs/overview")["jobs"], key=_started)}
+
+    def active(self) -> list[str]:
+        """Return the ids of jobs that have not ended, the oldest first."""
+        return [job for job, state in self.states().items() if state not in OVER]
+
+    def cancel(self, *jobs: str, seconds: float = 60) -> None:
+        """Cancel jobs, all that are active if none is named, and wait until they are gone.
+
+        Raises:
+            LoadErrors: one is still there in the end.
+        """
+        named, deadline = jobs or tuple(self.active()), monotonic() + seconds
+        for job in named:
+            urlopen(Request(f"http://{self.rest}/jobs/{job}?mode=cancel", method="PATCH"), timeout=10).close()
+        while left := sorted({*named} & {*self.active()}):
+            if monotonic() > deadline:
+                hint = f"see http://{self.rest}, and end the TaskManager if it hangs"
+                raise LoadErrors([LoadError(f"job {left[0]}", None, f"runs on after {seconds:.0f} s", hint=hint)])
+            sleep(0.2)
+
+    def newest_checkpoint(self, job: str) -> str | None:
+        """Return where the last complete checkpoint of a job is, for `--savepoint_path`; None before the first."""
+        latest = self._get(f"jobs/{job}/checkpoints")["latest"]
+        found = [each for each in (latest["completed"], latest["savepoint"]) if each]
+        return str(max(found, key=_triggered)["external_path"]) if found else None
+
+    def checkpoint_bytes(self, job: str) -> int | None:
+        """Return how much state the last complete checkpoint of a job holds; None before the first."""
+        completed = self._get(f"jobs/{job}/checkpoints")["latest"]["completed"]
+        return None if completed is None else int(completed["state_size"])
+
+    def savepoint(self, job: str, folder: Path, seconds: float = 60) -> str:
+        """Stop a job with a savepoint in a folder and return where it is.
+
+        Raises:
+            LoadErrors: it failed, or is not there in time.
+        """
+        body = json.dumps({"cancel-job": True, "target-directory": folder.absolute().as_uri()}).encode()
+        request = Request(f"http://{self.rest}/jobs/{job}/savepoints", body, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=10) as answer:
+            trigger, deadline = json.load(answer)["request-id"], monotonic() + seconds
+        while True:
+            told = self._get(f"jobs/{job}/savepoints/{trigger}")
+            operation = told.get("operation", {})
+            if "location" in operation:
+                return str(operation["location"])
+            if "failure-cause" in operation or monotonic() > deadline:
+                why = operation.get("failure-cause", {}).get("class", f"it is not there after {seconds:.0f} s")
+                hint = f"see http://{self.rest}/#/job/{job}/checkpoints"
+                raise LoadErrors([LoadError(f"job {job}", None, f"no savepoint: {why}", hint=hint)])
+            sleep(0.2)
+
+    def _get(self, path: str) -> dict[str, Any]:
+        with urlopen(f"http://{self.rest}/{path}", timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def _started(job: dict[str, Any]) -> int:
+    return int(job["start-time"])
+
+
+def _triggered(checkpoint: dict[str, Any]) -> int:
+    return int(checkpoint["trigger_timestamp"])

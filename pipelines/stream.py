@@ -1,0 +1,103 @@
+"""One stream: a pipeline that reads what does not end, until all of it has ended or somebody stops it."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from threading import Event
+from time import monotonic, time
+from typing import Any
+
+import apache_beam as beam
+import structlog
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult, PipelineState
+
+from pipelines.cuts import shards_before
+from pipelines.engines.running import running
+from pipelines.failures import StreamFailedError
+from pipelines.published import load_versions
+from pipelines.settings import RunSettings
+from pipelines.stream_pipeline import build_stream
+
+_log = structlog.get_logger()
+MOST_SHARDS = 4
+"""Where nobody says how many there are: one for each core, and no more than this."""
+
+LOOK_EVERY = 1.0
+"""Seconds between looks at the counts of a stream."""
+
+
+Counts = Mapping[tuple[str, str], int]
+"""Counters by namespace and name, over all steps."""
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What came of a stream.
+
+    Attributes:
+        counts: Its counters; empty where the engine gives none.
+        seconds: For how long it ran.
+    """
+
+    counts: Counts
+    seconds: float
+
+    def summary(self) -> str:
+        """Return what went in and out, for people."""
+        known = {name: self.counts.get(("signals", name), 0) for name in ("in", "applied", "duplicates", "rejected")}
+        out = ", ".join(f"{n:,} {name}" for (space, name), n in sorted(self.counts.items()) if space == "published")
+        told = ", ".join(f"{count:,} {name}" for name, count in known.items())
+        return f"signals: {told}\npublished: {out or 'nothing'}\nran {self.seconds:.1f} s"
+
+
+def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts: None) -> Streamed:
+    """Run until all addresses have ended; an interrupt cancels the job.
+
+    Args:
+        settings: What to read and where to publish.
+        look: Given the counts once a second, where the engine gives them.
+
+    Raises:
+        LoadErrors: mistakes in the playbook or the sources; files, topics or engines that are not there.
+        StreamFailedError: the job failed.
+    """
+    began = monotonic()
+    as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
+    books = load_versions(settings.playbook, dict(settings.lets))
+    shards = settings.shards or shards_before(settings) or min(MOST_SHARDS, os.cpu_count() or 1)
+    window = settings.state_every if settings.state_out else settings.file_window
+    with running(settings.engine, settings.beam_options, stream=True) as options:
+        pipeline = beam.Pipeline(options=PipelineOptions(options))
+        build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards, file_window=window))
+        _log.info("stream starts", playbook=books.first.playbook, engine=settings.engine)
+        result = pipeline.run()
+        try:
+            state, counts = _end_of(result, look)
+        except BaseException:
+            with suppress(Exception):  # it may be over by itself, or its engine gone
+                result.cancel()
+            raise
+        if state != PipelineState.DONE:
+            raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
+        return Streamed(counts, monotonic() - began)
+
+
+def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> tuple[Any, Counts]:
+    """Wait until a job is over; return as what, and what it counted: Prism forgets that with the job."""
+    waiting, counts = Event(), Counter[tuple[str, str]]()
+    while not PipelineState.is_terminal(result.state):
+        counts = counts_of(result) or counts
+        look(counts)
+        waiting.wait(LOOK_EVERY)
+    return result.state, counts_of(result) or counts
+
+
+def counts_of(result: PipelineResult) -> Counter[tuple[str, str]]:
+    """Return the counters of a job, over all steps: exact on Prism while it runs, nothing on Flink until it ended."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in result.metrics().query()["counters"]:
+        counts[one.key.metric.namespace, one.key.metric.name] += one.result or 0
+    return counts

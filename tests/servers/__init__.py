@@ -1,0 +1,1 @@
+"""Servers that tests start: a broker each, once a session."""

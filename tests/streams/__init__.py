@@ -1,0 +1,1 @@
+"""Whole streams on real engines, from real brokers."""

@@ -1,0 +1,96 @@
+"""A day of the town from brokers and folders on engines that stream gives what a run over its files gives."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipelines.engines.flink import flink
+from pipelines.engines.places import classpath, prism_binary
+from schemas.errors import LoadErrors
+from tests.servers.kafka import KafkaServer
+from tests.servers.pubsub import PubSubServer
+from tests.streams.towns import WHOLE, TownDay, run, stream_rows, town_day
+
+ENDS = "replay&idle=10m&ends=8s"
+SPANS = ("--span", "1d", "--shards", "2")
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> TownDay:
+    """A day of the town."""
+    return town_day(tmp_path_factory.mktemp("day"))
+
+
+def needs(engine: str) -> None:
+    """Skip a test loudly where an engine is not there."""
+    try:
+        prism_binary() if engine == "prism" else classpath(engine)
+    except LoadErrors as error:
+        pytest.skip(f"NOT TESTED on {engine}: {error}")
+
+
+def on_kafka(day: TownDay, kafka: KafkaServer) -> list[str]:
+    """Send the day to topics of three partitions, a subject in one; return their addresses."""
+    addresses = []
+    for name, file in day.files.items():
+        topic = kafka.topic(3)
+        for number, lines in enumerate(_parted(file.read_bytes().splitlines(), 3)):
+            kafka.send(topic, lines, partition=number)
+        addresses.append(f"{name}=kafka://{kafka.servers}/{topic}?{ENDS}&group={topic}")
+    return addresses
+
+
+def _parted(lines: list[bytes], parts: int) -> list[list[bytes]]:
+    found: list[list[bytes]] = [[] for _ in range(parts)]
+    for line in lines:
+        found[sum(json.loads(line)["subject"].encode()) % parts].append(line)
+    return found
+
+
+def assert_same(day: TownDay, out: Path) -> None:
+    """Compare all outputs, row by row."""
+    for output in WHOLE:
+        got, wanted = stream_rows(out, output), day.rows[output]
+        assert (got - wanted, wanted - got) == ({}, {}), output
+
+
+def test_kafka_on_prism(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> None:
+    needs("prism")
+    run(day.playbooks, on_kafka(day, kafka), tmp_path / "out", *SPANS, "--engine", "prism")
+    assert_same(day, tmp_path / "out")
+
+
+def test_pubsub_on_prism(day: TownDay, pubsub_emulator: PubSubServer, tmp_path: Path) -> None:
+    needs("prism")
+    addresses = []
+    for name, file in day.files.items():
+        topic = pubsub_emulator.topic()
+        subscription = pubsub_emulator.subscription(topic)
+        pubsub_emulator.send(topic, file.read_bytes().splitlines())
+        _, project, _, short = subscription.split("/")
+        addresses.append(f"{name}=pubsub://{project}/{short}?{ENDS}")
+    run(day.playbooks, addresses, tmp_path / "out", *SPANS, "--engine", "prism")
+    assert_same(day, tmp_path / "out")
+
+
+def test_a_folder_on_prism(day: TownDay, tmp_path: Path) -> None:
+    needs("prism")
+    addresses = []
+    for name, file in day.files.items():
+        (tmp_path / name).mkdir()
+        shutil.copy(file, tmp_path / name)
+        addresses.append(f"{name}={tmp_path / name}/?watch&every=1s&{ENDS}")
+    run(day.playbooks, addresses, tmp_path / "out", *SPANS, "--engine", "prism")
+    assert_same(day, tmp_path / "out")
+
+
+def test_kafka_on_flink(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> None:
+    needs("flink")
+    addresses = on_kafka(day, kafka)
+    with flink(tmp_path / "flink") as cluster:
+        run(
+            day.playbooks, addresses, tmp_path / "out", *SPANS, "--engine", "flink", beam=cluster.options(loopback=True)
+        )
+    assert_same(day, tmp_path / "out")

@@ -1,0 +1,285 @@
+"""Several addresses as one: turns, watermark, marks, and when what was read may be acknowledged."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.contracts import contract
+from schemas.errors import LoadError, LoadErrors
+from schemas.sources import Source
+from tests.transforms.streams.pullers import Clock, Script
+from transforms.parsing.parser import Parsed
+from transforms.streams.acks import Acks
+from transforms.streams.element import Element
+from transforms.streams.progress import Rules
+from transforms.streams.reading import Input, Reading
+from transforms.streams.watermark import ENDED
+
+USAGE = Source(contract("usage"))
+GRACE, TICK = 10, 100
+SECOND, MINUTE = 1_000, 60_000
+FAR = 10**15
+CALM = Rules(idle=FAR, patience=FAR)
+LIVE = Rules(idle=30 * SECOND, patience=5 * MINUTE)
+
+
+def row(time: int | None, partition: str = "0", published: int | None = None) -> dict[str, Any]:
+    return {"time": time, "@partition": partition, "@published": published}
+
+
+def _parse(block: pa.RecordBatch) -> Parsed:
+    """Take all rows that have a time for signals."""
+    times = block["time"].cast(pa.int64())
+    good = len(times) - times.null_count
+    counts = {"in": len(times), "parsed": good, "rejected": times.null_count}
+    return Parsed([], None, {("signals", name): count for name, count in counts.items()}, times)
+
+
+def reading(scripts: Sequence[Script], rules: Rules = CALM, **options: Any) -> Reading:
+    inputs = [Input(str(n), USAGE, script, rules) for n, script in enumerate(scripts)]
+    clock = scripts[0].clock
+    return Reading(inputs, lambda _: _parse, **{"grace": GRACE, "tick": TICK, "clock": clock, **options})
+
+
+def _times(element: Element) -> list[int | None]:
+    return [time for parsed in element.parsed for time in parsed.times.to_pylist()]
+
+
+def _told(one: Reading, clock: Clock, moments: Sequence[int]) -> list[int | None]:
+    """Return the watermark at some processing times, with everything read that was there."""
+    told = []
+    for clock.now in moments:
+        while one.read() is not None:
+            pass
+        told.append(one.watermark.told)
+    return told
+
+
+def test_the_least_of_the_partitions_less_the_grace() -> None:
+    clock = Clock()
+    first = Script(clock, [(0, [row(500, "0"), row(900, "1")]), (2, [row(700, "0"), row(100, "0")])], ("0", "1"))
+    second = Script(clock, [(1, [row(600)])])
+    assert _told(reading([first, second]), clock, [0, 1, 2]) == [None, 490, 590]
+
+
+def test_a_time_ahead_counts_as_when_it_was_published() -> None:
+    clock = Clock()
+    ahead = Script(clock, [(0, [row(400, published=450), row(390, published=300)])])
+    assert _told(reading([ahead]), clock, [0]) == [390]
+
+
+def test_a_partition_without_a_signal_holds_until_it_is_idle() -> None:
+    clock = Clock()
+    script = Script(clock, [(n * SECOND, [row(n * SECOND, "0")]) for n in range(40)], ("0", "1"))
+    told = _told(reading([script], LIVE), clock, [n * SECOND for n in range(40)])
+    assert told == [None] * 30 + [n * SECOND - GRACE for n in range(30, 40)]
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_when_all_are_idle_the_clock_counts_but_not_in_a_replay(replay: bool) -> None:
+    clock = Clock(10 * MINUTE)
+    rules = Rules(idle=30 * SECOND, patience=5 * MINUTE, replay=replay)
+    script = Script(clock, [(0, [row(5)]), (12 * MINUTE, [row(12 * MINUTE - 5)])])
+    one = reading([script, Script(clock, [])], rules)
+    moments = [10 * MINUTE, 10 * MINUTE + 29_999, 10 * MINUTE + 30_000, 11 * MINUTE, 12 * MINUTE]
+    idle = [10 * MINUTE - GRACE, 11 * MINUTE - 30 * SECOND - GRACE]
+    assert _told(one, clock, moments) == [None, None, *([None, None] if replay else idle), 12 * MINUTE - 5 - GRACE]
+
+
+def test_the_watermark_of_an_idle_stream_does_not_go_back() -> None:
+    clock = Clock()
+    script = Script(clock, [(0, [row(90 * SECOND)]), (MINUTE, [row(0)])])
+    told = _told(reading([script], LIVE), clock, [0, 40 * SECOND, MINUTE, 3 * MINUTE])
+    assert told == [90 * SECOND - GRACE] * 3 + [150 * SECOND - GRACE]
+
+
+STEPS = range(0, 20 * MINUTE, 10 * SECOND)
+
+
+def _held(lag: Callable[[int], int]) -> tuple[dict[int, int | None], Reading]:
+    """Return the watermark over 20 minutes, of a partition that is in time and another that has a lag."""
+    clock = Clock()
+    one = reading([Script(clock, [(now, [row(now, "0"), row(now - lag(now), "1")]) for now in STEPS])], LIVE)
+    return dict(zip(STEPS, _told(one, clock, STEPS), strict=True)), one
+
+
+def test_a_partition_that_stands_still_is_left_out_after_a_while() -> None:
+    told, one = _held(lambda now: now - 7)
+    held = max(now for now, time in told.items() if time == 7 - GRACE)
+    assert 5 * MINUTE <= held <= 5 * MINUTE + 20 * SECOND
+    assert all(time == now - GRACE for now, time in told.items() if now > held)
+    assert one.watermark.left_out == {("0", "1")}
+
+
+def test_a_partition_that_always_lags_is_left_out() -> None:
+    told, one = _held(lambda _: 10 * MINUTE)
+    assert all(time == now - 10 * MINUTE - GRACE for now, time in told.items() if now < 5 * MINUTE)
+    assert one.watermark.left_out == {("0", "1")}
+
+
+@pytest.mark.parametrize("lag", [lambda _: 200 * SECOND, lambda now: 30 * MINUTE - now, lambda now: now // 10])
+def test_a_partition_that_catches_up_or_lags_little_is_waited_for(lag: Callable[[int], int]) -> None:
+    told, _ = _held(lag)
+    assert told == {now: now - lag(now) - GRACE for now in STEPS}
+
+
+def test_addresses_end_when_nothing_came_from_any() -> None:
+    clock = Clock()
+    scripts = [Script(clock, [(0, [row(5)])]), Script(clock, [(0, [row(9)]), (8 * SECOND, [row(20)])])]
+    one = reading(scripts, Rules(idle=FAR, patience=FAR, ends=10 * SECOND))
+    moments = [0, 9_999, 10_600, 19_998, 20_600]
+    assert _told(one, clock, moments) == [-5, -5, -5, -5, ENDED]
+    again = reading(scripts, CALM, mark=json.loads(json.dumps(one.mark())))
+    assert (again.read(), again.watermark.told) == (None, ENDED)
+
+
+def test_only_what_is_good_tells_that_a_partition_lives() -> None:
+    clock = Clock()
+    good = [(n * SECOND, [row(n * SECOND, "0")]) for n in range(60)]
+    bad = [(n * SECOND, [row(None, "1")]) for n in range(60)]
+    script = Script(clock, sorted(good + bad, key=lambda each: each[0]), ("0", "1"))
+    told = _told(reading([script], LIVE), clock, [n * SECOND for n in range(31)])
+    assert told == [None] * 30 + [30 * SECOND - GRACE]
+
+
+def test_a_quiet_address_is_asked_less_while_another_is_busy() -> None:
+    clock = Clock()
+    busy = Script(clock, [(n * 10, [row(n)]) for n in range(1_000)])
+    quiet = Script(clock, [(9_000, [row(5)])])
+    asked: list[int] = []
+    pull = quiet.pull
+    quiet.pull = lambda position: (asked.append(clock.now), pull(position))[1]  # type: ignore[method-assign]
+    one = reading([busy, quiet])
+    for clock.now in range(0, 10_000, 10):
+        while one.read() is not None:
+            pass
+    assert len(asked) < 60
+    assert 9_000 <= next(now for now in asked if now >= 9_000) <= 9_500
+    assert len(quiet.batches) == one.mark()["positions"]["1"]["batch"]
+
+
+_rows = st.lists(
+    st.builds(row, st.one_of(st.none(), st.integers(0, 2_000)), st.sampled_from("01")), min_size=1, max_size=4
+)
+_scripts = st.lists(st.lists(st.tuples(st.integers(0, 20), _rows), max_size=6), min_size=1, max_size=3)
+
+
+def _sorted(clock: Clock, batches: list[list[tuple[int, Any]]]) -> list[Script]:
+    return [Script(clock, sorted(each, key=lambda batch: batch[0]), ("0", "1")) for each in batches]
+
+
+@given(_scripts, st.sampled_from([CALM, Rules(idle=5, patience=7), Rules(idle=3, patience=4, replay=True)]))
+def test_elements_and_watermarks(batches: list[list[tuple[int, Any]]], rules: Rules) -> None:
+    clock = Clock()
+    scripts = _sorted(clock, batches)
+    one = reading(scripts, rules)
+    latest: dict[tuple[int, str], int] = {}
+    read = 0
+    for clock.now in range(40):
+        while True:
+            told = one.watermark.told
+            element = one.read()
+            after = one.watermark.told
+            assert told is None or (after is not None and after >= told)
+            if element is None:
+                break
+            read += 1
+            good = [time for time in _times(element) if time is not None]
+            known = [*([told] if told is not None else []), *([min(good)] if good else [])]
+            assert element.time == max(known, default=clock.now)
+            counts = {name: number for (_, name), number in element.counts.items()}
+            assert counts["in"] == counts["parsed"] + counts["rejected"] == len(_times(element))
+    assert read == sum(map(len, batches))
+    for n, script in enumerate(batches):
+        for _, rows in script:
+            for each in rows:
+                if each["time"] is not None:
+                    key = (n, each["@partition"])
+                    latest[key] = max(latest.get(key, -FAR), each["time"])
+    if rules == CALM:
+        whole = len(latest) == 2 * len(batches)
+        assert one.watermark.told == (min(latest.values()) - GRACE if whole else None)
+
+
+@given(_scripts, st.integers(0, 20), st.booleans())
+def test_a_mark_goes_on_as_if_nothing_had_been(batches: list[list[tuple[int, Any]]], at: int, again: bool) -> None:
+    def told(cut: int | None) -> list[Any]:
+        clock = Clock()
+        scripts = _sorted(clock, batches)
+        one = reading(scripts)
+        seen: list[Any] = []
+        for n in range(60):
+            if n == cut:
+                mark = json.loads(json.dumps(one.mark()))
+                one.read() if again else None  # what a failed bundle read
+                one = reading(scripts, mark=mark)
+            clock.now = n
+            if (element := one.read()) is not None:
+                seen.append((_times(element), element.time))
+            seen.append(one.watermark.told)
+        return seen
+
+    whole, cut = told(None), told(at)
+    elements = [sorted(map(str, (each for each in seen if isinstance(each, tuple)))) for seen in (whole, cut)]
+    if len(batches) == 1:
+        assert whole == cut
+    assert whole[-1] == cut[-1]
+    assert [len(each) for each in elements] == [sum(map(len, batches))] * 2
+
+
+@given(_scripts, st.lists(st.integers(0, 25), max_size=6), st.integers(0, 5) | st.none())
+def test_acks_follow_cuts(batches: list[list[tuple[int, Any]]], cuts: list[int], first: int | None) -> None:
+    clock = Clock()
+    scripts = _sorted(clock, batches)
+    newest = None if first is None else first * TICK
+    one = reading(scripts, cut=newest)
+    found: list[int | None] = [newest]
+    acks = Acks(lambda: found[0])
+    pullers = {str(n): script for n, script in enumerate(scripts)}
+    covers: dict[str, list[int]] = {label: [] for label in pullers}
+    for clock.now in range(40):
+        told = one.watermark.told
+        element = one.read()
+        taken = one.taken()
+        for each in taken:
+            assert element is not None
+            good = [time for time in _times(element) if time is not None]
+            acts = max([*good, element.time, *([newest] if newest is not None else [])])
+            assert told is None or acts >= told
+            assert each.cover % TICK == 0
+            assert acts < each.cover <= acts + TICK
+            covers[each.label].append(each.cover)
+        acks.finalized(taken, pullers)
+    for cut in sorted(cuts):
+        found[0] = cut * TICK
+        acks.finalized([], pullers)
+        for label, script in pullers.items():
+            held = [n for n, cover in enumerate(covers[label]) if cover > cut * TICK]
+            assert script.acknowledged == [*range(min(held, default=len(covers[label])))]
+    acks.acknowledge(None, pullers)
+    assert [script.acknowledged for script in scripts] == [[*range(len(each))] for each in batches]
+    assert len(acks) == 0
+
+
+def test_a_block_that_the_map_does_not_fit_is_refused_and_ends_nothing() -> None:
+    def parse(block: pa.RecordBatch) -> Parsed:
+        if block["time"][0].as_py() == 7:
+            raise LoadErrors([LoadError("sources.yaml", 3, "`mb` is a list")])
+        return _parse(block)
+
+    clock = Clock()
+    inputs = [Input("0", USAGE, Script(clock, [(0, [row(7), row(8, "3")]), (0, [row(9)])]), CALM)]
+    one = Reading(inputs, lambda _: parse, grace=GRACE, tick=TICK, clock=clock)  # type: ignore[arg-type,return-value]
+    first, second = one.read(), one.read()
+    assert first is not None
+    rejected = [each for batch in first.rejected for each in batch.to_pylist()]
+    assert [each["position"] for each in rejected] == ["partition 0 offset 0", "partition 3 offset 1"]
+    assert {(each["reason"], each["message"]) for each in rejected} == {("misfit", "sources.yaml:3: `mb` is a list")}
+    assert first.counts == {("signals", "in"): 2, ("signals", "rejected"): 2}
+    assert second is not None
+    assert _times(second) == [9]

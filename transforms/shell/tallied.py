@@ -1,0 +1,50 @@
+"""Counters of Beam that this process keeps, too, and serves where it is asked to: Flink tells none while a job runs."""
+
+from typing import Any
+
+from apache_beam.metrics import Metrics
+
+from transforms.metrics.serving import serve_if_asked
+from transforms.metrics.tally import TALLY
+
+
+class TalliedCounter:
+    """A counter of Beam and of this process."""
+
+    def __init__(self, namespace: str, name: str) -> None:
+        self._key = namespace, name
+        self._beam: Any = Metrics.counter(namespace, name)
+
+    def inc(self, count: int = 1) -> None:
+        """Add to it."""
+        serve_if_asked()
+        self._beam.inc(count)
+        TALLY.add(*self._key, count)
+
+
+class TalliedDistribution:
+    """A distribution of Beam and of this process."""
+
+    def __init__(self, namespace: str, name: str) -> None:
+        self._key = namespace, name
+        self._beam: Any = Metrics.distribution(namespace, name)
+
+    def update(self, value: int) -> None:
+        """Add one value."""
+        serve_if_asked()
+        self._beam.update(value)
+        TALLY.observe(*self._key, value)
+
+
+class TalliedGauge:
+    """A gauge of Beam and of this process."""
+
+    def __init__(self, namespace: str, name: str) -> None:
+        self._key = namespace, name
+        self._beam: Any = Metrics.gauge(namespace, name)
+
+    def set(self, value: int) -> None:
+        """Say what it is now."""
+        serve_if_asked()
+        self._beam.set(value)
+        TALLY.set(*self._key, value)

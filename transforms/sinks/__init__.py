@@ -1,0 +1,1 @@
+"""Where a stream publishes to: brokers, one interface for all; nothing here knows Beam."""

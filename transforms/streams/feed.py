@@ -1,0 +1,59 @@
+"""Messages as brokers give them, and the feed that they belong to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import pyarrow as pa
+
+from schemas.sources import Source
+from transforms.parsing.raw import Rejection, place_of
+
+MAX_MESSAGE_BYTES = 1 << 20
+
+
+class Message(NamedTuple):
+    """One message.
+
+    Attributes:
+        value: Its bytes; `None` of a tombstone.
+        headers: Headers or attributes: text, or bytes, by name.
+        partition: Where it came from, as text; empty where a broker has no partitions.
+        position: Its number there.
+        published: Milliseconds; `None` where the broker does not tell.
+    """
+
+    value: bytes | None
+    headers: Mapping[str, Any]
+    partition: str
+    position: int
+    published: int | None
+
+    def rejected(self, unit: str, reason: str, why: str) -> Rejection:
+        """Return the rejection of the message, as it came."""
+        return Rejection.of(place_of(self.partition, unit, self.position), reason, why, self.value or b"")
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What is in the messages of one address.
+
+    Attributes:
+        source: What sources.yaml says of the feed.
+        types: The columns that its map reads, as `raw_types` gives them.
+        address: Where the messages come from, as it is told to people.
+        unit: What counts them: `offset` or `message`.
+        format: Of their bytes: an object of JSON each, or a record of Avro.
+        schema: Of Avro messages that do not tell theirs, parsed JSON.
+        registry: Address of the schema registry; empty: messages do not tell their schema.
+        max_bytes: A longer message is rejected.
+    """
+
+    source: Source
+    types: Mapping[str, pa.DataType]
+    address: str
+    unit: Literal["offset", "message"]
+    format: Literal["jsonl", "avro"] = "jsonl"
+    schema: Any = None
+    registry: str = ""
+    max_bytes: int = MAX_MESSAGE_BYTES
