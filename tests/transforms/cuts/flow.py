@@ -14,6 +14,7 @@ from apache_beam.utils.timestamp import Timestamp
 from benchmarks.shard_of_a_stage import Cells
 from pipelines.stories.signals import of_group, of_subscriber, take
 from pipelines.stories.story import Signal, Story
+from transforms.context.emit.segment_parts import KEYS, SUMS
 from transforms.context.erasure.requests import ERASURE
 from transforms.decide_offers import DecideOffers
 from transforms.parsing.batches import by_shard
@@ -57,11 +58,18 @@ class Block:
 
 @dataclass(frozen=True)
 class Made:
-    """A row of an output, and when it was made."""
+    """A row of an output, when it was made, and how often it counts."""
 
     stamp: int
     output: str
     row: str
+    n: int = 1
+
+
+def _sums(stamp: int, level: str, part: Mapping[str, Any]) -> Iterator[Made]:
+    """Yield what a part of a segment adds: it does not matter in how many parts."""
+    key = str([part[name] for name in KEYS])
+    yield from (Made(stamp, f"{level} {name}", key, int(part[name])) for name in SUMS if part[name] is not None)
 
 
 @dataclass
@@ -155,9 +163,11 @@ class Flow:
             self.come([(ROUTES[stage, tag], *value)], stamp)
         elif tag == "receipts":
             self.made += [Made(stamp, f"receipts of {value[0]}", str(row)) for row in value[1].to_pylist()]
+        elif tag == "segment_stats":
+            level = value.schema.metadata[b"subject_kind"].decode()
+            self.made += [one for row in value.to_pylist() for one in _sums(stamp, level, row)]
         elif tag != "forwarded":
-            level = (value.schema.metadata or {}).get(b"subject_kind", b"").decode() if tag == "segment_stats" else ""
-            self.made += [Made(stamp, f"{tag or 'decisions'} {level}", str(row)) for row in value.to_pylist()]
+            self.made += [Made(stamp, tag or "decisions", str(row)) for row in value.to_pylist()]
 
     def _arguments(self, method: Any, stage: str, key: Any, stamp: Timestamp) -> Mapping[str, Any]:
         given = {"stamp": stamp, "fired": stamp, "key": key, "shard": key}

@@ -11,7 +11,7 @@ from pipelines.stories.reading import read_story
 from pipelines.stories.signals import salted
 from pipelines.stories.story import Arrival, Story, Watermark
 from tests import stories
-from tests.transforms.cuts.flow import Block, Flow, Made
+from tests.transforms.cuts.flow import Block, Element, Flow, Made
 from transforms.shell.packed_batch import PackedBatch
 from transforms.shell.timers import STAGES, Cuts
 
@@ -57,7 +57,7 @@ def play(flow: Flow, events: list[Arrived | int], told: int = 0) -> Flow:
 
 
 def from_cut(flow: Flow, whole: Flow, events: list[Arrived | int], cut: int) -> Flow:
-    """Start a run from a cut of another: seeds and what is read again come in any order, part of it for a second time."""
+    """Start a run from a cut of another; what is read again may come before the seeds, and for a second time."""
     newest = {}
     for stage, key, tick, content in sorted(whole.blobs, key=lambda one: one[2]):
         if tick <= cut:
@@ -81,7 +81,7 @@ def from_cut(flow: Flow, whole: Flow, events: list[Arrived | int], cut: int) -> 
     return play(flow, rest[before:])
 
 
-def _seed(flow: Flow, stage: str, key: str, seed: PackedBatch):
+def _seed(flow: Flow, stage: str, key: str, seed: PackedBatch) -> Element:
     if stage == "watch_feeds":
         ((feed, content),) = flow.hear.process((0, seed))
         return stage, feed, content
@@ -89,7 +89,11 @@ def _seed(flow: Flow, stage: str, key: str, seed: PackedBatch):
 
 
 def rows(made: list[Made]) -> Counter[tuple[str, str]]:
-    return Counter((one.output, one.row) for one in made if not one.output.startswith("rejected"))
+    """Return what was told: of what comes for a second time, it may be told that it is too late."""
+    found = Counter[tuple[str, str]]()
+    for one in made:
+        found[one.output, one.row] += one.n if one.output != "rejected" else 0
+    return +found
 
 
 @on_streams
