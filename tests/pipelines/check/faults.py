@@ -72,13 +72,8 @@ def _more(fits: Callable[[Limit], bool], more: int = 1) -> Fault:
     return _wrap(arbitration, "lay_out_checks", by)
 
 
-def _floor_a_tick_late(real: Wrapped) -> Wrapped:
-    def marks_and_floors(those: Any, which: Any, *given: Any) -> Any:
-        marks, floors = real(those, which, *given)
-        rolling = np.array([one.gate == CAPS and not one.by_calendar for one in those], np.bool_)
-        return marks, floors + np.where(rolling[which], 10 * MINUTE, 0)
-
-    return marks_and_floors
+def _a_tick_less(real: Wrapped) -> Wrapped:
+    return lambda one: real(one) - (10 * MINUTE if one.gate == CAPS and not one.by_calendar else 0)
 
 
 def _reports(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Fault:
@@ -146,7 +141,7 @@ FAULTS: dict[str, Fault] = {
     "quiet hours are an hour off": _quieter(lambda given: (*given[:4], given[4] + HOUR, given[5]), HOUR),
     "quiet hours are in UTC": _quieter(lambda given: (*given[:2], ("UTC",), np.zeros_like(given[3]), *given[4:])),
     "a cap allows one more": _more(lambda limit: limit.gate == CAPS and limit.reason != "same_tick"),
-    "a cap is over a tick too soon": _wrap(limits, "marks_and_floors", _floor_a_tick_late),
+    "a cap is over a tick too soon": _wrap(limits, "_length", _a_tick_less),
     "calendar days are in UTC": _wrap(
         limits, "_calendar_number", lambda real: lambda ticks, unit, zone: real(ticks, unit, "UTC")
     ),
