@@ -25,6 +25,7 @@ from transforms.decision import (
     notices,
     withdrawal,
 )
+from transforms.decision.exploration import Exploration
 
 Patch = pytest.MonkeyPatch
 Wrapped = Callable[..., Any]
@@ -172,6 +173,20 @@ FAULTS: dict[str, Fault] = {
     ),
     "what lapses is not withdrawn": _wrap(withdrawal, "lapses", lambda real: lambda *given: real(*given).clear()),
     "the first to be said holds": lambda patch: patch.setattr(notices, "order_of", lambda _: [-pl.col("time")]),
+}
+
+
+def _of(change: Callable[[Exploration], Exploration]) -> Fault:
+    """Return a fault that changes how turns explore."""
+    return _wrap(arbitration, "exploration_of", lambda real: lambda *given: change(real(*given)))
+
+
+EXPLORATION: dict[str, Fault] = {
+    "it explores across tiers": _of(lambda found: replace(found, kind=found.kind * 0)),
+    "it explores always": _of(lambda found: replace(found, draws=found.share > 0)),
+    "it never explores": _of(lambda found: replace(found, draws=found.share > 1)),
+    "the share is told wrong": _of(lambda found: replace(found, share=found.share / 2)),
+    "the arm is always the last": _of(lambda found: replace(found, arms=~np.zeros_like(found.arms))),
 }
 
 
