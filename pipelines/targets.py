@@ -15,11 +15,15 @@ from transforms.write_outputs import Output
 from transforms.write_stream import WriteStream
 
 
-def target_of(address: Address) -> Target:
-    """Return what publishes to the topic of an address."""
+ORDERED = ("offers", "decisions")
+"""Outputs of which those of one contact root arrive in their order; of others it would only cost throughput."""
+
+
+def target_of(output: str, address: Address) -> Target:
+    """Return what publishes an output to the topic of an address."""
     if address.scheme == "kafka":
         return KafkaTarget(",".join(address.hosts), address.name, address.client)
-    return PubSubTarget(f"projects/{address.hosts[0]}/topics/{address.name}")
+    return PubSubTarget(f"projects/{address.hosts[0]}/topics/{address.name}", ordered=output in ORDERED)
 
 
 def check_outputs(settings: RunSettings, outputs: Mapping[str, Output]) -> None:
@@ -36,7 +40,7 @@ def check_outputs(settings: RunSettings, outputs: Mapping[str, Output]) -> None:
 
 def publish(records: Mapping[str, Any], outputs: Mapping[str, Output], settings: RunSettings) -> tuple[Any, ...]:
     """Send each output where the settings say; return collections of what is out: see `Published`."""
-    topics = {name: target_of(one) for name, one in settings.targets.items() if one.scheme != "file"}
+    topics = {name: target_of(name, one) for name, one in settings.targets.items() if one.scheme != "file"}
     folders = {name: one.name for name, one in settings.targets.items() if one.scheme == "file"}
     by_folder: dict[str, dict[str, Output]] = {}
     for name in records.keys() - topics.keys():

@@ -82,7 +82,7 @@ class FlinkJobs:
             trigger, deadline = json.load(answer)["request-id"], monotonic() + seconds
         while True:
             told = self._get(f"jobs/{job}/savepoints/{trigger}")
-            operation = told.get("operation", {})
+            operation = told.get("operation") or {}
             if "location" in operation:
                 return str(operation["location"])
             if "failure-cause" in operation or monotonic() > deadline:

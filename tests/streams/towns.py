@@ -15,7 +15,8 @@ from pipelines.demo import PLAYBOOK
 from pipelines.simulate import simulate
 from schemas.playbook_file import load_playbook
 
-UNTIL = "2026-03-03T00:00:00+02:00"
+UNTIL = "2026-03-03T00:00:00Z"
+"""The end of a day of segments' statistics, too: of a window that is cut short a bounded run tells what there is."""
 KEY = "a key of nobody's, for tests"
 WHOLE = ("decisions", "offers", "transitions", "segment_stats", "segment_profiles", "alerts", "receipts", "rejected")
 """Outputs that a stream gives as a bounded run does; that has contexts as of its end besides."""

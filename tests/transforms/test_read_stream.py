@@ -125,6 +125,28 @@ def test_a_folder_is_read_once(tmp_path: Path) -> None:
         assert [row["position"] for row in _kept(tmp_path / "rejected")] == ["line 6"] * 3
 
 
+class CutPuller(FakePuller):
+    """Writes a cut, once it has read all."""
+
+    def pull(self, position: Any) -> Any:
+        pulled = super().pull(position)
+        if not pulled.blocks:
+            (Path(self.path).parent / "cuts/manifest-1300.json").write_text("{}")
+        return pulled
+
+
+def test_what_no_cut_covers_is_not_acknowledged(tmp_path: Path) -> None:
+    _rows(tmp_path / "x.jsonl", 500)
+    (tmp_path / "cuts").mkdir()
+    (tmp_path / "cuts/manifest-1000.json").write_text("{}")
+    puller = CutPuller(f"{tmp_path}", str(tmp_path / "x.jsonl"), 70)
+    pipeline = beam.Pipeline(FnApiRunner())
+    inputs = [Input("usage", USAGE, puller, replace(RULES, ends=1_500))]
+    _ = pipeline | _stream(inputs=inputs, cuts=str(tmp_path / "cuts"), tick=100)
+    pipeline.run().wait_until_finish()
+    assert DONE[puller.name] == [70, 140, 210, 280]
+
+
 def test_a_mark_is_encoded_without_what_is_to_be_acknowledged() -> None:
     called: list[int] = []
     mark = Mark({"positions": {"x": {"row": 3}}, "serial": "p-1"}, lambda: called.append(1))

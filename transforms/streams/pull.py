@@ -22,7 +22,7 @@ class Pulled(NamedTuple):
         rejected: Batches of `schemas.records.REJECTED`: records that are none.
         position: Where to go on.
         acks: What `done` takes for all of this, JSON; `None` where there is nothing to be done.
-        partitions: All partitions that are read, so that one without a record yet holds the watermark.
+        partitions: All partitions that are read, so that one without a record yet holds the watermark; none: not told.
     """
 
     blocks: Sequence[pa.RecordBatch]
@@ -33,7 +33,10 @@ class Pulled(NamedTuple):
 
 
 class Puller(Protocol):
-    """Reads one address. It is pickled with the pipeline: clients are made at the first pull, and kept by process."""
+    """Reads one address. It is pickled with the pipeline: clients are made at the first pull, and kept by process.
+
+    Pulls come one at a time, on a thread of the address; `done` comes on others, meanwhile too.
+    """
 
     def pull(self, position: Position) -> Pulled:
         """Return what is there, at most `MOST_ROWS`, soon; the position is the truth, wherever a client stands."""

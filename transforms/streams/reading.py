@@ -1,7 +1,10 @@
 """Several addresses read as one: in turn, parsed, with one watermark, one position and what is to be acknowledged."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from schemas.addresses import Address
@@ -11,13 +14,17 @@ from transforms.streams.acks import Taken
 from transforms.streams.element import Element, bounds_of, element_of, latest_times, parse_or_refuse
 from transforms.streams.progress import Progress, Rules
 from transforms.streams.pull import Position, Pulled, Puller
+from transforms.streams.threads import on_its_thread
 from transforms.streams.watermark import Watermark
 
 Clock = Callable[[], int]
 """Processing time, milliseconds since the epoch."""
 
-MOST_QUIET = 500
-"""Milliseconds that a quiet address is not asked while another is busy."""
+Submit = Callable[[str, Callable[[], Pulled]], "Future[Pulled]"]
+"""Asks an address by its label, at once or on a thread of its own; never two at a time of one label."""
+
+WAIT = 0.2
+"""Seconds that are waited for an address to give something."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +52,13 @@ def rules_of(address: Address) -> Rules:
 
 @dataclass
 class _Feed:
-    """An input on its way."""
+    """An input on its way; `coming` is what it is asked for, or has answered and nobody took."""
 
     input: Input
     parse: Parser
     position: Position
     progress: Progress
-    asked: int = 0
-
-    def quiet(self, now: int) -> int:
-        """Return for how long nothing came."""
-        return 0 if self.progress.came is None else now - self.progress.came
-
-    def is_due(self, now: int) -> bool:
-        """Return whether to ask it although others are busy; one from which something came always is."""
-        return now - self.asked >= min(MOST_QUIET, self.quiet(now) // 4)
+    coming: "Future[Pulled] | None" = None
 
 
 class Reading:
@@ -79,6 +78,7 @@ class Reading:
         clock: Clock,
         mark: Mapping[str, Any] | None = None,
         cut: int | None = None,
+        submit: Submit = on_its_thread,
     ) -> None:
         """Go on from a mark, by default where each address begins.
 
@@ -90,9 +90,10 @@ class Reading:
             clock: Processing time.
             mark: What `mark` gave.
             cut: The newest cut when this starts: nothing that is read later is in it.
+            submit: Asks an address.
         """
         known = mark or {"positions": {}, "latest": {}, "ended": [], "watermark": None}
-        self._tick, self._clock, self._cut = tick, clock, cut
+        self._tick, self._clock, self._cut, self._submit = tick, clock, cut, submit
         self._feeds = {one.label: _Feed(one, parser(one), {}, Progress(one.rules)) for one in inputs}
         for label, feed in self._feeds.items():
             feed.position = known["positions"].get(label, {})
@@ -104,18 +105,34 @@ class Reading:
         self._came: int | None = None
 
     def read(self) -> Element | None:
-        """Ask the addresses in turn; return what the first gave that has something, None if none has."""
-        told, element = self.watermark.told, None
-        for label in self._in_turn():
-            feed = self._feeds[label]
-            pulled = feed.input.puller.pull(feed.position)
-            element = self._take(feed, pulled, told)
-            if element is not None:
-                self._turns.remove(label)
-                self._turns.append(label)
+        """Ask all addresses; return what the first gave that has something, None if none has something soon."""
+        until = time.monotonic() + WAIT
+        for label, feed in self._alive():
+            if feed.coming is None:
+                feed.coming = self._submit(label, partial(feed.input.puller.pull, feed.position))
+        element = self._first()
+        while element is None and (asked := [feed.coming for _, feed in self._alive() if feed.coming is not None]):
+            if not wait(asked, max(until - time.monotonic(), 0), FIRST_COMPLETED).done:
                 break
+            element = self._first()
         self.watermark.advance(self._progress, self._clock())
         return element
+
+    def _alive(self) -> list[tuple[str, _Feed]]:
+        """Return the addresses that have not ended, in turn."""
+        feeds = [(label, self._feeds[label]) for label in self._turns]
+        return [(label, feed) for label, feed in feeds if not feed.progress.ended]
+
+    def _first(self) -> Element | None:
+        """Take answers in turn, up to the first that has something."""
+        for label, feed in self._alive():
+            if feed.coming is not None and feed.coming.done():
+                pulled, feed.coming = feed.coming.result(), None
+                if (element := self._take(feed, pulled, self.watermark.told)) is not None:
+                    self._turns.remove(label)
+                    self._turns.append(label)
+                    return element
+        return None
 
     def mark(self) -> dict[str, Any]:
         """Return what to go on from, JSON: positions, greatest times and who has ended by label, and the watermark."""
@@ -139,28 +156,20 @@ class Reading:
     def _progress(self) -> dict[str, Progress]:
         return {label: feed.progress for label, feed in self._feeds.items()}
 
-    def _in_turn(self) -> list[str]:
-        """Return whom to ask: the quiet ones now and then while others are busy, all of them if none is."""
-        now = self._clock()
-        alive = [label for label in self._turns if not self._feeds[label].progress.ended]
-        if all(self._feeds[label].quiet(now) > MOST_QUIET for label in alive):
-            return alive
-        return [label for label in alive if self._feeds[label].is_due(now)]
-
     def _take(self, feed: _Feed, pulled: Pulled, told: int | None) -> Element | None:
         """Note what a pull gave; return what it became, None if it is nothing."""
         now = self._clock()
         gave = bool(pulled.blocks or pulled.rejected)
         self._came = now if gave else self._came
-        feed.position, feed.asked = pulled.position, now
+        feed.position = pulled.position
         private = feed.input.source.private
         parsed = [parse_or_refuse(feed.parse, block, private=private) for block in pulled.blocks]
         earliest, latest = bounds_of(parsed)
         for block, one in zip(pulled.blocks, parsed, strict=True):
             feed.progress.saw(latest_times(block, one.times, capped=not feed.input.rules.replay), now)
         feed.progress.asked(pulled.partitions, now, gave=gave, since=self._came)
-        time = max((at for at in (told, earliest) if at is not None), default=now)
+        moment = max((at for at in (told, earliest) if at is not None), default=now)
         if pulled.acks is not None:
-            last = max(at for at in (time, latest, self._cut) if at is not None)
+            last = max(at for at in (moment, latest, self._cut) if at is not None)
             self._taken.append(Taken(feed.input.label, pulled.acks, last - last % self._tick + self._tick))
-        return element_of(parsed, pulled.rejected, time) if gave else None
+        return element_of(parsed, pulled.rejected, moment) if gave else None

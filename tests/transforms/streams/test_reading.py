@@ -1,7 +1,10 @@
 """Several addresses as one: turns, watermark, marks, and when what was read may be acknowledged."""
 
 import json
+import threading
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +20,9 @@ from transforms.parsing.parser import Parsed
 from transforms.streams.acks import Acks
 from transforms.streams.element import Element
 from transforms.streams.progress import Rules
+from transforms.streams.pull import Pulled
 from transforms.streams.reading import Input, Reading
+from transforms.streams.threads import on_its_thread
 from transforms.streams.watermark import ENDED
 
 USAGE = Source(contract("usage"))
@@ -40,10 +45,19 @@ def _parse(block: pa.RecordBatch) -> Parsed:
     return Parsed([], None, {("signals", name): count for name, count in counts.items()}, times)
 
 
+def at_once(_: str, what: Callable[[], Pulled]) -> "Future[Pulled]":
+    """Ask on the thread that asks."""
+    future: Future[Pulled] = Future()
+    future.set_result(what())
+    return future
+
+
 def reading(scripts: Sequence[Script], rules: Rules = CALM, **options: Any) -> Reading:
     inputs = [Input(str(n), USAGE, script, rules) for n, script in enumerate(scripts)]
     clock = scripts[0].clock
-    return Reading(inputs, lambda _: _parse, **{"grace": GRACE, "tick": TICK, "clock": clock, **options})
+    return Reading(
+        inputs, lambda _: _parse, **{"grace": GRACE, "tick": TICK, "clock": clock, "submit": at_once, **options}
+    )
 
 
 def _times(element: Element) -> list[int | None]:
@@ -147,20 +161,35 @@ def test_only_what_is_good_tells_that_a_partition_lives() -> None:
     assert told == [None] * 30 + [30 * SECOND - GRACE]
 
 
-def test_a_quiet_address_is_asked_less_while_another_is_busy() -> None:
+def test_addresses_take_turns() -> None:
     clock = Clock()
-    busy = Script(clock, [(n * 10, [row(n)]) for n in range(1_000)])
-    quiet = Script(clock, [(9_000, [row(5)])])
-    asked: list[int] = []
-    pull = quiet.pull
-    quiet.pull = lambda position: (asked.append(clock.now), pull(position))[1]  # type: ignore[method-assign]
-    one = reading([busy, quiet])
-    for clock.now in range(0, 10_000, 10):
-        while one.read() is not None:
-            pass
-    assert len(asked) < 60
-    assert 9_000 <= next(now for now in asked if now >= 9_000) <= 9_500
-    assert len(quiet.batches) == one.mark()["positions"]["1"]["batch"]
+    scripts = [Script(clock, [(0, [row(10 * n + k)]) for k in range(3)]) for n in range(2)]
+    one = reading(scripts)
+    assert [_times(element) for element in iter(one.read, None)] == [[0], [10], [1], [11], [2], [12]]
+
+
+def test_no_address_waits_for_one_that_does_not_answer() -> None:
+    answer = threading.Event()
+
+    class Slow(Script):
+        def pull(self, position: Any) -> Any:
+            assert answer.wait(60)
+            return super().pull(position)
+
+    clock = Clock()
+    scripts = [Slow(clock, [(0, [row(1)])]), Script(clock, [(0, [row(n)]) for n in range(20)])]
+    one = reading(scripts, submit=on_its_thread)
+    try:
+        found = [one.read() for _ in range(21)]
+        assert [_times(each) for each in found if each is not None] == [[n] for n in range(20)]
+        assert one.watermark.told is None
+    finally:
+        answer.set()
+    deadline = time.monotonic() + 60
+    while (element := one.read()) is None and time.monotonic() < deadline:
+        pass
+    assert element is not None
+    assert _times(element) == [1]
 
 
 _rows = st.lists(
