@@ -21,6 +21,7 @@ from transforms.blobs.envelope import LAYOUT
 from transforms.shell.cuts import Blob
 from transforms.shell.timers import STAGES, Backlog, Cuts
 from transforms.streams.manifests import BLOBS, BlobFile, Manifest, blob_name, cuts_in, path_of, remove_old, write_whole
+from transforms.streams.told_of_cuts import Known, Told
 
 KEPT = 3
 """So many manifests stay, with the files that they name."""
@@ -29,54 +30,7 @@ _BEHIND = len(STAGES) + 1
 """Milliseconds after a tick at which all stages, and what keeps the parts of segments, have closed it."""
 
 Entry = tuple[int, bytes]
-"""One key, for all; a packed `_Entry`."""
-
-
-class _Entry(msgspec.Struct, array_like=True, frozen=True):
-    """What the manifest is told: that a blob is in a file, or that something is out.
-
-    Attributes:
-        tick: Of the blob; or the first that is no earlier than when what is out was made.
-        owner: Stage and key; empty where something is out.
-        file: Of the blob.
-    """
-
-    tick: int
-    owner: str = ""
-    file: BlobFile | None = None
-
-    def packed(self) -> Entry:
-        return 0, msgspec.msgpack.encode(self)
-
-
-class _Known(msgspec.Struct, array_like=True):
-    """What is known of cuts.
-
-    Attributes:
-        files: By owner, those that the next manifests may name, ascending.
-        due: Cuts without a manifest.
-        written: The last with one.
-    """
-
-    files: dict[str, list[BlobFile]] = {}
-    due: list[int] = []
-    written: int = -1
-
-    def take(self, entry: _Entry) -> None:
-        """Add the file of an entry, if it is new."""
-        if entry.file is not None and entry.file not in self.files.setdefault(entry.owner, []):
-            self.files[entry.owner] = sorted([*self.files[entry.owner], entry.file], key=lambda file: file.tick)
-
-    def close(self, tick: int) -> dict[str, BlobFile]:
-        """Return the newest file of each owner as of a cut; forget the older ones."""
-        newest = {}
-        for owner, files in self.files.items():
-            old = [file for file in files if file.tick <= tick]
-            if old:
-                newest[owner] = old[-1]
-            self.files[owner] = [*old[-1:], *files[len(old) :]]
-        self.due, self.written = [cut for cut in self.due if cut > tick], tick
-        return newest
+"""One key, for all; a packed `Told`."""
 
 
 class _WriteBlobs(beam.DoFn):
@@ -89,7 +43,8 @@ class _WriteBlobs(beam.DoFn):
         stage, key, tick, content = element
         name = blob_name(stage, key, tick, content)
         write_whole(Path(self._directory) / BLOBS / name, content)
-        yield _Entry(tick, f"{stage}/{key}", BlobFile(name, tick, len(content), zlib.crc32(content))).packed()
+        file = BlobFile(name, tick, len(content), zlib.crc32(content))
+        yield 0, Told(tick, f"{stage}/{key}", file).packed()
 
 
 class _Out(beam.DoFn):
@@ -97,7 +52,7 @@ class _Out(beam.DoFn):
 
     def process(self, element: Any, stamp: Timestamp = beam.DoFn.TimestampParam) -> Iterator[Entry]:
         if stamp.micros > 0:
-            yield _Entry(-(-stamp.micros // 1000)).packed()
+            yield 0, Told(-(-stamp.micros // 1000)).packed()
 
 
 class _Confirm(beam.DoFn):
@@ -116,17 +71,17 @@ class _Confirm(beam.DoFn):
         known: Any = beam.DoFn.StateParam(KNOWN),
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
-        entry, now = msgspec.msgpack.decode(element[1], type=_Entry), self._read(known)
-        cut = self._cuts.at(entry.tick, self._backlog)
+        told, now = Told.read(element[1]), self._read(known)
+        cut = self._cuts.at(told.tick, self._backlog)
         new = cut > now.written and cut not in now.due
-        if entry.file is None and not new:
+        if told.file is None and not new:
             return
-        now.take(entry)
+        now.take(told)
         if new:
             now.due = sorted([*now.due, cut])
         if now.due:
             timer.set(self._time_of(now.due[0]))
-        known.write(msgspec.msgpack.encode(now))
+        known.write(now.packed())
 
     @on_timer(TIMER)
     def confirm(
@@ -140,15 +95,15 @@ class _Confirm(beam.DoFn):
             return
         tick = now.due[0]
         self._write.manifest(tick, now.close(tick))
-        known.write(msgspec.msgpack.encode(now))
+        known.write(now.packed())
         if now.due:
             timer.set(self._time_of(now.due[0]))
         yield tick
 
-    def _read(self, known: Any) -> _Known:
+    def _read(self, known: Any) -> Known:
         packed = known.read()
         since = -1 if self._since is None else self._since
-        return _Known(written=since) if packed is None else msgspec.msgpack.decode(packed, type=_Known)
+        return Known(written=since) if packed is None else Known.read(packed)
 
     def _time_of(self, tick: int) -> Timestamp:
         """Return when all of a tick is out: what gathers rows in windows gives them after the end of the tick's."""
@@ -163,9 +118,9 @@ class _ConfirmEnd(beam.DoFn):
         self._write = _Write(save)
 
     def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[int]:
-        known = _Known()
+        known = Known()
         for packed in element[1]:
-            known.take(msgspec.msgpack.decode(packed, type=_Entry))
+            known.take(Told.read(packed))
         tick = max((file.tick for files in known.files.values() for file in files), default=-1)
         if tick >= 0:
             self._write.manifest(tick, known.close(tick))

@@ -16,11 +16,11 @@ from schemas.versions import Versions
 from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.erasure.requests import ERASURE
 from transforms.context.ingest import bad_input
-from transforms.context.ingest.source_liveness import FEED
 from transforms.context.run import Options
+from transforms.shell.context_cuts import kept_at_end, start_from
 from transforms.shell.cuts import Alarm, Kept
 from transforms.shell.end_of_input import end_tick, split_end
-from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
+from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
 from transforms.shell.pseudonym_key import key_in_environment
 from transforms.shell.routing import elements_of, elements_of_erasures
 from transforms.shell.shard_log import Cell, Held, Owner, Residents
@@ -86,7 +86,8 @@ class ContextStage(beam.DoFn):
         shard, packed = element
         before = Cell() if self._timer.bounded else Cell.read(cell)
         if packed.kept is not None:
-            self._start(packed, log, state, cell, alarm)
+            kept = start_from(packed.kept, log, state, cell)
+            alarm.start(packed.earliest, kept.wake, (kept.closed or 0) + self._tick)
             return
         packed = packed.came_at(before.closed)
         log.add(packed)
@@ -96,19 +97,6 @@ class ContextStage(beam.DoFn):
             _RESIDENTS.came(self._owner, shard, before, packed, after)
         open_from = (before.closed or 0) + self._tick
         alarm.at(max(end_tick(self._tick, packed.earliest), open_from), stamp)
-
-    def _start(self, seed: PackedBatch, log: Any, state: Any, cell: Any, alarm: Alarm) -> None:
-        """Begin where a cut was made; what came before its seed waits."""
-        kept, before = Kept.read(seed.kept or b""), Cell.read(cell)
-        if before.closed is not None or kept.state is None or kept.closed is None:
-            raise RuntimeError(f"{self._timer.stage}: a seed came after the first tick, or holds no state")
-        cell_now = before.seeded(kept.closed, kept.state)
-        for waiting in map(PackedBatch, kept.waiting):
-            log.add(waiting)
-            cell_now = cell_now.after(waiting)
-        state.write(kept.state)
-        cell_now.write(cell)
-        alarm.start(seed.earliest, kept.wake, kept.closed + self._tick)
 
     def fire(self, fired: Timestamp, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
         """Advance to the tick of a timer, or only give what is known, unless it is stale."""
@@ -130,7 +118,7 @@ class ContextStage(beam.DoFn):
         self._count(advanced)
         yield from self._elements(advanced)
         if alarm.is_cut(upto):
-            yield self._blob_of_end(shard, upto, advanced)
+            yield kept_at_end(str(shard), upto, self._tick, advanced).blob(self._timer.stage, upto)
 
     def advance_to(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
         """Advance to a tick; state is written last."""
@@ -169,16 +157,6 @@ class ContextStage(beam.DoFn):
         kept = Kept(str(shard), known.closed, alarm.wake.read(), held.known.dump())
         _RESIDENTS.keep(self._owner, shard, held)
         return iter([kept.blob(self._timer.stage, tick)])
-
-    def _blob_of_end(self, shard: int, end: int, advanced: AdvancedLevels) -> Any:
-        """Give what is known at the end of a bounded input, and what waits: nobody gives it again."""
-        signals = [batch for batch in advanced.waiting if batch.schema.metadata[b"signal"] != FEED]
-        held = Held(b"", advanced.levels)
-        held.wait(signals, self._tick, end)
-        ticks = [at for at in (advanced.wake, held.wake(self._tick, end)) if at is not None]
-        waiting = [packed.content for packed in held.left()]
-        kept = Kept(str(shard), end, min(ticks, default=None), advanced.dump(), waiting)
-        return kept.blob(self._timer.stage, end)
 
     def _rebuilt(self, cell: Cell, log: Any, state: Any) -> Held[Levels]:
         """Return what blob and log amount to: one call over the log equals those that were made, tick by tick."""

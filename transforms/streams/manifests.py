@@ -110,18 +110,23 @@ def write_whole(path: Path, content: bytes) -> None:
 def remove_old(directory: str, keep: int) -> None:
     """Remove all manifests but the last few, and the files of blobs that are no newer than these and in none of them.
 
+    Where one of these cannot be understood no file of a blob is removed.
+
     Args:
         directory: That of the cuts.
         keep: How many manifests to keep.
 
     Raises:
-        OSError, ValueError: as `read_manifest`; then no blob is removed.
+        OSError: a file cannot be read, or removed.
     """
     ticks = cuts_in(directory)
     for tick in ticks[:-keep]:
         path_of(directory, tick).unlink(missing_ok=True)
     kept = ticks[-keep:]
-    named = {file.name for tick in kept for file in read_manifest(directory, tick).files.values()}
+    try:
+        named = {file.name for tick in kept for file in read_manifest(directory, tick).files.values()}
+    except ValueError:  # one of another release, which may name any of them
+        return
     for path in _blobs_until(directory, min(kept, default=-1)):
         if path.name not in named:
             path.unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+"""What a shard of contexts starts from, and what it keeps at the end of a bounded input."""
+
+from typing import Any
+
+from transforms.context.advance_levels import AdvancedLevels, Levels
+from transforms.context.ingest.source_liveness import FEED
+from transforms.shell.cuts import Kept
+from transforms.shell.packed_batch import PackedBatch
+from transforms.shell.shard_log import Cell, Held
+
+
+def start_from(seed: bytes, log: Any, state: Any, cell: Any) -> Kept:
+    """Begin where a cut was made; what came before its seed waits.
+
+    Args:
+        seed: A packed `Kept`.
+        log: The cell of what came.
+        state: The cell of the blob.
+        cell: The cell of the shard's `Cell`.
+
+    Returns:
+        What was kept.
+
+    Raises:
+        RuntimeError: the shard has closed a tick already, or the seed holds no state.
+    """
+    kept, known = Kept.read(seed), Cell.read(cell)
+    if known.closed is not None or kept.state is None or kept.closed is None:
+        raise RuntimeError(f"the seed of shard {kept.key} came after its first tick, or holds no state")
+    known = known.seeded(kept.closed, kept.state)
+    for waiting in map(PackedBatch, kept.waiting):
+        log.add(waiting)
+        known = known.after(waiting)
+    state.write(kept.state)
+    known.write(cell)
+    return kept
+
+
+def kept_at_end(key: str, end: int, tick: int, advanced: AdvancedLevels) -> Kept:
+    """Return what is known at the end of a bounded input, and what waits, since nobody gives it again.
+
+    What it was told of feeds after the end is left out: who watches them goes on, and may hear of them.
+
+    Args:
+        key: Of the shard, as text.
+        end: The tick.
+        tick: Distance of ticks, milliseconds.
+        advanced: What came of the last call.
+    """
+    held = Held[Levels](b"", advanced.levels)
+    held.wait([batch for batch in advanced.waiting if batch.schema.metadata[b"signal"] != FEED], tick, end)
+    ticks = [at for at in (advanced.wake, held.wake(tick, end)) if at is not None]
+    return Kept(key, end, min(ticks, default=None), advanced.dump(), [packed.content for packed in held.left()])
