@@ -1,6 +1,5 @@
 """How a run begins from a cut of another one, and leaves cuts for those that follow."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -48,13 +47,13 @@ def shards_before(settings: RunSettings) -> int:
         return 0  # the start itself tells what is wrong
 
 
-def seeds_of(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> Mapping[str, Any]:
-    """Return what each stage starts from, by its name; nothing without `--state-in`."""
+def seeds_of(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> dict[str, Any]:
+    """Return what `Signals` has of the cut that a run starts from; nothing without `--state-in`."""
     start = start_of(settings, steps.versions)
     if start is None or settings.state_in is None:
         return {}
-    seeds: Mapping[str, Any] = pipeline | "LoadState" >> LoadState(directory=settings.state_in, manifest=start)
-    return seeds
+    seeds = pipeline | "LoadState" >> LoadState(directory=settings.state_in, manifest=start)
+    return {"seeds": seeds, "since": start.tick}
 
 
 def take_blobs(records: dict[str, Any]) -> tuple[Any, ...]:

@@ -96,7 +96,7 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
         watched=(*signals, *groups),
         controls=controls,
         ends=(ends,),
-        seeds=seeds_of(pipeline, steps, settings),
+        **seeds_of(pipeline, steps, settings),
     )
     return taken, tuple(rejected)
 

@@ -31,6 +31,7 @@ class Signals:
         controls: For the shards of contact roots: notices about everybody.
         ends: For every shard: the end of a bounded input.
         seeds: By the name of a stage: what it knew at the cut that the run starts from.
+        since: The tick of that cut, milliseconds.
     """
 
     subscribers: tuple[Any, ...]
@@ -39,6 +40,7 @@ class Signals:
     controls: tuple[Any, ...] = ()
     ends: tuple[Any, ...] = ()
     seeds: Mapping[str, Any] = field(default_factory=dict)
+    since: int | None = None
 
     def seed(self, stage: str) -> tuple[Any, ...]:
         """Return what a stage starts from, if there is anything."""
@@ -134,7 +136,7 @@ class Steps:
             return {}
         parts = (*tracked["segment_stats"], *signals.seed(SEGMENTS)) | "SegmentStats" >> beam.Flatten()
         last = None if self.backlog is None else self.backlog.last
-        describe = DescribeSegments(**self._books, bounded=self.bounded, last=last)
+        describe = DescribeSegments(**self._books, bounded=self.bounded, since=signals.since, last=last)
         described: dict[str, Any] = parts | "DescribeSegments" >> describe
         if self.cuts is not None:
             keep = KeepParts(playbook=self.versions.first, **self._time, cuts=self.cuts)

@@ -75,7 +75,7 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
         groups=groups,
         watched=(*signals, *groups),
         controls=controls,
-        seeds=seeds_of(pipeline, steps, settings),
+        **seeds_of(pipeline, steps, settings),
     )
     return taken, (*rejected, streamed.rejected)
 

@@ -191,7 +191,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 for step in ("Unwindow all", "Flatten")
                 for name in ("segment_stats", "segment_profiles", "alerts")
             },
-            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False, "since": 60_000},
+            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": False, "since": 60_000, "last": 120_000},
         ),
         "KeepParts": Example(
             {"playbook": BOOK, "cuts": CUTS, "bounded": False},

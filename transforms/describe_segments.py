@@ -110,12 +110,14 @@ class DescribeSegments(beam.PTransform):
         bounded: Whether the input ends.
         since: The tick of the cut that the run starts from, milliseconds: windows that were told for the last time
             before it are not told again, those that may change are.
+        last: The last tick of a stream that has one, milliseconds: a window that ends later is never whole.
     """
 
     playbook: Playbook
     later: tuple[Playbook, ...] = ()
     bounded: bool
     since: int | None = None
+    last: int | None = None
 
     def expand(self, parts: beam.PCollection[pa.RecordBatch]) -> Any:
         """Return the outputs by name."""

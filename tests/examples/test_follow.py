@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from confluent_kafka.admin import NewTopic
-from google.cloud import pubsub_v1
 
 from examples.consumer.follow import KEPT, follow
 from examples.consumer.inbox import Inbox
@@ -17,12 +15,12 @@ from examples.consumer.topics import topic_of
 from schemas.offer import OFFER
 from tests.examples.commands import REPOSITORY
 from tests.examples.test_consumer import MADE, NOON, WITHDRAWN, lines
-from tests.transforms.sinks.servers import kafka, pubsub_emulator
-from tests.transforms.sinks.test_kafka import create
+from tests.servers.kafka import KafkaServer
+from tests.servers.pubsub import PubSubServer
 from transforms.decision.offers import write_event_lines
 from transforms.sinks.kafka import KafkaTarget
 from transforms.sinks.messages import messages_of
-from transforms.sinks.pubsub import PubSubTarget, _api
+from transforms.sinks.pubsub import PubSubTarget
 from transforms.sinks.target import Target
 
 
@@ -112,18 +110,12 @@ def event_row(n: int) -> dict[str, object]:
     return MADE[n] | {"time": NOON, "data": data}
 
 
-def test_an_offer_on_pubsub_is_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pubsub_emulator(tmp_path) as address:
-        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", address)
-        _api.cache_clear()
-        topic, subscription = "projects/town-project/topics/offers", "projects/town-project/subscriptions/app"
-        pubsub_v1.PublisherClient().create_topic(name=topic)
-        pubsub_v1.SubscriberClient().create_subscription(name=subscription, topic=topic)
-        _plays(PubSubTarget(topic), "pubsub://town-project/app", tmp_path / "app")
-        _api.cache_clear()
+def test_an_offer_on_pubsub_is_shown_once(tmp_path: Path, pubsub_emulator: PubSubServer) -> None:
+    topic = pubsub_emulator.topic()
+    _, project, _, name = pubsub_emulator.subscription(topic).split("/")
+    _plays(PubSubTarget(topic), f"pubsub://{project}/{name}", tmp_path / "app")
 
 
-def test_an_offer_on_kafka_is_shown_once(tmp_path: Path) -> None:
-    with kafka(tmp_path) as servers:
-        create(servers, NewTopic("offers", 3))
-        _plays(KafkaTarget(servers, "offers"), f"kafka://{servers}/offers", tmp_path / "app")
+def test_an_offer_on_kafka_is_shown_once(tmp_path: Path, kafka: KafkaServer) -> None:
+    topic = kafka.topic(partitions=3)
+    _plays(KafkaTarget(kafka.servers, topic), f"kafka://{kafka.servers}/{topic}", tmp_path / "app")

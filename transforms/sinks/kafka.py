@@ -1,5 +1,6 @@
 """Publishing to Kafka: an idempotent producer, every delivery reported."""
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ SETTINGS = {
 }
 """Of the producer, unless the address says otherwise."""
 
+log = logging.getLogger(__name__)
+
 _PRODUCERS: dict[Any, Producer] = {}
 _LOCK = Lock()
 
@@ -30,13 +33,13 @@ class KafkaTarget:
     Attributes:
         servers: `host:port,host:port`.
         topic: Its name.
-        client: Further settings of the client, by name: SASL, TLS.
+        client: Further settings of the client, by name: SASL, TLS. They may be secret, and are not shown.
         timeout: Seconds for which delivery is tried.
     """
 
     servers: str
     topic: str
-    client: Mapping[str, str] = field(default_factory=dict)
+    client: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = TIMEOUT
 
     def open(self) -> "KafkaSender":
@@ -48,7 +51,7 @@ class KafkaTarget:
         with _LOCK:
             if self._named() not in _PRODUCERS:
                 given = {"bootstrap.servers": self.servers, "delivery.timeout.ms": round(self.timeout * 1000)}
-                _PRODUCERS[self._named()] = Producer(SETTINGS | given | dict(self.client))
+                _PRODUCERS[self._named()] = Producer(SETTINGS | given | dict(self.client), logger=log)
             return _PRODUCERS[self._named()]
 
     def forget(self) -> None:

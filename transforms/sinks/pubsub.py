@@ -1,5 +1,6 @@
 """Publishing to Google Pub/Sub: batches by ordering key, side by side, every one of them acknowledged."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -86,9 +87,10 @@ class PubSubSender:
 
     def _publish(self, messages: Sequence[PubsubMessage]) -> None:
         retry = Retry(if_exception_type(*RETRIED), initial=0.1, maximum=10.0, timeout=self.target.timeout)
+        api = _api(os.environ.get("PUBSUB_EMULATOR_HOST"))
         for request in _requests(messages):
             try:
-                _api().publish(request=PublishRequest(topic=self.target.topic, messages=request), retry=retry)
+                api.publish(request=PublishRequest(topic=self.target.topic, messages=request), retry=retry)
             except exceptions.GoogleAPIError as error:
                 raise NotPublished(f"{self.target.topic}: {len(request):,} messages did not go out: {error}") from error
 
@@ -106,7 +108,7 @@ def _requests(messages: Sequence[PubsubMessage]) -> Iterator[Sequence[PubsubMess
 
 
 @cache
-def _api() -> Api:
+def _api(_: str | None) -> Api:
     return Api(transport=PublisherClient().transport)  # the outer one knows the emulator
 
 

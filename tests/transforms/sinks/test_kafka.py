@@ -1,27 +1,15 @@
 """Publishing to a real Kafka."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer
-from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.transforms.sinks.servers import kafka, until
+from tests.servers.kafka import KafkaServer
+from tests.servers.waiting import wait_until
 from transforms.sinks.kafka import KafkaTarget
 from transforms.sinks.target import Messages, NotPublished
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with kafka(tmp_path_factory.mktemp("kafka")) as address:
-        yield address
-
-
-def create(servers: str, topic: NewTopic) -> None:
-    client = AdminClient({"bootstrap.servers": servers})
-    client.create_topics([topic])[topic.topic].result()
 
 
 def _messages(count: int, keys: int) -> Messages:
@@ -39,14 +27,13 @@ def _read(servers: str, topic: str, count: int) -> list[Any]:
         found.extend(consumer.consume(count, 0.2))
         return len(found) >= count
 
-    until(enough, f"{count} messages")
+    wait_until(enough)
     consumer.close()
     return found
 
 
-def test_all_arrives_in_the_order_of_each_key(servers: str) -> None:
-    topic = "offers"
-    create(servers, NewTopic(topic, 3))
+def test_all_arrives_in_the_order_of_each_key(kafka: KafkaServer) -> None:
+    topic, servers = kafka.topic(partitions=3), kafka.servers
     sender = KafkaTarget(servers, topic, {"queue.buffering.max.messages": "50"}).open()  # fills up on the way
     sender.send(_messages(300, keys=5))
     sender.flush()
@@ -59,13 +46,11 @@ def test_all_arrives_in_the_order_of_each_key(servers: str) -> None:
     assert by_key == {f"household/{key}": list(range(key, 300, 5)) for key in range(5)}
 
 
-def test_a_message_that_is_refused_fails_the_bundle(servers: str) -> None:
-    topic = "small"
-    small = NewTopic(topic, 1, config={"max.message.bytes": "1000"})
-    create(servers, small)
-    sender = KafkaTarget(servers, topic).open()
-    sender.send(Messages("x", "text/plain", [b"a", b"b" * 2_000], ["k", "k"], ["1", "2"]))
-    with pytest.raises(NotPublished, match=r"small: \d messages did not go out: .*MSG_SIZE_TOO_LARGE"):
+def test_a_message_that_is_refused_fails_the_bundle(kafka: KafkaServer) -> None:
+    topic = kafka.topic()
+    sender = KafkaTarget(kafka.servers, topic, {"message.max.bytes": "10000000"}).open()  # the broker takes a tenth
+    sender.send(Messages("x", "text/plain", [b"a", b"b" * 2_000_000], ["k", "k"], ["1", "2"]))
+    with pytest.raises(NotPublished, match=rf"{topic}: \d messages did not go out: .*MSG_SIZE_TOO_LARGE"):
         sender.flush()
 
 
@@ -74,3 +59,7 @@ def test_who_does_not_answer_is_given_up_in_the_end() -> None:
     sender.send(_messages(2, keys=1))
     with pytest.raises(NotPublished, match=r"kafka://localhost:1/x: 2 messages did not go out: .*TIMED_OUT"):
         sender.flush()
+
+
+def test_settings_of_the_client_are_not_shown() -> None:
+    assert "secret" not in repr(KafkaTarget("localhost:1", "x", {"sasl.password": "secret"}))

@@ -1,33 +1,24 @@
 """Publishing to the emulator of Pub/Sub."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from threading import Timer
 from typing import Any
 
 import pytest
 from google.cloud import pubsub_v1
 
-from tests.transforms.sinks.servers import pubsub_emulator
+from tests.servers.pubsub import PubSubServer
 from transforms.sinks import pubsub
 from transforms.sinks.pubsub import PubSubTarget
 from transforms.sinks.target import Messages, NotPublished
 
 
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pubsub_emulator(tmp_path_factory.mktemp("pubsub")) as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PUBSUB_EMULATOR_HOST", address)
-        pubsub._api.cache_clear()
-        yield address
-        pubsub._api.cache_clear()
-
-
-def _subscribed(name: str) -> tuple[str, str]:
-    topic, subscription = f"projects/local-project/topics/{name}", f"projects/local-project/subscriptions/{name}"
-    pubsub_v1.PublisherClient().create_topic(name=topic)
-    pubsub_v1.SubscriberClient().create_subscription(
-        request={"name": subscription, "topic": topic, "enable_message_ordering": True}
-    )
+def _subscribed(server: PubSubServer) -> tuple[str, str]:
+    """Make a topic and a subscription with message ordering."""
+    topic = server.topic()
+    subscription = topic.replace("topics", "subscriptions")
+    request = {"name": subscription, "topic": topic, "enable_message_ordering": True}
+    pubsub_v1.SubscriberClient().create_subscription(request=request)
     return topic, subscription
 
 
@@ -50,10 +41,10 @@ def _messages(count: int, keys: int) -> Messages:
     return Messages("offers", "application/json", texts, names, [f"id{n}" for n in range(count)])
 
 
-def test_all_arrives_in_the_order_of_each_key(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_arrives_in_the_order_of_each_key(pubsub_emulator: PubSubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pubsub, "MOST_MESSAGES", 7)
     monkeypatch.setattr(pubsub, "KEPT_MESSAGES", 120)  # two flushes on the way
-    topic, subscription = _subscribed("ordered")
+    topic, subscription = _subscribed(pubsub_emulator)
     sender = PubSubTarget(topic).open()
     sender.send(_messages(300, keys=5))
     sender.flush()
@@ -68,8 +59,8 @@ def test_all_arrives_in_the_order_of_each_key(emulator: str, monkeypatch: pytest
     assert by_key == {f"household/{key}": list(range(key, 300, 5)) for key in range(5)}
 
 
-def test_without_order_requests_are_full(emulator: str) -> None:
-    topic, subscription = _subscribed("unordered")
+def test_without_order_requests_are_full(pubsub_emulator: PubSubServer) -> None:
+    topic, subscription = _subscribed(pubsub_emulator)
     sender = PubSubTarget(topic, ordered=False).open()
     sender.send(_messages(250, keys=250))
     sender.flush()
@@ -79,7 +70,17 @@ def test_without_order_requests_are_full(emulator: str) -> None:
     assert {message.ordering_key for message in found} == {""}
 
 
-def test_a_topic_that_is_not_there_is_told(emulator: str) -> None:
+def test_an_outage_is_waited_for(pubsub_emulator: PubSubServer) -> None:
+    topic, subscription = _subscribed(pubsub_emulator)
+    sender = PubSubTarget(topic).open()
+    sender.send(_messages(50, keys=5))
+    pubsub_emulator.pause()
+    Timer(2, pubsub_emulator.resume).start()
+    sender.flush()
+    assert {int(message.data) for message in _pull(subscription, 50)} == {*range(50)}
+
+
+def test_a_topic_that_is_not_there_is_told(pubsub_emulator: PubSubServer) -> None:
     sender = PubSubTarget("projects/local-project/topics/nowhere").open()
     sender.send(_messages(2, keys=1))
     with pytest.raises(NotPublished, match="topics/nowhere: 2 messages did not go out: 404"):
@@ -88,9 +89,7 @@ def test_a_topic_that_is_not_there_is_told(emulator: str) -> None:
 
 def test_who_does_not_answer_is_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "localhost:1")
-    pubsub._api.cache_clear()
     sender = PubSubTarget("projects/local-project/topics/x", timeout=0.5).open()
     sender.send(_messages(1, keys=1))
     with pytest.raises(NotPublished, match=r"1 messages did not go out: Timeout of 0\.5s exceeded"):
         sender.flush()
-    pubsub._api.cache_clear()
