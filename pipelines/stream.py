@@ -89,10 +89,10 @@ def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> tuple[Any
     """Wait until a job is over; return as what, and what it counted: Prism forgets that with the job."""
     waiting, counts = Event(), Counter[tuple[str, str]]()
     while not PipelineState.is_terminal(result.state):
-        counts = counts_of(result) or counts
+        counts |= counts_of(result)  # the greater of each
         look(counts)
         waiting.wait(LOOK_EVERY)
-    return result.state, counts_of(result) or counts
+    return result.state, counts | counts_of(result)
 
 
 def counts_of(result: PipelineResult) -> Counter[tuple[str, str]]:

@@ -23,7 +23,7 @@ from transforms.decision.offers import offers_of
 from transforms.shell.cuts import BLOBS, Alarm, Blob, Kept
 from transforms.shell.end_of_input import split_end
 from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
-from transforms.shell.tallied import TalliedCounter
+from transforms.shell.tallied import TalliedCounter, timed
 from transforms.shell.timers import Backlog, Cuts, TickTimer
 from transforms.shell.versions import load_all_offers
 from transforms.sum_receipts import Removed
@@ -94,7 +94,9 @@ class _Decide(beam.DoFn):
         upto = ring.tick
         if self._timer.bounded:
             upto = max(packed.latest for packed in packs) if end is None else end
-        for plan, decided, removed in self._offers.decide(state.read(), given, upto):
+        with timed(self._timer.stage):
+            made = [*self._offers.decide(state.read(), given, upto)]
+        for plan, decided, removed in made:
             yield from self._told(plan, decided, removed)
         waiting.clear()
         left, kept = [PackedBatch.of(batch, "tick") for batch in decided.waiting], list[bytes]()

@@ -26,7 +26,7 @@ resource "google_monitoring_alert_policy" "lag" {
 
   documentation {
     mime_type = "text/markdown"
-    content   = "Decisions are late by the lag. A partition that holds back: segone_partitions_left_out, segone_watermark_lag_seconds. A backlog: deploy/README.md, “When it lags”."
+    content   = "Decisions are late by the lag. A partition that holds back: segone_streams_left_out_total, segone_streams_watermark_lag_seconds. A backlog: deploy/README.md, “When it lags”."
   }
 }
 

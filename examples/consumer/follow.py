@@ -46,12 +46,11 @@ def follow(
 
 
 def tell(event: Event, state: str) -> None:
-    """Print what became of an offer."""
-    until = datetime.fromtimestamp(event.valid_until / 1_000, UTC).isoformat(timespec="seconds")
+    """Print when an offer was made, and what became of it."""
+    made, until = (datetime.fromtimestamp(at / 1_000, UTC).isoformat() for at in (event.time, event.valid_until))
     about = event.data
-    print(
-        f"{state:9} {about['offer']} to {about['recipient']} by {about['channel']} until {until} {event.id}", flush=True
-    )
+    what = f"{about['offer']} to {about['recipient']} by {about['channel']}"
+    print(f"{made} {state:9} {what} until {until} {event.id}", flush=True)
 
 
 def arguments() -> argparse.Namespace:

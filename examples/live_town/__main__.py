@@ -6,6 +6,7 @@ python -m examples.live_town --out out/stream
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ from pipelines.simulate import simulate
 from schemas.playbook_file import load_playbook
 
 MINUTE = 60_000
+OURS = ("broker", "run", "inbox")  # folders of an earlier time that give way, as the town does
 PATIENCE = 180.0  # seconds until the stream has read what came before
 SETTLED = 10  # seconds without a signal after which the stream ends
 TELL_EVERY = 15.0  # seconds between lines about the lag
@@ -45,7 +47,7 @@ class Latencies:
         """Return a line of the consumer with the latency of its offer, if it was made since the start."""
         at = millis(line.split(" ", 1)[0])
         if at < self.clock.start:
-            return f"{line}  (before the start)"
+            return f"{line}  from before the start"
         self.seconds.append(self.clock.since(at))
         return f"{line}  {self.seconds[-1]:.1f} s"
 
@@ -163,6 +165,8 @@ def main() -> int:
     start = millis(asked.start)
     end = start + asked.minutes * MINUTE
     signals = [*load_playbook(PLAYBOOK).signals]
+    for folder in OURS:
+        shutil.rmtree(asked.out / folder, ignore_errors=True)
     made = simulate(asked.out / "town", subscribers=asked.subscribers, days=3, file_format="jsonl", replace=True)
     every = [one for one in arrivals(made.out_dir, signals) if one.at < end]
     before, coming = ([one for one in every if (one.at < start) is early] for early in (True, False))

@@ -60,7 +60,6 @@ _SIGNALS = (
     Metric("signals", "end_tick", "gauge", "The last tick of a run that ends, milliseconds since the epoch."),
     Metric("read", "rows", "counter", "Rows of a feed that were read.", ("feed",)),
     Metric("without", "value", "counter", "Rows of a feed without a value in a column.", ("feed", "column")),
-    Metric("rejections", "records", "counter", "Records that were refused, by reason.", ("reason",)),
 )
 _CONTEXTS = (
     Metric("groups", "too_large", "counter", "Times that a group became larger than `max_members` and was ignored."),
@@ -82,7 +81,6 @@ _DECISIONS = (
     Metric("decisions", "published", "counter", "Offers that went to own channels first; they are answered again."),
     Metric("decisions", "pending", "counter", "Triggers after the last tick of a run that ends."),
     Metric("decisions", "waiting", "counter", "Triggers that still wait when a run ends."),
-    Metric("gates", "stopped", "counter", "Candidates that a gate stopped.", ("gate",)),
 )
 _OUT = (
     Metric("rows", "written", "counter", "Rows of an output that were written to files.", ("output",)),
@@ -100,10 +98,8 @@ _OUT = (
     Metric("held", "offers", "counter", "Times that `--max-offers-per-hour` held an offer, by its name.", ("offer",)),
 )
 _STREAM = (
-    Metric("watermark", "lag_seconds", "gauge", "The clock less the watermark of an input.", ("input",)),
-    Metric(
-        "partitions", "left_out", "gauge", "Partitions of an input that the watermark does not wait for.", ("input",)
-    ),
+    Metric("streams", "watermark_lag_seconds", "gauge", "The clock less the watermark of all that is read."),
+    Metric("streams", "left_out", "counter", "Times that the watermark no longer waited for a partition."),
     Metric(
         "ticks",
         "milliseconds",
@@ -111,10 +107,8 @@ _STREAM = (
         "What calls that advance a stage took; one is a tick of a shard.",
         ("stage",),
     ),
-    Metric("due", "subjects", "summary", "Subjects that a call had to look at.", ("stage",)),
     Metric("resident", "rebuilt", "counter", "Shards made again from their state, not found in memory.", ("stage",)),
     Metric("state", "bytes", "summary", "Size of a shard's state when it was written.", ("stage",)),
-    Metric("cuts", "age_seconds", "gauge", "The clock less the tick of the newest whole snapshot.", ("directory",)),
 )
 
 METRICS: tuple[Metric, ...] = (*_SIGNALS, *_CONTEXTS, *_DECISIONS, *_OUT, *_STREAM)

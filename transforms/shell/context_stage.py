@@ -24,7 +24,7 @@ from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
 from transforms.shell.pseudonym_key import key_in_environment
 from transforms.shell.routing import elements_of, elements_of_erasures
 from transforms.shell.shard_log import Cell, Held, Owner, Residents
-from transforms.shell.tallied import TalliedCounter
+from transforms.shell.tallied import TalliedCounter, TalliedDistribution, timed
 from transforms.shell.timers import TickTimer
 from transforms.shell.versions import load_contexts
 
@@ -107,7 +107,8 @@ class ContextStage(beam.DoFn):
             return self._finish(ring.tick, shard, log, state, cell, alarm)
         if not ring.acts:
             return self._cut(ring.tick, shard, log, state, cell, alarm)
-        return self.advance_to(ring.tick, shard, log, state, cell, alarm)
+        with timed(self._timer.stage):
+            return self.advance_to(ring.tick, shard, log, state, cell, alarm)
 
     def _finish(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
         """Advance to the end of a bounded input, where that was told, or else to the tick."""
@@ -134,6 +135,7 @@ class ContextStage(beam.DoFn):
         if known.full or any(one.acted for one in advanced.erased):  # what was erased is in the log, too
             blob, left = advanced.dump(), held.left()
             state.write(blob)
+            TalliedDistribution("state", self._timer.stage).update(len(blob))
             log.clear()
             for packed in left:
                 log.add(packed)
@@ -161,6 +163,8 @@ class ContextStage(beam.DoFn):
     def _rebuilt(self, cell: Cell, log: Any, state: Any) -> Held[Levels]:
         """Return what blob and log amount to: one call over the log equals those that were made, tick by tick."""
         held = Held(cell.token, Levels(state.read()), [*log.read()])
+        if cell.closed is not None:
+            TalliedCounter("resident", self._timer.stage).inc()
         if cell.closed is not None and cell.closed != held.known.closed:
             new = [packed for packed in held.packs if packed.closed_at >= cell.closed]
             held.packs = [packed for packed in held.packs if packed.closed_at < cell.closed]

@@ -1,5 +1,8 @@
 """Counters of Beam that this process keeps, too, and serves where it is asked to: Flink tells none while a job runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 from apache_beam.metrics import Metrics
@@ -48,3 +51,11 @@ class TalliedGauge:
         serve_if_asked()
         self._beam.set(value)
         TALLY.set(*self._key, value)
+
+
+@contextmanager
+def timed(stage: str) -> Iterator[None]:
+    """Tell how long a call that advances a stage takes."""
+    began = perf_counter()
+    yield
+    TalliedDistribution("ticks", stage).update(round(1_000 * (perf_counter() - began)))
