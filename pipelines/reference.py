@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from schemas.contracts import MAX_SCALE
 from schemas.durations import DAY
 from schemas.durations import PATTERN as DURATION
 from schemas.fields import COLUMN, NAME
@@ -148,6 +149,33 @@ _REASONS = (
     ("`quiet`", "It is quiet for the channel where the recipient is."),
 )
 
+_CONTRACT = """\
+## A signal of your own
+
+`{name: file.avsc}` in `signals` names an Avro record: the five fields that `segone schema usage` begins with, then
+yours, each a `string`, `long`, `double` or `boolean`, an instant (`{"type": "long", "logicalType":
+"timestamp-millis"}`), or `["null", one of these]` where it may be missing. Beside what Avro knows a field may say more
+(`fields` in the file):
+
+```json
+{"name": "level", "type": ["null", "double"], "default": null, "doc": "dBm", "scale": 1, "min": -140, "max": 0}
+{"name": "state", "type": "string", "doc": "What became of it", "values": ["open", "closed"]}
+```
+"""
+
+_KEYS = (
+    ("`min`, `max`", "The smallest and the greatest number; a signal beyond them is rejected as `out_of_range`."),
+    (
+        "`values`",
+        "The only texts that are allowed, of a `string`; a signal with another one is rejected as `not_allowed`.",
+    ),
+    (
+        "`scale`",
+        f"How many decimals of a `double` are kept where it is summed, exactly: 1 to {MAX_SCALE}, by default 6. "
+        "Numbers of 2^62 / 10^scale or more are `out_of_range`. Whole numbers are a `long`.",
+    ),
+)
+
 _EXPRESSIONS = """\
 ## Expressions
 
@@ -208,6 +236,7 @@ def playbook_reference() -> str:
     models = {"Playbook": schema, **schema["$defs"]}
     parts = [_HEAD, f"```yaml\n{EXAMPLE}```\n", _WORDS]
     parts += [_section(title, models[name]) for name, title in SECTIONS.items()]
+    parts += [_CONTRACT, *_table("key", "what it says", _KEYS)]
     return "\n".join([*parts, _ANSWERS, *_table("reason", "what it says", _REASONS), _EXPRESSIONS, _functions()])
 
 

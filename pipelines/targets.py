@@ -14,7 +14,6 @@ from transforms.sinks.target import Target
 from transforms.write_outputs import Output
 from transforms.write_stream import WriteStream
 
-
 ORDERED = ("offers", "decisions")
 """Outputs of which those of one contact root arrive in their order; of others it would only cost throughput."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.check.answered import wrong_answers
 from pipelines.check.counted import broken_caps, broken_cooldowns
-from pipelines.check.drawn import wrong_draws, wrong_shares
+from pipelines.check.drawn import wrong_chances, wrong_draws, wrong_shares
 from pipelines.check.known import Known
 from pipelines.check.played import Played, Row
 from pipelines.check.reached import reached_before
@@ -61,6 +61,10 @@ def _with_action(name: str) -> Callable[[Played], int]:
     return lambda played: sum(row["action"] == name for row in played.decisions)
 
 
+def _explored(played: Played) -> int:
+    return sum(row["propensity"] < 1 for row in played.reserved)
+
+
 EVERY = (
     Invariant("consent", "no offer without the consent that it needs", without_consent, _gate("consent")),
     Invariant("caps", "no cap is exceeded", broken_caps, _gate("caps")),
@@ -70,6 +74,7 @@ EVERY = (
         "holdouts", "nothing is sent to who is held out, and nobody else is", wrong_draws, _with_action("holdout")
     ),
     Invariant("share", "a share goes only to those who are drawn", wrong_shares, _for_reason("not_in_share")),
+    Invariant("exploration", "what explores is drawn as the policy says, its chance told", wrong_chances, _explored),
     Invariant("channel", "nobody is sent anything by a channel that is not theirs", off_channel, _gate("channel")),
     Invariant("pause", "nothing is sent while it is paused", paused_offers, _gate("paused")),
     Invariant("tickets", "nothing is sold while a ticket forbids it", sales_with_tickets, _gate("ticket")),

@@ -15,11 +15,14 @@ _HEADS = {
 }
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem; color: #222; }
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
+  color: #222; background: #fff; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; }
 pre { font: 13px/1.5 ui-monospace, monospace; background: #f6f6f6; padding: .8rem; margin: 0;
   white-space: pre-wrap; overflow-wrap: anywhere; }
-svg { width: 100%; height: auto; }
+figure { overflow-x: auto; margin: 0; }
+svg { width: 100%; min-width: 44rem; height: auto; }
 """.strip()
 
 

@@ -62,16 +62,17 @@ def scattered(size: int, rows: Ints, values: pa.Array) -> pa.Array:
     """
     if values.null_count:
         rows, values = rows[values.is_valid().to_numpy(zero_copy_only=False)], values.drop_null()
-    bits = np.zeros(-(-size // 8), np.uint8)
-    np.bitwise_or.at(bits, rows // 8, np.left_shift(1, rows % 8).astype(np.uint8))
-    valid = pa.py_buffer(bits)
+    there = np.zeros(size, np.bool_)
+    there[rows] = True
+    valid = pa.py_buffer(np.packbits(there, bitorder="little"))
     if pa.types.is_struct(values.type):
         children = [scattered(size, rows, child) for child in values.flatten()]
         return pa.Array.from_buffers(values.type, size, [valid], children=children)
     if pa.types.is_string(values.type):
-        lengths = np.zeros(size + 1, np.int32)
-        lengths[rows + 1] = pc.binary_length(values).to_numpy()
-        offsets = np.cumsum(lengths, dtype=np.int32) if len(rows) else lengths
+        offsets = np.zeros(size + 1, np.int32)
+        if len(rows):
+            offsets[rows + 1] = pc.binary_length(values).to_numpy()
+            np.cumsum(offsets, out=offsets)
         return pa.Array.from_buffers(values.type, size, [valid, pa.py_buffer(offsets), _bytes_of(values)])
     numbers = np.zeros(size, np.int64)
     numbers[rows] = values.cast(pa.int64()).to_numpy()

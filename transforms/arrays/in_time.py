@@ -19,8 +19,8 @@ def as_of(asked: pl.DataFrame, known: pl.DataFrame, by: Sequence[str]) -> pl.Dat
         known: Columns since, those of `by`, and those that are returned.
         by: What has to be equal.
     """
-    at = asked.select(*by, "tick").with_row_index("row").sort("tick")
-    found = at.join_asof(known.sort("since"), left_on="tick", right_on="since", by=[*by], check_sortedness=False)
+    at = _in_order(asked.select(*by, "tick").with_row_index("row"), "tick")
+    found = at.join_asof(_in_order(known, "since"), left_on="tick", right_on="since", by=[*by], check_sortedness=False)
     return found.sort("row").select(name for name in known.columns if name not in (*by, "since"))
 
 
@@ -32,9 +32,9 @@ def first_after(asked: pl.DataFrame, known: pl.DataFrame, by: Sequence[str]) -> 
         known: Columns since and those of `by`.
         by: What has to be equal.
     """
-    at = asked.select(*by, "tick").with_row_index("row").sort("tick")
+    at = _in_order(asked.select(*by, "tick").with_row_index("row"), "tick")
     found = at.join_asof(
-        known.select(*by, "since").sort("since"),
+        _in_order(known.select(*by, "since"), "since"),
         left_on="tick",
         right_on="since",
         by=[*by],
@@ -43,3 +43,8 @@ def first_after(asked: pl.DataFrame, known: pl.DataFrame, by: Sequence[str]) -> 
         check_sortedness=False,
     )
     return found.sort("row")["since"].fill_null(FOREVER).to_numpy()
+
+
+def _in_order(rows: pl.DataFrame, by: str) -> pl.DataFrame:
+    """Return rows in the order of a column; as they are where they lie so already."""
+    return rows if rows[by].is_sorted() else rows.sort(by)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from transforms.arrays.arrow_columns import Bools, Ints, changes, spread
 from transforms.arrays.in_time import FOREVER
@@ -73,9 +74,10 @@ def arbitrate(
     open_: Bools = np.all(gates.reasons < 0, axis=1)[rows]
     turn = np.repeat(np.arange(len(turns)), sizes[turns])
     asks = triggers.with_columns(zone=pl.Series(zones.of_row))[turns]
-    checks = lay_out_checks(plan, asks, candidates[rows].with_columns(turn=turn), reservations, zones)
+    contact = candidates["contact"].to_numpy()[rows]
+    checks = lay_out_checks(plan, asks, turn, contact, reservations, zones)
     explores = exploration_of(plan, asks["decision_id"], turn, candidates[rows]) if plan.explore else None
-    arbiter = _Arbiter(sizes[turns], open_, checks, len(reservations), explores)
+    arbiter = _Arbiter(sizes[turns], open_, contact, checks, len(reservations), explores)
     for bounds in rounds:
         arbiter.decide(bounds)
     chosen, outranked = np.full(len(turns), -1), np.zeros(len(turns), np.bool_)
@@ -161,8 +163,7 @@ def _enter_limits(
     each, whose = _contacts(asks, reservations), np.full(len(checks.limit), -1)
     filled = shut[checks.nth[shut] > 0]
     whose[filled] = arbiter.whose(filled, each)
-    blocks = np.flatnonzero(arbiter.blocked[checks.check])
-    check, candidate = checks.check[blocks], checks.candidate[blocks]
+    candidate, check = arbiter.hits()
     gate = np.array([limit.gate for limit in plan.limits], np.int64)[checks.limit[check]]
     first = np.flatnonzero(changes(candidate * len(GATES) + gate))
     row, at, why = rows[candidate[first]], gate[first], check[first]
@@ -196,7 +197,9 @@ def _contacts(triggers: pl.DataFrame, reservations: pl.DataFrame) -> pl.DataFram
 class _Arbiter:
     """Decides turns; triggers, candidates and checks are laid out in the order of the turns."""
 
-    def __init__(self, sizes: Ints, open_: Bools, checks: Checks, reserved: int, explores: Exploration | None) -> None:
+    def __init__(
+        self, sizes: Ints, open_: Bools, contact: Ints, checks: Checks, reserved: int, explores: Exploration | None
+    ) -> None:
         self.chosen = np.full(len(sizes), -1)
         self.could = np.zeros(len(sizes), np.bool_)
         self.blocked = np.zeros(len(checks.limit), np.bool_)
@@ -207,9 +210,11 @@ class _Arbiter:
         self._open = open_  # past the gates that do not count
         self._turn = np.repeat(np.arange(len(sizes)), sizes)
         self._candidates = np.append(0, np.cumsum(sizes))
-        self._counted = np.searchsorted(checks.candidate, np.arange(len(open_) + 1))
-        self._checks = np.searchsorted(checks.turn, np.arange(len(sizes) + 1))
-        self._added = np.searchsorted(checks.added, np.arange(len(checks.limit) + 1))
+        self._contact = contact
+        self._counts = np.packbits(checks.counts, axis=0)  # limits, eight to a byte
+        self._shut = np.zeros((len(self._counts), len(sizes)), np.uint8)  # likewise: those that block
+        self._keys = checks.turn * len(checks.counts) + checks.limit
+        self._added = np.append(0, np.cumsum(np.bincount(checks.added, minlength=len(checks.limit))))
 
     def decide(self, bounds: Sequence[int]) -> None:
         """Decide one tick of many roots, given the bounds of its first triggers, its second, and so on."""
@@ -221,7 +226,8 @@ class _Arbiter:
             if self._explores is not None:
                 sent = self._explores.choose(passing, sent)
             self.chosen[self._turn[sent]] = sent
-            added, checks = _ranges(self._added, self.checks.check[_ranges(self._counted, sent)]), self.checks
+            row, limit = np.nonzero(self.checks.counts.T[self._contact[sent]])
+            added, checks = _ranges(self._added, self._check(self._turn[sent[row]], limit)), self.checks
             whose = self._reserved + checks.turn[checks.added[added]]
             checks.ledger.reserve(checks.added_cell[added], checks.added_mark[added], whose)
 
@@ -236,15 +242,32 @@ class _Arbiter:
 
     def _passing(self, start: int, stop: int) -> Ints:
         """Return the candidates of the turns from `start` to `stop` that pass every gate now; note what blocks."""
-        checks, these = self.checks, slice(self._checks[start], self._checks[stop])
+        checks = self.checks
+        first, last = np.searchsorted(checks.turn, (start, stop))
+        these = slice(first, last)
         cells, nth = checks.cell[these], checks.nth[these]
         self._places[these] = places = checks.ledger.places(cells, nth)
-        self.blocked[these] = checks.ledger.marks(cells, nth, places) > checks.floor[these]
-        first, last = self._candidates[start], self._candidates[stop]
-        counted = slice(self._counted[first], self._counted[last])
-        passes = self._open[first:last].copy()
-        passes[checks.candidate[counted][self.blocked[checks.check[counted]]] - first] = False
-        return first + np.flatnonzero(passes)
+        self.blocked[these] = blocked = checks.ledger.marks(cells, nth, places) > checks.floor[these]
+        shut = np.zeros((len(checks.counts), stop - start), np.bool_)
+        shut[checks.limit[these][blocked], checks.turn[these][blocked] - start] = True
+        self._shut[:, start:stop] = np.packbits(shut, axis=0)
+        rows = slice(self._candidates[start], self._candidates[stop])
+        return rows.start + np.flatnonzero(self._open[rows] & ~self._hits(rows).any(axis=0))
+
+    def _hits(self, rows: slice | Ints) -> NDArray[np.uint8]:
+        """Return which limits (eight to a byte) block each candidate."""
+        return self._shut.take(self._turn[rows], axis=1) & self._counts.take(self._contact[rows], axis=1)
+
+    def hits(self) -> tuple[Ints, Ints]:
+        """Return each candidate that is blocked with each check that blocks it, in the order of both."""
+        rows = np.flatnonzero(self._hits(slice(None)).any(axis=0))
+        hit = np.unpackbits(self._hits(rows).T, axis=1, count=len(self.checks.counts))
+        row, limit = np.nonzero(hit)
+        return rows[row], self._check(self._turn[rows[row]], limit)
+
+    def _check(self, turns: Ints, limits: Ints) -> Ints:
+        """Return the check of each turn and limit."""
+        return np.searchsorted(self._keys, turns * len(self.checks.counts) + limits)
 
 
 def _ranges(bounds: Ints, numbers: Ints) -> Ints:

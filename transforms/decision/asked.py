@@ -96,7 +96,9 @@ class Asked:
             for channel in sorted({one.channel for one in self.contacts if one.message == message}):
                 matches = [(one.message, one.channel) == (message, channel) for one in self.contacts]
                 rows = np.array(matches, np.bool_)[self.contact]
-                needs = np.unique(self.trigger[rows])
+                asks = np.zeros(len(self.triggers), np.bool_)
+                asks[self.trigger[rows]] = True
+                needs = np.flatnonzero(asks)
                 lacks, places = np.zeros(len(self.triggers), np.bool_), np.full(len(self.triggers), -1)
                 lacks[needs], places[needs] = self._refused(needs, message, channel, basis)
                 lacking[rows] = lacks[self.trigger[rows]]

@@ -25,7 +25,7 @@ MICROS = 1_000_000
 
 _COLUMNS = {
     "trigger": pl.Int64(),
-    "contact": pl.Int64(),
+    "offer": pl.Int64(),
     "priority": pl.Int64(),
     "ineligible": pl.Int64(),
     "value_micros": pl.Int64(),
@@ -36,7 +36,7 @@ _COLUMNS = {
 
 _ASKED = ("ineligible", "value_micros", "p_accept")
 
-_RANK = ("trigger", "last", "priority", "value_micros", "tie", "contact")
+_RANK = ("trigger", "last", "priority", "value_micros", "tie", "offer")
 
 
 def rank_candidates(
@@ -66,34 +66,41 @@ def rank_candidates(
     for (trigger,), rows in reached.group_by("trigger", maintain_order=True):
         numbers = [number for number, offer in enumerate(plan.offers) if trigger in offer.triggers]
         found += [_candidates(plan, numbers, rows["row"], scope, hashes)] if numbers else []
-    table = _shared(plan, triggers, _pushed(plan, triggers, pl.concat(found)))
-    table = _stopped(plan, stopped, table).with_columns(last=pl.col("ineligible").is_not_null())
-    return table.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True).drop("last", "tie")
+    table = _stopped(plan, stopped, _shared(plan, triggers, pl.concat(found)))
+    table = table.with_columns(last=pl.col("ineligible").is_not_null())
+    ranked = table.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True)
+    return _pushed(plan, triggers, _by_contact(plan, ranked.drop("last", "tie")))
 
 
 def _candidates(
     plan: OfferPlan, numbers: Sequence[int], rows: pl.Series, scope: pl.DataFrame, hashes: Hashes
 ) -> pl.DataFrame:
-    """Return one row for each of some triggers, each of the same offers, and each contact of the offer."""
+    """Return one row for each of some triggers and each of the same offers."""
     offers = [plan.offers[number] for number in numbers]
     values = {f"{n} {name}": expr for n, offer in enumerate(offers) for name, expr in _values(offer).items()}
     wide = _read(scope, offers)[rows].with_columns(**values)
     columns = {name: pl.concat([wide[f"{n} {name}"] for n in range(len(offers))]) for name in _ASKED}
     which, offer = np.tile(rows.to_numpy().astype(np.int64), len(offers)), np.repeat(numbers, len(rows))
     names = pa.array([one.name for one in plan.offers], pa.string()).take(offer)
-    table = pl.DataFrame(
+    return pl.DataFrame(
         {
             **columns,
             "trigger": which,
+            "offer": offer,
             "priority": np.array([one.priority for one in plan.offers], np.int64)[offer],
             "p_accept_assumed": np.array([one.p_accept_assumed for one in plan.offers])[offer],
             "tie": finalise(fnv1a64(names, hashes[which])),
         }
-    )
-    sizes = np.array([len(offer.send) for offer in plan.offers])
+    ).select(_COLUMNS.keys())
+
+
+def _by_contact(plan: OfferPlan, offers: pl.DataFrame) -> pl.DataFrame:
+    """Return each row once for each contact of its offer."""
+    offer = offers["offer"].to_numpy()
+    sizes = np.array([len(offer.send) for offer in plan.offers], np.int64)
     contacts = spread((np.cumsum(sizes) - sizes)[offer], sizes[offer])
-    every = table[np.repeat(np.arange(len(table)), sizes[offer])]
-    return every.with_columns(contact=contacts).select(_COLUMNS.keys())
+    every = offers.drop("offer")[np.repeat(np.arange(len(offers)), sizes[offer])]
+    return every.with_columns(contact=contacts)
 
 
 def _pushed(plan: OfferPlan, triggers: pa.Table, table: pl.DataFrame) -> pl.DataFrame:
@@ -107,8 +114,7 @@ def _pushed(plan: OfferPlan, triggers: pa.Table, table: pl.DataFrame) -> pl.Data
 def _shared(plan: OfferPlan, triggers: pa.Table, table: pl.DataFrame) -> pl.DataFrame:
     """Return candidates; those of a share that does not hold their root are ineligible."""
     for number in (number for number, offer in enumerate(plan.offers) if offer.share is not None):
-        offer = np.array(plan.offer_of, np.int64)[table["contact"].to_numpy()]
-        outside = (offer == number) & ~in_share(plan, number, triggers)[table["trigger"].to_numpy()]
+        outside = (table["offer"].to_numpy() == number) & ~in_share(plan, number, triggers)[table["trigger"].to_numpy()]
         refused = pl.when(pl.Series(outside) & pl.col("ineligible").is_null()).then(NOT_IN_SHARE)
         table = table.with_columns(ineligible=refused.otherwise("ineligible").cast(pl.Int64))
     return table
@@ -116,9 +122,9 @@ def _shared(plan: OfferPlan, triggers: pa.Table, table: pl.DataFrame) -> pl.Data
 
 def _stopped(plan: OfferPlan, stopped: Mapping[int, Bools], table: pl.DataFrame) -> pl.DataFrame:
     """Return candidates; those whose goal is reached are ineligible, whatever else they are."""
-    trigger, contact = table["trigger"].to_numpy(), table["contact"].to_numpy()
+    trigger, offer = table["trigger"].to_numpy(), table["offer"].to_numpy()
     for number, reached in stopped.items():
-        there = (np.array(plan.offer_of, np.int64)[contact] == number) & reached[trigger]
+        there = (offer == number) & reached[trigger]
         refused = pl.when(pl.Series(there)).then(GOAL_REACHED)
         table = table.with_columns(ineligible=refused.otherwise("ineligible").cast(pl.Int64))
     return table

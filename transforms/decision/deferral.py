@@ -74,22 +74,26 @@ def deferrals_of(plan: OfferPlan, entries: pa.Table, candidates: pl.DataFrame, v
         none = np.zeros(size, np.bool_)
         no_gates = np.zeros(verdicts.gates.opens.shape, np.bool_)
         return Deferrals(no_gates, no_gates[:, 0], none, np.full(size, FOREVER), np.zeros(size, np.int64))
-    trigger = candidates["trigger"].to_numpy()
+    trigger, opens = candidates["trigger"].to_numpy(), verdicts.gates.opens
     offer = np.array(plan.offer_of, np.int64)[candidates["contact"].to_numpy()]
     wait, valid = (np.array([getattr(one, name) for one in plan.offers], np.int64) for name in ("wait", "valid_for"))
-    own, now = (entries[name].to_numpy()[trigger] for name in ("own_tick", "tick"))
-    opens = verdicts.gates.opens
-    last = np.repeat((own + wait[offer])[:, None], opens.shape[1], axis=1)
-    last[:, QUIET] = own + np.where(wait > 0, wait, valid)[offer]
-    shut = opens > OPEN
-    gates: Bools = shut & np.where(opens == AT_AN_EVENT, now[:, None] < last, opens <= last)
-    waiting: Bools = np.any(gates, axis=1) & ~np.any(shut & ~gates, axis=1)
+    own, now = (entries[name].to_numpy() for name in ("own_tick", "tick"))
+    gates, blocked = np.zeros(opens.shape, np.bool_, "F"), np.zeros(len(opens), np.bool_)
+    latest = np.full(len(opens), OPEN)
+    for gate in plan.gates:
+        rows = np.flatnonzero(opens[:, gate] > OPEN)
+        until = opens[rows, gate]
+        last = own[trigger[rows]] + (np.where(wait > 0, wait, valid) if gate == QUIET else wait)[offer[rows]]
+        defers = np.where(until == AT_AN_EVENT, now[trigger[rows]] < last, until <= last)
+        gates[rows, gate], latest[rows] = defers, np.maximum(latest[rows], until)
+        blocked[rows[~defers]] = True
+    waiting = ~blocked & (latest > OPEN)
     until, deadline, waits = np.full(size, FOREVER), np.zeros(size, np.int64), np.zeros(size, np.bool_)
     mine = trigger[waiting]
     waits[mine] = True
-    latest = np.where(gates, opens, OPEN).max(axis=1, initial=OPEN)[waiting]
-    np.minimum.at(until, mine, np.where(latest == AT_AN_EVENT, FOREVER, latest))
-    np.maximum.at(deadline, mine, -(-last[:, QUIET][waiting] // plan.tick) * plan.tick)
+    np.minimum.at(until, mine, np.where(latest == AT_AN_EVENT, FOREVER, latest)[waiting])
+    last = own[mine] + np.where(wait > 0, wait, valid)[offer[waiting]]
+    np.maximum.at(deadline, mine, -(-last // plan.tick) * plan.tick)
     return Deferrals(gates, waiting, waits & (verdicts.chosen < 0), until, deadline)
 
 

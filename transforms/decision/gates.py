@@ -48,7 +48,7 @@ def look_at_gates(
         zones: Where the recipients of the triggers are.
     """
     size = (len(candidates), len(GATES))
-    results = GateResults(np.full(size, -1, np.int16), np.zeros(size, np.int64))
+    results = GateResults(np.full(size, -1, np.int16, "F"), np.zeros(size, np.int64, "F"))  # gate by gate
     ineligible = candidates["ineligible"].fill_null(-1).to_numpy()
     results.shut(ELIGIBILITY, ineligible >= 0, ineligible[ineligible >= 0])
     trigger, contact = (candidates[name].to_numpy() for name in ("trigger", "contact"))

@@ -19,7 +19,11 @@ def decision_ids(playbook: str, triggers: pl.DataFrame) -> pl.Series:
     """
     parts = [pl.lit(playbook), *map(pl.col, ("subject_kind", "subject", "trigger", "own_tick", "n"))]
     texts = triggers.select(pl.concat_str(_netstring(part.cast(pl.String)) for part in parts)).to_series()
-    return pl.Series("decision_id", [blake2b(text.encode(), digest_size=16).hexdigest() for text in texts], pl.String)
+    return pl.Series(
+        "decision_id",
+        [blake2b(text, digest_size=16).hexdigest() for text in texts.cast(pl.Binary).to_list()],
+        pl.String,
+    )
 
 
 def _netstring(text: pl.Expr) -> pl.Expr:

@@ -8,7 +8,7 @@ import polars as pl
 
 from schemas.durations import MINUTE
 from schemas.playbook_levels import GROUPS
-from transforms.arrays.arrow_columns import Bools, Ints, numbered, spread
+from transforms.arrays.arrow_columns import Bools, Ints, changes, numbered, spread
 from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import COUNTED, Contact, Limit, OfferPlan
 from transforms.decision.ledger import ALWAYS, NEVER, Ledger
@@ -28,8 +28,7 @@ class Checks:
     reservation counts in all.
 
     Attributes:
-        candidate: Position of a candidate, ascending; with `check` one row for each limit that counts it.
-        check: Index of the check.
+        counts: Of each limit (row) which contacts (column) of the plan it counts.
         turn: Of each check the turn of its trigger, ascending.
         limit: Index of the limit, ascending within a turn.
         cell: The limit's cell in the ledger.
@@ -42,8 +41,7 @@ class Checks:
         ledger: The ledger before the first decision.
     """
 
-    candidate: Ints
-    check: Ints
+    counts: Bools
     turn: Ints
     limit: Ints
     cell: Ints
@@ -57,45 +55,50 @@ class Checks:
 
 
 def lay_out_checks(
-    plan: OfferPlan, triggers: pl.DataFrame, candidates: pl.DataFrame, reservations: pl.DataFrame, zones: Zones
+    plan: OfferPlan, triggers: pl.DataFrame, turns: Ints, contacts: Ints, reservations: pl.DataFrame, zones: Zones
 ) -> Checks:
     """Lay out the checks of triggers, and the ledger they look at.
 
     Args:
         plan: The policy.
         triggers: In the order of their turns: `COUNTED`, tick, alone, and zone, the index of that of the recipient.
-        candidates: Columns contact, and turn in ascending order.
+        turns: Of each candidate the turn, ascending.
+        contacts: Of each its index in `plan.contacts`.
         reservations: `COUNTED`, those of `Contact`, tick, rejected.
         zones: Those that occur.
     """
     size = len(triggers) + len(reservations)  # numbers are less
-    candidate, counts = counted(plan.contacts, candidates["contact"].to_numpy(), plan.limits)
-    limits = max(len(plan.limits), 1)
-    places = candidates["turn"].to_numpy()[candidate] * limits + counts
-    (check,), found = _dense(len(triggers) * limits, places)
-    turn, limit = np.divmod(found, limits)
+    counts = _counts(plan.contacts, plan.limits)
+    turn, limit = _asked(counts, turns, contacts)
     whose, theirs = _whose(plan, triggers, turn, limit), triggers["zone"].to_numpy()[turn]
     calendar = _calendar(plan)[limit]
     special = np.array([one.rejected or one.reached for one in plan.limits], np.bool_)[limit]
     of_group = np.array([one.per in GROUPS for one in plan.limits], np.bool_)[limit]
-    zone, ticks = np.where(calendar, np.maximum(theirs, 0), 0), triggers["tick"].to_numpy()[turn]
-    _, floor = marks_and_floors(plan.limits, limit, ticks, zones.names, zone)
+    rows, in_zone = _zoned(plan, limit, len(zones.names))
+    mark = _marks_at(plan.limits, limit[rows], triggers["tick"].to_numpy()[turn[rows]], zones.names, in_zone)
+    held, marks, whose_marks = _marks(plan, reservations, zones, size)
+    places = (limit[rows] * size + np.maximum(whose[rows], 0)) * len(zones.names) + in_zone
+    (cells, held), used = _dense(len(plan.limits) * size * len(zones.names), places, held)
+    adds = np.flatnonzero(((whose >= 0) & ~special)[rows])
+    ledger = Ledger(held, marks, whose_marks, cells[adds], len(used))
+    zone = np.where(calendar, np.maximum(theirs, 0), 0)
+    own = np.flatnonzero(in_zone == zone[rows])
+    floor = mark[own] - np.array([_length(one) for one in plan.limits], np.int64)[limit]
     nth = np.array([one.max for one in plan.limits], np.int64)[limit]
     unknown = calendar & (theirs < 0)
     nth[unknown], floor[unknown] = 0, NEVER  # whatever the ledger holds
     floor[(of_group & triggers["alone"].to_numpy()[turn]) | (whose < 0)] = FOREVER  # no mark is greater
-    held, marks, whose_marks = _marks(plan, reservations, zones, size)
-    adds = np.flatnonzero((whose >= 0) & ~special)
-    rows, in_zone = _zoned(plan, limit[adds], len(zones.names))
-    added = adds[rows]
-    mark, _ = marks_and_floors(plan.limits, limit[added], ticks[added], zones.names, in_zone)
-    cell, into = (
-        (limit[of] * size + np.maximum(whose[of], 0)) * len(zones.names) + by
-        for of, by in ((slice(None), zone), (added, in_zone))
-    )
-    (cell, into, held), cells = _dense(len(plan.limits) * size * len(zones.names), cell, into, held)
-    ledger = Ledger(held, marks, whose_marks, into, len(cells))
-    return Checks(candidate, check, turn, limit, cell, nth, floor, zone, added, into, mark, ledger)
+    return Checks(counts.T, turn, limit, cells[own], nth, floor, zone, rows[adds], cells[adds], mark[adds], ledger)
+
+
+def _asked(counts: Bools, turns: Ints, contacts: Ints) -> tuple[Ints, Ints]:
+    """Return the turn and the limit of each check: the limits that count some candidate of the turn."""
+    firsts = np.flatnonzero(changes(turns))
+    if not len(firsts):
+        return firsts, firsts
+    bits = np.bitwise_or.reduceat(np.packbits(counts, axis=1)[contacts], firsts)
+    row, limit = np.divmod(np.flatnonzero(np.unpackbits(bits, axis=1, count=counts.shape[1])), max(counts.shape[1], 1))
+    return turns[firsts][row], limit
 
 
 def _dense(size: int, *places: Ints) -> tuple[list[Ints], Ints]:
@@ -123,14 +126,14 @@ def opens_of(plan: OfferPlan, limits: Ints, marks: Ints, ticks: Ints, zones: Zon
     """
     opens = np.full(len(limits), FOREVER)
     ever = marks < ALWAYS
-    periods = np.array([0 if isinstance(limit.period, str) else limit.period for limit in plan.limits], np.int64)
-    opens[ever] = -(-(marks[ever] + periods[limits[ever]]) // plan.tick) * plan.tick
+    lengths = np.array([_length(limit) for limit in plan.limits], np.int64)
+    opens[ever] = -(-(marks[ever] + lengths[limits[ever]]) // plan.tick) * plan.tick
     rows = np.flatnonzero(_calendar(plan)[limits] & ever)
     if len(rows):
         low, high = ticks[rows] // plan.tick, (ticks[rows] + _SEARCHED) // plan.tick
         while (high - low > 1).any():  # numbers of calendar periods ascend
             middle = (low + high) // 2
-            numbers, _ = marks_and_floors(plan.limits, limits[rows], middle * plan.tick, zones.names, zone[rows])
+            numbers = _marks_at(plan.limits, limits[rows], middle * plan.tick, zones.names, zone[rows])
             later = numbers > marks[rows]
             low, high = np.where(later, low, middle), np.where(later, middle, high)
         opens[rows] = high * plan.tick
@@ -169,7 +172,7 @@ def _marks(plan: OfferPlan, reservations: pl.DataFrame, zones: Zones, size: int)
     here, zone = here[rows][by_tick], zone[by_tick]
     row, limit, whose = (each[here] for each in (row, limit, whose))
     ticks = reservations["tick"].to_numpy()[row]
-    marks, _ = marks_and_floors(plan.limits, limit, ticks, zones.names, zone)
+    marks = _marks_at(plan.limits, limit, ticks, zones.names, zone)
     return (limit * size + whose) * len(zones.names) + zone, marks, row
 
 
@@ -212,23 +215,25 @@ def _counts(contacts: Sequence[Contact], limits: Sequence[Limit]) -> Bools:
     return found
 
 
-def marks_and_floors(
-    limits: Sequence[Limit], which: Ints, ticks: Ints, zones: Sequence[str], zone: Ints
-) -> tuple[Ints, Ints]:
-    """Return how the limit `which` marks each tick, and the floor: marks up to it do not count at that tick.
+def _marks_at(limits: Sequence[Limit], which: Ints, ticks: Ints, zones: Sequence[str], zone: Ints) -> Ints:
+    """Return how the limit `which` marks each tick: by itself, or by the number of the local day, week or month.
 
     A rolling period P at tick T counts (T - P, T], a calendar period the local day, week (from Monday) or month
-    of T, where the local time is that of the zone with the index `zone`.
+    of T, where the local time is that of the zone with the index `zone`. So marks up to that of T, less the length
+    of the limit, do not count at T.
     """
-    periods = [limit.period for limit in limits]
-    lengths = np.array([1 if isinstance(period, str) else period for period in periods], np.int64)
     marks = ticks.copy()
-    for unit in {period for period in periods if isinstance(period, str)}:
-        of_unit = np.array([period == unit for period in periods], np.bool_)[which]
+    for unit in {limit.period for limit in limits if isinstance(limit.period, str)}:
+        of_unit = np.array([limit.period == unit for limit in limits], np.bool_)[which]
         for number, name in enumerate(zones):
             rows = np.flatnonzero(of_unit & (zone == number))
             marks[rows] = _calendar_number(ticks[rows], unit, name)
-    return marks, marks - lengths[which]
+    return marks
+
+
+def _length(limit: Limit) -> int:
+    """Return how far marks are seen: milliseconds, or one day, week or month."""
+    return 1 if isinstance(limit.period, str) else limit.period
 
 
 def _calendar_number(ticks: Ints, unit: str, time_zone: str) -> Ints:

@@ -69,6 +69,24 @@ def with_goals() -> Playbook:
     return parse_playbook(text, "with_goals.yaml")
 
 
+EXPLORES = {
+    "family: plus": "family: data",
+    "policy:\n": "policy:\n  explore: {data: 60%, bill: 30%}\n",
+    "[data, plus]": "data",
+    "{plus: 4h, bill: 5h}": "{bill: 5h}",
+    "family: poor": "family: data",
+    "p_accept: 0.1, cost: 1": "p_accept: 0.1",
+}
+
+
+def that_explores() -> Playbook:
+    """Return the playbook with a family of two tiers that explores, and another one."""
+    text = TEXT
+    for old, new in EXPLORES.items():
+        text = text.replace(old, new)
+    return parse_playbook(text, "that_explores.yaml")
+
+
 def everything() -> Playbook:
     """Return the playbook."""
     return parse_playbook(TEXT, "everything.yaml")

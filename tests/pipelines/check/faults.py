@@ -25,6 +25,7 @@ from transforms.decision import (
     notices,
     withdrawal,
 )
+from transforms.decision.exploration import Exploration
 
 Patch = pytest.MonkeyPatch
 Wrapped = Callable[..., Any]
@@ -72,13 +73,8 @@ def _more(fits: Callable[[Limit], bool], more: int = 1) -> Fault:
     return _wrap(arbitration, "lay_out_checks", by)
 
 
-def _floor_a_tick_late(real: Wrapped) -> Wrapped:
-    def marks_and_floors(those: Any, which: Any, *given: Any) -> Any:
-        marks, floors = real(those, which, *given)
-        rolling = np.array([one.gate == CAPS and not one.by_calendar for one in those], np.bool_)
-        return marks, floors + np.where(rolling[which], 10 * MINUTE, 0)
-
-    return marks_and_floors
+def _a_tick_less(real: Wrapped) -> Wrapped:
+    return lambda one: real(one) - (10 * MINUTE if one.gate == CAPS and not one.by_calendar else 0)
 
 
 def _reports(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Fault:
@@ -146,7 +142,7 @@ FAULTS: dict[str, Fault] = {
     "quiet hours are an hour off": _quieter(lambda given: (*given[:4], given[4] + HOUR, given[5]), HOUR),
     "quiet hours are in UTC": _quieter(lambda given: (*given[:2], ("UTC",), np.zeros_like(given[3]), *given[4:])),
     "a cap allows one more": _more(lambda limit: limit.gate == CAPS and limit.reason != "same_tick"),
-    "a cap is over a tick too soon": _wrap(limits, "marks_and_floors", _floor_a_tick_late),
+    "a cap is over a tick too soon": _wrap(limits, "_length", _a_tick_less),
     "calendar days are in UTC": _wrap(
         limits, "_calendar_number", lambda real: lambda ticks, unit, zone: real(ticks, unit, "UTC")
     ),
@@ -177,6 +173,20 @@ FAULTS: dict[str, Fault] = {
     ),
     "what lapses is not withdrawn": _wrap(withdrawal, "lapses", lambda real: lambda *given: real(*given).clear()),
     "the first to be said holds": lambda patch: patch.setattr(notices, "order_of", lambda _: [-pl.col("time")]),
+}
+
+
+def _of(change: Callable[[Exploration], Exploration]) -> Fault:
+    """Return a fault that changes how turns explore."""
+    return _wrap(arbitration, "exploration_of", lambda real: lambda *given: change(real(*given)))
+
+
+EXPLORATION: dict[str, Fault] = {
+    "it explores across tiers": _of(lambda found: replace(found, kind=found.kind * 0)),
+    "it explores always": _of(lambda found: replace(found, draws=found.share > 0)),
+    "it never explores": _of(lambda found: replace(found, draws=found.share > 1)),
+    "the share is told wrong": _of(lambda found: replace(found, share=found.share / 2)),
+    "the arm is always the last": _of(lambda found: replace(found, arms=~np.zeros_like(found.arms))),
 }
 
 

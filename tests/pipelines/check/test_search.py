@@ -9,11 +9,11 @@ from pipelines.check.generate import Worlds
 from pipelines.check.played import play
 from pipelines.check.reports import reported
 from pipelines.check.sameness import NAME
-from pipelines.check.search import Trial, day_of, search
+from pipelines.check.search import Broken, Trial, day_of, search
 from pipelines.check.world import World
 from schemas.playbook_file import parse_playbook
-from tests.pipelines.check.everything import TEXT, everything, with_goals
-from tests.pipelines.check.faults import FAULTS, no_goals
+from tests.pipelines.check.everything import TEXT, everything, that_explores, with_goals
+from tests.pipelines.check.faults import EXPLORATION, FAULTS, no_goals
 from transforms.decision import decide
 
 SEEDS = ("faults/6", "faults/4", "faults/1")
@@ -48,6 +48,18 @@ def test_ignored_goals_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trial.broken(world) is not None
 
 
+def test_exploration_as_the_policy_says_is_sound() -> None:
+    assert explored() is None
+
+
+@pytest.mark.parametrize("name", EXPLORATION)
+def test_wrong_exploration_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    EXPLORATION[name](monkeypatch)
+    broken = explored()
+    assert broken is not None
+    assert broken.name == "exploration"
+
+
 def test_what_is_forgotten_between_calls_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     remembered = decide.LedgerState
     monkeypatch.setattr(decide, "LedgerState", lambda *given: replace(remembered(*given), deferred=None))
@@ -63,3 +75,10 @@ def breaks(name: str, seed: str, monkeypatch: pytest.MonkeyPatch) -> bool:
         FAULTS[name](patch)
         played = play(everything(), world.events(), day_of(world))
         return Trial(everything(), seed).broken_at_once(world, played) is not None
+
+
+def explored() -> Broken | None:
+    """Return what breaks in a world of the playbook that explores."""
+    book = that_explores()
+    world = Worlds(book).world(SEEDS[0])
+    return Trial(book, SEEDS[0]).broken_at_once(world, play(book, world.events(), day_of(world)))

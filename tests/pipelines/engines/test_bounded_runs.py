@@ -29,7 +29,7 @@ def _prism(folder: Path) -> Iterator[list[str]]:
 def _flink(folder: Path) -> Iterator[list[str]]:
     classpath("flink")
     with flink(folder, heap=600) as cluster:
-        yield cluster.options(loopback=True)
+        yield cluster.options()
 
 
 ENGINES: dict[str, Callable[[Path], AbstractContextManager[list[str]]]] = {"prism": _prism, "flink": _flink}
