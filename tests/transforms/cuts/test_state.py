@@ -69,6 +69,9 @@ TICKETS = {"ann": 180, "eva": 260, "ben": 380}
 ERASED = {"ben": 405, "eva": 340}
 TICK = 1_800_000
 CUTS = Cuts(TICK, 4 * TICK)
+AHEAD = 3 * TICK
+"""How far behind its end a bounded run has signals, milliseconds."""
+
 _HEARD: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
 
@@ -91,11 +94,11 @@ def elements(story: Story, signals: Iterable[Signal], shards: int) -> list[Shard
     return [(shard, PackedBatch.of(rows)) for batch in batches for shard, rows in by_shard(batch, shards)]
 
 
-def stream(story: Story, after: int | None, shards: int) -> test_stream.TestStream:
-    """Return the signals since a cut, or all, and the watermark in small steps: this runner holds it for no timer."""
+def stream(story: Story, after: int | None, shards: int, given: int = 0) -> test_stream.TestStream:
+    """Return the signals that were not given, and the watermark in small steps: this runner holds it for no timer."""
     found, first = test_stream.TestStream(), min(signal.time for signal in story.signals) // TICK * TICK
     for tick in range(first if after is None else after, story.until, TICK):
-        mine = elements(story, [one for one in story.signals if tick <= one.time < tick + TICK], shards)
+        mine = elements(story, [one for one in story.signals if max(tick, given) <= one.time < tick + TICK], shards)
         if mine:
             found.add_elements([TimestampedValue(one, stamp(one[1].earliest)) for one in mine])
         for later_by in (0, 1, 2, 3, 4, 6):
@@ -108,10 +111,18 @@ def stamp(time: int) -> Timestamp:
 
 
 def bounded(story: Story, until: int, shards: int) -> list[ShardBatch]:
-    return elements(story, [one for one in story.signals if one.time < until + 10 * TICK], shards)
+    return elements(story, [one for one in story.signals if one.time < until + AHEAD], shards)
 
 
-def run(story: Story, directory: Path, *, after: int | None = None, until: int | None = None, shards: int = 2) -> Any:
+def run(
+    story: Story,
+    directory: Path,
+    *,
+    after: int | None = None,
+    until: int | None = None,
+    given: int = 0,
+    shards: int = 2,
+) -> Any:
     """Run all stages as a stream, or up to an end; go on from the newest cut in the directory if told after which."""
     _HEARD.clear()
     books = {"playbook": story.playbook, "later": story.versions.playbooks[1:]}
@@ -124,8 +135,8 @@ def run(story: Story, directory: Path, *, after: int | None = None, until: int |
             manifest = newest_state(str(directory), story.versions, shards)
             assert manifest.tick == after
             seeds = pipeline | LoadState(directory=str(directory), manifest=manifest)
-        given = stream(story, after, shards) if until is None else beam.Create(bounded(story, until, shards))
-        signals = pipeline | "Signals" >> given
+        source = stream(story, after, shards, given) if until is None else beam.Create(bounded(story, until, shards))
+        signals = pipeline | "Signals" >> source
         ends = () if until is None else (signals | EndInput(tick=TICK, shards=shards, until=until),)
         blobs, told = [], []
 
@@ -218,7 +229,7 @@ def test_a_stream_goes_on_where_a_bounded_run_ended(
     cut = min(story.signals, key=lambda one: one.time).time // DAY * DAY + 4 * HOUR
     _, before = run(story, tmp_path / "state", until=cut)
     assert cuts_in(str(tmp_path / "state")) == [cut]
-    told, again = run(story, tmp_path / "state", after=cut)
+    told, again = run(story, tmp_path / "state", after=cut, given=cut + AHEAD)
     for name, mine in rows.items():
         assert later(again.get(name, []), name, cut) == later(mine, name, cut), name
         whole_windows = (row for row in before.get(name, []) if name != "segment_stats" or ms(row["end"]) <= cut)
