@@ -4,7 +4,7 @@ READY := .venv/ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engines check test run bench mutants lock
+.PHONY: help setup engines check test run stream bench mutants lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ check: $(READY)  ## formatting, lint, types, layers, packaging
 
 test: $(READY)  ## every test, warnings are errors
 	POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
+
+stream: $(READY)  ## the town live: through a broker into a stream, its offers as they come, for some minutes
+	deploy/engines.sh prism kafka
+	$(BIN)/python -m examples.live_town --out out/stream
 
 run: $(READY)  ## a simulated town, from its signals to its offers, into out/demo
 	$(BIN)/segone demo --out out/demo

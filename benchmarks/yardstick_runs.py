@@ -140,7 +140,7 @@ def stream(settings: RunSettings, path: str, output: str, span: int) -> None:
         output: Where the result rows go.
         span: All of it is history, caught up with in spans of so many milliseconds; the tick takes each by itself.
     """
-    backlog = Backlog(until=int(time() * 1000), span=span)
+    backlog = Backlog(until=int(time() * 1000) // span * span, span=span)
     playbook: Playbook = load_playbook(settings.playbook)
     events = TestStream()
     for arrival in arrivals(path, span * 4 // 5):

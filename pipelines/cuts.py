@@ -83,7 +83,7 @@ def save(blobs: tuple[Any, ...], done: tuple[Any, ...], steps: Steps, settings: 
         bounded=steps.bounded,
         backlog=steps.backlog,
         window=settings.file_window if done else 0,
-        since=start.tick if start is not None and settings.state_in == settings.state_out else None,
+        since=None if start is None else start.tick,
     )
     out = {"done": done | "Done" >> beam.Flatten()} if done else {}
     {"blobs": blobs | "AllBlobs" >> beam.Flatten(), **out} | "SaveState" >> state

@@ -8,7 +8,7 @@ from pipelines.flag_values import directory, pair, share
 from pipelines.settings import Limit, RunSettings
 from schemas.durations import PATTERN, parse_duration, parse_instant
 
-RUNNER = ("--runner", "DataflowRunner")
+ENGINE = ("--engine", "dataflow")
 
 OURS = frozenset({"runner", "engine", "beam_options"})
 """Settings that the launcher decides."""
@@ -46,7 +46,7 @@ def arguments(given: Sequence[str]) -> list[str]:
     """
     known = {_name(field): field for field in _given()}
     hints = get_type_hints(RunSettings)
-    plain, options, beam = [], [*RUNNER], []
+    plain, options, beam = [], [*ENGINE], []
     for text in given:
         name, equals, value = text.removeprefix("--").partition("=")
         if not text.startswith("--"):

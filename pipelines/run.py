@@ -57,7 +57,7 @@ def run(settings: RunSettings) -> Report:
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
     playbook = books.first
-    _check(settings, playbook.tick)
+    check(settings, playbook.tick)
     numbers = [book.version for book in books.playbooks]
     _log.info("run starts", playbook=playbook.playbook, versions=numbers, engine=settings.engine)
     staging = Staging(settings.out, names_of(FORMATS))
@@ -82,8 +82,12 @@ def run(settings: RunSettings) -> Report:
     return report
 
 
-def _check(settings: RunSettings, tick: int) -> None:
-    """Check what only the playbook or the file system knows."""
+def check(settings: RunSettings, tick: int) -> None:
+    """Check what only the playbook or the file system knows.
+
+    Raises:
+        LoadErrors: `--until` is no tick, `--out` is a file.
+    """
     if settings.until is not None and settings.until % tick:
         hint = f"{settings.playbook} has one every {format_duration(tick)}, counted from 1970 UTC"
         raise LoadErrors([LoadError("--until", None, "is not a tick", hint=hint)])

@@ -1,7 +1,6 @@
 """One stream: a pipeline that reads what does not end, until all of it has ended or somebody stops it."""
 
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,8 +17,10 @@ from pipelines.cuts import shards_before
 from pipelines.engines.running import running
 from pipelines.failures import StreamFailedError
 from pipelines.published import load_versions
+from pipelines.run import check
 from pipelines.settings import RunSettings
 from pipelines.stream_pipeline import build_stream
+from transforms.metrics.tally import TALLY
 
 _log = structlog.get_logger()
 MOST_SHARDS = 4
@@ -30,7 +31,7 @@ LOOK_EVERY = 1.0
 
 
 Counts = Mapping[tuple[str, str], int]
-"""Counters by namespace and name, over all steps."""
+"""Counters by namespace and name."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Streamed:
     """What came of a stream.
 
     Attributes:
-        counts: Its counters; empty where the engine gives none.
+        counts: What was counted; nothing where the workers are other processes.
         seconds: For how long it ran.
     """
 
@@ -50,6 +51,8 @@ class Streamed:
         known = {name: self.counts.get(("signals", name), 0) for name in ("in", "applied", "duplicates", "rejected")}
         out = ", ".join(f"{n:,} {name}" for (space, name), n in sorted(self.counts.items()) if space == "published")
         told = ", ".join(f"{count:,} {name}" for name, count in known.items())
+        if not self.counts:
+            return f"ran {self.seconds:.1f} s; its workers serve what they count where SEGONE_METRICS_PORT names a port"
         return f"signals: {told}\npublished: {out or 'nothing'}\nran {self.seconds:.1f} s"
 
 
@@ -58,7 +61,7 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
 
     Args:
         settings: What to read and where to publish.
-        look: Given the counts once a second, where the engine gives them.
+        look: Given the counts once a second.
 
     Raises:
         LoadErrors: mistakes in the playbook or the sources; files, topics or engines that are not there.
@@ -67,6 +70,7 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
     began = monotonic()
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
+    check(settings, books.first.tick)
     shards = settings.shards or shards_before(settings) or min(MOST_SHARDS, os.cpu_count() or 1)
     window = settings.state_every if settings.state_out else settings.file_window
     with running(settings.engine, settings.beam_options, stream=True) as options:
@@ -75,29 +79,25 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
         _log.info("stream starts", playbook=books.first.playbook, engine=settings.engine)
         result = pipeline.run()
         try:
-            state, counts = _end_of(result, look)
+            state = _end_of(result, look)
         except BaseException:
             with suppress(Exception):  # it may be over by itself, or its engine gone
                 result.cancel()
             raise
         if state != PipelineState.DONE:
             raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
-        return Streamed(counts, monotonic() - began)
+        return Streamed(counted(), monotonic() - began)
 
 
-def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> tuple[Any, Counts]:
-    """Wait until a job is over; return as what, and what it counted: Prism forgets that with the job."""
-    waiting, counts = Event(), Counter[tuple[str, str]]()
+def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> Any:
+    """Wait until a job is over; return as what."""
+    waiting = Event()
     while not PipelineState.is_terminal(result.state):
-        counts |= counts_of(result)  # the greater of each
-        look(counts)
+        look(counted())
         waiting.wait(LOOK_EVERY)
-    return result.state, counts | counts_of(result)
+    return result.state
 
 
-def counts_of(result: PipelineResult) -> Counter[tuple[str, str]]:
-    """Return the counters of a job, over all steps: exact on Prism while it runs, nothing on Flink until it ended."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for one in result.metrics().query()["counters"]:
-        counts[one.key.metric.namespace, one.key.metric.name] += one.result or 0
-    return counts
+def counted() -> Counts:
+    """Return what workers in this process counted; engines tell little of a job that runs."""
+    return {key: value for key, value in TALLY.values().items() if isinstance(value, int)}

@@ -37,7 +37,9 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         shards=settings.shards,
         mode=settings.mode,
         complete_from=settings.complete_from,
-        backlog=Backlog(until=settings.as_of, span=max(settings.span // tick, 1) * tick, last=settings.until),
+        backlog=Backlog(
+            until=settings.as_of // tick * tick, span=max(settings.span // tick, 1) * tick, last=settings.until
+        ),
         cuts=cuts_of(settings, tick),
     )
     outputs = outputs_of(load_all_offers(versions, settings.mode).plans[0], settings.formats)

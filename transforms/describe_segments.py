@@ -75,10 +75,9 @@ class _Describe(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
         pane: PaneInfo = beam.DoFn.PaneInfoParam,
     ) -> Iterator[Any]:
-        if pane.is_last and not pane.is_first:
-            return  # Prism tells all once more when it forgets a window; what was late has been told as it came
+        again = pane.is_last and not pane.is_first  # Prism tells all once more when it forgets a window
         level, parts = element
-        for name, table in described(self._versions, level, parts).items():
+        for name, table in described(self._versions, level, () if again else parts).items():
             rows = table if self._bounded else table.filter(pc.field("end") == self._end(window))
             rows = rows if self._after is None else rows.filter(pc.field("end") > self._after)
             yield from (TaggedOutput(name, batch) for batch in rows.combine_chunks().to_batches() if batch.num_rows)

@@ -33,6 +33,8 @@ MINUTE = 60_000
 OURS = ("broker", "run", "inbox")  # folders of an earlier time that give way, as the town does
 PATIENCE = 180.0  # seconds until the stream has read what came before
 SETTLED = 10  # seconds without a signal after which the stream ends
+SILENT = 4.0  # seconds without a call of a stage
+CALLS = 'segone_ticks_milliseconds_count{stage="decide_offers"}'
 TELL_EVERY = 15.0  # seconds between lines about the lag
 
 
@@ -77,7 +79,7 @@ def run_of(signals: Sequence[str], town: Broker, start: int, end: int, out: Path
     for signal in signals:
         command += ["--signals", f"{signal}={town.address(signal)}{read}"]
     times = ["--as-of", instant(start), "--until", instant(end)]
-    return [*command, "--publish", f"offers={town.address('offers')}", *times, "--shards", "1"]
+    return [*command, "--publish", f"offers={town.address('offers')}", *times, "--span", "1d", "--shards", "1"]
 
 
 def instant(at: int) -> str:
@@ -89,7 +91,7 @@ def measured(port: int) -> dict[str, float]:
     """Return what the stream counts, by name; nothing while it is not there."""
     try:
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as page:
-            found = re.findall(r"^(\w+) (\S+)$", page.read().decode(), re.MULTILINE)
+            found = re.findall(r"^([^# ]\S*) (\S+)$", page.read().decode(), re.MULTILINE)
     except (URLError, OSError):
         return {}
     return {name: float(value) for name, value in found}
@@ -106,13 +108,18 @@ def ended(one: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
             one.wait()
 
 
-def wait_for_history(stream: subprocess.Popen[bytes], port: int, signals: int) -> None:
-    """Return when the stream has read what happened before."""
-    until = monotonic() + PATIENCE
-    while measured(port).get("segone_signals_in_total", 0) < signals:
+def wait_for_history(stream: subprocess.Popen[bytes], port: int, before: Sequence[Arrival], town: Broker) -> None:
+    """Return when the stream has read what happened before, and no call comes of it any more.
+
+    The last signal is sent again and again meanwhile, so that it does not take the silence for the end.
+    """
+    until, calls, last = monotonic() + PATIENCE, 0.0, before[-1]
+    while (now := measured(port)).get("segone_signals_in_total", 0) < len(before) or calls < now.get(CALLS, 1):
+        town.send(last.signal, [(last.subject, last.text)])
         if stream.poll() is not None or monotonic() > until:
-            raise SystemExit("the stream did not read what happened before; see above")
-        sleep(0.5)
+            raise SystemExit("the stream did not get through what happened before; see above")
+        calls = now.get(CALLS, 0.0)
+        sleep(SILENT)
 
 
 @contextmanager
@@ -179,7 +186,7 @@ def main() -> int:
             print(f"{count:,} signals of {signal} were before {asked.start}")
         command = run_of(signals, town, start, end, asked.out)
         with ended(subprocess.Popen(command, env=environment | os.environ)) as stream:
-            wait_for_history(stream, port, len(before))
+            wait_for_history(stream, port, before, town)
             clock = Clock(start, asked.speed, monotonic())
             print(
                 f"{len(coming):,} signals of {asked.minutes} minutes are replayed at {asked.speed:g} times their speed"

@@ -76,7 +76,8 @@ def test_panels_do_not_overlap() -> None:
 def test_the_launcher_passes_parameters_on() -> None:
     code = (
         "import sys; sys.path.insert(0, 'deploy/dataflow'); sys.argv = ['launch.py', '--playbook=none.yaml',"
-        "'--signals=usage=x', '--out=out', '--runner=DataflowRunner', '--project=p'];"
+        "'--signals=usage=x', '--out=out', '--runner=DataflowRunner', '--project=p',"
+        "'--region=r', '--temp_location=gs://b/t'];"
         "import runpy; runpy.run_path('deploy/dataflow/launch.py', run_name='__main__')"
     )
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True)

@@ -59,13 +59,13 @@ def test_who_dies_before_an_acknowledgement_does_nothing_twice(
     with pytest.raises(Killed):
         run(Memory(batches, dies), tmp_path / "inbox", "event")
     run(Memory(batches), tmp_path / "inbox", "event")
-    told = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    told = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
     assert told == ["shown", "shown", "withdrawn", "shown"]
 
 
 def test_it_prints_who_gets_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(Memory([lines(MADE[0])]), tmp_path / "inbox", "event")
-    told = f"shown     a to s0 by sms until 2026-01-05T13:00:00+00:00 {MADE[0]['id']}\n"
+    told = f"2026-01-05T12:00:00+00:00 shown     a to s0 by sms until 2026-01-05T13:00:00+00:00 {MADE[0]['id']}\n"
     assert capsys.readouterr().out == told
 
 
@@ -100,7 +100,8 @@ def _plays(target: Target, address: str, folder: Path) -> None:
             text=True,
             check=True,
         )
-        assert [line.split()[0] for line in done.stdout.splitlines()] == expected, done.stderr
+        words = [line.split() for line in done.stdout.splitlines()]
+        assert [each[0] if each[0].isdigit() else each[1] for each in words] == expected, done.stderr
     assert done.stdout == "3 events: 3 known before\n"
 
 

@@ -55,7 +55,7 @@ def test_what_the_launcher_gives_becomes_a_run() -> None:
     assert settings.playbook == "gs://b/playbooks"
     assert settings.globs() == {"usage": ("gs://b/usage/*.parquet",), "balance": ("gs://b/balance/*.jsonl",)}
     assert (settings.max_ahead, settings.sample) == (7_200_000, Fraction(1, 100))
-    assert settings.runner == "DataflowRunner"
+    assert settings.engine == "dataflow"
     assert [*settings.beam_options] == [option for option in LAUNCHER if "runner" not in option]
 
 

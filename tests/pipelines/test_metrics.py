@@ -34,16 +34,21 @@ def namespaces_counted() -> frozenset[str]:
 
 
 def _namespaces(tree: ast.Module) -> Iterator[str]:
-    names = {
-        target.id: node.value.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    } | {"READ": "read", "WITHOUT": "without"}
+    assigned = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
+    names = dict(pair for node in assigned for target in node.targets for pair in _constants(target, node.value))
+    names |= {"READ": "read", "WITHOUT": "without"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _called(node.func) in CALLS and len(node.args) == 2:
             yield _text(node.args[0], names).split(" ")[0]
+
+
+def _constants(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, Any]]:
+    """Yield names that are assigned constants, those of a tuple too."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for each, one in zip(target.elts, value.elts, strict=False):
+            yield from _constants(each, one)
+    elif isinstance(target, ast.Name) and isinstance(value, ast.Constant):
+        yield target.id, value.value
 
 
 def _called(function: ast.expr) -> str:

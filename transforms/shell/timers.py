@@ -19,7 +19,7 @@ class Backlog:
     Spans end at the same event times in all shards and stages, so that no stage runs ahead of another.
 
     Attributes:
-        until: The event time up to which signals are history, milliseconds; a job's launch is a good one.
+        until: The tick up to which signals are history, milliseconds; the last before a job's launch is a good one.
         span: The length of a span, milliseconds, a multiple of the tick; a shard holds the signals of one.
         last: The last tick, where a stream has one: what is due later never happens.
     """
@@ -31,13 +31,14 @@ class Backlog:
     def end_of_span(self, tick: int) -> int | None:
         """Return the tick that ends the span in which a tick lies: the tick itself where no history is left.
 
-        The last tick ends a span, too; after it there is none.
+        History and the stream end spans, too; after the last tick there is none.
         """
         if self.last is not None and tick > self.last:
             return None
-        end = -(-tick // self.span) * self.span
-        end = end if self.last is None else min(end, self.last)
-        return end if end <= self.until else tick
+        if tick > self.until:
+            return tick
+        end = min(-(-tick // self.span) * self.span, self.until)
+        return end if self.last is None else min(end, self.last)
 
 
 @dataclass(frozen=True)

@@ -49,22 +49,23 @@ class Progress:
         rules: How it counts.
         partitions: By name.
         came: When anything came last, or when it was first asked; None before that.
+        silent: Whether it gave nothing when it was asked last.
         ended: Whether it has ended.
     """
 
     rules: Rules
     partitions: dict[str, Partition] = field(default_factory=dict)
     came: int | None = None
+    silent: bool = False
     ended: bool = False
 
-    def asked(self, partitions: Iterable[str], now: int, *, gave: bool, since: int | None = None) -> None:
+    def asked(self, partitions: Iterable[str], now: int, *, gave: bool) -> None:
         """Note that it was read.
 
         Args:
             partitions: All that it has, another that never had a signal is forgotten; none: it does not tell.
             now: Processing time.
             gave: Whether anything came, good or bad.
-            since: When anything came from any input last.
         """
         heard = {name for name, one in self.partitions.items() if one.latest is not None}
         there = {*partitions} or heard or {ALONE}
@@ -72,8 +73,18 @@ class Progress:
         for name in there:
             self._partition(name, now)
         self.came = now if gave or self.came is None else self.came
-        quiet = now - max(self.came, self.came if since is None else since)
-        self.ended = not gave and self.rules.ends is not None and quiet >= self.rules.ends
+        self.silent = not gave
+
+    def listened(self, now: int, since: int | None) -> None:
+        """End where nothing came for long enough.
+
+        Args:
+            now: Processing time, at which all inputs were listened to.
+            since: When anything came from any input last.
+        """
+        heard = max((at for at in (self.came, since) if at is not None), default=now)
+        quiet = self.silent and self.rules.ends is not None and now - heard >= self.rules.ends
+        self.ended = self.ended or quiet
 
     def saw(self, latest: Mapping[str, int], now: int) -> None:
         """Note the greatest event times of the signals that came, by partition."""

@@ -26,6 +26,9 @@ Submit = Callable[[str, Callable[[], Pulled]], "Future[Pulled]"]
 WAIT = 0.2
 """Seconds that are waited for an address to give something."""
 
+STALL = 1_000
+"""Milliseconds between two reads in which nobody listened: an engine was busy with something else."""
+
 
 @dataclass(frozen=True)
 class Input:
@@ -52,13 +55,21 @@ def rules_of(address: Address) -> Rules:
 
 @dataclass
 class _Feed:
-    """An input on its way; `coming` is what it is asked for, or has answered and nobody took."""
+    """An input on its way.
+
+    Attributes:
+        coming: What it is asked for, or has answered and nobody took.
+        sent: When it was asked that.
+        answered: When it was asked what it answered last.
+    """
 
     input: Input
     parse: Parser
     position: Position
     progress: Progress
     coming: "Future[Pulled] | None" = None
+    sent: int = 0
+    answered: int = 0
 
 
 class Reading:
@@ -103,20 +114,32 @@ class Reading:
         self._turns = list(self._feeds)
         self._taken: list[Taken] = []
         self._came: int | None = None
+        self._last: int | None = None
+        self._resumed = 0
 
     def read(self) -> Element | None:
         """Ask all addresses; return what the first gave that has something, None if none has something soon."""
-        until = time.monotonic() + WAIT
+        until, now = time.monotonic() + WAIT, self._clock()
+        if self._last is not None and now - self._last > STALL:
+            self._resumed = now
+        self._last = now
         for label, feed in self._alive():
             if feed.coming is None:
-                feed.coming = self._submit(label, partial(feed.input.puller.pull, feed.position))
+                feed.coming, feed.sent = self._submit(label, partial(feed.input.puller.pull, feed.position)), now
         element = self._first()
         while element is None and (asked := [feed.coming for _, feed in self._alive() if feed.coming is not None]):
             if not wait(asked, max(until - time.monotonic(), 0), FIRST_COMPLETED).done:
                 break
             element = self._first()
-        self.watermark.advance(self._progress, self._clock())
+        if all(feed.answered >= self._resumed for _, feed in self._alive()):
+            self._conclude(self._clock())
         return element
+
+    def _conclude(self, now: int) -> None:
+        """See who has ended and how far all is; silence counts only where everybody was asked since the last stall."""
+        for _, feed in self._alive():
+            feed.progress.listened(now, self._came)
+        self.watermark.advance(self._progress, now)
 
     def _alive(self) -> list[tuple[str, _Feed]]:
         """Return the addresses that have not ended, in turn."""
@@ -167,7 +190,8 @@ class Reading:
         earliest, latest = bounds_of(parsed)
         for block, one in zip(pulled.blocks, parsed, strict=True):
             feed.progress.saw(latest_times(block, one.times, capped=not feed.input.rules.replay), now)
-        feed.progress.asked(pulled.partitions, now, gave=gave, since=self._came)
+        feed.answered = feed.sent
+        feed.progress.asked(pulled.partitions, now, gave=gave)
         moment = max((at for at in (told, earliest) if at is not None), default=now)
         if pulled.acks is not None:
             last = max(at for at in (moment, latest, self._cut) if at is not None)

@@ -111,16 +111,16 @@ def test_counters_count_in_this_process_too() -> None:
 
 def test_several_workers_are_added_up(tally: Tally, exporter: Exporter) -> None:
     tally.add("signals", "in", 5)
-    tally.set("watermark", "usage", 2.5)
+    tally.set("streams", "watermark_lag_seconds", 2.5)
     other = Tally()
     other.add("signals", "in", 6)
-    other.set("watermark", "usage", 7.25)
+    other.set("streams", "watermark_lag_seconds", 7.25)
     with Exporter(other.values) as second:
         polled = poll([exporter.url, f"127.0.0.1:{second.port}"]).samples
-    assert polled == {("segone_signals_in_total", ()): 11.0, ("segone_watermark_lag_seconds", ("usage",)): 7.25}
+    assert polled == {("segone_signals_in_total", ()): 11.0, ("segone_streams_watermark_lag_seconds", ()): 7.25}
 
 
-IN, LAG = ("segone_signals_in_total", ()), ("segone_watermark_lag_seconds", ("usage",))
+IN, LAG = ("segone_signals_in_total", ()), ("segone_streams_watermark_lag_seconds", ())
 
 
 @pytest.mark.parametrize(

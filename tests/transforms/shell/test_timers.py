@@ -37,7 +37,7 @@ class Cell:
 
 @pytest.mark.parametrize(
     ("tick", "end"),
-    [(10, 30), (30, 30), (31, 60), (90, 90), (91, 91), (100, 100), (130, 130)],
+    [(10, 30), (30, 30), (31, 60), (90, 90), (91, 100), (100, 100), (130, 130)],
     ids=["within", "at the end", "just after", "the last whole one", "what is left", "until", "live"],
 )
 def test_history_goes_in_whole_spans(tick: int, end: int) -> None:
