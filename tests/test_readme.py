@@ -9,7 +9,7 @@ from tests.examples.commands import REPOSITORY, play, same, steps, workplace
 
 README = REPOSITORY / "README.md"
 LINKS = re.compile(r"\]\(([^)#:]+)\)")
-CI_COMMANDS = ["make setup && make run", "make check", "make test"]
+CI_COMMANDS = ["make setup && make run", "make engines", "make check", "make test"]
 
 
 def test_its_commands_print_what_it_says(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_it_begins_with_what_ci_runs() -> None:
 
 def test_every_make_command_it_names_is_a_target() -> None:
     targets = set(re.findall(r"^([a-z]+):.*## ", (REPOSITORY / "Makefile").read_text("utf-8"), re.MULTILINE))
-    assert targets == {"help", "setup", "engines", "check", "test", "run", "bench", "lock", "mutants"}
+    assert targets == {"help", "setup", "engines", "check", "test", "run", "stream", "bench", "lock", "mutants"}
     assert set(re.findall(r"make ([a-z]+)", README.read_text("utf-8"))) - {"everything"} <= targets
 
 

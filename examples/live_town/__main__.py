@@ -166,7 +166,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/stream"))
     parser.add_argument("--subscribers", type=int, default=1_500)
     parser.add_argument("--start", default="2026-03-03T09:00:00+02:00", help="what is earlier is there at once")
-    parser.add_argument("--minutes", type=int, default=180, help="of the town, from the start on")
+    parser.add_argument("--minutes", type=int, default=120, help="of the town, from the start on")
     parser.add_argument("--speed", type=float, default=60, help="minutes of the town in one of ours")
     asked = parser.parse_args()
     start = millis(asked.start)

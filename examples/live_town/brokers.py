@@ -39,7 +39,7 @@ class OnKafka:
 
     def __init__(self, broker: Kafka) -> None:
         self._broker = broker
-        self._producer = Producer({"bootstrap.servers": broker.address, "linger.ms": 5})
+        self._producer = Producer({"bootstrap.servers": broker.address, "linger.ms": 5, "log_level": 0})
 
     def make(self, topics: Iterable[str]) -> None:
         """Make topics."""

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.engines.flink import flink
-from pipelines.engines.places import classpath, prism_binary
+from pipelines.engines.places import prism_binary
 from schemas.errors import LoadErrors
 from tests.servers.kafka import KafkaServer
 from tests.servers.pubsub import PubSubServer
@@ -23,12 +22,12 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> TownDay:
     return town_day(tmp_path_factory.mktemp("day"))
 
 
-def needs(engine: str) -> None:
-    """Skip a test loudly where an engine is not there."""
+def needs_prism() -> None:
+    """Skip a test loudly where Prism is not there."""
     try:
-        prism_binary() if engine == "prism" else classpath(engine)
+        prism_binary()
     except LoadErrors as error:
-        pytest.skip(f"NOT TESTED on {engine}: {error}")
+        pytest.skip(f"NOT TESTED on Prism: {error}")
 
 
 def on_kafka(day: TownDay, kafka: KafkaServer) -> list[str]:
@@ -57,13 +56,13 @@ def assert_same(day: TownDay, out: Path) -> None:
 
 
 def test_kafka_on_prism(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> None:
-    needs("prism")
+    needs_prism()
     run(day.playbooks, on_kafka(day, kafka), tmp_path / "out", *SPANS, "--engine", "prism")
     assert_same(day, tmp_path / "out")
 
 
 def test_pubsub_on_prism(day: TownDay, pubsub_emulator: PubSubServer, tmp_path: Path) -> None:
-    needs("prism")
+    needs_prism()
     addresses = []
     for name, file in day.files.items():
         topic = pubsub_emulator.topic()
@@ -76,7 +75,7 @@ def test_pubsub_on_prism(day: TownDay, pubsub_emulator: PubSubServer, tmp_path: 
 
 
 def test_a_folder_on_prism(day: TownDay, tmp_path: Path) -> None:
-    needs("prism")
+    needs_prism()
     addresses = []
     for name, file in day.files.items():
         (tmp_path / name).mkdir()
@@ -86,11 +85,11 @@ def test_a_folder_on_prism(day: TownDay, tmp_path: Path) -> None:
     assert_same(day, tmp_path / "out")
 
 
-def test_kafka_on_flink(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> None:
-    needs("flink")
-    addresses = on_kafka(day, kafka)
-    with flink(tmp_path / "flink") as cluster:
-        run(
-            day.playbooks, addresses, tmp_path / "out", *SPANS, "--engine", "flink", beam=cluster.options(loopback=True)
-        )
+def test_a_stream_goes_on_from_a_cut(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> None:
+    """The first run ends at noon; what is published after its cut comes of the second, and nothing comes twice."""
+    needs_prism()
+    addresses, state = on_kafka(day, kafka), str(tmp_path / "state")
+    cuts = ("--state-out", state, "--state-every", "6h", *SPANS)
+    run(day.playbooks, addresses, tmp_path / "out", *cuts, until="2026-03-02T12:00:00Z")
+    run(day.playbooks, addresses, tmp_path / "out", *cuts, "--state-in", state)
     assert_same(day, tmp_path / "out")

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from schemas.playbook_file import load_playbook
 
 UNTIL = "2026-03-03T00:00:00Z"
 """The end of a day of segments' statistics, too: of a window that is cut short a bounded run tells what there is."""
+PATIENCE = 400
+"""Seconds until a stream must have ended."""
 KEY = "a key of nobody's, for tests"
 WHOLE = ("decisions", "offers", "transitions", "segment_stats", "segment_profiles", "alerts", "receipts", "rejected")
 """Outputs that a stream gives as a bounded run does; that has contexts as of its end besides."""
@@ -60,14 +62,13 @@ def _versions(folder: Path) -> Path:
     return folder
 
 
-def run(playbooks: Path, signals: Iterable[str], out: Path, *options: str, beam: Sequence[str] = ()) -> str:
+def run(playbooks: Path, signals: Iterable[str], out: Path, *options: str, until: str = UNTIL) -> str:
     """Call `segone run` as its users do; return what it printed."""
     given = [text for signal in signals for text in ("--signals", signal)]
-    times = ["--until", UNTIL, "--as-of", UNTIL, "--mode", "simulated", "--format", "parquet"]
+    times = ["--until", until, "--as-of", UNTIL, "--mode", "simulated", "--format", "parquet"]
     command = [sys.executable, "-m", "pipelines", "run", str(playbooks), *given, "--out", str(out), *times, *options]
     environment = {**os.environ, "SEGONE_PSEUDONYM_KEY": KEY}
-    command += ["--", *beam] if beam else []
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr[-3_000:]
     return done.stdout
 
