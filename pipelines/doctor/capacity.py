@@ -15,8 +15,8 @@ _AMPLE = 0.5
 
 
 def stages_of(playbook: Playbook) -> tuple[str, ...]:
-    """Return the stages that a playbook has."""
-    absent = {"watch_feeds": not playbook.feed_timeout, "track_groups": len(playbook.levels) < 2}
+    """Return the stages that a playbook has; what guards offers is of one key, and only with a limit."""
+    absent = {"watch_feeds": not playbook.feed_timeout, "track_groups": len(playbook.levels) < 2, "guard_offers": True}
     return tuple(stage for stage in STAGES if not absent.get(stage))
 
 
