@@ -11,7 +11,6 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
 from apache_beam.transforms.window import GlobalWindows, IntervalWindow, SlidingWindows, TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
-from apache_beam.utils.windowed_value import PaneInfo
 
 from schemas.playbook import Playbook
 from schemas.records import INSTANT
@@ -70,14 +69,10 @@ class _Describe(beam.DoFn):
         self._after = _over(versions.first, describe.since)
 
     def process(
-        self,
-        element: tuple[str, Iterable[pa.RecordBatch]],
-        window: Any = beam.DoFn.WindowParam,
-        pane: PaneInfo = beam.DoFn.PaneInfoParam,
+        self, element: tuple[str, Iterable[pa.RecordBatch]], window: Any = beam.DoFn.WindowParam
     ) -> Iterator[Any]:
-        again = pane.is_last and not pane.is_first  # Prism tells all once more when it forgets a window
         level, parts = element
-        for name, table in described(self._versions, level, () if again else parts).items():
+        for name, table in described(self._versions, level, parts).items():
             rows = table if self._bounded else table.filter(pc.field("end") == self._end(window))
             rows = rows if self._after is None else rows.filter(pc.field("end") > self._after)
             yield from (TaggedOutput(name, batch) for batch in rows.combine_chunks().to_batches() if batch.num_rows)
@@ -98,7 +93,8 @@ class DescribeSegments(beam.PTransform):
     A stream has Beam's windows of event time on the UTC epoch, of two hours or two days, so that each hour and day is
     told against the one before; they close one tick after it ends, when the stage before has made all of it. Parts that
     come later, as from a backlog or from a timer that was set in the past, make their window be told again, up to
-    `allowed_lateness` after it: of rows with equal keys the last holds. A shard wakes at the end of each window for
+    `allowed_lateness` after it: of rows with equal keys the last holds. Prism tells each window once more, the same, when
+    it forgets it. A shard wakes at the end of each window for
     `emit.segment_parts.PATIENCE` after its last row, so only one that was silent for longer tells of windows beyond
     that; Beam leaves these parts out and counts them as dropped. In a bounded run all windows come in one pane, as
     columns.
