@@ -93,11 +93,10 @@ class DescribeSegments(beam.PTransform):
     A stream has Beam's windows of event time on the UTC epoch, of two hours or two days, so that each hour and day is
     told against the one before; they close one tick after it ends, when the stage before has made all of it. Parts that
     come later, as from a backlog or from a timer that was set in the past, make their window be told again, up to
-    `allowed_lateness` after it: of rows with equal keys the last holds. Prism tells each window once more, the same, when
-    it forgets it. A shard wakes at the end of each window for
-    `emit.segment_parts.PATIENCE` after its last row, so only one that was silent for longer tells of windows beyond
-    that; Beam leaves these parts out and counts them as dropped. In a bounded run all windows come in one pane, as
-    columns.
+    `allowed_lateness` after it: of rows with equal keys the last holds. Prism tells each window once more, as it was,
+    when it forgets it. A shard wakes at the end of each window for `emit.segment_parts.PATIENCE` after its last row, so
+    only one that was silent for longer tells of windows beyond that; Beam leaves these parts out and counts them as
+    dropped. In a bounded run all windows come in one pane, as columns.
 
     Attributes:
         playbook: Whose segments.
