@@ -66,6 +66,7 @@ def test_kafka_on_prism(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> Non
     assert_same(day, tmp_path / "out")
 
 
+@pytest.mark.engines
 def test_pubsub_on_prism(day: TownDay, pubsub_emulator: PubSubServer, tmp_path: Path) -> None:
     needs_prism()
     addresses = []
@@ -79,6 +80,7 @@ def test_pubsub_on_prism(day: TownDay, pubsub_emulator: PubSubServer, tmp_path: 
     assert_same(day, tmp_path / "out")
 
 
+@pytest.mark.engines
 def test_a_folder_on_prism(day: TownDay, tmp_path: Path) -> None:
     needs_prism()
     addresses = []

@@ -53,7 +53,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, object]
         yield {**settings, "out": str(folder / "direct")}
 
 
-@pytest.mark.parametrize("engine", [*ENGINES])
+@pytest.mark.parametrize("engine", ["prism", pytest.param("flink", marks=pytest.mark.engines)])
 def test_it_writes_the_same_files(engine: str, town: dict[str, object], tmp_path: Path) -> None:
     try:
         with ENGINES[engine](tmp_path / "engine") as options:
