@@ -54,8 +54,12 @@ def traceback_told(kind: type[BaseException], error: BaseException, trace: Trace
 
 
 @contextmanager
-def failures_told() -> Iterator[None]:
-    """Tell what went wrong without a traceback, and exit with its code; for an interrupt 128 plus its number."""
+def failures_told(interrupted: str = "nothing was published") -> Iterator[None]:
+    """Tell what went wrong without a traceback, and exit with its code; for an interrupt 128 plus its number.
+
+    Args:
+        interrupted: What is to be known then.
+    """
     with interrupts_raised() as caught:
         try:
             yield
@@ -65,7 +69,7 @@ def failures_told() -> Iterator[None]:
         except (KeyboardInterrupt, RuntimeError) as error:
             if not caught:  # Beam makes a RuntimeError of an interrupt within a transform
                 raise
-            _errors.print("interrupted: nothing was published")
+            _errors.print(f"interrupted: {interrupted}")
             raise typer.Exit(128 + caught[0]) from error
 
 

@@ -43,7 +43,7 @@ def run(settings: RunSettings) -> None:
 
 
 def _stream(settings: RunSettings) -> None:
-    with failures_told(), streams_needed(), progress_shown() as tell:
+    with failures_told("what was published stays"), streams_needed(), progress_shown() as tell:
         from pipelines.stream import stream
 
         done = stream(settings, lambda counts: tell(f"streaming: {counts.get(('signals', 'in'), 0):,} signals in"))
