@@ -7,12 +7,11 @@ import apache_beam as beam
 from pipelines.settings import RunSettings
 from pipelines.steps import Steps
 from schemas.errors import LoadError, LoadErrors
-from schemas.versions import Versions
 from transforms.load_state import LoadState, newest_state
 from transforms.save_state import SaveState
 from transforms.shell.cuts import BLOBS
 from transforms.shell.timers import Cuts
-from transforms.streams.manifests import Manifest, cuts_in, read_manifest
+from transforms.streams.manifests import cuts_in, read_manifest
 
 
 def cuts_of(settings: RunSettings, tick: int) -> Cuts | None:
@@ -29,15 +28,6 @@ def cuts_of(settings: RunSettings, tick: int) -> Cuts | None:
         raise LoadErrors([LoadError("--state-every", None, str(error))]) from error
 
 
-def start_of(settings: RunSettings, versions: Versions) -> Manifest | None:
-    """Return the newest cut of `--state-in`, None without it.
-
-    Raises:
-        LoadErrors: it is not there, torn, or of another playbook or number of shards.
-    """
-    return None if settings.state_in is None else newest_state(settings.state_in, versions, settings.shards)
-
-
 def shards_before(settings: RunSettings) -> int:
     """Return the shards of the cut that a run starts from, 0 without one that can be read."""
     ticks = cuts_in(settings.state_in) if settings.state_in else ()
@@ -48,10 +38,14 @@ def shards_before(settings: RunSettings) -> int:
 
 
 def seeds_of(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> dict[str, Any]:
-    """Return what `Signals` has of the cut that a run starts from; nothing without `--state-in`."""
-    start = start_of(settings, steps.versions)
-    if start is None or settings.state_in is None:
+    """Return what `Signals` has of the cut that a run starts from; nothing without `--state-in`.
+
+    Raises:
+        LoadErrors: it is not there, torn, or of another playbook or number of shards.
+    """
+    if settings.state_in is None:
         return {}
+    start = newest_state(settings.state_in, steps.versions, settings.shards)
     seeds = pipeline | "LoadState" >> LoadState(directory=settings.state_in, manifest=start)
     return {"seeds": seeds, "since": start.tick}
 
@@ -61,7 +55,7 @@ def take_blobs(records: dict[str, Any]) -> tuple[Any, ...]:
     return (records.pop(BLOBS),) if BLOBS in records else ()
 
 
-def save(blobs: tuple[Any, ...], done: tuple[Any, ...], steps: Steps, settings: RunSettings) -> None:
+def save(blobs: tuple[Any, ...], done: tuple[Any, ...], steps: Steps, settings: RunSettings, since: int | None) -> None:
     """Write the cuts of a run, each when all that was made up to it is out.
 
     Args:
@@ -69,10 +63,10 @@ def save(blobs: tuple[Any, ...], done: tuple[Any, ...], steps: Steps, settings: 
         done: What sinks tell is out; nothing of a bounded run.
         steps: The steps.
         settings: Of the run.
+        since: The tick of the cut that the run starts from.
     """
     if settings.state_out is None or steps.cuts is None:
         return
-    start = start_of(settings, steps.versions)
     book, *later = steps.versions.playbooks
     state = SaveState(
         directory=settings.state_out,
@@ -83,7 +77,7 @@ def save(blobs: tuple[Any, ...], done: tuple[Any, ...], steps: Steps, settings: 
         bounded=steps.bounded,
         backlog=steps.backlog,
         window=settings.file_window if done else 0,
-        since=None if start is None else start.tick,
+        since=since,
     )
     out = {"done": done | "Done" >> beam.Flatten()} if done else {}
     {"blobs": blobs | "AllBlobs" >> beam.Flatten(), **out} | "SaveState" >> state

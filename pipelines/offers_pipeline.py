@@ -75,7 +75,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    save(take_blobs(records), (), steps, settings)
+    save(take_blobs(records), (), steps, settings, signals.since)
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 
@@ -106,11 +106,25 @@ def by_time(element: ShardBatch) -> ShardBatch:
     return element[0], PackedBatch.of(element[1].open())
 
 
+def parsing_of(contexts: ContextPlans, settings: RunSettings) -> dict[str, Any]:
+    """Return what all signals are to become, whatever is read."""
+    assert settings.as_of is not None, "the core reads no clock: the launch says what is now"
+    return {
+        "kinds": frozenset(contexts.plans[0]),
+        "earliest": settings.earliest,
+        "as_of": settings.as_of,
+        "max_ahead": settings.max_ahead,
+        "tick": contexts.versions.first.tick,
+        "controls": contexts.controls,
+        "names": contexts.names,
+        "shards": settings.shards,
+    }
+
+
 def parse_files(
     pipeline: beam.Pipeline, inputs: Sequence[Input], contexts: ContextPlans, settings: RunSettings
 ) -> tuple[list[Any], list[Any]]:
     """Return what was parsed of the files of each input, and what was rejected on the way."""
-    assert settings.as_of is not None, "the core reads no clock: the launch says what is now"
     every, rejected = [], []
     columns = contexts.columns
     for one in inputs:
@@ -120,14 +134,7 @@ def parse_files(
         parsed = read.blocks | f"Parse {one.label}" >> ParseSignals(
             sources={source.contract.name: source},
             payloads={source.contract.name: payload},
-            kinds=frozenset(contexts.plans[0]),
-            earliest=settings.earliest,
-            as_of=settings.as_of,
-            max_ahead=settings.max_ahead,
-            tick=contexts.versions.first.tick,
-            controls=contexts.controls,
-            names=contexts.names,
-            shards=settings.shards,
+            **parsing_of(contexts, settings),
         )
         every.append(parsed)
         rejected += [read.rejected, parsed.rejected]

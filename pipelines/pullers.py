@@ -8,7 +8,6 @@ from schemas.addresses import Address
 from schemas.errors import LoadError, LoadErrors
 from schemas.files import read_file
 from schemas.sources import Source
-from transforms.parsing.files import reading as reading_of
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.raw_types import made_fields, raw_types
 from transforms.read_signals import MAX_RECORD_BYTES
@@ -42,7 +41,7 @@ def readers(inputs: Sequence[Input], payloads: dict[str, tuple[str, ...]]) -> li
 def _puller(source: Source, address: Address, payload: Sequence[str]) -> Puller:
     said = address.options
     if address.scheme == "watch":
-        files = files_of(source, payload)
+        files = Files.of(source, payload, MAX_RECORD_BYTES)
         return FolderPuller(address.name, files, FolderStore(), group=said["group"], every=said["every"])
     feed = feed_of(source, address, payload)
     if address.scheme == "pubsub":
@@ -56,12 +55,6 @@ def _puller(source: Source, address: Address, payload: Sequence[str]) -> Puller:
         client=address.client,
         linger=said["linger"],
     )
-
-
-def files_of(source: Source, payload: Sequence[str]) -> Files:
-    """Return what the files of a folder hold."""
-    fields = made_fields(source, payload)
-    return Files(source, tuple(fields), reading_of(source, raw_types(source, fields), MAX_RECORD_BYTES))
 
 
 def feed_of(source: Source, address: Address, payload: Sequence[str]) -> Feed:

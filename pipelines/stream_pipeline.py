@@ -6,7 +6,7 @@ import apache_beam as beam
 
 from pipelines.cuts import cuts_of, save, seeds_of, take_blobs
 from pipelines.inputs import Input, inputs_of
-from pipelines.offers_pipeline import outputs_of, parse_files
+from pipelines.offers_pipeline import outputs_of, parse_files, parsing_of
 from pipelines.pullers import readers
 from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
@@ -52,13 +52,14 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         records["offers"], rejected = guarded["offers"], (*rejected, guarded["refused"])
         blobs += take_blobs(guarded)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    save(blobs, publish(records, outputs, settings), steps, settings)
+    save(blobs, publish(records, outputs, settings), steps, settings, signals.since)
 
 
 def _guarded(offers: Any, signals: Signals, steps: Steps, settings: RunSettings) -> dict[str, Any]:
     """Return the offers that may go out, and those that may not."""
     guard = GuardOffers(most=settings.max_offers_per_hour, backlog=steps.backlog, cuts=steps.cuts)
-    seeds = dict(zip(("seeds",), signals.seed("guard_offers"), strict=False))
+    mine = signals.seed("guard_offers")
+    seeds = {"seeds": mine[0]} if mine else {}
     guarded: dict[str, Any] = {"offers": offers, **seeds} | "GuardOffers" >> guard
     return guarded
 
@@ -83,19 +84,11 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
 
 
 def _stream(inputs: list[Input], steps: Steps, settings: RunSettings) -> ReadStream:
-    contexts, book = steps.contexts, steps.versions.first
-    assert settings.as_of is not None, "the launch says what is now"
+    contexts = steps.contexts
     return ReadStream(
         inputs=readers(inputs, contexts.columns),
         payloads=contexts.columns,
-        kinds=frozenset(contexts.plans[0]),
-        earliest=settings.earliest,
-        as_of=settings.as_of,
-        max_ahead=settings.max_ahead,
-        tick=book.tick,
-        controls=contexts.controls,
-        names=contexts.names,
-        shards=settings.shards,
-        grace=book.grace,
+        **parsing_of(contexts, settings),
+        grace=steps.versions.first.grace,
         cuts=settings.state_out,
     )

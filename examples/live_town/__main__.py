@@ -5,7 +5,6 @@ python -m examples.live_town --out out/stream
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,27 +13,29 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 from statistics import median
 from time import monotonic, sleep, time
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from examples.live_town.brokers import Broker, broker
 from examples.live_town.replay import Arrival, Clock, arrivals, due, millis
 from pipelines.demo import PLAYBOOK
 from pipelines.engines.children import free_port
+from pipelines.report import instant
 from pipelines.simulate import simulate
+from pipelines.top import UnreachableError, poll
 from schemas.playbook_file import load_playbook
+from transforms.metrics.rendering import Samples
 
 MINUTE = 60_000
 OURS = ("broker", "run", "inbox")  # folders of an earlier time that give way, as the town does
 PATIENCE = 180.0  # seconds until the stream has read what came before
 SETTLED = 10  # seconds without a signal after which the stream ends
 SILENT = 4.0  # seconds without a call of a stage
-CALLS = 'segone_ticks_milliseconds_count{stage="decide_offers"}'
+CALLS = "segone_ticks_milliseconds_count", ("decide_offers",)
+SIGNALS = "segone_signals_in_total", ()
+LAG = "segone_streams_watermark_lag_seconds", ()
 TELL_EVERY = 15.0  # seconds between lines about the lag
 
 
@@ -82,19 +83,12 @@ def run_of(signals: Sequence[str], town: Broker, start: int, end: int, out: Path
     return [*command, "--publish", f"offers={town.address('offers')}", *times, "--span", "1d", "--shards", "1"]
 
 
-def instant(at: int) -> str:
-    """Return milliseconds as RFC 3339."""
-    return datetime.fromtimestamp(at / 1_000, UTC).isoformat()
-
-
-def measured(port: int) -> dict[str, float]:
-    """Return what the stream counts, by name; nothing while it is not there."""
+def measured(port: int) -> Samples:
+    """Return what the stream counts; nothing while it is not there."""
     try:
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as page:
-            found = re.findall(r"^([^# ]\S*) (\S+)$", page.read().decode(), re.MULTILINE)
-    except (URLError, OSError):
+        return poll([f"http://127.0.0.1:{port}/metrics"]).samples
+    except UnreachableError:
         return {}
-    return {name: float(value) for name, value in found}
 
 
 @contextmanager
@@ -114,7 +108,7 @@ def wait_for_history(stream: subprocess.Popen[bytes], port: int, before: Sequenc
     The last signal is sent again and again meanwhile, so that it does not take the silence for the end.
     """
     until, calls, last = monotonic() + PATIENCE, 0.0, before[-1]
-    while (now := measured(port)).get("segone_signals_in_total", 0) < len(before) or calls < now.get(CALLS, 1):
+    while (now := measured(port)).get(SIGNALS, 0) < len(before) or calls < now.get(CALLS, 1):
         town.send(last.signal, [(last.subject, last.text)])
         if stream.poll() is not None or monotonic() > until:
             raise SystemExit("the stream did not get through what happened before; see above")
@@ -149,15 +143,13 @@ def replay(coming: Sequence[Arrival], town: Broker, clock: Clock, port: int) -> 
             print(f"-- {instant(clock.now())[:16]} in town; {lag(measured(port), clock)}", flush=True)
 
 
-def lag(counts: dict[str, float], clock: Clock) -> str:
+def lag(counts: Samples, clock: Clock) -> str:
     """Return how far the watermark is behind the town, in our seconds."""
-    behind = counts.get("segone_streams_watermark_lag_seconds")
+    behind = counts.get(LAG)
     if behind is None:
         return "no watermark yet"
     watermark = round((time() - behind) * 1_000)
-    return (
-        f"{counts['segone_signals_in_total']:,.0f} signals in, the watermark is {clock.since(watermark):.1f} s behind"
-    )
+    return f"{counts[SIGNALS]:,.0f} signals in, the watermark is {clock.since(watermark):.1f} s behind"
 
 
 def main() -> int:
