@@ -65,6 +65,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
         bounded=True,
         shards=settings.shards,
         mode=settings.mode,
+        decide_from=settings.decide_from,
         complete_from=settings.complete_from,
         cuts=cuts_of(settings, versions.first.tick),
     )

@@ -19,9 +19,9 @@ PARTS = ("applied", "duplicates", "too_late", "rejected", "erased", "not_sampled
 """Where signals end up; each is in exactly one of them. Of those applied some were late, some contradict
 what was known of memberships, and some are too doubtful to be believed about them."""
 
-ANSWERS = ("offer", "holdout", "no_offer", "outranked", "waiting", "pending")
+ANSWERS = ("offer", "holdout", "no_offer", "outranked", "waiting", "pending", "past")
 """What a trigger may get; each gets exactly one. Those that wait for a gate were `deferred`, once or more often; those
-that were `published` on own channels first get another one."""
+that were `published` on own channels first get another one; those of the `past` are before `--decide-from`."""
 
 BAD_INPUT = {
     "outcome_of_unknown_decision": "outcomes of decisions that the ledger of the customer does not know, so that they "

@@ -174,6 +174,14 @@ class RunSettings:
         default="",
         metavar="MODE",
     )
+    decide_from: int | None = option(
+        "--decide-from",
+        "What happened before makes no offer and no decision: contexts, segments and contacts are followed, and no more. "
+        "For a run over history that a live one goes on from.",
+        default=None,
+        parse=parse_instant,
+        metavar="INSTANT",
+    )
     publish: tuple[tuple[str, str], ...] = option(
         "--publish",
         "Where an output of a stream goes: offers=kafka://host:9092/topic, offers=pubsub://project/topic. Again for "

@@ -56,6 +56,7 @@ class Steps:
         bounded: Whether the input ends.
         shards: Parts that subjects are spread over.
         mode: What the offers are for.
+        decide_from: Triggers of earlier ticks, milliseconds, get no answer; None: all are answered.
         complete_from: Since when a run without state has all signals, milliseconds; None for ever.
         backlog: History that a stream catches up with, and its last tick.
         cuts: When what all stages know is given as blobs; None for never.
@@ -66,6 +67,7 @@ class Steps:
     bounded: bool
     shards: int
     mode: str = "live"
+    decide_from: int | None = None
     complete_from: int | None = None
     backlog: Backlog | None = None
     cuts: Cuts | None = None
@@ -125,7 +127,9 @@ class Steps:
     def _decide(self, signals: Signals, tracked: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """Return decisions, offers, and the receipts of what all stages erased."""
         told = (*tracked["triggers"], *signals.controls, *signals.ends, *signals.seed("decide_offers"))
-        decide = DecideOffers(**self._books, **self._time, **self._cut, mode=self.mode)
+        decide = DecideOffers(
+            **self._books, **self._time, **self._cut, mode=self.mode, decide_from=self.decide_from
+        )
         decided: dict[str, Any] = told | "Triggers" >> beam.Flatten() | "DecideOffers" >> decide
         removed = (*tracked["receipts"], decided["receipts"]) | "Removed" >> beam.Flatten()
         return decided | {"receipts": removed | "SumReceipts" >> SumReceipts(**self._books, bounded=self.bounded)}

@@ -36,6 +36,7 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         bounded=False,
         shards=settings.shards,
         mode=settings.mode,
+        decide_from=settings.decide_from,
         complete_from=settings.complete_from,
         backlog=Backlog(
             until=settings.as_of // tick * tick, span=max(settings.span // tick, 1) * tick, last=settings.until

@@ -243,6 +243,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "later": (LATER,),
                 "bounded": False,
                 "mode": "shadow",
+                "decide_from": 60_000,
                 "backlog": Backlog(60_000, 60_000),
                 "cuts": CUTS,
             },

@@ -40,15 +40,15 @@ class _Decide(beam.DoFn):
     CUT = ReadModifyWriteStateSpec("cut", VarIntCoder())
     TIMER = TimerSpec("decide_offers", TimeDomain.WATERMARK)
     COUNTS: ClassVar = {
-        name: TalliedCounter("decisions", name) for name in (*ACTIONS, "published", "pending", "waiting")
+        name: TalliedCounter("decisions", name) for name in (*ACTIONS, "published", "past", "pending", "waiting")
     }
     BAD: ClassVar = {name: TalliedCounter("bad_input", name) for name in COUNTED}
 
-    def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str) -> None:
-        self._versions, self._timer, self._mode = versions, tick_timer, mode
+    def __init__(self, versions: Versions, tick_timer: TickTimer, mode: str, decide_from: int | None) -> None:
+        self._versions, self._timer, self._mode, self._from = versions, tick_timer, mode, decide_from
 
     def setup(self) -> None:
-        self._offers = load_all_offers(self._versions, self._mode)
+        self._offers = load_all_offers(self._versions, self._mode, self._from)
 
     def process(
         self,
@@ -130,7 +130,7 @@ class _Decide(beam.DoFn):
         return due
 
     def _count(self, decided: Decided) -> None:
-        for name in (*ACTIONS, "published"):
+        for name in (*ACTIONS, "published", "past"):
             self.COUNTS[name].inc(decided.counts[name])
         for name, counter in self.BAD.items():
             counter.inc(decided.bad[name])
@@ -153,6 +153,8 @@ class DecideOffers(beam.PTransform):
         later: The versions of it that take over, in their order.
         bounded: Whether the input ends.
         mode: What the offers are for, one of `MODES`.
+        decide_from: Triggers of earlier ticks (milliseconds) get no answer, those that wait in a cut included; they are
+            counted as `decisions/past`. None: all are answered.
         backlog: History that an unbounded run catches up with; the same as of `TrackContexts`.
         cuts: When the shards' states are given as `blobs`, for `SaveState`; None for never.
     """
@@ -161,6 +163,7 @@ class DecideOffers(beam.PTransform):
     later: tuple[Playbook, ...] = ()
     bounded: bool
     mode: str = "live"
+    decide_from: int | None = None
     backlog: Backlog | None = None
     cuts: Cuts | None = None
 
@@ -172,7 +175,7 @@ class DecideOffers(beam.PTransform):
     def stage(self) -> beam.DoFn:
         """Return what holds the shards."""
         timer = TickTimer("decide_offers", self.bounded, self.backlog, self.cuts)
-        return _Decide(Versions((self.playbook, *self.later)), timer, self.mode)
+        return _Decide(Versions((self.playbook, *self.later)), timer, self.mode, self.decide_from)
 
     def expand(self, triggers: beam.PCollection[ShardBatch]) -> Any:
         """Return the outputs by name."""

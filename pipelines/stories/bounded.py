@@ -21,9 +21,8 @@ def play_bounded(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     with salted(), TemporaryDirectory() as directory:
         folder, until = Path(directory), story.until
         playbook, feeds = _write_playbook(story, folder), _write_signals(story, folder)
-        report = run(
-            RunSettings(playbook=playbook, signals=feeds, out=directory, until=until, as_of=until, max_ahead=AHEAD)
-        )
+        times = {"until": until, "as_of": until, "max_ahead": AHEAD, "decide_from": story.decide_from}
+        report = run(RunSettings(playbook=playbook, signals=feeds, out=directory, **times))
         rows = {output: pq.read_table(folder / f"{output}.parquet").to_pylist() for output in OUTPUTS}
     counts = Counter(report.signals)
     counts["rejected"] += counts["too_late"]

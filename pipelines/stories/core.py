@@ -41,7 +41,7 @@ class _Core:
 
     def __init__(self, story: Story) -> None:
         self.story, self.counts = story, Counter[str]()
-        self.offers = load_all_offers(story.versions)
+        self.offers = load_all_offers(story.versions, decide_from=story.decide_from)
         self.subscribers, self.groups = (Levels(load_contexts(story.versions), of) for of in ((SUBSCRIBER,), GROUPS))
         self.feeds = watch(story.playbook)
         self.ledger: bytes | None = None

@@ -48,6 +48,7 @@ class StoryForm(BaseModel):
         then: Versions that follow: when each is effective, and what it says otherwise than the one before (null: that
             is taken out).
         day: The UTC day of times without a date.
+        decide_from: What happened before makes no offer and no decision.
         engines: On which it plays, by default on all.
         events: In the order in which they happen.
     """
@@ -58,6 +59,7 @@ class StoryForm(BaseModel):
     playbook: str | dict[str, Any]
     then: list[dict[str, Any]] = []
     day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] = "2026-01-05"
+    decide_from: str | None = None
     engines: list[Literal["core", "bounded", "stream"]] = ["core", "bounded", "stream"]
     events: Annotated[list[Event], Field(min_length=1)]
 

@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.stories.events import read_events
 from pipelines.stories.form import StoryForm, checked
 from pipelines.stories.story import ENGINES, Story
+from pipelines.stories.times import HINT, parse_time
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
 from schemas.playbook_file import check_playbook, load_playbook
@@ -52,7 +53,17 @@ def read_story(path: Path) -> Story:
     load_all_offers(versions)
     events = read_events(source, form, contracts_of(versions), versions.first)
     engines = tuple(name for name in ENGINES if name in form.engines)
-    return Story(path.stem, source, versions, inline, engines, events, form.day)
+    return Story(path.stem, source, versions, inline, engines, events, form.day, _decide_from(source, form))
+
+
+def _decide_from(source: YamlSource, form: StoryForm) -> int | None:
+    """Return since when triggers are answered, ms of the epoch; None for ever."""
+    if form.decide_from is None:
+        return None
+    try:
+        return parse_time(form.decide_from, form.day)
+    except ValueError as error:
+        raise LoadErrors([source.error(("decide_from",), f"`decide_from`: {error}", hint=HINT)]) from error
 
 
 def _beside(source: YamlSource, path: Path, name: str) -> Playbook:

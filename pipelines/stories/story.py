@@ -89,6 +89,7 @@ class Story:
         engines: On which of `ENGINES` it plays; stories about lateness leave out `bounded`.
         events: In the order in which they happen.
         day: The UTC day of times without a date.
+        decide_from: Triggers of earlier ticks, ms of the epoch, get no answer; None: all are answered.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Story:
     engines: tuple[str, ...]
     events: tuple[Arrival | Watermark | Expect, ...]
     day: str
+    decide_from: int | None = None
 
     @property
     def playbook(self) -> Playbook:

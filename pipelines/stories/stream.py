@@ -36,6 +36,7 @@ def play_stream(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
         shards=1,
         backlog=Backlog(until=story.until, span=story.playbook.tick, last=story.until),
         described=False,
+        decide_from=story.decide_from,
     )
     with salted(), beam.Pipeline(options=PipelineOptions(beam_arguments("BundleBasedDirectRunner", []))) as pipeline:
         signals = pipeline | "Signals" >> _stream(story, woken.ticks)

@@ -211,6 +211,7 @@ class OfferPlan:
         goals_kept: Milliseconds for which it matters that a goal was reached.
         held: The triggers that tell that a segment was entered: who waits for one must still be in it.
         explore: Of the families that explore the share of decisions that do, of 1, above 0.
+        decide_from: Triggers of earlier ticks get no answer, milliseconds; None: all are answered.
     """
 
     playbook: str
@@ -235,6 +236,7 @@ class OfferPlan:
     goals_kept: int = 0
     held: frozenset[str] = frozenset()
     explore: Mapping[str, float] = field(default_factory=dict)
+    decide_from: int | None = None
 
     @cached_property
     def gates(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from transforms.decision.answering import Answering
 from transforms.decision.answers import ACTIONS
 from transforms.decision.bad_outcomes import count_bad_outcomes
 from transforms.decision.deferral import entry_schema
-from transforms.decision.ingest import in_order, is_fact, part
+from transforms.decision.ingest import in_order, is_fact, part, part_past
 from transforms.decision.ledger_state import LedgerState
 from transforms.decision.memberships import take_facts, that_hold
 from transforms.decision.notices import Notices, is_notice, take_notices, to_keep
@@ -27,7 +27,7 @@ class Decided:
     Attributes:
         state: The shard's state for the next call.
         decisions: As `decision_schema` says, by tick, subject and decision id.
-        counts: Decisions by their action; triggers `pending`, and `waiting` for a gate to open, or for what is on own
+        counts: Decisions by their action; triggers of the `past`, which get none; those `pending`, and `waiting` for a gate to open, or for what is on own
             channels to lapse; and how many were `published` there, to be answered again.
         bad: Outcomes by what is bad about them, under the names in `bad_outcomes.COUNTED`.
         waiting: Triggers, facts and notices of later ticks, to be given again.
@@ -64,7 +64,8 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     facts = [pa.table(batch) for batch in due if is_fact(batch)]
     triggers = [batch for batch in due if not (is_fact(batch) or is_notice(batch))]
     notices, taken = take_notices(plan, memory.notices, told, first), take_facts(memory.memberships, facts, first)
-    answering = _answering(plan, memory, upto, taken, notices)
+    triggers, deferred, past = part_past(plan, triggers, _deferred(plan, memory))
+    answering = _answering(plan, memory, upto, taken, notices, deferred)
     decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
     decisions, sequences = number_records(plan, answering.withdraw(decisions), memory.sequences)
     after = LedgerState(
@@ -81,14 +82,16 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     return Decided(
         state=memories.dump(plan, after),
         decisions=decisions,
-        counts=_counts(answering, decisions, waiting),
+        counts=_counts(answering, decisions, waiting) | {"past": past},
         bad=count_bad_outcomes(plan, told, notices, answering.reservations, first),
         waiting=waiting,
         wake=min([*wakes, *answering.wakes], default=None),
     )
 
 
-def _answering(plan: OfferPlan, memory: LedgerState, upto: int, taken: pl.DataFrame, notices: Notices) -> Answering:
+def _answering(
+    plan: OfferPlan, memory: LedgerState, upto: int, taken: pl.DataFrame, notices: Notices, deferred: pa.Table
+) -> Answering:
     """Return what decides the ticks after those of the memory."""
     return Answering(
         plan=plan,
@@ -98,12 +101,12 @@ def _answering(plan: OfferPlan, memory: LedgerState, upto: int, taken: pl.DataFr
         taken=taken,
         notices=notices,
         reservations=memory.reservations,
-        waiting=_deferred(plan, memory),
+        waiting=deferred,
     )
 
 
 def _counts(answering: Answering, decisions: pa.Table, waiting: Sequence[pa.RecordBatch]) -> dict[str, int]:
-    """Return `Decided.counts`."""
+    """Return `Decided.counts`, without those of the past."""
     counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
     counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
     return counts | {"waiting": len(answering.waiting), "published": answering.published}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.records import FACT
 from transforms.arrays.arrow_columns import replaced
@@ -33,6 +34,26 @@ def part(
         if not waits.all():
             due.append(batch.filter(~waits) if waits.any() else batch)
     return due, waiting
+
+
+def part_past(
+    plan: OfferPlan, triggers: Sequence[pa.RecordBatch], deferred: pa.Table
+) -> tuple[list[pa.RecordBatch], pa.Table, int]:
+    """Return the triggers that are answered, those that waited for an answer, and how many are of the past.
+
+    These, whose own tick is before `plan.decide_from`, are never answered: they reserve nothing and leave no record.
+
+    Args:
+        plan: The offers.
+        triggers: As `plan.triggers`, whatever the tick at which they come.
+        deferred: As `entry_schema`.
+    """
+    if plan.decide_from is None:
+        return list(triggers), deferred, 0
+    asked = [batch.filter(pc.field("tick") >= plan.decide_from) for batch in triggers]
+    waits = deferred.filter(pc.field("own_tick") >= plan.decide_from)
+    before = sum(batch.num_rows for batch in triggers) + len(deferred)
+    return asked, waits, before - sum(batch.num_rows for batch in asked) - len(waits)
 
 
 def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | None) -> pa.Table:

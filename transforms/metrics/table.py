@@ -79,6 +79,7 @@ _DECISIONS = (
     Metric("decisions", "deferred", "counter", "Times that a trigger waited for a gate to open."),
     Metric("decisions", "withdrawn", "counter", "Offers that were withdrawn, and triggers that wait no longer."),
     Metric("decisions", "published", "counter", "Offers that went to own channels first; they are answered again."),
+    Metric("decisions", "past", "counter", "Triggers before `--decide-from`, which get no answer."),
     Metric("decisions", "pending", "counter", "Triggers after the last tick of a run that ends."),
     Metric("decisions", "waiting", "counter", "Triggers that still wait when a run ends."),
 )

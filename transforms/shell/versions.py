@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -148,8 +149,13 @@ def load_contexts(versions: Versions, grid: Grid | None = None) -> ContextPlans:
 
 
 @lru_cache(maxsize=16)
-def load_all_offers(versions: Versions, mode: str = "live") -> OfferPlans:
+def load_all_offers(versions: Versions, mode: str = "live", decide_from: int | None = None) -> OfferPlans:
     """Compile the offers of all versions over the contexts that they define, once a process.
+
+    Args:
+        versions: The checked playbooks.
+        mode: What the offers are for.
+        decide_from: Triggers of earlier ticks, milliseconds, get no answer; None: all are answered.
 
     Raises:
         LoadErrors: as `load_contexts`; mistakes in the expressions of offers.
@@ -159,7 +165,8 @@ def load_all_offers(versions: Versions, mode: str = "live") -> OfferPlans:
     plans = [offers_for(book, triggers, mode) for book in versions.playbooks]
     keep = max(plan.memory for plan in plans)
     notices = notice_schemas(versions)
-    return OfferPlans(versions, tuple(replace(plan, keep=keep, notices=notices) for plan in plans))
+    shared: dict[str, Any] = {"keep": keep, "notices": notices, "decide_from": decide_from}
+    return OfferPlans(versions, tuple(replace(plan, **shared) for plan in plans))
 
 
 def contracts_of(versions: Versions) -> dict[str, Contract]:

@@ -143,6 +143,33 @@ def test_no_cap_is_ever_passed(
                 assert sum(at - other < timedelta(milliseconds=length * TICK) for other in sent[whose]) <= most
 
 
+@given(cases(), ticks, st.lists(ticks, max_size=3))
+@settings(max_examples=40)
+def test_what_is_of_the_past_is_as_if_it_never_was(
+    case: tuple[Policy, list[Trigger], list[Fact]], since: int, cuts: list[int]
+) -> None:
+    policy, found, facts = case
+    plan, end = plan_of(policy), START + TICKS * TICK
+    asked = [one for one in found if one.tick >= since]
+    wanted = decide(plan, None, [*batches_of(asked), facts_of(facts)], end).decisions
+    state, waiting, tables, past = None, [*batches_of(found), facts_of(facts)], [], 0
+    for upto in [*sorted(cuts), end]:
+        decided = decide(replace(plan, decide_from=since), state, waiting, upto)
+        state, waiting, past = decided.state, decided.waiting, past + decided.counts["past"]
+        tables.append(decided.decisions)
+    assert repr(pa.concat_tables(tables).to_pylist()) == repr(wanted.to_pylist())
+    assert past == len(found) - len(asked)
+
+
+def test_who_waits_in_a_state_of_before_is_not_answered() -> None:
+    plan = plan_of(Policy((Offer("a", cooldown=8 * HOUR, wait=12 * HOUR),)))
+    before = decide(plan, None, batches_of([Trigger(tick=2 * HOUR), Trigger(tick=3 * HOUR)]), 3 * HOUR)
+    assert before.counts["waiting"] == 1
+    assert decide(plan, before.state, [], 14 * HOUR).counts["offer"] == 1
+    after = decide(replace(plan, decide_from=4 * HOUR), before.state, [], 14 * HOUR)
+    assert (after.decisions.num_rows, after.counts["past"], after.wake) == (0, 1, None)
+
+
 def test_a_tick_before_an_earlier_one_decides_nothing() -> None:
     plan = plan_of(Policy((Offer("a", cooldown=HOUR),)))
     before = decide(plan, None, batches_of([Trigger(tick=5 * HOUR)]), 5 * HOUR)
