@@ -60,6 +60,17 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
         LoadErrors: mistakes in expressions or sources, files that are not there.
         ValueError: settings that do not fit the playbook.
     """
+    steps = steps_of(versions, settings)
+    parsed, rejected = parse_files(pipeline, inputs_of(versions, settings), steps.contexts, settings)
+    add_steps(pipeline, steps, parsed, rejected, settings)
+
+
+def steps_of(versions: Versions, settings: RunSettings) -> Steps:
+    """Return the steps of a bounded run.
+
+    Raises:
+        LoadErrors: a playbook with groups, and a share of the subscribers; a cut that is at no tick.
+    """
     steps = Steps(
         versions=versions,
         bounded=True,
@@ -72,17 +83,31 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     if settings.sample < 1 and steps.grouped:
         hint = "leave it out, or try a playbook without these sections"
         raise LoadErrors([LoadError("--sample", None, "a share of the subscribers would tear groups apart", hint=hint)])
-    offers = load_all_offers(versions, settings.mode).plans[0]
-    signals, rejected = _read(pipeline, steps, settings)
+    return steps
+
+
+def add_steps(
+    pipeline: beam.Pipeline, steps: Steps, parsed: Sequence[Any], rejected: Sequence[Any], settings: RunSettings
+) -> None:
+    """Put all that follows the signals of a bounded run into a pipeline.
+
+    Args:
+        pipeline: To add to.
+        steps: What `steps_of` gives.
+        parsed: What has `signals`, `groups` and `controls`, as `ParseSignals` gives them.
+        rejected: What was rejected on the way.
+        settings: Where to write.
+    """
+    signals = _taken(pipeline, steps, parsed, settings)
     records = steps.records(signals)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
     save(take_blobs(records), (), steps, settings, signals.since)
+    offers = load_all_offers(steps.versions, settings.mode).plans[0]
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 
-def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple[Signals, tuple[Any, ...]]:
-    """Return signals by shard, with what shards are told of silent sources and of the end; and what was rejected."""
-    parsed, rejected = parse_files(pipeline, inputs_of(steps.versions, settings), steps.contexts, settings)
+def _taken(pipeline: beam.Pipeline, steps: Steps, parsed: Sequence[Any], settings: RunSettings) -> Signals:
+    """Return signals by shard, with what shards are told of the end, and what they start from."""
     signals = tuple(one.signals for one in parsed)
     groups = tuple(one.groups for one in parsed) if steps.grouped else ()
     controls = (
@@ -91,7 +116,7 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
     timed = tuple(each | "ByTime" >> beam.Map(by_time).with_output_types(ShardBatch) for each in controls)
     end = EndInput(tick=steps.versions.first.tick, shards=settings.shards, until=settings.until)
     ends = (*signals, *groups, *timed) | "Every" >> beam.Flatten() | "EndInput" >> end
-    taken = Signals(
+    return Signals(
         subscribers=_sampled(signals, settings),
         groups=groups,
         watched=(*signals, *groups),
@@ -99,7 +124,6 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
         ends=(ends,),
         **seeds_of(pipeline, steps, settings),
     )
-    return taken, tuple(rejected)
 
 
 def by_time(element: ShardBatch) -> ShardBatch:

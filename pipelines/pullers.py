@@ -23,8 +23,16 @@ from transforms.streams.pull import Puller
 MAX_SCHEMA_BYTES = 1024 * 1024
 
 
-def readers(inputs: Sequence[Input], payloads: dict[str, tuple[str, ...]]) -> list[reading.Input]:
+def readers(
+    inputs: Sequence[Input], payloads: dict[str, tuple[str, ...]], needed: int | None = None
+) -> list[reading.Input]:
     """Return what reads each address that does not end.
+
+    Args:
+        inputs: With their addresses.
+        payloads: Fields of each signal type that the playbook reads.
+        needed: Signals from before are of no use to the cut that the run starts from, milliseconds: what a topic got
+            before is not read, unless the group stands there. None: all are.
 
     Raises:
         LoadErrors: mistakes in maps, schemas that cannot be read.
@@ -33,13 +41,14 @@ def readers(inputs: Sequence[Input], payloads: dict[str, tuple[str, ...]]) -> li
     for one in inputs:
         for number, address in enumerate(one.streams, 1):
             label = one.label if number == 1 else f"{one.label} {number}"
-            puller = _puller(one.source, address, payloads[one.source.contract.name])
+            puller = _puller(one.source, address, payloads[one.source.contract.name], needed)
             found.append(reading.Input(label, one.source, puller, reading.rules_of(address)))
     return found
 
 
-def _puller(source: Source, address: Address, payload: Sequence[str]) -> Puller:
+def _puller(source: Source, address: Address, payload: Sequence[str], needed: int | None) -> Puller:
     said = address.options
+    start = said.get("start")
     if address.scheme == "watch":
         files = Files.of(source, payload, MAX_RECORD_BYTES)
         return FolderPuller(address.name, files, FolderStore(), group=said["group"], every=said["every"])
@@ -51,7 +60,7 @@ def _puller(source: Source, address: Address, payload: Sequence[str]) -> Puller:
         ",".join(address.hosts),
         address.name,
         group=said["group"],
-        start=said["start"],
+        start=needed if start == "earliest" and needed is not None else start,
         client=address.client,
         linger=said["linger"],
     )

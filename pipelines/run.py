@@ -1,27 +1,28 @@
 """One bounded run: playbook and files in, outputs and their report out."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic, time
 from typing import Any
 
-import apache_beam as beam
 import structlog
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.runner import PipelineResult
 
+from pipelines.bounded_job import Counted, whole_job
 from pipelines.cuts import shards_before
 from pipelines.engines.running import running
 from pipelines.failures import TooManyRejectedError
 from pipelines.folders import sizes_of
-from pipelines.offers_pipeline import SORT_BY, build, names_of
+from pipelines.offers_pipeline import SORT_BY, names_of
 from pipelines.published import load_versions
 from pipelines.refusals import refusals
 from pipelines.report import ANSWERS, BAD_INPUT, PARTS, Report, instant, versions
 from pipelines.settings import FORMATS, Limit, RunSettings
+from pipelines.slices import sliced_job
 from pipelines.staging import Staging
 from schemas.durations import format_duration
 from schemas.errors import LoadError, LoadErrors
@@ -68,15 +69,19 @@ def run(settings: RunSettings) -> Report:
         or shards_before(settings)
         or min(MOST_SHARDS, 1 + sum(chain(*map(dict.values, inputs))) // BYTES_OF_SHARD)
     )
-    with running(settings.engine, settings.beam_options) as options:
-        pipeline = beam.Pipeline(options=PipelineOptions(options))
-        build(pipeline, books, replace(settings, out=staging.directory, as_of=as_of, shards=shards))
+    ready = replace(settings, out=staging.directory, as_of=as_of, shards=shards)
+    with ExitStack() as stack:
+        options = stack.enter_context(running(settings.engine, settings.beam_options))
+        if settings.slice is None:
+            job = whole_job(books, ready, options)
+        else:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="segone-slices-")))
+            job = sliced_job(books, ready, options, folder)
         loaded = monotonic()
         with staging:
-            result = pipeline.run()
-            result.wait_until_finish()
+            counted = job()
             seconds = {"load": round(loaded - began, 3), "run": round(monotonic() - loaded, 3)}
-            report = _report(books, settings, as_of, result, seconds)
+            report = _report(books, settings, as_of, counted, seconds)
             _publish(settings, staging, report)
     _log.info("run ends", **report.signals)
     return report
@@ -86,8 +91,11 @@ def check(settings: RunSettings, tick: int) -> None:
     """Check what only the playbook or the file system knows.
 
     Raises:
-        LoadErrors: `--until` is no tick, `--out` is a file.
+        LoadErrors: `--until` is no tick, `--slice` no multiple of it, `--out` is a file.
     """
+    if settings.slice is not None and (settings.slice < tick or settings.slice % tick):
+        hint = f"{settings.playbook} has one every {format_duration(tick)}; a day is a good slice: `--slice 1d`"
+        raise LoadErrors([LoadError("--slice", None, "is no multiple of the tick", hint=hint)])
     if settings.until is not None and settings.until % tick:
         hint = f"{settings.playbook} has one every {format_duration(tick)}, counted from 1970 UTC"
         raise LoadErrors([LoadError("--until", None, "is not a tick", hint=hint)])
@@ -118,9 +126,9 @@ def _too_many(limit: Limit | None, report: Report) -> str:
 
 
 def _report(
-    books: Versions, settings: RunSettings, as_of: int, result: PipelineResult, seconds: Mapping[str, float]
+    books: Versions, settings: RunSettings, as_of: int, counted: Counted, seconds: Mapping[str, float]
 ) -> Report:
-    counts, end = _metrics(result)
+    counts, end = counted.counts, counted.end
     decided = [0] if end is None else [number for number, _ in books.spans(None, end)]
     published = ["published"] if counts["decisions"]["published"] else []
     return Report(
@@ -161,13 +169,3 @@ def _told(book: Playbook) -> dict[str, Any]:
         "tables": {name: table.version for name, table in book.contents.items()},
         "models": {name: model.version for name, model in book.model_files.items()},
     }
-
-
-def _metrics(result: PipelineResult) -> tuple[dict[str, Counter[str]], int | None]:
-    """Return the counts by namespace and name, summed over all steps, and the last tick."""
-    found = result.metrics().query()
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in found["counters"]:
-        counts[one.key.metric.namespace][one.key.metric.name] += one.committed
-    ends = [one.committed.max for one in found["distributions"] if one.key.metric.name == "end_tick"]
-    return counts, max(ends, default=None)

@@ -176,8 +176,8 @@ class RunSettings:
     )
     decide_from: int | None = option(
         "--decide-from",
-        "What happened before makes no offer and no decision: contexts, segments and contacts are followed, and no more. "
-        "For a run over history that a live one goes on from.",
+        "What happened before makes no offer and no decision: contexts, segments and contacts are followed, and no "
+        "more. For a run over history that a live one goes on from.",
         default=None,
         parse=parse_instant,
         metavar="INSTANT",
@@ -190,6 +190,14 @@ class RunSettings:
         parse=pair,
         metavar="OUTPUT=ADDRESS",
         panel="Stream",
+    )
+    slice: int | None = option(
+        "--slice",
+        "Run over a long history in slices of so much event time, as 1d: the same outputs, with the memory of a slice. "
+        "Needs the disk that all signals take, in TMPDIR.",
+        default=None,
+        parse=parse_duration,
+        metavar="DURATION",
     )
     span: int = option(
         "--span",
@@ -271,6 +279,9 @@ class RunSettings:
         object.__setattr__(self, "engine", self.engine or ("prism" if streams else "direct"))
         checks = {
             "--publish: is for streams; the outputs of a run over files are files": bool(streams) or not self.targets,
+            "--slice: is for runs over files; a stream has --span": not streams or self.slice is None,
+            "--slice: is for runs on this machine, with --engine direct or prism": self.slice is None
+            or self.engine in ("direct", "prism"),
             "--sample: is for runs over files": not streams or self.sample == 1,
             "--max-offers-per-hour: is for streams in --mode live": self.max_offers_per_hour is None
             or bool(streams and self.mode == "live"),

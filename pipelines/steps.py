@@ -47,6 +47,19 @@ class Signals:
         return (self.seeds[stage],) if stage in self.seeds else ()
 
 
+@dataclass(frozen=True)
+class Slice:
+    """Which windows of segments a slice of a bounded run tells of: others do of those before and after.
+
+    Attributes:
+        after: The last tick of the slice before; None: there is none.
+        upto: The last tick of the slice; None: it is the last.
+    """
+
+    after: int | None = None
+    upto: int | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Steps:
     """How a playbook is put into a pipeline.
@@ -61,6 +74,7 @@ class Steps:
         backlog: History that a stream catches up with, and its last tick.
         cuts: When what all stages know is given as blobs; None for never.
         described: Whether to describe segments, where there are any.
+        slice: Of a bounded run that is cut into slices.
     """
 
     versions: Versions
@@ -72,6 +86,7 @@ class Steps:
     backlog: Backlog | None = None
     cuts: Cuts | None = None
     described: bool = True
+    slice: Slice = Slice()
 
     @cached_property
     def contexts(self) -> ContextPlans:
@@ -127,9 +142,7 @@ class Steps:
     def _decide(self, signals: Signals, tracked: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """Return decisions, offers, and the receipts of what all stages erased."""
         told = (*tracked["triggers"], *signals.controls, *signals.ends, *signals.seed("decide_offers"))
-        decide = DecideOffers(
-            **self._books, **self._time, **self._cut, mode=self.mode, decide_from=self.decide_from
-        )
+        decide = DecideOffers(**self._books, **self._time, **self._cut, mode=self.mode, decide_from=self.decide_from)
         decided: dict[str, Any] = told | "Triggers" >> beam.Flatten() | "DecideOffers" >> decide
         removed = (*tracked["receipts"], decided["receipts"]) | "Removed" >> beam.Flatten()
         return decided | {"receipts": removed | "SumReceipts" >> SumReceipts(**self._books, bounded=self.bounded)}
@@ -139,8 +152,9 @@ class Steps:
         if not self._segmented:
             return {}
         parts = (*tracked["segment_stats"], *signals.seed(SEGMENTS)) | "SegmentStats" >> beam.Flatten()
-        last = None if self.backlog is None else self.backlog.last
-        describe = DescribeSegments(**self._books, bounded=self.bounded, since=signals.since, last=last)
+        last = self.slice.upto if self.backlog is None else self.backlog.last
+        ends: dict[str, Any] = {"since": signals.since, "told": self.slice.after, "last": last}
+        describe = DescribeSegments(**self._books, bounded=self.bounded, **ends)
         described: dict[str, Any] = parts | "DescribeSegments" >> describe
         if self.cuts is not None:
             keep = KeepParts(playbook=self.versions.first, **self._time, cuts=self.cuts)

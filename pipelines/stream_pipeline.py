@@ -67,9 +67,9 @@ def _guarded(offers: Any, signals: Signals, steps: Steps, settings: RunSettings)
 
 def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple[Signals, tuple[Any, ...]]:
     """Return signals by shard, with what shards are told of silent sources; and what was rejected."""
-    inputs = inputs_of(steps.versions, settings)
+    inputs, start = inputs_of(steps.versions, settings), seeds_of(pipeline, steps, settings)
     parsed, rejected = parse_files(pipeline, [one for one in inputs if one.patterns], steps.contexts, settings)
-    streamed = pipeline | "ReadStream" >> _stream(inputs, steps, settings)
+    streamed = pipeline | "ReadStream" >> _stream(inputs, steps, settings, start.get("since"))
     every = (*parsed, streamed)
     signals = tuple(one.signals for one in every)
     groups = tuple(one.groups for one in every) if steps.grouped else ()
@@ -79,17 +79,18 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
         groups=groups,
         watched=(*signals, *groups),
         controls=controls,
-        **seeds_of(pipeline, steps, settings),
+        **start,
     )
     return taken, (*rejected, streamed.rejected)
 
 
-def _stream(inputs: list[Input], steps: Steps, settings: RunSettings) -> ReadStream:
-    contexts = steps.contexts
+def _stream(inputs: list[Input], steps: Steps, settings: RunSettings, since: int | None) -> ReadStream:
+    contexts, first = steps.contexts, steps.versions.first
+    needed = None if since is None else since - first.allowed_lateness
     return ReadStream(
-        inputs=readers(inputs, contexts.columns),
+        inputs=readers(inputs, contexts.columns, needed),
         payloads=contexts.columns,
         **parsing_of(contexts, settings),
-        grace=steps.versions.first.grace,
+        grace=first.grace,
         cuts=settings.state_out,
     )

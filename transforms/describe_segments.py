@@ -66,16 +66,22 @@ class _Describe(beam.DoFn):
 
     def __init__(self, versions: Versions, describe: "DescribeSegments") -> None:
         self._versions, self._bounded = versions, describe.bounded
-        self._after = _over(versions.first, describe.since)
+        told = None if describe.told is None else pa.scalar(describe.told).cast(INSTANT)
+        self._after = _over(versions.first, describe.since) if told is None else told
+        self._upto = None if describe.last is None else pa.scalar(describe.last).cast(INSTANT)
 
     def process(
         self, element: tuple[str, Iterable[pa.RecordBatch]], window: Any = beam.DoFn.WindowParam
     ) -> Iterator[Any]:
         level, parts = element
         for name, table in described(self._versions, level, parts).items():
-            rows = table if self._bounded else table.filter(pc.field("end") == self._end(window))
+            rows = self._whole(table) if self._bounded else table.filter(pc.field("end") == self._end(window))
             rows = rows if self._after is None else rows.filter(pc.field("end") > self._after)
             yield from (TaggedOutput(name, batch) for batch in rows.combine_chunks().to_batches() if batch.num_rows)
+
+    def _whole(self, table: pa.Table) -> pa.Table:
+        """Leave out the windows of a bounded run that another goes on with."""
+        return table if self._upto is None else table.filter(pc.field("end") <= self._upto)
 
     def _end(self, window: IntervalWindow) -> pa.Scalar:
         """Return the end of the later window: Beam's close a tick after it."""
@@ -104,13 +110,16 @@ class DescribeSegments(beam.PTransform):
         bounded: Whether the input ends.
         since: The tick of the cut that the run starts from, milliseconds: windows that were told for the last time
             before it are not told again, those that may change are.
-        last: The last tick of a stream that has one, milliseconds: a window that ends later is never whole.
+        told: In place of that of `since`, the end of the last window that was told for good, milliseconds.
+        last: The last tick of a stream that has one, or of a slice that another one follows, milliseconds: a window
+            that ends later is not whole.
     """
 
     playbook: Playbook
     later: tuple[Playbook, ...] = ()
     bounded: bool
     since: int | None = None
+    told: int | None = None
     last: int | None = None
 
     def expand(self, parts: beam.PCollection[pa.RecordBatch]) -> Any:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -21,7 +22,7 @@ def play_bounded(story: Story) -> Iterator[tuple[Told, Sequence[Expect]]]:
     with salted(), TemporaryDirectory() as directory:
         folder, until = Path(directory), story.until
         playbook, feeds = _write_playbook(story, folder), _write_signals(story, folder)
-        times = {"until": until, "as_of": until, "max_ahead": AHEAD, "decide_from": story.decide_from}
+        times: dict[str, Any] = {"until": until, "as_of": until, "max_ahead": AHEAD, "decide_from": story.decide_from}
         report = run(RunSettings(playbook=playbook, signals=feeds, out=directory, **times))
         rows = {output: pq.read_table(folder / f"{output}.parquet").to_pylist() for output in OUTPUTS}
     counts = Counter(report.signals)

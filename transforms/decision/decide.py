@@ -27,8 +27,9 @@ class Decided:
     Attributes:
         state: The shard's state for the next call.
         decisions: As `decision_schema` says, by tick, subject and decision id.
-        counts: Decisions by their action; triggers of the `past`, which get none; those `pending`, and `waiting` for a gate to open, or for what is on own
-            channels to lapse; and how many were `published` there, to be answered again.
+        counts: Decisions by their action; triggers of the `past`, which get none; those `pending`, and `waiting` for a
+            gate to open, or for what is on own channels to lapse; and how many were `published` there, to be answered
+            again.
         bad: Outcomes by what is bad about them, under the names in `bad_outcomes.COUNTED`.
         waiting: Triggers, facts and notices of later ticks, to be given again.
         wake: The next tick at which something is to be decided, as far as it is known; None for none.
