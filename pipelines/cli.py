@@ -13,6 +13,7 @@ from pipelines.commands.check import check
 from pipelines.commands.doctor import doctor
 from pipelines.commands.outputs import estimate, explain, segments
 from pipelines.commands.playbooks import diff, play_stories, publish, schema, validate
+from pipelines.commands.replay import replay_rejected
 from pipelines.commands.signals import preview, run
 from pipelines.commands.top import top
 from pipelines.commands.town import answer, demo, simulate
@@ -72,6 +73,7 @@ def _logs(
 
 app.command("run")(run)
 app.command("preview")(preview)
+app.command("replay-rejected")(replay_rejected)
 app.command("validate")(validate)
 app.command("test")(play_stories)
 app.command("check")(check)

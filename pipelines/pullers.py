@@ -24,7 +24,10 @@ MAX_SCHEMA_BYTES = 1024 * 1024
 
 
 def readers(
-    inputs: Sequence[Input], payloads: dict[str, tuple[str, ...]], needed: int | None = None
+    inputs: Sequence[Input],
+    payloads: dict[str, tuple[str, ...]],
+    needed: int | None = None,
+    alert_rejected: float = 1.0,
 ) -> list[reading.Input]:
     """Return what reads each address that does not end.
 
@@ -33,6 +36,7 @@ def readers(
         payloads: Fields of each signal type that the playbook reads.
         needed: Signals from before are of no use to the cut that the run starts from, milliseconds: what a topic got
             before is not read, unless the group stands there. None: all are.
+        alert_rejected: The share of the records of a feed, of 1, that may be rejected in a minute without alarm.
 
     Raises:
         LoadErrors: mistakes in maps, schemas that cannot be read.
@@ -42,7 +46,7 @@ def readers(
         for number, address in enumerate(one.streams, 1):
             label = one.label if number == 1 else f"{one.label} {number}"
             puller = _puller(one.source, address, payloads[one.source.contract.name], needed)
-            found.append(reading.Input(label, one.source, puller, reading.rules_of(address)))
+            found.append(reading.Input(label, one.source, puller, reading.rules_of(address), alert_rejected))
     return found
 
 

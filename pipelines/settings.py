@@ -199,6 +199,15 @@ class RunSettings:
         parse=parse_duration,
         metavar="DURATION",
     )
+    alert_rejected: Fraction = option(
+        "--alert-rejected",
+        "If more of the records of a feed are rejected within a minute, a stream says so: in its log, its metrics and "
+        "its summary. By default 5%.",
+        default=Fraction(1, 20),
+        parse=share,
+        metavar="SHARE",
+        panel="Stream",
+    )
     span: int = option(
         "--span",
         "What is older than the launch is caught up with in spans of this length: the same outcome in fewer steps. By "

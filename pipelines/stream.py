@@ -53,7 +53,9 @@ class Streamed:
         told = ", ".join(f"{count:,} {name}" for name, count in known.items())
         if not self.counts:
             return f"ran {self.seconds:.1f} s; its workers serve what they count where SEGONE_METRICS_PORT names a port"
-        return f"signals: {told}\npublished: {out or 'nothing'}\nran {self.seconds:.1f} s"
+        floods = [f"{n:,} minutes of {feed}" for (space, feed), n in sorted(self.counts.items()) if space == "floods"]
+        flood = f"\nMORE WAS REJECTED THAN --alert-rejected ALLOWS: {', '.join(floods)}" if floods else ""
+        return f"signals: {told}{flood}\npublished: {out or 'nothing'}\nran {self.seconds:.1f} s"
 
 
 def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts: None) -> Streamed:

@@ -88,7 +88,7 @@ def _stream(inputs: list[Input], steps: Steps, settings: RunSettings, since: int
     contexts, first = steps.contexts, steps.versions.first
     needed = None if since is None else since - first.allowed_lateness
     return ReadStream(
-        inputs=readers(inputs, contexts.columns, needed),
+        inputs=readers(inputs, contexts.columns, needed, float(settings.alert_rejected)),
         payloads=contexts.columns,
         **parsing_of(contexts, settings),
         grace=first.grace,

@@ -1,7 +1,8 @@
 """Read spilled: the signals of a slice from the files in which they waited for it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PBegin
@@ -38,7 +39,7 @@ class ReadSpilled(beam.PTransform):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, pbegin: PBegin) -> Mapping[str, beam.PCollection[ShardBatch]]:
+    def expand(self, pbegin: PBegin) -> Any:
         """Read the files of each tag."""
         return {tag: self._of(pbegin, tag) for tag in TIMES}
 

@@ -1,7 +1,7 @@
 """Spill signals: what was parsed of a long history goes to files, by the slice in which it acts."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ class SpillSignals(beam.PTransform):
     slicing: Slicing
     held: int = HELD
 
-    def expand(self, parsed: Mapping[str, Any]) -> beam.PCollection[str]:
+    def expand(self, parsed: Any) -> beam.PCollection[str]:
         """Write what is there of each, then list it."""
         entries = []
         for name, batches in parsed.items():

@@ -59,6 +59,15 @@ _SIGNALS = (
     Metric("signals", "doubtful", "counter", "Signals applied that are too doubtful to change memberships."),
     Metric("signals", "end_tick", "gauge", "The last tick of a run that ends, milliseconds since the epoch."),
     Metric("read", "rows", "counter", "Rows of a feed that were read.", ("feed",)),
+    Metric("fed", "records", "counter", "Records of a feed that a stream read.", ("feed",)),
+    Metric("refused", "records", "counter", "Records of a feed that a stream read and refused.", ("feed",)),
+    Metric(
+        "floods",
+        "minutes",
+        "counter",
+        "Minutes in which more of a feed was refused than `--alert-rejected`.",
+        ("feed",),
+    ),
     Metric("without", "value", "counter", "Rows of a feed without a value in a column.", ("feed", "column")),
 )
 _CONTEXTS = (

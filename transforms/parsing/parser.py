@@ -14,7 +14,7 @@ from transforms.context.erasure.requests import ERASURE
 from transforms.parsing.batches import Intent, by_shard, make_signals
 from transforms.parsing.everybody import notices_to_all, part_everybody
 from transforms.parsing.mapping import Mapper, compile_mapper
-from transforms.parsing.raw import raw_layout, rejected_batch
+from transforms.parsing.raw import ATTEMPT, raw_layout, rejected_batch
 from transforms.parsing.raw_types import made_fields
 
 Tag = Literal["signals", "groups", "controls"]
@@ -108,7 +108,14 @@ class Parser:
         counts |= {("signals", "rejected"): lost, **self._counts_of(controls)}
         rejected = None
         if made.rejected:
-            rejected = rejected_batch(file, "ParseSignals", made.rejected, private=intent.source.private)
+            tried = block.schema.metadata.get(ATTEMPT)
+            rejected = rejected_batch(
+                file,
+                "ParseSignals",
+                made.rejected,
+                private=intent.source.private,
+                attempt=None if tried is None else int(tried),
+            )
         return Parsed(parts, rejected, counts, made.times)
 
     def _by_shard(self, signal: str, batches: Sequence[pa.RecordBatch]) -> Iterator[Part]:

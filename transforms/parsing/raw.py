@@ -1,6 +1,7 @@
 """Raw blocks: the columns of a part of a file as they came, with where each row is, and what could not be read."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -27,6 +28,11 @@ PARTITION = "@partition"
 
 No column of a file is a dictionary: so it tells the blocks of a stream from those of files.
 """
+
+ATTEMPT = b"attempt"
+"""In the metadata of a raw block, and a header of a message: which try its records are, where it is not the first."""
+
+_REPLAYED = re.compile(r"\.attempt-([1-9][0-9]{0,3})\.jsonl$")
 
 MAX_RECORDS = 1 << 40
 """Records that a damaged part of a file may claim and be believed."""
@@ -175,6 +181,17 @@ def payloads(block: pa.RecordBatch, rows: Ints) -> list[bytes]:
     ]
 
 
+def replayed_name(feed: str, content: str, attempt: int) -> str:
+    """Return the name of a file of records that are given again: by feed, hash of its content, and which try it is."""
+    return f"{feed}.{content}.attempt-{attempt}.jsonl"
+
+
+def attempt_of(file: str) -> int:
+    """Return which try the records of a file are; of others than `replayed_name` tells it is the first."""
+    found = _REPLAYED.search(file)
+    return int(found[1]) if found else 1
+
+
 def printable(text: str) -> str:
     """Return a text that is UTF-8 for sure: names of files and fields may hold lone surrogates."""
     return text.encode("utf-8", "backslashreplace").decode()
@@ -187,9 +204,18 @@ def mask_of(array: pa.Array) -> Bools:
 
 
 def rejected_batch(
-    source: str, stage: str, rejections: Sequence[Rejection], *, private: bool = False
+    source: str, stage: str, rejections: Sequence[Rejection], *, private: bool = False, attempt: int | None = None
 ) -> pa.RecordBatch:
-    """Return rejections as rows of `schemas.records.REJECTED`, first attempts, without payloads that are private."""
+    """Return rejections as rows of `schemas.records.REJECTED`, without payloads that are private.
+
+    Args:
+        source: The file, the address, or the producer.
+        stage: Who refuses them.
+        rejections: One or more records of it.
+        private: Whether payloads are withheld.
+        attempt: Which try it was; None: what the name of the file tells.
+    """
+    tried = attempt_of(source) if attempt is None else attempt
     rows = [
         {
             "source": printable(source),
@@ -201,7 +227,7 @@ def rejected_batch(
             "payload_hash": item.digest,
             "payload_length": item.length,
             "records": item.records,
-            "attempt": 1,
+            "attempt": tried,
         }
         for item in rejections
     ]

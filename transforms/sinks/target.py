@@ -20,6 +20,7 @@ class Messages(NamedTuple):
         texts: UTF-8.
         keys: What keeps its order: those of one key arrive as they were sent.
         ids: Two messages of one output with the same id are the same message.
+        attempt: Which try this is, of records that are given again.
     """
 
     output: str
@@ -27,10 +28,12 @@ class Messages(NamedTuple):
     texts: Sequence[bytes]
     keys: Sequence[str]
     ids: Sequence[str]
+    attempt: int = 1
 
     def attributes(self, id_: str) -> dict[str, str]:
         """Return what a message bears beside its text, as headers or attributes."""
-        return {"id": id_, "output": self.output, "content-type": self.content_type}
+        told = {"id": id_, "output": self.output, "content-type": self.content_type}
+        return told | ({"attempt": str(self.attempt)} if self.attempt > 1 else {})
 
 
 class Sender(Protocol):

@@ -10,7 +10,15 @@ import pyarrow.compute as pc
 
 from schemas.errors import LoadErrors
 from transforms.parsing.parser import Parsed, Parser
-from transforms.parsing.raw import Rejection, partitions_of, payloads, positions_of, published_of, rejected_batch
+from transforms.parsing.raw import (
+    ATTEMPT,
+    Rejection,
+    partitions_of,
+    payloads,
+    positions_of,
+    published_of,
+    rejected_batch,
+)
 from transforms.streams.progress import ALONE
 
 
@@ -92,7 +100,9 @@ def parse_or_refuse(parse: Parser, block: pa.RecordBatch, *, private: bool) -> P
         ]
         file = block.schema.metadata[b"file"].decode()
         counts = {("signals", "in"): block.num_rows, ("signals", "rejected"): block.num_rows}
-        rejected = rejected_batch(file, "ParseSignals", rejections, private=private) if rejections else None
+        tried = block.schema.metadata.get(ATTEMPT)
+        attempt = None if tried is None else int(tried)
+        rejected = rejected_batch(file, "ParseSignals", rejections, private=private, attempt=attempt)
         return Parsed([], rejected, counts, pa.nulls(block.num_rows, pa.int64()))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import pyarrow as pa
 
 from schemas.sources import Source
-from transforms.parsing.raw import Rejection, place_of
+from transforms.parsing.raw import ATTEMPT, Rejection, place_of
 
 MAX_MESSAGE_BYTES = 1 << 20
 
@@ -28,6 +28,13 @@ class Message(NamedTuple):
     partition: str
     position: int
     published: int | None
+
+    @property
+    def attempt(self) -> int:
+        """Which try this is: its header tells it where a record that was rejected is given again."""
+        told = self.headers.get(ATTEMPT.decode())
+        text = told.decode("ascii", "replace") if isinstance(told, bytes) else str(told)
+        return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 5 else 1
 
     def rejected(self, unit: str, reason: str, why: str) -> Rejection:
         """Return the rejection of the message, as it came."""

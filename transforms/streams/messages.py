@@ -16,6 +16,7 @@ from transforms.parsing.line_block import LineBlock
 from transforms.parsing.lines import checked
 from transforms.parsing.problems import Problems
 from transforms.parsing.raw import (
+    ATTEMPT,
     PARTITION,
     POSITION,
     PUBLISHED,
@@ -63,6 +64,11 @@ def parse_messages(
         `no_data` and `unknown_cloud_event` of events, and those of `parse_avro`. Whatever is wrong with one message is
         one rejection, and touches no other.
     """
+    tries = sorted({message.attempt for message in messages}) or [1]
+    if len(tries) > 1:
+        parts = [[one for one in messages if one.attempt == attempt] for attempt in tries]
+        made = [parse_messages(part, feed, schema_of, () if n else lost) for n, part in enumerate(parts)]
+        return [block for mine, _ in made for block in mine], [batch for _, mine in made for batch in mine]
     bodies, unopened = _opened(messages, feed)
     rejections, blocks = [*lost, *unopened], []
     for rows, rejected in (
@@ -71,9 +77,10 @@ def parse_messages(
         whole, misfits = _with_attributes(complete(rows, feed.types), bodies, feed)
         rejections += [*rejected, *misfits]
         if whole.num_rows:
-            blocks.append(_told(whole, bodies, feed))
-    refused = [rejected_batch(feed.address, _STAGE, rejections, private=feed.source.private)] if rejections else []
-    return blocks, refused
+            blocks.append(_told(whole, bodies, feed, tries[0]))
+    if not rejections:
+        return blocks, []
+    return blocks, [rejected_batch(feed.address, _STAGE, rejections, private=feed.source.private, attempt=tries[0])]
 
 
 def _opened(messages: Sequence[Message], feed: Feed) -> tuple[list[Body], list[Rejection]]:
@@ -161,7 +168,7 @@ def _filled(own: pa.Array, texts: pa.Array, name: str, kind: pa.DataType, proble
     return pc.coalesce(own, made.array)
 
 
-def _told(rows: pa.RecordBatch, bodies: Sequence[Body], feed: Feed) -> pa.RecordBatch:
+def _told(rows: pa.RecordBatch, bodies: Sequence[Body], feed: Feed, attempt: int) -> pa.RecordBatch:
     """Return a raw block that tells where its rows come from, and when the broker got them."""
     places: Ints = rows.column(POSITION).to_numpy()
     messages = [bodies[place].message for place in places.tolist()]
@@ -172,4 +179,5 @@ def _told(rows: pa.RecordBatch, bodies: Sequence[Body], feed: Feed) -> pa.Record
         POSITION: pa.array([message.position for message in messages], pa.int64()),
     }
     metadata = {"signal": feed.source.contract.name, "file": printable(feed.address), "unit": feed.unit}
+    metadata |= {ATTEMPT.decode(): str(attempt)} if attempt > 1 else {}
     return pa.RecordBatch.from_pydict(made).replace_schema_metadata(metadata)

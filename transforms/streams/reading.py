@@ -12,6 +12,7 @@ from schemas.sources import Source
 from transforms.parsing.parser import Parser
 from transforms.streams.acks import Taken
 from transforms.streams.element import Element, bounds_of, element_of, latest_times, parse_or_refuse
+from transforms.streams.floods import Flood
 from transforms.streams.progress import Progress, Rules
 from transforms.streams.pull import Position, Pulled, Puller
 from transforms.streams.threads import on_its_thread
@@ -39,12 +40,14 @@ class Input:
         source: Of its signals.
         puller: What reads it.
         rules: How it counts for the watermark.
+        alert_rejected: The share of its records, of 1, that may be rejected in a minute without alarm.
     """
 
     label: str
     source: Source
     puller: Puller
     rules: Rules = field(default_factory=Rules)
+    alert_rejected: float = 1.0
 
 
 def rules_of(address: Address) -> Rules:
@@ -61,12 +64,14 @@ class _Feed:
         coming: What it is asked for, or has answered and nobody took.
         sent: When it was asked that.
         answered: When it was asked what it answered last.
+        flood: Watches how much of it is rejected.
     """
 
     input: Input
     parse: Parser
     position: Position
     progress: Progress
+    flood: Flood
     coming: "Future[Pulled] | None" = None
     sent: int = 0
     answered: int = 0
@@ -105,7 +110,10 @@ class Reading:
         """
         known = mark or {"positions": {}, "latest": {}, "ended": [], "watermark": None}
         self._tick, self._clock, self._cut, self._submit = tick, clock, cut, submit
-        self._feeds = {one.label: _Feed(one, parser(one), {}, Progress(one.rules)) for one in inputs}
+        self._feeds = {
+            one.label: _Feed(one, parser(one), {}, Progress(one.rules), Flood(one.source.feed, one.alert_rejected))
+            for one in inputs
+        }
         for label, feed in self._feeds.items():
             feed.position = known["positions"].get(label, {})
             feed.progress.ended = label in known["ended"]
@@ -196,4 +204,4 @@ class Reading:
         if pulled.acks is not None:
             last = max(at for at in (moment, latest, self._cut) if at is not None)
             self._taken.append(Taken(feed.input.label, pulled.acks, last - last % self._tick + self._tick))
-        return element_of(parsed, pulled.rejected, moment) if gave else None
+        return feed.flood.watched(element_of(parsed, pulled.rejected, moment), now) if gave else None
