@@ -52,19 +52,21 @@ def readers(
 
 def _puller(source: Source, address: Address, payload: Sequence[str], needed: int | None) -> Puller:
     said = address.options
-    start = said.get("start")
     if address.scheme == "watch":
         files = Files.of(source, payload, MAX_RECORD_BYTES)
         return FolderPuller(address.name, files, FolderStore(), group=said["group"], every=said["every"])
     feed = feed_of(source, address, payload)
     if address.scheme == "pubsub":
         return PubSubPuller(feed, f"projects/{address.hosts[0]}/subscriptions/{address.name}", said["linger"])
+    start: str | int = said["start"]
+    if start == "earliest" and needed is not None:
+        start = needed
     return KafkaPuller(
         feed,
         ",".join(address.hosts),
         address.name,
         group=said["group"],
-        start=needed if start == "earliest" and needed is not None else start,
+        start=start,
         client=address.client,
         linger=said["linger"],
     )

@@ -19,9 +19,9 @@ PARTS = ("applied", "duplicates", "too_late", "rejected", "erased", "not_sampled
 """Where signals end up; each is in exactly one of them. Of those applied some were late, some contradict
 what was known of memberships, and some are too doubtful to be believed about them."""
 
-ANSWERS = ("offer", "holdout", "no_offer", "outranked", "waiting", "pending", "past")
+ANSWERS = ("offer", "holdout", "no_offer", "outranked", "waiting", "pending")
 """What a trigger may get; each gets exactly one. Those that wait for a gate were `deferred`, once or more often; those
-that were `published` on own channels first get another one; those of the `past` are before `--decide-from`."""
+that were `published` on own channels first get another one; those of the `past`, before `--decide-from`, get none."""
 
 BAD_INPUT = {
     "outcome_of_unknown_decision": "outcomes of decisions that the ledger of the customer does not know, so that they "
@@ -53,7 +53,8 @@ class Report:
         groups: How often one became `too_large`, and so was ignored.
         features: How many sums in contexts are NULL because 64 bits do not hold them, `sums_too_large`.
         decisions: How many triggers got which answer, and how many answers were `deferred`; and, if there are any, of
-            how many triggers an offer was `published` on own channels first, and they answered again.
+            how many triggers an offer was `published` on own channels first, and they answered again; how many were of
+            the `past`.
         bad_input: How much was applied that the policy can make nothing of, by kind; see `BAD_INPUT`.
         never_seen: Of each feed the columns that are read and in which no record has a value.
         outputs: Rows of each output.
@@ -117,7 +118,7 @@ class Report:
         bad = "".join(
             f"{told.format(count)}\n" for name, told in BAD_INPUT.items() if (count := self.bad_input.get(name))
         )
-        answers = {name: self.decisions.get(name, 0) for name in ANSWERS}
+        answers = {name: self.decisions.get(name, 0) for name in (*ANSWERS, "past")}
         times = self.decisions.get("deferred", 0)
         first = self.decisions.get("published", 0)
         told = [f"deferred {times:,} times"] if times else []

@@ -130,7 +130,7 @@ def _report(
 ) -> Report:
     counts, end = counted.counts, counted.end
     decided = [0] if end is None else [number for number, _ in books.spans(None, end)]
-    published = ["published"] if counts["decisions"]["published"] else []
+    rare = [name for name in ("published", "past") if counts["decisions"][name]]
     return Report(
         playbooks=[_told(books.playbooks[number]) for number in decided],
         settings=settings.shown(),
@@ -141,7 +141,7 @@ def _report(
         },
         groups={"too_large": counts["groups"]["too_large"]},
         features={"sums_too_large": counts["features"]["sums_too_large"]},
-        decisions={name: counts["decisions"][name] for name in (*ANSWERS, "deferred", *published)},
+        decisions={name: counts["decisions"][name] for name in (*ANSWERS, "deferred", *rare)},
         bad_input={name: counts["bad_input"][name] for name in BAD_INPUT},
         never_seen=_never_seen(counts),
         outputs={name: counts["rows"][name] for name in SORT_BY},

@@ -27,6 +27,7 @@ from tests.pipelines.small import PLAYBOOK
 from tests.transforms.streams.pullers import FakePuller
 from transforms.shell.cuts import Blob
 from transforms.shell.packed_batch import ShardBatch
+from transforms.shell.slicing import Slicing, Spilled
 from transforms.shell.timers import STAGES, Backlog, Cuts
 from transforms.sinks.pubsub import PubSubTarget
 from transforms.streams.manifests import BlobFile, Manifest
@@ -192,7 +193,20 @@ def _examples(directory: Path) -> dict[str, Example]:
                 for step in ("Unwindow hour", "Unwindow day", "Flatten")
                 for name in ("segment_stats", "segment_profiles", "alerts")
             },
-            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": True, "since": 60_000, "last": 120_000},
+            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": True, "since": 60_000, "told": 60_000, "last": 120_000},
+        ),
+        "SpillSignals": Example(
+            {"directory": str(directory), "slicing": Slicing(60_000, 120_000)},
+            ShardBatch,
+            {"Spill signals usage", "Files", "Gather", "Index"},
+            {"directory": "elsewhere", "slicing": Slicing(60_000, 180_000), "held": 1},
+            by_name="signals usage",
+        ),
+        "ReadSpilled": Example(
+            {"directory": str(directory), "files": [Spilled(0, "signals", "a", 1, False)]},
+            None,
+            {f"{step} {tag}" for step in ("Files", "Read") for tag in ("signals", "groups", "controls")},
+            {"directory": "elsewhere", "files": [Spilled(0, "groups", "a", 1, False)]},
         ),
         "KeepParts": Example(
             {"playbook": BOOK, "cuts": CUTS, "bounded": False},
