@@ -94,29 +94,23 @@ class _Slices:
         numbers = sorted({file.slice for file in files}) or [0]
         after = None
         for number in numbers:
-            end = self._slicing.end(number) if number != numbers[-1] else until
+            last = number == numbers[-1]
+            end = until if last else self._slicing.end(number)
             mine = [file for file in files if file.slice == number]
-            counted.append(self._one(mine, Slice(after, end if number != numbers[-1] else None), end))
+            counted.append(self._one(mine, Slice(after, None if last else end), end, self._out(str(len(counted)))))
             after = end
         offers = load_all_offers(self._books, self._settings.mode).plans[0]
         parts = [Path(self._out(name)) for name in ("read", *map(str, range(1, len(counted))))]
         join(parts, self._settings.out, outputs_of(offers, self._settings.formats))
         return _summed(counted)
 
-    def _one(self, files: Sequence[Spilled], part: Slice, end: int) -> Counted:
-        """Run over one slice."""
+    def _one(self, files: Sequence[Spilled], part: Slice, end: int, out: str) -> Counted:
+        """Run over one slice, up to its last tick."""
         _log.info("slice starts", until=instant(end), files=len(files))
         state_in = self._settings.state_in if part.after is None else str(self._state)
         state_out = self._settings.state_out if part.upto is None else str(self._state)
-        number = sum(1 for each in self._outs.iterdir() if each.name != "read") + 1
-        settings = replace(
-            self._settings,
-            out=self._out(str(number)),
-            until=end,
-            formats=("parquet",),
-            state_in=state_in,
-            state_out=state_out,
-        )
+        asked = replace(self._settings, out=out, until=end, formats=("parquet",))
+        settings = replace(asked, state_in=state_in, state_out=state_out)
         counted = pipeline_job(self._options, lambda pipeline: self._fill(pipeline, files, part, settings))()
         for file in files:
             (self._spill / file.name).unlink()

@@ -193,7 +193,14 @@ def _examples(directory: Path) -> dict[str, Example]:
                 for step in ("Unwindow hour", "Unwindow day", "Flatten")
                 for name in ("segment_stats", "segment_profiles", "alerts")
             },
-            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": True, "since": 60_000, "told": 60_000, "last": 120_000},
+            {
+                "playbook": OTHER_BOOK,
+                "later": (LATER,),
+                "bounded": True,
+                "since": 60_000,
+                "told": 60_000,
+                "last": 120_000,
+            },
         ),
         "SpillSignals": Example(
             {"directory": str(directory), "slicing": Slicing(60_000, 120_000)},

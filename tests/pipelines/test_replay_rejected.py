@@ -28,7 +28,7 @@ RAW = [
     ),
     {"id": "u12", "at": MIDNIGHT, "who": None, "mb": "9"},
 ]
-MAP = "usage: {{map: {{id: id, time: at, subject: who, mb: {}}}}}\n"
+MAP = 'usage: {{map: {{id: id, time: at, subject: who, mb: "{}"}}}}\n'
 
 
 def _world(folder: Path) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def test_what_was_rejected_counts_after_the_map_is_mended(tmp_path: Path) -> Non
     rejected = pl.read_parquet(tmp_path / "mended" / "rejected.parquet")
     assert sorted(rejected.select("reason", "attempt").rows()) == [
         ("malformed_json", 1),
-        ("missing", 1),
-        ("missing", 2),
+        ("missing_field", 1),
+        ("missing_field", 2),
     ]
     feeds = {"usage": [parse_address(str(tmp_path / "again")), parse_address(str(tmp_path / "usage.jsonl"))]}
     again, left = judged(read_rejected([str(tmp_path / "mended" / "rejected.jsonl")]), feeds, 2)
