@@ -131,7 +131,7 @@ def publish_again(records: Sequence[Again], targets: Mapping[str, Address]) -> N
         hint = "name one, as `--publish {}=kafka://host:9092/topic`, or give `--out` for files"
         raise LoadErrors([LoadError(f"--publish {feed}", None, "no topic", hint=hint.format(feed)) for feed in lacking])
     for feed, address in targets.items():
-        sender = target_of("rejected", address).open()
+        sender = target_of("rejected", REJECTED, address).open()
         mine = [one for one in records if one.feed == feed]
         for attempt in sorted({one.attempt for one in mine}):
             these = [one for one in mine if one.attempt == attempt]

@@ -18,13 +18,15 @@ from pipelines.report import instant
 from pipelines.settings import RunSettings
 from pipelines.steps import Slice, Steps
 from schemas.versions import Versions
+from transforms.load_state import newest_state
 from transforms.read_spilled import ReadSpilled
+from transforms.save_state import KEPT, check_directory
 from transforms.shell.end_of_input import end_tick
 from transforms.shell.erased_ahead import wait_where_erased
 from transforms.shell.slicing import Slicing, Spilled
 from transforms.shell.versions import load_all_offers
 from transforms.spill_signals import SpillSignals, index_of
-from transforms.streams.manifests import cuts_in
+from transforms.streams.manifests import copy_newest
 from transforms.write_outputs import WriteOutputs
 
 AT_THE_END = {("signals", "pending"), ("decisions", "pending"), ("decisions", "waiting")}
@@ -69,7 +71,10 @@ class _Slices:
             each.mkdir()
         self._steps = steps_of(books, settings)
         self._outputs = outputs_of(load_all_offers(books, settings.mode).plans[0], ("parquet",))
-        closed = max(cuts_in(settings.state_in), default=None) if settings.state_in else None
+        start = settings.state_in and newest_state(settings.state_in, books, settings.shards)
+        closed = start.tick if start else None
+        if settings.state_out is not None:
+            check_directory(settings.state_out, closed)
         assert settings.slice is not None, "only a run with --slice is sliced"
         self._slicing = Slicing(books.first.tick, settings.slice, closed, settings.until)
 
@@ -102,13 +107,15 @@ class _Slices:
         offers = load_all_offers(self._books, self._settings.mode).plans[0]
         parts = [Path(self._out(name)) for name in ("read", *map(str, range(1, len(counted))))]
         join(parts, self._settings.out, outputs_of(offers, self._settings.formats))
+        if self._settings.state_out is not None:
+            copy_newest(str(self._state), self._settings.state_out, KEPT)
         return _summed(counted)
 
     def _one(self, files: Sequence[Spilled], part: Slice, end: int, out: str) -> Counted:
         """Run over one slice, up to its last tick."""
         _log.info("slice starts", until=instant(end), files=len(files))
         state_in = self._settings.state_in if part.after is None else str(self._state)
-        state_out = self._settings.state_out if part.upto is None else str(self._state)
+        state_out = None if part.upto is None and self._settings.state_out is None else str(self._state)
         asked = replace(self._settings, out=out, until=end, formats=("parquet",))
         settings = replace(asked, state_in=state_in, state_out=state_out)
         counted = pipeline_job(self._options, lambda pipeline: self._fill(pipeline, files, part, settings))()

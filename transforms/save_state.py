@@ -150,6 +150,22 @@ class _Write:
         remove_old(self._directory, KEPT)
 
 
+def check_directory(directory: str, since: int | None) -> None:
+    """Check that the cuts of a run that starts from one at a tick can go into a directory.
+
+    Raises:
+        LoadErrors: another run left cuts there, or it is no folder of this machine.
+    """
+    if "://" in directory:
+        hint = "name a folder that all workers share, as a mounted one"
+        raise LoadErrors([LoadError("--state-out", None, f"`{directory}` is no folder", hint=hint)])
+    found = max(cuts_in(directory), default=None)
+    if found is not None and found != since:
+        told = f"there is a cut at {found} already, and this run does not start from it"
+        hint = f"start from it with `--state-in {directory}`, or name an empty folder"
+        raise LoadErrors([LoadError(directory, None, told, hint=hint)])
+
+
 @dataclass(eq=False, kw_only=True)
 class SaveState(beam.PTransform):
     """Write the blobs of cuts to files, and a manifest of each cut that names the newest file of each stage and key.
@@ -188,14 +204,7 @@ class SaveState(beam.PTransform):
     def __post_init__(self) -> None:
         """Check the directory before anything is read."""
         super().__init__()
-        if "://" in self.directory:
-            hint = "name a folder that all workers share, as a mounted one"
-            raise LoadErrors([LoadError("--state-out", None, f"`{self.directory}` is no folder", hint=hint)])
-        found = max(cuts_in(self.directory), default=None)
-        if found is not None and found != self.since:
-            told = f"there is a cut at {found} already, and this run does not start from it"
-            hint = f"start from it with `--state-in {self.directory}`, or name an empty folder"
-            raise LoadErrors([LoadError(self.directory, None, told, hint=hint)])
+        check_directory(self.directory, self.since)
 
     def expand(self, told: Mapping[str, Any]) -> beam.PCollection[int]:
         """Write blobs, then manifests."""

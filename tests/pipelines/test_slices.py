@@ -1,6 +1,7 @@
 """A run in slices gives the files of one run over all, byte by byte."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,25 @@ def test_slices_give_what_one_run_gives(tmp_path: Path) -> None:
     assert whole.signals["erased"] > 20
     assert min(whole.outputs[name] for name in ("offers", "transitions", "receipts", "segment_stats", "rejected")) > 0
     assert whole.decisions["deferred"] > 0
+
+
+@pytest.mark.engines
+@pytest.mark.usefixtures("salt")
+def test_a_sliced_run_goes_on_from_a_cut_and_leaves_one(tmp_path: Path) -> None:
+    """A second half in slices, and what follows it, are those of runs at once."""
+    world, noon, state = _world(tmp_path), MIDNIGHT + 60 * HOUR, str(tmp_path / "state")
+    first = {"until": MIDNIGHT + 12 * HOUR, "state_out": state}
+    run(RunSettings(**world, out=str(tmp_path / "first"), **first))
+    (tmp_path / "once").mkdir()
+    shutil.copytree(state, tmp_path / "once" / "state")
+    for name, slice_, mine in (("whole", None, str(tmp_path / "once" / "state")), ("slices", DAY, state)):
+        on = {"state_in": mine, "state_out": mine}
+        run(RunSettings(**world, out=str(tmp_path / name), slice=slice_, until=noon, **on))
+        run(RunSettings(**world, out=str(tmp_path / f"after {name}"), state_in=mine))
+    for name in ("whole", "after whole"):
+        one, other = tmp_path / name, tmp_path / name.replace("whole", "slices")
+        made = sorted(path.name for path in one.iterdir())
+        assert [each for each in made if (one / each).read_bytes() != (other / each).read_bytes()] == ["run.json"]
 
 
 def test_a_slice_is_a_multiple_of_the_tick(tmp_path: Path) -> None:

@@ -107,6 +107,24 @@ def write_whole(path: Path, content: bytes) -> None:
     hidden.replace(path)
 
 
+def copy_newest(source: str, target: str, keep: int) -> None:
+    """Put the newest cut of a directory into another one as well, its manifest last, and remove what is old there.
+
+    Args:
+        source: Of cuts, one at least.
+        target: May have older ones.
+        keep: How many manifests to keep.
+
+    Raises:
+        OSError, ValueError: a file cannot be read, or written.
+    """
+    tick = cuts_in(source)[-1]
+    for file in read_manifest(source, tick).files.values():
+        write_whole(Path(target, BLOBS, file.name), Path(source, BLOBS, file.name).read_bytes())
+    write_whole(path_of(target, tick), path_of(source, tick).read_bytes())
+    remove_old(target, keep)
+
+
 def remove_old(directory: str, keep: int) -> None:
     """Remove all manifests but the last few, and the files of blobs that are no newer than these and in none of them.
 
