@@ -71,8 +71,8 @@ class _Slices:
             each.mkdir()
         self._steps = steps_of(books, settings)
         self._outputs = outputs_of(load_all_offers(books, settings.mode).plans[0], ("parquet",))
-        start = settings.state_in and newest_state(settings.state_in, books, settings.shards)
-        closed = start.tick if start else None
+        kept = settings.state_in
+        closed = None if kept is None else newest_state(kept, books, settings.shards).tick
         if settings.state_out is not None:
             check_directory(settings.state_out, closed)
         assert settings.slice is not None, "only a run with --slice is sliced"

@@ -29,6 +29,7 @@ COMMANDS = (
     "demo",
     "schema",
     "top",
+    "replay-rejected",
 )
 HEAVY = ("apache_beam", "polars", "pyarrow", "numpy")
 
