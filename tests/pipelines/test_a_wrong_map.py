@@ -27,7 +27,7 @@ def _write(folder: Path) -> None:
         rows = [_call(day, n) for n in range(40)]
         (folder / "usage" / f"{day}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     balances = [
-        {"id": f"b{n}", "time": MIDNIGHT + n * 5 * HOUR, "subject": f"s{n % 3}", "remaining_mb": float(n * 317 % 900)}
+        {"id": f"b{n}", "time": MIDNIGHT + n * 5 * HOUR, "subject": f"s{n % 3}", "remaining_mb": float(n * n * 317 % 900)}
         for n in range(28)
     ]
     (folder / "balance.jsonl").write_text("".join(json.dumps(row) + "\n" for row in balances))
@@ -35,7 +35,7 @@ def _write(folder: Path) -> None:
 
 def _call(day: int, n: int) -> dict[str, Any]:
     at = MIDNIGHT + day * DAY + n * 35 * 60_000
-    return {"call": f"{day}-{n}", "at": at, "line": f"s{n % 4}", "kb": (n * 7919 + day * 31) % 900 * 1_000.0}
+    return {"call": f"{day}-{n}", "at": at, "line": f"s{n % 4}", "kb": (n * 7919 + day * 31) % 1_800 * 1_000.0}
 
 
 def _run(folder: Path, name: str, sources: str, **options: Any) -> Path:
