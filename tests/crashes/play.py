@@ -1,8 +1,6 @@
 """One case: a stream that is fed while it runs, dies as it is told to, and is started again until it has ended."""
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
@@ -13,15 +11,17 @@ from pathlib import Path
 
 import msgspec
 
+from pipelines.engines.children import Child
 from schemas.durations import MINUTE
+from schemas.errors import LoadErrors
 from tests.crashes.days import FILES, GRACE, MIDNIGHT, PUBLISHED, Day, comparable
 from tests.crashes.feeds import Broker
 from tests.crashes.launcher import COUNTS, DEATH, NOTES, ORDERS, WATERMARK, Death
 from tests.streams.towns import KEY, UNTIL, stream_rows
 from transforms.streams.manifests import cuts_in
 
-NOTED, STATE = "notes", "state"
-"""Folders of a case."""
+NOTED, STATE, LAUNCHER = "notes", "state", "launcher"
+"""Folders of a case, and what its log is called."""
 
 PATIENCE = 500.0
 """Seconds of one life."""
@@ -119,7 +119,7 @@ def play(
         signals = broker.signals("15s" if death is None else "1h")
         command = _command(day, signals, broker.outputs(), out, state, options)
         feeder.waits_for_cuts = death is not None
-        seen.deaths += _live(command, death, feeder, notes, folder / "log")
+        seen.deaths += _live(command, death, feeder, notes, folder / f"{LAUNCHER}.log")
         seen.read += json.loads((notes / COUNTS).read_bytes()).get("signals/in", 0)
         if death is not None:
             seen.deaths[-1] += f" ({len(cuts_in(str(state)))} cuts)"
@@ -144,26 +144,29 @@ def _live(command: Sequence[str], death: Death | None, feeder: Feeder, notes: Pa
     for name in (DEATH, WATERMARK):
         (notes / name).unlink(missing_ok=True)
     orders = "" if death is None else msgspec.json.encode(death).decode()
-    environment = {**os.environ, "SEGONE_PSEUDONYM_KEY": KEY, ORDERS: orders, NOTES: str(notes)}
-    environment |= {"POLARS_MAX_THREADS": "1"}
+    environment = {"SEGONE_PSEUDONYM_KEY": KEY, ORDERS: orders, NOTES: str(notes), "POLARS_MAX_THREADS": "1"}
     until = time.monotonic() + PATIENCE
-    with log.open("ab") as told:
-        process = subprocess.Popen(command, env=environment, stdout=told, stderr=told, start_new_session=True)
-    try:
-        while process.poll() is None:
+    with Child(name=LAUNCHER, command=command, logs=log.parent, environment=environment) as child:
+        while child.running:
             feeder.feed()
             assert time.monotonic() < until, f"{death}: it did not end; {_tail(log)}"
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.05)
-    finally:
-        process.kill()
-        process.wait()
+            time.sleep(0.05)
+        failure = _failure(child)
     if death is None:
-        assert process.returncode == 0, _tail(log)
+        assert failure is None, failure
         return []
-    assert (notes / DEATH).exists(), f"{death} never came, it ended with {process.returncode}; {_tail(log)}"
-    assert process.returncode != 0, death
+    assert (notes / DEATH).exists(), f"{death} never came; {failure} {_tail(log)}"
+    assert failure is not None, death
     return [death.point if death.victim == "self" else f"{death.point}, {death.victim}"]
+
+
+def _failure(child: Child) -> LoadErrors | None:
+    """Return how a process that has ended failed."""
+    try:
+        child.finish(0)
+    except LoadErrors as error:
+        return error
+    return None
 
 
 def _tail(log: Path) -> str:
