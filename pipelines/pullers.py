@@ -16,8 +16,8 @@ from transforms.streams import reading
 from transforms.streams.feed import Feed
 from transforms.streams.folder import FolderPuller
 from transforms.streams.folder_files import Files
-from transforms.streams.kafka import KafkaPuller
-from transforms.streams.pubsub import PubSubPuller
+from transforms.streams.kafka import KafkaPuller, close_kafka
+from transforms.streams.pubsub import PubSubPuller, close_pubsub
 from transforms.streams.pull import Puller
 
 MAX_SCHEMA_BYTES = 1024 * 1024
@@ -48,6 +48,12 @@ def readers(
             puller = _puller(one.source, address, payloads[one.source.contract.name], needed)
             found.append(reading.Input(label, one.source, puller, reading.rules_of(address), alert_rejected))
     return found
+
+
+def close_readers() -> None:
+    """Let go of what this process reads: what was acknowledged is sent, what is leased given back."""
+    close_kafka()
+    close_pubsub()
 
 
 def _puller(source: Source, address: Address, payload: Sequence[str], needed: int | None) -> Puller:

@@ -17,10 +17,12 @@ from pipelines.cuts import shards_before
 from pipelines.engines.running import running
 from pipelines.failures import StreamFailedError
 from pipelines.published import load_versions
+from pipelines.pullers import close_readers
 from pipelines.run import check
 from pipelines.settings import RunSettings
 from pipelines.stream_pipeline import build_stream
 from transforms.metrics.tally import TALLY
+from transforms.shell.stream_source import acknowledge_last
 
 _log = structlog.get_logger()
 MOST_SHARDS = 4
@@ -88,6 +90,9 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
             raise
         if state != PipelineState.DONE:
             raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
+        if settings.state_out is not None:
+            acknowledge_last(settings.state_out)
+        close_readers()
         return Streamed(counted(), monotonic() - began)
 
 

@@ -43,7 +43,8 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         ),
         cuts=cuts_of(settings, tick),
     )
-    outputs = outputs_of(load_all_offers(versions, settings.mode).plans[0], settings.formats)
+    offers = load_all_offers(versions, settings.mode).plans[0]
+    outputs, lines = outputs_of(offers, settings.formats), outputs_of(offers, ("jsonl",))
     check_outputs(settings, outputs)
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
@@ -53,7 +54,7 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         records["offers"], rejected = guarded["offers"], (*rejected, guarded["refused"])
         blobs += take_blobs(guarded)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    save(blobs, publish(records, outputs, settings), steps, settings, signals.since)
+    save(blobs, publish(records, outputs, lines, settings), steps, settings, signals.since)
 
 
 def _guarded(offers: Any, signals: Signals, steps: Steps, settings: RunSettings) -> dict[str, Any]:

@@ -44,8 +44,17 @@ def check_outputs(settings: RunSettings, outputs: Mapping[str, Output]) -> None:
         raise LoadErrors([LoadError(f"--publish {name}", None, told, hint=near_miss(name, outputs)) for name in wrong])
 
 
-def publish(records: Mapping[str, Any], outputs: Mapping[str, Output], settings: RunSettings) -> tuple[Any, ...]:
-    """Send each output where the settings say; return collections of what is out: see `Published`."""
+def publish(
+    records: Mapping[str, Any], outputs: Mapping[str, Output], lines: Mapping[str, Output], settings: RunSettings
+) -> tuple[Any, ...]:
+    """Send each output where the settings say; return collections of what is out: see `Published`.
+
+    Args:
+        records: By the name of an output.
+        outputs: What they are in files.
+        lines: What they are as messages: with the format `jsonl`.
+        settings: Where to publish.
+    """
     topics = {
         name: target_of(name, outputs[name].schema, one)
         for name, one in settings.targets.items()
@@ -61,5 +70,5 @@ def publish(records: Mapping[str, Any], outputs: Mapping[str, Output], settings:
         done.append({name: records[name] for name in files} | f"WriteStream {number}" >> write)
     if topics:
         told = {name: records[name] for name in topics}
-        done.append(told | "PublishRecords" >> PublishRecords(targets=topics, outputs=outputs))
+        done.append(told | "PublishRecords" >> PublishRecords(targets=topics, outputs=lines))
     return tuple(done)

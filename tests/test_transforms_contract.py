@@ -186,13 +186,7 @@ def _examples(directory: Path) -> dict[str, Example]:
         "DescribeSegments": Example(
             {"playbook": BOOK, "bounded": False},
             pa.RecordBatch,
-            {"ByLevel"}
-            | {f"{step} {width}" for step in ("Split", "Window", "Gather", "Describe") for width in ("hour", "day")}
-            | {
-                f"{step} {name}"
-                for step in ("Unwindow hour", "Unwindow day", "Flatten")
-                for name in ("segment_stats", "segment_profiles", "alerts")
-            },
+            {"ByWidth", "Describe"},
             {
                 "playbook": OTHER_BOOK,
                 "later": (LATER,),

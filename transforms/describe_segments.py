@@ -1,26 +1,37 @@
 """Describe the segments of every level: their statistics by the hour and the day; a profile and alerts each day."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
+from apache_beam.coders import BytesCoder
 from apache_beam.pvalue import TaggedOutput
-from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
-from apache_beam.transforms.window import GlobalWindows, IntervalWindow, SlidingWindows, TimestampedValue
-from apache_beam.utils.timestamp import Duration, Timestamp
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
 
 from schemas.playbook import Playbook
 from schemas.records import INSTANT
 from schemas.versions import Versions
+from transforms.keep_parts import needed
+from transforms.shell.arrow_coder import from_ipc, to_ipc
+from transforms.shell.tallied import TalliedCounter
 from transforms.statistics.alerts import alerts, posters
 from transforms.statistics.feature_words import words_of
+from transforms.statistics.open_windows import OpenWindows
 from transforms.statistics.segment_profiles import profiles_of
-from transforms.statistics.segment_statistics import WINDOWS, merged, stats_of
+from transforms.statistics.segment_statistics import merged, stats_of
 
 LevelParts = tuple[str, pa.RecordBatch]
+
+KeyedParts = tuple[str, pa.RecordBatch]
+"""A width, milliseconds, and a level; parts of both."""
+
+BEFORE = 1
+"""Milliseconds before the end of a tick at which windows are told: what is told belongs to that tick's files."""
 
 OUTPUTS = ("segment_stats", "segment_profiles", "alerts")
 
@@ -54,38 +65,102 @@ def _by_level(batch: pa.RecordBatch) -> LevelParts:
     return batch.schema.metadata[b"subject_kind"].decode(), batch
 
 
-def _by_window(element: LevelParts, width: int, last: int | None) -> Iterator[TimestampedValue]:
-    level, batch = element
-    for end, parts in split(batch, width):
-        if last is None or end <= last:
-            yield TimestampedValue((level, parts), Timestamp(micros=1000 * end))
+def _by_width(batch: pa.RecordBatch) -> Iterator[KeyedParts]:
+    level = batch.schema.metadata[b"subject_kind"].decode()
+    for width in sorted(batch["width"].unique().to_pylist()):
+        yield f"{width} {level}", batch.filter(pc.field("width") == width)
+
+
+class _Tell(beam.DoFn):
+    """Holds the parts of a width and level, and describes each window of them when it is due."""
+
+    PARTS = BagStateSpec("parts", BytesCoder())
+    WINDOWS = ReadModifyWriteStateSpec("windows", BytesCoder())
+    TIMER = TimerSpec("describe_windows", TimeDomain.WATERMARK)
+
+    def __init__(self, versions: Versions, describe: "DescribeSegments") -> None:
+        self._versions, self._last, self._after = versions, describe.last, _over(versions.first, describe.since)
+        self._tick, self._lateness = versions.first.tick, versions.first.allowed_lateness
+
+    def process(
+        self,
+        element: KeyedParts,
+        stamp: Timestamp = beam.DoFn.TimestampParam,
+        parts: Any = beam.DoFn.StateParam(PARTS),
+        windows: Any = beam.DoFn.StateParam(WINDOWS),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> None:
+        key, batch = element
+        width, told, known = int(key.partition(" ")[0]), stamp.micros // 1000, OpenWindows.read(windows.read())
+        for end, mine in split(batch, width):
+            if self._last is not None and end > self._last:
+                continue
+            if known.take(end, width, told, self._tick, self._lateness):
+                parts.add(to_ipc(mine))
+            else:
+                TalliedCounter("segments", "parts_too_late").inc(mine.num_rows)
+        self._wake(known, windows, timer)
+
+    @on_timer(TIMER)
+    def tell(
+        self,
+        key: str = beam.DoFn.KeyParam,
+        fired: Timestamp = beam.DoFn.TimestampParam,
+        parts: Any = beam.DoFn.StateParam(PARTS),
+        windows: Any = beam.DoFn.StateParam(WINDOWS),
+        timer: Any = beam.DoFn.TimerParam(TIMER),
+    ) -> Iterator[Any]:
+        known = OpenWindows.read(windows.read())
+        ends = known.pop(_due_at(fired))
+        if not ends:
+            return
+        (width, _, level), mine = key.partition(" "), [from_ipc(each) for each in parts.read()]
+        for end in ends:
+            pair = [batch.filter(_within(end, int(width))) for batch in mine]
+            yield from self._rows(level, [batch for batch in pair if batch.num_rows], end)
+        parts.clear()
+        for batch in needed(mine, known.over, self._tick, self._lateness):
+            parts.add(to_ipc(batch))
+        self._wake(known, windows, timer)
+
+    def _wake(self, known: OpenWindows, windows: Any, timer: Any) -> None:
+        windows.write(known.packed())
+        if (at := known.next()) is not None:
+            timer.set(Timestamp(micros=1000 * (at - BEFORE)))
+
+    def _rows(self, level: str, parts: Sequence[pa.RecordBatch], end: int) -> Iterator[Any]:
+        ends = pa.scalar(end).cast(INSTANT)
+        if not parts or (self._after is not None and ends.as_py() <= self._after.as_py()):
+            return
+        for name, table in described(self._versions, level, parts).items():
+            rows = table.filter(pc.field("end") == ends).combine_chunks()
+            yield from (TaggedOutput(name, batch) for batch in rows.to_batches() if batch.num_rows)
+
+
+def _due_at(fired: Timestamp) -> int:
+    return fired.micros // 1000 + BEFORE
+
+
+def _within(end: int, width: int) -> pc.Expression:
+    """Return what selects the parts of a window and of the one before it."""
+    return (pc.field("end") == end) | (pc.field("end") == end - width)
 
 
 class _Describe(beam.DoFn):
-    """Describes the windows in a group of parts: all of a bounded run, else the later of two."""
+    """Describes all windows of a bounded run."""
 
     def __init__(self, versions: Versions, describe: "DescribeSegments") -> None:
-        self._versions, self._bounded = versions, describe.bounded
+        self._versions = versions
         told = None if describe.told is None else pa.scalar(describe.told).cast(INSTANT)
         self._after = _over(versions.first, describe.since) if told is None else told
         self._upto = None if describe.last is None else pa.scalar(describe.last).cast(INSTANT)
 
-    def process(
-        self, element: tuple[str, Iterable[pa.RecordBatch]], window: Any = beam.DoFn.WindowParam
-    ) -> Iterator[Any]:
+    def process(self, element: tuple[str, Iterable[pa.RecordBatch]]) -> Iterator[Any]:
         level, parts = element
         for name, table in described(self._versions, level, parts).items():
-            rows = self._whole(table) if self._bounded else table.filter(pc.field("end") == self._end(window))
+            rows = table if self._upto is None else table.filter(pc.field("end") <= self._upto)
             rows = rows if self._after is None else rows.filter(pc.field("end") > self._after)
             yield from (TaggedOutput(name, batch) for batch in rows.combine_chunks().to_batches() if batch.num_rows)
-
-    def _whole(self, table: pa.Table) -> pa.Table:
-        """Leave out the windows of a bounded run that another goes on with."""
-        return table if self._upto is None else table.filter(pc.field("end") <= self._upto)
-
-    def _end(self, window: IntervalWindow) -> pa.Scalar:
-        """Return the end of the later window: Beam's close a tick after it."""
-        return pa.scalar(window.end.micros // 1000 - self._versions.first.tick).cast(INSTANT)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -96,13 +171,12 @@ class DescribeSegments(beam.PTransform):
     global window.
     Out: `segment_stats`, `segment_profiles` and `alerts`: batches as in `schemas.records`, in the global window.
 
-    A stream has Beam's windows of event time on the UTC epoch, of two hours or two days, so that each hour and day is
-    told against the one before; they close one tick after it ends, when the stage before has made all of it. Parts that
-    come later, as from a backlog or from a timer that was set in the past, make their window be told again, up to
-    `allowed_lateness` after it: of rows with equal keys the last holds. Prism tells each window once more, as it was,
-    when it forgets it. A shard wakes at the end of each window for `emit.segment_parts.PATIENCE` after its last row, so
-    only one that was silent for longer tells of windows beyond that; Beam leaves these parts out and counts them as
-    dropped. In a bounded run all windows come in one pane, as columns.
+    A stream tells each hour and day, on the UTC epoch, against the one before: one tick after it ended, or after the
+    last of its parts was told, when all shards have told theirs. Parts that come later, as from a timer that was set in
+    the past, make their window be told again, up to `allowed_lateness` after it: of rows with equal keys the last
+    holds. What comes after that is left out, and counted as `segments/parts_too_late`. Windows are a stage of ours, not
+    Beam's: on Prism groups by window hold the watermark as long as late rows may come, and with it all files and cuts.
+    In a bounded run all windows come in one pane, as columns.
 
     Attributes:
         playbook: Whose segments.
@@ -110,7 +184,8 @@ class DescribeSegments(beam.PTransform):
         bounded: Whether the input ends.
         since: The tick of the cut that the run starts from, milliseconds: windows that were told for the last time
             before it are not told again, those that may change are.
-        told: In place of that of `since`, the end of the last window that was told for good, milliseconds.
+        told: In place of that of `since`, for a bounded run: the end of the last window that was told for good,
+            milliseconds.
         last: The last tick of a stream that has one, or of a slice that another one follows, milliseconds: a window
             that ends later is not whole.
     """
@@ -124,29 +199,14 @@ class DescribeSegments(beam.PTransform):
 
     def expand(self, parts: beam.PCollection[pa.RecordBatch]) -> Any:
         """Return the outputs by name."""
-        by_level = parts | "ByLevel" >> beam.Map(_by_level).with_output_types(LevelParts)
-        windows = {"all": by_level}
-        if not self.bounded:
-            windows = {name: self._windows(by_level, name, width) for width, name in WINDOWS.items()}
-        outputs = [self._outputs(feed, name) for name, feed in windows.items()]
-        return {name: [each[name] for each in outputs] | f"Flatten {name}" >> beam.Flatten() for name in OUTPUTS}
-
-    def _windows(self, parts: beam.PCollection[LevelParts], name: str, width: int) -> beam.PCollection[LevelParts]:
-        """Put the parts of each window of a width into Beam's."""
-        tick = Timestamp(micros=1000 * self.playbook.tick)
-        windows = beam.WindowInto(
-            SlidingWindows(Duration(micros=2000 * width), Duration(micros=1000 * width), tick),
-            trigger=AfterWatermark(late=AfterCount(1)),
-            accumulation_mode=AccumulationMode.ACCUMULATING,
-            allowed_lateness=Duration(micros=1000 * self.playbook.allowed_lateness),
-        )
-        by_window = beam.FlatMap(_by_window, width, self.last).with_output_types(LevelParts)
-        return parts | f"Split {name}" >> by_window | f"Window {name}" >> windows
-
-    def _outputs(self, parts: beam.PCollection[LevelParts], name: str) -> dict[str, Any]:
-        """Describe each group of parts."""
-        describe = beam.ParDo(_Describe(Versions((self.playbook, *self.later)), self))
-        describe = describe.with_output_types(pa.RecordBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
-        describe = describe.with_outputs(*OUTPUTS)
-        made = parts | f"Gather {name}" >> beam.GroupByKey() | f"Describe {name}" >> describe
-        return {one: made[one] | f"Unwindow {name} {one}" >> beam.WindowInto(GlobalWindows()) for one in OUTPUTS}
+        versions = Versions((self.playbook, *self.later))
+        if self.bounded:
+            by_level = parts | "ByLevel" >> beam.Map(_by_level).with_output_types(LevelParts)
+            told = by_level | "Gather all" >> beam.GroupByKey()
+            tell = beam.ParDo(_Describe(versions, self))
+        else:
+            told = parts | "ByWidth" >> beam.FlatMap(_by_width).with_output_types(KeyedParts)
+            tell = beam.ParDo(_Tell(versions, self))
+        tell = tell.with_output_types(pa.RecordBatch, **dict.fromkeys(OUTPUTS, pa.RecordBatch))
+        made = told | "Describe" >> tell.with_outputs(*OUTPUTS)
+        return {name: made[name] for name in OUTPUTS}

@@ -36,5 +36,5 @@ def prism(logs: Path, *, port: int | None = None) -> Iterator[Prism]:
     port = port or free_port()
     command = [str(prism_binary()), f"--job_port={port}", "--serve_http=false", "--log_kind=text", "--log_level=warn"]
     with Child(name="prism", command=command, logs=logs) as child:
-        child.wait_until(lambda: listening(port), 20)
+        child.wait_until(lambda: listening(port), 120)
         yield Prism(f"localhost:{port}", child)

@@ -40,7 +40,7 @@ def pubsub(logs: Path, *, port: int | None = None) -> Iterator[PubSub]:
     port = port or free_port()
     command = [str(emulator()), "--host=localhost", f"--port={port}"]
     with Child(name="pubsub", command=command, logs=logs) as child:
-        child.wait_until(lambda: listening(port), 60)
+        child.wait_until(lambda: listening(port), 180)
         yield PubSub(f"localhost:{port}", child)
 
 

@@ -45,6 +45,18 @@ def clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+def acknowledge_last(cuts: str) -> None:
+    """Acknowledge what the newest cut of a stream that has ended covers: it came when nobody read any more.
+
+    Args:
+        cuts: Its directory. Where readers are in another process nothing is acknowledged, and comes again.
+    """
+    with _LOCK:
+        acks = _ACKS.pop(cuts, None)
+    if acks is not None and (newest := newest_cut(cuts, names_in)) is not None:
+        acks.acknowledge(newest)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StreamSource(UnboundedSource):
     """Addresses that do not end, read as one.

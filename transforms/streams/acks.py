@@ -29,6 +29,7 @@ class Acks:
         """Take what tells the newest cut; None: nothing waits for cuts."""
         self._cut = cut
         self._waiting: dict[str, deque[Taken]] = {}
+        self._pullers: dict[str, Puller] = {}
         self._lock = threading.Lock()
 
     def finalized(self, taken: Sequence[Taken], pullers: Mapping[str, Puller]) -> None:
@@ -39,14 +40,15 @@ class Acks:
             pullers: Those of all labels.
         """
         with self._lock:
+            self._pullers.update(pullers)
             for one in taken:
                 self._waiting.setdefault(one.label, deque()).append(one)
         if self._cut is None:
-            self.acknowledge(None, pullers)
+            self.acknowledge(None)
         elif (cut := self._cut()) is not None:
-            self.acknowledge(cut, pullers)
+            self.acknowledge(cut)
 
-    def acknowledge(self, cut: int | None, pullers: Mapping[str, Puller]) -> None:
+    def acknowledge(self, cut: int | None) -> None:
         """Acknowledge what a cut covers, of each input up to the first that it does not; None: everything.
 
         What `Puller.done` raises is raised, and what it was given waits on.
@@ -54,8 +56,8 @@ class Acks:
         with self._lock:
             for label, waiting in self._waiting.items():
                 covered = _covered(waiting, cut)
-                if covered and label in pullers:
-                    pullers[label].done([one.acks for one in covered])
+                if covered:
+                    self._pullers[label].done([one.acks for one in covered])
                     for _ in covered:
                         waiting.popleft()
 

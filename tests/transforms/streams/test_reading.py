@@ -290,7 +290,7 @@ def test_acks_follow_cuts(batches: list[list[tuple[int, Any]]], cuts: list[int],
         for label, script in pullers.items():
             held = [n for n, cover in enumerate(covers[label]) if cover > cut * TICK]
             assert script.acknowledged == [*range(min(held, default=len(covers[label])))]
-    acks.acknowledge(None, pullers)
+    acks.acknowledge(None)
     assert [script.acknowledged for script in scripts] == [[*range(len(each))] for each in batches]
     assert len(acks) == 0
 
