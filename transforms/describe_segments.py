@@ -9,7 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
-from apache_beam.transforms.window import GlobalWindows, IntervalWindow, SlidingWindows, TimestampedValue
+from apache_beam.transforms.window import (
+    FixedWindows,
+    GlobalWindows,
+    IntervalWindow,
+    SlidingWindows,
+    TimestampCombiner,
+    TimestampedValue,
+)
 from apache_beam.utils.timestamp import Duration, Timestamp
 
 from schemas.playbook import Playbook
@@ -19,6 +26,7 @@ from transforms.statistics.alerts import alerts, posters
 from transforms.statistics.feature_words import words_of
 from transforms.statistics.segment_profiles import profiles_of
 from transforms.statistics.segment_statistics import WINDOWS, merged, stats_of
+from transforms.sum_receipts import EVER
 
 LevelParts = tuple[str, pa.RecordBatch]
 
@@ -52,6 +60,16 @@ def _over(playbook: Playbook, since: int | None) -> pa.Scalar | None:
 
 def _by_level(batch: pa.RecordBatch) -> LevelParts:
     return batch.schema.metadata[b"subject_kind"].decode(), batch
+
+
+def _dated(element: LevelParts, stamp: Timestamp = beam.DoFn.TimestampParam) -> TimestampedValue:
+    return TimestampedValue(element, max(stamp, Timestamp(0)))  # what a run starts from has none
+
+
+def _of_all_shards(element: tuple[str, Iterable[pa.RecordBatch]]) -> Iterator[LevelParts]:
+    level, parts = element[0], [*element[1]]
+    if parts:  # Flink tells a window twice at the end of time, the second time empty
+        yield from ((level, batch) for batch in pa.Table.from_batches(parts).combine_chunks().to_batches())
 
 
 def _by_window(element: LevelParts, width: int, last: int | None) -> Iterator[TimestampedValue]:
@@ -118,9 +136,25 @@ class DescribeSegments(beam.PTransform):
         by_level = parts | "ByLevel" >> beam.Map(_by_level).with_output_types(LevelParts)
         windows = {"all": by_level}
         if not self.bounded:
-            windows = {name: self._windows(by_level, name, width) for width, name in WINDOWS.items()}
+            told = self._of_a_tick(by_level)
+            windows = {name: self._windows(told, name, width) for width, name in WINDOWS.items()}
         outputs = [self._outputs(feed, name) for name, feed in windows.items()]
         return {name: [each[name] for each in outputs] | f"Flatten {name}" >> beam.Flatten() for name in OUTPUTS}
+
+    def _of_a_tick(self, parts: beam.PCollection[LevelParts]) -> beam.PCollection[LevelParts]:
+        """Put what all shards tell at a tick into one: a backlog tells of many windows at once, which are over."""
+        ticks = beam.WindowInto(
+            FixedWindows(Duration(micros=1000 * self.playbook.tick)),
+            trigger=AfterWatermark(late=AfterCount(1)),
+            accumulation_mode=AccumulationMode.DISCARDING,
+            timestamp_combiner=TimestampCombiner.OUTPUT_AT_EARLIEST,
+            allowed_lateness=Duration(micros=1000 * EVER),
+        )
+        dated = parts | "Date" >> beam.Map(_dated).with_output_types(LevelParts) | "Tick" >> ticks
+        together = beam.FlatMap(_of_all_shards).with_output_types(LevelParts)
+        return (
+            dated | "OfATick" >> beam.GroupByKey() | "Together" >> together | "Told" >> beam.WindowInto(GlobalWindows())
+        )
 
     def _windows(self, parts: beam.PCollection[LevelParts], name: str, width: int) -> beam.PCollection[LevelParts]:
         """Put the parts of each window of a width into Beam's."""
