@@ -76,6 +76,8 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
     window = settings.state_every if settings.state_out else settings.file_window
     with running(settings.engine, settings.beam_options, stream=True) as told:
         options, end = named(told)
+        if end is not None:
+            end.check()
         pipeline = beam.Pipeline(options=PipelineOptions(options))
         build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards, file_window=window))
         _log.info("stream starts", playbook=books.first.playbook, engine=settings.engine)

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
@@ -12,6 +11,9 @@ from schemas.errors import LoadError, LoadErrors
 
 OVER = {"FINISHED", "CANCELED", "FAILED"}
 """The states of a job that ended."""
+
+_PATIENCE = 30.0
+"""Seconds for an answer."""
 
 _END_OF_TIME = (2**63 - 1) // 1000
 """The greatest watermark of Beam, milliseconds; that of Flink is greater."""
@@ -32,7 +34,7 @@ class FlinkJobs:
         """Tell whether the JobManager is there."""
         try:
             self._get("overview")
-        except (URLError, ConnectionError, TimeoutError):
+        except OSError:
             return False
         return True
 
@@ -75,7 +77,7 @@ class FlinkJobs:
         """
         named, deadline = jobs or tuple(self.active()), monotonic() + seconds
         for job in named:
-            urlopen(Request(f"http://{self.rest}/jobs/{job}?mode=cancel", method="PATCH"), timeout=10).close()
+            urlopen(Request(f"http://{self.rest}/jobs/{job}?mode=cancel", method="PATCH"), timeout=_PATIENCE).close()
         while left := sorted({*named} & {*self.active()}):
             if monotonic() > deadline:
                 hint = f"see http://{self.rest}, and end the TaskManager if it hangs"
@@ -101,7 +103,7 @@ class FlinkJobs:
         """
         body = json.dumps({"cancel-job": True, "target-directory": folder.absolute().as_uri()}).encode()
         request = Request(f"http://{self.rest}/jobs/{job}/savepoints", body, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=_PATIENCE) as answer:
             trigger, deadline = json.load(answer)["request-id"], monotonic() + seconds
         while True:
             told = self._get(f"jobs/{job}/savepoints/{trigger}")
@@ -115,7 +117,7 @@ class FlinkJobs:
             sleep(0.2)
 
     def _get(self, path: str) -> Any:
-        with urlopen(f"http://{self.rest}/{path}", timeout=10) as answer:
+        with urlopen(f"http://{self.rest}/{path}", timeout=_PATIENCE) as answer:
             return json.load(answer)
 
 

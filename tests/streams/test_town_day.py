@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -102,22 +103,28 @@ def test_a_folder_on_prism(day: TownDay, tmp_path: Path) -> None:
     assert_same(day, tmp_path / "out")
 
 
-@pytest.mark.engines
-def test_kafka_on_flink(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> None:
-    with flink_cluster(tmp_path / "flink", SEGONE_PSEUDONYM_KEY=KEY) as cluster:
-        on_flink(day, on_kafka(day, kafka), tmp_path / "out", cluster)
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flink]:
+    """A cluster of Flink for the tests of this module."""
+    with flink_cluster(tmp_path_factory.mktemp("flink"), SEGONE_PSEUDONYM_KEY=KEY) as started:
+        yield started
 
 
 @pytest.mark.engines
-def test_pubsub_on_flink(day: TownDay, pubsub_emulator: PubSubServer, tmp_path: Path) -> None:
-    with flink_cluster(tmp_path / "flink", SEGONE_PSEUDONYM_KEY=KEY) as cluster:
-        on_flink(day, on_pubsub(day, pubsub_emulator), tmp_path / "out", cluster)
+def test_kafka_on_flink(day: TownDay, kafka: KafkaServer, cluster: Flink, tmp_path: Path) -> None:
+    on_flink(day, on_kafka(day, kafka), tmp_path / "out", cluster)
 
 
 @pytest.mark.engines
-def test_a_folder_on_flink(day: TownDay, tmp_path: Path) -> None:
-    with flink_cluster(tmp_path / "flink", SEGONE_PSEUDONYM_KEY=KEY) as cluster:
-        on_flink(day, in_folders(day, tmp_path), tmp_path / "out", cluster)
+def test_pubsub_on_flink(day: TownDay, pubsub_emulator: PubSubServer, cluster: Flink, tmp_path: Path) -> None:
+    cluster.worker_pool.stop()
+    cluster.worker_pool.start()  # now it knows where the emulator is
+    on_flink(day, on_pubsub(day, pubsub_emulator), tmp_path / "out", cluster)
+
+
+@pytest.mark.engines
+def test_a_folder_on_flink(day: TownDay, cluster: Flink, tmp_path: Path) -> None:
+    on_flink(day, in_folders(day, tmp_path), tmp_path / "out", cluster)
 
 
 def on_flink(day: TownDay, addresses: list[str], out: Path, cluster: Flink) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.engines.flink_end import FlinkEnd, named
 from pipelines.engines.flink_jobs import FlinkJobs
+from schemas.errors import LoadErrors
 
 MAX = str(2**63 - 1)
 
@@ -86,6 +87,26 @@ def test_a_job_that_is_restored_is_waited_for_anew() -> None:
     assert not end.is_there()
     cluster.checkpoints_are(11)
     assert end.is_there()
+
+
+def test_who_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    end = FlinkEnd(cluster, "mine")
+    assert not end.is_there()
+    cluster.checkpoints_are(9)
+    with monkeypatch.context() as patch:
+        patch.setattr(Cluster, "_get", _fails)
+        assert not end.is_there()
+    assert end.is_there()
+
+
+def _fails(*_: Any) -> Any:
+    raise TimeoutError("timed out")
+
+
+def test_a_jobmanager_that_is_nowhere_is_told_before_anything_is_submitted() -> None:
+    with pytest.raises(LoadErrors, match="localhost:1 does not answer"):
+        FlinkEnd(FlinkJobs("localhost:1"), "mine").check()
 
 
 def test_a_job_of_another_name_is_not_ours() -> None:
