@@ -12,6 +12,9 @@ from pipelines.engines.flink_jobs import FlinkJobs
 from pipelines.engines.places import classpath
 from pipelines.engines.worker_pool import pool_options, worker_pool
 
+_STARTS = 180.0
+"""Seconds for a process to be ready, on a machine that has much to do."""
+
 
 @dataclass(frozen=True)
 class Flink:
@@ -70,9 +73,9 @@ def flink(folder: Path, *, heap: int = 1500, slots: int = 8, rest_port: int | No
         tasks = stack.enter_context(_child("taskmanager", task_manager(jars, conf, heap=heap, cores=cores), logs))
         server = stack.enter_context(_child("jobserver", job_server(jars, conf, ports), logs))
         workers = stack.enter_context(worker_pool(logs))
-        manager.wait_until(jobs.answers, 60)
-        tasks.wait_until(lambda: jobs.task_slots() > 0, 60)
-        server.wait_until(lambda: listening(ports.jobs), 60)
+        manager.wait_until(jobs.answers, _STARTS)
+        tasks.wait_until(lambda: jobs.task_slots() > 0, _STARTS)
+        server.wait_until(lambda: listening(ports.jobs), _STARTS)
         yield Flink(jobs, f"localhost:{ports.jobs}", workers.address, manager, tasks, server, workers.child)
 
 

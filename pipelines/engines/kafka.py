@@ -50,7 +50,7 @@ class Kafka:
         for made in admin.create_topics([NewTopic(name, count, 1) for name, count in partitions.items()]).values():
             made.result(30)
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 180) -> None:
         """Return when it answers.
 
         Raises:
