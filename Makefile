@@ -31,8 +31,7 @@ test: $(READY)  ## every test but those of `test-engines` and `test-crashes`, wa
 test-engines: $(READY) engines  ## what `test` plays on one engine from one broker, on and from the others
 	POLARS_MAX_THREADS=1 $(BIN)/pytest -m engines
 
-test-crashes: $(READY)  ## kill streams at every named point, and tell what came of it, in out/crashes.md
-	deploy/engines.sh prism kafka
+test-crashes: $(READY) engines  ## kill streams at every named point, and tell what came of it, in out/crashes.md
 	rm -f out/crashes.md
 	POLARS_MAX_THREADS=1 $(BIN)/pytest -m crashes tests/crashes; code=$$?; cat out/crashes.md; exit $$code
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from schemas.near_miss import near_miss
 
@@ -20,6 +21,7 @@ class Engine:
         usual: What a run sets unless the user does, where its input ends.
         asks: What the user must give: option to what to do.
         stream_asks: The same where the input does not end.
+        end_asks: The same where the input of a stream ends after all.
         refuses: Option to why it cannot be had.
         no_stream: Why its input must end; empty where it need not.
     """
@@ -30,6 +32,7 @@ class Engine:
     usual: Options = field(default_factory=dict)
     asks: Mapping[str, str] = field(default_factory=dict)
     stream_asks: Mapping[str, str] = field(default_factory=dict)
+    end_asks: Mapping[str, str] = field(default_factory=dict)
     refuses: Mapping[str, str] = field(default_factory=dict)
     no_stream: str = ""
 
@@ -53,9 +56,10 @@ _FLINK: Options = {
 _NEVER_IDLE = {**_BY_SIGNALS, "shutdown_sources_after_idle_ms": "with it a job ends after one round of reading"}
 _START = "start one with `python -m pipelines.engines flink`, which prints these options, or give your own cluster's"
 _POOL = (
-    "a stream outlives its launcher: give --environment_type=EXTERNAL --environment_config=HOST:PORT of a pool of "
-    "workers, or LOOPBACK for a try"
+    "a stream outlives its launcher, and so must its workers: give --environment_type=EXTERNAL "
+    "--environment_config=HOST:PORT of a pool of them"
 )
+_MASTER = "HOST:PORT of Flink's JobManager, where the end is seen: Flink ends no job of a stream by itself"
 
 ENGINES = {
     "direct": _IN_PROCESS,
@@ -69,9 +73,9 @@ ENGINES = {
         runner="PortableRunner",
         needs=_FLINK,
         stream_needs=_STREAM,
-        usual={"environment_type": "LOOPBACK"},
         asks={"job_endpoint": f"HOST:PORT of Beam's job server before Flink; {_START}"},
         stream_asks={"environment_type": _POOL},
+        end_asks={"flink_master": _MASTER},
         refuses=_NEVER_IDLE,
     ),
     "dataflow": Engine(
@@ -106,13 +110,14 @@ RUNNERS = {
 _LISTS = {"experiments"}  # options that may be given again and add up
 
 
-def beam_arguments(engine: str, given: Sequence[str], *, stream: bool = False) -> list[str]:
+def beam_arguments(engine: str, given: Sequence[str], *, stream: bool = False, ends: bool = False) -> list[str]:
     """Return the whole command line for Beam: the user's options and what the engine needs.
 
     Args:
         engine: A name in `ENGINES` or `RUNNERS`, in any case.
         given: The user's own options, as `--name=value` or `--name`, `value`.
         stream: Whether the input does not end.
+        ends: Whether it ends after all, as a replay does.
 
     Raises:
         ValueError: no such engine, it cannot do that, or one of the options is ours to set, refused or missing.
@@ -126,7 +131,7 @@ def beam_arguments(engine: str, given: Sequence[str], *, stream: bool = False) -
     for text in given:
         if text.startswith("--"):
             _check(text.removeprefix("--"), chosen, needs)
-    asks = {**chosen.asks, **(chosen.stream_asks if stream else {})}
+    asks = {**chosen.asks, **(chosen.stream_asks if stream else {}), **(chosen.end_asks if ends else {})}
     if missing := [f"--{name}: {what}" for name, what in asks.items() if not is_given(name, given)]:
         raise ValueError(f"--engine {engine} needs, after `--`, {'; '.join(missing)}")
     usual = {name: value for name, value in chosen.usual.items() if not is_given(name, given)}
@@ -150,6 +155,16 @@ def is_given(option: str, given: Sequence[str]) -> bool:
     """Tell whether an option is among those of the user; Beam takes any beginning of a name for the name."""
     names = [text.removeprefix("--").partition("=")[0].replace("-", "_") for text in given if text.startswith("--")]
     return any(name and option.startswith(name) for name in names)
+
+
+def value_of(option: str, given: Sequence[str]) -> str | None:
+    """Return the value of an option among those of the user, the last where it is given again; None without one."""
+    found = None
+    for text, following in zip_longest(given, given[1:]):
+        name, equals, value = text.partition("=")
+        if name.startswith("--") and name.removeprefix("--").replace("-", "_") == option:
+            found = value if equals else following
+    return found
 
 
 def _told(name: str, value: str | None) -> str:

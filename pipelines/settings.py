@@ -304,7 +304,8 @@ class RunSettings:
         }
         if wrong := [message for message, holds in checks.items() if not holds]:
             raise ValueError("; ".join(wrong))
-        beam_arguments(self.engine, self.beam_options, stream=bool(streams))
+        ends = bool(streams) and all(one.options["ends"] is not None for _, one in streams)
+        beam_arguments(self.engine, self.beam_options, stream=bool(streams), ends=ends)
 
     @property
     def _seed_time(self) -> int | None:

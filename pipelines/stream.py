@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from pipelines.cuts import shards_before
+from pipelines.engines.flink_end import FlinkEnd, named
 from pipelines.engines.running import running
 from pipelines.failures import StreamFailedError
 from pipelines.published import load_versions
@@ -77,16 +78,19 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
     check(settings, books.first.tick)
     shards = settings.shards or shards_before(settings) or min(MOST_SHARDS, os.cpu_count() or 1)
     window = settings.state_every if settings.state_out else settings.file_window
-    with running(settings.engine, settings.beam_options, stream=True) as options:
+    with running(settings.engine, settings.beam_options, stream=True) as told:
+        options, end = named(told)
+        if end is not None:
+            end.check()
         pipeline = beam.Pipeline(options=PipelineOptions(options))
         build_stream(pipeline, books, replace(settings, as_of=as_of, shards=shards, file_window=window))
         _log.info("stream starts", playbook=books.first.playbook, engine=settings.engine)
         result = pipeline.run()
         try:
-            state = _end_of(result, look)
+            state = _end_of(result, look, end)
         except BaseException:
             with suppress(Exception):  # it may be over by itself, or its engine gone
-                result.cancel()
+                (result if end is None else end).cancel()
             raise
         if state != PipelineState.DONE:
             raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
@@ -96,11 +100,13 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
         return Streamed(counted(), monotonic() - began)
 
 
-def _end_of(result: PipelineResult, look: Callable[[Counts], None]) -> Any:
+def _end_of(result: PipelineResult, look: Callable[[Counts], None], end: FlinkEnd | None) -> Any:
     """Wait until a job is over; return as what."""
     waiting = Event()
     while not PipelineState.is_terminal(result.state):
         look(counted())
+        if end is not None and end.is_there():
+            return PipelineState.DONE
         waiting.wait(LOOK_EVERY)
     return result.state
 

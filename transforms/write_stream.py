@@ -58,7 +58,9 @@ class _Write(beam.DoFn):
         window: IntervalWindow = beam.DoFn.WindowParam,
         pane: Any = beam.DoFn.PaneInfoParam,
     ) -> Iterator[Published]:
-        name, batches = element
+        name, batches = element[0], [*element[1]]
+        if not batches:
+            return  # Flink tells a window twice at the end of time, the second time empty and under the same number
         output = self._outputs[name]
         table = sorted_table(batches, output.schema, output.sort_by)
         start = window.start.micros // 1000 - SETTLED

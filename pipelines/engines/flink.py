@@ -1,7 +1,6 @@
 """Flink on this machine: a session cluster, Beam's job server before it, and a pool of Python workers."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,10 @@ from pipelines.engines.children import Child, free_port, listening
 from pipelines.engines.flink_conf import Ports, job_manager, job_server, task_manager, write_conf
 from pipelines.engines.flink_jobs import FlinkJobs
 from pipelines.engines.places import classpath
+from pipelines.engines.worker_pool import pool_options, worker_pool
+
+_STARTS = 180.0
+"""Seconds for a process to be ready, on a machine that has much to do."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,15 @@ class Flink:
     job_server: Child
     worker_pool: Child
 
-    def options(self, *, loopback: bool = False, restore: str | None = None) -> list[str]:
+    def options(self, *, restore: str | None = None) -> list[str]:
         """Return what a run on `--engine flink` needs to be told of it.
 
         Args:
-            loopback: Whether the launcher runs the Python code; then the job ends with it. By default the pool does.
             restore: A checkpoint or savepoint to go on from, as `FlinkJobs.newest_checkpoint` tells it.
         """
-        pool = ["--environment_type=EXTERNAL", f"--environment_config={self.workers}"]
-        where = ["--environment_type=LOOPBACK"] if loopback else pool
         restored = [f"--savepoint_path={restore}"] if restore else []
-        return [f"--job_endpoint={self.job_endpoint}", *where, *restored]
+        servers = [f"--job_endpoint={self.job_endpoint}", f"--flink_master={self.jobs.rest}"]
+        return [*servers, *pool_options(self.workers), *restored]
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def flink(folder: Path, *, heap: int = 1500, slots: int = 8, rest_port: int | No
         LoadErrors: it is not on this machine, or does not start.
     """
     jars, conf, logs = classpath("flink"), folder.absolute() / "conf", folder / "logs"
-    others = [free_port() for _ in range(5)]
+    others = [free_port() for _ in range(4)]
     ports = Ports(rest_port or free_port(), *others)
     write_conf(conf, ports, slots=slots)
     jobs = FlinkJobs(f"localhost:{ports.rest}")
@@ -71,20 +72,12 @@ def flink(folder: Path, *, heap: int = 1500, slots: int = 8, rest_port: int | No
         manager = stack.enter_context(_child("jobmanager", job_manager(jars, conf), logs))
         tasks = stack.enter_context(_child("taskmanager", task_manager(jars, conf, heap=heap, cores=cores), logs))
         server = stack.enter_context(_child("jobserver", job_server(jars, conf, ports), logs))
-        pool = stack.enter_context(_pool(ports.workers, logs))
-        manager.wait_until(jobs.answers, 60)
-        tasks.wait_until(lambda: jobs.task_slots() > 0, 60)
-        server.wait_until(lambda: listening(ports.jobs), 60)
-        pool.wait_until(lambda: listening(ports.workers), 60)
-        yield Flink(jobs, f"localhost:{ports.jobs}", f"localhost:{ports.workers}", manager, tasks, server, pool)
+        workers = stack.enter_context(worker_pool(logs))
+        manager.wait_until(jobs.answers, _STARTS)
+        tasks.wait_until(lambda: jobs.task_slots() > 0, _STARTS)
+        server.wait_until(lambda: listening(ports.jobs), _STARTS)
+        yield Flink(jobs, f"localhost:{ports.jobs}", workers.address, manager, tasks, server, workers.child)
 
 
 def _child(name: str, command: list[str], logs: Path) -> Child:
     return Child(name=name, command=command, logs=logs)
-
-
-def _pool(port: int, logs: Path) -> Child:
-    """Return the pool of workers, which starts `python` as it finds it: ours must be the first on its PATH."""
-    command = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return Child(name="workers", command=command, logs=logs, environment={"PATH": path})

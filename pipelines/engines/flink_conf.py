@@ -57,7 +57,6 @@ class Ports:
         jobs: The job server, for Beam; `artifacts` and `expansion` are the other two of it.
         artifacts: See there.
         expansion: See there.
-        workers: The pool of Python workers.
     """
 
     rest: int
@@ -65,7 +64,6 @@ class Ports:
     jobs: int
     artifacts: int
     expansion: int
-    workers: int
 
 
 def write_conf(folder: Path, ports: Ports, *, slots: int) -> None:

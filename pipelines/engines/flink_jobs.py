@@ -4,13 +4,19 @@ import json
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
-from urllib.error import URLError
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 from schemas.errors import LoadError, LoadErrors
 
 OVER = {"FINISHED", "CANCELED", "FAILED"}
 """The states of a job that ended."""
+
+_PATIENCE = 30.0
+"""Seconds for an answer."""
+
+_END_OF_TIME = (2**63 - 1) // 1000
+"""The greatest watermark of Beam, milliseconds; that of Flink is greater."""
 
 
 class FlinkJobs:
@@ -28,7 +34,7 @@ class FlinkJobs:
         """Tell whether the JobManager is there."""
         try:
             self._get("overview")
-        except (URLError, ConnectionError, TimeoutError):
+        except OSError:
             return False
         return True
 
@@ -44,6 +50,25 @@ class FlinkJobs:
         """Return the ids of jobs that have not ended, the oldest first."""
         return [job for job, state in self.states().items() if state not in OVER]
 
+    def active_named(self, name: str) -> str | None:
+        """Return the id of the newest job of a name that has not ended; None without one."""
+        jobs = [job for job in self._get("jobs/overview")["jobs"] if job["name"] == name and job["state"] not in OVER]
+        return str(max(jobs, key=_started)["jid"]) if jobs else None
+
+    def all_told(self, job: str) -> bool:
+        """Tell whether each step of a job has told those behind it that nothing more will come: the end of time."""
+        steps = [f"jobs/{job}/vertices/{step['id']}/metrics" for step in self._get(f"jobs/{job}")["vertices"]]
+        return bool(steps) and all(map(self._has_told, steps))
+
+    def _has_told(self, metrics: str) -> bool:
+        names = [each["id"] for each in self._get(metrics) if each["id"].endswith(".currentOutputWatermark")]
+        told = self._get(f"{metrics}?{urlencode({'get': ','.join(names)})}") if names else []
+        return bool(told) and all(int(each["value"]) >= _END_OF_TIME for each in told)
+
+    def checkpoints(self, job: str) -> int:
+        """Return how many checkpoints of a job are complete."""
+        return int(self._get(f"jobs/{job}/checkpoints")["counts"]["completed"])
+
     def cancel(self, *jobs: str, seconds: float = 60) -> None:
         """Cancel jobs, all that are active if none is named, and wait until they are gone.
 
@@ -52,7 +77,7 @@ class FlinkJobs:
         """
         named, deadline = jobs or tuple(self.active()), monotonic() + seconds
         for job in named:
-            urlopen(Request(f"http://{self.rest}/jobs/{job}?mode=cancel", method="PATCH"), timeout=10).close()
+            urlopen(Request(f"http://{self.rest}/jobs/{job}?mode=cancel", method="PATCH"), timeout=_PATIENCE).close()
         while left := sorted({*named} & {*self.active()}):
             if monotonic() > deadline:
                 hint = f"see http://{self.rest}, and end the TaskManager if it hangs"
@@ -78,7 +103,7 @@ class FlinkJobs:
         """
         body = json.dumps({"cancel-job": True, "target-directory": folder.absolute().as_uri()}).encode()
         request = Request(f"http://{self.rest}/jobs/{job}/savepoints", body, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=_PATIENCE) as answer:
             trigger, deadline = json.load(answer)["request-id"], monotonic() + seconds
         while True:
             told = self._get(f"jobs/{job}/savepoints/{trigger}")
@@ -91,10 +116,9 @@ class FlinkJobs:
                 raise LoadErrors([LoadError(f"job {job}", None, f"no savepoint: {why}", hint=hint)])
             sleep(0.2)
 
-    def _get(self, path: str) -> dict[str, Any]:
-        with urlopen(f"http://{self.rest}/{path}", timeout=10) as answer:
-            found: dict[str, Any] = json.load(answer)
-        return found
+    def _get(self, path: str) -> Any:
+        with urlopen(f"http://{self.rest}/{path}", timeout=_PATIENCE) as answer:
+            return json.load(answer)
 
 
 def _started(job: dict[str, Any]) -> int:

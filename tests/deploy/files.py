@@ -20,7 +20,6 @@ PATHS_TO_COME = {"deploy/engines"}
 EXTRAS_TO_COME = {"streams"}
 
 OURS_OF_BEAM = {
-    "--streaming",
     "--job_name",
     "--job_endpoint",
     "--artifact_endpoint",

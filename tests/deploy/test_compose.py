@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipelines.runner_options import beam_arguments
 from schemas.playbook_file import load_playbook
 from tests.deploy.files import OURS_OF_BEAM, ROOT, documents, pinned, run_flags, run_of, stages
 from transforms.metrics.exporter import PATH
@@ -50,6 +51,7 @@ def test_a_service_names_what_there_is(name: str) -> None:
 def test_flags_of_the_pipeline_are_those_of_run() -> None:
     assert {*FLAGS} <= run_flags()
     assert {*BEAM} <= OURS_OF_BEAM
+    beam_arguments("flink", [f"{name}={value}" for name, value in BEAM.items()], stream=True)
 
 
 def test_the_playbook_is_there_and_reads_what_is_given() -> None:

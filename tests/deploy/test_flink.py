@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.runner_options import beam_arguments
 from tests.deploy.files import OURS_OF_BEAM, documents, instructions, run_flags, run_of
 from transforms.metrics.serving import PORT
 from transforms.shell.pseudonym_key import KEY_VARIABLE
@@ -81,6 +82,7 @@ def test_workers_are_where_they_are_looked_for() -> None:
 def test_flags_are_those_of_run() -> None:
     assert {*FLAGS} <= run_flags()
     assert {*BEAM} <= OURS_OF_BEAM
+    beam_arguments("flink", [f"{name}={value}" for name, value in BEAM.items()], stream=True)
 
 
 @pytest.mark.parametrize("container", [WORKERS, LAUNCHER], ids=lambda container: container["name"])

@@ -6,7 +6,7 @@ from apache_beam.runners import create_runner
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from pipelines.runner_options import ENGINES, RUNNERS, beam_arguments
+from pipelines.runner_options import ENGINES, RUNNERS, beam_arguments, value_of
 
 FN_API = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 JOBS = "--job_endpoint=here:8099"
@@ -26,7 +26,7 @@ POOL = ["--environment_type=EXTERNAL", "--environment_config=here:50000"]
         ("BundleBasedDirectRunner", [], ["--streaming"]),
         ("FlinkRunner", ["--flink_master=here:8081"], ["--flink_master=here:8081", "--max_bundle_time_mills=100"]),
         ("flink", [JOBS], ["--checkpointing_interval=3000", "--finish_bundle_before_checkpointing"]),
-        ("flink", [JOBS], ["--runner=PortableRunner", "--environment_type=LOOPBACK"]),
+        ("flink", [JOBS, "--environment_type=LOOPBACK"], ["--runner=PortableRunner", "--environment_type=LOOPBACK"]),
         ("flink", ["--job-endpoint", "here:8099"], ["--runner=PortableRunner"]),
         ("PortableRunner", [JOBS, "--checkpointing_interval=3000"], ["--checkpointing_interval=3000"]),
         ("dataflow", CLOUD, [*CLOUD, "--runner=DataflowRunner", "--max_cache_memory_usage_mb=0"]),
@@ -92,6 +92,27 @@ def test_what_is_refused(engine: str, given: list[str], message: str) -> None:
 def test_what_is_refused_of_a_stream(engine: str, given: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         beam_arguments(engine, given, stream=True)
+
+
+def test_the_end_of_a_stream_on_flink_is_seen_at_its_jobmanager() -> None:
+    with pytest.raises(ValueError, match="--flink_master: HOST:PORT of Flink's JobManager"):
+        beam_arguments("flink", [JOBS, *POOL], stream=True, ends=True)
+    told = beam_arguments("flink", [JOBS, *POOL, "--flink_master=here:8081"], stream=True, ends=True)
+    assert "--flink_master=here:8081" in told
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ([], None),
+        (["--flink_master=here:8081"], "here:8081"),
+        (["--flink-master", "here:8081", "--other"], "here:8081"),
+        (["--flink_master=one:1", "--flink_master=two:2"], "two:2"),
+        (["--flink_master_of=one:1", "flink_master"], None),
+    ],
+)
+def test_the_last_value_of_an_option_holds(given: list[str], value: str | None) -> None:
+    assert value_of("flink_master", given) == value
 
 
 @pytest.mark.parametrize(

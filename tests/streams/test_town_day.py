@@ -3,15 +3,18 @@
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipelines.engines.flink import Flink
 from pipelines.engines.places import prism_binary
 from schemas.errors import LoadErrors
+from tests.servers.flink import flink_cluster
 from tests.servers.kafka import KafkaServer
 from tests.servers.pubsub import PubSubServer
-from tests.streams.towns import WHOLE, TownDay, run, stream_rows, town_day
+from tests.streams.towns import KEY, WHOLE, TownDay, run, stream_rows, town_day
 
 ENDS = "replay&idle=10m&ends=8s"
 TOLD_AGAIN = ("segment_stats", "segment_profiles", "alerts")
@@ -66,30 +69,69 @@ def test_kafka_on_prism(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> Non
     assert_same(day, tmp_path / "out")
 
 
+def on_pubsub(day: TownDay, emulator: PubSubServer) -> list[str]:
+    """Send the day to topics; return the addresses of their subscriptions."""
+    addresses = []
+    for name, file in day.files.items():
+        topic = emulator.topic()
+        subscription = emulator.subscription(topic)
+        emulator.send(topic, file.read_bytes().splitlines())
+        _, project, _, short = subscription.split("/")
+        addresses.append(f"{name}=pubsub://{project}/{short}?{ENDS}")
+    return addresses
+
+
+def in_folders(day: TownDay, folder: Path) -> list[str]:
+    """Put the day's files into folders that are watched; return their addresses."""
+    for name, file in day.files.items():
+        (folder / name).mkdir()
+        shutil.copy(file, folder / name)
+    return [f"{name}={folder / name}/?watch&every=1s&{ENDS}" for name in day.files]
+
+
 @pytest.mark.engines
 def test_pubsub_on_prism(day: TownDay, pubsub_emulator: PubSubServer, tmp_path: Path) -> None:
     needs_prism()
-    addresses = []
-    for name, file in day.files.items():
-        topic = pubsub_emulator.topic()
-        subscription = pubsub_emulator.subscription(topic)
-        pubsub_emulator.send(topic, file.read_bytes().splitlines())
-        _, project, _, short = subscription.split("/")
-        addresses.append(f"{name}=pubsub://{project}/{short}?{ENDS}")
-    run(day.playbooks, addresses, tmp_path / "out", *SPANS, "--engine", "prism")
+    run(day.playbooks, on_pubsub(day, pubsub_emulator), tmp_path / "out", *SPANS, "--engine", "prism")
     assert_same(day, tmp_path / "out")
 
 
 @pytest.mark.engines
 def test_a_folder_on_prism(day: TownDay, tmp_path: Path) -> None:
     needs_prism()
-    addresses = []
-    for name, file in day.files.items():
-        (tmp_path / name).mkdir()
-        shutil.copy(file, tmp_path / name)
-        addresses.append(f"{name}={tmp_path / name}/?watch&every=1s&{ENDS}")
-    run(day.playbooks, addresses, tmp_path / "out", *SPANS, "--engine", "prism")
+    run(day.playbooks, in_folders(day, tmp_path), tmp_path / "out", *SPANS, "--engine", "prism")
     assert_same(day, tmp_path / "out")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flink]:
+    """A cluster of Flink for the tests of this module."""
+    with flink_cluster(tmp_path_factory.mktemp("flink"), SEGONE_PSEUDONYM_KEY=KEY) as started:
+        yield started
+
+
+@pytest.mark.engines
+def test_kafka_on_flink(day: TownDay, kafka: KafkaServer, cluster: Flink, tmp_path: Path) -> None:
+    on_flink(day, on_kafka(day, kafka), tmp_path / "out", cluster)
+
+
+@pytest.mark.engines
+def test_pubsub_on_flink(day: TownDay, pubsub_emulator: PubSubServer, cluster: Flink, tmp_path: Path) -> None:
+    cluster.worker_pool.stop()
+    cluster.worker_pool.start()  # now it knows where the emulator is
+    on_flink(day, on_pubsub(day, pubsub_emulator), tmp_path / "out", cluster)
+
+
+@pytest.mark.engines
+def test_a_folder_on_flink(day: TownDay, cluster: Flink, tmp_path: Path) -> None:
+    on_flink(day, in_folders(day, tmp_path), tmp_path / "out", cluster)
+
+
+def on_flink(day: TownDay, addresses: list[str], out: Path, cluster: Flink) -> None:
+    """Run the stream to its end, and see that its job is gone."""
+    run(day.playbooks, addresses, out, *SPANS, "--engine", "flink", "--", *cluster.options())
+    assert_same(day, out)
+    assert cluster.jobs.active() == []
 
 
 def test_a_stream_goes_on_from_a_cut(day: TownDay, kafka: KafkaServer, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from schemas.playbook_file import load_playbook
 
 UNTIL = "2026-03-03T00:00:00Z"
 """The end of a day of segments' statistics, too: of a window that is cut short a bounded run tells what there is."""
-PATIENCE = 400
+PATIENCE = 900
 """Seconds until a stream must have ended."""
 KEY = "a key of nobody's, for tests"
 WHOLE = ("decisions", "offers", "transitions", "segment_stats", "segment_profiles", "alerts", "receipts", "rejected")

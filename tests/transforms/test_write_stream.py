@@ -13,14 +13,15 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing import test_stream
 from apache_beam.testing.util import assert_that, equal_to
-from apache_beam.transforms.window import TimestampedValue
+from apache_beam.transforms.window import IntervalWindow, TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import PaneInfo, PaneInfoTiming
 
 from schemas.durations import HOUR, MINUTE
 from schemas.records import INSTANT
 from transforms.arrays import table_files
 from transforms.write_outputs import Output
-from transforms.write_stream import WriteStream, file_name
+from transforms.write_stream import WriteStream, _Write, file_name
 
 SCHEMA = pa.schema([pa.field("tick", INSTANT, nullable=False), pa.field("subject", pa.string())])
 JSONL = {"jsonl": table_files.write_json_lines}
@@ -119,6 +120,18 @@ def test_what_fails_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="disk full"):
         pipeline.run()
     assert [path.name for path in (tmp_path / "x").iterdir() if not path.name.startswith(".")] == []
+
+
+def test_a_pane_without_rows_is_no_file(tmp_path: Path) -> None:
+    """Flink gives one at the end of time, after the last pane and under the number of the first."""
+    write = _Write(str(tmp_path), {"rows": Output(schema=SCHEMA, sort_by=("tick",), formats=JSONL)}, HOUR)
+    window = IntervalWindow(Timestamp(micros=1000 * (TEN + 100)), Timestamp(micros=1000 * (TEN + HOUR + 100)))
+    batch = made_at(TEN + 1, "ann").value
+    first = PaneInfo(is_first=True, is_last=True, timing=PaneInfoTiming.ON_TIME, index=0, nonspeculative_index=0)
+    told = [list(write.process(("rows", batches), window, first)) for batches in ([batch], [])]
+    (file,) = (tmp_path / "rows").iterdir()
+    assert subjects(file) == ["ann"]
+    assert [len(each) for each in told] == [1, 0]
 
 
 def test_windows_have_a_length() -> None:
