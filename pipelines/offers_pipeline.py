@@ -75,7 +75,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    save(take_blobs(records), (), steps, settings, signals.since)
+    save(take_blobs(records), records["receipts"], (), steps, settings, signals.since)
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 
 

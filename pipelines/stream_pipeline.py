@@ -52,7 +52,7 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         records["offers"], rejected = guarded["offers"], (*rejected, guarded["refused"])
         blobs += take_blobs(guarded)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    save(blobs, publish(records, outputs, settings), steps, settings, signals.since)
+    save(blobs, records["receipts"], publish(records, outputs, settings), steps, settings, signals.since)
 
 
 def _guarded(offers: Any, signals: Signals, steps: Steps, settings: RunSettings) -> dict[str, Any]:
