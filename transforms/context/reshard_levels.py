@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import polars as pl
 import pyarrow as pa
 
 from transforms.arrays.hashing import shard_of
@@ -33,7 +34,8 @@ def reshard_levels(kinds: Sequence[str], states: Sequence[bytes], shard: int, sh
         memories = []
         for levels in every:
             memory = levels.residents[n].memory()
-            subjects = pa.array(memory.subjects["subject"].to_list(), pa.string())
+            names = memory.subjects["subject"].to_arrow(compat_level=pl.CompatLevel.oldest())
+            subjects = names.cast(pa.string())
             memories.append(of_subjects(memory, shard_of(kind, subjects, shards) == shard))
         made.residents.append(Resident(together(memories, closed)))
         stones: set[Tombstone] = {one for levels in every for one in levels.tombstones[n]}

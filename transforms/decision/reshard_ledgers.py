@@ -68,7 +68,8 @@ def about_everybody(rows: pa.Table | pa.RecordBatch) -> Bools:
 
 
 def _are(rows: pa.Table | pa.RecordBatch, kind: str) -> Bools:
-    return np.array(pc.equal(rows["root_kind"].cast(pa.string()), kind).to_pylist(), np.bool_)
+    are: Bools = np.array(pc.equal(rows["root_kind"].cast(pa.string()), kind)).astype(np.bool_)
+    return are
 
 
 def _by_root(tables: Sequence[pa.Table]) -> pa.Table:
