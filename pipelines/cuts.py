@@ -1,5 +1,6 @@
 """How a run begins from a cut of another one, and leaves cuts for those that follow."""
 
+from importlib.metadata import version
 from typing import Any
 
 import apache_beam as beam
@@ -7,9 +8,11 @@ import apache_beam as beam
 from pipelines.settings import RunSettings
 from pipelines.steps import Steps
 from schemas.errors import LoadError, LoadErrors
-from transforms.load_state import LoadState, newest_state
+from transforms.load_state import LoadState
 from transforms.save_state import SaveState
 from transforms.shell.cuts import BLOBS
+from transforms.shell.starts import newest_start
+from transforms.shell.stored_files import files_of
 from transforms.shell.timers import Cuts
 from transforms.streams.manifests import cuts_in, read_manifest
 
@@ -30,9 +33,11 @@ def cuts_of(settings: RunSettings, tick: int) -> Cuts | None:
 
 def shards_before(settings: RunSettings) -> int:
     """Return the shards of the cut that a run starts from, 0 without one that can be read."""
-    ticks = cuts_in(settings.state_in) if settings.state_in else ()
+    if settings.state_in is None:
+        return 0
+    files = files_of(settings.state_in)
     try:
-        return read_manifest(settings.state_in, max(ticks)).shards if settings.state_in and ticks else 0
+        return read_manifest(settings.state_in, max(cuts_in(settings.state_in, files)), files).shards
     except (OSError, ValueError):
         return 0  # the start itself tells what is wrong
 
@@ -41,12 +46,12 @@ def seeds_of(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> di
     """Return what `Signals` has of the cut that a run starts from; nothing without `--state-in`.
 
     Raises:
-        LoadErrors: it is not there, torn, or of another playbook or number of shards.
+        LoadErrors: it is not there, torn, or nothing that the run can go on from.
     """
     if settings.state_in is None:
         return {}
-    start = newest_state(settings.state_in, steps.versions, settings.shards)
-    seeds = pipeline | "LoadState" >> LoadState(directory=settings.state_in, manifest=start)
+    start = newest_start(settings.state_in, steps.versions)
+    seeds = pipeline | "LoadState" >> LoadState(start=start, versions=steps.versions, shards=settings.shards)
     return {"seeds": seeds, "since": start.tick}
 
 
@@ -55,11 +60,14 @@ def take_blobs(records: dict[str, Any]) -> tuple[Any, ...]:
     return (records.pop(BLOBS),) if BLOBS in records else ()
 
 
-def save(blobs: tuple[Any, ...], done: tuple[Any, ...], steps: Steps, settings: RunSettings, since: int | None) -> None:
+def save(
+    blobs: tuple[Any, ...], receipts: Any, done: tuple[Any, ...], steps: Steps, settings: RunSettings, since: int | None
+) -> None:
     """Write the cuts of a run, each when all that was made up to it is out.
 
     Args:
         blobs: What stages give at cuts; nothing where there are none.
+        receipts: Of erasures.
         done: What sinks tell is out; nothing of a bounded run.
         steps: The steps.
         settings: Of the run.
@@ -78,6 +86,8 @@ def save(blobs: tuple[Any, ...], done: tuple[Any, ...], steps: Steps, settings: 
         backlog=steps.backlog,
         window=settings.file_window if done else 0,
         since=since,
+        layout=settings.state_layout,
+        release=version("segment-of-one"),
     )
     out = {"done": done | "Done" >> beam.Flatten()} if done else {}
-    {"blobs": blobs | "AllBlobs" >> beam.Flatten(), **out} | "SaveState" >> state
+    {"blobs": blobs | "AllBlobs" >> beam.Flatten(), "receipts": receipts, **out} | "SaveState" >> state

@@ -101,7 +101,7 @@ def add_steps(
     signals = _taken(pipeline, steps, parsed, settings)
     records = steps.records(signals)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    save(take_blobs(records), (), steps, settings, signals.since)
+    save(take_blobs(records), records["receipts"], (), steps, settings, signals.since)
     offers = load_all_offers(steps.versions, settings.mode).plans[0]
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 

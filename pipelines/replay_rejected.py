@@ -21,7 +21,7 @@ from schemas.records import REJECTED
 from schemas.yaml_source import read_yaml
 from transforms.parsing.raw import MAX_PAYLOAD, digest, replayed_name
 from transforms.sinks.target import Messages
-from transforms.streams.manifests import write_whole
+from transforms.streams.whole_files import write_whole
 
 STAGES = ("ReadSignals", "ReadStream", "ParseSignals")
 """Who refuses records as they came: what others refuse is mended otherwise than by giving it again."""

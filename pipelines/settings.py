@@ -12,6 +12,7 @@ from schemas.address_options import Use
 from schemas.addresses import Address, parse_address
 from schemas.durations import DAY, HOUR, MINUTE, parse_duration, parse_instant
 from schemas.modes import MODES
+from transforms.streams.manifests import LAYOUT, LAYOUTS
 
 EARLIEST = parse_instant("1980-01-01T00:00:00Z")
 """Signals before this time are rejected unless a run says otherwise: numbers of another unit become January 1970."""
@@ -258,6 +259,13 @@ class RunSettings:
         metavar="DURATION",
         panel="State",
     )
+    state_layout: int = option(
+        "--state-layout",
+        f"Layout of manifests, {' or '.join(map(str, LAYOUTS))}: with the one before you can go back a release.",
+        default=LAYOUT,
+        metavar="N",
+        panel="State",
+    )
     engine: str = option(
         "--engine",
         "What runs it: direct (in this process), prism, flink or dataflow; by default direct, and for streams prism. "
@@ -299,6 +307,7 @@ class RunSettings:
             f"--mode: `{self.mode}` is none of {', '.join(MODES)}": self.mode in MODES,
             f"--format: {', '.join(self.formats)} is none of {', '.join(FORMATS)}": {*self.formats} <= {*FORMATS},
             f"--shards: {self.shards} is not between 0 and 65,536": 0 <= self.shards <= 65_536,
+            f"--state-layout: {self.state_layout} is none of {LAYOUTS}": self.state_layout in LAYOUTS,
             "--sample: takes nobody; give more than 0%": self.sample > 0,
             "--seed: say when that was true, with --seed-as-of": not self.seeds or self._seed_time is not None,
         }

@@ -18,15 +18,16 @@ from pipelines.report import instant
 from pipelines.settings import RunSettings
 from pipelines.steps import Slice, Steps
 from schemas.versions import Versions
-from transforms.load_state import newest_state
 from transforms.read_spilled import ReadSpilled
 from transforms.save_state import KEPT, check_directory
 from transforms.shell.end_of_input import end_tick
 from transforms.shell.erased_ahead import wait_where_erased
 from transforms.shell.slicing import Slicing, Spilled
+from transforms.shell.starts import newest_start
+from transforms.shell.stored_files import files_of
 from transforms.shell.versions import load_all_offers
 from transforms.spill_signals import SpillSignals, index_of
-from transforms.streams.manifests import copy_newest
+from transforms.streams.copied_cuts import copy_newest
 from transforms.write_outputs import WriteOutputs
 
 AT_THE_END = {("signals", "pending"), ("decisions", "pending"), ("decisions", "waiting")}
@@ -72,7 +73,7 @@ class _Slices:
         self._steps = steps_of(books, settings)
         self._outputs = outputs_of(load_all_offers(books, settings.mode).plans[0], ("parquet",))
         kept = settings.state_in
-        closed = None if kept is None else newest_state(kept, books, settings.shards).tick
+        closed = None if kept is None else newest_start(kept, books).tick
         if settings.state_out is not None:
             check_directory(settings.state_out, closed)
         assert settings.slice is not None, "only a run with --slice is sliced"
@@ -108,7 +109,8 @@ class _Slices:
         parts = [Path(self._out(name)) for name in ("read", *map(str, range(1, len(counted))))]
         join(parts, self._settings.out, outputs_of(offers, self._settings.formats))
         if self._settings.state_out is not None:
-            copy_newest(str(self._state), self._settings.state_out, KEPT)
+            target = self._settings.state_out
+            copy_newest(str(self._state), target, KEPT, files_of(target))
         return _summed(counted)
 
     def _one(self, files: Sequence[Spilled], part: Slice, end: int, out: str) -> Counted:

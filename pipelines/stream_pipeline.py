@@ -54,7 +54,8 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         records["offers"], rejected = guarded["offers"], (*rejected, guarded["refused"])
         blobs += take_blobs(guarded)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
-    save(blobs, publish(records, outputs, lines, settings), steps, settings, signals.since)
+    done = publish(records, outputs, lines, settings)
+    save(blobs, records["receipts"], done, steps, settings, signals.since)
 
 
 def _guarded(offers: Any, signals: Signals, steps: Steps, settings: RunSettings) -> dict[str, Any]:

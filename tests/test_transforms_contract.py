@@ -23,11 +23,13 @@ import transforms
 from schemas.contracts import contract
 from schemas.playbook_file import parse_playbook
 from schemas.sources import Source, SourceConfig
+from schemas.versions import Versions
 from tests.pipelines.small import PLAYBOOK
 from tests.transforms.streams.pullers import FakePuller
 from transforms.shell.cuts import Blob
 from transforms.shell.packed_batch import ShardBatch
 from transforms.shell.slicing import Slicing, Spilled
+from transforms.shell.starts import Start
 from transforms.shell.timers import STAGES, Backlog, Cuts
 from transforms.sinks.pubsub import PubSubTarget
 from transforms.streams.manifests import BlobFile, Manifest
@@ -234,14 +236,20 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "backlog": Backlog(60_000, 60_000),
                 "window": 120_000,
                 "since": 60_000,
+                "layout": 1,
+                "release": "0.0.1",
             },
             by_name="blobs",
         ),
         "LoadState": Example(
-            {"directory": "here", "manifest": CUT},
+            {"start": Start("here", CUT), "versions": Versions((BOOK,)), "shards": 2},
             None,
             {f"{step} {stage}" for step in ("Files", "Seed") for stage in (*STAGES, "describe_segments")},
-            {"directory": "there", "manifest": msgspec.structs.replace(CUT, tick=240_000)},
+            {
+                "start": Start("there", msgspec.structs.replace(CUT, tick=240_000)),
+                "versions": Versions((OTHER_BOOK,)),
+                "shards": 3,
+            },
         ),
         "SumReceipts": Example(
             {"playbook": BOOK, "bounded": False},

@@ -2,130 +2,103 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import msgspec
 import pyarrow as pa
-from apache_beam.pvalue import PBegin
+from apache_beam.pvalue import PBegin, TaggedOutput
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.errors import LoadError, LoadErrors
 from schemas.versions import Versions
-from transforms.blobs.envelope import LAYOUT, StateError
 from transforms.keep_parts import STAGE as KEEP_PARTS
 from transforms.shell.arrow_coder import from_ipc
 from transforms.shell.cuts import Kept
+from transforms.shell.erased_again import asked_again, without_strangers
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
+from transforms.shell.pseudonym_key import key_in_environment
+from transforms.shell.resharding import KINDS_OF, SHARDED, as_of_cut, sources_of
+from transforms.shell.starts import Start
+from transforms.shell.tallied import TalliedCounter
 from transforms.shell.timers import STAGES
-from transforms.streams.manifests import BLOBS, BlobFile, Manifest, cuts_in, path_of, read_manifest
-
-_AGAIN = "start from another folder, or without --state-in and read all signals again"
+from transforms.streams.manifests import BlobFile
 
 Owned = tuple[str, str, int, int, int]
 """A key of a stage as text, and what its `BlobFile` says."""
 
-
-def newest_state(directory: str, versions: Versions, shards: int) -> Manifest:
-    """Return the manifest of the newest cut, when all that it names is there, whole, and fits the run.
-
-    Args:
-        directory: Of cuts.
-        versions: The playbook of the run.
-        shards: Its number of shards.
-
-    Raises:
-        LoadErrors: there is no cut, it is torn, or of another release, playbook or number of shards.
-    """
-    ticks = cuts_in(directory)
-    if not ticks:
-        hint = "name the folder of --state-out of an earlier run, or start without --state-in"
-        raise LoadErrors([LoadError(directory, None, "there is no cut: no manifest-TICK.json", hint=hint)])
-    path = str(path_of(directory, ticks[-1]))
-    try:
-        manifest = read_manifest(directory, ticks[-1])
-    except (OSError, ValueError) as error:
-        raise LoadErrors([LoadError(path, None, f"this manifest cannot be read: {error}", hint=_AGAIN)]) from error
-    errors = [*_misfits(path, manifest, versions, shards), *_broken(directory, manifest)]
-    if errors:
-        raise LoadErrors(errors)
-    return manifest
+Sources = tuple[int, list[Owned]]
+"""A shard, and the files in which what it starts from is."""
 
 
-def _misfits(path: str, manifest: Manifest, versions: Versions, shards: int) -> Iterator[LoadError]:
-    """Tell why a run cannot go on from a cut."""
-    mine = tuple(book.content_hash for book in versions.playbooks)
-    if manifest.playbook != versions.first.playbook:
-        told = f"the cut is of the playbook `{manifest.playbook}`, and this is `{versions.first.playbook}`"
-        yield LoadError(path, None, told, hint=_AGAIN)
-    elif mine[: len(manifest.versions)] != manifest.versions:
-        hint = "give what changes a file of its own, with a higher `version` and `effective_from`, beside the old ones"
-        yield LoadError(path, None, "the playbook was changed since the cut", hint=hint)
-    elif any(start <= manifest.tick for start in versions.starts[len(manifest.versions) - 1 :]):
-        hint = "let the new version take over later"
-        yield LoadError(path, None, "a version that the cut knows nothing of takes over before it", hint=hint)
-    if manifest.shards != shards:
-        yield LoadError(
-            path,
-            None,
-            f"the cut has {manifest.shards} shards, and this run {shards}",
-            hint=f"--shards {manifest.shards} goes on from it; another number needs a run from the beginning",
-        )
-    if manifest.states != LAYOUT:
-        told = f"its states have layout {manifest.states}, and this release reads {LAYOUT}"
-        yield LoadError(path, None, told, hint="run the release that wrote it, or start without --state-in")
-
-
-def _broken(directory: str, manifest: Manifest) -> Iterator[LoadError]:
-    """Tell which files of a cut are missing, torn, or of somebody else."""
-    for owner, file in sorted(manifest.files.items()):
-        path = Path(directory) / BLOBS / file.name
-        try:
-            _read(directory, owner.partition("/")[2], file)
-        except FileNotFoundError:
-            yield LoadError(str(path), None, f"the state of `{owner}` is missing", hint=_AGAIN)
-        except (OSError, StateError) as error:
-            yield LoadError(str(path), None, f"the state of `{owner}`: {error}", hint=_AGAIN)
-
-
-def _read(directory: str, key: str, file: BlobFile) -> bytes:
-    """Return a packed `Kept`.
-
-    Raises:
-        OSError: it cannot be read.
-        StateError: it is torn, or of another key.
-    """
-    content = (Path(directory) / BLOBS / file.name).read_bytes()
-    if not file.holds(content):
-        raise StateError(f"torn or changed: {len(content)} bytes, and the manifest says {file.size} others")
-    if (found := Kept.read(content).key) != key:
-        raise StateError(f"it is that of `{found}`")
-    return content
+def _read(start: Start, owned: Owned) -> bytes:
+    key, name, tick, size, checksum = owned
+    return start.read(key, BlobFile(name, tick, size, checksum))
 
 
 class _Seed(beam.DoFn):
-    """Reads the files of a stage."""
+    """Reads the files of a stage whose keys are no shards."""
 
-    def __init__(self, directory: str, tick: int, sharded: bool) -> None:
-        self._directory, self._tick, self._sharded = directory, tick, sharded
+    def __init__(self, start: Start) -> None:
+        self._start = start
 
     def process(self, element: Owned) -> Iterator[ShardBatch]:
-        key, name, tick, size, checksum = element
-        kept = _read(self._directory, key, BlobFile(name, tick, size, checksum))
-        yield int(key) if self._sharded else 0, PackedBatch.seed(self._tick, kept)
+        yield 0, PackedBatch.seed(self._start.tick, _read(self._start, element))
+
+
+class _SeedShard(beam.DoFn):
+    """Reads what a shard of a stage starts from."""
+
+    def __init__(self, load: "LoadState", stage: str) -> None:
+        self._start, self._stage, self._shards = load.start, stage, load.shards
+        self._kinds, self._as_of = [*load.versions.first.levels], load.made_anew
+        turns = [load.versions.next_start(load.start.tick)]
+        turns += [load.start.tick + load.versions.first.tick] if load.start.changed else []
+        self._until = {
+            (one.subject_kind, one.token): one.tick + load.versions.last.erased_for for one in load.start.erased
+        }
+        self._turn = min((tick for tick in turns if tick is not None), default=None)
+
+    def process(self, element: Sources) -> Iterator[ShardBatch]:
+        shard, files = element
+        kept: Kept | None
+        every, tick = [Kept.read(_read(self._start, file)) for file in files], self._start.tick
+        if self._as_of:
+            kept = as_of_cut(self._stage, self._kinds, every, shard, self._shards, tick)
+        else:
+            (kept,) = every
+        if kept is not None:
+            kept = without_strangers(self._stage, kept, self._kinds, self._until, key_in_environment())
+            wake = min((at for at in (kept.wake, self._turn) if at is not None), default=None)
+            yield shard, PackedBatch.seed(tick, msgspec.structs.replace(kept, wake=wake).packed())
+
+
+class _EraseAgain(beam.DoFn):
+    """Looks in all files for those who were erased after the cut; each that it finds is a signal that was read."""
+
+    READ = TalliedCounter("signals", "in")
+
+    def __init__(self, load: "LoadState") -> None:
+        self._start, self._shards = load.start, load.shards
+        self._kinds, self._tick = [*load.versions.first.levels], load.versions.first.tick
+
+    def process(self, element: list[tuple[str, Owned]]) -> Iterator[Any]:
+        kept = ((stage, Kept.read(_read(self._start, owned))) for stage, owned in element)
+        known = (one for one in kept if one[1].state is not None)
+        salt = key_in_environment()
+        for signals in asked_again(known, self._start.erased, self._kinds, self._shards, self._tick, salt):
+            self.READ.inc()
+            yield from (TaggedOutput(stage, signal) for stage, signal in signals)
 
 
 class _Parts(beam.DoFn):
     """Reads the parts of segments."""
 
-    def __init__(self, directory: str, tick: int) -> None:
-        self._directory, self._time = directory, Timestamp(micros=1000 * (tick + len(STAGES)))
+    def __init__(self, start: Start) -> None:
+        self._start, self._time = start, Timestamp(micros=1000 * (start.tick + len(STAGES)))
 
     def process(self, element: Owned) -> Iterator[Any]:
-        key, name, tick, size, checksum = element
-        for batch in Kept.read(_read(self._directory, key, BlobFile(name, tick, size, checksum))).waiting:
+        for batch in Kept.read(_read(self._start, element)).waiting:
             yield TimestampedValue(from_ipc(batch), self._time)
 
 
@@ -135,30 +108,68 @@ class LoadState(beam.PTransform):
 
     In: the pipeline. Out: by the name of a stage, `shell.timers.STAGES`, (shard, packed seed), to be flattened with the
     stage's input, without event time: they hold the watermark until they are read; `describe_segments`, parts to be
-    flattened with those that `DescribeSegments` and `KeepParts` take. A stage that gets seeds must be there.
+    flattened with those that `DescribeSegments` and `KeepParts` take. A stage that gets seeds must be there. With
+    another number of shards than the cut's, or a playbook that was changed since, a shard starts as of the tick of the
+    cut: as if it had acted there. What was erased after
+    the cut is erased again at the same tick.
 
     Attributes:
-        directory: Of cuts.
-        manifest: Of the cut: what `newest_state` found.
+        start: What `newest_start` found.
+        versions: The playbook of the run.
+        shards: Its number of shards.
     """
 
-    directory: str
-    manifest: Manifest
+    start: Start
+    versions: Versions
+    shards: int
 
     def __post_init__(self) -> None:
         super().__init__()
 
+    @property
+    def made_anew(self) -> bool:
+        """Whether no shard starts from what one kept as it is."""
+        return bool(self.start.changed or self.start.erased) or self.start.manifest.shards != self.shards
+
     def expand(self, pbegin: PBegin) -> Mapping[str, Any]:
         """Read the files of each stage."""
-        made, tick = {}, self.manifest.tick
-        for stage in STAGES:
-            seed = beam.ParDo(_Seed(self.directory, tick, stage != STAGES[0])).with_output_types(ShardBatch)
+        made: dict[str, Any] = {}
+        for stage in SHARDED:
+            seed = beam.ParDo(_SeedShard(self, stage)).with_output_types(ShardBatch)
+            files = beam.Create(self._sources(stage), reshuffle=False).with_output_types(Sources)
+            made[stage] = pbegin | f"Files {stage}" >> files | f"Seed {stage}" >> seed
+        if self.start.erased:
+            made |= self._erased(pbegin, made)
+        for stage in (stage for stage in STAGES if stage not in SHARDED):
+            seed = beam.ParDo(_Seed(self.start)).with_output_types(ShardBatch)
             made[stage] = self._files(pbegin, stage) | f"Seed {stage}" >> seed
-        parts = beam.ParDo(_Parts(self.directory, tick)).with_output_types(pa.RecordBatch)
+        parts = beam.ParDo(_Parts(self.start)).with_output_types(pa.RecordBatch)
         made[KEEP_PARTS] = self._files(pbegin, KEEP_PARTS) | f"Seed {KEEP_PARTS}" >> parts
         return made
 
+    def _erased(self, pbegin: PBegin, made: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what stages take with the erasures that were done after the cut."""
+        files = [(stage, owned) for stage in SHARDED for owned in self._owned(stage)]
+        erase = beam.ParDo(_EraseAgain(self)).with_outputs(*KINDS_OF)
+        again = pbegin | "AllFiles" >> beam.Create([files], reshuffle=False) | "EraseAgain" >> erase
+        return {stage: (made[stage], again[stage]) | f"Erased {stage}" >> beam.Flatten() for stage in KINDS_OF}
+
     def _files(self, pbegin: PBegin, stage: str) -> beam.PCollection[Owned]:
-        owned = ((owner.partition("/"), file) for owner, file in sorted(self.manifest.files.items()))
-        mine = [(key, *msgspec.structs.astuple(file)) for (of, _, key), file in owned if of == stage]
-        return pbegin | f"Files {stage}" >> beam.Create(mine, reshuffle=False).with_output_types(Owned)
+        files = beam.Create(self._owned(stage), reshuffle=False)
+        return pbegin | f"Files {stage}" >> files.with_output_types(Owned)
+
+    def _owned(self, stage: str) -> list[Owned]:
+        owned = ((owner.partition("/"), file) for owner, file in sorted(self.start.manifest.files.items()))
+        return [(key, *msgspec.structs.astuple(file)) for (of, _, key), file in owned if of == stage]
+
+    def _sources(self, stage: str) -> list[Sources]:
+        """Return of each shard where its subjects are; where nobody is, what is the same in all is in any."""
+        before, every = self.start.manifest.shards, self._owned(stage)
+        found = []
+        for shard in range(self.shards):
+            mine = {str(one) for one in sources_of(shard, self.shards, before)}
+            files = [one for one in every if one[0] in mine] or (
+                every if before != self.shards or self.start.erased else []
+            )
+            found += [(shard, files)] if files else []
+        return found

@@ -3,11 +3,11 @@
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import msgspec
+import pyarrow as pa
 from apache_beam.coders import BytesCoder
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
@@ -16,11 +16,27 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.errors import LoadError, LoadErrors
 from schemas.playbook import Playbook
+from schemas.playbook_levels import GROUPS
 from schemas.versions import Versions
 from transforms.blobs.envelope import LAYOUT
+from transforms.compiler.features import SUBSCRIBER
 from transforms.shell.cuts import Blob
+from transforms.shell.pseudonym_key import fingerprint
+from transforms.shell.stored_files import files_of
 from transforms.shell.timers import STAGES, Backlog, Cuts
-from transforms.streams.manifests import BLOBS, BlobFile, Manifest, blob_name, cuts_in, path_of, remove_old, write_whole
+from transforms.streams.erasures import Done, write_done
+from transforms.streams.manifests import (
+    LAYOUT as MANIFESTS,
+)
+from transforms.streams.manifests import (
+    BlobFile,
+    Manifest,
+    blob_name,
+    blob_path,
+    cuts_in,
+    manifest_path,
+    remove_old,
+)
 from transforms.streams.told_of_cuts import Known, Told
 
 KEPT = 3
@@ -28,6 +44,9 @@ KEPT = 3
 
 _BEHIND = len(STAGES) + 1
 """Milliseconds after a tick at which all stages, and what keeps the parts of segments, have closed it."""
+
+STAGE_OF = dict.fromkeys(GROUPS, "track_groups") | {SUBSCRIBER: "track_subscribers"}
+"""Which stage gives the receipt of a subject of each kind whatever is known of it."""
 
 Entry = tuple[int, bytes]
 """One key, for all; a packed `Told`."""
@@ -42,9 +61,22 @@ class _WriteBlobs(beam.DoFn):
     def process(self, element: Blob) -> Iterator[Entry]:
         stage, key, tick, content = element
         name = blob_name(stage, key, tick, content)
-        write_whole(Path(self._directory) / BLOBS / name, content)
+        files_of(self._directory).write(blob_path(self._directory, name), content)
         file = BlobFile(name, tick, len(content), zlib.crc32(content))
         yield 0, Told(tick, f"{stage}/{key}", file).packed()
+
+
+class _WriteErased(beam.DoFn):
+    """Writes erasures that were done to a file beside the cuts."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def process(self, batch: pa.RecordBatch) -> None:
+        rows = batch.set_column(batch.schema.names.index("tick"), "tick", batch["tick"].cast(pa.int64())).to_pylist()
+        own = [row for row in rows if row["stage"] == STAGE_OF[row["subject_kind"]]]
+        done = [Done(row["tick"], row["subject_kind"], row["subject"], row["source"], row["id"]) for row in own]
+        write_done(self._directory, done, files_of(self._directory))
 
 
 class _Out(beam.DoFn):
@@ -141,25 +173,33 @@ class _Write:
             every=0 if save.bounded else save.cuts.every,
             states=LAYOUT,
             files={},
+            layout=save.layout,
+            grid=save.playbook.tick,
+            levels=(*save.playbook.levels,),
+            feed_timeout=dict(save.playbook.feed_timeout),
+            key=fingerprint(),
+            release=save.release,
         )
 
     def manifest(self, tick: int, files: Mapping[str, BlobFile]) -> None:
         """Write the manifest of a cut, then remove what nobody needs any more."""
         manifest = msgspec.structs.replace(self._like, tick=tick, files=files)
-        write_whole(path_of(self._directory, tick), msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-        remove_old(self._directory, KEPT)
+        store = files_of(self._directory)
+        store.write(manifest_path(self._directory, tick), manifest.encoded())
+        remove_old(self._directory, KEPT, store)
 
 
 def check_directory(directory: str, since: int | None) -> None:
     """Check that the cuts of a run that starts from one at a tick can go into a directory.
 
     Raises:
-        LoadErrors: another run left cuts there, or it is no folder of this machine.
+        LoadErrors: another run left cuts there, or it cannot be listed.
     """
-    if "://" in directory:
-        hint = "name a folder that all workers share, as a mounted one"
-        raise LoadErrors([LoadError("--state-out", None, f"`{directory}` is no folder", hint=hint)])
-    found = max(cuts_in(directory), default=None)
+    try:
+        found = max(cuts_in(directory, files_of(directory)), default=None)
+    except (OSError, ValueError) as error:
+        hint = "name a folder, or an address that the workers can write to, as gs://bucket/state"
+        raise LoadErrors([LoadError("--state-out", None, f"`{directory}`: {error}", hint=hint)]) from error
     if found is not None and found != since:
         told = f"there is a cut at {found} already, and this run does not start from it"
         hint = f"start from it with `--state-in {directory}`, or name an empty folder"
@@ -171,13 +211,14 @@ class SaveState(beam.PTransform):
     """Write the blobs of cuts to files, and a manifest of each cut that names the newest file of each stage and key.
 
     In: by name, `blobs`, what stages give at cuts (`shell.cuts.Blob`), in the global window; and, where sinks tell of
-    what is out, `done`: elements with the timestamps of what they tell of, in any windows. Out: the ticks of cuts with
-    a manifest. A manifest is written when the watermark of both has passed the tick, the milliseconds of all stages,
-    and the window in which something behind gathers rows of that tick: then all that was made up to it is out. A cut
-    at which no blob is given and before which nothing is out has none.
+    what is out, `done`: elements with the timestamps of what they tell of, in any windows; and `receipts` of erasures,
+    as `schemas.records.RECEIPT`, which are remembered beside the cuts for whoever starts from an older one. Out: the
+    ticks of cuts with a manifest. A manifest is written when the watermark of blobs and `done` has passed the tick, the
+    milliseconds of all stages, and the window in which something behind gathers rows of that tick: then all that was
+    made up to it is out. A cut at which no blob is given and before which nothing is out has none.
 
     Attributes:
-        directory: A folder that the workers share.
+        directory: A folder that the workers share, or an address in an object store.
         playbook: Of the run.
         later: The versions of it that take over, in their order.
         shards: Number of shards.
@@ -186,9 +227,11 @@ class SaveState(beam.PTransform):
         backlog: History that an unbounded run catches up with; the same as of the stages.
         window: The longest window in which something behind gathers rows, milliseconds; receipts wait for a tick.
         since: The tick of the cut that the run starts from; none is written up to it.
+        layout: Of the manifests, one of `manifests.LAYOUTS`: that of the release before lets one go back to it.
+        release: Of Segment of One, that manifests name.
 
     Raises:
-        LoadErrors: another run left cuts in the directory, or it is no folder of this machine.
+        LoadErrors: another run left cuts in the directory, or it cannot be looked at.
     """
 
     directory: str
@@ -200,6 +243,8 @@ class SaveState(beam.PTransform):
     backlog: Backlog | None = None
     window: int = 0
     since: int | None = None
+    layout: int = MANIFESTS
+    release: str = ""
 
     def __post_init__(self) -> None:
         """Check the directory before anything is read."""
@@ -213,6 +258,8 @@ class SaveState(beam.PTransform):
         if "done" in told:
             out = beam.ParDo(_Out()).with_output_types(Entry)
             entries.append(told["done"] | "InAll" >> beam.WindowInto(GlobalWindows()) | "Out" >> out)
+        if "receipts" in told:
+            _ = told["receipts"] | "WriteErased" >> beam.ParDo(_WriteErased(self.directory))
         every = entries | "Entries" >> beam.Flatten()
         if self.bounded:
             return every | "Gather" >> beam.GroupByKey() | "ConfirmEnd" >> beam.ParDo(_ConfirmEnd(self))

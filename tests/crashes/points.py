@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pipelines.cuts
-from transforms import decide_offers, save_state, write_stream
+from transforms import decide_offers, write_stream
 from transforms.shell import context_stage, stream_source
 from transforms.sinks.kafka import KafkaSender
 from transforms.sinks.pubsub import PubSubSender
+from transforms.streams import whole_files
 from transforms.streams.kafka import KafkaPuller
 from transforms.streams.pubsub import PubSubPuller
 
@@ -67,10 +68,10 @@ _DONE = (Place(KafkaPuller, "done"), Place(PubSubPuller, "done"))
 _SEND = (Place(KafkaSender, "send"), Place(PubSubSender, "send"))
 _FLUSH = (Place(KafkaSender, "flush"), Place(PubSubSender, "flush"))
 _FILE = (Place(write_stream.FileSystems, "rename"),)
-_WHOLE = (Place(save_state, "write_whole"),)
+_WHOLE = (Place(whole_files, "write_whole"),)
 
 POINTS = {
-    "start: the cut was found": Point((Place(pipelines.cuts, "newest_state"),)),
+    "start: the cut was found": Point((Place(pipelines.cuts, "newest_start"),)),
     "start: a shard took its state": Point((Place(context_stage, "start_from"),)),
     "after a pull": Point(_PULL, counts=_gave),
     "before a checkpoint": Point((Place(stream_source.StreamReader, "get_checkpoint_mark"),), after=False),

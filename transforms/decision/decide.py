@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.arrays.fitted import fitted
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision import ledger_state as memories
 from transforms.decision.answering import Answering
@@ -116,4 +117,4 @@ def _counts(answering: Answering, decisions: pa.Table, waiting: Sequence[pa.Reco
 def _deferred(plan: OfferPlan, memory: LedgerState) -> pa.Table:
     """Return who waits, in the columns of the plan."""
     schema = entry_schema(plan)
-    return schema.empty_table() if memory.deferred is None else memory.deferred.select(schema.names).cast(schema)
+    return schema.empty_table() if memory.deferred is None else fitted(memory.deferred, schema)

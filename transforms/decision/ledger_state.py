@@ -1,7 +1,7 @@
 """What decisions remember from one call to the next."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 import pyarrow as pa
@@ -118,9 +118,16 @@ def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
     seen = every.filter(counts | pc.field("reported") | (valid & ~pc.field("withdrawn") & ~pc.field("holdout")))
     seen = seen.drop_columns(["reported"])
     ordered = seen.sort_by([(name, "ascending") for name in ("root_kind", "root", "tick", "decision_id")])
-    tables = {"reservations": ordered, "memberships": memory.memberships, "sequences": memory.sequences}
-    if memory.deferred is not None:
+    deferred = memory.deferred
+    if deferred is not None:
         keys = ("root_kind", "root", "subject_kind", "subject", "own_tick", "trigger")
-        tables["deferred"] = memory.deferred.sort_by([(name, "ascending") for name in keys])
+        deferred = deferred.sort_by([(name, "ascending") for name in keys])
+    return packed(replace(memory, reservations=ordered, deferred=deferred))
+
+
+def packed(memory: LedgerState) -> bytes:
+    """Return a memory as it is, for `load`."""
+    tables = {"reservations": memory.reservations, "memberships": memory.memberships, "sequences": memory.sequences}
+    tables |= {} if memory.deferred is None else {"deferred": memory.deferred}
     tables |= {f"{_NOTICES}{name}": table for name, table in sorted(memory.notices.items()) if len(table)}
     return table_blob.dump(KIND, {"playbook_hash": memory.playbook_hash, "closed": memory.closed}, tables)

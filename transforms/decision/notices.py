@@ -11,6 +11,7 @@ from schemas.durations import DAY
 from schemas.playbook_levels import LEVELS
 from schemas.records import EVERYBODY, NOTICE
 from transforms.arrays.arrow_columns import Ints
+from transforms.arrays.fitted import fitted
 from transforms.arrays.in_time import FOREVER, as_of, first_after
 from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.notices import GOAL, KEYS, first_fulfilments, order_of
@@ -94,7 +95,7 @@ def take_notices(
         fresh = framed(pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in new)]))
         open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
         fresh = fresh.with_columns(since=open_from)
-        known = framed(kept.get(signal, schema.empty_table())).with_columns(since="tick")
+        known = framed(fitted(kept.get(signal, schema.empty_table()), schema)).with_columns(since="tick")
         arrived.append(fresh.select("root_kind", "root", "since"))
         tables[signal] = _laid_out(plan, signal, pl.concat([known.select(fresh.columns), fresh]))
     return Notices(tables, pl.concat(arrived).unique())

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import blake2b
 
 from schemas.errors import LoadErrors
 from schemas.sources import Source
@@ -16,6 +17,12 @@ LEAST, MOST = 16, 64
 def key_in_environment() -> bytes:
     """Return the key, empty if there is none."""
     return os.environ.get(KEY_VARIABLE, "").encode()
+
+
+def fingerprint() -> str:
+    """Return by what the key is known, and not guessed; empty if there is none."""
+    key = key_in_environment()
+    return blake2b(key=key[:MOST], digest_size=8, person=b"fingerprint").hexdigest() if key else ""
 
 
 @contextmanager

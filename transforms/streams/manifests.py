@@ -1,20 +1,25 @@
 """Manifests of cuts: which files of a directory are what all stages knew as of one tick."""
 
-import os
 import zlib
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
+
+from transforms.streams.whole_files import LOCAL, WholeFiles
 
 MANIFEST = "manifest-{}.json"
 BLOBS = "blobs"
 """The folder, beside the manifests, of the files that they name."""
 
-LAYOUT = 1
-"""Version of manifests."""
+LAYOUT = 2
+"""Version of manifests that is written."""
+
+LAYOUTS = (1, 2)
+"""Those that are read, and may be written for whoever goes back to the release before."""
+
+_SINCE_2 = ("grid", "levels", "feed_timeout", "key", "release")
 
 
 class BlobFile(msgspec.Struct, frozen=True):
@@ -48,7 +53,12 @@ class Manifest(msgspec.Struct, frozen=True):
         every: The distance of cuts, milliseconds; 0 for the end of a bounded run.
         states: Layout of the states in the files.
         files: For each stage and key, as `STAGE/KEY`, its newest file.
-        layout: Of the manifest.
+        layout: Of the manifest; 1 has nothing of what follows.
+        grid: The distance of ticks, milliseconds.
+        levels: The kinds of subjects of the playbook.
+        feed_timeout: That of the playbook.
+        key: Fingerprint of the key of pseudonyms; empty where none was set.
+        release: Of Segment of One, that wrote it.
     """
 
     tick: int
@@ -59,6 +69,17 @@ class Manifest(msgspec.Struct, frozen=True):
     states: int
     files: Mapping[str, BlobFile]
     layout: int = LAYOUT
+    grid: int = 0
+    levels: tuple[str, ...] = ()
+    feed_timeout: Mapping[str, int] = {}
+    key: str = ""
+    release: str = ""
+
+    def encoded(self) -> bytes:
+        """Return the content of its file, in its layout."""
+        made = msgspec.to_builtins(self)
+        fields = {name: value for name, value in made.items() if self.layout >= 2 or name not in _SINCE_2}
+        return msgspec.json.format(msgspec.json.encode(fields), indent=1)
 
 
 def blob_name(stage: str, key: str, tick: int, content: bytes) -> str:
@@ -67,65 +88,45 @@ def blob_name(stage: str, key: str, tick: int, content: bytes) -> str:
     return f"{stage}-{whose}@{max(tick, 0)}-{zlib.crc32(content):08x}"
 
 
-def path_of(directory: str, tick: int) -> Path:
+def manifest_path(directory: str, tick: int) -> str:
     """Return where the manifest of a tick is."""
-    return Path(directory) / MANIFEST.format(tick)
+    return f"{directory.rstrip('/')}/{MANIFEST.format(tick)}"
 
 
-def cuts_in(directory: str) -> list[int]:
+def blob_path(directory: str, name: str) -> str:
+    """Return where the file of a blob is."""
+    return f"{directory.rstrip('/')}/{BLOBS}/{name}"
+
+
+def path_of(directory: str, tick: int) -> Path:
+    """Return where the manifest of a tick is in a folder of this machine."""
+    return Path(manifest_path(directory, tick))
+
+
+def cuts_in(directory: str, files: WholeFiles = LOCAL) -> list[int]:
     """Return the ticks of all manifests in a directory, ascending; none where there is no directory."""
     before, after = MANIFEST.split("{}")
-    numbers = (
-        path.name.removeprefix(before).removesuffix(after) for path in Path(directory).glob(MANIFEST.format("*"))
-    )
+    names = [name for name in files.names(directory) if name.startswith(before) and name.endswith(after)]
+    numbers = [name.removeprefix(before).removesuffix(after) for name in names]
     return sorted(int(number) for number in numbers if number.isdecimal())
 
 
-def read_manifest(directory: str, tick: int) -> Manifest:
+def read_manifest(directory: str, tick: int, files: WholeFiles = LOCAL) -> Manifest:
     """Return the manifest of a tick.
 
     Raises:
         OSError: it is not there, or cannot be read.
-        ValueError: it is torn, or of another layout.
+        ValueError: it is torn, or of a layout that this release does not read.
     """
-    content = path_of(directory, tick).read_bytes()
+    content = files.read(manifest_path(directory, tick))
     found = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
     layout = msgspec.json.decode(found.get("layout", b"0"), type=int)
-    if layout != LAYOUT:
-        raise ValueError(f"layout {layout}, and this release reads {LAYOUT}")
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout {layout}, and this release reads {' and '.join(map(str, LAYOUTS))}")
     return msgspec.json.decode(content, type=Manifest)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there as a whole or not at all, in place of an older one."""
-    hidden = path.with_name(f".{path.name}.{uuid4().hex}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with hidden.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    hidden.replace(path)
-
-
-def copy_newest(source: str, target: str, keep: int) -> None:
-    """Put the newest cut of a directory into another one as well, its manifest last, and remove what is old there.
-
-    Args:
-        source: Of cuts, one at least.
-        target: May have older ones.
-        keep: How many manifests to keep.
-
-    Raises:
-        OSError, ValueError: a file cannot be read, or written.
-    """
-    tick = cuts_in(source)[-1]
-    for file in read_manifest(source, tick).files.values():
-        write_whole(Path(target, BLOBS, file.name), Path(source, BLOBS, file.name).read_bytes())
-    write_whole(path_of(target, tick), path_of(source, tick).read_bytes())
-    remove_old(target, keep)
-
-
-def remove_old(directory: str, keep: int) -> None:
+def remove_old(directory: str, keep: int, files: WholeFiles = LOCAL) -> None:
     """Remove all manifests but the last few, and the files of blobs that are no newer than these and in none of them.
 
     Where one of these cannot be understood no file of a blob is removed.
@@ -133,27 +134,26 @@ def remove_old(directory: str, keep: int) -> None:
     Args:
         directory: That of the cuts.
         keep: How many manifests to keep.
+        files: What it is in.
 
     Raises:
         OSError: a file cannot be read, or removed.
     """
-    ticks = cuts_in(directory)
-    for tick in ticks[:-keep]:
-        path_of(directory, tick).unlink(missing_ok=True)
+    ticks = cuts_in(directory, files)
     kept = ticks[-keep:]
+    files.remove([manifest_path(directory, tick) for tick in ticks[:-keep]])
     try:
-        named = {file.name for tick in kept for file in read_manifest(directory, tick).files.values()}
+        named = {file.name for tick in kept for file in read_manifest(directory, tick, files).files.values()}
     except ValueError:  # one of another release, which may name any of them
         return
-    for path in _blobs_until(directory, min(kept, default=-1)):
-        if path.name not in named:
-            path.unlink(missing_ok=True)
+    old = _blobs_until(directory, min(kept, default=-1), files)
+    files.remove([blob_path(directory, name) for name in old if name not in named])
 
 
-def _blobs_until(directory: str, tick: int) -> Iterator[Path]:
+def _blobs_until(directory: str, tick: int, files: WholeFiles) -> Iterator[str]:
     """Yield the files of blobs, half-written ones too, of cuts no later than a tick."""
-    for path in (Path(directory) / BLOBS).iterdir():
-        _, _, rest = path.name.partition("@")
+    for name in files.names(f"{directory.rstrip('/')}/{BLOBS}"):
+        _, _, rest = name.partition("@")
         at = rest.partition("-")[0]
         if at.isdecimal() and int(at) <= tick:
-            yield path
+            yield name

@@ -2,7 +2,7 @@
 
 import inspect
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -32,6 +32,9 @@ ROUTES = {
     ("track_groups", None): "decide_offers",
 }
 """Which output of which stage goes to which other."""
+
+HEARD = "heard of"
+"""Stands for an output: that a stage looked for somebody who is erased, in however many shards."""
 
 Element = tuple[str, Any, Any]
 """A stage, a key, a value."""
@@ -81,6 +84,7 @@ class Flow:
         shards: Number of shards.
         cuts: When there are cuts.
         random: In which order timers fire.
+        shown: What is compared of a row.
         made: What came out.
         blobs: Of all cuts.
     """
@@ -89,6 +93,7 @@ class Flow:
     shards: int
     cuts: Cuts | None
     random: Random
+    shown: Callable[[Any], Any] = str
     made: list[Made] = field(default_factory=list)
     blobs: list[Blob] = field(default_factory=list)
 
@@ -162,12 +167,18 @@ class Flow:
             assert stamp >= 0
             self.come([(ROUTES[stage, tag], *value)], stamp)
         elif tag == "receipts":
-            self.made += [Made(stamp, f"receipts of {value[0]}", str(row)) for row in value[1].to_pylist()]
+            for row in value[1].to_pylist():
+                number = row.pop("rows")
+                told = (
+                    Made(stamp, f"receipts of {value[0]}", str(row), number),
+                    Made(stamp, HEARD, f"{value[0]} {row}"),
+                )
+                self.made += told
         elif tag == "segment_stats":
             level = value.schema.metadata[b"subject_kind"].decode()
             self.made += [one for row in value.to_pylist() for one in _sums(stamp, level, row)]
         elif tag != "forwarded":
-            self.made += [Made(stamp, tag or "decisions", str(row)) for row in value.to_pylist()]
+            self.made += [Made(stamp, tag or "decisions", str(self.shown(row))) for row in value.to_pylist()]
 
     def _arguments(self, method: Any, stage: str, key: Any, stamp: Timestamp) -> Mapping[str, Any]:
         given = {"stamp": stamp, "fired": stamp, "key": key, "shard": key}

@@ -1,7 +1,9 @@
 """Runs that start from a cut tell what the run that was cut tells after it, whatever it is about."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -11,8 +13,10 @@ from pipelines.stories.reading import read_story
 from pipelines.stories.signals import salted
 from pipelines.stories.story import Arrival, Story, Watermark
 from tests import stories
-from tests.transforms.cuts.flow import Block, Element, Flow, Made
+from tests.transforms.cuts.flow import HEARD, Block, Element, Flow, Made
+from transforms.shell.cuts import Kept
 from transforms.shell.packed_batch import PackedBatch
+from transforms.shell.resharding import SHARDED, as_of_cut, sources_of
 from transforms.shell.timers import STAGES, Cuts
 
 LAST = len(STAGES) - 1
@@ -62,13 +66,9 @@ def play(flow: Flow, events: list[Arrived | int], told: int = 0) -> Flow:
     return flow
 
 
-def from_cut(flow: Flow, whole: Flow, events: list[Arrived | int], cut: int) -> Flow:
-    """Start a run from a cut of another; what is read again may come before the seeds, and for a second time."""
-    newest = {}
-    for stage, key, tick, content in sorted(whole.blobs, key=lambda one: one[2]):
-        if tick <= cut:
-            newest[stage, key] = content
-    seeds = [_seed(flow, stage, key, PackedBatch.seed(cut, content)) for (stage, key), content in newest.items()]
+def from_cut(flow: Flow, kept: Mapping[tuple[str, str], bytes], events: list[Arrived | int], cut: int) -> Flow:
+    """Start a run from what was kept at a cut; what is read again may come before the seeds, and for a second time."""
+    seeds = [_seed(flow, stage, key, PackedBatch.seed(cut, content)) for (stage, key), content in kept.items()]
     tick = flow.story.playbook.tick
     covered = [one for one in events if isinstance(one, Arrived) and one.block.cover(one.told, tick) <= cut]
     covered = [one for one in covered if one.block.earliest > cut + tick - flow.story.playbook.dedup_horizon]
@@ -87,6 +87,26 @@ def from_cut(flow: Flow, whole: Flow, events: list[Arrived | int], cut: int) -> 
     return play(flow, rest[before:])
 
 
+def kept_at(flow: Flow, shards: int, cut: int, *, anew: bool = False) -> dict[tuple[str, str], bytes]:
+    """Return what stages kept at a cut, for a number of shards; `anew`: as of its tick, although that is the same."""
+    newest = {}
+    for stage, key, tick, content in sorted(flow.blobs, key=lambda one: one[2]):
+        if tick <= cut:
+            newest[stage, key] = content
+    if flow.shards == shards and not anew:
+        return newest
+    made = {one: content for one, content in newest.items() if one[0] not in SHARDED}
+    kinds = [*flow.story.playbook.levels]
+    for stage, shard in product(SHARDED, range(shards)):
+        mine = {str(one) for one in sources_of(shard, shards, flow.shards)}
+        kept = {key: Kept.read(content) for (of, key), content in newest.items() if of == stage}
+        some = [one for key, one in kept.items() if key in mine] or ([] if anew else [*kept.values()])
+        start = as_of_cut(stage, kinds, some, shard, shards, cut)
+        if start is not None:
+            made[stage, str(shard)] = start.packed()
+    return made
+
+
 def _seed(flow: Flow, stage: str, key: str, seed: PackedBatch) -> Element:
     if stage == "watch_feeds":
         ((feed, content),) = flow.hear.process((0, seed))
@@ -99,7 +119,7 @@ def rows(made: list[Made]) -> Counter[tuple[str, str]]:
     found = Counter[tuple[str, str]]()
     for one in made:
         found[one.output, one.row] += one.n if one.output != "rejected" else 0
-    return +found
+    return Counter({told: 1 if told[0] == HEARD else n for told, n in found.items() if n})
 
 
 @on_streams(MINE)
@@ -114,7 +134,22 @@ def test_a_run_from_a_cut_goes_on_as_the_run_that_was_cut(story: Story) -> None:
         play(whole, events)
         ticks = sorted({one[2] for one in whole.blobs})
         for cut in random.sample(ticks, min(2, len(ticks))):
-            again = from_cut(flow(), whole, events, cut)
+            again = from_cut(flow(), kept_at(whole, whole.shards, cut), events, cut)
+            assert rows(again.made) == rows([one for one in whole.made if one.stamp > cut + LAST])
+
+
+@on_streams(MINE)
+def test_a_run_with_other_shards_goes_on_alike(story: Story) -> None:
+    random = Random(story.name)
+    before, after = random.choice([(1, 3), (3, 1), (2, 3), (4, 6), (4, 2), (2, 4)])
+    tick = story.playbook.tick
+    cuts = Cuts(tick, tick * random.choice([1, 2, 7, 60]))
+    with salted():
+        whole, other = Flow(story, before, cuts, random), Flow(story, after, cuts, random)
+        play(whole, events_of(story, whole))
+        ticks = sorted({one[2] for one in whole.blobs})
+        for cut in random.sample(ticks, min(1, len(ticks))):
+            again = from_cut(other, kept_at(whole, after, cut), events_of(story, other), cut)
             assert rows(again.made) == rows([one for one in whole.made if one.stamp > cut + LAST])
 
 

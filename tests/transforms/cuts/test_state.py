@@ -26,10 +26,11 @@ from transforms.decide_offers import DecideOffers
 from transforms.describe_segments import DescribeSegments
 from transforms.end_input import EndInput
 from transforms.keep_parts import KeepParts
-from transforms.load_state import LoadState, newest_state
+from transforms.load_state import LoadState
 from transforms.parsing.batches import by_shard
 from transforms.save_state import SaveState
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
+from transforms.shell.starts import newest_start
 from transforms.shell.timers import Backlog, Cuts
 from transforms.streams.manifests import cuts_in, path_of
 from transforms.sum_receipts import SumReceipts
@@ -132,9 +133,9 @@ def run(
     with salted(), beam.Pipeline(runner, options=PipelineOptions(flags)) as pipeline:
         seeds = {}
         if after is not None:
-            manifest = newest_state(str(directory), story.versions, shards)
-            assert manifest.tick == after
-            seeds = pipeline | LoadState(directory=str(directory), manifest=manifest)
+            start = newest_start(str(directory), story.versions)
+            assert start.tick == after
+            seeds = pipeline | LoadState(start=start, versions=story.versions, shards=shards)
         source = stream(story, after, shards, given) if until is None else beam.Create(bounded(story, until, shards))
         signals = pipeline | "Signals" >> source
         ends = () if until is None else (signals | EndInput(tick=TICK, shards=shards, until=until),)
@@ -174,7 +175,7 @@ def run(
             told.append(output | f"Hear {name}" >> beam.Map(_hear, name))
         done = told | "Done" >> beam.Flatten()
         save = SaveState(directory=str(directory), **books, shards=shards, cuts=CUTS, **options, **late, since=after)
-        _ = {"blobs": blobs | "Blobs" >> beam.Flatten(), "done": done} | save
+        _ = {"blobs": blobs | "Blobs" >> beam.Flatten(), "done": done, "receipts": outputs["receipts"]} | save
     return {name: sorted(map(str, rows)) for name, rows in _HEARD.items()}, dict(_HEARD)
 
 
@@ -208,14 +209,14 @@ def whole(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
     patch.undo()
 
 
-@pytest.mark.parametrize("hour", [4])
+@pytest.mark.parametrize(("hour", "shards"), [(4, 2), (4, 3)])
 def test_a_stream_goes_on_from_its_files(
-    story: Story, whole: tuple[Path, dict[str, Any]], tmp_path: Path, hour: int
+    story: Story, whole: tuple[Path, dict[str, Any]], tmp_path: Path, hour: int, shards: int
 ) -> None:
     directory, rows = whole
     cut = min(story.signals, key=lambda one: one.time).time // DAY * DAY + hour * HOUR
     assert cut in cuts_in(str(directory))
-    told, again = run(story, kept_until(directory, tmp_path / "state", cut), after=cut)
+    told, again = run(story, kept_until(directory, tmp_path / "state", cut), after=cut, shards=shards)
     for name, mine in rows.items():
         assert later(again.get(name, []), name, cut) == later(mine, name, cut), name
         assert {*told.get(name, [])} <= {*map(str, mine)}, name

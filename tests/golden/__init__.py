@@ -1,0 +1,1 @@
+"""Cuts that releases left, which later ones go on from."""
