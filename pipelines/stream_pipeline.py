@@ -42,15 +42,16 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         ),
         cuts=cuts_of(settings, tick),
     )
-    outputs = outputs_of(load_all_offers(versions, settings.mode).plans[0], settings.formats)
-    check_outputs(settings, outputs)
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
     blobs = take_blobs(records)
     if settings.mode == "live":
         guarded = _guarded(records["offers"], signals, steps, settings)
-        records["offers"], rejected = guarded["offers"], (*rejected, guarded["refused"])
+        rejected = (*rejected, guarded.pop("refused"))
         blobs += take_blobs(guarded)
+        records |= guarded
+    outputs = outputs_of(load_all_offers(versions, settings.mode).plans[0], settings.formats, records)
+    check_outputs(settings, outputs)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
     save(blobs, publish(records, outputs, settings), steps, settings, signals.since)
 

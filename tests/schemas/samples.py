@@ -11,6 +11,8 @@ from schemas.versions import Versions
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.decide import decide
 from transforms.shell.versions import load_all_offers
+from transforms.sinks.hourly_limit import Holding
+from transforms.sinks.operations import offers_held
 
 PLAYBOOK = Path(__file__).parents[2] / "examples" / "consumer" / "playbook.yaml"
 NINE = 1_772_442_000_000  # 2026-03-02T09:00:00Z
@@ -36,6 +38,11 @@ def decisions() -> pa.Table:
         _notice("control", ("*", "*"), NINE + 2 * HOUR, pause),
     ]
     return decide(plan(), None, told, NINE + 3 * HOUR).decisions
+
+
+def operations() -> pa.RecordBatch:
+    """Return what is told of an hour in which three offers are too many."""
+    return offers_held([Holding(f"/segment-of-one/{plan().playbook}", NINE + MINUTE, 3)], 100)
 
 
 _SIGNAL = {b"signal": b"trigger", b"subject_kind": b"subscriber"}
