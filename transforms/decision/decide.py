@@ -12,7 +12,7 @@ from transforms.decision import ledger_state as memories
 from transforms.decision.answering import Answering
 from transforms.decision.answers import ACTIONS
 from transforms.decision.bad_outcomes import count_bad_outcomes
-from transforms.decision.deferral import entry_schema
+from transforms.decision.deferral import entry_schema, traced
 from transforms.decision.ingest import in_order, is_fact, part
 from transforms.decision.ledger_state import LedgerState
 from transforms.decision.memberships import take_facts, that_hold
@@ -112,4 +112,6 @@ def _counts(answering: Answering, decisions: pa.Table, waiting: Sequence[pa.Reco
 def _deferred(plan: OfferPlan, memory: LedgerState) -> pa.Table:
     """Return who waits, in the columns of the plan."""
     schema = entry_schema(plan)
-    return schema.empty_table() if memory.deferred is None else memory.deferred.select(schema.names).cast(schema)
+    return (
+        schema.empty_table() if memory.deferred is None else traced(memory.deferred).select(schema.names).cast(schema)
+    )

@@ -67,6 +67,7 @@ _CONTEXTS = (
     Metric(
         "bad_input", "control_of_unknown_name", "counter", "Controls that do nothing: no such action, scope or name."
     ),
+    Metric("bad_input", "invalid_traceparent", "counter", "Signals with a trace that is none; it is left out."),
     Metric("bad_input", "unknown_zone", "counter", "Profiles with a time zone that there is not."),
     Metric("bad_input", "outcome_of_unknown_decision", "counter", "Outcomes of decisions that the ledger knows not."),
     Metric("bad_input", "contradicting_outcome", "counter", "Decisions reported both as taken up and as rejected."),

@@ -91,7 +91,8 @@ class Hold(beam.DoFn):
         if ring is None:
             return
         if ring.acts:
-            came = pa.Table.from_batches([each.open() for each in waiting.read()], TIMED)
+            packs = [pa.Table.from_batches([each.open()]) for each in waiting.read()]
+            came = pa.concat_tables([TIMED.empty_table(), *packs], promote_options="default")
             due = pc.less_equal(came[TICK], ring.tick)
             kept, offers = Kept.read(state.read()), came.filter(due).select(ROOTED.names)
             released = release(self._most, kept, offers, ring.tick)

@@ -92,7 +92,7 @@ def release(most: int, kept: Kept, offers: pa.Table, upto: int) -> Released:
         upto: The tick up to which event time is over, milliseconds.
     """
     order = [(name, "ascending") for name in ("time", "subject", "id", "type")]
-    rows = pa.concat_tables([_held(kept), offers.sort_by(order)])
+    rows = pa.concat_tables([_held(kept), offers.sort_by(order)], promote_options="default").select(ROOTED.names)
     queue = _Queue(most, kept, rows, rows.num_rows - offers.num_rows)
     last = max(upto // HOUR * HOUR, kept.hour or 0)
     for hour in range(queue.first(last), last + 1, HOUR):
