@@ -26,6 +26,7 @@ from schemas.records import (
 from schemas.versions import Versions
 from transforms.arrays import table_files
 from transforms.compiler.offer_definitions import OfferPlan
+from transforms.count_rejected import CountRejected
 from transforms.decision.offers import write_event_container, write_event_lines
 from transforms.decision.records import decision_schema
 from transforms.end_input import EndInput
@@ -86,7 +87,7 @@ def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) ->
     offers = load_all_offers(versions, settings.mode).plans[0]
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
-    records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
+    records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten() | CountRejected()
     save(take_blobs(records), (), steps, settings, signals.since)
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
 

@@ -12,6 +12,7 @@ from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
 from pipelines.targets import check_outputs, publish
 from schemas.versions import Versions
+from transforms.count_rejected import CountRejected
 from transforms.guard_offers import GuardOffers
 from transforms.read_stream import ReadStream
 from transforms.shell.timers import Backlog
@@ -52,7 +53,7 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         records |= guarded
     outputs = outputs_of(load_all_offers(versions, settings.mode).plans[0], settings.formats, records)
     check_outputs(settings, outputs)
-    records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
+    records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten() | CountRejected()
     save(blobs, publish(records, outputs, settings), steps, settings, signals.since)
 
 
