@@ -30,14 +30,18 @@ def plan() -> OfferPlan:
 def decisions() -> pa.Table:
     """Return what is decided of anna, whose offer is paused later, and of ben, who does not consent."""
     triggers = [_trigger("anna", NINE), _trigger("ben", NINE), _trigger("anna", NINE + HOUR)]
-    consent = {"purpose": "marketing", "state": "granted"}
     pause = {"action": "pause", "scope": "offer", "target": "topup_5gb"}
     told = [
         pa.RecordBatch.from_pylist(triggers, plan().triggers.with_metadata(_SIGNAL)),
-        _notice("consent", ("subscriber", "anna"), NINE - HOUR, consent),
+        consent(),
         _notice("control", ("*", "*"), NINE + 2 * HOUR, pause),
     ]
     return decide(plan(), None, told, NINE + 3 * HOUR).decisions
+
+
+def consent() -> pa.RecordBatch:
+    """Return the notice that anna consents."""
+    return _notice("consent", ("subscriber", "anna"), NINE - HOUR, {"purpose": "marketing", "state": "granted"})
 
 
 def operations() -> pa.RecordBatch:
