@@ -50,4 +50,4 @@ mutants: $(READY)  ## change the core in small ways; the tests must notice at le
 
 lock: $(READY)  ## pin the newest requirements that fit, and the newest uv, with their hashes
 	echo uv | $(COMPILE) --upgrade --no-annotate --output-file deploy/uv.txt -
-	$(COMPILE) --upgrade --extra bench --extra dev --extra pages --extra scores --extra shopping --extra streams --output-file deploy/requirements.txt setup.py
+	$(COMPILE) --upgrade --extra bench --extra dev --extra otel --extra pages --extra scores --extra shopping --extra streams --output-file deploy/requirements.txt setup.py

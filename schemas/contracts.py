@@ -46,7 +46,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 
 OURS = frozenset(
     {"code", "completes", "late", "local_date", "local_hour", "local_weekday", "member", "own", "subscriber", "thread"}
-    | {"root", "root_kind", "tick"}
+    | {"root", "root_kind", "tick", "traceparent"}
 )
 """Columns that stand beside a signal's on its way into contexts and to contact roots; local times are what expressions
 read."""
@@ -89,6 +89,10 @@ class Field:
     def text_type(self) -> pa.DataType:
         """What text that holds it is read as: the type, or an instant."""
         return INSTANT if self.instant else self.type
+
+
+TRACE = Field("traceparent", pa.string(), False, 0, None, None, "W3C trace context of who made the signal")
+"""What every signal may bear beside its contract; one that is none is left out, and is no reason to reject it."""
 
 
 @dataclass(frozen=True)

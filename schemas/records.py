@@ -179,3 +179,17 @@ ALERT = pa.schema(
     ]
 )
 """One day on which a segment is larger or smaller than expected a row."""
+
+OPERATION = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),  # the same, however often it is told
+        pa.field("kind", pa.string(), nullable=False),  # offers_held
+        pa.field("source", pa.string(), nullable=False),  # what it is about: /segment-of-one/PLAYBOOK
+        pa.field("stage", pa.string(), nullable=False),  # the transform that tells it
+        pa.field("time", INSTANT, nullable=False),  # event time at which it began
+        pa.field("count", pa.int64(), nullable=False),  # of what is too much, at that time
+        pa.field("most", pa.int64(), nullable=False),  # what would not have been too much
+        pa.field("message", pa.string(), nullable=False),  # what is wrong and what to do
+    ]
+)
+"""One thing about a stream that its operator should look at a row."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from schemas.contracts import Contract
+from schemas.contracts import TRACE, Contract
 from schemas.contracts import Field as ContractField
 from schemas.errors import LoadError, LoadErrors
 from schemas.fields import Expression, Names
@@ -87,7 +87,9 @@ class Source:
         return bool(self.config.pseudonymise)
 
     def field(self, name: str) -> ContractField:
-        """Return a field of the contract; `source` may be missing, then the feed stands for it."""
+        """Return a field of the contract, or `TRACE`; `source` may be missing, then the feed stands for it."""
+        if name == TRACE.name:
+            return TRACE
         field = self.contract.by_name[name]
         return replace(field, required=False) if name == "source" else field
 
@@ -187,7 +189,7 @@ def _misfits(source: Source) -> list[LoadError]:
     for name in config.map or ():
         if name == "source" and config.source is not None:
             errors.append(source.error(("source",), "is mapped as well", hint="leave one of them out"))
-        elif name not in fields:
+        elif name not in fields and name != TRACE.name:
             message = f"{source.contract.name} has no field `{name}`"
             errors.append(source.error(("map", name), message, hint=near_miss(name, fields)))
     for name in config.pseudonymise:

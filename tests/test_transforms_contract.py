@@ -271,6 +271,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "cuts": CUTS,
             },
         ),
+        "CountRejected": Example({}, pa.RecordBatch, {"Count"}, {}),
         "PublishRecords": Example(
             {"targets": {"x": PubSubTarget("projects/here/topics/x")}, "outputs": {"x": OUTPUT}},
             pa.RecordBatch,

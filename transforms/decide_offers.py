@@ -19,6 +19,7 @@ from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.answers import ACTIONS
 from transforms.decision.bad_outcomes import COUNTED
 from transforms.decision.decide import Decided
+from transforms.decision.first_gates import first_gates
 from transforms.decision.offers import offers_of
 from transforms.shell.cuts import BLOBS, Alarm, Blob, Kept
 from transforms.shell.end_of_input import split_end
@@ -134,6 +135,8 @@ class _Decide(beam.DoFn):
             self.COUNTS[name].inc(decided.counts[name])
         for name, counter in self.BAD.items():
             counter.inc(decided.bad[name])
+        for (action, gate), count in first_gates(decided.decisions).items():
+            TalliedCounter(f"gated {action}", gate).inc(count)
 
 
 @dataclass(eq=False, kw_only=True)

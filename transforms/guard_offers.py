@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
 
 from transforms.shell.cuts import BLOBS, Blob
-from transforms.shell.hold_offers import EXPIRED, REFUSED, Hold, packed
+from transforms.shell.hold_offers import EXPIRED, OPERATIONS, REFUSED, Hold, packed
 from transforms.shell.packed_batch import ShardBatch
 from transforms.shell.tallied import TalliedCounter
 from transforms.shell.timers import Backlog, Cuts, TickTimer
@@ -52,8 +52,9 @@ class GuardOffers(beam.PTransform):
 
     In: by name, `offers`, batches as `transforms.decision.offers.ROOTED`, of a stream, in the global window; and where
     the run starts from a cut, `seeds`, those of the stage `guard_offers`. Out: `offers`, those to publish; `refused`,
-    those that are not to be, as `schemas.records.REJECTED`; and with cuts `blobs`. Only for what is live: in a replay
-    every offer is long over by the clock. Withdrawals always pass, in their turn.
+    those that are not to be, as `schemas.records.REJECTED`; where there is a limit, or seeds, `operations`, one row an
+    hour in which offers began to be held, as `schemas.records.OPERATION`, and with cuts `blobs`. Only for what is live:
+    in a replay every offer is long over by the clock. Withdrawals always pass, in their turn.
 
     With `most` offers wait until their tick is over in all shards, and then as long as their hour of event time has no
     room, as `transforms.sinks.hourly_limit` says. Without `most` nothing is held, and what seeds hold goes out. What
@@ -97,7 +98,7 @@ class GuardOffers(beam.PTransform):
     def _held(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """Return what goes out in its hour, what is refused, and blobs."""
         timer = TickTimer(STAGE, bounded=False, backlog=self.backlog, cuts=self.cuts)
-        tags = {REFUSED: pa.RecordBatch} | ({} if self.cuts is None else {BLOBS: Blob})
+        tags = dict.fromkeys((REFUSED, OPERATIONS), pa.RecordBatch) | ({} if self.cuts is None else {BLOBS: Blob})
         hold = beam.ParDo(Hold(NO_LIMIT if self.most is None else self.most, timer))
         together = told["offers"] | "Together" >> beam.FlatMap(packed).with_output_types(ShardBatch)
         every = (together, *([told["seeds"]] if "seeds" in told else [])) | "All" >> beam.Flatten()

@@ -9,7 +9,7 @@ import hcl2
 import pytest
 
 from pipelines.flex_template import metadata
-from pipelines.offers_pipeline import SORT_BY
+from pipelines.offers_pipeline import SORT_BY, STREAM_SORT_BY
 from pipelines.tables import tables
 from schemas.modes import MODES
 from tests.deploy.files import DEPLOY, FLAGS_TO_COME, ROOT
@@ -89,7 +89,7 @@ def test_outputs_are_those_of_a_run() -> None:
 
 def test_tables_are_those_of_the_outputs() -> None:
     assert json.loads((DEPLOY / "terraform" / "tables.json").read_text("utf-8")) == tables()
-    assert tables().keys() == {*SORT_BY}
+    assert tables().keys() == {*SORT_BY, *STREAM_SORT_BY}
 
 
 def test_parameters_are_those_of_the_template() -> None:

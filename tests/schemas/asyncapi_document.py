@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 
@@ -15,6 +16,7 @@ from pipelines.offers_pipeline import WRITERS
 from tests.schemas import samples
 from tests.schemas.nested_contracts import json_schema_of
 from transforms.decision.offers import event_texts, offers_of
+from transforms.write_outputs import FORMATS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "asyncapi.yaml"
 AVRO = Path(__file__).parents[2] / "schemas" / "avro"
@@ -175,20 +177,22 @@ def _misplaced(document: dict[str, Any]) -> Iterator[str]:
 
 def schemas() -> dict[str, Any]:
     """Return the JSON Schemas that follow from the contracts, by name."""
-    files = {"offerEvent": "offer", "decision": "decision"}
+    files = {"offerEvent": "offer", "decision": "decision", "operation": "operation"}
     read_ = {name: json.loads((AVRO / f"{file}.avsc").read_text("utf-8")) for name, file in files.items()}
     return {name: json_schema_of(avro, OBJECTS) for name, avro in read_.items()}
 
 
 def real_samples() -> dict[str, dict[str, Any]]:
     """Return what the program writes of a small case, by message."""
-    decisions, sink = samples.decisions(), io.BytesIO()
+    decisions, sink, operations = samples.decisions(), io.BytesIO(), io.BytesIO()
     WRITERS["decisions"]["jsonl"](decisions, sink)
+    FORMATS["jsonl"](pa.Table.from_batches([samples.operations()]), operations)
     texts = event_texts(offers_of(samples.plan(), decisions))
     events = {event["type"]: event for event in map(json.loads, texts)}
     lines = {line["subject"]: line for line in map(json.loads, sink.getvalue().splitlines())}
     found = {"offerMade": events["offer.made"], "offerWithdrawn": events["offer.withdrawn"]}
     found |= {"offerRecord": _record(found["offerMade"]), "decision": lines["ben"]}
+    found["operation"] = json.loads(operations.getvalue())
     shown = parse(json.dumps(found["offerMade"]).encode())
     return found | dict(signals(shown, "shown", samples.NINE + samples.MINUTE, accept=1))
 

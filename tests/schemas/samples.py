@@ -11,6 +11,8 @@ from schemas.versions import Versions
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.decide import decide
 from transforms.shell.versions import load_all_offers
+from transforms.sinks.hourly_limit import Holding
+from transforms.sinks.operations import offers_held
 
 PLAYBOOK = Path(__file__).parents[2] / "examples" / "consumer" / "playbook.yaml"
 NINE = 1_772_442_000_000  # 2026-03-02T09:00:00Z
@@ -28,14 +30,23 @@ def plan() -> OfferPlan:
 def decisions() -> pa.Table:
     """Return what is decided of anna, whose offer is paused later, and of ben, who does not consent."""
     triggers = [_trigger("anna", NINE), _trigger("ben", NINE), _trigger("anna", NINE + HOUR)]
-    consent = {"purpose": "marketing", "state": "granted"}
     pause = {"action": "pause", "scope": "offer", "target": "topup_5gb"}
     told = [
         pa.RecordBatch.from_pylist(triggers, plan().triggers.with_metadata(_SIGNAL)),
-        _notice("consent", ("subscriber", "anna"), NINE - HOUR, consent),
+        consent(),
         _notice("control", ("*", "*"), NINE + 2 * HOUR, pause),
     ]
     return decide(plan(), None, told, NINE + 3 * HOUR).decisions
+
+
+def consent() -> pa.RecordBatch:
+    """Return the notice that anna consents."""
+    return _notice("consent", ("subscriber", "anna"), NINE - HOUR, {"purpose": "marketing", "state": "granted"})
+
+
+def operations() -> pa.RecordBatch:
+    """Return what is told of an hour in which three offers are too many."""
+    return offers_held([Holding(f"/segment-of-one/{plan().playbook}", NINE + MINUTE, 3)], 100)
 
 
 _SIGNAL = {b"signal": b"trigger", b"subject_kind": b"subscriber"}

@@ -141,5 +141,5 @@ def test_samples_in_avro_are_as_their_contract_says(name: str) -> None:
 
 
 def test_every_message_is_in_json_or_avro() -> None:
-    assert set(IN_JSON) == {"offerMade", "offerWithdrawn", "decision"}
+    assert set(IN_JSON) == {"offerMade", "offerWithdrawn", "decision", "operation"}
     assert set(IN_AVRO) == {"offerRecord", "contact", "outcome"}

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.offers_pipeline import WRITERS
+from schemas.records import OPERATION
 from tests.schemas import samples
 from tests.schemas.nested_contracts import arrow_fields, nested_changes
 from transforms.decision.offers import offers_of
@@ -37,7 +38,7 @@ def test_what_consumers_read_stays(path: Path) -> None:
 
 
 def test_all_that_goes_out_was_published() -> None:
-    assert {path.stem for path in OUTPUTS.glob("*.avsc")} == {"offer", "decision"}
+    assert {path.stem for path in OUTPUTS.glob("*.avsc")} == {"offer", "decision", "operation"}
 
 
 Change = Callable[[dict[str, Any]], object]
@@ -113,6 +114,10 @@ def test_every_column_of_decisions_is_in_the_contract() -> None:
             assert column.nullable == field_.nullable or column.name == "segments"
 
 
+def test_every_column_of_operations_is_in_the_contract() -> None:
+    assert pa.schema(arrow_fields(avro("operation"))) == OPERATION
+
+
 def decisions() -> list[dict[str, Any]]:
     """Return decisions as the contract has them."""
     rows = samples.decisions().to_pylist()
@@ -133,7 +138,9 @@ def test_the_small_case_has_what_matters() -> None:
     assert [row["type"] for row in offers()] == ["offer.made", "offer.withdrawn"]
 
 
-@pytest.mark.parametrize(("name", "rows"), [("decision", decisions()), ("offer", offers())])
+@pytest.mark.parametrize(
+    ("name", "rows"), [("decision", decisions()), ("offer", offers()), ("operation", samples.operations().to_pylist())]
+)
 def test_whoever_has_the_published_contract_reads_what_is_written(name: str, rows: list[dict[str, Any]]) -> None:
     writer, reader = (fastavro.parse_schema(avro(name, folder)) for folder in (CURRENT, OUTPUTS))
     for row in rows:

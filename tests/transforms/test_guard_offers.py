@@ -64,9 +64,17 @@ def test_too_many_wait_for_their_hour_and_it_is_told(caplog: pytest.LogCaptureFi
     told = _told(GuardOffers(most=1, clock=at_start), *rows)
     assert_that(told["offers"] | "ids" >> beam.FlatMap(ids), equal_to([*"abcd"[:1], "b", "c", "d"]), label="out")
     assert_that(told["refused"] | "why" >> beam.FlatMap(why), equal_to([("e", "expired_while_held")]), label="refused")
+    assert_that(told["operations"] | "rows" >> beam.FlatMap(pa.RecordBatch.to_pylist), check_alert, label="alert")
     with caplog.at_level(logging.WARNING):
         told["pipeline"].run().wait_until_finish()
     assert "1 offers are held: --max-offers-per-hour is 1" in caplog.text
+
+
+def check_alert(rows: list[dict[str, Any]]) -> None:
+    """Of 10:00 one, at the time of the first offer that waits; later hours only let out what waits."""
+    found = [(row["kind"], row["source"], row["time"].timestamp() * 1_000, row["count"], row["most"]) for row in rows]
+    assert found == [("offers_held", "/segment-of-one/test", START + MINUTE, 1, 1)]
+    assert rows[0]["id"] == "664966ff54a1b7ad226fc4279b5bbb70"  # of kind, source and hour
 
 
 def test_what_is_over_by_the_clock_is_refused_but_its_withdrawal_goes_out() -> None:

@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.contracts import TRACE
 from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.arrays.in_time import FOREVER, first_after
 from transforms.arrays.plain_arrow import framed
@@ -31,6 +32,13 @@ _ENTRY = [
 def entry_schema(plan: OfferPlan) -> pa.Schema:
     """Return the columns of triggers on their way to a decision; tick is when they were looked at last."""
     return pa.schema([*plan.triggers, *_ENTRY])
+
+
+def traced(triggers: pa.Table) -> pa.Table:
+    """Return triggers with the column of their trace; those that were kept before there was one have none."""
+    if TRACE.name in triggers.column_names:
+        return triggers
+    return triggers.append_column(TRACE.name, pa.nulls(len(triggers), TRACE.type))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from schemas.records import FACT
 from transforms.arrays.arrow_columns import replaced
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
-from transforms.decision.deferral import entry_schema
+from transforms.decision.deferral import entry_schema, traced
 from transforms.decision.ids import decision_ids
 
 
@@ -83,5 +83,5 @@ def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | No
 
 def _with_kind(batch: pa.RecordBatch) -> pa.Table:
     kind = batch.schema.metadata[b"subject_kind"].decode()
-    table = pa.table(batch).replace_schema_metadata()
+    table = traced(pa.table(batch).replace_schema_metadata())
     return table.append_column("subject_kind", pa.repeat(kind, len(table)))

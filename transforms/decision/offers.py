@@ -58,6 +58,7 @@ def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
         "time": made["tick"],
         "mode": made["mode"],
         "playbookversion": made["version"],
+        "traceparent": made["traceparent"],
         "data": pa.StructArray.from_arrays([about[field.name] for field in _DATA], fields=list(_DATA)),
     }
     return pa.table([*(columns[name] for name in OFFER.names), *(made[name] for name in ROOT.names)], schema=ROOTED)
@@ -67,7 +68,8 @@ def event_texts(offers: pa.Table) -> pl.Series:
     """Return each offer as a CloudEvent in JSON, structured mode; `data.params` is the object itself."""
     table = framed(offers.select(OFFER.names))
     data = table["data"].struct.unnest()
-    parts = pl.DataFrame([_json("event", table.drop("data")), _json("data", data.drop("params")), data["params"]])
+    events = _json("event", table.drop("data")).str.replace(',"traceparent":null', "", literal=True)  # is then unset
+    parts = pl.DataFrame([events, _json("data", data.drop("params")), data["params"]])
     event, inner = (pl.col(name).str.strip_suffix("}") for name in ("event", "data"))
     return parts.select(
         pl.concat_str(event, pl.lit(',"data":'), inner, pl.lit(',"params":'), "params", pl.lit("}}"))

@@ -56,6 +56,7 @@ _BASIS = (
     pa.field("version", pa.int64(), nullable=False),
     pa.field("playbook_hash", pa.string(), nullable=False),
     pa.field("mode", pa.string(), nullable=False),
+    pa.field("traceparent", pa.string()),  # W3C trace context of a signal that acted at the trigger's tick
 )
 
 

@@ -47,6 +47,13 @@ _SIGNALS = (
     Metric("signals", "in", "counter", "Records that were read: signals, and what is none."),
     Metric("signals", "parsed", "counter", "Signals that went on to the stages."),
     Metric("signals", "rejected", "counter", "Records that were refused; the output `rejected` says why."),
+    Metric(
+        "rejections",
+        "records",
+        "counter",
+        "Records that were refused, those that came too late and offers too, by the transform and why.",
+        ("stage", "reason"),
+    ),
     Metric("signals", "uncounted", "counter", "Rejections that stand for nobody knows how many records."),
     Metric("signals", "not_sampled", "counter", "Signals of subjects that `--sample` does not take."),
     Metric("signals", "applied", "counter", "Signals that took effect."),
@@ -77,6 +84,7 @@ _CONTEXTS = (
     Metric(
         "bad_input", "control_of_unknown_name", "counter", "Controls that do nothing: no such action, scope or name."
     ),
+    Metric("bad_input", "invalid_traceparent", "counter", "Signals with a trace that is none; it is left out."),
     Metric("bad_input", "unknown_zone", "counter", "Profiles with a time zone that there is not."),
     Metric("bad_input", "outcome_of_unknown_decision", "counter", "Outcomes of decisions that the ledger knows not."),
     Metric("bad_input", "contradicting_outcome", "counter", "Decisions reported both as taken up and as rejected."),
@@ -92,6 +100,15 @@ _DECISIONS = (
     Metric("decisions", "past", "counter", "Triggers before `--decide-from`, which get no answer."),
     Metric("decisions", "pending", "counter", "Triggers after the last tick of a run that ends."),
     Metric("decisions", "waiting", "counter", "Triggers that still wait when a run ends."),
+)
+_GATES = (
+    Metric(
+        "gated",
+        "decisions",
+        "counter",
+        "Decisions by what was done; where nothing is sent, by the first gate that the best candidate did not pass.",
+        ("action", "gate"),
+    ),
 )
 _OUT = (
     Metric("rows", "written", "counter", "Rows of an output that were written to files.", ("output",)),
@@ -118,11 +135,18 @@ _STREAM = (
         "What calls that advance a stage took; one is a tick of a shard.",
         ("stage",),
     ),
+    Metric(
+        "due",
+        "subjects",
+        "summary",
+        "Subjects that a call advanced: those whom its tick concerns, all of a shard where these are many.",
+        ("stage",),
+    ),
     Metric("resident", "rebuilt", "counter", "Shards made again from their state, not found in memory.", ("stage",)),
     Metric("state", "bytes", "summary", "Size of a shard's state when it was written.", ("stage",)),
 )
 
-METRICS: tuple[Metric, ...] = (*_SIGNALS, *_CONTEXTS, *_DECISIONS, *_OUT, *_STREAM)
+METRICS: tuple[Metric, ...] = (*_SIGNALS, *_CONTEXTS, *_DECISIONS, *_GATES, *_OUT, *_STREAM)
 
 _PLAIN = {(metric.namespace, metric.name): metric for metric in METRICS if not metric.labels}
 _LABELLED = {metric.namespace: metric for metric in METRICS if metric.labels}

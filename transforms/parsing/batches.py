@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.contracts import Contract
+from schemas.contracts import TRACE, Contract
 from schemas.playbook_levels import GROUPS
 from schemas.records import EVERYBODY
 from schemas.sources import Source
@@ -19,7 +19,8 @@ from transforms.parsing.checks import check_field, check_time
 from transforms.parsing.identity import content_ids, pseudonyms
 from transforms.parsing.mapping import Mapper
 from transforms.parsing.problems import Problems
-from transforms.parsing.raw import Bools, Rejection, mask_of, payloads, positions_of, published_of
+from transforms.parsing.raw import Bools, Rejection, carried_of, mask_of, payloads, positions_of, published_of
+from transforms.parsing.traces import traces_of
 
 COMMON = ("id", "source", "time", "subject")
 """The first columns of every signal batch."""
@@ -59,11 +60,13 @@ class Made(NamedTuple):
         batches: One for each kind of subject in it.
         rejected: One for each other row.
         times: Of all rows, int64, milliseconds; NULL for those that are rejected.
+        untraced: How many rows have a trace that is none.
     """
 
     batches: list[pa.RecordBatch]
     rejected: list[Rejection]
     times: pa.Array
+    untraced: int = 0
 
 
 def signal_schema(contract: Contract, kind: str, payload: Sequence[str]) -> pa.Schema:
@@ -98,13 +101,27 @@ def make_signals(block: pa.RecordBatch, mapper: Mapper, intent: Intent) -> Made:
     columns = mapper(block, problems)
     kinds = _kinds(columns["subject_kind"], intent, problems)
     check_time(columns["time"], intent.earliest, _latest(block, intent), problems)
+    own = columns.pop(TRACE.name, None)
     for field in mapper.fields:
-        columns[field.name] = check_field(columns[field.name], field, problems)
+        if field is not TRACE:
+            columns[field.name] = check_field(columns[field.name], field, problems)
     _identify(columns, intent)
+    traces, untraced = _traces(own, carried_of(block))
     good = problems.good()
-    batches = [_batch(columns, kind, intent, _both(rows, good)) for kind, rows in kinds.items()]
+    batches = [_batch(columns | traces, kind, intent, _both(rows, good)) for kind, rows in kinds.items()]
     times = columns["time"] if good is None else pc.if_else(pa.array(good), columns["time"], None)
-    return Made([batch for batch in batches if batch.num_rows], _rejections(block, problems), times)
+    return Made([batch for batch in batches if batch.num_rows], _rejections(block, problems), times, untraced)
+
+
+def _traces(own: pa.Array | None, carried: pa.Array | None) -> tuple[dict[str, pa.Array], int]:
+    """Return the column of traces, if there are any, and how many are none; the signal's goes before its message's."""
+    given = [each for each in (own, carried) if each is not None and each.null_count < len(each)]
+    if not given:
+        return {}, 0
+    good = [traces_of(each) for each in given]
+    untraced = sum(good_.null_count - each.null_count for good_, each in zip(good, given, strict=True))
+    traces = pc.coalesce(*good)
+    return ({TRACE.name: traces} if traces.null_count < len(traces) else {}), untraced
 
 
 def _latest(block: pa.RecordBatch, intent: Intent) -> int | Ints:
@@ -175,6 +192,8 @@ def _hidden(name: str, values: pa.Array, intent: Intent) -> pa.Array:
 
 def _batch(columns: Mapping[str, pa.Array], kind: str, intent: Intent, rows: Bools | None) -> pa.RecordBatch:
     schema = signal_schema(intent.source.contract, kind, intent.payload)
+    if TRACE.name in columns:
+        schema = schema.append(pa.field(TRACE.name, pa.string()))
     producer = intent.source.producer
     given = columns.get("source")
     sources = pa.repeat(producer, len(columns["time"])) if given is None else given.fill_null(producer)

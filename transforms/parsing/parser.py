@@ -106,6 +106,8 @@ class Parser:
         lost = len(made.rejected)
         counts = {("signals", "in"): block.num_rows, ("signals", "parsed"): block.num_rows - lost}
         counts |= {("signals", "rejected"): lost, **self._counts_of(controls)}
+        if made.untraced:
+            counts["bad_input", "invalid_traceparent"] = made.untraced
         rejected = None
         if made.rejected:
             tried = block.schema.metadata.get(ATTEMPT)

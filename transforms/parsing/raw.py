@@ -29,6 +29,9 @@ PARTITION = "@partition"
 No column of a file is a dictionary: so it tells the blocks of a stream from those of files.
 """
 
+CARRIED = "@traceparent"
+"""Name of the column that tells which trace a record came with, beside its own columns: text; only there if one did."""
+
 ATTEMPT = b"attempt"
 """In the metadata of a raw block, and a header of a message: which try its records are, where it is not the first."""
 
@@ -136,13 +139,18 @@ def raw_block(columns: Sequence[pa.Array], names: Sequence[str], positions: Ints
 
 def raw_layout(schema: pa.Schema) -> dict[str, pa.DataType]:
     """Return the columns of a raw block that its records have, with their types."""
-    beside = {POSITION, *([PUBLISHED, PARTITION] if _streamed(schema) else [])}
+    beside = {POSITION, *([PUBLISHED, PARTITION, CARRIED] if _streamed(schema) else [])}
     return {field.name: field.type for field in schema if field.name not in beside}
 
 
 def published_of(block: pa.RecordBatch) -> pa.Array | None:
     """Return when a broker got the rows of a raw block, int64, milliseconds; None: it is of a file."""
     return block.column(PUBLISHED) if _streamed(block.schema) else None
+
+
+def carried_of(block: pa.RecordBatch) -> pa.Array | None:
+    """Return the traces that the rows of a raw block came with, text; None: none did."""
+    return block.column(CARRIED) if _streamed(block.schema) and CARRIED in block.schema.names else None
 
 
 def partitions_of(block: pa.RecordBatch) -> pa.DictionaryArray | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import pyarrow as pa
 from sqlglot import exp
 
-from schemas.contracts import ARROW_TYPES
+from schemas.contracts import ARROW_TYPES, TRACE
 from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Source
 from transforms.compiler.sql.parse import name_of, parse
@@ -20,7 +20,7 @@ def made_fields(source: Source, needed: Iterable[str]) -> tuple[str, ...]:
     """Return the contract fields to make, in the contract's order.
 
     They are the required ones, the needed ones and, where the id is a hash of the content, all that are mapped;
-    without a `source` that is constant, and an id that is made.
+    without a `source` that is constant, and an id that is made. At last comes `TRACE`, where a map leaves it to others.
     """
     config = source.config
     wanted = {*needed, "subject_kind", *(field.name for field in source.contract.fields if field.required)}
@@ -28,7 +28,9 @@ def made_fields(source: Source, needed: Iterable[str]) -> tuple[str, ...]:
         wanted |= set(source.contract.by_name if config.map is None else config.map)
     wanted -= {"id"} if config.without_id else set()
     wanted -= set() if source.brings_producer else {"source"}
-    return tuple(field.name for field in source.contract.fields if field.name in wanted)
+    traced = config.map is None or TRACE.name in config.map
+    made = tuple(field.name for field in source.contract.fields if field.name in wanted)
+    return (*made, TRACE.name) if traced else made
 
 
 def field_texts(source: Source, fields: Iterable[str]) -> dict[str, str]:
@@ -58,7 +60,7 @@ def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
             errors.append(source.error(("map", name), error.message, text, error.hint))
             continue
         if isinstance(tree, exp.Column):
-            types[name_of(tree)] = source.contract.by_name[name].text_type
+            types[name_of(tree)] = source.field(name).text_type
         types |= {column: pa.string() for column in columns if column not in types}
         numbers |= set(_numbers(tree))
     if errors:

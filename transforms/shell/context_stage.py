@@ -130,6 +130,8 @@ class ContextStage(beam.DoFn):
             signals += held.every()  # what waits is erased, too
         advanced = self._advance(held.known, known.closed, signals, tick)
         elements = list(self._elements(advanced))
+        due = sum(one.memory.subjects.height for one in advanced.every)
+        TalliedDistribution("due", self._timer.stage).update(due)
         held.wait(advanced.waiting, self._tick, tick)
         known, blob, cut = known.at(tick), None, alarm.is_cut(tick)
         if known.full or any(one.acted for one in advanced.erased):  # what was erased is in the log, too

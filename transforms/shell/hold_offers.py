@@ -20,10 +20,11 @@ from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBa
 from transforms.shell.tallied import TalliedCounter
 from transforms.shell.timers import TickTimer
 from transforms.sinks.hourly_limit import Kept, Released, release
+from transforms.sinks.operations import offers_held
 from transforms.sinks.refused_offers import STAGE, WHILE_HELD, refused
 
-REFUSED = "refused"
-"""The tag of what is not published."""
+REFUSED, OPERATIONS = "refused", "operations"
+"""The tags of what is not published, and of what an operator should look at."""
 
 EXPIRED, HELD = "expired", "held"
 """Metrics namespaces: offers that were no longer valid, and by the name of an offer how many began to wait."""
@@ -90,7 +91,8 @@ class Hold(beam.DoFn):
         if ring is None:
             return
         if ring.acts:
-            came = pa.Table.from_batches([each.open() for each in waiting.read()], TIMED)
+            packs = [pa.Table.from_batches([each.open()]) for each in waiting.read()]
+            came = pa.concat_tables([TIMED.empty_table(), *packs], promote_options="default")
             due = pc.less_equal(came[TICK], ring.tick)
             kept, offers = Kept.read(state.read()), came.filter(due).select(ROOTED.names)
             released = release(self._most, kept, offers, ring.tick)
@@ -114,4 +116,7 @@ class Hold(beam.DoFn):
         for data in released.held["data"].to_pylist():
             TalliedCounter(HELD, data["offer"]).inc()
         if released.holding:
-            log.warning("%s offers are held: --max-offers-per-hour is %s", f"{released.waiting:,}", f"{self._most:,}")
+            told = offers_held(released.holding, self._most)
+            for message in told["message"].to_pylist():
+                log.warning("%s", message)
+            yield TaggedOutput(OPERATIONS, told)

@@ -7,7 +7,7 @@ from typing import Any
 
 from apache_beam.metrics import Metrics
 
-from transforms.metrics.serving import serve_if_asked
+from transforms.metrics.exports import export_if_asked
 from transforms.metrics.tally import TALLY
 
 
@@ -20,7 +20,7 @@ class TalliedCounter:
 
     def inc(self, count: int = 1) -> None:
         """Add to it."""
-        serve_if_asked()
+        export_if_asked()
         self._beam.inc(count)
         TALLY.add(*self._key, count)
 
@@ -34,7 +34,7 @@ class TalliedDistribution:
 
     def update(self, value: int) -> None:
         """Add one value."""
-        serve_if_asked()
+        export_if_asked()
         self._beam.update(value)
         TALLY.observe(*self._key, value)
 
@@ -48,7 +48,7 @@ class TalliedGauge:
 
     def set(self, value: int) -> None:
         """Say what it is now."""
-        serve_if_asked()
+        export_if_asked()
         self._beam.set(value)
         TALLY.set(*self._key, value)
 

@@ -1,5 +1,6 @@
 """How many offers go out in an hour of event time: what is too much is held, and goes out in later hours, in order."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -41,6 +42,20 @@ class Kept(msgspec.Struct, array_like=True, frozen=True):
         return pack(KIND, self)
 
 
+class Holding(NamedTuple):
+    """That offers of an hour began to wait.
+
+    Attributes:
+        source: Of the first of them.
+        time: At which it began to wait, milliseconds.
+        waiting: How many waited then, those of earlier hours included.
+    """
+
+    source: str
+    time: int
+    waiting: int
+
+
 class Released(NamedTuple):
     """What a call gives.
 
@@ -48,7 +63,7 @@ class Released(NamedTuple):
         offers: That go out, and all withdrawals, in the order of their hours and times.
         expired: Offers that became invalid while they were held.
         held: Offers that began to wait.
-        holding: Whether some did in an hour in which none did before: for an alert.
+        holding: Of each hour in which none did before, for an alert; the same however calls are cut.
         waiting: How many are held now.
         wake: When some of these may go out, milliseconds; None for nothing to wait for.
         kept: For the next call.
@@ -57,7 +72,7 @@ class Released(NamedTuple):
     offers: pa.Table
     expired: pa.Table
     held: pa.Table
-    holding: bool
+    holding: Sequence[Holding]
     waiting: int
     wake: int | None
     kept: Kept
@@ -77,7 +92,7 @@ def release(most: int, kept: Kept, offers: pa.Table, upto: int) -> Released:
         upto: The tick up to which event time is over, milliseconds.
     """
     order = [(name, "ascending") for name in ("time", "subject", "id", "type")]
-    rows = pa.concat_tables([_held(kept), offers.sort_by(order)])
+    rows = pa.concat_tables([_held(kept), offers.sort_by(order)], promote_options="default").select(ROOTED.names)
     queue = _Queue(most, kept, rows, rows.num_rows - offers.num_rows)
     last = max(upto // HOUR * HOUR, kept.hour or 0)
     for hour in range(queue.first(last), last + 1, HOUR):
@@ -102,13 +117,15 @@ class _Queue:
         self._most, self._hour = most, kept.hour
         self._until: Ints = frame["valid_until"].dt.epoch("ms").to_numpy()
         self._made: Bools = (frame["type"] == MADE).to_numpy()
-        self._ids = frame["id"]
-        self._hours: Ints = frame["time"].dt.epoch("ms").to_numpy() // HOUR * HOUR
+        self._ids, self._sources = frame["id"], rows["source"]
+        self._times: Ints = frame["time"].dt.epoch("ms").to_numpy()
+        self._hours: Ints = self._times // HOUR * HOUR
         if kept.hour is not None:
             self._hours = np.maximum(self._hours, kept.hour)
         self.waits: Ints = np.arange(held)
         self._comes: Ints = np.arange(held, rows.num_rows)
-        self.sent, self.told, self.holding = kept.sent, kept.told, False
+        self.sent, self.told = kept.sent, kept.told
+        self.holding: list[Holding] = []
         self.out: list[Ints] = []
         self.expired: list[Ints] = []
         self.held: list[Ints] = []
@@ -129,13 +146,23 @@ class _Queue:
         came = self._comes[self._hours[self._comes] == hour]
         if not len(came):
             return
-        made = came[self._made[came]]
-        self._let_out(np.concatenate([self.waits, made]), came[~self._made[came]])
-        withdrawn = self._ids[came[~self._made[came]]]
-        self.waits = self.waits[~self._ids[self.waits].is_in(withdrawn.implode()).to_numpy()]
+        made, withdrawals = came[self._made[came]], came[~self._made[came]]
+        self._let_out(np.concatenate([self.waits, made]), withdrawals)
         self.held.append(self.waits[self.waits >= came[0]])
         if len(self.held[-1]) and not self.told:
-            self.holding = self.told = True
+            self.told = True
+            self.holding.append(self._holding(self.held[-1][0], hour, withdrawals))
+        self.waits = self._without(self.waits, withdrawals)
+
+    def _holding(self, first: int, hour: int, withdrawals: Ints) -> Holding:
+        """Tell of the first row that waits: of how many that are there by then, and not withdrawn before."""
+        time = self._times[first]
+        there = self._without(self.waits, withdrawals[self._times[withdrawals] < time])
+        waiting = np.count_nonzero(self._times[there] <= time)
+        return Holding(self._sources[int(first)].as_py(), max(int(time), hour), int(waiting))
+
+    def _without(self, waits: Ints, withdrawals: Ints) -> Ints:
+        return waits[~self._ids[waits].is_in(self._ids[withdrawals].implode()).to_numpy()]
 
     def _let_out(self, queue: Ints, withdrawals: Ints) -> None:
         room = max(self._most - self.sent, 0)

@@ -72,9 +72,8 @@ class KafkaSender:
 
     def send(self, messages: Messages) -> None:
         """Hand messages to the producer; waits where its queue is full."""
-        for text, key, id_ in zip(messages.texts, messages.keys, messages.ids, strict=True):
-            headers = list(messages.attributes(id_).items())
-            self._produce(text, key, headers)
+        for text, key, attributes in zip(messages.texts, messages.keys, messages.attributes(), strict=True):
+            self._produce(text, key, list(attributes.items()))
             self._sent += 1
         self._producer.poll(0)
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.contracts import TRACE
 from transforms.sinks.target import Messages
 
 IDS = {"decisions": ("decision_id", "action"), "offers": ("id", "type")}
@@ -53,7 +54,8 @@ def messages_of(
     if len(texts) != batch.num_rows:
         raise ValueError(f"{name}: {len(texts)} texts of {batch.num_rows} rows")
     ids = _joined(rows, IDS[name]) if name in IDS else [blake2b(text, digest_size=16).hexdigest() for text in texts]
-    return Messages(name, CONTENT_TYPES.get(name, "application/json"), texts, _keys(batch), ids)
+    traces = rows[TRACE.name].to_pylist() if TRACE.name in rows.column_names else ()
+    return Messages(name, CONTENT_TYPES.get(name, "application/json"), texts, _keys(batch), ids, traces)
 
 
 def _keys(batch: pa.RecordBatch) -> Sequence[str]:

@@ -72,8 +72,8 @@ class PubSubSender:
     def send(self, messages: Messages) -> None:
         """Keep messages, and publish where many are kept: then it returns when they are acknowledged."""
         keys = messages.keys if self.target.ordered else [""] * len(messages.keys)
-        for text, key, id_ in zip(messages.texts, keys, messages.ids, strict=True):
-            message = PubsubMessage(data=text, ordering_key=key, attributes=messages.attributes(id_))
+        for text, key, attributes in zip(messages.texts, keys, messages.attributes(), strict=True):
+            message = PubsubMessage(data=text, ordering_key=key, attributes=attributes)
             self._kept.setdefault(key, []).append(message)
             self._messages, self._bytes = self._messages + 1, self._bytes + len(text)
             if self._messages >= KEPT_MESSAGES or self._bytes >= KEPT_BYTES:

@@ -1,6 +1,7 @@
 """What publishing to a broker is: messages, and who sends those of one bundle and waits for every acknowledgement."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple, Protocol
 
 TIMEOUT = 120.0
@@ -20,6 +21,7 @@ class Messages(NamedTuple):
         texts: UTF-8.
         keys: What keeps its order: those of one key arrive as they were sent.
         ids: Two messages of one output with the same id are the same message.
+        traces: What trace each belongs to, as W3C has it; None for none. Empty: none belongs to any.
         attempt: Which try this is, of records that are given again.
     """
 
@@ -28,12 +30,15 @@ class Messages(NamedTuple):
     texts: Sequence[bytes]
     keys: Sequence[str]
     ids: Sequence[str]
+    traces: Sequence[str | None] = ()
     attempt: int = 1
 
-    def attributes(self, id_: str) -> dict[str, str]:
-        """Return what a message bears beside its text, as headers or attributes."""
-        told = {"id": id_, "output": self.output, "content-type": self.content_type}
-        return told | ({"attempt": str(self.attempt)} if self.attempt > 1 else {})
+    def attributes(self) -> Iterator[dict[str, str]]:
+        """Yield what each message bears beside its text, as headers or attributes."""
+        tried = {"attempt": str(self.attempt)} if self.attempt > 1 else {}
+        for id_, trace in zip(self.ids, self.traces or repeat(None, len(self.ids)), strict=True):
+            told = {"id": id_, "output": self.output, "content-type": self.content_type, **tried}
+            yield told if trace is None else told | {"traceparent": trace}
 
 
 class Sender(Protocol):

@@ -12,6 +12,9 @@ from transforms.streams.feed import Message
 ATTRIBUTES = ("id", "source", "time", "subject")
 """Attributes of an event that become columns, where the data have none of the name."""
 
+TRACES = ("ce-traceparent", "traceparent", "googclient-traceparent")
+"""Headers that tell the trace, the first first, with `-` for `_`; the last one is what clients of Pub/Sub write."""
+
 _JSON = "application/cloudevents+json"
 _OTHERS = "application/cloudevents"
 _SIGN = b'"specversion"'
@@ -27,17 +30,19 @@ class _Event(msgspec.Struct):
     source: str | None = None
     time: str | None = None
     subject: str | None = None
+    traceparent: Any = None
 
 
 _EVENT = msgspec.json.Decoder(_Event)
 
 
 class Body(NamedTuple):
-    """The data of a message, whatever it came in, and the attributes that came beside it as text."""
+    """The data of a message, whatever it came in, the attributes that came beside it as text, and its trace."""
 
     message: Message
     value: bytes
     attributes: Mapping[str, str]
+    trace: str | None = None
 
 
 class BadEvent(Exception):
@@ -64,7 +69,7 @@ def body_of(message: Message, value: bytes, *, bare_json: bool) -> Body:
     headers = {name.lower().replace("_", "-"): text for name, text in message.headers.items()}
     kind = _text("content-type", headers.get("content-type", "")).strip().lower()
     if kind.startswith(_JSON):
-        return _structured(message, value, sure=True)
+        return _structured(message, value, sure=True, carried=_carried(headers))
     if kind.startswith(_OTHERS):
         raise BadEvent("unknown_cloud_event", f"the content type is none of ours: send `{_JSON}`, or binary events")
     if "ce-specversion" in headers:
@@ -73,8 +78,8 @@ def body_of(message: Message, value: bytes, *, bare_json: bool) -> Body:
         name: _text(f"ce-{name}", headers[f"ce-{name}"]) for name in ATTRIBUTES if headers.get(f"ce-{name}") is not None
     }
     if bare_json and not attributes and _SIGN in value:
-        return _structured(message, value, sure=False)
-    return Body(message, value, attributes)
+        return _structured(message, value, sure=False, carried=_carried(headers))
+    return Body(message, value, attributes, _carried(headers))
 
 
 def may_be_event(message: Message, value: bytes) -> bool:
@@ -82,15 +87,22 @@ def may_be_event(message: Message, value: bytes) -> bool:
     return bool(message.headers) or _SIGN in value
 
 
-def _structured(message: Message, value: bytes, *, sure: bool) -> Body:
+def _carried(headers: Mapping[str, Any]) -> str | None:
+    """Return the trace that headers tell; what is no text is none that holds."""
+    found = next((headers[name] for name in TRACES if headers.get(name) is not None), None)
+    return found.decode(errors="replace") if isinstance(found, bytes) else found
+
+
+def _structured(message: Message, value: bytes, *, sure: bool, carried: str | None) -> Body:
     """Return the data of an event in JSON, or the value itself if it need not be one and is none."""
     try:
         event = _EVENT.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _looked_at(message, value, sure=sure)
+        return _looked_at(message, value, sure=sure)._replace(trace=carried)
     _check_version(event.specversion)
     given = {"id": event.id, "source": event.source, "time": event.time, "subject": event.subject}
-    return Body(message, bytes(event.data), {name: text for name, text in given.items() if text is not None})
+    trace = carried if event.traceparent is None else str(event.traceparent)
+    return Body(message, bytes(event.data), {name: text for name, text in given.items() if text is not None}, trace)
 
 
 def _looked_at(message: Message, value: bytes, *, sure: bool) -> Body:

@@ -17,6 +17,7 @@ from transforms.parsing.lines import checked
 from transforms.parsing.problems import Problems
 from transforms.parsing.raw import (
     ATTEMPT,
+    CARRIED,
     PARTITION,
     POSITION,
     PUBLISHED,
@@ -58,7 +59,8 @@ def parse_messages(
         lost: What was rejected before it was a message.
 
     Returns:
-        Raw blocks of the columns in `feed.types`, `@published`, `@partition` and `@position`, one of JSON, one of each
+        Raw blocks of the columns in `feed.types`, `@published`, `@partition` and `@position`, and `@traceparent` where
+        a message told its trace, one of JSON, one of each
         schema of Avro, none of them empty; and a batch of `schemas.records.REJECTED`, if there is need of one:
         `tombstone`, `empty_message`, `oversize_record`, `invalid_utf8`, `malformed_json`, `wrong_type`, `out_of_range`,
         `no_data` and `unknown_cloud_event` of events, and those of `parse_avro`. Whatever is wrong with one message is
@@ -178,6 +180,9 @@ def _told(rows: pa.RecordBatch, bodies: Sequence[Body], feed: Feed, attempt: int
         PARTITION: pa.array([message.partition for message in messages], pa.string()).dictionary_encode(),
         POSITION: pa.array([message.position for message in messages], pa.int64()),
     }
+    if any(bodies[place].trace for place in places.tolist()):
+        traces = pa.array([bodies[place].trace for place in places.tolist()], pa.string())
+        made = {CARRIED: traces, **made}
     metadata = {"signal": feed.source.contract.name, "file": printable(feed.address), "unit": feed.unit}
     metadata |= {ATTEMPT.decode(): str(attempt)} if attempt > 1 else {}
     return pa.RecordBatch.from_pydict(made).replace_schema_metadata(metadata)

@@ -165,6 +165,7 @@ class Trigger:
     sme: str | None = None
     moved_until: int | None = None
     own_tick: int | None = None
+    trace: str | None = None
 
     @property
     def root(self) -> Root:

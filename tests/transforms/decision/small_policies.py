@@ -27,6 +27,7 @@ TRIGGERS = pa.schema(
         ("evidence", pa.struct([("x", pa.int64())])),
         ("segments", pa.list_(pa.string())),
         ("context", pa.struct([("x", pa.int64()), ("y", pa.float64())])),
+        ("traceparent", pa.string()),
     ]
 )
 
@@ -151,6 +152,7 @@ def batch_of(triggers: Iterable[Trigger]) -> pa.RecordBatch:
             "evidence": {"x": one.x},
             "segments": ["member"] if one.member else [],
             "context": {"x": one.x, "y": one.y},
+            "traceparent": one.trace,
         }
         for one in triggers
     ]

@@ -56,7 +56,7 @@ def test_a_scrape_that_is_broken_off_ends_nothing(tally: Tally, exporter: Export
 
 def said(code: str, environment: dict[str, str]) -> str:
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=environment).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300, env=environment).stdout
 
 
 def test_a_process_with_an_exporter_ends() -> None:

@@ -27,7 +27,7 @@ def _map(source: Source, needed: list[str], **columns: Any) -> tuple[dict[str, l
     problems = Problems(block.num_rows)
     made = mapper(block, problems)
     assert tuple(made) == fields
-    assert [array.type for array in made.values()] == [source.contract.by_name[name].type for name in fields]
+    assert [array.type for array in made.values()] == [source.field(name).type for name in fields]
     return {name: array.to_pylist() for name, array in made.items()}, problems.bad()
 
 

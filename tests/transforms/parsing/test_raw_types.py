@@ -18,8 +18,9 @@ def _source(**config: object) -> Source:
 
 def test_without_a_map_columns_bear_the_contracts_names_and_types() -> None:
     fields = made_fields(_source(), ["mb", "roaming"])
-    assert fields == ("id", "source", "time", "subject_kind", "subject", "mb", "roaming")
+    assert fields == ("id", "source", "time", "subject_kind", "subject", "mb", "roaming", "traceparent")
     assert raw_types(_source(), fields) == {
+        "traceparent": STR,
         "id": STR,
         "source": STR,
         "time": INSTANT,

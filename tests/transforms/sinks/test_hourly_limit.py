@@ -1,5 +1,7 @@
 """The hourly limit lets out what a plain program lets out, however its ticks are cut into calls."""
 
+from typing import NamedTuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,24 +18,33 @@ def told(rows: list[Row]) -> list[tuple[str, bool]]:
     return [(row.id, row.made) for row in rows]
 
 
-def plain(most: int, rows: list[Row], upto: int) -> tuple[list[Row], set[str], list[str]]:
-    """Let offers out one by one: what goes out, whose offers became invalid, who waits at the end."""
-    out, expired, waits = list[Row](), set[str](), list[Row]()
+class Plain(NamedTuple):
+    """What went out, whose offers became invalid, who waits at the end; when it was told of an hour, and how many."""
+
+    out: list[Row]
+    expired: set[str]
+    waits: list[Row]
+    holding: list[tuple[int, int]]
+
+
+def plain(most: int, rows: list[Row], upto: int) -> Plain:
+    """Let offers out one by one."""
+    out, expired, waits, holding = list[Row](), set[str](), list[Row](), list[tuple[int, int]]()
     for hour in range(START, upto + 1, HOUR):
         expired |= {row.id for row in waits if row.valid_until <= hour}
         waits = [row for row in waits if row.valid_until > hour]
-        sent = min(most, len(waits))
+        sent, told = min(most, len(waits)), False
         out, waits = out + waits[:sent], waits[sent:]
-        for row in sorted((row for row in rows if row.time // HOUR * HOUR == hour), key=lambda row: (row.time, row.id)):
-            if not row.made:
-                waits = [one for one in waits if one.id != row.id]
-                out.append(row)
-            elif sent < most:
-                sent += 1
-                out.append(row)
-            else:
-                waits.append(row)
-    return out, expired, [row.id for row in waits]
+        of_hour = sorted(row for row in rows if row.time // HOUR * HOUR == hour)
+        for time in sorted({row.time for row in of_hour}):
+            made = [row for row in of_hour if row.time == time and row.made]
+            out, waits = out + made[: max(most - sent, 0)], waits + made[max(most - sent, 0) :]
+            if len(made) > most - sent and not told:
+                holding, told = [*holding, (time, len(waits))], True
+            sent = min(most, sent + len(made))
+            gone = [row for row in of_hour if row.time == time and not row.made]
+            out, waits = out + gone, [one for one in waits if one.id not in {row.id for row in gone}]
+    return Plain(out, expired, waits, holding)
 
 
 @st.composite
@@ -49,8 +60,8 @@ def streams(draw: st.DrawFn) -> list[Row]:
 
 @given(rows=streams(), most=st.integers(1, 4), cuts=st.sets(st.integers(1, 9 * 60), max_size=6))
 def test_any_cut_lets_out_what_the_plain_program_does(rows: list[Row], most: int, cuts: set[int]) -> None:
-    upto, kept = START - 1, Kept()
-    out, expired, waiting = list[tuple[str, bool]](), set[str](), 0
+    upto, kept, holding = START - 1, Kept(), list[tuple[int, int]]()
+    out, gone, waiting = list[tuple[str, bool]](), set[str](), 0
     for cut in sorted({*cuts, 9 * 60 + 1}):
         before, upto = upto, START + cut * MINUTE
         given_now = offers(row for row in rows if before < row.time <= upto)
@@ -58,20 +69,26 @@ def test_any_cut_lets_out_what_the_plain_program_does(rows: list[Row], most: int
         kept, waiting = released.kept, released.waiting
         ids, types = (released.offers[name].to_pylist() for name in ("id", "type"))
         out += [(id_, type_ == "offer.made") for id_, type_ in zip(ids, types, strict=True)]
-        expired |= set(released.expired["id"].to_pylist())
+        holding += [(one.time, one.waiting) for one in released.holding]
+        gone |= set(released.expired["id"].to_pylist())
         assert (released.wake is None) == (waiting == 0)
     expected = plain(most, rows, upto)
-    assert (sorted(out), expired, waiting) == (sorted(told(expected[0])), expected[1], len(expected[2]))
-    assert [one for one in out if one[1]] == [one for one in told(expected[0]) if one[1]]
+    assert (sorted(out), gone, waiting) == (sorted(told(expected.out)), expected.expired, len(expected.waits))
+    assert [one for one in out if one[1]] == [one for one in told(expected.out) if one[1]]
+    assert holding == expected.holding
 
 
 def test_what_is_too_much_goes_out_at_the_next_hours() -> None:
     rows = [Row(name, START + n * MINUTE, FAR) for n, name in enumerate("abcde")]
     first = release(2, Kept(), offers(rows), START + 10 * MINUTE)
     assert first.offers["id"].to_pylist() == ["a", "b"]
-    assert (first.waiting, first.wake, first.holding) == (3, START + HOUR, True)
+    assert (first.waiting, first.wake, first.holding) == (
+        3,
+        START + HOUR,
+        [("/segment-of-one/test", START + 2 * MINUTE, 1)],
+    )
     again = release(2, first.kept, offers([Row("f", START + 20 * MINUTE, FAR)]), START + 20 * MINUTE)
-    assert (again.offers.num_rows, again.waiting, again.holding) == (0, 4, False)
+    assert (again.offers.num_rows, again.waiting, again.holding) == (0, 4, [])
     later = release(2, again.kept, offers([]), START + HOUR)
     assert later.offers["id"].to_pylist() == ["c", "d"]
     last = release(2, later.kept, offers([]), START + 3 * HOUR)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.records import REJECTED
 from schemas.sources import SourceConfig
 from tests.transforms.streams.feeds import NOW, SCHEMA, avro_value, feed, json_value, message, signal
-from transforms.parsing.raw import MAX_PAYLOAD, PARTITION, POSITION, PUBLISHED, positions_of
+from transforms.parsing.raw import CARRIED, MAX_PAYLOAD, PARTITION, POSITION, PUBLISHED, positions_of
 from transforms.streams.feed import Feed, Message
 from transforms.streams.messages import parse_messages
 
@@ -30,7 +30,7 @@ def _parse(
     blocks, rejected = parse_messages(messages, of, **options)
     for block in blocks:
         assert block.num_rows
-        assert {*of.types, PUBLISHED, PARTITION, POSITION} == {*block.schema.names}
+        assert {*of.types, PUBLISHED, PARTITION, POSITION} == {*block.schema.names} - {CARRIED}
         wanted = {b"signal": b"usage", b"file": of.address.encode(), b"unit": of.unit.encode()}
         assert block.schema.metadata == wanted
     assert all(batch.schema == REJECTED and batch.num_rows for batch in rejected)
@@ -56,7 +56,15 @@ def _among_good(value: bytes | None, of: Feed = FEED, **options: Any) -> tuple[d
 
 def test_columns_partition_publish_time_and_position_of_a_message() -> None:
     rows, rejected = _parse([message(json_value(7, unread=[1]), 9)])
-    wanted = {**signal(7), "subject_kind": None, "kind": None, PUBLISHED: NOW, PARTITION: "3", POSITION: 9}
+    wanted = {
+        **signal(7),
+        "subject_kind": None,
+        "kind": None,
+        "traceparent": None,
+        PUBLISHED: NOW,
+        PARTITION: "3",
+        POSITION: 9,
+    }
     assert (rows, rejected) == ([wanted], [])
 
 
@@ -118,6 +126,36 @@ def test_json_with_the_id_of_a_schema_is_read_where_a_registry_is_named() -> Non
     row, _ = _among_good(b"\0\0\0\0\7" + json_value(2), schema_of=lambda number: {})
     assert row is not None
     assert row["id"] == "e2"
+
+
+SIGNAL = json_value(2)
+TRACED = json.dumps(EVENT | {"subject": "anna", "traceparent": "event", "data": {"mb": 2}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "trace"),
+    [
+        (SIGNAL, {"traceparent": b"header"}, "header"),
+        (SIGNAL, {"traceparent": "attribute"}, "attribute"),
+        (SIGNAL, {"googclient_traceparent": "google"}, "google"),
+        (SIGNAL, {"googclient_traceparent": "google", "traceparent": b"header"}, "header"),
+        (SIGNAL, {"traceparent": b"\xff"}, "\ufffd"),
+        (SIGNAL, {"other": b"\xff"}, None),
+        (b'{"mb": 2}', HEADERS | {"ce_time": str(NOW), "ce_traceparent": b"binary", "traceparent": b"hop"}, "binary"),
+        (TRACED, {}, "event"),
+        (TRACED, {"traceparent": b"hop"}, "event"),
+        (TRACED, {"content-type": b"application/cloudevents+json"}, "event"),
+        (TRACED.replace(b'"event"', b"5"), {}, "5"),
+        (TRACED.replace(b'"event"', b"null"), {"traceparent": b"hop"}, "hop"),
+    ],
+)
+def test_a_message_brings_the_trace_that_it_was_sent_with(
+    value: bytes, headers: dict[str, Any], trace: str | None
+) -> None:
+    row, told = _among_good(value, headers=headers)
+    assert told == ("", "")
+    assert row is not None
+    assert row.get(CARRIED) == trace
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Outputs:
             null: nobody), household, sme (those the recipient is in, or null), moved_until (the recipient changed its
             contact root and is left alone before this tick, or null); evidence (struct: what the condition read, and
             where there are sequences a struct `trigger` of columns of the signals that made it), segments (list of
-            names), context (struct of features and derived values).
+            names), context (struct of features and derived values), traceparent (of the signals of that tick, or null).
         transitions: See `schemas.records.TRANSITION`.
         contexts: subject_kind, subject, tick, cause (trigger, transition, periodic, end), segments, context.
         stats: What the span tells of segments, see `emit.segment_parts.PARTS`.

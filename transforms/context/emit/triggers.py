@@ -6,10 +6,12 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from schemas.contracts import TRACE
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.dotted import struct_of
 from transforms.compiler.levels import triggering
+from transforms.context.emit.traces import traces_at
 from transforms.context.groups.recipients import ADDRESS
 from transforms.context.groups.routing import Addressed
 from transforms.context.run import Run
@@ -25,7 +27,7 @@ def trigger_schema(plan: ContextPlan) -> pa.Schema:
         **ADDRESS,
     }
     types["evidence"] = _struct({**plan.record.evidence, **plan.trigger_columns})
-    types |= {"segments": pl.List(pl.String), "context": _struct(plan.record.context)}
+    types |= {"segments": pl.List(pl.String), "context": _struct(plan.record.context), TRACE.name: pl.String}
     return plain(pl.DataFrame(schema=types)).schema.with_metadata(_metadata(plan))
 
 
@@ -54,8 +56,10 @@ def triggers_of(
     addressed = run.routing.address(table.select("code", "tick", "subject", "trigger"))
     made = named.select(plan.trigger_columns.keys())
     shown = _evidence(plan, table["trigger"], context[at].hstack(made))
-    table = table.hstack(addressed.columns).with_columns(evidence=shown)
-    ordered = table.select("subject", "trigger", "tick", "late", *ADDRESS, "evidence", "segments", "context")
+    table = table.hstack(addressed.columns).with_columns(traces_at(run, table), evidence=shown)
+    ordered = table.select(
+        "subject", "trigger", "tick", "late", *ADDRESS, "evidence", "segments", "context", TRACE.name
+    )
     arrow = plain(ordered.sort("tick", "subject", "trigger"))
     arrow = arrow.replace_schema_metadata(_metadata(plan)).combine_chunks()
     batch = arrow.to_batches()[0] if len(arrow) else pa.RecordBatch.from_pylist([], schema=arrow.schema)

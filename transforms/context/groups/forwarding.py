@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from schemas.contracts import TRACE
 from schemas.playbook_levels import GROUPS, MEMBERS
 from transforms.arrays.dtypes import Ints
 from transforms.arrays.plain_arrow import plain
@@ -58,12 +59,13 @@ def signals_to_groups(
             rows = ingested.applied.get(name)
             if rows is None:
                 continue
+            told = [*columns, *({TRACE.name} & {*rows.columns})]
             found = stays.at(rows["code"].to_numpy(), rows["time"].to_numpy())
             for late in (False, True):
                 at = np.flatnonzero(there[found] & (rows["late"].to_numpy() == late))
                 mine = rows[at]
                 whose = subscribers.select(MEMBER, *({SUBSCRIBER} & {*columns}))[mine["code"]]
-                part = pl.concat([mine, whose], how="horizontal").select(MEMBER, "time", *columns)
+                part = pl.concat([mine, whose], how="horizontal").select(MEMBER, "time", *told)
                 groups = pa.DictionaryArray.from_arrays(stays.groups.indices.take(found[at]), stays.groups.dictionary)
                 yield from _batches(part, name, forward.kind, identity.since if late else None, groups)
 

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.contracts import TRACE
 from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.plain_arrow import used
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
@@ -43,6 +44,7 @@ class Ingested:
         steps: Rows that play a part in sequences.
         rows: Per signal, what was added to the rows of the memory.
         seen: What was added to the ids that it has seen.
+        traces: Of rows applied that bear a trace: code, time and traceparent.
         counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending. Groups
             that became too large; sums in contexts that did. What `bad_input` counts.
     """
@@ -56,6 +58,7 @@ class Ingested:
     steps: dict[StepKey, pl.DataFrame] = field(default_factory=dict)
     rows: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
     seen: list[pl.DataFrame] = field(default_factory=list)
+    traces: list[pl.DataFrame] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
 
 
@@ -139,6 +142,7 @@ def _apply(
     times = table["time"].to_numpy()
     read = {
         "time",
+        TRACE.name,
         *signal.columns,
         *signal.reads,
         *(signal.passed or ()),
@@ -153,6 +157,10 @@ def _apply(
         ingested.counts["duplicates"] += int(copies.sum())
         if copies.any():
             frame, codes, times = frame.filter(~copies), codes[~copies], times[~copies]
+    passed = sorted(signal.passed or ())
+    if TRACE.name in frame.columns:
+        ingested.traces.append(frame.select("code", "time", TRACE.name).drop_nulls())
+        passed.append(TRACE.name)
     frame = _of_members(signal, local_time(plan, signal, frame))
     _remember(signal, memory, frame, ingested)
     for key, step in signal.steps:
@@ -160,7 +168,7 @@ def _apply(
         ingested.steps[of] = pl.concat([ingested.steps.get(of, pl.DataFrame()), rows_of(step, frame)], how="diagonal")
     late = np.zeros(len(times), bool) if memory.closed is None else plan.grid.after(times) <= memory.closed
     if signal.passed is not None:
-        ingested.applied[signal.signal] = frame.select("code", "time", *sorted(signal.passed), late=pl.Series(late))
+        ingested.applied[signal.signal] = frame.select("code", "time", *passed, late=pl.Series(late))
     ingested.late = np.concatenate([ingested.late, codes[late]])
     if not _passed_on(table):
         if signal.noticed:
@@ -189,7 +197,10 @@ def _recognise(
     hashes = signal_hash(signal.signal, table["source"].combine_chunks(), table["id"].combine_chunks())
     arrivals = times - times % plan.grid.tick
     arrivals = arrivals if memory.closed is None else np.maximum(arrivals, memory.closed)
-    contents = frame.select(signal.columns).to_dict()
+    told = (
+        [TRACE.name] if TRACE.name in frame.columns else []
+    )  # last: of equal copies the same one is kept in any order
+    contents = frame.select(*signal.columns, *told).to_dict()
     copies = duplicates(codes, hashes, times, arrivals, contents, memory.seen, plan.dedup_horizon)
     every = pl.DataFrame({"code": codes, "hash": hashes, "time": times})
     ingested.seen.append(every.filter(~copies) if copies.any() else every)
