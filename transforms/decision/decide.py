@@ -111,5 +111,9 @@ def _counts(answering: Answering, decisions: pa.Table, waiting: Sequence[pa.Reco
 
 def _deferred(plan: OfferPlan, memory: LedgerState) -> pa.Table:
     """Return who waits, in the columns of the plan."""
-    schema = entry_schema(plan)
-    return schema.empty_table() if memory.deferred is None else memory.deferred.select(schema.names).cast(schema)
+    schema, waiting = entry_schema(plan), memory.deferred
+    if waiting is None:
+        return schema.empty_table()
+    if "shown" not in waiting.column_names:  # a state of before
+        waiting = waiting.append_column("shown", pa.nulls(len(waiting), schema.field("shown").type))
+    return waiting.select(schema.names).cast(schema)
