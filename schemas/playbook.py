@@ -115,8 +115,9 @@ class Playbook(Part):
     )
     holdouts: dict[Name, Holdout] = Field(
         {},
-        description="Whom nothing is sent, to measure what offers bring. The name is the salt of the draw. A global one "
-        "and those of families hold at once, each by its own draw; of several `global` is told, then the first by name.",
+        description="Whom nothing is sent, to measure what offers bring. The name is the salt of the draw. A "
+        "global one and those of families hold at once, each by its own draw. Of several `global` is told, else the "
+        "first by name.",
     )
     priors: dict[Name, Share] = Field({}, description="Assumed probability of acceptance of each offer family.")
 

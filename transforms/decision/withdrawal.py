@@ -101,8 +101,9 @@ def _expired(plan: OfferPlan, reservations: pa.Table) -> pl.DataFrame:
     out = out.filter((pl.col("channel") == INBOUND) & ~pl.col("holdout") & ~pl.col("withdrawn"))
     tick = -(-pl.col("valid_until") // plan.tick) * plan.tick
     nothing = (pl.lit(None, pl.String).alias(name) for name in ("signal", "by"))
-    found = out.select("row", *nothing, tick=tick, reason=pl.lit(IS_EXPIRED, pl.Int64), since="valid_until")
-    return found.select(WITHDRAWN.keys()).cast(WITHDRAWN)
+    row = pl.col("row").cast(pl.Int64)
+    found = out.select(row, *nothing, tick=tick, reason=pl.lit(IS_EXPIRED, pl.Int64), since="valid_until")
+    return found.select(WITHDRAWN.keys())
 
 
 def _reached(reservations: pa.Table, looks: pl.DataFrame, goals: Goals, since: int, upto: int) -> pl.DataFrame:
