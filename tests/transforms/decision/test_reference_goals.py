@@ -166,6 +166,7 @@ BOTH = Policy((LONG, replace(A, name="b", value=0.1, goal=HOUR, goal_signal="usa
         (Policy((LONG, Offer("b", value=0.1))), {}, [goal(3, "b")], []),
         (Policy((LONG, Offer("b", value=0.1, goal=HOUR, family="g"))), {}, [goal(3, "b")], []),
         (Policy((LONG,), listed=EVERY), {}, [outcome(2, FIRST, "accepted"), goal(3)], []),
+        (Policy((LONG,), listed=EVERY), {}, [outcome(3, FIRST, "accepted"), goal(3)], []),
         (Policy((LONG,), listed=EVERY), {}, [outcome(2, FIRST, "ignored"), goal(3)], [(3, "goal_reached")]),
         (Policy((LONG,), listed=EVERY), {}, [paused(3), goal(3)], [(3, "paused")]),
         (Policy((LONG,), listed=EVERY), {}, [goal(2), paused(3), goal(3)], [(2, "goal_reached")]),
