@@ -134,8 +134,8 @@ _REASONS = (
     ("`not_in_share`", "The customer is not drawn for the offer's `share` in this period."),
     (
         "`goal_reached`",
-        "After the trigger, or after the same offer was made, the customer did what the offer's `goal` says. Of a "
-        "household or an SME any member counts.",
+        "After the trigger, or after the same offer was made, the customer did what the offer's `goal` says; after "
+        "own channels, what that of another offer of the family says. Of a household or an SME any member counts.",
     ),
     ("`cooldown`", "The customer that the trigger is about got the same offer less than `cooldown` ago."),
     ("`cooldown_family`", "It got one of the family less than `policy.cooldown` ago."),

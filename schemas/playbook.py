@@ -114,7 +114,10 @@ class Playbook(Part):
         default_factory=lambda: Policy.model_validate({}), description="Limits on contacts, and what needs consent."
     )
     holdouts: dict[Name, Holdout] = Field(
-        {}, description="Whom nothing is sent, to measure what offers bring. The name is the salt of the draw."
+        {},
+        description="Whom nothing is sent, to measure what offers bring. The name is the salt of the draw. A "
+        "global one and those of families hold at once, each by its own draw. Of several `global` is told, else the "
+        "first by name.",
     )
     priors: dict[Name, Share] = Field({}, description="Assumed probability of acceptance of each offer family.")
 

@@ -62,8 +62,8 @@ class Goal(Part):
 
     The other key is a signal type: which of its signals fulfil it, an expression over their columns, or `any`, as in
     `{order: product = 'topup_5gb', within: 2d}`. Who has reached the goal is not asked: what waits does so no longer,
-    what was sent of the offer's family and is still valid is withdrawn, and the same is not made again. Other offers of
-    the same trigger still are: to stop these, too, give them the same goal.
+    what was sent of the offer's family and is still valid is withdrawn, and not pushed after own channels either; the
+    same is not made again. Other offers of the same trigger still are: to stop these, too, give them the same goal.
     """
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_by_signal)

@@ -9,6 +9,7 @@ import polars as pl
 from pipelines.check.known import Known, concerned
 from pipelines.check.played import Played, Row
 from pipelines.check.world import Sent
+from schemas.playbook_offers import INBOUND
 from schemas.versions import Versions
 from transforms.compiler.features import DTYPES
 from transforms.compiler.goals import compile_goals
@@ -49,6 +50,12 @@ class Reached:
         said = [one for name in goal.signals for who in concerned(row) for one in self._known.said(name, who)]
         return [(one.signal.time // tick * tick + tick, self._known.world.acts(one)) for one in said if id(one) in done]
 
+    def by_kin(self, row: Row) -> list[tuple[int, int]]:
+        """Return the same of all offers of the decision's family."""
+        offers = self._known.playbook.offers
+        kin = (name for name, offer in offers.items() if offer.family == offers[row["offer"]].family)
+        return [one for name in kin for one in self.by(row, name)]
+
 
 def _frame(known: Known, sent: list[Sent], types: dict[str, pl.DataType]) -> pl.DataFrame:
     """Return what goals see of signals, a row each."""
@@ -68,6 +75,8 @@ def reached_before(known: Known, played: Played) -> Found:
     reached = Reached(known) if goals else None
     for row in played.reserved if reached else ():
         goal = goals.get(row["offer"])
+        if reached is not None and _kin_reached(reached, played, row):
+            yield row, f"a goal of the family of {row['offer']} was reached since own channels showed an offer"
         if goal is None or reached is None:
             continue
         if any(own > row["trigger_tick"] and acts <= row["tick"] for own, acts in reached.by(row, row["offer"])):
@@ -78,3 +87,11 @@ def reached_before(known: Known, played: Played) -> Found:
                 ticks = [own for own, acts in reached.by(one, row["offer"]) if acts <= row["tick"]]
                 if any(one["tick"] < own <= one["tick"] + goal.within for own in ticks):
                     yield row, f"{row['offer']} reached its goal before, and was made again"
+
+
+def _kin_reached(reached: Reached, played: Played, row: Row) -> bool:
+    """Tell whether what is pushed after own channels is of a family of which a goal was reached since."""
+    answers = ("subject_kind", "subject", "trigger", "trigger_tick")
+    before = [one for one in played.reserved if all(one[name] == row[name] for name in answers) and one["n"] < row["n"]]
+    shown = [one["tick"] for one in before if one["channel"] == INBOUND]
+    return bool(shown) and any(own > shown[0] and acts <= row["tick"] for own, acts in reached.by_kin(row))

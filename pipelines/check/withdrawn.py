@@ -66,9 +66,7 @@ def _shut(known: Known, reached: Reached, row: Row, tick: int) -> bool:
 
 def _goals(known: Known, reached: Reached, row: Row) -> set[int]:
     """Return the ticks at which goals of the offer's family overtake it."""
-    offers = known.playbook.offers
-    kin = [name for name, offer in offers.items() if offer.family == offers[row["offer"]].family]
-    return {acts for name in kin for own, acts in reached.by(row, name) if own > row["tick"]}
+    return {acts for own, acts in reached.by_kin(row) if own > row["tick"]}
 
 
 def _by_others(known: Known, row: Row) -> bool:

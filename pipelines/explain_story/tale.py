@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
-from pipelines.explain_story.values import Row, money
+from pipelines.explain_story.values import Row, moment, money
 from pipelines.explain_story.words import why
 from schemas.playbook_offers import INBOUND
 
+ERASURE = "erasure"
 _SHORT = 8
 """So many characters of an id are shown; `--decision` takes as many."""
 
@@ -68,9 +69,22 @@ def answer(row: Row) -> str:
     if row["action"] == "outranked":
         return f"outranked; at that tick went out {', '.join(row['went_out'])}"
     if row["action"] == "withdrawn":
-        return f"withdrawn {row['offer']} {by(row)}: {row['reason']} ({why(row['reason'])})"
+        return f"withdrawn {row['offer']} {by(row)}: {row['reason']} ({why(row['reason'])}){_cause(row.get('cause'))}"
     words = f" ({why(row['reason'])})" if row["reason"] and not row["candidates"] else ""
     return f"no offer: {row['reason'] or 'there is none for this trigger'}{words}"
+
+
+def _cause(cause: Row | None) -> str:
+    """Return what overtook what is withdrawn; nothing where its record is of before there were causes."""
+    if cause is None:
+        return ""
+    since = cause["since"] and moment(cause["since"])
+    if cause["signal"] is None:
+        return f"; its time was over at {since}"
+    if since is None:
+        return f"; no `{cause['signal']}` is known"
+    acts = "acting from" if cause["signal"] == ERASURE else "of"
+    return f"; by `{cause['signal']}` {cause['by']} {acts} {since}"
 
 
 def is_best(row: Row, candidate: Row) -> bool:

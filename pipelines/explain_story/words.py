@@ -42,7 +42,7 @@ WHY: Mapping[str, str] = MappingProxyType(
         "unknown_zone": "the recipient's `profile.zone` is no time zone, and a cap or quiet hours ask for it",
         "quiet": "it is quiet for the channel where the recipient is",
         "erased": "the customer was erased",
-        "goal_reached": "the customer did already what the offer is for",
+        "goal_reached": "the customer did already what the offer, or another of its family, is for",
         "cooldown": "the customer got the same offer less than its `cooldown` ago",
         "cooldown_family": "the customer got an offer of the family less than `policy.cooldown` ago",
         "cooldown_after_rejection": "the customer rejected the same offer less than its `after_rejection` ago",

@@ -154,8 +154,8 @@ def test_what_withdrew_a_decision_is_told_where_it_is_explained() -> None:
     why = Story("subscriber/ann", None, {}, [], [row, gone], explained=row | {"told": ["because"]}).parts()["why"]
     assert why[2:4] == [
         "  because",
-        "  2026-03-02T12:00:00.000Z: withdrawn topup by app: goal_reached (the customer did already what the offer is "
-        "for)",
+        "  2026-03-02T12:00:00.000Z: withdrawn topup by app: goal_reached (the customer did already what the offer, "
+        "or another of its family, is for)",
     ]
 
 

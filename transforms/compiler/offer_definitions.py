@@ -154,6 +154,7 @@ class Offer:
         share: The share of roots that may have it, and the milliseconds of the period of a draw; None for all.
         at_a_loss: Whether it is sent though its expected value is below zero.
         goal_within: Milliseconds for which it is not made again once its goal was reached; 0 without a goal.
+        goal_signal: The signal type of its goal; empty without one.
         inbound: Milliseconds for which it is valid on own channels, at most `valid_for`.
     """
 
@@ -175,6 +176,7 @@ class Offer:
     share: tuple[float, int] | None = None
     at_a_loss: bool = False
     goal_within: int = 0
+    goal_signal: str = ""
     inbound: int = 0
 
     @cached_property

@@ -148,6 +148,7 @@ class _Compiler:
             share=book.share,
             at_a_loss=book.at_a_loss,
             goal_within=book.goal.within if book.goal else 0,
+            goal_signal=next(iter(book.goal.signals), "") if book.goal else "",
             inbound=self._playbook.inbound_first(book) or 0,
         )
 

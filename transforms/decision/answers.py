@@ -141,6 +141,7 @@ class Answers:
             ("until", of_nullable(np.where(out, lapses, self.deferrals.until[rows]))),
             ("deadline", pa.array(self.deferrals.deadline[rows], mask=out)),
             ("inbound", pc.if_else(pa.array(out), found["decision_id"], found["inbound"])),
+            ("shown", pc.if_else(pa.array(out), found["tick"], found["shown"])),
         ):
             found = replaced(found, name, values)
         who = found.select(["subject_kind", "subject", "trigger", "own_tick", "n"])

@@ -54,8 +54,7 @@ def _encoded(array: pa.Array, avro: Any) -> list[pa.Array]:
     """Return the parts of each row's bytes."""
     if isinstance(avro, list):  # null, or something
         there = array.is_valid()
-        empty = "" if pa.types.is_string(array.type) else 0
-        parts = _encoded(array.fill_null(pa.scalar(empty, array.type)), avro[1])
+        parts = _encoded(_filled(array, avro[1]), avro[1])
         which = _varints(there.to_numpy(zero_copy_only=False).astype(np.int64))
         return [which, *(pc.if_else(there, part, b"") for part in parts)]
     if pa.types.is_struct(array.type):
@@ -65,6 +64,17 @@ def _encoded(array: pa.Array, avro: Any) -> list[pa.Array]:
         text = array.cast(pa.binary())
         return [_varints(pc.binary_length(text).to_numpy().astype(np.int64)), text]
     return [_varints(array.cast(pa.int64()).to_numpy())]
+
+
+def _filled(array: pa.Array, avro: Any) -> pa.Array:
+    """Return an array with something in the place of nulls that the type does not know."""
+    if isinstance(avro, list):
+        return array
+    if pa.types.is_struct(array.type):
+        children = zip(array.flatten(), avro["fields"], strict=True)
+        filled = [_filled(one, field["type"]) for one, field in children]
+        return pa.StructArray.from_arrays(filled, fields=list(array.type))
+    return array.fill_null(pa.scalar("" if pa.types.is_string(array.type) else 0, array.type))
 
 
 def _varints(values: Ints) -> pa.Array:

@@ -25,6 +25,7 @@ _ENTRY = [
     pa.field("until", pa.int64()),  # what waits is looked at again then; null: nobody knows
     pa.field("deadline", pa.int64()),  # or then, for the last time; null: it does not wait for a gate
     pa.field("inbound", pa.string()),  # the decision that went to own channels; without a deadline that is still valid
+    pa.field("shown", pa.int64()),  # the tick of that one
     pa.field("decision_id", pa.string(), nullable=False),  # of the decision that comes next
 ]
 

@@ -98,10 +98,11 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     no_more = pl.concat(_hits(deferred, who, kind, name) for kind, name in whom)
     nameless = others.filter(_among(named["decision_id"])).select(*_ROOT, "decision_id")
     notices, told = _without(memory.notices, who, nameless)
-    out = ledger.filter(_among(pl.concat([own, subjects, recipients])))
+    hits = pl.concat([own, subjects, recipients])
+    out = ledger.filter(_among(hits))
     settled = out.join(contacts.settled, [*_ROOT, "decision_id"]).filter(pl.col("settled") > pl.col("tick"))
     out = out.filter(~_among(settled))
-    withdrawn, numbers = number_records(plan, _withdrawn(plan, out, requests), memory.sequences)
+    withdrawn, numbers = number_records(plan, _withdrawn(plan, out, hits, requests), memory.sequences)
     counters = _hits(framed(numbers).with_row_index("row"), who, pl.col("root_kind"), "root")
     after = replace(
         memory,
@@ -116,14 +117,20 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     return memories.dump(plan, after), _removed(requests, counted), withdrawn
 
 
-def _withdrawn(plan: OfferPlan, reservations: pl.DataFrame, requests: pl.DataFrame) -> pa.Table:
-    """Return the withdrawals of what is out of some reservations, at the tick of the erasures, not numbered yet."""
+def _withdrawn(plan: OfferPlan, reservations: pl.DataFrame, hits: pl.DataFrame, requests: pl.DataFrame) -> pa.Table:
+    """Return the withdrawals of what is out of some reservations, at the tick of the erasures, not numbered yet.
+
+    Of several erasures that name an offer the first by source and id is its cause.
+    """
     tick = pl.lit(requests["tick"][0], pl.Int64)
+    named = hits.join(requests.select("token", "source", "id"), "token").sort("row", "source", "id")
+    causes = named.unique("row", keep="first").select("row", by="id")
     lapsing = (pl.col("channel") == INBOUND) & (pl.col("valid_until") > tick - plan.tick)  # at this tick
     valid = (pl.col("valid_until") > tick) | lapsing
     out = reservations.filter(~pl.col("holdout") & ~pl.col("withdrawn") & valid)
-    gone = out.sort("subject_kind", "subject", "decision_id", "n").with_columns(tick=tick, reason=pl.lit(IS_ERASED))
-    return withdrawal_records(plan, tabled(gone, RESERVATION), gone.select("tick", "reason"))
+    gone = out.join(causes, "row").sort("subject_kind", "subject", "decision_id", "n")
+    gone = gone.with_columns(tick=tick, since=tick, reason=pl.lit(IS_ERASED), signal=pl.lit("erasure"))
+    return withdrawal_records(plan, tabled(gone, RESERVATION), gone)
 
 
 def _without(

@@ -23,6 +23,7 @@ REACHED = {
     **dict.fromkeys(("source", "id"), pl.String()),
 }
 NOTICE = pl.Struct({name: REACHED[name] for name in EARLIEST})
+_ASKED = (*WHO, "recipient", "tick", "own_tick", "shown")
 _ROOT = ("root_kind", "root")
 _IS_ROOT = (
     ~pl.col("alone")
@@ -46,25 +47,27 @@ class Goals:
     reached: pl.DataFrame
 
     def stopped(self, entries: pa.Table, alone: Bools) -> Mapping[int, Bools]:
-        """Tell, by the index of offers, of which triggers its people reached the goal after the own tick.
+        """Tell, by the index of offers, which triggers' people reached its goal after the own tick.
+
+        Of triggers that were shown on own channels before it is enough that they reached a goal of its family since.
 
         Args:
-            entries: `WHO`, recipient, trigger, tick and own_tick.
+            entries: `WHO`, recipient, trigger, tick, own_tick and shown.
             alone: Whether each reaches somebody whose group is too large.
         """
         found: dict[int, Bools] = {}
         if self.reached.is_empty():
             return found
-        asked = framed(entries.select([*WHO, "recipient", "tick", "own_tick", "trigger"])).with_row_index("row")
-        asked = asked.with_columns(alone=alone)
-        for (name,), mine in self.reached.group_by("offer", maintain_order=True):
-            number = next(n for n, offer in enumerate(self.plan.offers) if offer.name == name)
-            found[number] = np.zeros(len(entries), np.bool_)
-            of_offer = asked.filter(pl.col("trigger").is_in(self.plan.offers[number].triggers))
-            for by, who in _people(of_offer):
-                known = mine.sort("since").select(*by, "since", own=pl.col("own").cum_max().over(by))
-                late = (as_of(who, known, by)["own"] > who["own_tick"]).fill_null(False)
-                found[number][who.filter(late)["row"].to_numpy()] = True
+        asked = framed(entries.select([*_ASKED, "trigger"])).with_row_index("row").with_columns(alone=alone)
+        shown, kin = asked.drop_nulls("shown"), self._of_kin(self.reached)
+        for number, offer in enumerate(self.plan.offers):
+            triggered = pl.col("trigger").is_in(offer.triggers)
+            own, family = pl.col("offer") == offer.name, pl.col("family") == offer.family
+            late = _late(asked.filter(triggered), self.reached.filter(own), "own_tick")
+            late += _late(shown.filter(triggered), kin.filter(family), "shown")
+            if late:
+                found[number] = np.zeros(len(entries), np.bool_)
+                found[number][np.concatenate(late)] = True
         return found
 
     def reached_at(self, reservations: pl.DataFrame) -> Ints:
@@ -99,10 +102,13 @@ class Goals:
             rows: Rows of entries.
             offers: Of each the offer.
         """
-        asked = framed(entries.select([*WHO, "recipient", "tick", "own_tick"])).with_columns(alone=alone)[rows]
-        pairs = _pairs(asked.with_row_index("row").with_columns(offer=pl.Series(offers)), self.reached, ["offer"])
-        ahead = (pl.col("own") > pl.col("own_tick")) & (pl.col("since") <= pl.col("tick"))
-        return _first_of(pairs.filter(ahead), len(rows))
+        families = {offer.name: offer.family for offer in self.plan.offers}
+        asked = framed(entries.select(_ASKED)).with_columns(alone=alone)[rows].with_row_index("row")
+        asked = asked.with_columns(offer=pl.Series(offers, dtype=pl.String))
+        asked = asked.with_columns(family=pl.col("offer").replace_strict(families, return_dtype=pl.String))
+        own = _pairs(asked, self.reached, ["offer"]).filter(pl.col("own") > pl.col("own_tick"))
+        kin = _pairs(asked, self._of_kin(self.reached), ["family"]).filter(pl.col("own") > pl.col("shown"))
+        return _first_of(pl.concat([own, kin]).filter(pl.col("since") <= pl.col("tick")), len(rows))
 
     def _in_time(self, reservations: pl.DataFrame) -> pl.DataFrame:
         """Pair decisions, by their row, with the notices that their goal was reached in time after them."""
@@ -113,19 +119,26 @@ class Goals:
         return pairs.filter(pl.col("own").is_between(pl.col("tick"), pl.col("tick") + pl.col("within"), "right"))
 
     def overtaken(self, offers: pl.DataFrame, since: int, upto: int) -> pl.DataFrame:
-        """Return which offers a goal of their family overtakes, at which ticks in (since, upto]: row, tick.
+        """Return which offers a goal of their family overtakes, at which ticks in (since, upto].
+
+        With the earliest notice that says so: row, tick, signal (its type), by (its id), since (its time).
 
         Args:
             offers: row, `WHO`, recipient, alone, family, tick and valid_until of reservations.
             since: The tick after which to look.
             upto: The last tick.
         """
-        families = {offer.name: offer.family for offer in self.plan.offers}
-        now = self.reached.filter(pl.col("since").is_between(since, upto, "right"))
-        now = now.with_columns(family=pl.col("offer").replace_strict(families, return_dtype=pl.String))
-        pairs = _pairs(offers, now.drop("offer"), ["family"])
+        now = self._of_kin(self.reached.filter(pl.col("since").is_between(since, upto, "right")))
+        pairs = _pairs(offers, now, ["family"], "signal")
         ours = pairs.filter((pl.col("tick") < pl.col("own")) & (pl.col("since") < pl.col("valid_until")))
-        return ours.select(pl.col("row").cast(pl.Int64), tick="since").unique()
+        first = ours.sort("row", "since", *EARLIEST, "signal").unique(["row", "since"], keep="first")
+        return first.select(pl.col("row").cast(pl.Int64), "signal", tick="since", by="id", since="time")
+
+    def _of_kin(self, reached: pl.DataFrame) -> pl.DataFrame:
+        """Return what was reached with family and signal of the offer instead of it."""
+        offers = [(offer.name, offer.family, offer.goal_signal) for offer in self.plan.offers]
+        known = pl.DataFrame(offers, ["offer", "family", "signal"], orient="row")
+        return reached.join(known, "offer", maintain_order="left").drop("offer")
 
 
 def goals_of(plan: OfferPlan, notices: Notices) -> Goals:
@@ -134,6 +147,18 @@ def goals_of(plan: OfferPlan, notices: Notices) -> Goals:
     if not named or GOAL not in notices.tables:
         return Goals(plan, pl.DataFrame(schema=REACHED))
     return Goals(plan, notices.tables[GOAL].filter(pl.col("offer").is_in(named)).select(REACHED.keys()))
+
+
+def _late(made: pl.DataFrame, reached: pl.DataFrame, after: str) -> list[Ints]:
+    """Return which rows' people have reached something after a tick of theirs, as of another, `tick`."""
+    if made.is_empty() or reached.is_empty():
+        return []
+    found = []
+    for by, who in _people(made):
+        known = reached.sort("since").select(*by, "since", own=pl.col("own").cum_max().over(by))
+        late = (as_of(who, known, by)["own"] > who[after]).fill_null(False)
+        found.append(who.filter(late)["row"].to_numpy())
+    return found
 
 
 def _people(made: pl.DataFrame) -> Iterator[tuple[Sequence[str], pl.DataFrame]]:
@@ -150,10 +175,10 @@ def _people(made: pl.DataFrame) -> Iterator[tuple[Sequence[str], pl.DataFrame]]:
     yield _ROOT, made.filter(_IS_ROOT)
 
 
-def _pairs(made: pl.DataFrame, reached: pl.DataFrame, alike: Sequence[str]) -> pl.DataFrame:
-    """Pair rows with what their people reached, of which other columns must be equal, too."""
+def _pairs(made: pl.DataFrame, reached: pl.DataFrame, alike: Sequence[str], *more: str) -> pl.DataFrame:
+    """Pair rows with what their people reached, of which other columns must be equal, too; with `more` of it."""
     left = [name for name in made.columns if name not in WHO]
-    notice = ("own", "since", *EARLIEST)
+    notice = ("own", "since", *EARLIEST, *more)
     return pl.concat(who.join(reached, [*by, *alike]).select(*left, *notice) for by, who in _people(made))
 
 

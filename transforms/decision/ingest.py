@@ -75,9 +75,9 @@ def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | No
     for name in ("own_tick", "n"):
         ordered = ordered.append_column(name, frame[name].to_arrow())
     ordered = ordered.append_column("decision_id", pa.array(frame["decision_id"].to_list(), pa.string()))
-    for name, kind in (("until", pa.int64()), ("deadline", pa.int64()), ("inbound", pa.string())):
-        ordered = ordered.append_column(name, pa.nulls(len(ordered), kind))
     schema = entry_schema(plan)
+    for name in ("until", "deadline", "inbound", "shown"):
+        ordered = ordered.append_column(name, pa.nulls(len(ordered), schema.field(name).type))
     return ordered.select(schema.names).cast(schema)
 
 

@@ -23,6 +23,7 @@ ROOTED = pa.schema([*OFFER, *ROOT])
 """What `offers_of` gives."""
 
 _DATA = OFFER.field("data").type
+_INSTANT = "%Y-%m-%dT%H:%M:%S%.3fZ"
 _CONSTANT = {
     "specversion": "1.0",
     "datacontenttype": "application/json",
@@ -68,6 +69,7 @@ def event_texts(offers: pa.Table) -> pl.Series:
     """Return each offer as a CloudEvent in JSON, structured mode; `data.params` is the object itself."""
     table = framed(offers.select(OFFER.names))
     data = table["data"].struct.unnest()
+    data = data.with_columns(pl.col("cause").struct.with_fields(pl.field("since").dt.strftime(_INSTANT)))
     events = _json("event", table.drop("data")).str.replace(',"traceparent":null', "", literal=True)  # is then unset
     parts = pl.DataFrame([events, _json("data", data.drop("params")), data["params"]])
     event, inner = (pl.col(name).str.strip_suffix("}") for name in ("event", "data"))
@@ -88,5 +90,5 @@ def write_event_container(offers: pa.Table, sink: BinaryIO) -> None:
 
 def _json(name: str, table: pl.DataFrame) -> pl.Series:
     """Return each row as a JSON object, instants as RFC 3339 with milliseconds."""
-    texts = table.with_columns(cs.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    texts = table.with_columns(cs.datetime().dt.strftime(_INSTANT))
     return texts.select(pl.struct(pl.all()).struct.json_encode().alias(name)).to_series()

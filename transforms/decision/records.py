@@ -9,6 +9,7 @@ from schemas.playbook_levels import LEVELS
 from schemas.records import INSTANT
 from transforms.arrays.arrow_columns import Ints, nullable, pick
 from transforms.arrays.in_time import FOREVER
+from transforms.arrays.plain_arrow import tabled
 from transforms.compiler.offer_definitions import NO_RECIPIENT, OfferPlan
 from transforms.decision.answers import ACTIONS, Answers, of_nullable
 from transforms.decision.recipient_profiles import CONSENT, consents_of, profiles_of
@@ -18,6 +19,15 @@ from transforms.decision.roots import own_roots
 LEDGER = ("ledger_kind", "ledger")
 """The contact root in whose ledger a decision was made, of records that are not numbered yet."""
 
+
+CAUSE = pa.struct(
+    [
+        pa.field("signal", pa.string()),  # the type of the signal; null: there is none, its time is over
+        pa.field("by", pa.string()),  # the id of the signal; null: there is none
+        pa.field("since", INSTANT),  # the time of the signal; of an erasure its tick; else when the time was over
+    ]
+)
+"""What overtook an offer."""
 
 _ANSWER = (
     pa.field("decision_id", pa.string(), nullable=False),
@@ -42,6 +52,7 @@ _ANSWER = (
     pa.field("params", pa.string()),
     pa.field("value_micros", pa.int64()),
     pa.field("reason", pa.string()),
+    pa.field("cause", CAUSE),  # what overtook what is withdrawn; null of all others
     pa.field("until", INSTANT),
     pa.field("holdout", pa.string()),
     pa.field("propensity", pa.float64()),
@@ -73,7 +84,7 @@ def decision_schema(plan: OfferPlan) -> pa.Schema:
     in `others`. What goes by the channel `inbound` is shown on own channels, and when that lapses the trigger may be
     answered again. `zone`, `channels` and `consents` are what is known of the recipient at the tick. `withdrawn` is no
     answer, and has none of these: an offer that was made before, under the same id, must no longer be shown or taken
-    up.
+    up, since `cause` overtook it.
     """
     return pa.schema(
         [
@@ -117,6 +128,7 @@ def decision_records(answers: Answers) -> pa.Table:
         "params": answers.params,
         "value_micros": answers.candidates["value_micros"].to_arrow().take(nullable(answers.verdicts.chosen)),
         "reason": pick(plan.reasons, np.where(contact < 0, _reasons(answers), -1)),
+        "cause": pa.nulls(size, CAUSE),
         "until": of_nullable(np.where(deferrals.waits, deferrals.until, FOREVER)),
         "holdout": pick([one.name for one in plan.holdouts], answers.holdouts),
         "propensity": pa.array(answers.propensity, from_pandas=True),  # NaN is null
@@ -141,7 +153,7 @@ def withdrawal_records(plan: OfferPlan, reservations: pa.Table, gone: pl.DataFra
     Args:
         plan: The policy.
         reservations: What is withdrawn, as RESERVATION.
-        gone: Of each the tick, and the reason as an index in `plan.reasons`.
+        gone: Of each tick, reason, signal, by and since, as `withdrawal.WITHDRAWN`.
     """
     size, schema = len(gone), unnumbered_schema(plan)
     columns = {name: reservations[name] for name in reservations.column_names} | {
@@ -151,6 +163,7 @@ def withdrawal_records(plan: OfferPlan, reservations: pa.Table, gone: pl.DataFra
         "late": pa.repeat(False, size),
         "action": pa.repeat("withdrawn", size),
         "reason": pick(plan.reasons, gone["reason"].to_numpy()),
+        "cause": tabled(gone, pa.schema(list(CAUSE))).to_struct_array().combine_chunks(),
         **{name: pa.array([[]] * size, schema.field(name).type) for name in ("consents", "candidates", "others")},
         "playbook": pa.repeat(plan.playbook, size),
         "version": pa.repeat(plan.version, size),

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from schemas.playbook_offers import INBOUND
 from schemas.records import EVERYBODY
-from transforms.arrays.arrow_columns import Bools, replaced
+from transforms.arrays.arrow_columns import Bools, Ints, replaced
 from transforms.arrays.in_time import FOREVER
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import (
@@ -26,7 +26,12 @@ from transforms.decision.contacts import Contacts
 from transforms.decision.goals import Goals
 from transforms.decision.notices import Notices
 
-WITHDRAWN = {"row": pl.Int64, "tick": pl.Int64, "reason": pl.Int64}
+WITHDRAWN = {
+    **{"row": pl.Int64, "tick": pl.Int64, "reason": pl.Int64},
+    **{"signal": pl.String, "by": pl.String, "since": pl.Int64},
+}
+"""A withdrawal: the row of its reservation, its tick, the index of the reason; and the type, the id and the time of the
+signal that is its cause, null for none."""
 _ROOT = ["root_kind", "root"]
 
 
@@ -51,7 +56,7 @@ def withdrawals_of(
         anew: The first tick of another version, None where it is the same.
 
     Returns:
-        row (of `reservations`), tick, reason (index in `plan.reasons`).
+        As `WITHDRAWN`.
     """
     everybody = notices.arrived.clear() if anew is None else _turn_of_everybody(anew)
     turns = pl.concat([notices.arrived, lapses(plan, notices), everybody])
@@ -72,13 +77,22 @@ def _overtaken(
     contacted = [Contact(*one) for one in zip(*(asked[name].to_pylist() for name in Contact._fields), strict=True)]
     rows = np.arange(len(asked))
     gates = Asked(plan, asked, rows, rows, notices, contacted)
-    reason = np.full(len(asked), -1)
-    reason[_reached(reservations, looks, goals, *span)] = GOAL_REACHED
-    if CONSENT in plan.gates:
-        reason[gates.without_consent()] = NO_CONSENT
+    found = []
     if PAUSED in plan.gates:
-        reason[gates.paused()] = IS_PAUSED
-    return looks.with_columns(reason=reason).filter(pl.col("reason") >= 0).select(WITHDRAWN.keys())
+        told = notices.tables["control"]
+        found.append(_shut(looks, gates.paused(), IS_PAUSED, "control", told, gates.pauses))
+    if CONSENT in plan.gates:
+        told = notices.tables["consent"]
+        found.append(_shut(looks, gates.without_consent(), NO_CONSENT, "consent", told, gates.refusals))
+    found.append(_reached(reservations, looks, goals, *span))
+    return pl.concat(found).unique(["row", "tick"], keep="first", maintain_order=True)
+
+
+def _shut(looks: pl.DataFrame, shut: Bools, reason: int, signal: str, told: pl.DataFrame, places: Ints) -> pl.DataFrame:
+    """Return the looks at which a gate is shut, as `WITHDRAWN`; `places` says of each look which notice shuts it."""
+    gone = looks.with_columns(place=places, reason=pl.lit(reason, pl.Int64), signal=pl.lit(signal)).filter(shut)
+    read = told.select("place", by="id", since="time")
+    return gone.join(read, "place", "left", maintain_order="left").select(WITHDRAWN.keys())
 
 
 def _expired(plan: OfferPlan, reservations: pa.Table) -> pl.DataFrame:
@@ -86,18 +100,20 @@ def _expired(plan: OfferPlan, reservations: pa.Table) -> pl.DataFrame:
     out = framed(reservations.select(["channel", "valid_until", "holdout", "withdrawn"])).with_row_index("row")
     out = out.filter((pl.col("channel") == INBOUND) & ~pl.col("holdout") & ~pl.col("withdrawn"))
     tick = -(-pl.col("valid_until") // plan.tick) * plan.tick
-    return out.select(pl.col("row").cast(pl.Int64), tick=tick, reason=pl.lit(IS_EXPIRED, pl.Int64))
+    nothing = (pl.lit(None, pl.String).alias(name) for name in ("signal", "by"))
+    row = pl.col("row").cast(pl.Int64)
+    found = out.select(row, *nothing, tick=tick, reason=pl.lit(IS_EXPIRED, pl.Int64), since="valid_until")
+    return found.select(WITHDRAWN.keys())
 
 
-def _reached(reservations: pa.Table, looks: pl.DataFrame, goals: Goals, since: int, upto: int) -> Bools:
-    """Tell which looks are at the tick at which a goal of the offer's family is reached."""
-    found = np.zeros(len(looks), np.bool_)
-    if not goals.reached.is_empty():
-        offers = framed(reservations).with_row_index("row")
-        offers = offers.filter(pl.col("row").is_in(looks["row"].implode()))
-        gone = goals.overtaken(offers, since, upto)
-        found[looks.with_row_index("look").join(gone, ["row", "tick"], "semi")["look"].to_numpy()] = True
-    return found
+def _reached(reservations: pa.Table, looks: pl.DataFrame, goals: Goals, since: int, upto: int) -> pl.DataFrame:
+    """Return the looks at the tick at which a goal of the offer's family is reached, as `WITHDRAWN`."""
+    if goals.reached.is_empty():
+        return pl.DataFrame(schema=WITHDRAWN)
+    offers = framed(reservations).with_row_index("row")
+    offers = offers.filter(pl.col("row").is_in(looks["row"].implode()))
+    gone = looks.join(goals.overtaken(offers, since, upto), ["row", "tick"])
+    return gone.with_columns(reason=pl.lit(GOAL_REACHED, pl.Int64)).select(WITHDRAWN.keys())
 
 
 def _unsettled(looks: pl.DataFrame, reservations: pa.Table, settled: pl.DataFrame) -> pl.DataFrame:
@@ -108,7 +124,7 @@ def _unsettled(looks: pl.DataFrame, reservations: pa.Table, settled: pl.DataFram
     made = framed(reservations.select([*key, "tick"])).rename({"tick": "made"})
     said = looks.hstack(made[looks["row"]]).join(settled, key)
     done = said.filter((pl.col("settled") > pl.col("made")) & (pl.col("settled") <= pl.col("tick")))
-    return looks.join(done, looks.columns, "anti")
+    return looks.join(done, ["row", "tick"], "anti")
 
 
 def _turn_of_everybody(tick: int) -> pl.DataFrame:

@@ -172,7 +172,7 @@ class _Queue:
 
 
 def _held(kept: Kept) -> pa.Table:
-    return pa.ipc.open_stream(kept.held).read_all() if kept.held else ROOTED.empty_table()
+    return pa.ipc.open_stream(kept.held).read_all().cast(ROOTED) if kept.held else ROOTED.empty_table()
 
 
 def _packed(waits: pa.Table) -> bytes:

@@ -234,7 +234,8 @@ def test_the_consent_that_decides_is_told(consents: list[tuple[Any, ...]], told:
 def test_a_goal_is_told_as_what_the_customer_did(book: Playbook) -> None:
     met = gate("cooldown", "goal_reached") | _read("O-7", "2026-03-02T08:00:00.000Z")
     assert _told(met, book, BEFORE[2:]) == (
-        "the customer did already what the offer is for; it did so at 2026-03-02 08:00 (signal O-7); sent before: "
+        "the customer did already what the offer, or another of its family, is for; it did so at "
+        "2026-03-02 08:00 (signal O-7); sent before: "
         "topup by app on 2026-03-01 11:01; so not before 2026-03-05 11:01; order: product = 'topup', within 4d"
     )
 

@@ -1,5 +1,7 @@
 """A trigger that waits, wakes and is withdrawn is one story."""
 
+from typing import Any
+
 import pytest
 
 from pipelines.explain_story.tale import tale_lines, tales
@@ -25,6 +27,26 @@ def test_waits_wake_ups_and_withdrawals_are_one_story() -> None:
         f"  {MORNING}  subscriber.heavy: deferred until something opens it: open_ticket (a ticket is as "
         "`no_sales_while` says)",
     ]
+
+
+SINCE = "2026-03-03T08:59:30.000Z"
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (None, ""),
+        ({"signal": "control", "by": "ops-1", "since": SINCE}, "; by `control` ops-1 of 2026-03-03 08:59:30"),
+        ({"signal": "order", "by": "O-7", "since": SINCE}, "; by `order` O-7 of 2026-03-03 08:59:30"),
+        ({"signal": "erasure", "by": "E-7", "since": LATER}, "; by `erasure` E-7 acting from 2026-03-03 09:00"),
+        ({"signal": None, "by": None, "since": LATER}, "; its time was over at 2026-03-03 09:00"),
+        ({"signal": "consent", "by": None, "since": None}, "; no `consent` is known"),
+    ],
+)
+def test_a_withdrawal_tells_its_cause(cause: Any, told: str) -> None:
+    gone = sent("topup", LATER, trigger_tick=NIGHT) | {"action": "withdrawn", "reason": "paused", "cause": cause}
+    (line,) = tale_lines([gone])
+    assert line.partition("  [id")[0].partition(" or for all)")[2] == told
 
 
 def test_own_channels_come_first() -> None:

@@ -191,7 +191,7 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
 def _erased(one: Erasure) -> pa.RecordBatch:
     kind, name = one.who
     row = {"root_kind": kind, "root": name, "subject_kind": kind, "subject": name, "token": f"#{kind} {name}"}
-    return pa.RecordBatch.from_pylist([{**row, "source": "s", "id": f"{one.tick}", "tick": one.tick}], schema=ERASED)
+    return pa.RecordBatch.from_pylist([{**row, "source": "s", "id": one.id, "tick": one.tick}], schema=ERASED)
 
 
 def _plans(case: Case) -> list[tuple[int, plans.OfferPlan]]:
@@ -233,6 +233,7 @@ def _row(row: dict[str, Any], says: frozenset[str]) -> dict[str, Any]:
         **{name: _ms(row[name]) for name in ("tick", "trigger_tick", "until")},
         "root": (row["root_kind"], row["root"]),
         "arm": row["holdout"],
+        "cause": _cause(row),
         "candidates": [
             (
                 one["offer"],
@@ -251,6 +252,11 @@ def _gate(gate: dict[str, Any], says: frozenset[str]) -> tuple[Any, ...]:
         return told
     read = gate["read"]
     return (*told, read and (read["by"], _ms(read["since"])))
+
+
+def _cause(row: dict[str, Any]) -> tuple[Any, ...] | None:
+    told = row["cause"]
+    return told and (told["signal"], told["by"], _ms(told["since"]))
 
 
 def _propensity(row: dict[str, Any]) -> float | None:

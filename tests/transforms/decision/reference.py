@@ -13,7 +13,7 @@ from tests.transforms.decision.reference_gates import Candidate, Gate, Look
 from tests.transforms.decision.reference_goals import own_tick, reached
 from tests.transforms.decision.reference_ledger import Entry, Ledger
 from tests.transforms.decision.reference_policy import ALL, INBOUND, Fact, Holdout, Notice, Policy, Root, Trigger, draw
-from tests.transforms.decision.reference_records import Decision, Judged, Lines, decision_of, lines_of
+from tests.transforms.decision.reference_records import Cause, Decision, Judged, Lines, decision_of, lines_of
 from tests.transforms.decision.reference_told import Told
 
 
@@ -55,7 +55,7 @@ class _Waiting:
     until: int | None
     deadline: int
     inbound: Entry | None = None  # what own channels show until then
-    pushes: bool = False  # own channels had their time
+    shown: int | None = None  # the tick from which on own channels had their time
 
     def wakes(self, tick: int, opened: bool) -> bool:
         """Tell whether it is looked at again at a tick, something having opened or not."""
@@ -103,13 +103,13 @@ class _Walk:
 
     def _erase(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
         """Forget whom erasures of a tick name, and yield withdrawals of what is out to it, or for it."""
-        for erasure in (one for one in self.erasures if one.tick == tick):
+        for erasure in sorted((one for one in self.erasures if one.tick == tick), key=lambda one: one.who):
             for made, candidate in [one for one in self.out if names(one[0].trigger, erasure.who)]:
                 self.out.remove((made, candidate))
                 last = self._lapses(made, candidate)
                 valid = tick < last or (tick == last and candidate.channel == INBOUND)
                 if valid and not self._settled(made):
-                    yield made.trigger, self._withdrawn(made, candidate, tick, "erased")
+                    yield made.trigger, self._withdrawn(made, candidate, tick, "erased", erasure.cause)
             self.waiting = [one for one in self.waiting if not names(one.trigger, erasure.who)]
             self.told = told_without(self.told, erasure)
             forget(self.ledger, self.root, erasure.who)
@@ -138,13 +138,13 @@ class _Walk:
             if decision["action"] == "deferred":
                 n = one.n if silent else look.n
                 deadline = decision.pop("deadline")
-                self.waiting.append(_Waiting(one.trigger, n, decision["until"], deadline, pushes=look.pushes))
+                self.waiting.append(_Waiting(one.trigger, n, decision["until"], deadline, shown=look.shown))
             if not silent:
                 yield one.trigger, decision
 
     def _look(self, one: _Waiting, tick: int) -> Look:
-        pushes = one.pushes or one.inbound is not None
-        return Look(self.policy, self.told, one.trigger, tick, one.n + 1, pushes)
+        shown = one.inbound.tick if one.inbound else one.shown
+        return Look(self.policy, self.told, one.trigger, tick, one.n + 1, shown)
 
     def _came_in(self, look: Look, one: _Waiting) -> Decision | None:
         """Return the decision about somebody who came and saw the offer."""
@@ -171,36 +171,48 @@ class _Walk:
     def _withdraw(self, tick: int) -> Iterator[tuple[Trigger, Decision]]:
         """Yield withdrawals of offers that are still valid and meet a pause, a lost consent, or a goal."""
         for made, candidate in list(self.out):
-            now = Look(self.policy, self.told, made.trigger, tick, made.n)
-            gates = {name: reason for name, result, reason, _ in now.gates(candidate, []) if result != "passed"}
-            reason = gates.get("paused") or gates.get("consent") or self._reached(made, candidate, tick)
-            settled = self._settled(made)
+            why, settled = self._overtaken(made, candidate, tick), self._settled(made)
             if lapsed := tick >= self._lapses(made, candidate):
-                reason = "expired" if candidate.channel == INBOUND else None
-            if settled or lapsed or reason:
+                over = made.tick + made.policy.valid_for(candidate.offer, candidate.channel)
+                why = ("expired", (None, None, over)) if candidate.channel == INBOUND else None
+            if settled or lapsed or why:
                 self.out.remove((made, candidate))
-            if reason and not settled:
-                yield made.trigger, self._withdrawn(made, candidate, tick, reason)
+            if why and not settled:
+                yield made.trigger, self._withdrawn(made, candidate, tick, *why)
+
+    def _overtaken(self, made: Look, candidate: Candidate, tick: int) -> tuple[str, Cause] | None:
+        """Return why an offer that was made is shut out at a tick, and what does that."""
+        now = Look(self.policy, self.told, made.trigger, tick, made.n)
+        shut = {name: reason for name, result, reason, _ in now.gates(candidate, []) if result != "passed" and reason}
+        for gate, signal in (("paused", "control"), ("consent", "consent")):
+            if gate in shut:
+                read = now.read(gate, shut[gate], candidate, [])
+                return shut[gate], (signal, *(read or (None, None)))
+        goal = self._reached(made, candidate, tick)
+        return ("goal_reached", goal) if goal else None
 
     def _settled(self, made: Look) -> bool:
         return any(entry.settled for entry in self.ledger.entries if entry.decision == made.id)
 
-    def _withdrawn(self, made: Look, candidate: Candidate, tick: int, reason: str) -> Decision:
+    def _withdrawn(self, made: Look, candidate: Candidate, tick: int, reason: str, cause: Cause) -> Decision:
         now = Look(self.policy, self.told, made.trigger, tick, made.n)
         sent = {"offer": candidate.offer.name, "channel": candidate.channel, "value_micros": candidate.micros}
-        place = {"decision_id": made.id, "root": made.trigger.root}
+        place = {"decision_id": made.id, "root": made.trigger.root, "cause": cause}
         return decision_of(now, "withdrawn", reason) | sent | place
 
     def _lapses(self, made: Look, candidate: Candidate) -> int:
         """Return the tick from which an offer that was made is no longer valid."""
         return made.policy.on_grid(made.tick + made.policy.valid_for(candidate.offer, candidate.channel))
 
-    def _reached(self, made: Look, candidate: Candidate, tick: int) -> str | None:
-        """Return the reason if a goal of the family of an offer that was made is told to be reached at a tick."""
+    def _reached(self, made: Look, candidate: Candidate, tick: int) -> Cause | None:
+        """Return the first notice of a tick that a goal of the family of an offer that was made is reached."""
         kin = [one for one in self.policy.offers if one.goal and one.family == candidate.offer.family]
-        told = [notice for one in kin for notice in reached(self.told, one.name, made.people, tick)]
-        late = any(one.tick == tick and made.tick < own_tick(self.policy, one) for one in told)
-        return "goal_reached" if late else None
+        told = [(notice, one.goal_signal) for one in kin for notice in reached(self.told, one.name, made.people, tick)]
+        late = [one for one in told if one[0].tick == tick and made.tick < own_tick(self.policy, one[0])]
+        if not late:
+            return None
+        first, signal = min(late, key=lambda one: (one[0].order, one[1]))
+        return (signal, first.id, first.time)
 
     def _answer(self, look: Look, before: Sequence[Entry]) -> Decision:
         judged = [(one, look.gates(one, self.ledger.entries)) for one in look.candidates]

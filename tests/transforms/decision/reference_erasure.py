@@ -18,6 +18,16 @@ class Erasure:
     tick: int
     who: Root
 
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return " ".join(self.who)
+
+    @property
+    def cause(self) -> tuple[str, str, int]:
+        """What a withdrawal says of it."""
+        return ("erasure", self.id, self.tick)
+
 
 def names(trigger: Trigger, who: Root) -> bool:
     """Tell whether a trigger is about somebody, under its root, or for it."""

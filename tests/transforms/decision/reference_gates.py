@@ -52,7 +52,7 @@ class Look:
     trigger: Trigger
     tick: int
     n: int
-    pushes: bool = False  # own channels had their time
+    shown: int | None = None  # the tick from which on own channels had their time
 
     @property
     def id(self) -> str:
@@ -98,7 +98,7 @@ class Look:
     def _channels(self, offer: Offer) -> tuple[str, ...]:
         if self.trigger.trigger not in offer.triggers:
             return ()
-        return offer.send if self.pushes else self.policy.channels(offer)
+        return self.policy.channels(offer) if self.shown is None else offer.send
 
     @property
     def turn(self) -> tuple[int | str, ...]:
@@ -221,8 +221,13 @@ class Look:
         return None if offer.share is None or self._drawn(offer.name, *offer.share) else "not_in_share"
 
     def _ahead(self, offer: Offer) -> list[Notice]:
-        """Return the goals of an offer that were reached since the trigger."""
-        return [one for one in self._goals(offer, self.people) if own_tick(self.policy, one) > self.trigger.own]
+        """Return the goals that stop an offer: its own since the trigger, its family's since own channels had it."""
+        own = [one for one in self._goals(offer, self.people) if own_tick(self.policy, one) > self.trigger.own]
+        if self.shown is None:
+            return own
+        kin = [one for one in self.policy.offers if one.family == offer.family]
+        reached = [notice for one in kin for notice in self._goals(one, self.people)]
+        return own + [notice for notice in reached if own_tick(self.policy, notice) > self.shown]
 
     def _goals(self, offer: Offer, people: People) -> list[Notice]:
         return reached(self.told, offer.name, people, self.tick) if offer.goal else []

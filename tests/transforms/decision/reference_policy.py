@@ -46,6 +46,7 @@ class Offer:
     share: tuple[float, int] | None = None  # a fraction and the milliseconds of its period
     at_a_loss: bool = False
     goal: int | None = None  # within so many milliseconds
+    goal_signal: str = "order"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from tests.transforms.decision.reference_gates import Candidate, Gate, Look
 from tests.transforms.decision.reference_ledger import Entry
 
 Decision = dict[str, Any]
+Cause = tuple[str | None, str | None, int | None]
+"""What overtook an offer: the type of the signal, its id and time."""
 Judged = list[tuple[Candidate, list[Gate]]]
 """The candidates of a look, the best first, with what each gate says."""
 IN_FULL = 32
@@ -65,6 +67,7 @@ def decision_of(look: Look, action: str, reason: str | None, lines: Lines | None
         "channel": None,
         "value_micros": None,
         "reason": reason,
+        "cause": None,
         "until": None,
         "arm": None,
         "candidates": lines.candidates,

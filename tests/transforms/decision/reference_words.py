@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.transforms.decision.reference import Reference
+from tests.transforms.decision.kernel import play
 from tests.transforms.decision.reference_policy import (
     ALL,
     DAY,
@@ -17,6 +17,7 @@ from tests.transforms.decision.reference_policy import (
     Root,
     Trigger,
 )
+from tests.transforms.decision.strategies import Case
 
 MONDAY = 1_767_571_200_000  # 2026-01-05T00:00:00Z; hours below count from here
 S, HOME = ("subscriber", "s"), ("household", "h")
@@ -48,10 +49,19 @@ Later = Sequence[tuple[int, Policy]]
 
 
 def decide(policy: Policy, triggers: Iterable[Trigger], told: Told = (), later: Later = ()) -> list[dict[str, Any]]:
+    """Return what the reference decides, and the kernel, too."""
+    case = case_of(policy, triggers, told, later)
+    expected = case.decide()
+    assert play(case)[0] == expected, "the kernel decides otherwise"
+    return expected
+
+
+def case_of(policy: Policy, triggers: Iterable[Trigger], told: Told = (), later: Later = ()) -> Case:
+    """Return a case of sixty days."""
     told = list(told)
     facts = [one for one in told if isinstance(one, Fact)]
     notices = [one for one in told if isinstance(one, Notice)]
-    return Reference(policy, later).decide(triggers, facts, notices, MONDAY + 60 * DAY)
+    return Case(policy, list(triggers), facts, notices, MONDAY + 60 * DAY, later)
 
 
 def hour_of(tick: int | None) -> int | None:

@@ -83,7 +83,7 @@ def _only(name: str | None) -> tuple[str, ...] | None:
 
 def offer_of(offer: Offer) -> plans.Offer:
     """Return an offer as the kernels take it."""
-    more: dict[str, Any] = {"goal_within": offer.goal} if offer.goal else {}
+    more: dict[str, Any] = {"goal_within": offer.goal, "goal_signal": offer.goal_signal} if offer.goal else {}
     return plans.Offer(
         name=offer.name,
         family=offer.family,

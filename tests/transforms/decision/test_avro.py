@@ -33,6 +33,17 @@ SCHEMA = {
                 "fields": [{"name": "when", "type": INSTANTS}, {"name": "what", "type": "string"}],
             },
         },
+        {
+            "name": "maybe",
+            "type": [
+                "null",
+                {
+                    "type": "record",
+                    "name": "maybe",
+                    "fields": [{"name": "ever", "type": ["null", INSTANTS]}, {"name": "what", "type": "string"}],
+                },
+            ],
+        },
     ],
 }
 ARROW = pa.schema(
@@ -42,6 +53,7 @@ ARROW = pa.schema(
         ("perhaps", pa.string()),
         ("ever", INSTANT),
         ("inner", pa.struct([("when", INSTANT), ("what", pa.string())])),
+        ("maybe", pa.struct([("ever", INSTANT), ("what", pa.string())])),
     ]
 )
 
@@ -55,6 +67,7 @@ row = st.fixed_dictionaries(
         "perhaps": st.none() | text,
         "ever": st.none() | instant,
         "inner": st.fixed_dictionaries({"when": instant, "what": text}),
+        "maybe": st.none() | st.fixed_dictionaries({"ever": st.none() | instant, "what": text}),
     }
 )
 

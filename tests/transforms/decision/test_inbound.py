@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.records import MOVED
-from tests.transforms.decision.kernel import play
+from tests.transforms.decision.kernel import plan_of, play
 from tests.transforms.decision.reference_policy import (
     DAY,
     HOUR,
@@ -33,7 +33,10 @@ from tests.transforms.decision.reference_words import (
     paused,
     profile,
 )
+from tests.transforms.decision.small_policies import batches_of
 from tests.transforms.decision.strategies import Case
+from transforms.decision import ledger_state
+from transforms.decision.decide import decide
 
 FIRST = at(0)[0].id()
 ONE = replace(A, valid_for=DAY, wait=12 * HOUR)
@@ -238,3 +241,14 @@ def test_own_channels_first(
     every = [MONDAY + hour * HOUR for hour in range(-1, 20)]
     assert answers(policy, triggers, told, every) == whole
     assert answers(policy, triggers, told, random.Random(str(expected)).sample(every, 5)) == whole
+
+
+def test_what_was_shown_before_its_tick_was_kept_is_pushed() -> None:
+    plan = plan_of(Policy((ONE,), inbound_first={"marketing": 3 * HOUR}))
+    first = decide(plan, None, batches_of(at(0)), MONDAY + HOUR)
+    memory = ledger_state.load(first.state)
+    assert memory.deferred is not None
+    older = replace(memory, deferred=memory.deferred.drop_columns(["shown"]))
+    last = decide(plan, ledger_state.dump(plan, older), first.waiting, MONDAY + 4 * HOUR)
+    told = [(row["action"], row["channel"], row["n"]) for row in last.decisions.to_pylist()]
+    assert sorted(told) == [("offer", "app", 1), ("withdrawn", "inbound", 0)]

@@ -52,6 +52,7 @@ def test_an_offer_is_a_cloud_event() -> None:
             "version": 3,
             "playbook_hash": "0" * 32,
             "reason": None,
+            "cause": None,
             "params": {"x": None},
         },
     }

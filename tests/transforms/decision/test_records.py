@@ -9,8 +9,8 @@ def test_what_is_always_there() -> None:
     schema = decision_schema(plan_of(Policy((Offer("a"),), ())))
     assert [field.name for field in schema if field.nullable] == [
         *("recipient_kind", "recipient"),
-        *("offer", "channel", "message", "valid_until", "params", "value_micros", "reason", "until", "holdout"),
-        "propensity",
+        *("offer", "channel", "message", "valid_until", "params", "value_micros", "reason", "cause"),
+        *("until", "holdout", "propensity"),
         *("evidence", "segments", "context", "zone", "channels"),
     ]
     assert [field.name for field in CANDIDATE if field.nullable] == ["value_micros", "p_accept"]

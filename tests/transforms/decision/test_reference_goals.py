@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.transforms.decision.reference_policy import HOUR, Cap, Fact, Holdout, Notice, Offer, Policy, too_large
+from tests.transforms.decision.reference_policy import ALL, HOUR, Cap, Fact, Holdout, Notice, Offer, Policy, too_large
 from tests.transforms.decision.reference_words import (
     EVERY,
     FIRST,
@@ -18,6 +18,7 @@ from tests.transforms.decision.reference_words import (
     at,
     consent,
     contact,
+    decide,
     gate_of,
     goal,
     outcome,
@@ -149,6 +150,7 @@ def test_what_is_made_where_goals_are_reached(
 
 
 LONG = replace(AIMS, valid_for=9 * HOUR)
+BOTH = Policy((LONG, replace(A, name="b", value=0.1, goal=HOUR, goal_signal="usage")))
 
 
 @pytest.mark.parametrize(
@@ -164,6 +166,7 @@ LONG = replace(AIMS, valid_for=9 * HOUR)
         (Policy((LONG, Offer("b", value=0.1))), {}, [goal(3, "b")], []),
         (Policy((LONG, Offer("b", value=0.1, goal=HOUR, family="g"))), {}, [goal(3, "b")], []),
         (Policy((LONG,), listed=EVERY), {}, [outcome(2, FIRST, "accepted"), goal(3)], []),
+        (Policy((LONG,), listed=EVERY), {}, [outcome(3, FIRST, "accepted"), goal(3)], []),
         (Policy((LONG,), listed=EVERY), {}, [outcome(2, FIRST, "ignored"), goal(3)], [(3, "goal_reached")]),
         (Policy((LONG,), listed=EVERY), {}, [paused(3), goal(3)], [(3, "paused")]),
         (Policy((LONG,), listed=EVERY), {}, [goal(2), paused(3), goal(3)], [(2, "goal_reached")]),
@@ -184,3 +187,33 @@ def test_kin_are_withdrawn(
 ) -> None:
     made = answers(policy, at(0, **given), told)
     assert [(hour, reason) for hour, what, reason, _ in made if what == "withdrawn"] == expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "told", "expected"),
+    [
+        (BOTH, [goal(3, id="g")], ("order", "g", 3)),
+        (BOTH, [goal(3, "b", id="g")], ("usage", "g", 3)),
+        (BOTH, [goal(3, "b", id="y"), goal(3, id="x")], ("order", "x", 3)),
+        (BOTH, [goal(5, time=4, id="x"), goal(5, "b", time=3, id="y")], ("usage", "y", 3)),
+        (BOTH, [goal(5, time=0, id="x"), goal(5, "b", time=3, id="y")], ("usage", "y", 3)),
+        (replace(BOTH, listed=EVERY), [paused(3, id="p"), goal(3)], ("control", "p", 3)),
+        (replace(BOTH, listed=EVERY), [paused(3, id="p"), paused(3, ALL, id="a")], ("control", "a", 3)),
+        (
+            replace(BOTH, listed=EVERY, bases={"marketing": "opt_in"}),
+            [consent(0, "granted"), consent(3, "withdrawn", id="w"), goal(3)],
+            ("consent", "w", 3),
+        ),
+        (
+            replace(BOTH, listed=EVERY, bases={"marketing": "opt_in"}),
+            [consent(0, "granted", id="g", valid_until=MONDAY + 3 * HOUR), goal(3)],
+            ("consent", "g", 0),
+        ),
+        (replace(BOTH, inbound_first={"marketing": 3 * HOUR}), [], (None, None, 3)),
+    ],
+)
+def test_a_withdrawal_names_its_cause(policy: Policy, told: list[Notice], expected: tuple[Any, ...]) -> None:
+    made = [one for one in decide(policy, at(0), told) if one["action"] == "withdrawn"]
+    signal, name, hour = expected
+    assert [one["cause"] for one in made] == [(signal, name, MONDAY + hour * HOUR - (signal is not None))]
+    assert {one["cause"] for one in decide(policy, at(0), told) if one["action"] != "withdrawn"} == {None}

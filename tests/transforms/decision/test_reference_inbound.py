@@ -13,6 +13,7 @@ from tests.transforms.decision.reference_policy import (
     Fact,
     Holdout,
     Notice,
+    Offer,
     Policy,
     Trigger,
 )
@@ -171,6 +172,42 @@ def test_own_channels_first(
     policy: Policy, triggers: list[Trigger], told: list[Notice], expected: list[tuple[Any, ...]]
 ) -> None:
     assert sorted(answers(policy, triggers, told), key=repr) == sorted(expected, key=repr)
+
+
+KIN = replace(FIRST_3, offers=(replace(LONG, wait=6 * HOUR), Offer("b", ("z",), goal=HOUR)))
+GONE, DONE = ("withdrawn", "goal_reached", None), ("no_offer", "goal_reached", None)
+
+
+@pytest.mark.parametrize(
+    ("policy", "told", "expected"),
+    [
+        pytest.param(KIN, [goal(2, "b")], [(0, *SHOWN), (2, *GONE), (3, *DONE)], id="kin is pushed no more"),
+        pytest.param(KIN, [goal(3, "b")], [(0, *SHOWN), (3, *OVER), (3, *DONE)], id="up to the last tick"),
+        pytest.param(KIN, [goal(2, "b", time=0)], [(0, *SHOWN), (3, *OVER), (3, *PUSHED)], id="what was before is not"),
+        pytest.param(
+            replace(KIN, offers=(*KIN.offers[:1], replace(KIN.offers[1], family="g"))),
+            [goal(2, "b")],
+            [(0, *SHOWN), (3, *OVER), (3, *PUSHED)],
+            id="of another family",
+        ),
+        pytest.param(
+            KIN,
+            [paused(3), goal(4, "b"), paused(5, action="resume")],
+            [(0, *SHOWN), (3, *OVER), (3, "deferred", "paused", None), (4, *DONE)],
+            id="nor after it waited",
+        ),
+        pytest.param(
+            KIN,
+            [goal(1, "b", subject=("subscriber", "x"), root=("subscriber", "s"))],
+            [(0, *SHOWN), (3, *OVER), (3, *PUSHED)],
+            id="of others it does not matter",
+        ),
+    ],
+)
+def test_kin_is_not_pushed_after_own_channels(
+    policy: Policy, told: list[Notice], expected: list[tuple[Any, ...]]
+) -> None:
+    assert sorted(answers(policy, at(0), told), key=repr) == sorted(expected, key=repr)
 
 
 ENTERED = replace(FIRST_3, offers=(replace(LONG, triggers=("subscriber.g",)),), segments=frozenset({"subscriber.g"}))

@@ -34,6 +34,7 @@ from tests.transforms.decision.reference_words import (
     A,
     answers,
     at,
+    case_of,
     contact,
     decide,
     outcome,
@@ -206,9 +207,8 @@ def test_holdouts_are_nested() -> None:
     held = []
     for share in (0.0, 0.1, 0.3, 1.0):
         arms = (Holdout("z", share), Holdout("global", share / 4), Holdout("a", share, family="g"))
-        made = [
-            decide(replace(policy, holdouts=arms), at(0, 1, subject=f"s{number}"))[0]["arm"] for number in range(200)
-        ]
+        drawn = replace(policy, holdouts=arms)
+        made = [case_of(drawn, at(0, 1, subject=f"s{number}")).decide()[0]["arm"] for number in range(200)]
         held.append({number for number, arm in enumerate(made) if arm})
         assert set(made) <= {"z", "global", None}
     assert held[0] < held[1] < held[2] < held[3]

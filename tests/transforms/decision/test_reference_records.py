@@ -90,7 +90,7 @@ def test_a_goal_is_read_where_a_candidate_stops() -> None:
 
 def test_records_are_numbered_by_root() -> None:
     policy = replace(TELLS, offers=(replace(A, valid_for=DAY),))
-    triggers = [*at(0, 5, 9), *at(5, subject="b"), *at(5, subject="c", in_root=S), *at(9, in_root=HOME)]
+    triggers = [*at(0, 5, 9), *at(5, subject="b"), *at(5, subject="c", in_root=S), *at(9, subject="d", in_root=HOME)]
     made = decide(policy, triggers, [paused(7)])
     found = [(one["root"], one["sequence"], one["action"]) for one in made]
     mine = [(number, action) for root, number, action in found if root == S]

@@ -2,12 +2,15 @@
 
 from typing import NamedTuple
 
+import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.durations import HOUR, MINUTE
 from tests.transforms.sinks.offers import Row, offers
+from transforms.decision.offers import ROOTED
 from transforms.sinks.hourly_limit import Kept, release
 
 START = 1_772_445_600_000  # 2026-03-02T10:00:00Z
@@ -87,8 +90,10 @@ def test_what_is_too_much_goes_out_at_the_next_hours() -> None:
         START + HOUR,
         [("/segment-of-one/test", START + 2 * MINUTE, 1)],
     )
+    assert first.held["id"].to_pylist() == ["c", "d", "e"]
     again = release(2, first.kept, offers([Row("f", START + 20 * MINUTE, FAR)]), START + 20 * MINUTE)
     assert (again.offers.num_rows, again.waiting, again.holding) == (0, 4, [])
+    assert again.held["id"].to_pylist() == ["f"]
     later = release(2, again.kept, offers([]), START + HOUR)
     assert later.offers["id"].to_pylist() == ["c", "d"]
     last = release(2, later.kept, offers([]), START + 3 * HOUR)
@@ -112,3 +117,18 @@ def test_what_is_late_goes_out_in_the_hour_that_is_open() -> None:
 def test_a_lower_limit_takes_effect_at_once() -> None:
     first = release(5, Kept(), offers([Row(name, START, FAR) for name in "abc"]), START)
     assert release(1, first.kept, offers([Row("d", START + 1, FAR)]), START + 1).waiting == 1
+
+
+def test_what_was_held_before_there_were_causes_goes_out() -> None:
+    first = release(1, Kept(), offers([Row("a", START, FAR), Row("b", START, FAR)]), START)
+    held = pa.ipc.open_stream(first.kept.held).read_all()
+    place, whole = held.schema.get_field_index("data"), held["data"].combine_chunks()
+    fields = [field for field in whole.type if field.name != "cause"]
+    data = pa.StructArray.from_arrays([whole.field(field.name) for field in fields], fields=fields)
+    sink = pa.BufferOutputStream()
+    older = held.set_column(place, pa.field("data", data.type, nullable=False), data)
+    with pa.ipc.new_stream(sink, older.schema) as writer:
+        writer.write_table(older)
+    kept = msgspec.structs.replace(first.kept, held=sink.getvalue().to_pybytes())
+    later = release(1, kept, offers([]), START + HOUR)
+    assert (later.offers["id"].to_pylist(), later.offers.schema) == (["b"], ROOTED)
