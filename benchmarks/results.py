@@ -105,9 +105,10 @@ def markdown(measured: Measurements) -> str:
         f"record: {measured.decided.a_second:,.0f} decisions a core second; plain Python, trigger by trigger and with "
         f"these gates only, {measured.decided.plain_a_second:,.0f}.",
         "## Streams",
-        "`segone run` between two topics, a producer and a consumer of other processes on the same machine; memory is of all "
-        "processes of the run and its engine. Sustained: signals as of now, tick and grace a second, the greatest rate "
-        "at which offers are not behind. Catching up: the yardstick from a topic, its offers compared with the reference. "
+        "`segone run` between two topics, a producer and a consumer of other processes on the same machine; memory is "
+        "of all processes of the run and its engine. Sustained: signals as of now, tick and grace a second, the "
+        "greatest rate at which offers are not behind. Catching up: the yardstick from a topic, its offers compared "
+        "with the reference. "
         "Ordinary Beam does the yardstick from the same broker on the same engine.",
         _table(RATE_COLUMNS, rows_of_rates(measured.streams)),
         "From the signal that completes a moment to the offer at a consumer, at half of that rate:",

@@ -24,7 +24,7 @@ class Burst:
         burst: Signals a second in the burst.
         seconds: Of the burst.
         behind_seconds: How far offers were behind the clock: before, at most, and in the end.
-        waiting: Signals that nobody had acknowledged: before, at most, and in the end; none where a broker does not tell.
+        waiting: Signals that nobody had acknowledged: before, at most, in the end; none where a broker does not tell.
         told_lag_seconds: The greatest `segone_streams_watermark_lag_seconds`.
         recovered_seconds: From the end of the burst until offers were no longer behind.
         megabytes: Peak before, and from the burst on.

@@ -1,8 +1,9 @@
 """The yardstick as a stream of ordinary per-element Beam Python: the baseline, from a topic to a topic.
 
-A reader gives single messages; what follows is that of `benchmarks.beam_per_element`; each offer is published as it comes.
+A reader gives single messages; what follows is `benchmarks.beam_per_element`; each offer is published as it comes.
 
-python -m benchmarks.streams.per_element BROKER SERVER SIGNALS OFFERS MESSAGES --engine prism|flink [BEAM OPTIONS]
+Workers find its classes by the name of this module, so it is imported and called: `main`, with the arguments
+BROKER SERVER SIGNALS OFFERS MESSAGES --engine prism|flink [BEAM OPTIONS]
 """
 
 import argparse
@@ -22,9 +23,12 @@ from apache_beam.io.unbounded_source import CheckpointMark, ReadFromUnboundedSou
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 from confluent_kafka import Consumer, TopicPartition
+from google.cloud import pubsub_v1
 
 from benchmarks.beam_per_element import offers_of
-from benchmarks.streams.brokers import PARTITIONS, PROJECT, reach
+from benchmarks.streams.brokers import reach
+from benchmarks.streams.on_kafka import PARTITIONS
+from benchmarks.streams.on_pubsub import PROJECT
 from pipelines.engines.running import running
 
 GRACE_MS = 120_000
@@ -43,8 +47,6 @@ class _Messages:
             self._consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
             self._more = self._from_kafka
         else:
-            from google.cloud import pubsub_v1
-
             os.environ["PUBSUB_EMULATOR_HOST"] = server
             self._subscriber, self._name = pubsub_v1.SubscriberClient(), f"projects/{PROJECT}/subscriptions/{topic}"
             self._more = self._from_pubsub
@@ -168,9 +170,3 @@ def main() -> None:
         publish = beam.ParDo(_Publish(args.broker, args.server, args.offers))
         offers_of(pipeline | "Read" >> read) | "Publish" >> publish
         pipeline.run().wait_until_finish()
-
-
-if __name__ == "__main__":
-    from benchmarks.streams import per_element  # workers find its classes by that name
-
-    per_element.main()

@@ -174,7 +174,8 @@ def _ours(broker: Broker, signals: str, offers: str, folder: Path, cluster: Flin
 
 def _plain(broker: Broker, signals: str, offers: str, messages: int, cluster: Flink | None) -> list[str]:
     told = [broker.name, broker.server, signals, offers, str(messages)]
-    return [sys.executable, "-m", "benchmarks.streams.per_element", *told, *_plain_options(cluster)]
+    program = "from benchmarks.streams.per_element import main; main()"
+    return [sys.executable, "-c", program, *told, *_plain_options(cluster)]
 
 
 def _plain_options(cluster: Flink | None) -> Sequence[str]:

@@ -26,6 +26,9 @@ LAG = "segone_streams_watermark_lag_seconds", ()
 PATIENCE = 180.0
 """Seconds until something must have happened: an engine that starts on a busy machine takes long."""
 
+ARRIVING = 5.0
+"""Seconds for which what a run sent last may be on its way."""
+
 
 class Offer(NamedTuple):
     """An offer that arrived: whom it is for, its tick, when it arrived and when it was sent, milliseconds."""
@@ -62,7 +65,9 @@ class Offers:
         for text, at, stamp in self.arrived[first:]:
             event = json.loads(text)
             tick = datetime.fromisoformat(event["time"])
-            found.setdefault(event["id"], Offer(event["subject"], round(tick.timestamp() * 1000), at, stamp))
+            found.setdefault(
+                event["id"], Offer(event["subject"].partition("/")[2], round(tick.timestamp() * 1000), at, stamp)
+            )
         return list(found.values())
 
     def newest(self) -> int | None:
@@ -105,10 +110,13 @@ class Running:
         Raises:
             RuntimeError: it takes too long, or the run ended before.
         """
-        end = monotonic() + seconds
+        end, over = monotonic() + seconds, float("inf")
         while not true():
-            if not self.child.running or monotonic() > end:
-                raise RuntimeError(f"the run does not come so far; its log ends:\n{self.child.log.read_text()[-3000:]}")
+            if not self.child.running:
+                over = min(over, monotonic() + ARRIVING)
+            if monotonic() > min(end, over):
+                told = self.child.log.read_text("utf-8", "replace")[-3000:]
+                raise RuntimeError(f"the run does not come so far; its log ends:\n{told}")
             sleep(0.02)
 
 

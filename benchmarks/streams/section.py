@@ -6,12 +6,17 @@ from benchmarks.streams.latency import Latency, latency
 from benchmarks.streams.live import MAIN, SMALL, live, place
 from benchmarks.streams.rate import LEAST, SIZES, SMALL_SIZES, Rate, ramp, rate
 from benchmarks.streams.soak import Soak, soak
+from pipelines.engines.pubsub import emulator
+from schemas.errors import LoadErrors
 
 
 def streams(soak_minutes: float | None = None) -> list[Found]:
     """Measure the rates of both brokers; latency and a burst at half of what Kafka sustains; a soak if asked for."""
     found: list[Found] = []
     for name, sizes in SIZES.items():
+        if name == "pubsub" and (absent := _absent_emulator()):
+            print(f"NOT MEASURED with Pub/Sub: {absent}")
+            continue
         with place(name, "prism") as (broker, cluster, folder):
             with live(broker, "prism", cluster, folder / "live", MAIN) as warm:
                 sustained = ramp(warm)
@@ -20,10 +25,21 @@ def streams(soak_minutes: float | None = None) -> list[Found]:
                     found += [latency(warm, half), burst(warm, half)]
             found.append(rate(broker, "prism", cluster, folder, sizes, sustained))
     if soak_minutes:
-        with place("kafka", "prism") as (broker, cluster, folder):
-            with live(broker, "prism", cluster, folder / "live", MAIN, cuts=True) as warm:
-                found.append(soak(warm, half, soak_minutes))
+        with (
+            place("kafka", "prism") as (broker, cluster, folder),
+            live(broker, "prism", cluster, folder / "live", MAIN, cuts=True) as warm,
+        ):
+            found.append(soak(warm, half, soak_minutes))
     return found
+
+
+def _absent_emulator() -> str:
+    """Return why there is no emulator of Pub/Sub, nothing where it is."""
+    try:
+        emulator()
+    except LoadErrors as error:
+        return str(error)
+    return ""
 
 
 def smallest(broker_name: str = "kafka", engine: str = "prism") -> tuple[Rate, Latency, Burst, Soak]:

@@ -15,7 +15,7 @@ MEGABYTE = 2**20
 
 
 class Seen(NamedTuple):
-    """What was seen at a time (seconds since the epoch): resident megabytes by program, core seconds since the start."""
+    """What was seen at a time, seconds since the epoch: resident megabytes by program, core seconds so far."""
 
     at: float
     megabytes: dict[str, float]
@@ -49,7 +49,7 @@ class Watched:
     @property
     def core_seconds(self) -> float:
         """Of all processes so far."""
-        return sum(self._cpu.values())
+        return sum(list(self._cpu.values()))
 
     def peak(self, since: float = 0.0, until: float = float("inf")) -> float:
         """Return the greatest sum of megabytes in a time."""
