@@ -12,7 +12,7 @@ from benchmarks.streams import brokers
 from benchmarks.streams.bars import Found, bars_of
 from benchmarks.streams.burst import Burst, burst
 from benchmarks.streams.latency import Latency, latency
-from benchmarks.streams.live import MAIN, live, place
+from benchmarks.streams.live import MAIN, Live, live, place
 from benchmarks.streams.rate import SIZES, Rate, ramp, rate
 from benchmarks.streams.section import smallest
 from benchmarks.streams.soak import MINUTES, Soak, soak
@@ -40,14 +40,19 @@ def measured(args: argparse.Namespace) -> Found:
     cuts = args.what == "soak" and not args.without_cuts
     with place(args.broker, args.engine) as (broker, cluster, folder):
         with live(broker, args.engine, cluster, folder / "live", MAIN, cuts=cuts) as warm:
-            sustained = None if args.rate else ramp(warm)
-            usual = args.rate or sustained.signals_per_second / 2
-            if args.what == "soak":
-                return soak(warm, usual, args.minutes)
-            if args.what != "rate":
-                return {"latency": latency, "burst": burst}[args.what](warm, usual)
-        assert sustained is not None
+            if args.what == "rate":
+                sustained = ramp(warm)
+            else:
+                usual = args.rate or ramp(warm).signals_per_second / 2
+                return _at(args, warm, usual)
         return rate(broker, args.engine, cluster, folder, SIZES[args.broker], sustained)
+
+
+def _at(args: argparse.Namespace, warm: Live, usual: float) -> Found:
+    """Measure what is asked for at a rate."""
+    if args.what == "latency":
+        return latency(warm, usual)
+    return burst(warm, usual) if args.what == "burst" else soak(warm, usual, args.minutes)
 
 
 def main() -> None:

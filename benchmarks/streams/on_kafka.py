@@ -64,7 +64,7 @@ class OnKafka:
         while not stop.is_set():
             records = consumer.consume(10_000, 0.01)
             now = int(time() * 1000)
-            yield [Arrived(one.value(), now, one.timestamp()[1]) for one in records if one.error() is None]
+            yield [Arrived(one.value() or b"", now, one.timestamp()[1]) for one in records if one.error() is None]
         consumer.close()
 
     def waiting(self, topic: str) -> int | None:

@@ -64,7 +64,7 @@ class _Messages:
         return event
 
     def _from_kafka(self) -> list[bytes]:
-        return [one.value() for one in self._consumer.consume(AT_ONCE, 0.1) if one.error() is None]
+        return [one.value() or b"" for one in self._consumer.consume(AT_ONCE, 0.1) if one.error() is None]
 
     def _from_pubsub(self) -> list[bytes]:
         asked = {"subscription": self._name, "max_messages": AT_ONCE}
