@@ -43,6 +43,7 @@ run: $(READY)  ## a simulated town, from its signals to its offers, into out/dem
 	$(BIN)/segone demo --out out/demo
 
 bench: $(READY)  ## measure against polars, DuckDB and ordinary Beam; writes benchmarks/results.md
+	deploy/engines.sh prism kafka
 	$(BIN)/python -m benchmarks
 
 mutants: $(READY)  ## change the core in small ways; the tests must notice at least 90 %

@@ -1,6 +1,7 @@
 """Measure everything on this machine in one run and write `benchmarks/results.md`: `make bench`.
 
-python -m benchmarks [--times 3] [--sizes tiny,small,half,main] [--smallest] [--results FILE]
+python -m benchmarks [--times 3] [--sizes tiny,small,half,main] [--soak MINUTES] [--without-streams]
+    [--smallest] [--results FILE]
 """
 
 import argparse
@@ -20,6 +21,7 @@ from benchmarks import (
     wide_playbook,
 )
 from benchmarks.engines import HERE
+from benchmarks.streams.section import smallest, streams
 from benchmarks.yardstick import SIZES
 
 
@@ -28,6 +30,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=3, help="how often each program runs; the median counts")
     parser.add_argument("--sizes", default=",".join(size.name for size in SIZES), help="which sizes, by name")
+    parser.add_argument("--soak", type=float, help="minutes that a stream is soaked, too; by default it is not")
+    parser.add_argument("--without-streams", action="store_true", help="what needs neither engines nor brokers")
     parser.add_argument("--smallest", action="store_true", help="everything once, as small as it goes: does it run?")
     parser.add_argument("--results", type=Path, default=HERE / "results.md", help="the file to write")
     return parser.parse_args()
@@ -48,7 +52,8 @@ def main() -> None:
     slices = live_yardstick.apart(live_yardstick.SMALLEST if args.smallest else live_yardstick.SIZE)
     of_known = live.of_known(live.SMALLEST_ACTIVE if args.smallest else live.ACTIVE)
     decided = decisions.cost(decisions.SMALLEST if args.smallest else decisions.MAIN)
-    measured = results.Measurements(rows, kernels, states, stages, wide, lives, slices, of_known, decided)
+    streamed = () if args.without_streams else smallest() if args.smallest else streams(args.soak)
+    measured = results.Measurements(rows, kernels, states, stages, wide, lives, slices, of_known, decided, streamed)
     args.results.write_text(results.markdown(measured), encoding="utf-8")
     results.show(rows, results.bars(measured), console)
 

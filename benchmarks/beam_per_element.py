@@ -94,6 +94,22 @@ class _Offers(beam.DoFn):
         past.write((last_window, last_sum, last_offer))
 
 
+def offers_of(events: Any) -> Any:
+    """Return the offer lines of events that have their times as timestamps."""
+    return (
+        events
+        | "Window" >> beam.WindowInto(FixedWindows(WINDOW_MS // 1000))
+        | "ById" >> beam.Map(lambda event: (event["event_id"], event))
+        | "Copies" >> beam.GroupByKey()
+        | "First" >> beam.Map(lambda same: next(iter(same[1])))
+        | "Key" >> beam.Map(lambda event: (event["subscriber_id"], event))
+        | "Aggregate" >> beam.CombinePerKey(_Aggregate())
+        | "StampWindow" >> beam.ParDo(_StampWindow())
+        | "Global" >> beam.WindowInto(GlobalWindows())
+        | "Offers" >> beam.ParDo(_Offers())
+    )
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -101,21 +117,12 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
-        (
+        events = (
             pipeline
             | "Read" >> beam.io.ReadFromParquet(args.input, columns=list(COLUMNS))
             | "Stamp" >> beam.Map(lambda event: TimestampedValue(event, event["event_time"] / 1000))
-            | "Window" >> beam.WindowInto(FixedWindows(WINDOW_MS // 1000))
-            | "ById" >> beam.Map(lambda event: (event["event_id"], event))
-            | "Copies" >> beam.GroupByKey()
-            | "First" >> beam.Map(lambda same: next(iter(same[1])))
-            | "Key" >> beam.Map(lambda event: (event["subscriber_id"], event))
-            | "Aggregate" >> beam.CombinePerKey(_Aggregate())
-            | "StampWindow" >> beam.ParDo(_StampWindow())
-            | "Global" >> beam.WindowInto(GlobalWindows())
-            | "Offers" >> beam.ParDo(_Offers())
-            | "Write" >> beam.io.WriteToText(args.output, shard_name_template="")
         )
+        offers_of(events) | "Write" >> beam.io.WriteToText(args.output, shard_name_template="")
     print(json.dumps({"engine": "ordinary Beam"}))
 
 

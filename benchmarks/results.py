@@ -10,6 +10,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bar import Bar
 from benchmarks.compare import Row
 from benchmarks.decisions import LEAST_A_SECOND, DecisionsCost
 from benchmarks.engines import HERE
@@ -26,6 +27,7 @@ from benchmarks.live import (
 from benchmarks.live_yardstick import TICKS
 from benchmarks.state import StateCost
 from benchmarks.state_of_households import MOST_BYTES, StagesCost
+from benchmarks.streams.bars import LATENCY_COLUMNS, RATE_COLUMNS, Found, bars_of, rows_of_latencies, rows_of_rates
 from benchmarks.wide_playbook import RUN_SECONDS, VALIDATE_SECONDS, WideCost
 
 PACKAGES = ("apache-beam", "polars", "duckdb", "pyarrow", "numpy")
@@ -53,15 +55,6 @@ LIVE_COLUMNS = (
 )
 
 
-class Bar(NamedTuple):
-    """One thing that must be shown."""
-
-    what: str
-    wanted: str
-    found: str
-    met: bool
-
-
 class Measurements(NamedTuple):
     """All that was measured in one run."""
 
@@ -74,6 +67,7 @@ class Measurements(NamedTuple):
     slices: dict[str, float]
     of_known: float
     decided: DecisionsCost
+    streams: Sequence[Found]
 
 
 def markdown(measured: Measurements) -> str:
@@ -110,6 +104,15 @@ def markdown(measured: Measurements) -> str:
         f"{measured.decided.triggers:,} triggers of {measured.decided.candidates} candidates through gates, ledger and "
         f"record: {measured.decided.a_second:,.0f} decisions a core second; plain Python, trigger by trigger and with "
         f"these gates only, {measured.decided.plain_a_second:,.0f}.",
+        "## Streams",
+        "`segone run` between two topics, a producer and a consumer of other processes on the same machine; memory is "
+        "of all processes of the run and its engine. Sustained: signals as of now, tick and grace a second, the "
+        "greatest rate at which offers are not behind. Catching up: the yardstick from a topic, its offers compared "
+        "with the reference. "
+        "Ordinary Beam does the yardstick from the same broker on the same engine.",
+        _table(RATE_COLUMNS, rows_of_rates(measured.streams)),
+        "From the signal that completes a moment to the offer at a consumer, at half of that rate:",
+        _table(LATENCY_COLUMNS, rows_of_latencies(measured.streams)),
         (HERE / "notes.md").read_text(encoding="utf-8").strip(),
     ]
     return "\n\n".join(parts) + "\n"
@@ -141,7 +144,7 @@ def cells(rows: Sequence[Row]) -> list[list[str]]:
 
 def bars(measured: Measurements) -> list[Bar]:
     """Return the bars that the measured sizes allow to judge."""
-    rows, kernels, states, stages, wide, lives, slices, of_known, decided = measured
+    rows, kernels, states, stages, wide, lives, slices, of_known, decided, streams = measured
     at = {(row.engine, row.size.name): row for row in rows}
     found: list[Bar] = []
     if ("ordinary Beam", "small") in at:
@@ -179,7 +182,9 @@ def bars(measured: Measurements) -> list[Bar]:
     )
     met = decided.a_second >= LEAST_A_SECOND
     kernel = Bar("decisions a core second", f"≥ {LEAST_A_SECOND:,}", f"{decided.a_second:,.0f}", met)
-    return [*found, *_wide(wide), *(bar for cost in lives for bar in _lives(cost)), *minutes, known, kernel]
+    live = [bar for cost in lives for bar in _lives(cost)]
+    streamed = [bar for one in streams for bar in bars_of(one)]
+    return [*found, *_wide(wide), *live, *minutes, known, kernel, *streamed]
 
 
 def _streams(how: str, row: Row) -> Iterator[Bar]:

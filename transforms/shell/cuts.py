@@ -13,6 +13,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import Timestamp
 
 from transforms.blobs.envelope import pack, unpack
+from transforms.shell.pressure import PRESSURE
 from transforms.shell.timers import Cuts, TickTimer
 
 BLOBS = "blobs"
@@ -94,6 +95,12 @@ class Alarm:
 
     def rings(self, fired: Timestamp) -> Ring | None:
         """Return what the timer rings for, and forget it; None for a stale or spurious firing."""
+        ring = self._rings(fired)
+        if ring is not None and not self.rule.bounded:
+            PRESSURE.acts(self.rule.stage, ring.tick)
+        return ring
+
+    def _rings(self, fired: Timestamp) -> Ring | None:
         cut = None if self._cuts is None else self.cut.read()
         wake = None if cut is None else self.wake.read()
         if cut is None or (wake is not None and wake <= cut):

@@ -18,6 +18,7 @@ from transforms.parsing.parser import Parser, Parsing
 from transforms.shell.arrow_coder import to_ipc
 from transforms.shell.names_in import names_in
 from transforms.shell.packed_parts import packed_parts
+from transforms.shell.pressure import PRESSURE
 from transforms.shell.pseudonym_key import pseudonym_key
 from transforms.shell.stream_element import REJECTED, StreamElement, StreamElementCoder
 from transforms.shell.stream_mark import Mark, MarkCoder
@@ -26,7 +27,7 @@ from transforms.streams.acks import Acks
 from transforms.streams.cuts import Cuts, newest_cut
 from transforms.streams.element import Element
 from transforms.streams.pull import Puller
-from transforms.streams.reading import Input, Reading
+from transforms.streams.reading import WAIT, Input, Reading
 from transforms.streams.watermark import ENDED
 
 STREAMS = "streams"
@@ -95,6 +96,7 @@ class StreamSource(UnboundedSource):
         return StreamElementCoder()
 
     def _reading(self, state: Mapping[str, Any] | None) -> Reading:
+        PRESSURE.forget()
         return Reading(
             self.inputs, self._parser, grace=self.grace, tick=self.tick, clock=clock, mark=state, cut=self._newest()
         )
@@ -132,7 +134,13 @@ class StreamReader(UnboundedReader):
         return self.advance()
 
     def advance(self) -> bool:
-        """Read on; False: nothing is there just now."""
+        """Read on; False: nothing is there just now, or stages are late and must get on first."""
+        if PRESSURE.is_high():
+            time.sleep(WAIT)
+            self._reading.rest()
+            self._current = None
+            self._tell()
+            return False
         with _LOCK:
             _LIVE.pop(self._serial, None)  # it will no longer be where that mark is
         self._current = self._reading.read()
@@ -170,6 +178,7 @@ class StreamReader(UnboundedReader):
         """Tell how far the watermark is behind, and who holds it no longer."""
         watermark = self._reading.watermark
         if watermark.told is not None and watermark.told < ENDED:
+            PRESSURE.told(watermark.told)
             TalliedGauge(STREAMS, "watermark_lag_seconds").set((clock() - watermark.told) // 1_000)
         for label, partition in watermark.left_out - self._left_out:
             TalliedCounter(STREAMS, "left_out").inc()

@@ -17,7 +17,9 @@ TRACES = ("ce-traceparent", "traceparent", "googclient-traceparent")
 
 _JSON = "application/cloudevents+json"
 _OTHERS = "application/cloudevents"
-_SIGN = b'"specversion"'
+SIGN = b'"specversion"'
+"""What every structured event has in its bytes."""
+
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -77,14 +79,14 @@ def body_of(message: Message, value: bytes, *, bare_json: bool) -> Body:
     attributes = {
         name: _text(f"ce-{name}", headers[f"ce-{name}"]) for name in ATTRIBUTES if headers.get(f"ce-{name}") is not None
     }
-    if bare_json and not attributes and _SIGN in value:
+    if bare_json and not attributes and SIGN in value:
         return _structured(message, value, sure=False, carried=_carried(headers))
     return Body(message, value, attributes, _carried(headers))
 
 
 def may_be_event(message: Message, value: bytes) -> bool:
     """Return whether `body_of` must look at a message of JSON; quick."""
-    return bool(message.headers) or _SIGN in value
+    return bool(message.headers) or SIGN in value
 
 
 def _carried(headers: Mapping[str, Any]) -> str | None:

@@ -28,6 +28,7 @@ _SETTINGS = {
     "queued.min.messages": 100_000,
     "reconnect.backoff.max.ms": 2_000,
 }
+_NONE: Mapping[str, Any] = {}
 _log = logging.getLogger(__name__)
 
 
@@ -157,7 +158,8 @@ class KafkaClient:
         error = record.error()
         if error is None:
             kind, at = record.timestamp()
-            headers = dict(record.headers() or ())
+            told = record.headers()
+            headers = dict(told) if told else _NONE
             return Message(record.value(), headers, str(record.partition()), record.offset(), at if kind else None)
         if not passes(error):
             number = record.partition()

@@ -1,8 +1,8 @@
 """Messages of brokers to raw blocks: columns at once where messages are in order, one by one where they are not."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,7 @@ from transforms.parsing.raw import (
     rejected_batch,
 )
 from transforms.streams.avro_messages import FRAME, FRAMED, UNNAMED_REGISTRY, SchemaOf, parse_avro
-from transforms.streams.cloud_events import ATTRIBUTES, BadEvent, Body, body_of, may_be_event
+from transforms.streams.cloud_events import ATTRIBUTES, SIGN, BadEvent, Body, body_of, may_be_event
 from transforms.streams.feed import Feed, Message
 
 _SPACE = b" \t\r\n"
@@ -60,8 +60,7 @@ def parse_messages(
 
     Returns:
         Raw blocks of the columns in `feed.types`, `@published`, `@partition` and `@position`, and `@traceparent` where
-        a message told its trace, one of JSON, one of each
-        schema of Avro, none of them empty; and a batch of `schemas.records.REJECTED`, if there is need of one:
+        a message told its trace, one of JSON, one of each schema of Avro, none of them empty; and a batch of `schemas.records.REJECTED`, if there is need of one:
         `tombstone`, `empty_message`, `oversize_record`, `invalid_utf8`, `malformed_json`, `wrong_type`, `out_of_range`,
         `no_data` and `unknown_cloud_event` of events, and those of `parse_avro`. Whatever is wrong with one message is
         one rejection, and touches no other.
@@ -71,11 +70,14 @@ def parse_messages(
         parts = [[one for one in messages if one.attempt == attempt] for attempt in tries]
         made = [parse_messages(part, feed, schema_of, () if n else lost) for n, part in enumerate(parts)]
         return [block for mine, _ in made for block in mine], [batch for _, mine in made for batch in mine]
-    bodies, unopened = _opened(messages, feed)
+    if (bare := _bare_objects(messages, feed)) is not None:
+        bodies, unopened = bare.bodies, list[Rejection]()
+        parsed: Iterable[Parsed] = (_rows(bare, feed, []),)
+    else:
+        bodies, unopened = _opened(messages, feed)
+        parsed = parse_avro(bodies, feed, schema_of) if feed.format == "avro" else _json(bodies, feed, schema_of)
     rejections, blocks = [*lost, *unopened], []
-    for rows, rejected in (
-        parse_avro(bodies, feed, schema_of) if feed.format == "avro" else _json(bodies, feed, schema_of)
-    ):
+    for rows, rejected in parsed:
         whole, misfits = _with_attributes(complete(rows, feed.types), bodies, feed)
         rejections += [*rejected, *misfits]
         if whole.num_rows:
@@ -126,9 +128,47 @@ def _json(bodies: Sequence[Body], feed: Feed, schema_of: SchemaOf | None) -> Ite
         else:
             texts.append(text.replace(b"\n", b"\r") if b"\n" in text else text)  # is space too, and ends no line
             places.append(place)
-    block, unsound = checked(_lines(texts, places, bodies, feed.unit), feed.max_bytes)
+    yield _rows(_lines(texts, places, bodies, feed.unit), feed, rejections)
+
+
+def _rows(lines: _Lines, feed: Feed, rejections: list[Rejection]) -> Parsed:
+    """Parse lines of one JSON object each; what was rejected before comes first."""
+    block, unsound = checked(lines, feed.max_bytes)
     rows, malformed = parse_json_lines(block, feed.types)
-    yield Parsed(rows, [*rejections, *unsound, *malformed])
+    return Parsed(rows, [*rejections, *unsound, *malformed])
+
+
+class _Bare(Sequence[Body]):
+    """Messages as bodies that have no attributes, made when they are asked for."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.messages = messages
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    @overload
+    def __getitem__(self, place: int) -> Body: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Body]: ...
+    def __getitem__(self, place: int | slice) -> Body | Sequence[Body]:
+        if isinstance(place, slice):
+            return _Bare(self.messages[place])
+        message = self.messages[place]
+        return Body(message, message.value or b"", {})
+
+
+def _bare_objects(messages: Sequence[Message], feed: Feed) -> _Lines | None:
+    """Return messages as lines at once, or None unless each can only be a bare object of JSON on one line."""
+    if feed.format != "jsonl" or any(message.headers or message.value is None for message in messages):
+        return None
+    texts = [message.value or b"" for message in messages]
+    lines = _lines(texts, range(len(texts)), _Bare(messages), feed.unit)
+    data = lines.data
+    objects = data.startswith(b"{") and data.count(b"\n{") == len(texts) - 1 and data.count(b"\n") == len(texts)
+    if not objects or SIGN in data or int((lines.stops - lines.starts).max()) > feed.max_bytes:
+        return None
+    return lines
 
 
 def _lines(texts: Sequence[bytes], places: Sequence[int], bodies: Sequence[Body], unit: str) -> _Lines:
@@ -142,7 +182,8 @@ def _with_attributes(
     rows: pa.RecordBatch, bodies: Sequence[Body], feed: Feed
 ) -> tuple[pa.RecordBatch, list[Rejection]]:
     """Fill the columns that data lack from the attributes of their events."""
-    places = rows.column(POSITION).to_pylist() if any(body.attributes for body in bodies) else []
+    given_any = not isinstance(bodies, _Bare) and any(body.attributes for body in bodies)
+    places = rows.column(POSITION).to_pylist() if given_any else []
     given = [bodies[place].attributes for place in places]
     problems = Problems(rows.num_rows)
     for name in ATTRIBUTES:
@@ -173,16 +214,17 @@ def _filled(own: pa.Array, texts: pa.Array, name: str, kind: pa.DataType, proble
 def _told(rows: pa.RecordBatch, bodies: Sequence[Body], feed: Feed, attempt: int) -> pa.RecordBatch:
     """Return a raw block that tells where its rows come from, and when the broker got them."""
     places: Ints = rows.column(POSITION).to_numpy()
-    messages = [bodies[place].message for place in places.tolist()]
+    every = bodies.messages if isinstance(bodies, _Bare) else [body.message for body in bodies]
+    messages = [every[place] for place in places.tolist()]
     made: dict[str, Any] = {
         **{name: rows.column(name) for name in rows.schema.names if name != POSITION},
         PUBLISHED: pa.array([message.published for message in messages], pa.int64()),
         PARTITION: pa.array([message.partition for message in messages], pa.string()).dictionary_encode(),
         POSITION: pa.array([message.position for message in messages], pa.int64()),
     }
-    if any(bodies[place].trace for place in places.tolist()):
-        traces = pa.array([bodies[place].trace for place in places.tolist()], pa.string())
-        made = {CARRIED: traces, **made}
+    traces = [] if isinstance(bodies, _Bare) else [bodies[place].trace for place in places.tolist()]
+    if any(traces):
+        made = {CARRIED: pa.array(traces, pa.string()), **made}
     metadata = {"signal": feed.source.contract.name, "file": printable(feed.address), "unit": feed.unit}
     metadata |= {ATTEMPT.decode(): str(attempt)} if attempt > 1 else {}
     return pa.RecordBatch.from_pydict(made).replace_schema_metadata(metadata)

@@ -75,6 +75,12 @@ class Progress:
         self.came = now if gave or self.came is None else self.came
         self.silent = not gave
 
+    def unheard(self, time: int) -> None:
+        """Leave out of all silence a time, milliseconds, in which nobody listened."""
+        self.came = None if self.came is None else self.came + time
+        for one in self.partitions.values():
+            one.heard += time
+
     def listened(self, now: int, since: int | None) -> None:
         """End where nothing came for long enough.
 

@@ -143,6 +143,15 @@ class Reading:
             self._conclude(self._clock())
         return element
 
+    def rest(self) -> None:
+        """Let pass what time there was since this or `read` was called, as one in which nobody listened: no silence."""
+        now = self._clock()
+        passed = 0 if self._last is None else now - self._last
+        self._came = None if self._came is None else self._came + passed
+        for feed in self._feeds.values():
+            feed.progress.unheard(passed)
+        self._last = self._resumed = now
+
     def _conclude(self, now: int) -> None:
         """See who has ended and how far all is; silence counts only where everybody was asked since the last stall."""
         for _, feed in self._alive():

@@ -22,6 +22,23 @@ FEED = feed()
 AVRO = feed(format="avro", schema=SCHEMA)
 EVENT = {"specversion": "1.0", "type": "t", "id": "ce", "source": "crm", "time": "2026-01-05T00:00:00.123Z"}
 HEADERS = {"ce_specversion": b"1.0", "ce_id": b"ce", "ce_source": b"crm", "ce_subject": b"anna"}
+LOOKS = (
+    json_value(1),
+    json_value(2, mb="no number"),
+    json_value(3) + b"  ",
+    b"  " + json_value(4),
+    json_value(5).replace(b",", b",\n"),
+    json_value(6) + b"\n" + json_value(7),
+    json.dumps({**EVENT, "data": signal(8)}).encode(),
+    b"{}",
+    b"{",
+    b"",
+    b"   ",
+    b"null",
+    b"\xff",
+    b'{"id": "' + b"x" * (1 << 20) + b'"}',
+)
+"""Messages as they may look."""
 
 
 def _parse(
@@ -334,3 +351,14 @@ def test_a_record_that_fastavro_writes_in_a_file_is_no_message() -> None:
     out = io.BytesIO()
     fastavro.writer(out, SCHEMA, [signal(2, kind="data")])
     assert _among_good(out.getvalue(), AVRO)[1][1] == "malformed_avro"
+
+
+@given(values=st.lists(st.sampled_from(LOOKS), min_size=1, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_messages_at_once_are_what_they_are_one_by_one(values: list[bytes]) -> None:
+    """A tombstone among them lets all of them be looked at one by one."""
+    messages = [message(value, place) for place, value in enumerate(values)]
+    rows, rejected = _parse(messages)
+    rows_with, rejected_with = _parse([*messages, message(None, len(values))])
+    assert rows == rows_with
+    assert sorted(map(str, rejected)) == sorted(str(one) for one in rejected_with if one["reason"] != "tombstone")

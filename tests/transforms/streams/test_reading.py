@@ -161,6 +161,28 @@ def test_only_what_is_good_tells_that_a_partition_lives() -> None:
     assert told == [None] * 30 + [30 * SECOND - GRACE]
 
 
+def test_a_rest_is_no_silence() -> None:
+    """The first pull after a rest is of one partition: the other one is not idle for that."""
+    clock = Clock()
+    batches = [(0, [row(10, "0"), row(20, "1")]), (5 * MINUTE, [row(5 * MINUTE, "0")])]
+    one = reading([Script(clock, batches, ("0", "1"))], LIVE)
+    assert _told(one, clock, [0]) == [10 - GRACE]
+    for clock.now in range(SECOND, 5 * MINUTE, SECOND):
+        one.rest()
+    assert _told(one, clock, [5 * MINUTE, 5 * MINUTE + 20 * SECOND]) == [20 - GRACE] * 2
+    assert _told(one, clock, [5 * MINUTE + 40 * SECOND]) == [5 * MINUTE + 10 * SECOND - GRACE]
+
+
+def test_nothing_ends_in_a_rest() -> None:
+    clock = Clock()
+    one = reading([Script(clock, [(0, [row(10)])])], Rules(idle=FAR, patience=FAR, ends=5 * SECOND))
+    assert _told(one, clock, [0]) == [10 - GRACE]
+    for clock.now in range(SECOND, MINUTE, SECOND):
+        one.rest()
+    assert _told(one, clock, [MINUTE, MINUTE + 2 * SECOND]) == [10 - GRACE] * 2
+    assert _told(one, clock, [MINUTE + 7 * SECOND]) == [ENDED]
+
+
 def test_addresses_take_turns() -> None:
     clock = Clock()
     scripts = [Script(clock, [(0, [row(10 * n + k)]) for k in range(3)]) for n in range(2)]
