@@ -14,6 +14,11 @@ def framed(table: pa.Table) -> pl.DataFrame:
     return cast(pl.DataFrame, pl.from_arrow(table))
 
 
+def as_written(query: pl.LazyFrame) -> pl.DataFrame:
+    """Run a query at once, its steps as they are written: one call costs less than one for each of them."""
+    return query.collect(optimizations=pl.QueryOptFlags.none())
+
+
 def tabled(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
     """Return the columns of a schema, in one chunk each."""
     rows = frame.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest())

@@ -20,6 +20,7 @@ from transforms.decision.gates import look_at_gates, note_stopped
 from transforms.decision.ledger_state import RESERVATION
 from transforms.decision.memberships import has_left, has_moved, scope_of, stand_alone
 from transforms.decision.notices import Notices
+from transforms.decision.recipient_profiles import profiles_of
 from transforms.decision.records import decision_records, unnumbered_schema, withdrawal_records
 from transforms.decision.roots import number_roots, own_roots
 from transforms.decision.withdrawal import next_lapse, withdrawals_of
@@ -164,14 +165,15 @@ class Answering:
         scope = scope_of(plan, entries, self.taken)
         asked = own_roots(replaced(entries, "recipient", reached), alone)
         candidates = rank_candidates(plan, asked, scope, self._contacts.goals.stopped(entries, alone))
-        zones = zones_of(plan, entries, self.notices)
-        gates = look_at_gates(plan, entries, candidates, self.notices, zones)
+        profiles = profiles_of(plan, entries, self.notices)
+        zones = zones_of(plan, profiles["zone"])
+        gates = look_at_gates(plan, entries, candidates, self.notices, profiles["channels"], zones)
         note_stopped(self._contacts.goals, gates, entries, alone, candidates)
         counted = self._contacts.counted_at(entries, self.reservations)
         numbers = number_roots(entries, counted, alone)
         verdicts = arbitrate(plan, *numbers, candidates, gates, zones)
         deferrals = deferrals_of(plan, entries, candidates, verdicts)
-        return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, scope, self.notices)
+        return Answers(plan, entries, alone, cancelled, candidates, verdicts, deferrals, scope, profiles, self.notices)
 
     def _cancelled(self, entries: pa.Table) -> Ints:
         """Return why nothing waits any more, as index of the reason, or -1.

@@ -39,6 +39,7 @@ class Answers:
         verdicts: What `arbitrate` gives.
         deferrals: Who waits.
         scope: What expressions see of them.
+        profiles: What `profiles_of` gives.
         notices: What their contact roots were told.
     """
 
@@ -50,6 +51,7 @@ class Answers:
     verdicts: Verdicts
     deferrals: Deferrals
     scope: pl.DataFrame
+    profiles: pl.DataFrame
     notices: Notices
 
     @cached_property
@@ -72,6 +74,7 @@ class Answers:
             verdicts=verdicts.only(kept, places, candidates),
             deferrals=waits.only(kept, candidates),
             scope=self.scope.filter(kept),
+            profiles=self.profiles.filter(kept),
         )
 
     @cached_property

@@ -65,15 +65,15 @@ class Asked:
                 asked = who.with_columns(
                     scope=pl.lit(scope), target=pl.Series(targets, dtype=pl.String).gather(self.contact)
                 )
-                held = self.notices.latest("control", asked)
+                held = self.notices.latest("control", asked, ("action", "place"))
                 pausing = (held["action"] == "pause").fill_null(False).to_numpy()
                 first[pausing] = np.minimum(first[pausing], held["place"].to_numpy()[pausing])
         return np.where(first < FOREVER, first, -1)
 
-    def without_channel(self) -> Bools:
-        """Tell which go by a channel that is known not to reach the recipient."""
+    def without_channel(self, channels: pl.Series) -> Bools:
+        """Tell which go by a channel that is known not to reach the recipient; `channels` of each, by the profile."""
         names = sorted({contact.channel for contact in self.contacts})
-        reached = reached_by(self.notices.latest("profile", self._recipients)["channels"], names)
+        reached = reached_by(channels, names)
         lacks = np.stack([~reached[name].to_numpy() for name in names] or [np.zeros(0)])
         channel = np.array([names.index(contact.channel) for contact in self.contacts], np.int64)
         own = np.array([one.channel == INBOUND for one in self.contacts], np.bool_)
@@ -92,31 +92,31 @@ class Asked:
     @cached_property
     def _consents(self) -> tuple[Bools, Ints]:
         lacking, decides = np.zeros(len(self.trigger), np.bool_), np.full(len(self.trigger), -1)
+        named = self.notices.tables["consent"]["channel"].unique().to_list()
         for message, basis in self.plan.bases.items():
+            of_all = self._refused(message, "", basis)
             for channel in sorted({one.channel for one in self.contacts if one.message == message}):
                 matches = [(one.message, one.channel) == (message, channel) for one in self.contacts]
-                rows = np.array(matches, np.bool_)[self.contact]
-                asks = np.zeros(len(self.triggers), np.bool_)
-                asks[self.trigger[rows]] = True
-                needs = np.flatnonzero(asks)
-                lacks, places = np.zeros(len(self.triggers), np.bool_), np.full(len(self.triggers), -1)
-                lacks[needs], places[needs] = self._refused(needs, message, channel, basis)
+                rows = np.flatnonzero(np.array(matches, np.bool_)[self.contact])
+                lacks, places = self._refused(message, channel, basis) if channel in named else of_all
                 lacking[rows] = lacks[self.trigger[rows]]
                 decides[rows] = np.where(lacks, places, -1)[self.trigger[rows]]
         return lacking, decides
 
-    def _refused(self, rows: Ints, message: str, channel: str, basis: str) -> tuple[Bools, Ints]:
+    def _refused(self, message: str, channel: str, basis: str) -> tuple[Bools, Ints]:
         """Tell which triggers lack the recipient's consent, and the place of the latest, to this channel or all."""
-        who = self._recipients[rows].with_columns(purpose=pl.lit(message))
-        one, every = (
-            self.notices.latest("consent", who.with_columns(channel=pl.lit(name))).select(
-                "state", "valid_until", pl.col("place").fill_null(-1)
-            )
-            for name in (channel, "")
-        )
-        newer = one["place"] > every["place"]
-        state, until, place = (one[name].zip_with(newer, every[name]) for name in ("state", "valid_until", "place"))
-        return ~consents(basis, state, until, who["tick"]).to_numpy(), place.to_numpy()
+        state, until, place = self._held(message, "")
+        if channel:
+            one = self._held(message, channel)
+            newer = one[2] > place
+            state, until, place = (a.zip_with(newer, b) for a, b in zip(one, (state, until, place), strict=True))
+        return ~consents(basis, state, until, self._recipients["tick"]).to_numpy(), place.to_numpy()
+
+    def _held(self, message: str, channel: str) -> tuple[pl.Series, pl.Series, pl.Series]:
+        """Return state, valid_until and place (-1 for none) of the consent to a purpose by a channel."""
+        who = self._recipients.with_columns(purpose=pl.lit(message), channel=pl.lit(channel))
+        held = self.notices.latest("consent", who, ("state", "valid_until", "place"))
+        return held["state"], held["valid_until"], held["place"].fill_null(-1)
 
     def with_open_ticket(self) -> Bools:
         """Tell which would sell while a ticket of the recipient, or of the trigger's subject, is open."""

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from transforms.arrays.arrow_columns import Bools, Ints, spread
 from transforms.arrays.hashing import Hashes, finalise, fnv1a64
-from transforms.arrays.plain_arrow import framed
+from transforms.arrays.plain_arrow import as_written, framed
 from transforms.compiler.offer_definitions import (
     BELOW_ZERO,
     GOAL_REACHED,
@@ -59,17 +59,17 @@ def rank_candidates(
         null; `value_micros`: value * p_accept - cost in millionths, rounded half to even, null unless it is finite and
         0 <= p_accept <= 1; `p_accept`; `p_accept_assumed`.
     """
-    asked = triggers.select(["trigger", "recipient"])
-    reached = framed(asked).with_row_index("row").drop_nulls("recipient")
+    asked = framed(triggers.select(["trigger", "recipient"])).lazy().with_row_index("row").drop_nulls("recipient")
+    reached = as_written(asked.group_by("trigger", maintain_order=True).agg("row"))
     hashes = fnv1a64(triggers["decision_id"].combine_chunks())
     found = [pl.DataFrame(schema=_COLUMNS)]
-    for (trigger,), rows in reached.group_by("trigger", maintain_order=True):
+    for trigger, rows in zip(reached["trigger"], reached["row"], strict=True):
         numbers = [number for number, offer in enumerate(plan.offers) if trigger in offer.triggers]
-        found += [_candidates(plan, numbers, rows["row"], scope, hashes)] if numbers else []
+        found += [_candidates(plan, numbers, rows, scope, hashes)] if numbers else []
     table = _stopped(plan, stopped, _shared(plan, triggers, pl.concat(found)))
-    table = table.with_columns(last=pl.col("ineligible").is_not_null())
-    ranked = table.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True)
-    return _pushed(plan, triggers, _by_contact(plan, ranked.drop("last", "tie")))
+    ranked = table.lazy().with_columns(last=pl.col("ineligible").is_not_null())
+    ranked = ranked.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True)
+    return _pushed(plan, triggers, _by_contact(plan, as_written(ranked.drop("last", "tie"))))
 
 
 def _candidates(

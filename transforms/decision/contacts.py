@@ -10,7 +10,7 @@ from schemas.playbook_levels import LEVELS
 from schemas.playbook_offers import INBOUND
 from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.arrays.in_time import first_after
-from transforms.arrays.plain_arrow import framed
+from transforms.arrays.plain_arrow import as_written, framed
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.goals import NOTICE, Goals, goals_of
 from transforms.decision.notices import WHO, Notices
@@ -117,7 +117,8 @@ class Contacts:
     @property
     def settled(self) -> pl.DataFrame:
         """What is settled: root_kind, root, decision_id, and the tick from which on."""
-        return self.reports.filter(pl.col("what").is_in(SETTLED)).select(*_KEY, settled="since")
+        told = self.reports.lazy().filter(pl.col("what").is_in(SETTLED))
+        return as_written(told.select(*_KEY, settled="since"))
 
     def came_in(self, entries: pa.Table, reservations: pa.Table) -> Bools:
         """Tell of which entries the customer came: anything but a failure was reported of what was on own channels.

@@ -36,7 +36,12 @@ from transforms.decision.zones import Zones
 
 
 def look_at_gates(
-    plan: OfferPlan, triggers: pa.Table, candidates: pl.DataFrame, notices: Notices, zones: Zones
+    plan: OfferPlan,
+    triggers: pa.Table,
+    candidates: pl.DataFrame,
+    notices: Notices,
+    channels: pl.Series,
+    zones: Zones,
 ) -> GateResults:
     """Return what candidates meet at all gates but those that count.
 
@@ -45,6 +50,7 @@ def look_at_gates(
         triggers: With subject_kind and own_tick, n; tick is that of the decision.
         candidates: What `rank_candidates` gives for them.
         notices: What their contact roots were told.
+        channels: Those of the recipients of the triggers, as their profile says.
         zones: Where the recipients of the triggers are.
     """
     size = (len(candidates), len(GATES))
@@ -59,7 +65,7 @@ def look_at_gates(
         results.shut(PAUSED, asked.paused(), IS_PAUSED, AT_AN_EVENT)
         _note(results, PAUSED, notices.tables["control"], asked.pauses)
     if CHANNEL in plan.gates:
-        results.shut(CHANNEL, asked.without_channel(), NO_CHANNEL)
+        results.shut(CHANNEL, asked.without_channel(channels), NO_CHANNEL)
     if CONSENT in plan.gates:
         results.shut(CONSENT, asked.without_consent(), NO_CONSENT)
         _note(results, CONSENT, notices.tables["consent"], asked.refusals)

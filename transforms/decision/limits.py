@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from schemas.durations import MINUTE
+from schemas.durations import DAY, MINUTE
 from schemas.playbook_levels import GROUPS
 from transforms.arrays.arrow_columns import Bools, Ints, changes, numbered, spread
 from transforms.arrays.in_time import FOREVER
 from transforms.compiler.offer_definitions import COUNTED, Contact, Limit, OfferPlan
 from transforms.decision.ledger import ALWAYS, NEVER, Ledger
+from transforms.decision.local_time import local_offsets
 from transforms.decision.zones import Zones
 
 _ROOM = 4
@@ -238,12 +239,14 @@ def _length(limit: Limit) -> int:
 
 def _calendar_number(ticks: Ints, unit: str, time_zone: str) -> Ints:
     """Number the local day, week or month of each tick; unlike its start, it exists whatever the clocks do."""
+    if not len(ticks):
+        return ticks
     minutes = ticks // MINUTE
-    first, last = (minutes.min(), minutes.max()) if len(ticks) else (0, 0)
+    first, last = minutes.min(), minutes.max()
     if len(ticks) > (every := last - first + 1):  # clocks change on the minute
         return _calendar_number((first + np.arange(every)) * MINUTE, unit, time_zone)[minutes - first]
-    date = pl.from_epoch(pl.Series(ticks), "ms").dt.replace_time_zone("UTC").dt.convert_time_zone(time_zone).dt.date()
-    days = date.to_physical().cast(pl.Int64).to_numpy()
+    local = ticks + local_offsets([time_zone], np.zeros(len(ticks), np.int64), ticks)[0]
+    days = local // DAY
     if unit == "month":
-        return date.dt.year().cast(pl.Int64).to_numpy() * 12 + date.dt.month().to_numpy()
+        return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     return days if unit == "day" else (days + 3) // 7  # the first Monday was the fifth day

@@ -13,7 +13,7 @@ from schemas.records import EVERYBODY, NOTICE
 from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.fitted import fitted
 from transforms.arrays.in_time import FOREVER, as_of, first_after
-from transforms.arrays.plain_arrow import framed, tabled
+from transforms.arrays.plain_arrow import as_written, framed, tabled
 from transforms.compiler.notices import GOAL, KEYS, first_fulfilments, order_of
 from transforms.compiler.offer_definitions import OfferPlan
 
@@ -39,17 +39,18 @@ class Notices:
     tables: Mapping[str, pl.DataFrame]
     arrived: pl.DataFrame
 
-    def latest(self, signal: str, asked: pl.DataFrame) -> pl.DataFrame:
+    def latest(self, signal: str, asked: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         """Return the row that holds at a tick, for each of those asked.
 
         Args:
             signal: The type.
             asked: `WHO`, the columns of the key and tick.
+            names: What is asked for: columns of the payload, place.
 
         Returns:
-            Payload and place of the row, NULL where there is none; in the order of `asked`.
+            These columns of the row, NULL where there is none; in the order of `asked`.
         """
-        return as_of(asked, self.tables[signal].drop("until", "tick"), [*WHO, *(KEYS[signal] or ())])
+        return as_of(asked, self.tables[signal], [*WHO, *(KEYS[signal] or ())], names)
 
     def after(self, asked: pl.DataFrame) -> Ints:
         """Return the first tick after the one asked at which the root, or everybody, is told anything; else FOREVER.
@@ -68,8 +69,9 @@ def recipients_of(triggers: pa.Table) -> pl.DataFrame:
     Args:
         triggers: Columns root_kind, root, recipient, tick.
     """
-    asked = framed(triggers.select(["root_kind", "root", "recipient", "tick"])).rename({"recipient": "subject"})
-    return asked.with_columns(subject_kind=pl.lit(LEVELS[0])).select(*WHO, "tick")
+    kinds = pa.repeat(LEVELS[0], len(triggers))
+    named = [triggers["root_kind"], triggers["root"], kinds, triggers["recipient"], triggers["tick"]]
+    return framed(pa.table(named, [*WHO, "tick"]))
 
 
 def is_notice(batch: pa.RecordBatch) -> bool:
@@ -89,23 +91,23 @@ def take_notices(
         batches: Notices.
         first: The first open tick, None where all are open.
     """
-    tables, arrived = {}, [pl.DataFrame(schema={"root_kind": pl.String, "root": pl.String, "since": pl.Int64})]
+    tables, arrived = {}, [pl.LazyFrame(schema={"root_kind": pl.String, "root": pl.String, "since": pl.Int64})]
+    open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
     for signal, schema in plan.notices.items():
         new = [pa.table(batch).select(schema.names) for batch in batches if _about(batch, signal)]
-        fresh = framed(pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in new)]))
-        open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
+        fresh = framed(pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in new)])).lazy()
         fresh = fresh.with_columns(since=open_from)
-        known = framed(fitted(kept.get(signal, schema.empty_table()), schema)).with_columns(since="tick")
+        known = framed(fitted(kept.get(signal, schema.empty_table()), schema)).lazy().with_columns(since="tick")
         arrived.append(fresh.select("root_kind", "root", "since"))
-        tables[signal] = _laid_out(plan, signal, pl.concat([known.select(fresh.columns), fresh]))
-    return Notices(tables, pl.concat(arrived).unique())
+        tables[signal] = _laid_out(plan, signal, pl.concat([known.select(*schema.names, "since"), fresh]))
+    return Notices(tables, as_written(pl.concat(arrived).unique()))
 
 
 def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Table]:
     """Return what later ticks may ask for: the last of each key, what came of contacts while they matter."""
     kept = {}
     for signal, schema in plan.notices.items():
-        table = notices.tables[signal]
+        table = notices.tables[signal].lazy()
         if KEYS[signal] is None:
             table = table.filter(pl.col("since") > closed - plan.memory)
         else:
@@ -113,12 +115,9 @@ def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Tabl
         if signal == "ticket" and plan.ticket is not None:
             old = pl.col("since") <= closed - _TICKETS_KEPT
             table = table.filter(~old | plan.ticket.fill_null(False))
-        rows = (
-            table.with_columns(tick="since")
-            .select(schema.names)
-            .sort(*WHO, "tick", "source", "id", *(["offer"] if signal == GOAL else []))
-        )
-        kept[signal] = tabled(rows, schema)
+        order = (*WHO, "tick", "source", "id", *(["offer"] if signal == GOAL else []))
+        rows = table.with_columns(tick="since").select(schema.names).sort(order)
+        kept[signal] = tabled(as_written(rows), schema)
     return kept
 
 
@@ -127,23 +126,24 @@ def _about(batch: pa.RecordBatch, signal: str) -> bool:
     return about
 
 
-def _laid_out(plan: OfferPlan, signal: str, rows: pl.DataFrame) -> pl.DataFrame:
+def _laid_out(plan: OfferPlan, signal: str, rows: pl.LazyFrame) -> pl.DataFrame:
     """Return rows as `Notices.tables`."""
     key = KEYS[signal]
     if signal == GOAL:
         own = pl.col("time") // plan.tick * plan.tick + plan.tick
-        return first_fulfilments(rows.with_columns(tick="since"), plan.tick, *WHO).with_columns(own=own)
+        fulfilments = as_written(rows.with_columns(tick="since"))
+        return first_fulfilments(fulfilments, plan.tick, *WHO).with_columns(own=own)
     if key is None:
         once = rows.sort(_LEAST).unique([*WHO, "source", "id"], keep="first", maintain_order=True)
-        return once.with_columns(until=pl.lit(FOREVER), place=pl.lit(0, pl.Int64))
+        return as_written(once.with_columns(until=pl.lit(FOREVER), place=pl.lit(0, pl.Int64)))
     by = [*WHO, *key]
     rows = rows.with_columns(pl.col(name).fill_null("") for name in key)
     rows = rows.sort(order_of(signal)).with_row_index("place")
     rows = rows.with_columns(pl.col("place").cast(pl.Int64))
     rows = rows.sort(*by, "since", "place")
     number = pl.struct(by).rle_id().cast(pl.Int64)
-    place = number * len(rows) + pl.col("place")
+    place = number * pl.len().cast(pl.Int64) + pl.col("place")
     rows = rows.filter(place == place.cum_max())
     rows = rows.unique([*by, "since"], keep="last", maintain_order=True)
     until = pl.when(number == number.shift(-1)).then(pl.col("since").shift(-1)).otherwise(FOREVER)
-    return rows.with_columns(until=until)
+    return as_written(rows.with_columns(until=until))

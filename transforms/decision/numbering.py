@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from transforms.arrays.arrow_columns import changes, numbered, spread
-from transforms.arrays.plain_arrow import framed, tabled
+from transforms.arrays.arrow_columns import changes, numbered, replaced, spread
+from transforms.arrays.plain_arrow import as_written, framed, tabled
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.ledger_state import SEQUENCE
 from transforms.decision.records import LEDGER, decision_schema
@@ -32,7 +32,8 @@ def number_records(plan: OfferPlan, records: pa.Table, known: pa.Table) -> tuple
     starts = np.flatnonzero(changes(codes[order]))
     sizes = np.diff(np.append(starts, len(order)))
     roots = framed(records.select(LEDGER).take(order[starts]).rename_columns(_ROOT))
-    held = roots.join(framed(known).with_row_index("place"), _ROOT, "left", maintain_order="left")
+    places = framed(known).lazy().with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
+    held = as_written(roots.lazy().join(places, _ROOT, "left", maintain_order="left"))
     firsts = held["sequence"].fill_null(0).to_numpy() + 1
     numbers = np.empty(len(order), np.int64)
     numbers[order] = spread(firsts, sizes)
@@ -42,10 +43,11 @@ def number_records(plan: OfferPlan, records: pa.Table, known: pa.Table) -> tuple
 
 def _now(known: pa.Table, held: pl.DataFrame) -> pa.Table:
     """Return the last numbers, given those that are new: of known roots with their place."""
-    before, new = held.drop_nulls("place"), held.filter(pl.col("place").is_null())
+    place = held["place"].fill_null(-1).to_numpy()
     after = known["sequence"].to_numpy().copy()
-    after[before["place"].to_numpy()] = before["sequence"].to_numpy()
-    table = framed(known).with_columns(sequence=after)
-    if len(new):
-        table = pl.concat([table, new.select(table.columns)]).sort(_ROOT)
-    return tabled(table, SEQUENCE)
+    after[place[place >= 0]] = held["sequence"].to_numpy()[place >= 0]
+    now = replaced(known, "sequence", pa.array(after))
+    if not (place < 0).any():
+        return now.cast(SEQUENCE)
+    new = held.lazy().filter(pl.Series(place < 0)).select(SEQUENCE.names)
+    return tabled(as_written(pl.concat([framed(now).lazy(), new]).sort(_ROOT)), SEQUENCE)

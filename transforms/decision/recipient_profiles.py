@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from schemas.records import INSTANT
 from transforms.arrays.arrow_columns import lists
+from transforms.arrays.plain_arrow import as_written
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.notices import WHO, Notices, recipients_of
 
@@ -22,19 +23,17 @@ CONSENT = pa.struct(
 _PROFILE = ("zone", "channels")
 
 
-def profiles_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> dict[str, pa.Array]:
-    """Return zone and channels of the recipients of triggers, as their profile says.
+def profiles_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> pl.DataFrame:
+    """Return zone and channels of the recipients of triggers, as their profile says; NULL where nobody knows.
 
     Args:
         plan: The policy.
         triggers: Columns root_kind, root, recipient, tick.
         notices: What contact roots were told.
     """
-    if "profile" not in plan.listed or notices.tables["profile"].is_empty():
-        return dict.fromkeys(_PROFILE, pa.nulls(len(triggers), pa.string()))
-    found = notices.latest("profile", recipients_of(triggers)).select(_PROFILE)
-    table = found.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return {name: table[name].cast(pa.string()) for name in _PROFILE}
+    if "profile" not in plan.listed:
+        return pl.DataFrame(schema=dict.fromkeys(_PROFILE, pl.String)).clear(len(triggers))
+    return notices.latest("profile", recipients_of(triggers), _PROFILE)
 
 
 def consents_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> pa.Array:
@@ -47,10 +46,11 @@ def consents_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> pa.Arr
     """
     if "consent" not in plan.listed or notices.tables["consent"].is_empty():
         return lists(np.zeros(len(triggers) + 1, np.int64), CONSENT, [pa.nulls(0, one.type) for one in CONSENT])
-    asked, told = recipients_of(triggers).with_row_index("row"), notices.tables["consent"]
-    each = asked.join(told.drop("tick", "time", "source", "id", "place"), [*WHO])
-    held = each.filter((pl.col("since") <= pl.col("tick")) & (pl.col("tick") < pl.col("until")))
-    held = held.sort("row", "purpose", "channel").with_columns(pl.col("channel").replace("", None))
-    table = held.select(CONSENT.names).to_arrow(compat_level=pl.CompatLevel.oldest())
+    asked, told = recipients_of(triggers).lazy().with_row_index("row"), notices.tables["consent"].lazy()
+    each = asked.join(told.select(*WHO, *CONSENT.names, "since", "until"), [*WHO])
+    rows = each.filter((pl.col("since") <= pl.col("tick")) & (pl.col("tick") < pl.col("until")))
+    rows = rows.sort("row", "purpose", "channel").with_columns(pl.col("channel").replace("", None))
+    held = as_written(rows.select("row", *CONSENT.names))
+    table = held.to_arrow(compat_level=pl.CompatLevel.oldest())
     columns = [table[one.name].cast(one.type).combine_chunks() for one in CONSENT]
     return lists(np.searchsorted(held["row"].to_numpy(), np.arange(len(triggers) + 1)), CONSENT, columns)

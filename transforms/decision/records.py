@@ -12,7 +12,7 @@ from transforms.arrays.in_time import FOREVER
 from transforms.arrays.plain_arrow import tabled
 from transforms.compiler.offer_definitions import NO_RECIPIENT, OfferPlan
 from transforms.decision.answers import ACTIONS, Answers, of_nullable
-from transforms.decision.recipient_profiles import CONSENT, consents_of, profiles_of
+from transforms.decision.recipient_profiles import CONSENT, consents_of
 from transforms.decision.recorded_candidates import CANDIDATE, OTHERS, recorded_candidates
 from transforms.decision.roots import own_roots
 
@@ -116,6 +116,7 @@ def decision_records(answers: Answers) -> pa.Table:
     actions, deferrals = answers.actions, answers.deferrals
     sends = np.where(actions == ACTIONS.index("offer"), contact, -1)
     candidates, others = recorded_candidates(answers)
+    profiles = answers.profiles.to_dict(as_series=True)
     valid_for = pick(plan.valid_for.tolist(), sends, "int64")
     columns = {name: entries[name] for name in entries.column_names} | {
         "recipient_kind": pc.if_else(pc.is_valid(entries["recipient"]), LEVELS[0], None),
@@ -132,7 +133,7 @@ def decision_records(answers: Answers) -> pa.Table:
         "until": of_nullable(np.where(deferrals.waits, deferrals.until, FOREVER)),
         "holdout": pick([one.name for one in plan.holdouts], answers.holdouts),
         "propensity": pa.array(answers.propensity, from_pandas=True),  # NaN is null
-        **profiles_of(plan, answers.entries, answers.notices),
+        **{name: told.to_arrow(compat_level=pl.CompatLevel.oldest()) for name, told in profiles.items()},
         "consents": consents_of(plan, answers.entries, answers.notices),
         "candidates": candidates,
         "others": others,

@@ -10,7 +10,7 @@ from schemas.playbook_offers import INBOUND
 from schemas.records import EVERYBODY
 from transforms.arrays.arrow_columns import Bools, Ints, replaced
 from transforms.arrays.in_time import FOREVER
-from transforms.arrays.plain_arrow import framed
+from transforms.arrays.plain_arrow import as_written, framed
 from transforms.compiler.offer_definitions import (
     CONSENT,
     GOAL_REACHED,
@@ -62,7 +62,10 @@ def withdrawals_of(
     turns = pl.concat([notices.arrived, lapses(plan, notices), everybody])
     looks = _looks(reservations, turns.filter(pl.col("since").is_between(*span, "right")))
     expired = _expired(plan, reservations).filter(pl.col("tick").is_between(*span, "right"))
-    looks, expired = (_unsettled(each, reservations, contacts.settled) for each in (looks, expired))
+    if looks.is_empty() and expired.is_empty():
+        return pl.DataFrame(schema=WITHDRAWN)
+    settled = contacts.settled
+    looks, expired = (_unsettled(each, reservations, settled) for each in (looks, expired))
     gone = pl.concat([_overtaken(plan, reservations, notices, contacts.goals, looks, span), expired])
     return gone.sort("row", "tick").unique("row", keep="first", maintain_order=True)
 
@@ -97,13 +100,13 @@ def _shut(looks: pl.DataFrame, shut: Bools, reason: int, signal: str, told: pl.D
 
 def _expired(plan: OfferPlan, reservations: pa.Table) -> pl.DataFrame:
     """Return the tick from which on each offer that is out on own channels is valid no longer, as `WITHDRAWN`."""
-    out = framed(reservations.select(["channel", "valid_until", "holdout", "withdrawn"])).with_row_index("row")
-    out = out.filter((pl.col("channel") == INBOUND) & ~pl.col("holdout") & ~pl.col("withdrawn"))
+    made = framed(reservations.select(["channel", "valid_until", "holdout", "withdrawn"])).lazy().with_row_index("row")
+    out = made.filter((pl.col("channel") == INBOUND) & ~pl.col("holdout") & ~pl.col("withdrawn"))
     tick = -(-pl.col("valid_until") // plan.tick) * plan.tick
     nothing = (pl.lit(None, pl.String).alias(name) for name in ("signal", "by"))
     row = pl.col("row").cast(pl.Int64)
     found = out.select(row, *nothing, tick=tick, reason=pl.lit(IS_EXPIRED, pl.Int64), since="valid_until")
-    return found.select(WITHDRAWN.keys())
+    return as_written(found.select(WITHDRAWN.keys()))
 
 
 def _reached(reservations: pa.Table, looks: pl.DataFrame, goals: Goals, since: int, upto: int) -> pl.DataFrame:
@@ -135,11 +138,14 @@ def _looks(reservations: pa.Table, turns: pl.DataFrame) -> pl.DataFrame:
     """Return the ticks at which each offer that is out and valid is looked at: row, tick."""
     if turns.is_empty() or not len(reservations):
         return pl.DataFrame(schema={"row": pl.Int64, "tick": pl.Int64})
-    out = framed(reservations).with_row_index("row").filter(~pl.col("holdout") & ~pl.col("withdrawn"))
-    everybody = turns.filter(pl.col("root_kind") == EVERYBODY).select("since").unique()
-    each = pl.concat([out.join(turns, _ROOT), out.join(everybody, how="cross").select(*out.columns, "since")])
+    span = ["tick", "valid_until"]
+    made = framed(reservations.select([*_ROOT, *span, "holdout", "withdrawn"])).lazy().with_row_index("row")
+    out = made.filter(~pl.col("holdout") & ~pl.col("withdrawn")).select("row", *_ROOT, *span)
+    everybody = turns.lazy().filter(pl.col("root_kind") == EVERYBODY).select("since").unique()
+    every = (out.join(turns.lazy(), _ROOT), out.join(everybody, how="cross"))
+    each = pl.concat(one.select("row", *span, "since") for one in every)
     valid = each.filter((pl.col("since") > pl.col("tick")) & (pl.col("since") < pl.col("valid_until")))
-    return valid.select(pl.col("row").cast(pl.Int64), tick="since").unique()
+    return as_written(valid.select(pl.col("row").cast(pl.Int64), tick="since").unique())
 
 
 def lapses(plan: OfferPlan, notices: Notices) -> pl.DataFrame:
@@ -147,9 +153,12 @@ def lapses(plan: OfferPlan, notices: Notices) -> pl.DataFrame:
     schema = {"root_kind": pl.String, "root": pl.String, "since": pl.Int64}
     if CONSENT not in plan.gates:
         return pl.DataFrame(schema=schema)
-    granted = notices.tables["consent"].filter(pl.col("state") == "granted").drop_nulls("valid_until")
+    told = notices.tables["consent"]
+    if told["valid_until"].null_count() == len(told):
+        return pl.DataFrame(schema=schema)
+    granted = told.lazy().filter(pl.col("state") == "granted").drop_nulls("valid_until")
     tick = -(-pl.col("valid_until") // plan.tick) * plan.tick
-    return granted.select(*_ROOT, since=tick).unique()
+    return as_written(granted.select(*_ROOT, since=tick).unique())
 
 
 def next_lapse(plan: OfferPlan, reservations: pa.Table, notices: Notices, closed: int) -> int:

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.time_zones import known_zones
 from transforms.compiler.offer_definitions import OfferPlan
-from transforms.decision.notices import Notices, recipients_of
 
 
 @dataclass(frozen=True)
@@ -25,19 +23,18 @@ class Zones:
     of_row: Ints
 
 
-def zones_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> Zones:
+def zones_of(plan: OfferPlan, told: pl.Series) -> Zones:
     """Return the zones of the recipients: of their profile, without one that of the playbook.
 
     Args:
         plan: The policy.
-        triggers: Columns root_kind, root, recipient, tick.
-        notices: What contact roots were told.
+        told: Of each what the profile says, NULL for nothing.
     """
-    usual = Zones((plan.time_zone,), np.zeros(len(triggers), np.int64))
+    usual = Zones((plan.time_zone,), np.zeros(len(told), np.int64))
     asks = plan.quiet is not None or any(limit.by_calendar for limit in plan.limits)
-    if not asks or "profile" not in plan.listed or notices.tables["profile"].is_empty():
+    if not asks or told.null_count() == len(told):
         return usual
-    zone = notices.latest("profile", recipients_of(triggers))["zone"].fill_null(plan.time_zone)
+    zone = told.fill_null(plan.time_zone)
     names = sorted(zone.unique())
     valid = [name for name, known in zip(names, known_zones(names), strict=True) if known]
     numbers = {name: number for number, name in enumerate(valid)}

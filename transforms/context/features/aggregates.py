@@ -31,7 +31,7 @@ class Ranges:
 
     def count(self, values: pl.Series) -> pl.Series:
         """Add up small numbers over each range."""
-        return pl.Series(ranges.totals(values.fill_null(0).to_numpy(), self.lo, self.hi))
+        return pl.Series(ranges.totals(filled(values, 0).to_numpy(), self.lo, self.hi))
 
     def total(self, values: pl.Series) -> pl.Series:
         """Sum a column over each range, exactly: as Int64 where no range can leave that, else as Int128."""
@@ -58,6 +58,16 @@ def null_where(values: pl.Series, missing: Bools) -> pl.Series:
     return values.to_frame("v").select(pl.when(pl.Series(~missing)).then("v")).to_series() if missing.any() else values
 
 
+def valid(values: pl.Series) -> Bools:
+    """Tell which values are not NULL."""
+    return values.is_not_null().to_numpy() if values.null_count() else np.ones(len(values), np.bool_)
+
+
+def filled(values: pl.Series, with_: int) -> pl.Series:
+    """Return the values with a number where they are NULL."""
+    return values.fill_null(with_) if values.null_count() else values
+
+
 def _part(feature: Feature, over: Ranges, name: str) -> pl.Series:
     return over.rows[f"{feature.measure.key}.{name}"]
 
@@ -80,19 +90,19 @@ def _extreme(feature: Feature, over: Ranges) -> pl.Series:
     values, smallest = _part(feature, over, feature.aggregate), feature.aggregate == "min"
     beyond = np.iinfo(np.int64).max if smallest else np.iinfo(np.int64).min
     pick = np.minimum if smallest else np.maximum
-    found = ranges.extremes(values.cast(pl.Int64).fill_null(beyond).to_numpy(), over.lo, over.hi, pick)
-    count = over.count(values.is_not_null().cast(pl.Int64))
-    return _unscaled(feature, null_where(pl.Series(found), (count == 0).to_numpy()))
+    found = ranges.extremes(filled(values.cast(pl.Int64), beyond).to_numpy(), over.lo, over.hi, pick)
+    count = ranges.totals(valid(values).astype(np.int64), over.lo, over.hi)
+    return _unscaled(feature, null_where(pl.Series(found), count == 0))
 
 
 def _first(feature: Feature, over: Ranges) -> pl.Series:
     values = _part(feature, over, "first")
-    return _unscaled(feature, _pick(values, ranges.first_valid(values.is_not_null().to_numpy(), over.lo, over.hi)))
+    return _unscaled(feature, _pick(values, ranges.first_valid(valid(values), over.lo, over.hi)))
 
 
 def _last(feature: Feature, over: Ranges) -> pl.Series:
     values = _part(feature, over, "last")
-    return _unscaled(feature, _pick(values, ranges.last_valid(values.is_not_null().to_numpy(), over.lo, over.hi)))
+    return _unscaled(feature, _pick(values, ranges.last_valid(valid(values), over.lo, over.hi)))
 
 
 def _latest(feature: Feature, over: Ranges) -> pl.Series:
@@ -110,7 +120,7 @@ def _opt_out(feature: Feature, over: Ranges) -> pl.Series:
 
 def _seconds_since_last(feature: Feature, over: Ranges) -> pl.Series:
     times = _part(feature, over, "time")
-    last = _pick(times, ranges.last_valid(times.is_not_null().to_numpy(), over.lo, over.hi))
+    last = _pick(times, ranges.last_valid(valid(times), over.lo, over.hi))
     return _in_units(pl.Series(over.ticks) - last, 3)
 
 
@@ -146,5 +156,5 @@ def _numbers(values: pl.Series) -> Ints:
 
 
 def _in_units(values: pl.Series, scale: int) -> pl.Series:
-    numbers = unscaled(_numbers(values.fill_null(0)), scale)
-    return null_where(pl.Series(numbers), values.is_null().to_numpy())
+    numbers = unscaled(_numbers(filled(values, 0)), scale)
+    return null_where(pl.Series(numbers), ~valid(values))

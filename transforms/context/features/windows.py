@@ -10,6 +10,7 @@ import polars as pl
 from schemas.playbook_levels import MEMBERS
 from transforms.arrays import ranges
 from transforms.arrays.dtypes import Bools, Ints
+from transforms.arrays.plain_arrow import as_written
 from transforms.compiler.consents import PROFILING
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Feature
@@ -152,28 +153,27 @@ class Features:
         name, pane = feature.signal, feature.pane
         if (name, pane, epochs) not in self._timelines:
             signal = self._plan.signals[name]
-            rows = partial_aggregates.of_rows(signal, pane, self._rows(signal, epochs))
+            rows = partial_aggregates.of_rows(signal, pane, self._rows(signal, epochs).lazy())
             panes = self._mine(self._memory.panes.get(PaneKey(name, pane)))
             if panes is not None:
                 panes = partial_aggregates.of_everybody(epochs.lay(panes)) if signal.by_member else panes
-                both = [partial_aggregates.of_panes(signal, pane, panes), rows]  # sums of panes are wide
+                both = [partial_aggregates.of_panes(signal, pane, panes.lazy()), rows]  # sums of panes are wide
                 rows = pl.concat(both, how="vertical_relaxed").sort("code", "time", maintain_order=True)
-            self._timelines[name, pane, epochs] = Timeline(rows)
+            self._timelines[name, pane, epochs] = Timeline(as_written(rows))
         return self._timelines[name, pane, epochs]
 
     def _distinct(self, feature: Feature, epochs: Epochs) -> Timeline:
         """Return the timeline of a measure's values."""
         where = (feature.signal, feature.pane, feature.measure.key, epochs)
         if where not in self._values:
-            rows = self._rows(self._plan.signals[feature.signal], epochs).select(
-                "code", "time", value=feature.measure.key
-            )
+            columns = ("code", "time", "value")
+            rows = self._rows(self._plan.signals[feature.signal], epochs).lazy()
+            rows = rows.select("code", "time", value=feature.measure.key).drop_nulls("value")
             old = self._mine(self._memory.values.get(ValuesKey(feature.signal, feature.pane, feature.measure.key)))
-            rows = rows.drop_nulls("value")
             if old is not None:
-                old = epochs.lay(old).select(rows.columns)
-                rows = pl.concat([old, rows]).sort("code", "time", maintain_order=True)
-            self._values[where] = Timeline(rows)
+                both = [epochs.lay(old).lazy().select(columns), rows]
+                rows = pl.concat(both).sort("code", "time", maintain_order=True)
+            self._values[where] = Timeline(as_written(rows))
         return self._values[where]
 
     def _rows(self, signal: SignalPlan, epochs: Epochs) -> pl.DataFrame:
@@ -184,7 +184,7 @@ class Features:
         """Return the rows of the subjects that this is about."""
         if table is None or self._whose is None:
             return table
-        return table.filter(self._whose[table["code"].to_numpy()])
+        return table[np.flatnonzero(self._whose[table["code"].to_numpy()])]
 
 
 def _consents(plan: ContextPlan, memory: ShardState) -> pl.DataFrame | None:

@@ -43,12 +43,12 @@ def distinct_measures(signal: SignalPlan, pane: int) -> Iterable[Measure]:
     return {f.measure.key: f.measure for f in signal.features if f.pane == pane and f.aggregate == "distinct"}.values()
 
 
-def of_rows(signal: SignalPlan, pane: int, rows: pl.DataFrame) -> pl.DataFrame:
+def of_rows(signal: SignalPlan, pane: int, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Return single rows as partial rows: code, time, and the parts of one pane."""
     return rows.select("code", "time", *(_of_row(m, part).alias(f"{m.key}.{part}") for m, part in parts(signal, pane)))
 
 
-def of_panes(signal: SignalPlan, pane: int, panes: pl.DataFrame) -> pl.DataFrame:
+def of_panes(signal: SignalPlan, pane: int, panes: pl.LazyFrame) -> pl.LazyFrame:
     """Return compacted rows in the shape of `of_rows`: the order that parts keep is taken off."""
     columns = [f"{measure.key}.{part}" for measure, part in parts(signal, pane)]
     return panes.select(
