@@ -27,7 +27,12 @@ def _write(folder: Path) -> None:
         rows = [_call(day, n) for n in range(40)]
         (folder / "usage" / f"{day}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     balances = [
-        {"id": f"b{n}", "time": MIDNIGHT + n * 5 * HOUR, "subject": f"s{n % 3}", "remaining_mb": float(n * n * 317 % 900)}
+        {
+            "id": f"b{n}",
+            "time": MIDNIGHT + n * 5 * HOUR,
+            "subject": f"s{n % 3}",
+            "remaining_mb": float(n * n * 317 % 900),
+        }
         for n in range(28)
     ]
     (folder / "balance.jsonl").write_text("".join(json.dumps(row) + "\n" for row in balances))

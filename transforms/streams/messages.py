@@ -60,10 +60,10 @@ def parse_messages(
 
     Returns:
         Raw blocks of the columns in `feed.types`, `@published`, `@partition` and `@position`, and `@traceparent` where
-        a message told its trace, one of JSON, one of each schema of Avro, none of them empty; and a batch of `schemas.records.REJECTED`, if there is need of one:
-        `tombstone`, `empty_message`, `oversize_record`, `invalid_utf8`, `malformed_json`, `wrong_type`, `out_of_range`,
-        `no_data` and `unknown_cloud_event` of events, and those of `parse_avro`. Whatever is wrong with one message is
-        one rejection, and touches no other.
+        a message told its trace, one of JSON, one of each schema of Avro, none of them empty; and a batch of
+        `schemas.records.REJECTED`, if there is need of one: `tombstone`, `empty_message`, `oversize_record`,
+        `invalid_utf8`, `malformed_json`, `wrong_type`, `out_of_range`, `no_data` and `unknown_cloud_event` of events,
+        and those of `parse_avro`. Whatever is wrong with one message is one rejection, and touches no other.
     """
     tries = sorted({message.attempt for message in messages}) or [1]
     if len(tries) > 1:
