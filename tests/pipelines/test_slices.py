@@ -103,6 +103,16 @@ def _world(folder: Path) -> dict[str, Any]:
     return {"playbook": str(folder / "books"), "signals": signals, "as_of": MIDNIGHT + 9 * DAY, "shards": 2}
 
 
+def _before(folder: Path, hours: int) -> dict[str, Any]:
+    """Write the signals of the first hours, and return what `RunSettings` needs of them."""
+    here = folder / str(hours)
+    here.mkdir()
+    for name, rows in _signals().items():
+        mine = [row for row in rows if isinstance(row["time"], int) and row["time"] < MIDNIGHT + hours * HOUR]
+        (here / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in mine))
+    return {"signals": tuple((name, str(here / f"{name}.jsonl")) for name in _signals())}
+
+
 def _record(out: Path) -> dict[str, Any]:
     record: dict[str, Any] = json.loads((out / "run.json").read_text())
     return {key: told for key, told in record.items() if key not in ("seconds", "settings")}
@@ -135,14 +145,14 @@ def test_slices_give_what_one_run_gives(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("salt")
 def test_a_sliced_run_goes_on_from_a_cut_and_leaves_one(tmp_path: Path) -> None:
     """A second half in slices, and what follows it, are those of runs at once."""
-    world, noon, state = _world(tmp_path), MIDNIGHT + 60 * HOUR, str(tmp_path / "state")
-    first = {"until": MIDNIGHT + 12 * HOUR, "state_out": state}
-    run(RunSettings(**world, out=str(tmp_path / "first"), **first))
+    world, state = _world(tmp_path), str(tmp_path / "state")
+    run(RunSettings(**world | _before(tmp_path, 12), out=str(tmp_path / "first"), state_out=state))
+    middle = world | _before(tmp_path, 60)
     (tmp_path / "once").mkdir()
     shutil.copytree(state, tmp_path / "once" / "state")
     for name, slice_, mine in (("whole", None, str(tmp_path / "once" / "state")), ("slices", DAY, state)):
         on = {"state_in": mine, "state_out": mine}
-        run(RunSettings(**world, out=str(tmp_path / name), slice=slice_, until=noon, **on))
+        run(RunSettings(**middle, out=str(tmp_path / name), slice=slice_, **on))
         run(RunSettings(**world, out=str(tmp_path / f"after {name}"), state_in=mine))
     for name in ("whole", "after whole"):
         one, other = tmp_path / name, tmp_path / name.replace("whole", "slices")
