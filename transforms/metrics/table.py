@@ -63,7 +63,9 @@ _SIGNALS = (
 )
 _CONTEXTS = (
     Metric("groups", "too_large", "counter", "Times that a group became larger than `max_members` and was ignored."),
-    Metric("segments", "parts_too_late", "counter", "Rows of segments' statistics that came when their window was over."),
+    Metric(
+        "segments", "parts_too_late", "counter", "Rows of segments' statistics that came when their window was over."
+    ),
     Metric("features", "sums_too_large", "counter", "Sums in contexts that are NULL because 64 bits do not hold them."),
     Metric(
         "bad_input", "control_of_unknown_name", "counter", "Controls that do nothing: no such action, scope or name."
