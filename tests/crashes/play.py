@@ -19,6 +19,7 @@ from tests.crashes.feeds import Broker
 from tests.crashes.launcher import COUNTS, DEATH, NOTES, ORDERS, WATERMARK, Death
 from tests.streams.towns import KEY, UNTIL, stream_rows
 from transforms.streams.manifests import cuts_in
+from transforms.streams.watermark import ENDED
 
 NOTED, STATE, LAUNCHER = "notes", "state", "launcher"
 """Folders of a case, and what its log is called."""
@@ -103,7 +104,9 @@ class Feeder:
             return False
         with suppress(FileNotFoundError):
             # a clock is the last millisecond of its slice, and the playbook's grace is before it
-            return int((self._notes / WATERMARK).read_text()) >= self._day.ends[self._next - 1] - 1 - GRACE
+            watermark = int((self._notes / WATERMARK).read_text())
+            assert watermark < ENDED, "it ended before all was sent"
+            return watermark >= self._day.ends[self._next - 1] - 1 - GRACE
         return False
 
 

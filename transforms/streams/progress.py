@@ -65,7 +65,7 @@ class Progress:
         Args:
             partitions: All that it has, another that never had a signal is forgotten; none: it does not tell.
             now: Processing time.
-            gave: Whether anything came, good or bad.
+            gave: Whether anything came, good or bad, or may be held by another process.
         """
         heard = {name for name, one in self.partitions.items() if one.latest is not None}
         there = {*partitions} or heard or {ALONE}

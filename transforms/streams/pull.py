@@ -23,6 +23,7 @@ class Pulled(NamedTuple):
         position: Where to go on.
         acks: What `done` takes for all of this, JSON; `None` where there is nothing to be done.
         partitions: All partitions that are read, so that one without a record yet holds the watermark; none: not told.
+        settled: Whether silence means that nothing is there; not while another process may still hold records.
     """
 
     blocks: Sequence[pa.RecordBatch]
@@ -30,6 +31,7 @@ class Pulled(NamedTuple):
     position: Position
     acks: Any
     partitions: Sequence[str]
+    settled: bool = True
 
 
 class Puller(Protocol):

@@ -200,7 +200,8 @@ class Reading:
         """Note what a pull gave; return what it became, None if it is nothing."""
         now = self._clock()
         gave = bool(pulled.blocks or pulled.rejected)
-        self._came = now if gave else self._came
+        awaited = gave or not pulled.settled
+        self._came = now if awaited else self._came
         feed.position = pulled.position
         private = feed.input.source.private
         parsed = [parse_or_refuse(feed.parse, block, private=private) for block in pulled.blocks]
@@ -208,7 +209,7 @@ class Reading:
         for block, one in zip(pulled.blocks, parsed, strict=True):
             feed.progress.saw(latest_times(block, one.times, capped=not feed.input.rules.replay), now)
         feed.answered = feed.sent
-        feed.progress.asked(pulled.partitions, now, gave=gave)
+        feed.progress.asked(pulled.partitions, now, gave=awaited)
         moment = max((at for at in (told, earliest) if at is not None), default=now)
         if pulled.acks is not None:
             last = max(at for at in (moment, latest, self._cut) if at is not None)

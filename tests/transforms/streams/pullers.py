@@ -74,11 +74,13 @@ class Script:
         clock: Processing time.
         batches: From when it is there, and its rows.
         partitions: All that there are.
+        settles: From when on silence means that nothing is there.
     """
 
     clock: Clock
     batches: Sequence[tuple[int, Sequence[Row]]]
     partitions: tuple[str, ...] = ()
+    settles: int = 0
 
     def __post_init__(self) -> None:
         self.acknowledged: list[Any] = []
@@ -86,7 +88,7 @@ class Script:
     def pull(self, position: Position) -> Pulled:
         at = position.get("batch", 0)
         if at == len(self.batches) or self.batches[at][0] > self.clock():
-            return Pulled([], [], position, None, self.partitions)
+            return Pulled([], [], position, None, self.partitions, self.clock() >= self.settles)
         return Pulled([stream_block(self.batches[at][1], 0)], [], {"batch": at + 1}, at, self.partitions)
 
     def done(self, acks: Sequence[Any]) -> None:

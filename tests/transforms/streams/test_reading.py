@@ -152,6 +152,14 @@ def test_addresses_end_when_nothing_came_from_any() -> None:
     assert (again.read(), again.watermark.told) == (None, ENDED)
 
 
+def test_silence_ends_nothing_while_another_process_may_hold_messages() -> None:
+    clock = Clock()
+    held = Script(clock, [(0, [row(5)])], settles=25 * SECOND)
+    one = reading([held, Script(clock, [(0, [row(9)])])], Rules(idle=FAR, patience=FAR, ends=10 * SECOND))
+    moments = [0, 9_999, 19_000, 24_900, 34_000, 34_950]
+    assert _told(one, clock, moments) == [-5, -5, -5, -5, -5, ENDED]
+
+
 def test_only_what_is_good_tells_that_a_partition_lives() -> None:
     clock = Clock()
     good = [(n * SECOND, [row(n * SECOND, "0")]) for n in range(60)]
