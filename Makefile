@@ -4,7 +4,7 @@ READY := .venv/ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engines check test test-engines test-crashes run stream bench mutants lock
+.PHONY: help setup engines check test test-engines run stream bench mutants lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,14 +25,11 @@ check: $(READY)  ## formatting, lint, types, layers, packaging
 	$(BIN)/lint-imports
 	$(BIN)/pytest --quiet tests/test_packaging.py
 
-test: $(READY)  ## every test but those of the next two, warnings are errors
-	POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m "not engines and not crashes"
+test: $(READY)  ## every test but those of `test-engines`, warnings are errors
+	POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m "not engines"
 
 test-engines: $(READY) engines  ## what `test` plays on one engine from one broker, on and from the others
 	POLARS_MAX_THREADS=1 $(BIN)/pytest -m engines
-
-test-crashes: $(READY) engines  ## streams whose parts are killed, and what they tell in the end
-	POLARS_MAX_THREADS=1 $(BIN)/pytest -m crashes
 
 stream: $(READY)  ## the town live: through a broker into a stream, its offers as they come, for some minutes
 	deploy/engines.sh prism kafka
