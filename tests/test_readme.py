@@ -33,7 +33,6 @@ def test_every_make_command_it_names_is_a_target() -> None:
         "check",
         "test",
         "test-engines",
-        "test-crashes",
         "run",
         "stream",
         "bench",
