@@ -12,6 +12,7 @@ setup(
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
         "fastavro>=1.12,<2",
+        "google-cloud-bigquery-storage>=2.24,<3",
         "google-cloud-pubsub>=2.26,<3",
         "holidays>=0.60,<1",
         "msgspec>=0.20,<1",

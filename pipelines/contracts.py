@@ -29,7 +29,18 @@ def _metrics() -> str:
     return page()
 
 
-MADE: dict[str, Callable[[], str]] = {"playbook": _playbook, "flex_template": _flex_template, "metrics": _metrics}
+def _tables() -> str:
+    from pipelines.tables import tables
+
+    return json.dumps(tables(), indent=2) + "\n"
+
+
+MADE: dict[str, Callable[[], str]] = {
+    "playbook": _playbook,
+    "flex_template": _flex_template,
+    "metrics": _metrics,
+    "tables": _tables,
+}
 """What is made from the models of this program."""
 
 

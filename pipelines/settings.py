@@ -176,8 +176,8 @@ class RunSettings:
     )
     publish: tuple[tuple[str, str], ...] = option(
         "--publish",
-        "Where an output of a stream goes: offers=kafka://host:9092/topic, offers=pubsub://project/topic. Again for "
-        "more. What is not named goes to files in --out.",
+        "Where an output of a stream goes: offers=kafka://host:9092/topic, offers=pubsub://project/topic, "
+        "decisions=bigquery://project/dataset/table. Again for more. What is not named goes to files in --out.",
         default=(),
         parse=pair,
         metavar="OUTPUT=ADDRESS",

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
 from pipelines.settings import RunSettings
 from schemas.addresses import Address
 from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from transforms.publish_records import PublishRecords
+from transforms.sinks.bigquery import BigQueryTarget
+from transforms.sinks.bigquery_table import columns_of
 from transforms.sinks.kafka import KafkaTarget
 from transforms.sinks.pubsub import PubSubTarget
 from transforms.sinks.target import Target
@@ -18,10 +22,13 @@ ORDERED = ("offers", "decisions")
 """Outputs of which those of one contact root arrive in their order; of others it would only cost throughput."""
 
 
-def target_of(output: str, address: Address) -> Target:
-    """Return what publishes an output to the topic of an address."""
+def target_of(output: str, schema: pa.Schema, address: Address) -> Target:
+    """Return what publishes an output to the topic or table of an address."""
     if address.scheme == "kafka":
         return KafkaTarget(",".join(address.hosts), address.name, address.client)
+    if address.scheme == "bigquery":
+        dataset, table = address.name.split("/")
+        return BigQueryTarget(f"projects/{address.hosts[0]}/datasets/{dataset}/tables/{table}", columns_of(schema))
     return PubSubTarget(f"projects/{address.hosts[0]}/topics/{address.name}", ordered=output in ORDERED)
 
 
@@ -39,7 +46,11 @@ def check_outputs(settings: RunSettings, outputs: Mapping[str, Output]) -> None:
 
 def publish(records: Mapping[str, Any], outputs: Mapping[str, Output], settings: RunSettings) -> tuple[Any, ...]:
     """Send each output where the settings say; return collections of what is out: see `Published`."""
-    topics = {name: target_of(name, one) for name, one in settings.targets.items() if one.scheme != "file"}
+    topics = {
+        name: target_of(name, outputs[name].schema, one)
+        for name, one in settings.targets.items()
+        if one.scheme != "file"
+    }
     folders = {name: one.name for name, one in settings.targets.items() if one.scheme == "file"}
     by_folder: dict[str, dict[str, Output]] = {}
     for name in records.keys() - topics.keys():

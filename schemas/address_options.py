@@ -11,7 +11,7 @@ from schemas.durations import DAY, MINUTE, SECOND, format_duration, parse_durati
 from schemas.near_miss import near_miss
 from schemas.visible import shortened, visible
 
-Scheme = Literal["file", "watch", "kafka", "pubsub"]
+Scheme = Literal["file", "watch", "kafka", "pubsub", "bigquery"]
 Use = Literal["read", "publish"]
 
 CLIENT = "client."

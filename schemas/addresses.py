@@ -9,17 +9,19 @@ from schemas.address_options import OPTIONS, Scheme, Use, options_text, parse_op
 from schemas.near_miss import near_miss
 from schemas.visible import shortened, visible
 
-_BROKERS: tuple[Scheme, ...] = ("kafka", "pubsub")
+_BROKERS: tuple[Scheme, ...] = ("kafka", "pubsub", "bigquery")
 _FILE_SYSTEMS = ("gs", "s3", "hdfs", "azfs")
 _WATCH = "/?watch"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _PROJECT = re.compile(r"[A-Za-z][A-Za-z0-9.:-]*")
+_TABLE = re.compile(r"[A-Za-z0-9_]{1,1024}/[A-Za-z0-9_-]{1,1024}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._~+-]{2,254}")
 _LIKE_OPTIONS = re.compile(r".*/\?([a-z]+)(?:[=&][^/]*)?", re.DOTALL)
 _KAFKA = "write `kafka://host:9092/topic`, several hosts with commas"
 _PUBSUB = "write `pubsub://project/name`, the name of a {}"
+_BIGQUERY = "write `bigquery://project/dataset/table`"
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,11 @@ class Address:
     """Where signals are read, or an output is published.
 
     Attributes:
-        scheme: `file`: files, bounded; `watch`: a folder in which files keep arriving; `kafka`; `pubsub`.
+        scheme: `file`: files, bounded; `watch`: a folder in which files keep arriving; `kafka`; `pubsub`; `bigquery`.
         use: `read` or `publish`.
-        hosts: Of Kafka, `host:port` each; of Pub/Sub the project alone; else none.
-        name: The path or glob, the folder without a `/` at its end, the topic, or the subscription.
+        hosts: Of Kafka, `host:port` each; of Pub/Sub and BigQuery the project alone; else none.
+        name: The path or glob, the folder without a `/` at its end, the topic, the subscription, or
+            `dataset/table`.
         options: All that the scheme has, by name: milliseconds, texts, `start` a text or an instant; the default, which
             may be None, where nothing is said.
         client: Settings for the Kafka client as they are; they may be secret, and are not shown.
@@ -67,8 +70,9 @@ def parse_address(text: str, use: Use = "read") -> Address:
     """Return what an address says.
 
     Args:
-        text: A path or glob, `folder/?watch`, `kafka://host:port,host:port/topic` or `pubsub://project/name`; all but
-            paths and globs with options behind a `?`, or an `&` after `?watch`.
+        text: A path or glob, `folder/?watch`, `kafka://host:port,host:port/topic`, `pubsub://project/name` or
+            `bigquery://project/dataset/table`; all but paths and globs with options behind a `?`, or an `&` after
+            `?watch`.
         use: What is to be done with it; to publish to, a path is a folder, and a name of Pub/Sub a topic.
 
     Raises:
@@ -84,6 +88,8 @@ def parse_address(text: str, use: Use = "read") -> Address:
         return _kafka(rest, use)
     if scheme == "pubsub":
         return _pubsub(rest, use)
+    if scheme == "bigquery":
+        return _bigquery(rest, use)
     if scheme and scheme not in _FILE_SYSTEMS:
         hint = near_miss(scheme, [*_BROKERS, *_FILE_SYSTEMS])
         raise ValueError(f"no scheme `{_told(scheme)}://`; {hint}; a path has none")
@@ -115,6 +121,18 @@ def _pubsub(rest: str, use: Use) -> Address:
     if not _NAME.fullmatch(name):
         raise ValueError(f"`{_told(name)}` of `pubsub://` is no {kind}: at least 3 letters and digits; {hint}")
     return Address("pubsub", use, (project,), name, *parse_options(query, "pubsub", use))
+
+
+def _bigquery(rest: str, use: Use) -> Address:
+    place, _, query = rest.partition("?")
+    project, _, table = place.partition("/")
+    if use == "read":
+        raise ValueError(f"`bigquery://{_told(place)}` is for publishing: export the table to files to read it")
+    if not _PROJECT.fullmatch(project):
+        raise ValueError(f"`{_told(project)}` of `bigquery://` is no project; {_BIGQUERY}")
+    if not _TABLE.fullmatch(table):
+        raise ValueError(f"`{_told(table)}` of `bigquery://` is no dataset with its table; {_BIGQUERY}")
+    return Address("bigquery", use, (project,), table, *parse_options(query, "bigquery", use))
 
 
 def _path(text: str, use: Use) -> Address:

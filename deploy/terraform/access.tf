@@ -64,6 +64,14 @@ resource "google_pubsub_topic_iam_member" "publishes" {
   member = local.worker
 }
 
+resource "google_bigquery_dataset_iam_member" "appends" {
+  count = length(google_bigquery_dataset.segone)
+
+  dataset_id = google_bigquery_dataset.segone[count.index].dataset_id
+  role       = "roles/bigquery.dataEditor"
+  member     = local.worker
+}
+
 # Pub/Sub itself moves what nobody takes to the dead-letter topic.
 resource "google_pubsub_topic_iam_member" "buries" {
   topic  = google_pubsub_topic.dead_letter.name

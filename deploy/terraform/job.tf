@@ -1,6 +1,7 @@
 locals {
   home = "gs://${var.bucket}"
   read = [for name, each in google_pubsub_subscription.signal : "${name}=pubsub://${var.project}/${each.name}?format=avro"]
+  kept = [for name, each in google_bigquery_table.output : "${name}=bigquery://${var.project}/${each.dataset_id}/${name}"]
   told = [for name, each in google_pubsub_topic.output : "${name}=pubsub://${var.project}/${each.name}"]
 }
 
@@ -27,7 +28,7 @@ resource "google_dataflow_flex_template_job" "segone" {
     {
       playbook  = "${local.home}/${var.playbooks}"
       signals   = join(" ", sort(local.read))
-      publish   = join(" ", sort(local.told))
+      publish   = join(" ", sort(concat(local.told, local.kept)))
       out       = "${local.home}/out"
       state_out = "${local.home}/state"
       mode      = var.mode
@@ -48,5 +49,6 @@ resource "google_dataflow_flex_template_job" "segone" {
     google_pubsub_subscription_iam_member.reads,
     google_pubsub_subscription_iam_member.looks,
     google_pubsub_topic_iam_member.publishes,
+    google_bigquery_dataset_iam_member.appends,
   ]
 }

@@ -56,6 +56,17 @@ variable "outputs" {
   default     = ["decisions", "offers", "receipts", "rejected"]
 }
 
+variable "tables" {
+  description = "The outputs that go to tables of BigQuery; none of them is published to a topic, too."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = length(setintersection(var.tables, var.outputs)) == 0
+    error_message = "An output goes to a topic or to a table: leave it out of outputs or of tables."
+  }
+}
+
 variable "mode" {
   description = "What the offers are for: live, or shadow, to make them and send none."
   type        = string

@@ -120,7 +120,8 @@ def schema(
     name: Annotated[
         str,
         typer.Argument(
-            help="`playbook`, `offer`, or a type of signal as `usage`; `flex_template`, `metrics` for who operates it."
+            help="`playbook`, `offer`, or a type of signal as `usage`; "
+            "`flex_template`, `metrics`, `tables` for who operates it."
         ),
     ] = "playbook",
     reference: Annotated[bool, typer.Option("--reference", help="Playbooks explained, as Markdown.")] = False,

@@ -1,4 +1,4 @@
-"""Brokers: do the topics and subscriptions of a run answer, as whom we are?"""
+"""Brokers: do the topics, subscriptions and tables of a run answer, as whom we are?"""
 
 import os
 from collections.abc import Iterator
@@ -8,15 +8,18 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pipelines.doctor.finding import Finding
 from pipelines.engines.children import reachable
+from pipelines.tables import tables
 
 Use = Literal["read", "publish"]
 _SECONDS = 5
 _LOGIN = "`gcloud auth application-default login`, or PUBSUB_EMULATOR_HOST for an emulator"
+_TYPES = {"DOUBLE": "FLOAT64"}
+"""Types of columns that the Storage Write API names in another way than SQL."""
 _EXTRA = "`make setup` installs it, elsewhere `pip install segment-of-one[streams]`"
 
 
 def broker(name: str, address: str, use: Use) -> Iterator[Finding]:
-    """Ask for the topic or subscription of an address; files are looked at by the run itself.
+    """Ask for the topic, subscription or table of an address; files are looked at by the run itself.
 
     Args:
         name: Of the signal or output.
@@ -29,6 +32,8 @@ def broker(name: str, address: str, use: Use) -> Iterator[Finding]:
         yield from _kafka(what, parts.netloc.split(","), parts.path.strip("/"), dict(parse_qsl(parts.query)))
     elif parts.scheme == "pubsub":
         yield _pubsub(what, parts.netloc, parts.path.strip("/"), use)
+    elif parts.scheme == "bigquery":
+        yield _bigquery(what, name, parts.netloc, parts.path.strip("/"))
 
 
 def _kafka(what: str, hosts: list[str], topic: str, options: dict[str, str]) -> Iterator[Finding]:
@@ -81,6 +86,30 @@ def _pubsub(what: str, project: str, name: str, use: Use) -> Finding:
         hint = f"create the {kind}, or see what may be done by whom you are"
         return Finding(what, "fail", f"no {kind} `{name}` of `{project}`: {error.args[0]}", hint)
     return Finding(what, "ok", f"the {kind} is there")
+
+
+def _bigquery(what: str, output: str, project: str, name: str) -> Finding:
+    """Compare the columns of a table with those of its output."""
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
+    from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
+    from google.cloud.bigquery_storage_v1.types import GetWriteStreamRequest, WriteStreamView
+
+    if (asked := credentials(needed=True)).state == "fail":
+        return Finding(what, "fail", "cannot be asked without credentials", asked.hint)
+    wanted = {field["name"]: field["type"] for field in tables().get(output, ())}
+    dataset, _, table = name.partition("/")
+    stream = f"projects/{project}/datasets/{dataset}/tables/{table}/streams/_default"
+    request = GetWriteStreamRequest(name=stream, view=WriteStreamView.FULL)
+    try:
+        fields = BigQueryWriteClient().get_write_stream(request, timeout=_SECONDS, retry=None).table_schema.fields
+    except (GoogleAPICallError, RetryError) as error:
+        hint = "create it with the columns of `segone schema tables`, or see what may be done by whom you are"
+        return Finding(what, "fail", f"no table `{table}` of `{project}.{dataset}`: {error.args[0]}", hint)
+    there = {field.name: _TYPES.get(field.type_.name, field.type_.name) for field in fields}
+    wrong = [name for name, type_ in wanted.items() if there.get(name) != type_]
+    if wrong:
+        return Finding(what, "fail", f"without the columns {', '.join(wrong)}", "see `segone schema tables`")
+    return Finding(what, "ok", f"the table is there, with {len(fields)} columns")
 
 
 def credentials(*, needed: bool) -> Finding:

@@ -55,6 +55,6 @@ def key(playbook: Playbook | None) -> Finding:
 
 
 def _cloud(signals: Pairs, publish: Pairs) -> bool:
-    """Tell whether Pub/Sub itself is used, and no emulator."""
-    used = any(address.startswith("pubsub://") for _, address in (*signals, *publish))
-    return used and not os.environ.get("PUBSUB_EMULATOR_HOST")
+    """Tell whether Google's cloud is used, and no emulator."""
+    schemes = {address.partition("://")[0] for _, address in (*signals, *publish)}
+    return "bigquery" in schemes or ("pubsub" in schemes and not os.environ.get("PUBSUB_EMULATOR_HOST"))

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.flex_template import metadata
 from pipelines.offers_pipeline import SORT_BY
+from pipelines.tables import tables
 from schemas.modes import MODES
 from tests.deploy.files import DEPLOY, FLAGS_TO_COME, ROOT
 
@@ -86,6 +87,11 @@ def test_outputs_are_those_of_a_run() -> None:
     assert used <= {*default("outputs")}
 
 
+def test_tables_are_those_of_the_outputs() -> None:
+    assert json.loads((DEPLOY / "terraform" / "tables.json").read_text("utf-8")) == tables()
+    assert tables().keys() == {*SORT_BY}
+
+
 def test_parameters_are_those_of_the_template() -> None:
     job = resources()["google_dataflow_flex_template_job", "segone"]["parameters"]
     given = {*re.findall(r"(\w+) = ", job)}
@@ -107,6 +113,7 @@ def test_the_worker_may_do_little() -> None:
         "roles/pubsub.subscriber",
         "roles/pubsub.viewer",
         "roles/pubsub.publisher",
+        "roles/bigquery.dataEditor",
     }
     of_project = [name for (kind, name) in resources() if kind == "google_project_iam_member"]
     assert of_project == ["worker"]

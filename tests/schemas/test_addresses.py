@@ -44,7 +44,7 @@ def test_addresses(text: str, scheme: str, hosts: tuple[str, ...], name: str, op
 WRONG = [
     ("", "is empty"),
     ("kafak://a:1/t", "no scheme `kafak://`; did you mean `kafka`?"),
-    ("ftp://a/t", "no scheme `ftp://`; known: azfs, gs, hdfs, kafka, pubsub, s3"),
+    ("ftp://a/t", "no scheme `ftp://`; known: azfs, bigquery, gs, hdfs, kafka, pubsub, s3"),
     ("kafka://a/t", "`a` of `kafka://` is no host with its port; write `kafka://host:9092/topic`"),
     ("kafka://a:0/t", "`a:0` of `kafka://` is no host"),
     ("kafka://a:1", "`` of `kafka://` is no topic"),
@@ -67,6 +67,7 @@ WRONG = [
     ("pubsub://projects/p/subscriptions/usage", "write `pubsub://p/usage` for"),
     ("pubsub://p", "`` of `pubsub://` is no subscription"),
     ("pubsub:///sub", "`` of `pubsub://` is no project"),
+    ("bigquery://p/d/t", "`bigquery://p/d/t` is for publishing: export the table"),
     ("landing/?watch&evry=3s", "no option `evry` of a folder that is watched in reading; did you mean `every`?"),
     ("landing/?wacth&every=3s", "`?wacth` … the options of a path stand behind `/?watch`"),
     ("landing/?format=jsonl", "the options of a path stand behind"),
