@@ -33,6 +33,7 @@ def test_every_make_command_it_names_is_a_target() -> None:
         "check",
         "test",
         "test-engines",
+        "test-crashes",
         "run",
         "stream",
         "bench",
