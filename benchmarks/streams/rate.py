@@ -182,7 +182,7 @@ def _plain_options(cluster: Flink | None) -> Sequence[str]:
     """Return what ordinary Beam is told of the engine: what ours is, as without it either is not exact."""
     if cluster is None:
         return ["--engine", "prism"]
-    return ["--engine", "flink", *cluster.options(loopback=True)]
+    return ["--engine", "flink", *cluster.options()]
 
 
 def _first_read(run: Running) -> float:

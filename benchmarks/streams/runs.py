@@ -147,7 +147,7 @@ def segone(
 ) -> list[str]:
     """Return the command of a run between two addresses."""
     where = ["--engine", "prism"] if cluster is None else ["--engine", "flink"]
-    told = [] if cluster is None else ["--", *cluster.options(loopback=True)]
+    told = [] if cluster is None else ["--", *cluster.options()]
     files = ["--sources", SOURCES, "--signals", f"usage={signals}", "--publish", f"offers={offers}", "--out", str(out)]
     return [sys.executable, "-m", "pipelines", "run", playbook, *files, *where, *options, *told]
 
