@@ -61,7 +61,12 @@ def test_alerts_in_the_page_are_yaml(tmp_path: Path) -> None:
     (alerts,) = re.findall(r"```yaml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     (tmp_path / "alerts.yaml").write_text(alerts)
     (found,) = documents(str(tmp_path / "alerts.yaml"))
-    assert [each["alert"] for each in found] == ["SegoneLags", "SegoneRejects", "SegoneSilent"]
+    assert [each["alert"] for each in found] == [
+        "SegoneLags",
+        "SegoneRejects",
+        "SegoneFeedRejects",
+        "SegoneSilent",
+    ]
 
 
 def test_panels_do_not_overlap() -> None:
