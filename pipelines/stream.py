@@ -12,6 +12,7 @@ import apache_beam as beam
 import structlog
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState
+from grpc import RpcError
 
 from pipelines.cuts import shards_before
 from pipelines.engines.flink_end import FlinkEnd, named
@@ -88,6 +89,8 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
         result = pipeline.run()
         try:
             state = _end_of(result, look, end)
+        except RpcError as error:
+            raise StreamFailedError("the engine is gone; start again, from the last cut if there is one") from error
         except BaseException:
             with suppress(Exception):  # it may be over by itself, or its engine gone
                 (result if end is None else end).cancel()
