@@ -247,7 +247,7 @@ def _examples(directory: Path) -> dict[str, Example]:
             {f"{step} {stage}" for step in ("Files", "Seed") for stage in (*STAGES, "describe_segments")},
             {
                 "start": Start("there", msgspec.structs.replace(CUT, tick=240_000)),
-                "versions": Versions((OTHER_BOOK,)),
+                "versions": Versions((BOOK, LATER)),
                 "shards": 3,
             },
         ),

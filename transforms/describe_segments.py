@@ -54,11 +54,12 @@ def split(batch: pa.RecordBatch, width: int) -> Iterator[tuple[int, pa.RecordBat
         yield end, mine.filter(pc.field("end") == end)
 
 
-def _over(playbook: Playbook, since: int | None) -> pa.Scalar | None:
-    """Return the end of the last window that was told for the last time as of a tick."""
-    if since is None:
-        return None
-    return pa.scalar(since - playbook.tick - playbook.allowed_lateness).cast(INSTANT)
+def _over(describe: "DescribeSegments") -> pa.Scalar | None:
+    """Return the end of the last window that was told for the last time before the run."""
+    told = describe.told
+    if told is None and describe.since is not None:
+        told = describe.since - describe.playbook.tick - describe.playbook.allowed_lateness
+    return None if told is None else pa.scalar(told).cast(INSTANT)
 
 
 def _by_level(batch: pa.RecordBatch) -> LevelParts:
@@ -79,7 +80,7 @@ class _Tell(beam.DoFn):
     TIMER = TimerSpec("describe_windows", TimeDomain.WATERMARK)
 
     def __init__(self, versions: Versions, describe: "DescribeSegments") -> None:
-        self._versions, self._last, self._after = versions, describe.last, _over(versions.first, describe.since)
+        self._versions, self._last, self._after = versions, describe.last, _over(describe)
         self._tick, self._lateness = versions.first.tick, versions.first.allowed_lateness
 
     def process(
@@ -150,9 +151,7 @@ class _Describe(beam.DoFn):
     """Describes all windows of a bounded run."""
 
     def __init__(self, versions: Versions, describe: "DescribeSegments") -> None:
-        self._versions = versions
-        told = None if describe.told is None else pa.scalar(describe.told).cast(INSTANT)
-        self._after = _over(versions.first, describe.since) if told is None else told
+        self._versions, self._after = versions, _over(describe)
         self._upto = None if describe.last is None else pa.scalar(describe.last).cast(INSTANT)
 
     def process(self, element: tuple[str, Iterable[pa.RecordBatch]]) -> Iterator[Any]:
@@ -184,8 +183,7 @@ class DescribeSegments(beam.PTransform):
         bounded: Whether the input ends.
         since: The tick of the cut that the run starts from, milliseconds: windows that were told for the last time
             before it are not told again, those that may change are.
-        told: In place of that of `since`, for a bounded run: the end of the last window that was told for good,
-            milliseconds.
+        told: In place of that of `since`, the end of the last window that was told for good, milliseconds.
         last: The last tick of a stream that has one, or of a slice that another one follows, milliseconds: a window
             that ends later is not whole.
     """

@@ -19,6 +19,7 @@ from pipelines.runner_options import beam_arguments
 from tests.pipelines.small import small_settings
 from transforms.metrics.table import METRICS, documented
 from transforms.metrics.tally import TALLY, Key, Values
+from transforms.streams.floods import FLOODS, RECORDS, REFUSED
 
 ROOT = Path(__file__).parents[2]
 CALLS = {"counter", "distribution", "gauge", "TalliedCounter", "TalliedDistribution", "TalliedGauge"}
@@ -74,7 +75,8 @@ def test_every_namespace_that_is_counted_is_documented() -> None:
 
 
 def test_every_documented_namespace_is_counted() -> None:
-    assert {metric.namespace for metric in METRICS} - {*namespaces_counted()} == set()
+    of_floods = {RECORDS, REFUSED, FLOODS}  # counted by what a stream gives to its engine
+    assert {metric.namespace for metric in METRICS} - {*namespaces_counted()} == of_floods
 
 
 def test_all_that_a_run_counts_is_documented(tmp_path: Path) -> None:

@@ -90,13 +90,10 @@ def _raw(file: Path) -> list[str]:
 PLAIN = {
     "transforms/context/conditions/fading.py": 2,
     "transforms/decision/exploration.py": 2,
-    "transforms/load_state.py": 4,
     "transforms/parsing/checks.py": 1,
-    "transforms/save_state.py": 2,
     "transforms/statistics/feature_words.py": 1,
     "transforms/statistics/segment_profiles.py": 1,
     "transforms/streams/kafka_client.py": 1,
-    "transforms/streams/manifests.py": 2,
     "transforms/streams/pubsub_client.py": 1,
     "transforms/write_stream.py": 1,
 }

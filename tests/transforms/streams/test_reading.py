@@ -339,6 +339,7 @@ def test_a_block_that_the_map_does_not_fit_is_refused_and_ends_nothing() -> None
     rejected = [each for batch in first.rejected for each in batch.to_pylist()]
     assert [each["position"] for each in rejected] == ["partition 0 offset 0", "partition 3 offset 1"]
     assert {(each["reason"], each["message"]) for each in rejected} == {("misfit", "sources.yaml:3: `mb` is a list")}
-    assert first.counts == {("signals", "in"): 2, ("signals", "rejected"): 2}
+    told = {("fed", "usage"): 2, ("refused", "usage"): 2}
+    assert first.counts == {("signals", "in"): 2, ("signals", "rejected"): 2, **told}
     assert second is not None
     assert _times(second) == [9]
