@@ -13,7 +13,7 @@ from schemas.records import ERASED, REMOVED
 from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.offer_definitions import IS_ERASED, OfferPlan
 from transforms.decision import ledger_state as memories
-from transforms.decision.contacts import FAILED, contacts_of
+from transforms.decision.contacts import FAILED, Contacts, contacts_of
 from transforms.decision.decide import Decided, decide
 from transforms.decision.deferral import entry_schema
 from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION, SEQUENCE
@@ -92,29 +92,33 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
         *(pl.when(_among(hits)).then(pl.lit(NOBODY)).otherwise(name).alias(name) for name, hits in named.items()),
         withdrawn=pl.col("withdrawn") | _among(named["decision_id"]),
         said=pl.when(_among(named["decision_id"])).then(said[others["row"]]).otherwise("said"),
-    )
-    kept = kept.filter(pl.col("said").ne_missing(FAILED))
+    ).filter(pl.col("said").ne_missing(FAILED))
     whom = ((pl.col("root_kind"), "root"), (pl.col("subject_kind"), "subject"), (pl.lit(LEVELS[0]), "recipient"))
     no_more = pl.concat(_hits(deferred, who, kind, name) for kind, name in whom)
     nameless = others.filter(_among(named["decision_id"])).select(*_ROOT, "decision_id")
     notices, told = _without(memory.notices, who, nameless)
     hits = pl.concat([own, subjects, recipients])
-    out = ledger.filter(_among(hits))
-    settled = out.join(contacts.settled, [*_ROOT, "decision_id"]).filter(pl.col("settled") > pl.col("tick"))
-    out = out.filter(~_among(settled))
-    withdrawn, numbers = number_records(plan, _withdrawn(plan, out, hits, requests), memory.sequences)
-    counters = _hits(framed(numbers).with_row_index("row"), who, pl.col("root_kind"), "root")
+    taken = _withdrawn(plan, _open(ledger.filter(_among(hits)), contacts), hits, requests)
+    withdrawn, numbers = number_records(plan, taken, memory.sequences)
+    numbered = framed(numbers).with_row_index("row")
+    counters = _hits(numbered, who, pl.col("root_kind"), "root")
     after = replace(
         memory,
         reservations=tabled(kept, RESERVATION),
         memberships=tabled(members.filter(~_among(gone)), MEMBERSHIP),
         deferred=waiting.filter(pa.array(~deferred.select(_among(no_more)).to_series().to_numpy())),
         notices=notices,
-        sequences=tabled(framed(numbers).with_row_index("row").filter(~_among(counters)), SEQUENCE),
+        sequences=tabled(numbered.filter(~_among(counters)), SEQUENCE),
     )
     counted = {"reservations": own, "names": named["decision_id"], "memberships": gone}
     counted |= {"deferred": no_more, "notices": told, "numbers": counters}
     return memories.dump(plan, after), _removed(requests, counted), withdrawn
+
+
+def _open(ledger: pl.DataFrame, contacts: Contacts) -> pl.DataFrame:
+    """Return the reservations of which nothing was reported that settles them."""
+    settled = ledger.join(contacts.settled, [*_ROOT, "decision_id"]).filter(pl.col("settled") > pl.col("tick"))
+    return ledger.filter(~_among(settled))
 
 
 def _withdrawn(plan: OfferPlan, reservations: pl.DataFrame, hits: pl.DataFrame, requests: pl.DataFrame) -> pa.Table:

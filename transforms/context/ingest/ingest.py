@@ -140,18 +140,8 @@ def _apply(
     """Turn the rows of one signal into rows of the memory; return code and time of those applied."""
     table = table.combine_chunks()
     times = table["time"].to_numpy()
-    read = {
-        "time",
-        TRACE.name,
-        *signal.columns,
-        *signal.reads,
-        *(signal.passed or ()),
-        *signal.noticed,
-        *signal.tiebreakers,
-        *signal.whose,
-        *(("source", "id") if signal.goals else ()),
-    }
-    frame = pl.DataFrame(table.select([name for name in table.column_names if name in read])).with_columns(code=codes)
+    read = [name for name in table.column_names if name in _read_of(signal)]
+    frame = pl.DataFrame(table.select(read)).with_columns(code=codes)
     if not _passed_on(table):
         copies = _recognise(plan, signal, memory, table, frame, ingested)
         ingested.counts["duplicates"] += int(copies.sum())
@@ -171,15 +161,26 @@ def _apply(
         ingested.applied[signal.signal] = frame.select("code", "time", *passed, late=pl.Series(late))
     ingested.late = np.concatenate([ingested.late, codes[late]])
     if not _passed_on(table):
-        if signal.noticed:
-            rows = frame.select("code", "time", *signal.noticed)
-            ingested.noticed[signal.signal] = bad_input.noticed_of(plan, signal.signal, rows, ingested.counts)
-        if signal.goals:
-            before = [ingested.noticed[GOAL]] if GOAL in ingested.noticed else []
-            ingested.noticed[GOAL] = pl.concat([*before, *_fulfilments(signal, frame)])
+        _notice(plan, signal, frame, ingested)
         ingested.counts["applied"] += len(times)
         ingested.counts["late"] += int(late.sum())
     return codes, times
+
+
+def _read_of(signal: SignalPlan) -> frozenset[str]:
+    """Return the columns of a signal that something reads."""
+    every = (signal.columns, signal.reads, signal.passed or (), signal.noticed, signal.tiebreakers, signal.whose)
+    return frozenset().union(*every, ("time", TRACE.name), ("source", "id") if signal.goals else ())
+
+
+def _notice(plan: ContextPlan, signal: SignalPlan, frame: pl.DataFrame, ingested: Ingested) -> None:
+    """Note what decisions are told of the rows of a signal."""
+    if signal.noticed:
+        rows = frame.select("code", "time", *signal.noticed)
+        ingested.noticed[signal.signal] = bad_input.noticed_of(plan, signal.signal, rows, ingested.counts)
+    if signal.goals:
+        before = [ingested.noticed[GOAL]] if GOAL in ingested.noticed else []
+        ingested.noticed[GOAL] = pl.concat([*before, *_fulfilments(signal, frame)])
 
 
 def _fulfilments(signal: SignalPlan, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
