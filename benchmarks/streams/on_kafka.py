@@ -54,7 +54,7 @@ class OnKafka:
 
     def flush(self) -> None:
         """Wait until all is there."""
-        if self._producer.flush(120):
+        if self._producer is not None and self._producer.flush(120):
             raise TimeoutError("Kafka does not take what it is sent")
 
     def follow(self, topic: str, stop: threading.Event) -> Iterator[list[Arrived]]:

@@ -49,8 +49,8 @@ class Producing:
 
     def close(self) -> None:
         """End it."""
-        self._process.terminate()
-        self._process.wait()
+        with self._process:
+            self._process.terminate()
 
     def _answer(self) -> None:
         assert self._process.stdout is not None
