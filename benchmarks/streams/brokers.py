@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -54,6 +54,10 @@ class Broker(Protocol):
         """Return how many signals nobody has acknowledged; None where the broker does not tell."""
         ...
 
+    def close(self) -> None:
+        """Let go of its clients."""
+        ...
+
 
 def reach(name: str, server: str) -> Broker:
     """Return a broker that runs, for another process."""
@@ -71,5 +75,5 @@ def reach(name: str, server: str) -> Broker:
 def running(name: str, folder: Path) -> Iterator[Broker]:
     """Run a broker until the end of the context."""
     start: Mapping[str, Any] = {"kafka": kafka, "pubsub": pubsub}
-    with start[name](folder) as started:
-        yield reach(name, started.address)
+    with start[name](folder) as started, closing(reach(name, started.address)) as broker:
+        yield broker

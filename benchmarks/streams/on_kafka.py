@@ -75,3 +75,8 @@ class OnKafka:
         done = {one.partition: max(one.offset, 0) for one in self._group.committed(places, 10)}
         ends = {one.partition: self._group.get_watermark_offsets(one, 10, cached=False)[1] for one in places}
         return sum(ends.values()) - sum(done.values())
+
+    def close(self) -> None:
+        """Let go of its clients."""
+        if self._group is not None:
+            self._group.close()

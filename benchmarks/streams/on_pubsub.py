@@ -64,3 +64,8 @@ class OnPubSub:
     def waiting(self, topic: str) -> int | None:
         """Return nothing: the emulator does not tell."""
         return None
+
+    def close(self) -> None:
+        """Let go of its clients."""
+        self._subscriber.close()
+        self._publisher.transport.close()
