@@ -52,7 +52,7 @@ def _run(folder: Path, name: str, sources: str, days: str, **options: Any) -> Pa
 def _after(out: Path, output: str, tick: int) -> pl.DataFrame:
     """Return the rows of an output that are later than a tick, but for those that tell of a run's end."""
     rows = pl.read_parquet(out / f"{output}.parquet")
-    rows = rows.filter(pl.col("cause") != "end") if "cause" in rows.columns else rows
+    rows = rows.filter(pl.col("cause") != "end") if output == "contexts" else rows
     return rows.filter(pl.col(OUTPUTS[output]).dt.epoch("ms") > tick)
 
 

@@ -85,7 +85,7 @@ def test_validate(tmp_path: Path) -> None:
         (("explain", "nowhere", "ann"), 1, "no outputs of a run in nowhere: give"),
         (("validate", "/etc"), 1, "/etc: is a directory\n    give a playbook file (YAML) in it"),
         (("diff", "/etc", "/etc"), 1, "/etc: is a directory"),
-        (("schema", "foo"), 1, "playbook, profile, sme_event, ticket, usage, web"),
+        (("schema", "foo"), 1, "playbook, profile, sme_event, tables, ticket, usage, web"),
         (("segments", "nowhere"), 1, "no outputs of a run in nowhere: give"),
         (("estimate", "b.yaml", "nowhere", "--outcomes", "x"), 1, "no outputs of a run in nowhere: give"),
         (("estimate", "b.yaml", __file__, "--outcomes", "x"), 1, f"no outputs of a run in {__file__}: give"),
