@@ -38,11 +38,11 @@ def join(parts: Sequence[Path], directory: str, outputs: dict[str, Output]) -> N
 
 
 def _pieces(files: Iterable[Path], output: Output) -> Iterator[pa.Table]:
-    """Yield all rows in their order, as many at a time as may be."""
+    """Yield all rows in their order, as many at a time as may be; a table without rows if there are none."""
     if output.sort_by[0] not in BY_TIME:
         batches = (batch for file in files for batch in pq.read_table(file).to_batches())
         table = sorted_table(batches, output.schema, output.sort_by)
-        yield from (table.slice(first, ROWS) for first in range(0, table.num_rows, ROWS))
+        yield from (table.slice(first, ROWS) for first in range(0, max(table.num_rows, 1), ROWS))
         return
     held, rows = list[pa.RecordBatch](), 0
     for batch in (batch for file in files for batch in pq.ParquetFile(file).iter_batches(ROWS)):
@@ -51,8 +51,7 @@ def _pieces(files: Iterable[Path], output: Output) -> Iterator[pa.Table]:
             table = pa.Table.from_batches(held)
             yield table.slice(0, ROWS).combine_chunks()
             held, rows = table.slice(ROWS).to_batches(), rows - ROWS
-    if rows:
-        yield pa.Table.from_batches(held).combine_chunks()
+    yield pa.Table.from_batches(held, output.schema.remove_metadata()).combine_chunks()
 
 
 def _write_parquet(pieces: Iterable[pa.Table], output: Output, sink: BinaryIO) -> None:
