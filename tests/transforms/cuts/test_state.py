@@ -32,6 +32,7 @@ from transforms.save_state import SaveState
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.shell.starts import newest_start
 from transforms.shell.timers import Backlog, Cuts
+from transforms.streams.erasures import FOLDER
 from transforms.streams.manifests import cuts_in, path_of
 from transforms.sum_receipts import SumReceipts
 from transforms.track_contexts import TrackContexts
@@ -190,6 +191,9 @@ def kept_until(directory: Path, to: Path, tick: int) -> Path:
     for later in cuts_in(str(to)):
         if later > tick:
             path_of(str(to), later).unlink()
+    for erased in (to / FOLDER).iterdir():
+        if int(erased.name.partition("-")[0]) > tick:
+            erased.unlink()
     return to
 
 

@@ -11,7 +11,7 @@ def test_what_is_always_there() -> None:
         *("recipient_kind", "recipient"),
         *("offer", "channel", "message", "valid_until", "params", "value_micros", "reason", "cause"),
         *("until", "holdout", "propensity"),
-        *("evidence", "segments", "context", "zone", "channels"),
+        *("evidence", "segments", "context", "zone", "channels", "traceparent"),
     ]
     assert [field.name for field in CANDIDATE if field.nullable] == ["value_micros", "p_accept"]
     assert [field.name for field in GATE if field.nullable] == ["reason", "until", "read"]

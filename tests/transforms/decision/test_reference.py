@@ -105,7 +105,7 @@ SHARED = draw("share", "test", "a", *S, str((MONDAY + 10 * HOUR) // DAY))
         ("eligibility", Policy((replace(A, value=-1.0),)), {}, ("blocked", "below_zero", None)),
         ("eligibility", Policy((replace(A, value=-1.0, at_a_loss=True),)), {}, PASSED),
         ("eligibility", Policy((replace(A, value=0.0),)), {}, PASSED),
-        ("eligibility", Policy((replace(A, share=(SHARED, DAY)),)), {}, ("blocked", "not_in_share", None)),
+        ("eligibility", Policy((replace(A, share=(SHARED - 1e-9, DAY)),)), {}, ("blocked", "not_in_share", None)),
         ("eligibility", Policy((replace(A, share=(SHARED + 1e-9, DAY)),)), {}, PASSED),
         ("caps", Policy((WAITS,), (Cap(0, HOUR),)), {}, ("blocked", "cap_0", None)),
         ("caps", Policy((replace(A, message="care"),), (Cap(0, HOUR),)), {}, PASSED),
