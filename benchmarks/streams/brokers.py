@@ -34,8 +34,8 @@ class Broker(Protocol):
     server: str
     scheme: str
 
-    def make(self, *topics: str) -> None:
-        """Make topics, and what reads them."""
+    def make(self, *topics: str, ordered: bool = False) -> None:
+        """Make topics, and what reads them; what is of an `ordered` one comes in the order it was sent, if that can be."""
         ...
 
     def send(self, topic: str, texts: Sequence[bytes]) -> None:

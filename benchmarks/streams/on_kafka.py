@@ -27,9 +27,10 @@ class OnKafka:
         self._producer: Any = None
         self._group: Any = None
 
-    def make(self, *topics: str) -> None:
-        """Make topics; those of signals have some partitions."""
-        wanted = [NewTopic(name, 1 if name.startswith("offers") else PARTITIONS, 1) for name in topics]
+    def make(self, *topics: str, ordered: bool = False) -> None:
+        """Make topics; those of signals have some partitions, unless they are ordered."""
+        alone = {name for name in topics if ordered or name.startswith("offers")}
+        wanted = [NewTopic(name, 1 if name in alone else PARTITIONS, 1) for name in topics]
         for made in self._admin.create_topics(wanted).values():
             made.result(30)
 

@@ -28,7 +28,7 @@ class OnPubSub:
         self._publisher, self._subscriber = pubsub_v1.PublisherClient(), pubsub_v1.SubscriberClient()
         self._api = Api(transport=self._publisher.transport)
 
-    def make(self, *topics: str) -> None:
+    def make(self, *topics: str, ordered: bool = False) -> None:
         """Make topics, each with a subscription of its name."""
         for name in topics:
             topic, read = f"projects/{PROJECT}/topics/{name}", f"projects/{PROJECT}/subscriptions/{name}"

@@ -147,7 +147,7 @@ def _caught_up(broker: Broker, cluster: Flink | None, folder: Path, size: Size, 
     """
     folder.mkdir(parents=True)
     events, topics = make_events(size), (f"signals-{folder.name}", f"offers-{folder.name}")
-    broker.make(*topics)
+    broker.make(*topics, ordered=plain)  # ordinary Beam knows nothing of partitions, and would drop what is late
     texts = whole_messages(events)
     for first in range(0, len(texts), AT_ONCE):
         broker.send(topics[0], texts[first : first + AT_ONCE])
