@@ -35,7 +35,7 @@ class Broker(Protocol):
     scheme: str
 
     def make(self, *topics: str, ordered: bool = False) -> None:
-        """Make topics, and what reads them; what is of an `ordered` one comes in the order it was sent, if that can be."""
+        """Make topics, and what reads them; what is of `ordered` ones comes as it was sent, if that can be."""
         ...
 
     def send(self, topic: str, texts: Sequence[bytes]) -> None:
