@@ -11,7 +11,7 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from transforms.publish_records import PublishRecords
 from transforms.sinks.bigquery import BigQueryTarget
-from transforms.sinks.bigquery_table import columns_of
+from transforms.sinks.bigquery_table import columns_of, path_of
 from transforms.sinks.kafka import KafkaTarget
 from transforms.sinks.pubsub import PubSubTarget
 from transforms.sinks.target import Target
@@ -27,8 +27,7 @@ def target_of(output: str, schema: pa.Schema, address: Address) -> Target:
     if address.scheme == "kafka":
         return KafkaTarget(",".join(address.hosts), address.name, address.client)
     if address.scheme == "bigquery":
-        dataset, table = address.name.split("/")
-        return BigQueryTarget(f"projects/{address.hosts[0]}/datasets/{dataset}/tables/{table}", columns_of(schema))
+        return BigQueryTarget(path_of(address.hosts[0], address.name), columns_of(schema))
     return PubSubTarget(f"projects/{address.hosts[0]}/topics/{address.name}", ordered=output in ORDERED)
 
 

@@ -67,7 +67,7 @@ def _by_level(batch: pa.RecordBatch) -> LevelParts:
 
 
 def _by_width(batch: pa.RecordBatch) -> Iterator[KeyedParts]:
-    level = batch.schema.metadata[b"subject_kind"].decode()
+    level, _ = _by_level(batch)
     for width in sorted(batch["width"].unique().to_pylist()):
         yield f"{width} {level}", batch.filter(pc.field("width") == width)
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pipelines.doctor.finding import Finding
 from pipelines.engines.children import reachable
 from pipelines.tables import tables
+from transforms.sinks.bigquery_table import default_stream, path_of
 
 Use = Literal["read", "publish"]
 _SECONDS = 5
@@ -97,13 +98,12 @@ def _bigquery(what: str, output: str, project: str, name: str) -> Finding:
     if (asked := credentials(needed=True)).state == "fail":
         return Finding(what, "fail", "cannot be asked without credentials", asked.hint)
     wanted = {field["name"]: field["type"] for field in tables().get(output, ())}
-    dataset, _, table = name.partition("/")
-    stream = f"projects/{project}/datasets/{dataset}/tables/{table}/streams/_default"
-    request = GetWriteStreamRequest(name=stream, view=WriteStreamView.FULL)
+    request = GetWriteStreamRequest(name=default_stream(path_of(project, name)), view=WriteStreamView.FULL)
     try:
         fields = BigQueryWriteClient().get_write_stream(request, timeout=_SECONDS, retry=None).table_schema.fields
     except (GoogleAPICallError, RetryError) as error:
         hint = "create it with the columns of `segone schema tables`, or see what may be done by whom you are"
+        dataset, _, table = name.partition("/")
         return Finding(what, "fail", f"no table `{table}` of `{project}.{dataset}`: {error.args[0]}", hint)
     there = {field.name: _TYPES.get(field.type_.name, field.type_.name) for field in fields}
     wrong = [name for name, type_ in wanted.items() if there.get(name) != type_]

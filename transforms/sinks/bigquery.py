@@ -5,26 +5,16 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from google.api_core import exceptions
-from google.api_core.retry import Retry, if_exception_type
 from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
 from google.cloud.bigquery_storage_v1.types import AppendRowsRequest, AppendRowsResponse, ProtoRows, ProtoSchema
 from google.rpc import code_pb2
 
-from transforms.sinks.bigquery_table import Column, Rows
+from transforms.sinks.bigquery_table import Column, Rows, default_stream
+from transforms.sinks.google_retry import retry_for
 from transforms.sinks.target import TIMEOUT, Messages, NotPublished
 
 MOST_BYTES = 5_000_000
 """Of the rows of one request: half of what BigQuery takes."""
-
-RETRIED = (
-    exceptions.Aborted,
-    exceptions.Cancelled,
-    exceptions.DeadlineExceeded,
-    exceptions.InternalServerError,
-    exceptions.ResourceExhausted,
-    exceptions.ServiceUnavailable,
-    exceptions.Unknown,
-)
 
 
 @dataclass(frozen=True)
@@ -71,14 +61,14 @@ class BigQuerySender:
         rows, self._kept, self._bytes = self._kept, [], 0
         if not rows:
             return
-        retry = Retry(if_exception_type(*RETRIED), initial=0.1, maximum=10.0, timeout=self.target.timeout)
+        retry = retry_for(self.target.timeout)
         try:
             retry(self._append)(rows)
         except (exceptions.GoogleAPIError, _RefusedError) as error:
             raise NotPublished(f"{self.target.table}: {len(rows):,} rows did not go in: {error}") from error
 
     def _append(self, rows: Sequence[bytes]) -> None:
-        stream = f"{self.target.table}/streams/_default"
+        stream = default_stream(self.target.table)
         schema = ProtoSchema(proto_descriptor=_rows(self.target.columns).descriptor)
         data = AppendRowsRequest.ProtoData(writer_schema=schema, rows=ProtoRows(serialized_rows=rows))
         requests = iter([AppendRowsRequest(write_stream=stream, proto_rows=data)])

@@ -17,6 +17,17 @@ _FILE = "segone_row.proto"
 _ROW = "Row"
 
 
+def path_of(project: str, name: str) -> str:
+    """Return the path of a table, which an address names as `dataset/table`."""
+    dataset, _, table = name.partition("/")
+    return f"projects/{project}/datasets/{dataset}/tables/{table}"
+
+
+def default_stream(table: str) -> str:
+    """Return the stream of a table, by its path, to which rows are appended at least once."""
+    return f"{table}/streams/_default"
+
+
 @dataclass(frozen=True)
 class Column:
     """A column.

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from google.api_core import exceptions
-from google.api_core.retry import Retry, if_exception_type
 from google.cloud.pubsub_v1 import PublisherClient
 from google.pubsub_v1 import PublisherClient as Api
 from google.pubsub_v1 import PublishRequest, PubsubMessage
 
+from transforms.sinks.google_retry import retry_for
 from transforms.sinks.target import TIMEOUT, Messages, NotPublished
 
 MOST_MESSAGES, MOST_BYTES = 1_000, 5_000_000
@@ -22,16 +22,6 @@ KEPT_MESSAGES, KEPT_BYTES = 10_000, 32_000_000
 
 SIDE_BY_SIDE = 16
 """Requests of a process that wait for their answers."""
-
-RETRIED = (
-    exceptions.Aborted,
-    exceptions.Cancelled,
-    exceptions.DeadlineExceeded,
-    exceptions.InternalServerError,
-    exceptions.ResourceExhausted,
-    exceptions.ServiceUnavailable,
-    exceptions.Unknown,
-)
 
 
 @dataclass(frozen=True)
@@ -86,7 +76,7 @@ class PubSubSender:
             pass
 
     def _publish(self, messages: Sequence[PubsubMessage]) -> None:
-        retry = Retry(if_exception_type(*RETRIED), initial=0.1, maximum=10.0, timeout=self.target.timeout)
+        retry = retry_for(self.target.timeout)
         api = _api(os.environ.get("PUBSUB_EMULATOR_HOST"))
         for request in _requests(messages):
             try:
