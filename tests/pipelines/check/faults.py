@@ -1,6 +1,6 @@
 """Faults to put into the kernel of decisions, each of which breaks what must hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,15 +39,15 @@ def _wrap(where: Any, name: str, by: Callable[[Wrapped], Wrapped]) -> Fault:
 
 def _never(name: str) -> Fault:
     """Return a fault that opens a gate for good."""
-    return _wrap(asked.Asked, name, lambda real: lambda self: np.zeros(len(self.trigger), np.bool_))
+    return _wrap(asked.Asked, name, lambda real: lambda self, *given: np.zeros(len(self.trigger), np.bool_))
 
 
 def _latest(signal: str, change: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]) -> Fault:
     """Return a fault that changes what notices of a type say."""
 
     def by(real: Wrapped) -> Wrapped:
-        def latest(self: Any, name: str, asked: pl.DataFrame) -> pl.DataFrame:
-            found: pl.DataFrame = real(self, name, asked)
+        def latest(self: Any, name: str, asked: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+            found: pl.DataFrame = real(self, name, asked, names)
             return change(found, asked) if name == signal else found
 
         return latest
@@ -87,10 +87,10 @@ def _reports(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Fault:
 
 
 def _opt_out_is_contract(real: Wrapped) -> Wrapped:
-    return lambda self, rows, message, channel, basis: (
-        (np.zeros(len(rows), np.bool_), np.full(len(rows), -1))
+    return lambda self, message, channel, basis: (
+        (np.zeros(len(self.triggers), np.bool_), np.full(len(self.triggers), -1))
         if basis == "opt_out"
-        else real(self, rows, message, channel, basis)
+        else real(self, message, channel, basis)
     )
 
 
