@@ -4,7 +4,7 @@ READY := .venv/ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help setup engines check test test-engines run stream bench mutants lock
+.PHONY: help setup engines check test test-cases test-engines test-crashes run stream bench mutants lock
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: $(READY)  ## formatting, lint, types, layers, packaging
 
 test: $(READY)  ## every test but those of `test-engines` and `test-crashes`, warnings are errors
 	POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m "not engines and not crashes"
+
+test-cases: $(READY)  ## the random cases against the references, eight times as many as in `test`
+	SEGONE_CASES=8 POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m cases
 
 test-engines: $(READY) engines  ## what `test` plays on one engine from one broker, on and from the others
 	POLARS_MAX_THREADS=1 $(BIN)/pytest -m engines

@@ -22,7 +22,7 @@ from benchmarks import (
 )
 from benchmarks.engines import HERE
 from benchmarks.streams.section import smallest, streams
-from benchmarks.yardstick import SIZES
+from benchmarks.yardstick import LEAST, SIZES
 
 
 def arguments() -> argparse.Namespace:
@@ -40,8 +40,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run it."""
     args, console = arguments(), Console()
-    names = SIZES[0].name if args.smallest else args.sizes
-    sizes = [size for size in SIZES if size.name in names.split(",")]
+    sizes = [LEAST] if args.smallest else [size for size in SIZES if size.name in args.sizes.split(",")]
     times, densities = (1, state.SMALLEST) if args.smallest else (args.times, state.DENSITIES)
     rows = compare.compare(sizes, times, console)
     kernels = kernel.compare(sizes[-1], times)

@@ -39,7 +39,7 @@ def compare(sizes: Sequence[Size], times: int, console: Console) -> list[Row]:
     rows = []
     for size in sizes:
         make_data(size)
-        measured: dict[str, list[Measured]] = {engine.name: [] for engine in every if size.name in engine.sizes}
+        measured: dict[str, list[Measured]] = {engine.name: [] for engine in every if engine.takes(size)}
         for turn in range(times):
             for engine in every:
                 if engine.name in measured and not (turn and size.name in engine.once):

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks import measure
-from benchmarks.yardstick import Size
+from benchmarks.yardstick import LEAST, Size
 
 HERE = Path(__file__).parent
 DATA = HERE / "data"
@@ -23,7 +23,7 @@ class Engine:
     Attributes:
         name: What it is called in the results.
         program: The command before these flags.
-        sizes: The sizes that it is measured on.
+        sizes: The sizes that it is measured on, besides the least.
         once: Names of the sizes that it runs once, because it takes minutes.
         grouped: Whether it is told who lives together, by `--households FILE.parquet`.
     """
@@ -33,6 +33,10 @@ class Engine:
     sizes: Sequence[str] = ("tiny", "small", "half", "main")
     once: Sequence[str] = ()
     grouped: bool = False
+
+    def takes(self, size: Size) -> bool:
+        """Tell whether it is measured on a size."""
+        return size == LEAST or size.name in self.sizes
 
     def command(self, size: Size, output: Path) -> list[str]:
         """Return the whole command for one size."""

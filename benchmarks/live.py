@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from benchmarks import live_yardstick, measure, state
 from benchmarks.engines import data, make_data
 from benchmarks.shard_of_a_stage import Shard
-from benchmarks.yardstick import SIZES, START_MS
+from benchmarks.yardstick import LEAST, SIZES, START_MS, Size
 from pipelines.thrift import keep_little_memory
 from schemas.durations import DAY, HOUR, MINUTE
 from schemas.playbook_file import parse_playbook
@@ -171,7 +171,7 @@ def cost(shard: int) -> LiveCost:
         played.crossed_per_row_byte,
         resident / shard,
         kept / shard,
-        beam_seconds() / (usual / played.rows),
+        beam_seconds(LEAST if shard in SMALLEST else SIZES[0]) / (usual / played.rows),
     )
 
 
@@ -182,10 +182,10 @@ def of_known(active: int) -> float:
 
 
 @lru_cache(maxsize=1)
-def beam_seconds() -> float:
+def beam_seconds(size: Size) -> float:
     """Return the core seconds of a signal in ordinary Beam Python, start-up left out."""
-    make_data(SIZES[0])
-    file = data(SIZES[0])
+    make_data(size)
+    file = data(size)
     whole = pq.read_table(file)
     with tempfile.TemporaryDirectory() as folder:
         few, out = Path(folder) / "few.parquet", Path(folder) / "offers.csv"

@@ -32,6 +32,7 @@ def test_every_make_command_it_names_is_a_target() -> None:
         "engines",
         "check",
         "test",
+        "test-cases",
         "test-engines",
         "test-crashes",
         "run",

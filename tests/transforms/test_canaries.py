@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
+from tests.cases import examples
 from tests.reference.group_playbooks import GROUPS, group_cases
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, SUBSCRIBERS, Case
-from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_groups import plans_of
 from transforms.blobs import table_blob
 from transforms.blobs.envelope import unseal
@@ -70,7 +70,7 @@ def kept(case: Case, shards: int) -> Iterator[bytes]:
         yield from (part for blob in levels for part in bytes_of("contexts", blob))
 
 
-@examples(15)
+@examples(8)
 @given(group_cases(), st.sampled_from([(kind, one) for kind, all_ in SUBJECTS.items() for one in all_]), st.data())
 def test_nothing_is_left_of_who_was_erased(case: Case, who: tuple[str, str], data: st.DataObject) -> None:
     erasure = Signal("erasure", "e", "law", START + data.draw(st.integers(0, 40)) * MINUTE, CANARY + who[1], {}, who[0])

@@ -6,11 +6,12 @@ from functools import lru_cache
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.playbook import Playbook
 from schemas.playbook_file import parse_playbook
+from tests.cases import examples
 from tests.reference import records
 from tests.reference.contexts import Reference
 from tests.reference.editions import kernel_grid
@@ -24,10 +25,6 @@ from transforms.compiler.load import load_plan
 from transforms.context.advance import advance
 
 Player = Reference | Kernel
-
-
-def examples(number: int) -> settings:
-    return settings(max_examples=number, suppress_health_check=list(HealthCheck))
 
 
 @lru_cache(maxsize=1)
@@ -92,37 +89,37 @@ def assert_all_alike(told: object, truth: object, name: object = None) -> None:
         assert same, f"{name}: {told} is not {truth}"
 
 
-@examples(120)
+@examples(60)
 @given(cases())
 def test_agrees_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
-@examples(60)
+@examples(30)
 @given(cases(least=3))
 def test_exclusive_sets_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
-@examples(40)
+@examples(20)
 @given(consent_cases())
 def test_consents_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
-@examples(60)
+@examples(30)
 @given(cases(ticks=15, sequences=2))
 def test_sequences_agree_with_the_reference(case: Case) -> None:
     assert_same([kernel(case)], reference(case))
 
 
-@examples(40)
+@examples(20)
 @given(cases(tick=5, ticks=900, reaches=LARGE_REACHES))
 def test_agrees_with_the_reference_on_the_grid_of_the_design(case: Case) -> None:
     assert_same([kernel(case, records.Grid())], reference(case, records.Grid()))
 
 
-@examples(50)
+@examples(25)
 @given(playbooks(), signals(), ends())
 def test_spans_may_be_cut_anywhere(playbook: str, rows: list[Signal], spans: list[int]) -> None:
     cut, whole = Case(playbook, in_time(rows, spans)), Case(playbook, in_time(rows, spans[-1:]))
@@ -131,7 +128,7 @@ def test_spans_may_be_cut_anywhere(playbook: str, rows: list[Signal], spans: lis
     assert player.contexts.keys() == kernel(whole).contexts.keys()
 
 
-@examples(50)
+@examples(25)
 @given(cases())
 def test_shards_make_no_difference(case: Case) -> None:
     kernels = []
@@ -145,7 +142,7 @@ def _shard(row: Signal, shards: int) -> int:
     return int(shard_of("subscriber", pa.array([row.subject]), shards)[0])
 
 
-@examples(60)
+@examples(30)
 @given(cases(), st.data())
 def test_files_and_their_order_make_no_difference(case: Case, data: st.DataObject) -> None:
     """Rows of a call come in batches of any size, in any order, copies at one time that differ in content included."""
@@ -163,7 +160,7 @@ def test_files_and_their_order_make_no_difference(case: Case, data: st.DataObjec
     assert shuffled.advanced.dump() == once.advanced.dump()
 
 
-@examples(60)
+@examples(30)
 @given(cases())
 def test_wakes_before_anything_changes(case: Case) -> None:
     """A shell that sleeps until `wake`, or until the tick of a row that waits, misses nothing."""

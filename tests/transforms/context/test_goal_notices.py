@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import examples
 from tests.reference.identity import Root
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import Call, ends, in_time
 from tests.transforms.context import test_notices
-from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_notices import TEXT, Oracle, Told, at, calls, histories, home, kept, said
 from transforms.context.live import resident
 
@@ -65,13 +65,13 @@ def expected(history: Iterable[Call]) -> dict[Reached, int]:
     return effective(oracle.told)
 
 
-@examples(60)
+@examples(30)
 @given(calls(), st.integers(1, 3))
 def test_contact_roots_are_told_of_goals_as_the_oracle_says(history: list[Call], shards: int) -> None:
     assert effective(played(history, shards=shards)[1]) == expected(history)
 
 
-@examples(30)
+@examples(15)
 @given(calls())
 def test_so_they_are_by_shards_that_stay_decoded(history: list[Call]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -79,7 +79,7 @@ def test_so_they_are_by_shards_that_stay_decoded(history: list[Call]) -> None:
         assert effective(played(history, live=True)[1]) == expected(history)
 
 
-@examples(30)
+@examples(15)
 @given(histories(), ends())
 def test_spans_may_be_cut_anywhere(rows: list[Signal], spans: list[int]) -> None:
     """The same is told, of one subject, offer and tick once to each root and tick, and the same is kept."""

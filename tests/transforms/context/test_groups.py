@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
 from schemas.versions import Versions
+from tests.cases import examples
 from tests.reference.editions import kernel_grid
 from tests.reference.expressions import Value
 from tests.reference.group_playbooks import group_cases, group_feed_cases
@@ -17,7 +18,7 @@ from tests.reference.playbooks import SMALL
 from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Case, in_time
-from tests.transforms.context.test_advance import assert_same, examples
+from tests.transforms.context.test_advance import assert_same
 from transforms.shell.versions import ContextPlans, load_contexts
 
 
@@ -148,13 +149,13 @@ def test_agrees_where_it_did_not(name: str) -> None:
             assert_alike(kernel(case, shards, shards, behind), truth)
 
 
-@examples(60)
+@examples(30)
 @given(group_cases(), st.integers(1, 3), st.integers(1, 3))
 def test_agrees_with_the_reference(case: Case, subscribers: int, groups: int) -> None:
     assert_alike(kernel(case, subscribers, groups), reference(case))
 
 
-@examples(25)
+@examples(12)
 @given(group_cases(), st.integers(-5, 30), st.integers(1, 2))
 def test_a_cold_start_agrees_with_the_reference(case: Case, minute: int, shards: int) -> None:
     complete_from = START + minute * MINUTE
@@ -188,13 +189,13 @@ def test_what_is_read_of_members_must_be_complete(reads: str, ready: int) -> Non
     assert [one.tick for one in shard.transitions] == [START + ready * MINUTE]
 
 
-@examples(15)
+@examples(8)
 @given(group_feed_cases(), st.integers(1, 3))
 def test_absences_of_groups_wait_as_the_reference_says(case: Case, shards: int) -> None:
     assert_alike(kernel(case, shards, shards), reference(case))
 
 
-@examples(25)
+@examples(12)
 @given(group_cases(), st.frozensets(st.integers(0, 5), min_size=1))
 def test_groups_may_be_behind(case: Case, behind: frozenset[int]) -> None:
     """What a group is told waits for its tick; only its own signals come when they come."""

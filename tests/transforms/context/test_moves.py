@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
 from schemas.versions import Versions
+from tests.cases import examples
 from tests.reference.group_playbooks import group_cases, moves
 from tests.reference.kernel import Kernel
 from tests.reference.records import MINUTE, Signal, ms
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, SUBSCRIBERS, Call, Case, dealt, ends
-from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_groups import kernel
 from transforms.compiler.offer_plan import load_offers
 from transforms.decision.decide import decide
@@ -23,7 +23,7 @@ from transforms.shell.routing import addressed
 from transforms.shell.versions import load_contexts
 
 
-@examples(25)
+@examples(12)
 @given(group_cases())
 def test_who_changes_household_keeps_all_that_is_its_own(case: Case) -> None:
     """Wherever subscribers go, what happens to them is what happens to those who go nowhere."""
@@ -79,7 +79,7 @@ def movers(draw: st.DrawFn) -> list[Call]:
     return dealt(rows, draw(ends()), shifts)
 
 
-@examples(30)
+@examples(15)
 @given(
     movers(),
     st.sampled_from(["primary", "member"]),

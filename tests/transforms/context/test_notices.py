@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from schemas.playbook_file import parse_playbook
 from schemas.records import AGAIN, NOTICE
 from schemas.versions import Versions
+from tests.cases import examples
 from tests.reference.group_playbooks import GROUPS, moves
 from tests.reference.identity import Identity, Root
 from tests.reference.kernel import is_fact
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, SUBSCRIBERS, Call, ends, in_calls, in_time
-from tests.transforms.context.test_advance import examples
 from transforms.compiler.notices import notices_of
 from transforms.context.advance_levels import Levels
 from transforms.context.live import resident
@@ -249,13 +249,13 @@ def expected(history: Iterable[Call]) -> dict[object, list[tuple[int, object]]]:
     return effective(oracle.told)
 
 
-@examples(60)
+@examples(30)
 @given(calls(), st.integers(1, 3))
 def test_contact_roots_are_told_what_the_oracle_says(history: list[Call], shards: int) -> None:
     assert effective(played(history, shards=shards).told) == expected(history)
 
 
-@examples(30)
+@examples(15)
 @given(calls())
 def test_so_they_are_by_shards_that_stay_decoded(history: list[Call]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -263,7 +263,7 @@ def test_so_they_are_by_shards_that_stay_decoded(history: list[Call]) -> None:
         assert effective(played(history, live=True).told) == expected(history)
 
 
-@examples(30)
+@examples(15)
 @given(histories(), ends())
 def test_spans_may_be_cut_anywhere(rows: list[Signal], spans: list[int]) -> None:
     """The same rows are told, once each, and the same is kept."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
 from schemas.versions import Versions
+from tests.cases import examples
 from tests.reference.editions import kernel_grid
 from tests.reference.group_playbooks import GROUPS, moves
 from tests.reference.groups import World
@@ -15,7 +16,6 @@ from tests.reference.playbooks import SMALL
 from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, SUBSCRIBERS, Call, ends, in_calls, in_time
-from tests.transforms.context.test_advance import examples
 from transforms.compiler.features import RECIPIENT_FACTS
 from transforms.context.advance_levels import Levels
 from transforms.context.groups import recipient_facts
@@ -122,13 +122,13 @@ def expected(history: Sequence[Call], *texts: str) -> list[Sent]:
     return sorted((one.tick, kind, one.subject, one.trigger, one.address.recipient or "") for kind, one in every)
 
 
-@examples(60)
+@examples(30)
 @given(calls(), st.integers(1, 3))
 def test_triggers_go_to_whom_the_oracle_says(history: list[Call], shards: int) -> None:
     assert sent(played(history, shards=shards)) == expected(history)
 
 
-@examples(30)
+@examples(15)
 @given(calls())
 def test_so_they_do_by_shards_that_stay_decoded(history: list[Call]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -136,7 +136,7 @@ def test_so_they_do_by_shards_that_stay_decoded(history: list[Call]) -> None:
         assert sent(played(history, live=True)) == expected(history)
 
 
-@examples(30)
+@examples(15)
 @given(histories(), ends())
 def test_spans_may_be_cut_anywhere(rows: list[Signal], spans: list[int]) -> None:
     """The same triggers go to the same, and the same is kept."""

@@ -101,7 +101,7 @@ def _trigger(chance: random.Random, who: tuple[str, str], name: str, tick: int) 
 
 
 @given(cases(), st.lists(ticks, max_size=5), st.randoms(use_true_random=False))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_cuts_order_and_shards_do_not_matter(
     case: tuple[Policy, list[Trigger], list[Fact]], cuts: list[int], chance: random.Random
 ) -> None:
@@ -126,7 +126,7 @@ def test_cuts_order_and_shards_do_not_matter(
 
 
 @given(cases(), st.integers(1, 3), st.integers(1, 8), st.sampled_from(["subscriber", "household", "sme"]))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_no_cap_is_ever_passed(
     case: tuple[Policy, list[Trigger], list[Fact]], most: int, length: int, per: str
 ) -> None:
@@ -144,7 +144,7 @@ def test_no_cap_is_ever_passed(
 
 
 @given(cases(), ticks, st.lists(ticks, max_size=3))
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_what_is_of_the_past_is_as_if_it_never_was(
     case: tuple[Policy, list[Trigger], list[Fact]], since: int, cuts: list[int]
 ) -> None:

@@ -4,14 +4,16 @@ import random
 
 import pytest
 
+from tests.cases import TIMES
 from tests.transforms.decision.kernel import play
 from tests.transforms.decision.reference_policy import HOUR
 from tests.transforms.decision.strategies import FEATURES, case_of
 from tests.transforms.decision.strategies_world import TICKS
 
-CASES, GROUPS_OF = 1_000, 20
+CASES, GROUPS_OF = 240 * TIMES, 12
 
 
+@pytest.mark.cases
 @pytest.mark.parametrize("group", range(GROUPS_OF))
 def test_the_kernel_decides_as_the_reference_does(group: int) -> None:
     for seed in range(group, CASES, GROUPS_OF):

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from benchmarks.shard_of_a_stage import Cells
 from schemas.versions import Versions
+from tests.cases import examples
 from tests.reference.kernel import Kernel, batches
 from tests.reference.kernel import batch as batch_of
 from tests.reference.records import MINUTE, Signal
 from tests.reference.strategies import START, Case, cases
-from tests.transforms.context.test_advance import assert_same, examples, playbook_of, reference
+from tests.transforms.context.test_advance import assert_same, playbook_of, reference
 from tests.transforms.context.test_groups import plans_of
 from transforms.compiler.features import SUBSCRIBER
 from transforms.context.advance_levels import AdvancedLevels, Levels
@@ -71,7 +72,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resident, "MOST", 2.0)
 
 
-@examples(60)
+@examples(30)
 @given(cases(), st.lists(st.sampled_from([GOES_WELL, LOST, RESTORED, RETRIED]), min_size=12, max_size=12))
 def test_it_tells_what_the_reference_tells(case: Case, fates: list[str]) -> None:
     stage = Stage(case.playbook)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.playbook_file import load_playbook, parse_playbook
 from schemas.versions import Versions
+from tests.cases import examples
 from tests.reference.editions import group_versions, instant, kernel_grid, versions
 from tests.reference.group_playbooks import group_calls
 from tests.reference.groups import World
@@ -21,7 +22,7 @@ from tests.reference.records import MINUTE, Context, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, Call, dealt, ends, signals
 from tests.reference.versions import Succession
-from tests.transforms.context.test_advance import assert_same, examples, played
+from tests.transforms.context.test_advance import assert_same, played
 from transforms.compiler.features import SUBSCRIBER
 from transforms.context.run import Options
 from transforms.shell.versions import ContextPlans, load_all_offers, load_contexts
@@ -67,7 +68,7 @@ def _only_its_own(kernel: Kernel, truth: Succession) -> None:
     kernel.triggers = [replace(one, context=kernel.contexts[one.subject, one.tick]) for one in kernel.triggers]
 
 
-@examples(60)
+@examples(30)
 @given(versions(SMALL), signals(), ends(), st.data())
 def test_agrees_with_the_reference(books: Versions, rows: list[Signal], spans: list[int], data: st.DataObject) -> None:
     shifts = [data.draw(st.sampled_from([0, 0, 0, 0, 1, 2, -1, -3])) for _ in rows]
@@ -78,7 +79,7 @@ def test_agrees_with_the_reference(books: Versions, rows: list[Signal], spans: l
     assert_same([kernel], truth)
 
 
-@examples(40)
+@examples(20)
 @given(group_versions(SMALL), group_calls(), st.integers(1, 2))
 def test_groups_agree_with_the_reference(books: Versions, calls: list[Call], shards: int) -> None:
     assert_groups_agree(books, calls, shards)
@@ -130,7 +131,7 @@ def assert_groups_agree(books: Versions, calls: list[Call], shards: int) -> None
         assert_same(stages.shards[kind], level)
 
 
-@examples(50)
+@examples(25)
 @given(versions(SMALL), signals(), ends())
 def test_spans_may_be_cut_anywhere(books: Versions, rows: list[Signal], spans: list[int]) -> None:
     shifts = [0] * len(rows)
@@ -141,7 +142,7 @@ def test_spans_may_be_cut_anywhere(books: Versions, rows: list[Signal], spans: l
     assert cut.shard.dump() == whole.shard.dump()
 
 
-@examples(50)
+@examples(25)
 @given(playbooks(), signals(), ends(), st.integers(0, 40))
 def test_a_new_number_changes_nothing(text: str, rows: list[Signal], spans: list[int], minute: int) -> None:
     book = parse_playbook(text)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.playbook_file import parse_playbook
+from tests.cases import examples
 from tests.reference.group_playbooks import erased_group_cases
 from tests.reference.kernel import batches
 from tests.reference.playbooks import playbooks
@@ -18,7 +19,7 @@ from tests.reference.records import MINUTE, Signal
 from tests.reference.stages import Stages
 from tests.reference.strategies import START, SUBSCRIBERS, Call, Case, cases, ends, erased_cases, in_time, signals
 from tests.transforms.context.erasure.test_erase import aimed
-from tests.transforms.context.test_advance import examples, plan_of, reference
+from tests.transforms.context.test_advance import plan_of, reference
 from tests.transforms.context.test_groups import plans_of
 from tests.transforms.context.test_groups import reference as world_of
 from transforms.compiler.load import load_plan, load_plans
@@ -55,7 +56,7 @@ def end_of(tick: int, width: int) -> int:
     return -(-tick // width) * width
 
 
-@examples(40)
+@examples(20)
 @given(cases())
 def test_counts_are_those_of_the_reference(case: Case) -> None:
     truth, parts = reference(case), parts_of(case.playbook, case.calls)
@@ -77,14 +78,14 @@ def test_counts_are_those_of_the_reference(case: Case) -> None:
     assert {row[:4]: int(row[4]) for row in told if row[4]} == {key: total for key, total in sums.items() if total}
 
 
-@examples(40)
+@examples(20)
 @given(playbooks(), signals(), ends())
 def test_spans_may_be_cut_anywhere(playbook: str, rows: list[Signal], spans: list[int]) -> None:
     cut = parts_of(playbook, in_time(rows, spans), final=spans[-1])
     assert cut.equals(parts_of(playbook, in_time(rows, spans[-1:]), final=spans[-1]))
 
 
-@examples(40)
+@examples(20)
 @given(playbooks(), signals(), ends())
 def test_shards_add_up(playbook: str, rows: list[Signal], spans: list[int]) -> None:
     shards = [[row for row in rows if row.subject in shard] for shard in (SUBSCRIBERS[:1], SUBSCRIBERS[1:])]
@@ -110,7 +111,7 @@ def assert_sizes_add_up(parts: pl.DataFrame, segments: Iterable[str], until: int
                 size = there
 
 
-@examples(30)
+@examples(15)
 @given(st.one_of(aimed(erased_cases()), aimed(erased_group_cases())), st.integers(1, 2), st.integers(1, 2))
 def test_sizes_add_up_whoever_is_erased(case: Case, subscribers: int, groups: int) -> None:
     world, stages = world_of(case), Stages(plans_of(case.playbook), subscribers, groups, stats=WIDTHS)

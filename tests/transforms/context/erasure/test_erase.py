@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import examples
 from tests.reference.group_playbooks import erased_group_cases
 from tests.reference.records import MINUTE, Signal
 from tests.reference.strategies import START, SUBSCRIBERS, Case, erased_cases
-from tests.transforms.context.test_advance import examples
 from tests.transforms.context.test_groups import assert_alike, kernel, reference
 
 
@@ -23,13 +23,13 @@ def aimed(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
     return case
 
 
-@examples(40)
+@examples(20)
 @given(aimed(erased_cases()))
 def test_erased_subscribers_agree_with_the_reference(case: Case) -> None:
     assert_alike(kernel(case), reference(case))
 
 
-@examples(30)
+@examples(15)
 @given(aimed(erased_group_cases()), st.integers(1, 2), st.integers(1, 2))
 def test_erased_groups_agree_with_the_reference(case: Case, subscribers: int, groups: int) -> None:
     assert_alike(kernel(case, subscribers, groups), reference(case))

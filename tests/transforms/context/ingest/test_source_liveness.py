@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import examples
 from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import SMALL
 from tests.reference.strategies import Case, feed_cases
-from tests.transforms.context.test_advance import assert_same, examples, plan_of, playbook_of, reference
+from tests.transforms.context.test_advance import assert_same, plan_of, playbook_of, reference
 from transforms.context.grid import Grid, Span
 from transforms.context.ingest.source_liveness import Feed, Watch, watch
 
@@ -54,7 +55,7 @@ def test_a_late_signal_brings_a_feed_back_at_the_first_open_tick() -> None:
     assert watch(feed, np.array([90]), Span(GRID, 100, 130), 30) == ([(110, False), (120, True)], Feed(90, True))
 
 
-@examples(100)
+@examples(50)
 @given(feed_cases())
 def test_absences_wait_as_the_reference_says(case: Case) -> None:
     book, plan = playbook_of(case.playbook), plan_of(case.playbook, SMALL)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 
+from tests.cases import examples
 from tests.reference.group_playbooks import group_cases
 from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import LARGE_REACHES
@@ -39,7 +40,7 @@ def content(blob: bytes) -> tuple[dict[str, object], dict[str, list[dict[str, ob
     return header, {name: table.to_pylist() for name, table in tables.items()}
 
 
-@bulk.examples(80)
+@examples(40)
 @given(cases())
 def test_it_agrees_with_the_reference_and_comes_to_the_same_state(case: Case) -> None:
     kernel, shard = live(case)
@@ -49,25 +50,25 @@ def test_it_agrees_with_the_reference_and_comes_to_the_same_state(case: Case) ->
     assert content(shard.dump()) == content(made.dump())
 
 
-@bulk.examples(40)
+@examples(20)
 @given(consent_cases())
 def test_consents_agree_with_the_reference(case: Case) -> None:
     bulk.assert_same([live(case)[0]], bulk.reference(case))
 
 
-@bulk.examples(60)
+@examples(30)
 @given(cases(ticks=15, sequences=2))
 def test_sequences_agree_with_the_reference(case: Case) -> None:
     bulk.assert_same([live(case)[0]], bulk.reference(case))
 
 
-@bulk.examples(20)
+@examples(10)
 @given(cases(tick=5, ticks=900, reaches=LARGE_REACHES))
 def test_it_agrees_with_the_reference_on_the_grid_of_the_design(case: Case) -> None:
     bulk.assert_same([live(case, Grid())[0]], bulk.reference(case, Grid()))
 
 
-@bulk.examples(60)
+@examples(30)
 @given(group_cases())
 def test_groups_agree_with_the_reference(case: Case) -> None:
     stages = Stages(bulk_groups.plans_of(case.playbook), live=True)
