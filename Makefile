@@ -28,8 +28,8 @@ check: $(READY)  ## formatting, lint, types, layers, packaging
 test: $(READY)  ## every test but those of `test-engines` and `test-crashes`, warnings are errors
 	POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m "not engines and not crashes"
 
-test-cases: $(READY)  ## the random cases against the references, eight times as many as in `test`
-	SEGONE_CASES=8 POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m cases
+test-cases: $(READY)  ## the random cases against the references, ten times as many as in `test`
+	SEGONE_CASES=10 POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m cases
 
 test-engines: $(READY) engines  ## what `test` plays on one engine from one broker, on and from the others
 	POLARS_MAX_THREADS=1 $(BIN)/pytest -m engines

@@ -1,4 +1,4 @@
-"""How many random cases a test draws: few of them in `make test`, eight times as many in `make test-cases`."""
+"""How many random cases a test draws: few of them in `make test`, ten times as many in `make test-cases`."""
 
 import os
 from collections.abc import Callable
