@@ -6,7 +6,7 @@ from dataclasses import replace
 from pipelines.stories.story import Arrival, Expect, Story, Watermark
 from pipelines.stories.wakes import awake
 
-MOST = 40
+MOST = 24
 
 
 def cut(story: Story) -> Story:

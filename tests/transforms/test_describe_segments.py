@@ -110,7 +110,7 @@ def whole(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if ms(row["end"]) <= UNTIL]
 
 
-@pytest.mark.parametrize(("engine", "shards"), [("bounded", 1), ("stream", 1), ("stream", 2)])
+@pytest.mark.parametrize(("engine", "shards"), [("bounded", 1), ("stream", 2)])
 def test_engines_and_shards_tell_the_same(bounded: dict[str, Any], engine: str, shards: int) -> None:
     found = told(engine, shards)
     assert whole(bounded["segment_stats"])
