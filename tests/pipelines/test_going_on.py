@@ -20,6 +20,9 @@ END = MIDNIGHT + 43_200_000
 CHANGED = PLAYBOOK.replace("version: 3", "version: 4\neffective_from: 2026-03-02T08:42:00Z").replace(
     "mb_1h > 1000, exit: mb_1h < 100", "mb_1h > 1200, exit: mb_1h < 200"
 )
+WAITING = 4
+"""Signals between the cut and the end."""
+
 OUTPUTS = ("decisions", "transitions", "contexts", "offers")
 
 
@@ -65,6 +68,27 @@ def test_a_run_with_other_shards_goes_on_alike(cut: Path, tmp_path: Path, shards
     assert told(rest, CUT) == told(whole, CUT)
     assert all(told(whole, CUT)[name] for name in ("decisions", "transitions"))
     assert {*told(rest, 0)["decisions"]} == {*told(rest, CUT)["decisions"]}
+
+
+@pytest.fixture(scope="module")
+def ahead(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over all files that ends at the cut, and beside it one to the end."""
+    directory = tmp_path_factory.mktemp("ahead")
+    whole = play(directory / "whole", PLAYBOOK, 0, END)
+    given = small_settings(whole, until=CUT, shards=3, state_out=str(directory / "state"))
+    report = run(replace(given, out=str(directory / "out")))
+    assert report.signals["pending"] == WAITING
+    return directory
+
+
+@pytest.mark.parametrize("shards", [3, 4])
+@pytest.mark.parametrize("after", [0, CUT, END - 1], ids=["the same files", "those since the cut", "nothing new"])
+def test_what_waits_in_a_cut_comes_in_from_there(ahead: Path, tmp_path: Path, after: int, shards: int) -> None:
+    made = settings(tmp_path, PLAYBOOK, after, END, state_in=str(ahead / "state"), shards=shards)
+    given = sum(len(Path(file).read_bytes().splitlines()) for _, file in made.signals)
+    found = run(made).signals
+    assert (found["in"], found["applied"]) == (given + WAITING, WAITING - 1)  # one is there twice
+    assert told(tmp_path, CUT) == told(ahead / "whole", CUT)
 
 
 def test_a_changed_playbook_takes_over_at_the_cut(cut: Path, tmp_path: Path) -> None:

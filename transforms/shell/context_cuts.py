@@ -1,8 +1,10 @@
 """What a shard of contexts starts from, and what it keeps at the end of a bounded input."""
 
+from collections.abc import Container
 from typing import Any
 
 from transforms.context.advance_levels import AdvancedLevels, Levels
+from transforms.context.ingest.ingest import passed_on
 from transforms.context.ingest.source_liveness import FEED
 from transforms.shell.cuts import Kept
 from transforms.shell.packed_batch import PackedBatch
@@ -34,6 +36,16 @@ def start_from(seed: bytes, log: Any, state: Any, cell: Any) -> Kept:
     state.write(kept.state)
     known.write(cell)
     return kept
+
+
+def signals_from(kept: Kept, levels: Container[str]) -> int:
+    """Return how many signals come in from a cut: those that wait in it, each where its subject is known."""
+    waiting = (PackedBatch(content).open() for content in kept.waiting)
+    return sum(
+        batch.num_rows
+        for batch in waiting
+        if batch.schema.metadata[b"subject_kind"].decode() in levels and not passed_on(batch)
+    )
 
 
 def kept_at_end(key: str, end: int, tick: int, advanced: AdvancedLevels) -> Kept:

@@ -17,7 +17,7 @@ from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.erasure.requests import ERASURE
 from transforms.context.ingest import bad_input
 from transforms.context.run import Options
-from transforms.shell.context_cuts import kept_at_end, start_from
+from transforms.shell.context_cuts import kept_at_end, signals_from, start_from
 from transforms.shell.cuts import Alarm, Kept
 from transforms.shell.end_of_input import end_tick, split_end
 from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
@@ -53,6 +53,7 @@ class Tracked:
 class ContextStage(beam.DoFn):
     """What a stage of contexts does with what it keeps; `context_stage` gives it state cells and a timer."""
 
+    READ: ClassVar = TalliedCounter("signals", "in")
     COUNTS: ClassVar = {
         name: TalliedCounter("signals", name)
         for name in ("applied", "late", "contradictory", "doubtful", "duplicates", "too_late", "erased", "pending")
@@ -87,6 +88,7 @@ class ContextStage(beam.DoFn):
         before = Cell() if self._timer.bounded else Cell.read(cell)
         if packed.kept is not None:
             kept = start_from(packed.kept, log, state, cell)
+            self.READ.inc(signals_from(kept, self._tracked.levels))
             alarm.start(packed.earliest, kept.wake, (kept.closed or 0) + self._tick)
             return
         packed = packed.came_at(before.closed)

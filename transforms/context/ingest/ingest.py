@@ -93,7 +93,7 @@ def _by_signal(batches: Sequence[pa.RecordBatch]) -> list[tuple[str, pa.Table]]:
     """Return the rows of each signal, those that members passed on to a group apart."""
     groups: dict[tuple[str, bool], list[pa.RecordBatch]] = {}
     for batch in batches:
-        groups.setdefault((batch.schema.metadata[b"signal"].decode(), _passed_on(batch)), []).append(batch)
+        groups.setdefault((batch.schema.metadata[b"signal"].decode(), passed_on(batch)), []).append(batch)
     return [(key[0], pa.concat_tables(map(_bare, groups[key]), promote_options="default")) for key in sorted(groups)]
 
 
@@ -103,7 +103,7 @@ def _bare(batch: pa.RecordBatch) -> pa.Table:
     return pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
 
 
-def _passed_on(rows: pa.Table | pa.RecordBatch) -> bool:
+def passed_on(rows: pa.Table | pa.RecordBatch) -> bool:
     """Tell whether members passed rows on to a group; they were applied before, by the member."""
     return MEMBER in rows.schema.names
 
@@ -111,12 +111,12 @@ def _passed_on(rows: pa.Table | pa.RecordBatch) -> bool:
 def _due(plan: ContextPlan, memory: ShardState, name: str, table: pa.Table, upto: int, ingested: Ingested) -> pa.Table:
     times = table["time"].to_numpy()
     waits = times >= upto
-    last = None if memory.closed is None or _passed_on(table) else memory.closed - plan.allowed_lateness
+    last = None if memory.closed is None or passed_on(table) else memory.closed - plan.allowed_lateness
     hopeless = np.zeros(len(times), bool) if last is None else times < last
     if not (waits.any() or hopeless.any()):
         return table
     ingested.waiting += table.filter(waits).to_batches()
-    ingested.counts["pending"] += 0 if _passed_on(table) else int(waits.sum())
+    ingested.counts["pending"] += 0 if passed_on(table) else int(waits.sum())
     ingested.counts["rejected"] += int(hopeless.sum())
     if hopeless.any():
         ingested.too_late[name] = table.filter(hopeless)
@@ -142,7 +142,7 @@ def _apply(
     times = table["time"].to_numpy()
     read = [name for name in table.column_names if name in _read_of(signal)]
     frame = pl.DataFrame(table.select(read)).with_columns(code=codes)
-    if not _passed_on(table):
+    if not passed_on(table):
         copies = _recognise(plan, signal, memory, table, frame, ingested)
         ingested.counts["duplicates"] += int(copies.sum())
         if copies.any():
@@ -160,7 +160,7 @@ def _apply(
     if signal.passed is not None:
         ingested.applied[signal.signal] = frame.select("code", "time", *passed, late=pl.Series(late))
     ingested.late = np.concatenate([ingested.late, codes[late]])
-    if not _passed_on(table):
+    if not passed_on(table):
         _notice(plan, signal, frame, ingested)
         ingested.counts["applied"] += len(times)
         ingested.counts["late"] += int(late.sum())
