@@ -85,7 +85,6 @@ POINTS = {
     "after an ack": Point(_DONE),
     "before a file has its name": Point(_FILE, after=False),
     "after a file has its name": Point(_FILE),
-    "snapshot: a shard gives its state": Point((Place(context_stage.ContextStage, "_cut"),)),
     "snapshot: before a blob": Point(_WHOLE, after=False, counts=_of("blobs")),
     "snapshot: a blob without its name": Point((Place(Path, "replace"),), after=False, counts=_hides("blobs")),
     "snapshot: after a blob": Point(_WHOLE, counts=_of("blobs")),

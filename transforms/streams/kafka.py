@@ -53,7 +53,7 @@ class KafkaPuller:
         messages, lost, behind = client.read(position, self.linger)
         blocks, rejected = parse_messages(messages, self.feed, registry(self.feed.registry), lost)
         acks = behind if messages or lost else None
-        return Pulled(blocks, rejected, behind, acks, client.partitions)
+        return Pulled(blocks, rejected, behind, acks, client.partitions, client.answers)
 
     def done(self, acks: Sequence[Mapping[str, int]]) -> None:
         """Commit the greatest offset of each partition."""

@@ -33,7 +33,11 @@ _log = logging.getLogger(__name__)
 
 
 class KafkaClient:
-    """Reads all partitions of a topic; safe between threads."""
+    """Reads all partitions of a topic; safe between threads.
+
+    Attributes:
+        answers: Whether the brokers of all partitions do, as far as is known: silence says nothing while one is away.
+    """
 
     def __init__(self, address: str, topic: str, start: str | int, settings: Mapping[str, Any]) -> None:
         """Make a consumer, which connects by itself.
@@ -62,6 +66,7 @@ class KafkaClient:
         self._at: Offsets = {}
         self._committed: Offsets = {}
         self._failed: Any = None
+        self.answers, self._sure = True, time.monotonic()
 
     def read(self, position: Mapping[str, int], linger: int) -> tuple[list[Message], list[Rejection], Offsets]:
         """Return what is there from a position on.
@@ -84,6 +89,7 @@ class KafkaClient:
             messages = [message for record in records if (message := self._message(record)) is not None]
             for message in messages:
                 self._at[message.partition] = message.position + 1
+            self._make_sure(came=bool(messages))
         return messages, lost, dict(self._at)
 
     @property
@@ -153,6 +159,13 @@ class KafkaClient:
         self._at = wanted
         return lost
 
+    def _make_sure(self, *, came: bool) -> None:
+        """See now and then whether the brokers answer, if one did not or nothing came."""
+        if (came and self.answers) or time.monotonic() - self._sure < SOON:
+            return
+        self.answers = all(self._topic.answers(name) for name in self._partitions)
+        self._sure = time.monotonic()
+
     def _message(self, record: Any) -> Message | None:
         """Return a record as a message, or None of an event that passes."""
         error = record.error()
@@ -174,6 +187,7 @@ class KafkaClient:
             hint = "look at `client.security.protocol`, `client.sasl.…` and `client.ssl.…` of the address"
             self._failed = self._error(f"the client is refused: {error.str()}", hint)
         else:
+            self.answers = False
             _log.warning("%s: %s", self._address, error.str())
 
     def _on_commit(self, error: Any, places: Sequence[Any]) -> None:

@@ -8,6 +8,9 @@ from schemas.errors import LoadErrors
 from schemas.near_miss import near_miss
 from transforms.streams.kafka_errors import DOWN, kafka_error, passes
 
+PROMPT = 1.0
+"""Seconds for an answer that a broker has at hand."""
+
 ANSWER = 15.0
 """Seconds for an answer of the brokers."""
 
@@ -71,6 +74,14 @@ class KafkaTopic:
             hint = DOWN if passes(error.args[0]) else _ANEW
             raise self._error(f"partition {name} cannot be read: {error.args[0].str()}", hint) from error
         return first, behind
+
+    def answers(self, name: str) -> bool:
+        """Tell whether a partition has a broker that answers soon."""
+        try:
+            self._consumer.get_watermark_offsets(*self.places({name: 0}), timeout=PROMPT)
+        except self._kafka.KafkaException:
+            return False
+        return True
 
     def start(self, name: str, start: str | int) -> int:
         """Return where `earliest`, `latest` or an instant in milliseconds is; raises `LoadErrors`: no answer."""

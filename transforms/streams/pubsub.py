@@ -22,7 +22,8 @@ class PubSubPuller:
     A position tells no more than what this process has given out up to it: an older one gives the rest back, so that
     the service sends it again; one of another process has nothing here. There is one partition, without a name.
     A process that died may still have leases: its messages come when these end. So for a while after the start there is
-    a second partition, from which nothing comes and which holds the watermark, and silence ends nothing.
+    a second partition, from which nothing comes and which holds the watermark, and silence ends nothing. So it is while
+    the service does not answer.
 
     Attributes:
         feed: What is in the messages.
@@ -45,8 +46,9 @@ class PubSubPuller:
         client = self._client()
         messages, acks, behind = client.read(position, self.linger)
         blocks, rejected = parse_messages(messages, self.feed, registry(self.feed.registry))
-        settled = client.age >= self.settle
-        return Pulled(blocks, rejected, behind, acks or None, ["", *([] if settled else [_LEASED])], settled)
+        alone = client.age >= self.settle
+        partitions = [""] if alone else ["", _LEASED]
+        return Pulled(blocks, rejected, behind, acks or None, partitions, alone and client.answers)
 
     def done(self, acks: Sequence[Sequence[str]]) -> None:
         """Acknowledge messages, those of another process too."""

@@ -45,6 +45,7 @@ class PubSubClient:
         self._failed: LoadErrors | None = None
         self._asked = self._made = self._told = time.monotonic()
         self._heard = self._closed = False
+        self.answers = True
         for run in [self._pull_on] * PULLS + [self._renew_on]:
             threading.Thread(target=run, daemon=True, name=f"{subscription} {run.__name__}").start()
 
@@ -125,7 +126,7 @@ class PubSubClient:
         """Let new messages wait for a reader; one that is open already is only renewed."""
         now = time.monotonic()
         with self._more:
-            self._heard = True
+            self._heard = self.answers = True
             for each in received:
                 name = each.message.message_id
                 if self._leases.take(name, each.ack_id, now):
@@ -157,6 +158,7 @@ class PubSubClient:
         with self._more:
             if self._closed:
                 return
+            self.answers = False
             if lasts(error) or (not self._heard and now - self._made > PATIENCE):
                 self._failed = self._service.told(error)
                 self._more.notify_all()

@@ -23,7 +23,8 @@ class Pulled(NamedTuple):
         position: Where to go on.
         acks: What `done` takes for all of this, JSON; `None` where there is nothing to be done.
         partitions: All partitions that are read, so that one without a record yet holds the watermark; none: not told.
-        settled: Whether silence means that nothing is there; not while another process may still hold records.
+        settled: Whether silence means that nothing is there; not while another process may still hold records or a
+            broker is away.
     """
 
     blocks: Sequence[pa.RecordBatch]
