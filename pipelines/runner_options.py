@@ -24,6 +24,7 @@ class Engine:
         end_asks: The same where the input of a stream ends after all.
         refuses: Option to why it cannot be had.
         no_stream: Why its input must end; empty where it need not.
+        native_pubsub: Whether it reads Pub/Sub itself.
     """
 
     runner: str
@@ -35,6 +36,7 @@ class Engine:
     end_asks: Mapping[str, str] = field(default_factory=dict)
     refuses: Mapping[str, str] = field(default_factory=dict)
     no_stream: str = ""
+    native_pubsub: bool = False
 
 
 _QUICK: Options = {"max_cache_memory_usage_mb": "0"}  # else every state cell is walked for its size
@@ -88,6 +90,7 @@ ENGINES = {
             "temp_location": "a folder for what it stages, as gs://BUCKET/tmp",
         },
         refuses=_BY_SIGNALS,
+        native_pubsub=True,
     ),
 }
 """By the names that `--engine` takes."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from pipelines.flag_values import directory, pair, positive, share
+from pipelines.native_rules import refusals
 from pipelines.runner_options import beam_arguments
 from schemas.address_options import Use
 from schemas.addresses import Address, parse_address
@@ -315,6 +316,8 @@ class RunSettings:
             raise ValueError("; ".join(wrong))
         ends = bool(streams) and all(one.options["ends"] is not None for _, one in streams)
         beam_arguments(self.engine, self.beam_options, stream=bool(streams), ends=ends)
+        if wrong := [*refusals(self.engine, streams, self.state_out)]:
+            raise ValueError("; ".join(wrong))
 
     @property
     def _seed_time(self) -> int | None:

@@ -94,6 +94,11 @@ class Steps:
         return load_contexts(self.versions)
 
     @property
+    def lag(self) -> int:
+        """How long after a tick a stream acts at it, milliseconds of the watermark."""
+        return 0 if self.backlog is None else self.backlog.lag
+
+    @property
     def grouped(self) -> bool:
         """Whether there are households or SMEs."""
         return len(self.contexts.plans[0]) > 1
@@ -145,7 +150,9 @@ class Steps:
         decide = DecideOffers(**self._books, **self._time, **self._cut, mode=self.mode, decide_from=self.decide_from)
         decided: dict[str, Any] = told | "Triggers" >> beam.Flatten() | "DecideOffers" >> decide
         removed = (*tracked["receipts"], decided["receipts"]) | "Removed" >> beam.Flatten()
-        return decided | {"receipts": removed | "SumReceipts" >> SumReceipts(**self._books, bounded=self.bounded)}
+        return decided | {
+            "receipts": removed | "SumReceipts" >> SumReceipts(**self._books, bounded=self.bounded, lag=self.lag)
+        }
 
     def _describe(self, signals: Signals, tracked: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """Return statistics, profiles and alerts of segments, where there are any."""
@@ -154,7 +161,7 @@ class Steps:
         parts = (*tracked["segment_stats"], *signals.seed(SEGMENTS)) | "SegmentStats" >> beam.Flatten()
         last = self.slice.upto if self.backlog is None else self.backlog.last
         ends: dict[str, Any] = {"since": signals.since, "told": self.slice.after, "last": last}
-        describe = DescribeSegments(**self._books, bounded=self.bounded, **ends)
+        describe = DescribeSegments(**self._books, bounded=self.bounded, **ends, lag=self.lag)
         described: dict[str, Any] = parts | "DescribeSegments" >> describe
         if self.cuts is not None:
             keep = KeepParts(playbook=self.versions.first, **self._time, cuts=self.cuts)

@@ -30,6 +30,8 @@ _log = structlog.get_logger()
 MOST_SHARDS = 4
 """Where nobody says how many there are: one for each core, and no more than this."""
 
+_ENDED = (PipelineState.DONE, PipelineState.DRAINED, PipelineState.UPDATED)
+
 LOOK_EVERY = 1.0
 """Seconds between looks at the counts of a stream."""
 
@@ -95,7 +97,7 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
             with suppress(Exception):  # it may be over by itself, or its engine gone
                 (result if end is None else end).cancel()
             raise
-        if state != PipelineState.DONE:
+        if state not in _ENDED:
             raise StreamFailedError(f"the job ended as {state}; the engine's log says why")
         if settings.state_out is not None:
             acknowledge_last(settings.state_out)

@@ -1,11 +1,14 @@
 """The whole path as a stream: signals from brokers and folders, contexts, decisions, outputs on topics and in files."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
 
 from pipelines.cuts import cuts_of, save, seeds_of, take_blobs
 from pipelines.inputs import Input, inputs_of
+from pipelines.native import part, read_native, subscribed_of
+from pipelines.native_rules import lag_of
 from pipelines.offers_pipeline import outputs_of, parse_files, parsing_of
 from pipelines.pullers import readers
 from pipelines.settings import RunSettings
@@ -31,7 +34,7 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         LoadErrors: mistakes in expressions or sources, files, topics or outputs that are not there.
     """
     assert settings.as_of is not None, "the launch says what is now"
-    tick = versions.first.tick
+    tick, grace = versions.first.tick, versions.first.grace
     steps = Steps(
         versions=versions,
         bounded=False,
@@ -40,7 +43,10 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         decide_from=settings.decide_from,
         complete_from=settings.complete_from,
         backlog=Backlog(
-            until=settings.as_of // tick * tick, span=max(settings.span // tick, 1) * tick, last=settings.until
+            until=settings.as_of // tick * tick,
+            span=max(settings.span // tick, 1) * tick,
+            last=settings.until,
+            lag=lag_of(settings.engine, settings.streams, grace),
         ),
         cuts=cuts_of(settings, tick),
     )
@@ -56,7 +62,7 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
     outputs, lines = (outputs_of(offers, formats, records) for formats in (settings.formats, ("jsonl",)))
     check_outputs(settings, outputs)
     records["rejected"] = (*rejected, records["rejected"]) | "AllRejected" >> beam.Flatten() | CountRejected()
-    done = publish(records, outputs, lines, settings)
+    done = publish(records, outputs, lines, settings, steps.lag)
     save(blobs, records["receipts"], done, steps, settings, signals.since)
 
 
@@ -73,8 +79,8 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
     """Return signals by shard, with what shards are told of silent sources; and what was rejected."""
     inputs, start = inputs_of(steps.versions, settings), seeds_of(pipeline, steps, settings)
     parsed, rejected = parse_files(pipeline, [one for one in inputs if one.patterns], steps.contexts, settings)
-    streamed = pipeline | "ReadStream" >> _stream(inputs, steps, settings, start.get("since"))
-    every = (*parsed, streamed)
+    streamed = _streamed(pipeline, inputs, steps, settings, start.get("since"))
+    every = (*parsed, *streamed)
     signals = tuple(one.signals for one in every)
     groups = tuple(one.groups for one in every) if steps.grouped else ()
     controls = () if steps.contexts.controls is None else tuple(one.controls for one in every)
@@ -85,16 +91,26 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
         controls=controls,
         **start,
     )
-    return taken, (*rejected, streamed.rejected)
+    return taken, (*rejected, *(one.rejected for one in streamed))
 
 
-def _stream(inputs: list[Input], steps: Steps, settings: RunSettings, since: int | None) -> ReadStream:
-    contexts, first = steps.contexts, steps.versions.first
+def _streamed(
+    pipeline: beam.Pipeline, inputs: Sequence[Input], steps: Steps, settings: RunSettings, since: int | None
+) -> list[Any]:
+    """Return what is read that does not end: by our own reader, and by the engine."""
+    contexts, first, parsing = steps.contexts, steps.versions.first, parsing_of(steps.contexts, settings)
     needed = None if since is None else since - first.allowed_lateness
-    return ReadStream(
-        inputs=readers(inputs, contexts.columns, needed, float(settings.alert_rejected)),
-        payloads=contexts.columns,
-        **parsing_of(contexts, settings),
-        grace=first.grace,
-        cuts=settings.state_out,
-    )
+    parted, alert, read = part(inputs, settings.engine), float(settings.alert_rejected), []
+    if parted.own:
+        own = ReadStream(
+            inputs=readers(parted.own, contexts.columns, needed, alert),
+            payloads=contexts.columns,
+            **parsing,
+            grace=0 if steps.lag else first.grace,
+            cuts=settings.state_out,
+        )
+        read.append(pipeline | "ReadStream" >> own)
+    if parted.native:
+        native = readers(parted.native, contexts.columns, needed, alert)
+        read.append(read_native(pipeline, subscribed_of(native, contexts.columns, parsing)))
+    return read

@@ -49,7 +49,11 @@ def check_outputs(settings: RunSettings, outputs: Mapping[str, Output]) -> None:
 
 
 def publish(
-    records: Mapping[str, Any], outputs: Mapping[str, Output], lines: Mapping[str, Output], settings: RunSettings
+    records: Mapping[str, Any],
+    outputs: Mapping[str, Output],
+    lines: Mapping[str, Output],
+    settings: RunSettings,
+    lag: int = 0,
 ) -> tuple[Any, ...]:
     """Send each output where the settings say; return collections of what is out: see `Published`.
 
@@ -58,6 +62,7 @@ def publish(
         outputs: What they are in files.
         lines: What they are as messages: with the format `jsonl`.
         settings: Where to publish.
+        lag: How long after a tick what is made at it is told, milliseconds.
     """
     topics = {
         name: target_of(name, outputs[name].schema, one)
@@ -70,7 +75,7 @@ def publish(
         by_folder.setdefault(folders.get(name, settings.out), {})[name] = outputs[name]
     done = []
     for number, (folder, files) in enumerate(sorted(by_folder.items())):
-        write = WriteStream(directory=folder, outputs=files, window=settings.file_window)
+        write = WriteStream(directory=folder, outputs=files, window=settings.file_window, lag=lag)
         done.append({name: records[name] for name in files} | f"WriteStream {number}" >> write)
     if topics:
         told = {name: records[name] for name in topics}

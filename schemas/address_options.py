@@ -117,6 +117,7 @@ OPTIONS: Mapping[str, Option] = {
     "patience": Option(_duration, format_duration, 5 * MINUTE),
     "ends": Option(_span, format_duration),
     "replay": Option(_flag, default=False, bare=True),
+    "own": Option(_flag, default=False, reading=("pubsub",), bare=True),
 }
 
 

@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 from apache_beam.internal import pickler
+from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from apache_beam.portability.common_urns import primitives
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
@@ -26,12 +27,15 @@ from schemas.sources import Source, SourceConfig
 from schemas.versions import Versions
 from tests.pipelines.small import PLAYBOOK
 from tests.transforms.streams.pullers import FakePuller
+from transforms.parse_messages import Subscribed
+from transforms.parsing.parser import Parsing
 from transforms.shell.cuts import Blob
 from transforms.shell.packed_batch import ShardBatch
 from transforms.shell.slicing import Slicing, Spilled
 from transforms.shell.starts import Start
 from transforms.shell.timers import STAGES, Backlog, Cuts
 from transforms.sinks.pubsub import PubSubTarget
+from transforms.streams.feed import Feed
 from transforms.streams.manifests import BlobFile, Manifest
 from transforms.streams.reading import Input
 from transforms.sum_receipts import Removed
@@ -62,6 +66,19 @@ CUT = Manifest(
     files={"decide_offers/0": BlobFile("decide_offers-0@120000-0", 120_000, 9, 0)},
 )
 USAGE = Source(contract("usage"))
+SUBSCRIBED = Subscribed(
+    feed=Feed(USAGE, {}, "pubsub://here/usage", "message"),
+    parsing=Parsing(
+        sources={"usage": USAGE},
+        payloads={"usage": ["mb"]},
+        kinds=frozenset({"subscriber"}),
+        earliest=0,
+        as_of=10,
+        max_ahead=1,
+        tick=60_000,
+        shards=4,
+    ),
+)
 SCHEMA = pa.schema([("tick", pa.int64()), ("subject", pa.string())])
 OUTPUT, OTHER_OUTPUT = (Output(schema=SCHEMA, sort_by=(name,)) for name in ("tick", "subject"))
 
@@ -156,6 +173,13 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "cuts": "there",
             },
         ),
+        "ParseMessages": Example(
+            {"subscribed": {"usage": SUBSCRIBED}},
+            PubsubMessage,
+            {"Gather usage", "All", "Linger", "Parse", "Part"},
+            {"subscribed": {"usage": dataclasses.replace(SUBSCRIBED, linger=5)}},
+            by_name="usage",
+        ),
         "SampleSubjects": Example({"share": Fraction(1, 2)}, ShardBatch, {"Sample"}, {"share": Fraction(1, 3)}),
         "EndInput": Example(
             {"tick": 60_000, "shards": 4},
@@ -196,6 +220,7 @@ def _examples(directory: Path) -> dict[str, Example]:
                 "since": 60_000,
                 "told": 60_000,
                 "last": 120_000,
+                "lag": 1_000,
             },
         ),
         "SpillSignals": Example(
@@ -255,7 +280,7 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"playbook": BOOK, "bounded": False},
             Removed,
             {"Window", "Gather", "Sum", "Unwindow"},
-            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": True},
+            {"playbook": OTHER_BOOK, "later": (LATER,), "bounded": True, "lag": 1_000},
         ),
         "DecideOffers": Example(
             {"playbook": BOOK, "bounded": True},
@@ -290,7 +315,7 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"directory": "here", "outputs": {"x": OUTPUT}},
             pa.RecordBatch,
             {"Name x", "All", "Date", "Window", "Gather", "Write", "Unwindow"},
-            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}, "window": 60_000},
+            {"directory": "there", "outputs": {"x": OTHER_OUTPUT}, "window": 60_000, "lag": 1_000},
             by_name="x",
         ),
         "WriteOutputs": Example(

@@ -81,7 +81,7 @@ class _Tell(beam.DoFn):
 
     def __init__(self, versions: Versions, describe: "DescribeSegments") -> None:
         self._versions, self._last, self._after = versions, describe.last, _over(describe)
-        self._tick, self._lateness = versions.first.tick, versions.first.allowed_lateness
+        self._tick, self._lateness, self._lag = versions.first.tick, versions.first.allowed_lateness, describe.lag
 
     def process(
         self,
@@ -92,7 +92,8 @@ class _Tell(beam.DoFn):
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
         key, batch = element
-        width, told, known = int(key.partition(" ")[0]), stamp.micros // 1000, OpenWindows.read(windows.read())
+        width, known = int(key.partition(" ")[0]), OpenWindows.read(windows.read())
+        told = stamp.micros // 1000 - self._lag
         for end, mine in split(batch, width):
             if self._last is not None and end > self._last:
                 continue
@@ -112,7 +113,7 @@ class _Tell(beam.DoFn):
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> Iterator[Any]:
         known = OpenWindows.read(windows.read())
-        ends = known.pop(_due_at(fired))
+        ends = known.pop(fired.micros // 1000 - self._lag + BEFORE)
         if not ends:
             return
         (width, _, level), mine = key.partition(" "), [from_ipc(each) for each in parts.read()]
@@ -127,7 +128,7 @@ class _Tell(beam.DoFn):
     def _wake(self, known: OpenWindows, windows: Any, timer: Any) -> None:
         windows.write(known.packed())
         if (at := known.next()) is not None:
-            timer.set(Timestamp(micros=1000 * (at - BEFORE)))
+            timer.set(Timestamp(micros=1000 * (at + self._lag - BEFORE)))
 
     def _rows(self, level: str, parts: Sequence[pa.RecordBatch], end: int) -> Iterator[Any]:
         ends = pa.scalar(end).cast(INSTANT)
@@ -136,10 +137,6 @@ class _Tell(beam.DoFn):
         for name, table in described(self._versions, level, parts).items():
             rows = table.filter(pc.field("end") == ends).combine_chunks()
             yield from (TaggedOutput(name, batch) for batch in rows.to_batches() if batch.num_rows)
-
-
-def _due_at(fired: Timestamp) -> int:
-    return fired.micros // 1000 + BEFORE
 
 
 def _within(end: int, width: int) -> pc.Expression:
@@ -186,6 +183,7 @@ class DescribeSegments(beam.PTransform):
         told: In place of that of `since`, the end of the last window that was told for good, milliseconds.
         last: The last tick of a stream that has one, or of a slice that another one follows, milliseconds: a window
             that ends later is not whole.
+        lag: How long after a tick a stream acts at it, milliseconds.
     """
 
     playbook: Playbook
@@ -194,6 +192,7 @@ class DescribeSegments(beam.PTransform):
     since: int | None = None
     told: int | None = None
     last: int | None = None
+    lag: int = 0
 
     def expand(self, parts: beam.PCollection[pa.RecordBatch]) -> Any:
         """Return the outputs by name."""

@@ -1,36 +1,22 @@
 """Reads what does not end, brokers and folders, as typed signal batches by shard."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.io.unbounded_source import ReadFromUnboundedSource
-from apache_beam.pvalue import PBegin, TaggedOutput
+from apache_beam.pvalue import PBegin
 
 from transforms.parsing.parser import Parsing
-from transforms.shell.arrow_coder import from_ipc
-from transforms.shell.packed_batch import PackedBatch, ShardBatch
+from transforms.shell.parted_elements import parted
 from transforms.shell.pseudonym_key import pseudonym_key
-from transforms.shell.stream_element import REJECTED, StreamElement
 from transforms.shell.stream_source import StreamSource
-from transforms.shell.tallied import TalliedCounter
 from transforms.streams.reading import Input
 
 MAX_READ_SECONDS = 0.2
 """For how long one bundle reads: each is a checkpoint."""
-
-
-class _Part(beam.DoFn):
-    """Parts what one pull became."""
-
-    def process(self, element: StreamElement) -> Iterator[Any]:
-        for tag, shard, content in element.parts:
-            given = from_ipc(content) if tag == REJECTED else (shard, PackedBatch(content))
-            yield given if tag == "signals" else TaggedOutput(tag, given)
-        for namespace, name, number in element.counts:
-            TalliedCounter(namespace, name).inc(number)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -94,10 +80,8 @@ class ReadStream(beam.PTransform):
 
     def expand(self, pbegin: PBegin) -> Any:
         """Read all, and part what was read."""
-        tags = {"groups": ShardBatch, "controls": ShardBatch, "rejected": pa.RecordBatch}
-        part = beam.ParDo(_Part()).with_output_types(ShardBatch, **tags)
         read = ReadFromUnboundedSource(self.source(), poll_interval=0, max_read_time_seconds=MAX_READ_SECONDS)
-        return pbegin | "Read" >> read | "Part" >> part.with_outputs(*tags, main="signals")
+        return parted(pbegin | "Read" >> read)
 
     def _parsing(self, one: Input) -> Parsing:
         """Return what the signals of an input are to become."""

@@ -7,7 +7,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.transforms.trigger import AccumulationMode, AfterCount, AfterWatermark
 from apache_beam.transforms.window import FixedWindows, GlobalWindows
-from apache_beam.utils.timestamp import Duration
+from apache_beam.utils.timestamp import Duration, Timestamp
 
 from schemas.durations import DAY
 from schemas.playbook import Playbook
@@ -45,11 +45,13 @@ class SumReceipts(beam.PTransform):
         playbook: Whose stages they are.
         later: The versions of it that take over, in their order.
         bounded: Whether the input ends; then there is one sum over all.
+        lag: How long after a tick a stream acts at it, milliseconds.
     """
 
     playbook: Playbook
     later: tuple[Playbook, ...] = ()
     bounded: bool
+    lag: int = 0
 
     def expand(self, removed: beam.PCollection[Removed]) -> beam.PCollection[pa.RecordBatch]:
         """Gather what the shards removed, by stage."""
@@ -62,7 +64,7 @@ class SumReceipts(beam.PTransform):
     def _ticks(self) -> beam.PTransform:
         """Return what puts each tick into a window that tells at its end, and then of all that is late at once."""
         return beam.WindowInto(
-            FixedWindows(Duration(micros=1000 * self.playbook.tick)),
+            FixedWindows(Duration(micros=1000 * self.playbook.tick), Timestamp(micros=1000 * self.lag)),
             trigger=AfterWatermark(late=AfterCount(1)),
             accumulation_mode=AccumulationMode.DISCARDING,
             allowed_lateness=Duration(micros=1000 * EVER),

@@ -49,8 +49,9 @@ def dated(element: NamedBatch, stamp: Timestamp = beam.DoFn.TimestampParam) -> T
 class _Write(beam.DoFn):
     """Writes what came of one output in one window."""
 
-    def __init__(self, directory: str, outputs: Mapping[str, Output], size: int) -> None:
-        self._directory, self._outputs, self._size = directory, outputs, size
+    def __init__(self, writing: "WriteStream") -> None:
+        self._directory, self._outputs = writing.directory, writing.outputs
+        self._size, self._lag = writing.window, writing.lag
 
     def process(
         self,
@@ -63,7 +64,7 @@ class _Write(beam.DoFn):
             return  # Flink tells a window twice at the end of time, the second time empty and under the same number
         output = self._outputs[name]
         table = sorted_table(batches, output.schema, output.sort_by)
-        start = window.start.micros // 1000 - SETTLED
+        start = window.start.micros // 1000 - SETTLED - self._lag
         for suffix, write in output.formats.items():
             file = file_name(name, start, self._size, max(pane.index, 0), suffix)
             hidden = FileSystems.join(self._directory, name, f".{file}.{uuid4().hex}")
@@ -97,11 +98,13 @@ class WriteStream(beam.PTransform):
         directory: Where to write; any file system that Beam knows.
         outputs: What to write, by name.
         window: The length of a window, milliseconds.
+        lag: How long after a tick what is made at it is told, milliseconds.
     """
 
     directory: str
     outputs: Mapping[str, Output]
     window: int = HOUR
+    lag: int = 0
 
     def __post_init__(self) -> None:
         """Check the length.
@@ -116,7 +119,7 @@ class WriteStream(beam.PTransform):
     def expand(self, records: Any) -> beam.PCollection[Published]:
         """Gather the batches of each output and window at one writer."""
         batches = [records[name] | f"Name {name}" >> of_output(name) for name in self.outputs]
-        write = beam.ParDo(_Write(self.directory, self.outputs, self.window)).with_output_types(Published)
+        write = beam.ParDo(_Write(self)).with_output_types(Published)
         return (
             batches
             | "All" >> beam.Flatten()
@@ -130,7 +133,7 @@ class WriteStream(beam.PTransform):
     def _windows(self) -> beam.PTransform:
         """Return what puts rows into windows that tell at their end, and then of all that is late at once."""
         return beam.WindowInto(
-            FixedWindows(Duration(micros=1000 * self.window), Timestamp(micros=1000 * SETTLED)),
+            FixedWindows(Duration(micros=1000 * self.window), Timestamp(micros=1000 * (SETTLED + self.lag))),
             trigger=AfterWatermark(late=AfterCount(1)),
             accumulation_mode=AccumulationMode.DISCARDING,
             allowed_lateness=Duration(micros=1000 * EVER),

@@ -1,6 +1,6 @@
 locals {
   home = "gs://${var.bucket}"
-  read = [for name, each in google_pubsub_subscription.signal : "${name}=pubsub://${var.project}/${each.name}?format=avro"]
+  read = [for name, each in google_pubsub_subscription.signal : "${name}=pubsub://${var.project}/${each.name}?format=avro${var.cuts ? "&own" : ""}"]
   kept = [for name, each in google_bigquery_table.output : "${name}=bigquery://${var.project}/${each.dataset_id}/${name}"]
   told = [for name, each in google_pubsub_topic.output : "${name}=pubsub://${var.project}/${each.name}"]
 }
@@ -12,7 +12,7 @@ resource "google_dataflow_flex_template_job" "segone" {
   name                    = "segone"
   container_spec_gcs_path = var.template
   region                  = var.region
-  on_delete               = "drain"
+  on_delete               = "cancel" # a drain lets all time pass, and with it leaves cuts of times to come
 
   sdk_container_image     = var.image
   service_account_email   = google_service_account.worker.email
@@ -26,14 +26,14 @@ resource "google_dataflow_flex_template_job" "segone" {
 
   parameters = merge(
     {
-      playbook  = "${local.home}/${var.playbooks}"
-      signals   = join(" ", sort(local.read))
-      publish   = join(" ", sort(concat(local.told, local.kept)))
-      out       = "${local.home}/out"
-      state_out = "${local.home}/state"
-      mode      = var.mode
-      shards    = tostring(var.shards)
+      playbook = "${local.home}/${var.playbooks}"
+      signals  = join(" ", sort(local.read))
+      publish  = join(" ", sort(concat(local.told, local.kept)))
+      out      = "${local.home}/out"
+      mode     = var.mode
+      shards   = tostring(var.shards)
     },
+    var.cuts ? { state_out = "${local.home}/state" } : {},
     var.resume ? { state_in = "${local.home}/state" } : {},
   )
 

@@ -102,14 +102,20 @@ variable "pseudonym_key_secret" {
   type        = string
 }
 
+variable "cuts" {
+  description = "Whether our own reader reads and cuts of the state go to the bucket, so that another job can begin with them; with false Dataflow reads by itself, and the state is in the job alone."
+  type        = bool
+  default     = true
+}
+
 variable "resume" {
-  description = "Whether to begin with the newest snapshot in the bucket: after a drain, a rollback or a backfill."
+  description = "Whether to begin with the newest cut in the bucket: of a job before, with `cuts`, or of a backfill."
   type        = bool
   default     = false
 }
 
 variable "run_job" {
-  description = "Whether the job runs; with false topics, subscriptions and all that waits in them stay, and the job is drained."
+  description = "Whether the job runs; with false topics, subscriptions and all that waits in them stay, and the job is cancelled."
   type        = bool
   default     = true
 }

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from pipelines.doctor.brokers import broker, credentials
 from pipelines.doctor.capacity import capacity
+from pipelines.doctor.dataflow import dataflow
 from pipelines.doctor.engines import engines
 from pipelines.doctor.finding import Finding, missing
 from pipelines.doctor.packages import packages
@@ -34,8 +35,11 @@ def examine(engine: str, playbook: str | None, signals: Pairs, publish: Pairs, s
     yield from packages()
     yield from engines(engine)
     yield key(book)
-    if engine_of(engine) is ENGINES["dataflow"] or (_cloud(signals, publish)):
+    on_dataflow = engine_of(engine) is ENGINES["dataflow"]
+    if on_dataflow or _cloud(signals, publish):
         yield credentials(needed=True)
+    if on_dataflow:
+        yield from dataflow(signals)
     for name, address in signals:
         yield from broker(name, address, "read")
     for name, address in publish:

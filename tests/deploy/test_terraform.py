@@ -124,7 +124,7 @@ def test_there_are_the_three_alerts() -> None:
     assert alerts == {"lag", "rejected", "silent"}
 
 
-def test_a_job_that_goes_is_drained() -> None:
+def test_a_job_that_goes_is_cancelled() -> None:
     job = resources()["google_dataflow_flex_template_job", "segone"]
-    assert plain(job["on_delete"]) == "drain"
+    assert plain(job["on_delete"]) == "cancel"
     assert plain(job["sdk_container_image"]) == "${var.image}"

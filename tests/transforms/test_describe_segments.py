@@ -21,6 +21,7 @@ from transforms.compiler.load import load_plan
 from transforms.describe_segments import DescribeSegments
 from transforms.shell.end_of_input import end_batch
 from transforms.shell.packed_batch import PackedBatch
+from transforms.shell.timers import Backlog
 from transforms.track_contexts import TrackContexts
 
 BOOK = parse_playbook("""\
@@ -58,15 +59,18 @@ ROWS = [
 _HEARD: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
 
-def told(engine: str, shards: int) -> dict[str, list[dict[str, Any]]]:
+def told(engine: str, shards: int, lag: int = 0) -> dict[str, list[dict[str, Any]]]:
     """Return the sorted rows of transitions, stats, profiles and alerts of a run on an engine."""
     _HEARD.clear()
     bounded = engine == "bounded"
     runner, flags = (FnApiRunner(), []) if bounded else (BundleBasedDirectRunner(), ["--streaming"])
     with beam.Pipeline(runner, options=PipelineOptions(flags)) as pipeline:
-        signals = pipeline | (beam.Create(_bounded(shards)) if bounded else _stream(shards))
-        tracked = signals | "Track" >> TrackContexts(playbook=BOOK, bounded=bounded, shards=shards, segment_stats=True)
-        made = tracked["segment_stats"] | "Describe" >> DescribeSegments(playbook=BOOK, bounded=bounded)
+        signals = pipeline | (beam.Create(_bounded(shards)) if bounded else _stream(shards, lag))
+        backlog = Backlog(0, BOOK.tick, lag=lag)
+        track = TrackContexts(playbook=BOOK, bounded=bounded, shards=shards, segment_stats=True, backlog=backlog)
+        tracked = signals | "Track" >> track
+        describe = DescribeSegments(playbook=BOOK, bounded=bounded, lag=lag)
+        made = tracked["segment_stats"] | "Describe" >> describe
         for name, rows in {"transitions": tracked["transitions"], **made}.items():
             _ = rows | f"Hear {name}" >> beam.Map(_hear, name)
     return {name: sorted(rows, key=str) for name, rows in _HEARD.items()}
@@ -85,13 +89,13 @@ def _bounded(shards: int) -> list[tuple[int, PackedBatch]]:
     return _packs(ROWS, shards) + [(shard, PackedBatch.of(end_batch(UNTIL))) for shard in range(shards)]
 
 
-def _stream(shards: int) -> test_stream.TestStream:
+def _stream(shards: int, lag: int) -> test_stream.TestStream:
     """Return the rows in time, the watermark in halves of a tick: this runner holds it for no timer."""
-    stream = test_stream.TestStream()
+    stream, ahead = test_stream.TestStream(), 3000 + 1000 * lag
     for now in range(START, UNTIL + HOUR, BOOK.tick // 2):
-        stream = stream.advance_watermark_to(Timestamp(micros=1000 * now + 3000))
+        stream = stream.advance_watermark_to(Timestamp(micros=1000 * now + ahead))
         rows = [row for row in ROWS if now < row.time + 1 <= now + BOOK.tick // 2]
-        elements = [TimestampedValue(one, Timestamp(micros=1000 * now + 3000)) for one in _packs(rows, shards)]
+        elements = [TimestampedValue(one, Timestamp(micros=1000 * now + ahead)) for one in _packs(rows, shards)]
         stream = stream.add_elements(elements) if elements else stream
     return stream.advance_watermark_to_infinity()
 
@@ -110,9 +114,9 @@ def whole(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if ms(row["end"]) <= UNTIL]
 
 
-@pytest.mark.parametrize(("engine", "shards"), [("bounded", 1), ("stream", 2)])
-def test_engines_and_shards_tell_the_same(bounded: dict[str, Any], engine: str, shards: int) -> None:
-    found = told(engine, shards)
+@pytest.mark.parametrize(("engine", "shards", "lag"), [("bounded", 1, 0), ("stream", 2, 3 * BOOK.tick + 7)])
+def test_engines_shards_and_lags_tell_the_same(bounded: dict[str, Any], engine: str, shards: int, lag: int) -> None:
+    found = told(engine, shards, lag)
     assert whole(bounded["segment_stats"])
     assert whole(bounded["segment_profiles"])
     assert whole(bounded["alerts"])

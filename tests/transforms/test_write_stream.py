@@ -124,7 +124,8 @@ def test_what_fails_leaves_nothing_that_looks_whole(tmp_path: Path) -> None:
 
 def test_a_pane_without_rows_is_no_file(tmp_path: Path) -> None:
     """Flink gives one at the end of time, after the last pane and under the number of the first."""
-    write = _Write(str(tmp_path), {"rows": Output(schema=SCHEMA, sort_by=("tick",), formats=JSONL)}, HOUR)
+    outputs = {"rows": Output(schema=SCHEMA, sort_by=("tick",), formats=JSONL)}
+    write = _Write(WriteStream(directory=str(tmp_path), outputs=outputs))
     window = IntervalWindow(Timestamp(micros=1000 * (TEN + 100)), Timestamp(micros=1000 * (TEN + HOUR + 100)))
     batch = made_at(TEN + 1, "ann").value
     first = PaneInfo(is_first=True, is_last=True, timing=PaneInfoTiming.ON_TIME, index=0, nonspeculative_index=0)

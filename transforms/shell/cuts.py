@@ -97,7 +97,7 @@ class Alarm:
         """Return what the timer rings for, and forget it; None for a stale or spurious firing."""
         ring = self._rings(fired)
         if ring is not None and not self.rule.bounded:
-            PRESSURE.acts(self.rule.stage, ring.tick)
+            PRESSURE.acts(self.rule.stage, ring.tick + self.rule.lag)
         return ring
 
     def _rings(self, fired: Timestamp) -> Ring | None:

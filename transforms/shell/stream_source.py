@@ -15,12 +15,11 @@ from apache_beam.io.unbounded_source import CheckpointMark, UnboundedReader, Unb
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 
 from transforms.parsing.parser import Parser, Parsing
-from transforms.shell.arrow_coder import to_ipc
 from transforms.shell.names_in import names_in
-from transforms.shell.packed_parts import packed_parts
+from transforms.shell.parted_elements import packed
 from transforms.shell.pressure import PRESSURE
 from transforms.shell.pseudonym_key import pseudonym_key
-from transforms.shell.stream_element import REJECTED, StreamElement, StreamElementCoder
+from transforms.shell.stream_element import StreamElement, StreamElementCoder
 from transforms.shell.stream_mark import Mark, MarkCoder
 from transforms.shell.tallied import TalliedCounter, TalliedGauge
 from transforms.streams.acks import Acks
@@ -150,7 +149,7 @@ class StreamReader(UnboundedReader):
     def get_current(self) -> StreamElement:
         """Return what was read."""
         assert self._current is not None
-        return _packed(self._current, self._shards)
+        return packed(self._current, self._shards)
 
     def get_current_timestamp(self) -> Timestamp:
         """Return when that is."""
@@ -189,14 +188,3 @@ class StreamReader(UnboundedReader):
 
 def _shards(source: StreamSource) -> int:
     return next(iter(source.parsings.values())).shards
-
-
-def _packed(element: Element, shards: int) -> StreamElement:
-    parts = [
-        (tag, shard, packed.content)
-        for parsed in element.parsed
-        for tag, (shard, packed) in packed_parts(parsed.parts, shards)
-    ]
-    rejected = [(REJECTED, 0, to_ipc(batch)) for batch in element.rejected]
-    counts = [(namespace, name, number) for (namespace, name), number in element.counts.items()]
-    return StreamElement((*parts, *rejected), tuple(counts))

@@ -22,11 +22,14 @@ class Backlog:
         until: The tick up to which signals are history, milliseconds; the last before a job's launch is a good one.
         span: The length of a span, milliseconds, a multiple of the tick; a shard holds the signals of one.
         last: The last tick, where a stream has one: what is due later never happens.
+        lag: How far behind a tick the watermark must be before anything acts there, milliseconds: the grace, where the
+            watermark itself does not keep it.
     """
 
     until: int
     span: int
     last: int | None = None
+    lag: int = 0
 
     def end_of_span(self, tick: int) -> int | None:
         """Return the tick that ends the span in which a tick lies: the tick itself where no history is left.
@@ -96,6 +99,11 @@ class TickTimer:
     cuts: Cuts | None = None
 
     @property
+    def lag(self) -> int:
+        """How long after a tick a stream acts at it, milliseconds of the watermark."""
+        return 0 if self.backlog is None else self.backlog.lag
+
+    @property
     def ends(self) -> bool:
         """Whether nothing follows the input: a run that is cut at its end may go on."""
         return self.bounded and self.cuts is None
@@ -130,4 +138,4 @@ class TickTimer:
         if self.bounded:
             last = GlobalWindow().max_timestamp().micros // 1000  # timers travel in whole milliseconds
             return Timestamp(micros=1000 * (last - (len(STAGES) - 1 - position)))
-        return Timestamp(micros=1000 * (tick + position))
+        return Timestamp(micros=1000 * (tick + self.lag + position))

@@ -41,6 +41,11 @@ class Message(NamedTuple):
         return Rejection.of(place_of(self.partition, unit, self.position), reason, why, self.value or b"")
 
 
+def number_of(message_id: str) -> int:
+    """Return the number of a message of Pub/Sub, which its id is; -1: it is none."""
+    return int(message_id) if message_id.isdecimal() and len(message_id) < 19 else -1
+
+
 @dataclass(frozen=True)
 class Feed:
     """What is in the messages of one address.

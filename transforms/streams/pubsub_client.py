@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.errors import LoadErrors
-from transforms.streams.feed import Message
+from transforms.streams.feed import Message, number_of
 from transforms.streams.leases import Leases
 from transforms.streams.pubsub_service import FAILURES, Sent, Service, lasts
 from transforms.streams.pull import MOST_ROWS
@@ -168,7 +168,8 @@ class PubSubClient:
 
 
 def _message(found: Any) -> Message:
-    """Return a message of the service; its number is its id, which is one."""
-    number = int(found.message_id) if found.message_id.isdecimal() and len(found.message_id) < 19 else -1
+    """Return a message of the service."""
     published = found.publish_time.seconds * 1_000 + found.publish_time.nanos // 1_000_000
-    return Message(found.data, dict(found.attributes) if found.attributes else _NONE, "", number, published)
+    return Message(
+        found.data, dict(found.attributes) if found.attributes else _NONE, "", number_of(found.message_id), published
+    )

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.doctor.brokers import broker
 from pipelines.doctor.capacity import capacity, stages_of
+from pipelines.doctor.dataflow import dataflow
 from pipelines.doctor.engines import engines
 from pipelines.doctor.examine import key
 from pipelines.doctor.finding import Finding, table
@@ -47,6 +48,15 @@ def test_an_engine_that_is_not_there_fails_who_needs_it(
     assert found["prism"].state == state
     assert "make engines" in found["prism"].hint
     assert {found[name].state for name in ("java", "flink", "kafka", "pub/sub emulator")} == {"warn"}
+
+
+def test_dataflow_tells_what_it_refuses_and_what_it_asks_for() -> None:
+    found = [
+        *dataflow([("usage", "pubsub://a-project/usage?ends=5s"), ("order", "pubsub://a-project/order?replay&own")])
+    ]
+    assert [(each.what, each.state) for each in found] == [("--signals usage", "fail"), ("dataflow", "warn")]
+    assert "leave out `ends`" in found[0].told
+    assert "--project, --region, --temp_location" in found[1].told
 
 
 def test_an_engine_of_another_version_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
