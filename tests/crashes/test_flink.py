@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,14 @@ class Stream:
 
     def settle(self) -> None:
         """Wait until two more checkpoints are complete: the second holds all that was sent before the first began."""
-        before = self.cluster.jobs.checkpoints(self.job)
-        wait_until(lambda: self.cluster.jobs.checkpoints(self.job) >= before + 2, SOON)
+        counts: list[int] = []
+
+        def complete() -> bool:
+            with suppress(OSError):  # of a job that begins nothing is known
+                counts.append(self.cluster.jobs.checkpoints(self.job))
+            return bool(counts) and counts[-1] >= counts[0] + 2
+
+        wait_until(complete, SOON)
 
     def kill_launcher(self) -> None:
         """Kill what submitted the job."""
