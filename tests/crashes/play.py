@@ -126,7 +126,7 @@ def play(
         seen.read += json.loads((notes / COUNTS).read_bytes()).get("signals/in", 0)
         if death is not None:
             seen.deaths[-1] += f" ({len(cuts_in(str(state)))} cuts)"
-    _compare(seen, day, broker, out)
+    compare(seen, day, broker, out)
     seen.seconds = time.monotonic() - began
     return seen
 
@@ -176,7 +176,7 @@ def _tail(log: Path) -> str:
     return log.read_text("utf-8", "replace")[-3_000:]
 
 
-def _compare(seen: Seen, day: Day, broker: Broker, out: Path) -> None:
+def compare(seen: Seen, day: Day, broker: Broker, out: Path) -> None:
     """Compare what is there with the uninterrupted run."""
     for output in PUBLISHED:
         contents: dict[str, set[bytes]] = defaultdict(set)
