@@ -133,7 +133,7 @@ def advance_memory(
     _commit(run)
     made, addressed = outputs(run, left, stats)
     facts = run.routing.facts(run.changes, run.span, run.migration) + notices
-    forwarded = run.routing.forward(run.features, run.changes, run.points, addressed)
+    forwarded = run.routing.forward(run.features, run.changes, run.points, addressed, run.span)
     run.routing.commit(addressed, forwarded)
     return _advanced(run, made, facts, forwarded.batches)
 

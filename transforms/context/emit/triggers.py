@@ -11,9 +11,9 @@ from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.dotted import struct_of
 from transforms.compiler.levels import triggering
-from transforms.context.emit.traces import traces_at
 from transforms.context.groups.recipients import ADDRESS
 from transforms.context.groups.routing import Addressed
+from transforms.context.ingest.traces import traces_at
 from transforms.context.run import Run
 
 
@@ -56,7 +56,8 @@ def triggers_of(
     addressed = run.routing.address(table.select("code", "tick", "subject", "trigger"))
     made = named.select(plan.trigger_columns.keys())
     shown = _evidence(plan, table["trigger"], context[at].hstack(made))
-    table = table.hstack(addressed.columns).with_columns(traces_at(run, table), evidence=shown)
+    traces = traces_at(run.ingested.traces, run.span, table)
+    table = table.hstack(addressed.columns).with_columns(traces[TRACE.name], evidence=shown)
     ordered = table.select(
         "subject", "trigger", "tick", "late", *ADDRESS, "evidence", "segments", "context", TRACE.name
     )

@@ -1,6 +1,6 @@
 """What subscribers forward to groups: who is in them and may be addressed, signals as of event time, contexts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,7 @@ from transforms.context.groups import notices, recipient_facts, roots
 from transforms.context.groups.identity import Identity, Stays
 from transforms.context.groups.people import member_of
 from transforms.context.ingest.ingest import Ingested, measured
+from transforms.context.ingest.traces import TRACED
 from transforms.context.state.plan_migration import PlanMigration
 from transforms.context.state.shard_state import ShardState
 
@@ -77,6 +78,7 @@ def members_to_groups(
     identity: Identity,
     changes: Changes,
     points: EvaluationPoints,
+    traces: Callable[[pl.DataFrame], pl.DataFrame],
 ) -> Forwarded:
     """Forward members' contexts where what their groups read of them changed, and where they joined.
 
@@ -87,6 +89,7 @@ def members_to_groups(
         identity: Who is in which group.
         changes: What happened to the subscribers' segments.
         points: Where their contexts may have changed, joins included.
+        traces: Of pairs of code and tick, as `traces_at` gives them.
     """
     turns = [keys_in(plan.grid, change.events) for change in changes.values()]
     every = points_of(plan.grid, np.concatenate([points.keys(plan.grid), *turns]))
@@ -100,7 +103,8 @@ def members_to_groups(
         now = _values_now(identity.stays[forward.kind], forward, mine, values)
         cell = f"{FORWARDED}{forward.kind}"
         rows, forwarded.kept[cell] = _news(now, memory.groups.get(cell))
-        forwarded.batches += _about(rows, forward, identity.stays[forward.kind], memory.subjects["subject"])
+        told = _traced(rows, traces(rows))
+        forwarded.batches += _about(told, forward, identity.stays[forward.kind], memory.subjects["subject"])
     return forwarded
 
 
@@ -134,12 +138,18 @@ def _news(now: pl.DataFrame, before: pl.DataFrame | None) -> tuple[pl.DataFrame,
     return new, both.filter(~follows.shift(-1).fill_null(False)).select("code", *keys)
 
 
+def _traced(rows: pl.DataFrame, traces: pl.DataFrame) -> pl.DataFrame:
+    """Add which signal's trace rows belong to, if any belongs to one."""
+    return rows if traces[TRACE.name].null_count() == rows.height else rows.hstack(traces)
+
+
 def _about(new: pl.DataFrame, forward: Forward, stays: Stays, subjects: pl.Series) -> Iterator[pa.RecordBatch]:
     rows = new.select(
         pl.Series("subject", stays.table["group"].gather(new["stay"])),
         member_of(subjects.gather(new["code"])),
         (pl.col("tick") - 1).alias("time"),
         *(measure.key for measure in forward.members),
+        *(name for name in (TRACED, TRACE.name) if name in new.columns),
     )
     yield from _batches(rows, MEMBERS, forward.kind)
 

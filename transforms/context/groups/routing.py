@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,7 @@ from transforms.context.groups.recipient_facts import keep_facts, take_facts
 from transforms.context.groups.roots import MOVES, root_changes
 from transforms.context.groups.sizes import take_sizes
 from transforms.context.ingest.ingest import Ingested
+from transforms.context.ingest.traces import traces_at
 from transforms.context.state.plan_migration import PlanMigration
 from transforms.context.state.shard_state import ShardState
 
@@ -73,7 +74,7 @@ class GroupRouting:
         return Addressed(recipients.of_lone_subscribers(triggers))
 
     def forward(
-        self, features: Features, changes: Changes, points: EvaluationPoints, addressed: Addressed
+        self, features: Features, changes: Changes, points: EvaluationPoints, addressed: Addressed, span: Span
     ) -> Forwarded:
         """Return what is forwarded to groups."""
         return Forwarded()
@@ -109,11 +110,12 @@ class _Members(GroupRouting):
         return Addressed(recipients.of_subscribers(self.identity, moves, triggers), moves, kept)
 
     def forward(
-        self, features: Features, changes: Changes, points: EvaluationPoints, addressed: Addressed
+        self, features: Features, changes: Changes, points: EvaluationPoints, addressed: Addressed, span: Span
     ) -> Forwarded:
+        traces = partial(traces_at, self.ingested.traces, span)
         people = forwarding.people_to_groups(self.plan, self.memory, self.identity, addressed.moves)
         signals = forwarding.signals_to_groups(self.plan, self.memory, self.identity, self.ingested)
-        members = forwarding.members_to_groups(self.plan, self.memory, features, self.identity, changes, points)
+        members = forwarding.members_to_groups(self.plan, self.memory, features, self.identity, changes, points, traces)
         return Forwarded([*people, *self.told, *signals, *members.batches], members.kept)
 
     def facts(self, changes: Changes, span: Span, migration: PlanMigration | None) -> list[pa.RecordBatch]:

@@ -19,6 +19,7 @@ from transforms.compiler.notices import GOAL
 from transforms.context.ingest import bad_input
 from transforms.context.ingest.dedup import duplicates, signal_hash
 from transforms.context.ingest.sequence_rows import rows_of
+from transforms.context.ingest.traces import TRACED, traces_of
 from transforms.context.state.shard_state import ShardState, StepKey
 
 COUNTED = (
@@ -44,7 +45,7 @@ class Ingested:
         steps: Rows that play a part in sequences.
         rows: Per signal, what was added to the rows of the memory.
         seen: What was added to the ids that it has seen.
-        traces: Of rows applied that bear a trace: code, time and traceparent.
+        traces: Of rows applied that bear a trace, as `traces_of` gives them.
         counts: Rows applied, of these late, contradictory and doubtful; duplicates; rejected; pending. Groups
             that became too large; sums in contexts that did. What `bad_input` counts.
     """
@@ -149,7 +150,7 @@ def _apply(
             frame, codes, times = frame.filter(~copies), codes[~copies], times[~copies]
     passed = sorted(signal.passed or ())
     if TRACE.name in frame.columns:
-        ingested.traces.append(frame.select("code", "time", TRACE.name).drop_nulls())
+        ingested.traces.append(traces_of(frame))
         passed.append(TRACE.name)
     frame = _of_members(signal, local_time(plan, signal, frame))
     _remember(signal, memory, frame, ingested)
@@ -170,7 +171,7 @@ def _apply(
 def _read_of(signal: SignalPlan) -> frozenset[str]:
     """Return the columns of a signal that something reads."""
     every = (signal.columns, signal.reads, signal.passed or (), signal.noticed, signal.tiebreakers, signal.whose)
-    return frozenset().union(*every, ("time", TRACE.name), ("source", "id") if signal.goals else ())
+    return frozenset().union(*every, ("time", TRACE.name, TRACED), ("source", "id") if signal.goals else ())
 
 
 def _notice(plan: ContextPlan, signal: SignalPlan, frame: pl.DataFrame, ingested: Ingested) -> None:

@@ -25,12 +25,20 @@ subscriber:
   features: {mb: {sum: mb, from: usage, window: 10m}}
   segments: {heavy: {describe: Uses much, enter: mb > 10}}
 household:
-  features: {mb: {sum: mb, from: usage, window: 10m}}
-  moments: {busy: {when: mb > 10}}
+  features:
+    mb: {sum: mb, from: usage, window: 10m}
+    most: {max: mb, from: members}
+  moments: {busy: {when: mb > 10}, calm: {when: most = 0}}
+sme:
+  features:
+    few: {count: any, from: members, where: mb > 10}
+  moments: {active: {when: few >= 1}}
 offers:
   more: {for: subscriber.heavy, family: data, owner: x, value: 1, send: [app], valid_for: 1h}
   less: {for: subscriber.heavy.exited, family: data, owner: x, value: 1, send: [app], valid_for: 1h}
   home: {for: household.busy, family: data, owner: x, value: 1, send: [app], valid_for: 1h}
+  rest: {for: household.calm, family: data, owner: x, value: 1, send: [app], valid_for: 1h}
+  firm: {for: sme.active, family: data, owner: x, value: 1, send: [app], valid_for: 1h}
 priors: {data: 0.1}
 """)
 PLAN = load_plans(BOOK)["subscriber"]
@@ -87,18 +95,48 @@ def test_what_waits_or_is_late_keeps_its_trace_for_the_tick_at_which_it_acts() -
     assert triggers(([first], 3), ([second], 4)) == []  # late: no trigger
     state = advance(PLAN, None, [first], 3 * MINUTE).dump()
     both = [usage(("2", 100, 1.0, "late")), usage(("3", 180, 9.0, None))]
-    assert advance(PLAN, state, both, 4 * MINUTE).ingested.traces[0].rows() == [(0, 100_000, "late")]
+    assert advance(PLAN, state, both, 4 * MINUTE).ingested.traces[0].rows() == [(0, 100_000, 100_000, "late")]
 
 
-def test_a_members_signal_brings_its_trace_to_the_household() -> None:
+def told(kind: str, *rows: Row, whole: bool = True) -> list[tuple[str, int, str | None]]:
+    """Return the triggers of a group whose only member has signals; in one call or in one a minute."""
     plans = load_contexts(Versions((BOOK,)))
     schema = signal_schema(contract("membership"), "subscriber", plans.columns["membership"])
     joined: dict[str, Any] = {"id": "m", "source": "s", "time": 0, "subject": "anna", "state": "joined"}
-    joined |= {"group_kind": "household", "group": "home", "role": "primary"}
-    rows = [{name: joined.get(name) for name in schema.names}]
-    signals = [pa.RecordBatch.from_pylist(rows, schema), usage(("1", 65, 20.0, "a"))]
-    members = plans.advance(("subscriber",), None, None, signals, 2 * MINUTE)
-    forwarded = [batch for one in members.every for batch in one.forwarded]
-    group = plans.advance(("household",), None, None, forwarded, 2 * MINUTE)
-    (trigger,) = [row for one in group.every for row in one.outputs.triggers.to_pylist()]
-    assert (trigger["trigger"], trigger["traceparent"]) == ("household.busy", "a")
+    joined |= {"group_kind": kind, "group": "home", "role": "primary"}
+    member = pa.RecordBatch.from_pylist([{name: joined.get(name) for name in schema.names}], schema)
+    mine: Any = None
+    groups: Any = None
+    signals, found, closed = [member, usage(*rows)], [], None
+    for tick in (15 * MINUTE,) if whole else range(MINUTE, 16 * MINUTE, MINUTE):
+        members = plans.advance(("subscriber",), mine, closed, signals, tick)
+        forwarded = [batch for one in members.every for batch in one.forwarded]
+        group = plans.advance((kind,), groups, closed, forwarded, tick)
+        mine, groups, signals, closed = members.dump(), group.dump(), members.waiting, tick
+        found += [row for one in group.every for row in one.outputs.triggers.to_pylist()]
+    return [(row["trigger"], row["tick"] // MINUTE, row["traceparent"]) for row in found]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_members_signal_brings_its_trace_to_the_household(whole: bool) -> None:
+    assert told("household", ("1", 65, 20.0, "a"), whole=whole)[-2:-1] == [("household.busy", 2, "a")]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("rows", "trace"),
+    [
+        ([("1", 65, 20.0, "a")], "a"),
+        ([("1", 65, 20.0, None)], None),
+        ([("1", 65, 20.0, "b"), ("2", 70, 1.0, "a")], "a"),  # what is told of a member is as old as its signal
+        ([("1", 5, 1.0, "b"), ("2", 65, 20.0, None)], None),
+    ],
+)
+def test_what_a_group_learns_of_a_member_bears_the_trace_of_its_signal(
+    rows: list[Row], trace: str | None, whole: bool
+) -> None:
+    assert told("sme", *rows, whole=whole) == [("sme.active", 2, trace)]
+
+
+def test_what_time_does_to_a_member_brings_a_group_no_trace() -> None:
+    assert told("household", ("1", 65, 20.0, "a"), ("2", 300, 0.0, "c"))[-1] == ("household.calm", 12, None)
