@@ -49,7 +49,7 @@ def subscribed_of(
         name = one.source.contract.name
         made = Parsing(sources={name: one.source}, payloads={name: payloads[name]}, **parsing)
         feed, linger = one.puller.feed, one.puller.linger
-        told = Subscribed(feed=feed, parsing=made, linger=linger, alert_rejected=one.alert_rejected)
+        told = Subscribed(feed=feed, parsing=made, linger=linger, alert_rejected=one.alert_rejected, reader=one.reader)
         found[one.label] = one.puller.subscription, told
     return found
 

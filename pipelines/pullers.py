@@ -28,6 +28,7 @@ def readers(
     payloads: dict[str, tuple[str, ...]],
     needed: int | None = None,
     alert_rejected: float = 1.0,
+    reader: str = "",
 ) -> list[reading.Input]:
     """Return what reads each address that does not end.
 
@@ -37,6 +38,7 @@ def readers(
         needed: Signals from before are of no use to the cut that the run starts from, milliseconds: what a topic got
             before is not read, unless the group stands there. None: all are.
         alert_rejected: The share of the records of a feed, of 1, that may be rejected in a minute without alarm.
+        reader: Who is told of an alarm reads them, `/segment-of-one/PLAYBOOK`.
 
     Raises:
         LoadErrors: mistakes in maps, schemas that cannot be read.
@@ -46,7 +48,7 @@ def readers(
         for number, address in enumerate(one.streams, 1):
             label = one.label if number == 1 else f"{one.label} {number}"
             puller = _puller(one.source, address, payloads[one.source.contract.name], needed)
-            found.append(reading.Input(label, one.source, puller, reading.rules_of(address), alert_rejected))
+            found.append(reading.Input(label, one.source, puller, reading.rules_of(address), alert_rejected, reader))
     return found
 
 

@@ -14,12 +14,14 @@ from pipelines.pullers import readers
 from pipelines.settings import RunSettings
 from pipelines.steps import Signals, Steps
 from pipelines.targets import check_outputs, publish
+from schemas.offer import source_of
 from schemas.versions import Versions
 from transforms.count_rejected import CountRejected
 from transforms.guard_offers import GuardOffers
 from transforms.read_stream import ReadStream
 from transforms.shell.timers import Backlog
 from transforms.shell.versions import load_all_offers
+from transforms.sinks.operations import OPERATIONS
 
 
 def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSettings) -> None:
@@ -50,14 +52,16 @@ def build_stream(pipeline: beam.Pipeline, versions: Versions, settings: RunSetti
         ),
         cuts=cuts_of(settings, tick),
     )
-    signals, rejected = _read(pipeline, steps, settings)
+    signals, rejected, told = _read(pipeline, steps, settings)
     records = steps.records(signals)
     blobs = take_blobs(records)
     if settings.mode == "live":
         guarded = _guarded(records["offers"], signals, steps, settings)
         rejected = (*rejected, guarded.pop("refused"))
         blobs += take_blobs(guarded)
+        told = (*told, *([guarded.pop(OPERATIONS)] if OPERATIONS in guarded else []))
         records |= guarded
+    records[OPERATIONS] = told | "Operations" >> beam.Flatten()
     offers = load_all_offers(versions, settings.mode).plans[0]
     outputs, lines = (outputs_of(offers, formats, records) for formats in (settings.formats, ("jsonl",)))
     check_outputs(settings, outputs)
@@ -75,8 +79,10 @@ def _guarded(offers: Any, signals: Signals, steps: Steps, settings: RunSettings)
     return guarded
 
 
-def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple[Signals, tuple[Any, ...]]:
-    """Return signals by shard, with what shards are told of silent sources; and what was rejected."""
+def _read(
+    pipeline: beam.Pipeline, steps: Steps, settings: RunSettings
+) -> tuple[Signals, tuple[Any, ...], tuple[Any, ...]]:
+    """Return signals by shard, with what shards are told of silent sources; what was rejected; what operators see."""
     inputs, start = inputs_of(steps.versions, settings), seeds_of(pipeline, steps, settings)
     parsed, rejected = parse_files(pipeline, [one for one in inputs if one.patterns], steps.contexts, settings)
     streamed = _streamed(pipeline, inputs, steps, settings, start.get("since"))
@@ -91,7 +97,7 @@ def _read(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> tuple
         controls=controls,
         **start,
     )
-    return taken, (*rejected, *(one.rejected for one in streamed))
+    return taken, (*rejected, *(one.rejected for one in streamed)), tuple(one.operations for one in streamed)
 
 
 def _streamed(
@@ -100,10 +106,11 @@ def _streamed(
     """Return what is read that does not end: by our own reader, and by the engine."""
     contexts, first, parsing = steps.contexts, steps.versions.first, parsing_of(steps.contexts, settings)
     needed = None if since is None else since - first.allowed_lateness
-    parted, alert, read = part(inputs, settings.engine), float(settings.alert_rejected), []
+    parted, read = part(inputs, settings.engine), list[Any]()
+    alarm = float(settings.alert_rejected), source_of(first.playbook)
     if parted.own:
         own = ReadStream(
-            inputs=readers(parted.own, contexts.columns, needed, alert),
+            inputs=readers(parted.own, contexts.columns, needed, *alarm),
             payloads=contexts.columns,
             **parsing,
             grace=0 if steps.lag else first.grace,
@@ -111,6 +118,6 @@ def _streamed(
         )
         read.append(pipeline | "ReadStream" >> own)
     if parted.native:
-        native = readers(parted.native, contexts.columns, needed, alert)
+        native = readers(parted.native, contexts.columns, needed, *alarm)
         read.append(read_native(pipeline, subscribed_of(native, contexts.columns, parsing)))
     return read

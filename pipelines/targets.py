@@ -40,12 +40,7 @@ def check_outputs(settings: RunSettings, outputs: Mapping[str, Output]) -> None:
     wrong = [name for name in settings.targets if name not in outputs]
     if wrong:
         told = "there is no such output"
-        hints = {"operations": "a live stream with --max-offers-per-hour has it"}
-        errors = [
-            LoadError(f"--publish {name}", None, told, hint=hints.get(name) or near_miss(name, outputs))
-            for name in wrong
-        ]
-        raise LoadErrors(errors)
+        raise LoadErrors([LoadError(f"--publish {name}", None, told, hint=near_miss(name, outputs)) for name in wrong])
 
 
 def publish(

@@ -31,3 +31,8 @@ def _fields(record: dict[str, Any]) -> list[pa.Field]:
 
 OFFER = pa.schema(_fields(OFFER_AVRO))
 """The same, a row an offer."""
+
+
+def source_of(playbook: str) -> str:
+    """Return the source of what a playbook makes, in the words of CloudEvents."""
+    return f"/segment-of-one/{playbook}"

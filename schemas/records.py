@@ -183,7 +183,7 @@ ALERT = pa.schema(
 OPERATION = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),  # the same, however often it is told
-        pa.field("kind", pa.string(), nullable=False),  # offers_held
+        pa.field("kind", pa.string(), nullable=False),  # offers_held | rejects_flood
         pa.field("source", pa.string(), nullable=False),  # what it is about: /segment-of-one/PLAYBOOK
         pa.field("stage", pa.string(), nullable=False),  # the transform that tells it
         pa.field("time", INSTANT, nullable=False),  # event time at which it began

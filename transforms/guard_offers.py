@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
 
 from transforms.shell.cuts import BLOBS, Blob
-from transforms.shell.hold_offers import EXPIRED, OPERATIONS, REFUSED, Hold, packed
+from transforms.shell.hold_offers import EXPIRED, REFUSED, Hold, packed
 from transforms.shell.packed_batch import ShardBatch
 from transforms.shell.tallied import TalliedCounter
 from transforms.shell.timers import Backlog, Cuts, TickTimer
+from transforms.sinks.operations import OPERATIONS
 from transforms.sinks.refused_offers import AT_SINK, STAGE, are_over, refused
 
 NO_LIMIT = 2**53

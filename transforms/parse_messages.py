@@ -29,12 +29,14 @@ class Subscribed:
         parsing: What its signals are to become.
         linger: Milliseconds of publish time to wait for a fuller block.
         alert_rejected: The share of its records, of 1, that may be rejected in a minute without alarm.
+        reader: Who is told of an alarm reads it, `/segment-of-one/PLAYBOOK`.
     """
 
     feed: Feed
     parsing: Parsing
     linger: int = 100
     alert_rejected: float = 1.0
+    reader: str = ""
 
 
 class _Parse(beam.DoFn):
@@ -46,7 +48,7 @@ class _Parse(beam.DoFn):
     def setup(self) -> None:
         every = self._subscribed.items()
         self._parsers = {label: Parser(one.parsing, pseudonym_key(one.parsing.sources)) for label, one in every}
-        self._floods = {label: Flood(one.feed.source.feed, one.alert_rejected) for label, one in every}
+        self._floods = {label: Flood(one.feed.source.feed, one.alert_rejected, one.reader) for label, one in every}
 
     def process(self, element: Waited) -> Iterator[StreamElement]:
         label, blocks = element
@@ -56,8 +58,9 @@ class _Parse(beam.DoFn):
             some = messages[start : start + MOST_ROWS]
             raw, rejected = parse_messages(some, feed, registry(feed.registry))
             parsed = [parse_or_refuse(self._parsers[label], each, private=feed.source.private) for each in raw]
-            made = self._floods[label].watched(element_of(parsed, rejected, 0), clock())
-            yield packed(made, shards)
+            now = clock()
+            published = max((one.published for one in some if one.published is not None), default=now)
+            yield packed(self._floods[label].watched(element_of(parsed, rejected, published), now), shards)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -65,10 +68,10 @@ class ParseMessages(beam.PTransform):
     """Map, cast, check and shard the messages of subscriptions that Beam reads itself.
 
     In: by label, `PubsubMessage`s with their attributes, timestamps their publish times, in the global window. Out:
-    `signals`, `groups`, `controls` and `rejected` as `ReadStream` gives them, and what it counts of a feed, in the
-    global window. Messages wait a linger of publish time for others, at most 10,000 in a block, and hold the watermark
-    meanwhile; none is too late: what comes behind the watermark is given at once. The watermark is Beam's own, of
-    publish times: who goes by event times must wait a grace and a linger longer (`Backlog.lag`).
+    `signals`, `groups`, `controls`, `rejected` and `operations` as `ReadStream` gives them, and what it counts of a
+    feed, in the global window. Messages wait a linger of publish time for others, at most 10,000 in a block, and hold
+    the watermark meanwhile; none is too late: what comes behind the watermark is given at once. The watermark is
+    Beam's own, of publish times: who goes by event times must wait a grace and a linger longer (`Backlog.lag`).
 
     Attributes:
         subscribed: What is read, by label.

@@ -23,9 +23,10 @@ MAX_READ_SECONDS = 0.2
 class ReadStream(beam.PTransform):
     """Reads addresses that do not end, and maps, casts, checks and shards their signals.
 
-    In: the pipeline. Out: `signals`, `groups`, `controls` and `rejected` as `ParseSignals` gives them. Counts as that
-    does, and what pullers reject; gauge `streams/watermark_lag_seconds`; counter `streams/left_out` of the partitions
-    that the watermark stopped waiting for. Elements have the timestamp max(earliest time, watermark told before them),
+    In: the pipeline. Out: `signals`, `groups`, `controls` and `rejected` as `ParseSignals` gives them; `operations`,
+    a row an hour and feed of which much is rejected, as `schemas.records.OPERATION`. Counts as `ParseSignals` does, and
+    what pullers reject; gauge `streams/watermark_lag_seconds`; counter `streams/left_out` of the partitions that the
+    watermark stopped waiting for. Elements have the timestamp max(earliest time, watermark told before them),
     in the global window. All is read in one place, which holds the watermark of all partitions (see
     `transforms.streams.watermark`); it is at the end of time once all addresses have ended. Messages are acknowledged
     when the engine finalizes the bundle, and with `cuts` not before a cut covers them.

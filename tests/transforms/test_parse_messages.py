@@ -1,6 +1,7 @@
 """Messages that Beam reads: blocked, and mapped as our own reader maps them."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,10 +19,11 @@ from apache_beam.utils.timestamp import Timestamp
 from schemas.contracts import contract
 from schemas.sources import Source
 from tests.transforms.signals_run import PAYLOAD
-from transforms.parse_messages import ParseMessages, Subscribed
+from transforms.parse_messages import ParseMessages, Subscribed, _Parse
 from transforms.parsing.mapping import compile_mapper
 from transforms.parsing.parser import Parsing
 from transforms.parsing.raw_types import made_fields, raw_types
+from transforms.shell.arrow_coder import from_ipc
 from transforms.shell.lingering import Gather, LaneBytes, Linger, message_of, unpack
 from transforms.streams.feed import Feed, Message
 from transforms.streams.pull import MOST_ROWS
@@ -126,6 +128,20 @@ def test_a_block_has_no_more_than_it_may() -> None:
     assert [len(unpack(each.value[1])) for each in (full, rest)] == [MOST_ROWS, 1]
     assert [each.value[0] for each in (full, rest)] == [("usage", 0), ("usage", 1)]
     assert [*gather.finish_bundle()] == []
+
+
+def test_a_flood_of_rejected_messages_is_told_as_of_their_publishing() -> None:
+    gather, parse = Gather("usage", 1), _Parse({"usage": replace(subscribed(), alert_rejected=0.5, reader="/x")})
+    for one in (gather, parse):
+        one.setup()
+    gather.start_bundle()
+    for one in (message(17, number, NOON + number) for number in range(30)):
+        assert gather.process(one.value, one.timestamp) is None
+    (block,) = gather.finish_bundle()
+    (made,) = parse.process(("usage", [block.value[1]]))
+    (told,) = [from_ipc(content).to_pylist()[0] for tag, _, content in made.parts if tag == "operations"]
+    assert (told["kind"], told["source"], told["count"], told["most"]) == ("rejects_flood", "/x", 30, 19)
+    assert told["time"].timestamp() * 1_000 == NOON + 29
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,11 @@ from tests.transforms.signals_run import PAYLOAD, run_signals
 from tests.transforms.streams.pullers import DONE, FakePuller
 from transforms.read_stream import ReadStream
 from transforms.shell.folder_store import FolderStore
+from transforms.shell.parted_elements import _Part, packed
+from transforms.shell.stream_element import StreamElementCoder
 from transforms.shell.stream_mark import Mark, MarkCoder
+from transforms.sinks.operations import rejects_flood
+from transforms.streams.element import Element
 from transforms.streams.folder import FolderPuller, forget_folders
 from transforms.streams.folder_files import Files
 from transforms.streams.progress import Rules
@@ -183,3 +187,10 @@ def _source(tmp_path: Path) -> Any:
 def test_labels_are_checked(labels: list[str]) -> None:
     with pytest.raises(ValueError, match="labels of their own"):
         _stream(inputs=[Input(label, USAGE, FakePuller("", "")) for label in labels])
+
+
+def test_what_an_operator_should_look_at_comes_beside_the_signals() -> None:
+    told = rejects_flood("/segment-of-one/test", "usage", 5, 60, 100, 19)
+    element = packed(Element([], [], {("floods", "usage"): 1}, 5, (told,)), 1)
+    (given,) = _Part().process(StreamElementCoder().decode(StreamElementCoder().encode(element)))
+    assert (given.tag, given.value) == ("operations", told)

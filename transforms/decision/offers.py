@@ -7,7 +7,7 @@ import polars.selectors as cs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.offer import OFFER, OFFER_AVRO
+from schemas.offer import OFFER, OFFER_AVRO, source_of
 from transforms.arrays.arrow_columns import pick
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
@@ -54,7 +54,7 @@ def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
     columns = {name: pa.repeat(value, len(made)) for name, value in _CONSTANT.items()} | {
         "type": pc.if_else(withdrawn, WITHDRAWN, MADE),
         "id": made["decision_id"],
-        "source": pa.repeat(f"/segment-of-one/{plan.playbook}", len(made)),
+        "source": pa.repeat(source_of(plan.playbook), len(made)),
         "subject": pc.binary_join_element_wise(made["subject_kind"], made["subject"], "/"),
         "time": made["tick"],
         "mode": made["mode"],

@@ -20,11 +20,11 @@ from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBa
 from transforms.shell.tallied import TalliedCounter
 from transforms.shell.timers import TickTimer
 from transforms.sinks.hourly_limit import Kept, Released, release
-from transforms.sinks.operations import offers_held
+from transforms.sinks.operations import OPERATIONS, offers_held
 from transforms.sinks.refused_offers import STAGE, WHILE_HELD, refused
 
-REFUSED, OPERATIONS = "refused", "operations"
-"""The tags of what is not published, and of what an operator should look at."""
+REFUSED = "refused"
+"""The tag of what is not published."""
 
 EXPIRED, HELD = "expired", "held"
 """Metrics namespaces: offers that were no longer valid, and by the name of an offer how many began to wait."""

@@ -13,7 +13,8 @@ class StreamElement:
     """What one pull became, packed.
 
     Attributes:
-        parts: Tag, shard and `PackedBatch` content of what has one; `rejected`, 0 and an Arrow IPC stream of the rest.
+        parts: Tag, shard and `PackedBatch` content of what has one; `rejected` or `operations`, 0 and an Arrow IPC
+            stream of the rest.
         counts: Namespace, name and number of what is to be counted.
     """
 

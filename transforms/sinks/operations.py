@@ -10,8 +10,17 @@ from schemas.records import OPERATION
 from transforms.sinks.hourly_limit import Holding
 from transforms.sinks.refused_offers import STAGE
 
+OPERATIONS = "operations"
+"""The output."""
+
 OFFERS_HELD = "offers_held"
 """Kind: the hourly limit began to hold offers; one an hour of event time."""
+
+READING = "read_stream"
+"""The transform that tells of floods."""
+
+REJECTS_FLOOD = "rejects_flood"
+"""Kind: for a minute more of a feed was rejected than is usual; one an hour of event time and feed."""
 
 
 def offers_held(holding: Sequence[Holding], most: int) -> pa.RecordBatch:
@@ -35,6 +44,34 @@ def offers_held(holding: Sequence[Holding], most: int) -> pa.RecordBatch:
         for one in holding
     ]
     return pa.RecordBatch.from_pylist(rows, OPERATION)
+
+
+def rejects_flood(source: str, feed: str, time: int, rejected: int, records: int, most: int) -> pa.RecordBatch:
+    """Return a row of `schemas.records.OPERATION`: much of a feed is rejected.
+
+    Args:
+        source: Whose signals these are, `/segment-of-one/PLAYBOOK`.
+        feed: Its name.
+        time: How far event time was, milliseconds.
+        rejected: Records of the minute so far.
+        records: Those that came in it, with these.
+        most: How many of them might have been rejected.
+    """
+    message = (
+        f"{feed}: {rejected:,} of {records:,} records were rejected within a minute, more than --alert-rejected "
+        "allows; `rejected` says why, and `segone replay-rejected` gives them again after a fix"
+    )
+    row = {
+        "id": _id(REJECTS_FLOOD, source, feed, time // HOUR * HOUR),
+        "kind": REJECTS_FLOOD,
+        "source": source,
+        "stage": READING,
+        "time": time,
+        "count": rejected,
+        "most": most,
+        "message": message,
+    }
+    return pa.RecordBatch.from_pylist([row], OPERATION)
 
 
 def _id(*about: object) -> str:

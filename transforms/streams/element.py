@@ -30,12 +30,14 @@ class Element(NamedTuple):
         rejected: Batches of records that are none, in order.
         counts: What is to be counted, by namespace and name.
         time: Its timestamp, milliseconds.
+        operations: Batches of what the stream's operator should look at.
     """
 
     parsed: Sequence[Parsed]
     rejected: Sequence[pa.RecordBatch]
     counts: Mapping[tuple[str, str], int]
     time: int
+    operations: Sequence[pa.RecordBatch] = ()
 
 
 def latest_times(block: pa.RecordBatch, times: pa.Array, *, capped: bool) -> dict[str, int]:

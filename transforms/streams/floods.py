@@ -3,6 +3,8 @@
 import logging
 from dataclasses import dataclass
 
+from schemas.durations import HOUR
+from transforms.sinks.operations import rejects_flood
 from transforms.streams.element import Element
 
 RECORDS, REFUSED, FLOODS = "fed", "refused", "floods"
@@ -24,16 +26,19 @@ class Flood:
     Attributes:
         feed: Its name.
         most: The share of its records that may be rejected, of 1.
+        source: Whose signals they are, `/segment-of-one/PLAYBOOK`.
         records: Of the minute so far, with those that were rejected.
         rejected: Of these.
     """
 
     feed: str
     most: float
+    source: str = ""
     records: int = 0
     rejected: int = 0
     _since: int | None = None
     _told: bool = False
+    _hour: int | None = None
 
     def saw(self, now: int, records: int, rejected: int) -> bool:
         """Count records; return whether this makes the minute one of a flood, which is told once a minute.
@@ -56,8 +61,17 @@ class Flood:
         return True
 
     def watched(self, element: Element, now: int) -> Element:
-        """Return what was read with what is counted of the feed besides."""
+        """Return what was read with what is counted of the feed besides, and what its operator should look at.
+
+        A flood is a record of the first minute of it in an hour of event time.
+        """
         records, rejected = (element.counts.get(("signals", name), 0) for name in ("in", "rejected"))
         counts = {(RECORDS, self.feed): records, (REFUSED, self.feed): rejected}
-        counts[FLOODS, self.feed] = int(self.saw(now, records, rejected))
-        return element._replace(counts={**element.counts, **{key: count for key, count in counts.items() if count}})
+        flooded, hour = self.saw(now, records, rejected), element.time // HOUR
+        counts[FLOODS, self.feed] = int(flooded)
+        counts = {**element.counts, **{key: count for key, count in counts.items() if count}}
+        if not flooded or (self._hour is not None and hour <= self._hour):
+            return element._replace(counts=counts)
+        self._hour, most = hour, max(LEAST - 1, int(self.most * self.records))
+        told = rejects_flood(self.source, self.feed, element.time, self.rejected, self.records, most)
+        return element._replace(counts=counts, operations=(told,))

@@ -41,6 +41,7 @@ class Input:
         puller: What reads it.
         rules: How it counts for the watermark.
         alert_rejected: The share of its records, of 1, that may be rejected in a minute without alarm.
+        reader: Who is told of an alarm reads it, `/segment-of-one/PLAYBOOK`.
     """
 
     label: str
@@ -48,6 +49,7 @@ class Input:
     puller: Puller
     rules: Rules = field(default_factory=Rules)
     alert_rejected: float = 1.0
+    reader: str = ""
 
 
 def rules_of(address: Address) -> Rules:
@@ -111,7 +113,9 @@ class Reading:
         known = mark or {"positions": {}, "latest": {}, "ended": [], "watermark": None}
         self._tick, self._clock, self._cut, self._submit = tick, clock, cut, submit
         self._feeds = {
-            one.label: _Feed(one, parser(one), {}, Progress(one.rules), Flood(one.source.feed, one.alert_rejected))
+            one.label: _Feed(
+                one, parser(one), {}, Progress(one.rules), Flood(one.source.feed, one.alert_rejected, one.reader)
+            )
             for one in inputs
         }
         for label, feed in self._feeds.items():
