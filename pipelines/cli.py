@@ -63,8 +63,12 @@ Levels = Literal["debug", "info", "warning", "error"]
 
 @app.callback()
 def _logs(
-    log_level: Annotated[Levels, typer.Option(help="Least level of logs to show.")] = "error",
-    log_json: Annotated[bool, typer.Option("--log-json", help="Logs as one JSON object a line.")] = False,
+    log_level: Annotated[
+        Levels, typer.Option(help="Least level of logs to show.", envvar="SEGONE_LOG_LEVEL")
+    ] = "error",
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Logs as one JSON object a line.", envvar="SEGONE_LOG_JSON")
+    ] = False,
 ) -> None:
     from pipelines.logs import configure
 

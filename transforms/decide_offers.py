@@ -95,7 +95,7 @@ class _Decide(beam.DoFn):
         upto = ring.tick
         if self._timer.bounded:
             upto = max(packed.latest for packed in packs) if end is None else end
-        with timed(self._timer.stage):
+        with timed(self._versions.first.playbook, self._timer.stage, shard):
             made = [*self._offers.decide(state.read(), given, upto)]
         for plan, decided, removed in made:
             yield from self._told(plan, decided, removed)

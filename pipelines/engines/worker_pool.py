@@ -1,6 +1,5 @@
 """A pool of Python workers for Flink: it starts one for each TaskManager that asks, and again for one that died."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,15 +27,14 @@ def worker_pool(logs: Path) -> Iterator[WorkerPool]:
     """Run a pool until the end of the context.
 
     Args:
-        logs: The folder of its log, which is that of its workers.
+        logs: The folder of its log, which is that of its workers; `pipelines.logs` says how the environment forms it.
 
     Raises:
         LoadErrors: it does not start.
     """
     port = free_port()
-    command = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # it starts the first `python`
-    with Child(name="workers", command=command, logs=logs, environment={"PATH": path}) as child:
+    command = [sys.executable, "-m", "pipelines.engines.workers", f"--service_port={port}"]
+    with Child(name="workers", command=command, logs=logs) as child:
         child.wait_until(lambda: listening(port), 120)
         yield WorkerPool(f"localhost:{port}", child)
 

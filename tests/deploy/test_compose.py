@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipelines.engines import workers
 from pipelines.runner_options import beam_arguments
 from schemas.playbook_file import load_playbook
 from tests.deploy.files import OURS_OF_BEAM, ROOT, documents, pinned, run_flags, run_of, stages
@@ -87,6 +88,7 @@ def test_the_job_server_and_workers_are_where_they_are_looked_for() -> None:
     assert served["--flink-master"] == "flink-jobmanager:8081"
     assert SERVICES["workers"]["command"] == [f"--service_port={BEAM['--environment_config'].rpartition(':')[2]}"]
     assert SERVICES["workers"]["network_mode"] == "service:flink-taskmanager"
+    assert SERVICES["workers"]["entrypoint"] == ["python", "-m", workers.__name__]
 
 
 def test_prometheus_reads_what_workers_serve() -> None:

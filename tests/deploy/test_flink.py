@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.engines import workers
+from pipelines.logs import AS_JSON
 from pipelines.runner_options import beam_arguments
 from tests.deploy.files import OURS_OF_BEAM, documents, instructions, run_flags, run_of
 from transforms.metrics.serving import PORT
@@ -73,6 +75,8 @@ def test_the_job_server_is_where_it_is_looked_for() -> None:
 
 def test_workers_are_where_they_are_looked_for() -> None:
     assert WORKERS["args"] == [f"--service_port={BEAM['--environment_config'].removeprefix('localhost:')}"]
+    assert WORKERS["command"] == ["python", "-m", workers.__name__]
+    assert environment(WORKERS)[AS_JSON] == "1"
     port = environment(WORKERS)[PORT]
     assert [str(one["containerPort"]) for one in WORKERS["ports"]] == [port]
     notes = SPEC["taskManager"]["podTemplate"]["metadata"]["annotations"]

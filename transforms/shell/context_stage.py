@@ -1,5 +1,6 @@
 """The stage that holds the contexts of a shard: signals wait for their ticks, which advance it."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from transforms.shell.timers import TickTimer
 from transforms.shell.versions import load_contexts
 
 _RESIDENTS = Residents[Levels]()
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class ContextStage(beam.DoFn):
             return self._finish(ring.tick, shard, log, state, cell, alarm)
         if not ring.acts:
             return self._cut(ring.tick, shard, log, state, cell, alarm)
-        with timed(self._timer.stage):
+        with timed(self._tracked.versions.first.playbook, self._timer.stage, shard):
             return self.advance_to(ring.tick, shard, log, state, cell, alarm)
 
     def _finish(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
@@ -169,6 +171,7 @@ class ContextStage(beam.DoFn):
         held = Held(cell.token, Levels(state.read()), [*log.read()])
         if cell.closed is not None:
             TalliedCounter("resident", self._timer.stage).inc()
+            _log.info("a shard is made again from its state: it was not in memory")
         if cell.closed is not None and cell.closed != held.known.closed:
             new = [packed for packed in held.packs if packed.closed_at >= cell.closed]
             held.packs = [packed for packed in held.packs if packed.closed_at < cell.closed]

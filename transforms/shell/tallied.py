@@ -1,14 +1,18 @@
 """Counters of Beam that this process keeps, too, and serves where it is asked to: Flink tells none while a job runs."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
 from apache_beam.metrics import Metrics
+from structlog.contextvars import bound_contextvars
 
 from transforms.metrics.exports import export_if_asked
 from transforms.metrics.tally import TALLY
+
+_log = logging.getLogger(__name__)
 
 
 class TalliedCounter:
@@ -54,8 +58,11 @@ class TalliedGauge:
 
 
 @contextmanager
-def timed(stage: str) -> Iterator[None]:
-    """Tell how long a call that advances a stage takes."""
+def timed(playbook: str, stage: str, shard: int) -> Iterator[None]:
+    """Tell how long a call that advances a shard of a stage takes; what is logged within it tells where it was."""
     began = perf_counter()
-    yield
-    TalliedDistribution("ticks", stage).update(round(1_000 * (perf_counter() - began)))
+    with bound_contextvars(playbook=playbook, stage=stage, shard=shard):
+        yield
+        milliseconds = round(1_000 * (perf_counter() - began))
+        _log.debug("a tick took %d ms", milliseconds)
+    TalliedDistribution("ticks", stage).update(milliseconds)
