@@ -18,7 +18,7 @@ SLICE = 15 * MINUTE
 SUBSCRIBERS, MIDNIGHT = 60, parse_instant("2026-03-02T00:00:00Z")
 
 TOLD_AGAIN = ("segment_stats", "segment_profiles", "alerts")
-"""Outputs of which a window may be told again, the same: see `DescribeSegments`."""
+"""Outputs of which each life may tell a window again, the same, if its cut was before all of it was there."""
 
 GRACE = 35 * MINUTE
 """Of the playbook: more than two slices, since a service may give these in any order."""
@@ -79,8 +79,11 @@ def day(folder: Path, until: str = "2026-03-02T09:00:00Z") -> Day:
     return Day(playbooks, until, signals, slices, ends, messages, rows)
 
 
-def comparable(output: str, rows: Counter[str], until: str) -> Counter[str]:
-    """Leave out what is another in a stream: windows that end after its last tick, and what waited at an erasure."""
+def comparable(output: str, rows: Counter[str], until: str, lives: int = 1) -> Counter[str]:
+    """Leave out what is another in a stream: windows that end after its last tick, and what waited at an erasure.
+
+    What comes once in each of several lives at the most counts once where that may be.
+    """
     end = parse_instant(until)
     found: Counter[str] = Counter()
     for text, times in rows.items():
@@ -89,7 +92,7 @@ def comparable(output: str, rows: Counter[str], until: str) -> Counter[str]:
             continue
         if output == "receipts":
             row["removed"] = [one for one in row["removed"] if one["table"] != "waiting"]
-        found[json.dumps(row, sort_keys=True)] += 1 if output in TOLD_AGAIN else times
+        found[json.dumps(row, sort_keys=True)] += 1 if output in TOLD_AGAIN and times <= lives else times
     return found
 
 

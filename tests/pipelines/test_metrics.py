@@ -88,6 +88,7 @@ def test_all_that_a_run_counts_is_documented(tmp_path: Path) -> None:
     values = TALLY.values()
     assert _grown(before, values, ("signals", "in")) == 11
     assert _grown(before, values, ("decisions", "offer")) == 3
+    assert _grown(before, values, ("rejections ReadSignals", "wrong_type")) == 1
     assert {metric.exported for metric, _ in map(documented, values)} >= {
         "segone_read_rows_total",
         "segone_signals_end_tick",

@@ -16,9 +16,10 @@ from tests.servers.kafka import KafkaServer
 from tests.servers.pubsub import PubSubServer
 from tests.streams.towns import KEY, WHOLE, TownDay, run, stream_rows, town_day
 
-ENDS = "replay&idle=10m&ends=8s"
 TOLD_AGAIN = ("segment_stats", "segment_profiles", "alerts")
-"""Outputs of which a window may be told again, the same: see `DescribeSegments`."""
+"""Outputs of which a run from a cut tells a window again, the same, that had ended at the cut and might change."""
+NOON = "2026-03-02T12:00:00Z"
+ENDS = "replay&idle=10m&ends=8s"
 SPANS = ("--span", "1d", "--shards", "2")
 
 
@@ -54,12 +55,12 @@ def _parted(lines: list[bytes], parts: int) -> list[list[bytes]]:
     return found
 
 
-def assert_same(day: TownDay, out: Path) -> None:
-    """Compare all outputs, row by row."""
+def assert_same(day: TownDay, out: Path, cut: str = "") -> None:
+    """Compare all outputs, row by row; where a second run began from a cut, with what it tells again."""
     for output in WHOLE:
         got, wanted = stream_rows(out, output), day.rows[output]
         if output in TOLD_AGAIN:
-            got = Counter({*got})
+            got -= Counter(row for row, times in got.items() if times == 2 and json.loads(row)["end"] <= cut)
         assert (got - wanted, wanted - got) == ({}, {}), output
 
 
@@ -139,6 +140,6 @@ def test_a_stream_goes_on_from_a_cut(day: TownDay, kafka: KafkaServer, tmp_path:
     needs_prism()
     addresses, state = on_kafka(day, kafka), str(tmp_path / "state")
     cuts = ("--state-out", state, "--state-every", "6h", "--span", "1d")
-    run(day.playbooks, addresses, tmp_path / "out", *cuts, "--shards", "2", until="2026-03-02T12:00:00Z")
+    run(day.playbooks, addresses, tmp_path / "out", *cuts, "--shards", "2", until=NOON)
     run(day.playbooks, addresses, tmp_path / "out", *cuts, "--shards", "3", "--state-in", state)
-    assert_same(day, tmp_path / "out")
+    assert_same(day, tmp_path / "out", NOON)

@@ -27,6 +27,7 @@ from transforms.describe_segments import DescribeSegments
 from transforms.end_input import EndInput
 from transforms.keep_parts import KeepParts
 from transforms.load_state import LoadState
+from transforms.metrics.tally import TALLY, Summary
 from transforms.parsing.batches import by_shard
 from transforms.save_state import SaveState
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
@@ -220,7 +221,11 @@ def test_a_stream_goes_on_from_its_files(
     directory, rows = whole
     cut = min(story.signals, key=lambda one: one.time).time // DAY * DAY + hour * HOUR
     assert cut in cuts_in(str(directory))
+    before = [TALLY.values().get((name, "track_subscribers"), Summary()) for name in ("ticks", "due")]
     told, again = run(story, kept_until(directory, tmp_path / "state", cut), after=cut, shards=shards)
+    calls, due = (TALLY.values()[name, "track_subscribers"] for name in ("ticks", "due"))
+    assert calls.times - before[0].times == due.times - before[1].times > 0  # type: ignore[union-attr]
+    assert 0 < due.total - before[1].total <= 3 * (due.times - before[1].times)  # type: ignore[union-attr]
     for name, mine in rows.items():
         assert later(again.get(name, []), name, cut) == later(mine, name, cut), name
         assert {*told.get(name, [])} <= {*map(str, mine)}, name
