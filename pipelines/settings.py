@@ -203,8 +203,8 @@ class RunSettings:
     )
     alert_rejected: Fraction = option(
         "--alert-rejected",
-        "If more of the records of a feed are rejected within a minute, a stream says so: in its log, its metrics and "
-        "its summary. By default 5%.",
+        "If more of the records of a feed are rejected within a minute, a stream says so: in its log, its metrics, its "
+        "summary and the output `operations`. By default 5%.",
         default=Fraction(1, 20),
         parse=share,
         metavar="SHARE",
