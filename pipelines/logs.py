@@ -7,8 +7,10 @@ import hashlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import MutableMapping
 from io import StringIO
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
@@ -79,6 +81,15 @@ def configure_worker() -> None:
     if level not in LEVELS:
         raise ValueError(f"{LEVEL}={level}: is none of {', '.join(LEVELS)}")
     configure(level, os.environ.get(AS_JSON, "0").lower() in ("1", "true"), told_again=False)
+    sys.excepthook = _ends
+    threading.excepthook = lambda ended: _ends(ended.exc_type, ended.exc_value, ended.exc_traceback)
+
+
+def _ends(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
+    """Log what ends a thread, or the process."""
+    if not issubclass(kind, KeyboardInterrupt):
+        about = (kind, error or kind(), where)
+        logging.getLogger(__name__).error("a thread ends: %s", threading.current_thread().name, exc_info=about)
 
 
 def in_step(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

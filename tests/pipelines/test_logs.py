@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sys
+import threading
 
 import apache_beam as beam
 import pytest
@@ -84,6 +86,21 @@ def test_a_worker_says_in_which_step_it_was(
 
 def _say(number: int) -> None:
     logging.getLogger("transforms.x").warning("%d is odd", number)
+
+
+def test_what_ends_a_thread_of_a_worker_is_a_line_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGONE_LOG_JSON", "1")
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", None)
+    configure_worker()
+    thread = threading.Thread(target=lambda: {}["nothing"], name="reader")
+    thread.start()
+    thread.join()
+    (event,) = _logged(capsys)
+    assert event["message"] == "a thread ends: reader"
+    assert "KeyError: 'nothing'" in str(event["exception"])
 
 
 def test_a_level_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
