@@ -6,10 +6,11 @@ import polars as pl
 from schemas.playbook_levels import MEMBERS
 from transforms.arrays.dtypes import Bools
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
+from transforms.compiler.steps import AFTER, THEN, WITHOUT
 from transforms.context.features.windows import empty_rows
 from transforms.context.grid import EVER
 from transforms.context.state import partial_aggregates
-from transforms.context.state.shard_state import Key, PaneKey, ShardState, Tables, ValuesKey
+from transforms.context.state.shard_state import Key, PaneKey, ShardState, StepKey, Tables, ValuesKey
 
 
 def compact(plan: ContextPlan, memory: ShardState) -> None:
@@ -48,7 +49,17 @@ def prune(plan: ContextPlan, memory: ShardState) -> None:
         if notice.key is None:
             _keep(memory.notices, name, memory.closed - plan.kept_for(name))
     memory.notices = {name: table for name, table in memory.notices.items() if name in plan.notices and table.height}
+    _prune_steps(plan, memory, memory.closed)
     memory.seen = memory.seen.filter(pl.col("time") + plan.dedup_horizon >= memory.closed)
+
+
+def _prune_steps(plan: ContextPlan, memory: ShardState, closed: int) -> None:
+    """Drop rows of sequences that can start and end nothing more: a subject of whom nothing happens is not advanced."""
+    for sequence in (moment.sequence for moment in plan.moments if moment.sequence):
+        for part in (THEN, WITHOUT):
+            _keep(memory.steps, StepKey(sequence.key, part), closed - plan.allowed_lateness + 1)
+        if sequence.awaits:  # the end of the others is a change, at which they are advanced
+            _keep(memory.steps, StepKey(sequence.key, AFTER), closed - sequence.within)
 
 
 def known(memory: ShardState) -> Bools:

@@ -9,7 +9,7 @@ from tests.reference.kernel import Kernel, batches
 from tests.reference.playbooks import LARGE_REACHES
 from tests.reference.records import MINUTE, Grid, Signal
 from tests.reference.stages import Stages
-from tests.reference.strategies import Case, cases, consent_cases
+from tests.reference.strategies import START, Case, cases, consent_cases
 from tests.transforms.context import test_advance as bulk
 from tests.transforms.context import test_groups as bulk_groups
 from transforms.blobs import table_blob
@@ -48,6 +48,24 @@ def test_it_agrees_with_the_reference_and_comes_to_the_same_state(case: Case) ->
     made = bulk.kernel(case).advanced
     assert made is not None
     assert content(shard.dump()) == content(made.dump())
+
+
+def test_a_sequence_that_goes_on_no_more_is_forgotten() -> None:
+    """Of somebody of whom nothing happens any more, and so nobody looks at, nothing is left either."""
+    book = """\
+playbook: p
+tick: 1m
+allowed_lateness: 10m
+signals: [usage]
+subscriber:
+  moments: {again: {after: {usage: any}, then: {usage: any}, within: 8m}}
+"""
+    said = [Signal("usage", f"u{n}", "net", START + n * MINUTE, who, {}) for n, who in enumerate(["a", "x", "b"])]
+    calls = [([one], START + (n + 1) * MINUTE) for n, one in enumerate(said)]
+    case = Case(book, [*calls, *(([], START + n * MINUTE) for n in (5, 12, 40))])
+    made = bulk.kernel(case).advanced
+    assert made is not None
+    assert content(live(case)[1].dump()) == content(made.dump())
 
 
 @examples(20)
