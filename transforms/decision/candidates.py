@@ -67,7 +67,7 @@ def rank_candidates(
             found.append(_candidates(plan, numbers, rows, scope, hashes))
             shapes.append((len(numbers), len(rows)))
     table = _stopped(plan, stopped, _shared(plan, triggers, pl.concat(found)))
-    return _pushed(plan, triggers, _by_contact(plan, table.drop("tie")[_rank(table, shapes)]))
+    return _pushed(plan, triggers, _by_contact(plan, table, _rank(table, shapes)))
 
 
 def _rank(table: pl.DataFrame, shapes: Sequence[tuple[int, int]]) -> Ints:
@@ -113,12 +113,12 @@ def _candidates(
     ).select(_COLUMNS.keys())
 
 
-def _by_contact(plan: OfferPlan, offers: pl.DataFrame) -> pl.DataFrame:
-    """Return each row once for each contact of its offer."""
-    offer = offers["offer"].to_numpy()
+def _by_contact(plan: OfferPlan, table: pl.DataFrame, rows: Ints) -> pl.DataFrame:
+    """Return each of some rows once for each contact of its offer."""
+    offer = table["offer"].to_numpy()[rows]
     sizes = np.array([len(offer.send) for offer in plan.offers], np.int64)
     contacts = spread((np.cumsum(sizes) - sizes)[offer], sizes[offer])
-    every = offers.drop("offer")[np.repeat(np.arange(len(offers)), sizes[offer])]
+    every = table.drop("offer", "tie")[np.repeat(rows, sizes[offer])]
     return every.with_columns(contact=contacts)
 
 
