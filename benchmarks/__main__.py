@@ -50,7 +50,7 @@ def main() -> None:
     lives = [live.apart(shard) for shard in (live.SMALLEST if args.smallest else live.SHARDS)]
     slices = live_yardstick.apart(live_yardstick.SMALLEST if args.smallest else live_yardstick.SIZE)
     of_known = live.of_known(live.SMALLEST_ACTIVE if args.smallest else live.ACTIVE)
-    decided = decisions.cost(decisions.SMALLEST if args.smallest else decisions.MAIN)
+    decided = decisions.apart(decisions.SMALLEST if args.smallest else decisions.MAIN)
     streamed = () if args.without_streams else smallest() if args.smallest else streams(args.soak)
     measured = results.Measurements(rows, kernels, states, stages, wide, lives, slices, of_known, decided, streamed)
     args.results.write_text(results.markdown(measured), encoding="utf-8")

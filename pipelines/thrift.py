@@ -11,17 +11,21 @@ _MALLOC_OPTIONS = {
     -1: 128 << 20,  # M_TRIM_THRESHOLD: the rest is kept at hand for the next
 }
 """By the numbers of glibc's malloc.h."""
+IN_THE_ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "NUMPY_MADVISE_HUGEPAGE": "0"}
+"""What Arrow and numpy read when they are imported."""
 _NEW_OBJECTS = 100_000  # Python's own is 700 to 2,000
 
 
 def keep_little_memory() -> None:
     """Have Arrow take its memory from the system's allocator, and tell that, where it is glibc's, to give it back.
 
-    Call it before pyarrow is imported. Workers get the same from their environment, see docs/operations.md. Measured
-    on the yardstick's 2 M signals: as a stream a peak of 490 MB with Arrow's own allocator and 360 MB with the system's
-    and one arena; in batch 840 MB without the thresholds and 770 MB with them.
+    And have numpy ask for no huge pages, see docs/decisions/0062. Call it before pyarrow and numpy are imported.
+    Workers get the same from their environment, see docs/operations.md. Measured on the yardstick's 2 M signals: as a
+    stream a peak of 490 MB with Arrow's own allocator and 360 MB with the system's and one arena; in batch 840 MB
+    without the thresholds and 770 MB with them.
     """
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    for name, setting in IN_THE_ENVIRONMENT.items():
+        os.environ.setdefault(name, setting)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         for option, value in _MALLOC_OPTIONS.items():

@@ -39,19 +39,6 @@ def pick(values: Sequence[str] | Sequence[int], indices: Ints, of: str = "string
     return pa.array(values, pa.type_for_alias(of)).take(nullable(indices))
 
 
-def repeated(values: Sequence[str], times: int) -> pa.Array:
-    """Return texts again and again."""
-    texts = [value.encode() for value in values]
-    ends = np.cumsum([len(text) for text in texts], dtype=np.int32)
-    whole = int(ends[-1]) if texts else 0
-    if whole * times > np.iinfo(np.int32).max:
-        raise OverflowError(f"{whole * times:,} bytes do not fit in a column of texts")
-    offsets = np.zeros(len(texts) * times + 1, np.int32)
-    offsets[1:] = (np.arange(times, dtype=np.int32)[:, None] * whole + ends).ravel()
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(texts) * times)]
-    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
-
-
 def scattered(size: int, rows: Ints, values: pa.Array) -> pa.Array:
     """Return a column that has values at some rows, and is null elsewhere; little memory is touched but there.
 

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.arrays.arrow_columns import Bools, Ints, pick, replaced
+from transforms.arrays.arrow_columns import Bools, Ints, changes, pick, replaced
 from transforms.arrays.in_time import FOREVER
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import Contact, OfferPlan
@@ -174,12 +174,10 @@ class Answers:
     def first_reasons(self) -> Ints:
         """Return why each trigger's best candidate, of those that wait the best of these, is shut out; -1 for none."""
         found = np.full(len(self.entries), -1)
-        trigger = self.candidates["trigger"]
-        best = trigger.is_first_distinct().to_numpy()
-        waits = self.deferrals.candidates & self.deferrals.waits[trigger.to_numpy()]
-        first_waiting = pl.Series(np.where(waits, trigger.to_numpy(), -1)).is_first_distinct().to_numpy() & waits
-        for rows in (np.flatnonzero(best), np.flatnonzero(first_waiting)):
-            found[trigger.to_numpy()[rows]] = first_shut(self.verdicts.gates.reasons[rows], self.deferrals.gates[rows])
+        trigger = self.candidates["trigger"].to_numpy()  # ascending
+        waits = np.flatnonzero(self.deferrals.candidates & self.deferrals.waits[trigger])
+        for rows in (np.flatnonzero(changes(trigger)), waits[changes(trigger[waits])]):
+            found[trigger[rows]] = first_shut(self.verdicts.gates.reasons[rows], self.deferrals.gates[rows])
         return found
 
 

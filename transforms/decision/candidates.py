@@ -36,8 +36,6 @@ _COLUMNS = {
 
 _ASKED = ("ineligible", "value_micros", "p_accept")
 
-_RANK = ("trigger", "last", "priority", "value_micros", "tie", "offer")
-
 
 def rank_candidates(
     plan: OfferPlan, triggers: pa.Table, scope: pl.DataFrame, stopped: Mapping[int, Bools]
@@ -62,14 +60,35 @@ def rank_candidates(
     asked = framed(triggers.select(["trigger", "recipient"])).lazy().with_row_index("row").drop_nulls("recipient")
     reached = as_written(asked.group_by("trigger", maintain_order=True).agg("row"))
     hashes = fnv1a64(triggers["decision_id"].combine_chunks())
-    found = [pl.DataFrame(schema=_COLUMNS)]
+    found, shapes = [pl.DataFrame(schema=_COLUMNS)], []
     for trigger, rows in zip(reached["trigger"], reached["row"], strict=True):
         numbers = [number for number, offer in enumerate(plan.offers) if trigger in offer.triggers]
-        found += [_candidates(plan, numbers, rows, scope, hashes)] if numbers else []
+        if numbers:
+            found.append(_candidates(plan, numbers, rows, scope, hashes))
+            shapes.append((len(numbers), len(rows)))
     table = _stopped(plan, stopped, _shared(plan, triggers, pl.concat(found)))
-    ranked = table.lazy().with_columns(last=pl.col("ineligible").is_not_null())
-    ranked = ranked.sort(_RANK, descending=[name == "value_micros" for name in _RANK], nulls_last=True)
-    return _pushed(plan, triggers, _by_contact(plan, as_written(ranked.drop("last", "tie"))))
+    return _pushed(plan, triggers, _by_contact(plan, table, _rank(table, shapes)))
+
+
+def _rank(table: pl.DataFrame, shapes: Sequence[tuple[int, int]]) -> Ints:
+    """Return the rows in the order of trigger and rank.
+
+    Args:
+        table: As `_COLUMNS`, one offer after the other, all with the same triggers; then those of other triggers.
+        shapes: How many offers and how many triggers these are.
+    """
+    value = table["value_micros"]
+    descending = ~value.fill_null(0).to_numpy()  # the complement: no whole number has none
+    tier = [table["priority"].to_numpy(), table["ineligible"].is_not_null().to_numpy()]
+    keys = [table["offer"].to_numpy(), table["tie"].to_numpy(), descending, value.is_null().to_numpy(), *tier]
+    start, found = 0, [np.empty(0, np.int64)]
+    for shape in shapes:
+        rows = np.arange(start, start + shape[0] * shape[1]).reshape(shape).T
+        ranked = np.lexsort([key[rows] for key in keys])  # those of each trigger
+        found.append(np.take_along_axis(rows, ranked, axis=1).ravel())
+        start += rows.size
+    every = np.concatenate(found)
+    return every if len(shapes) == 1 else every[np.argsort(table["trigger"].to_numpy()[every], kind="stable")]
 
 
 def _candidates(
@@ -94,12 +113,12 @@ def _candidates(
     ).select(_COLUMNS.keys())
 
 
-def _by_contact(plan: OfferPlan, offers: pl.DataFrame) -> pl.DataFrame:
-    """Return each row once for each contact of its offer."""
-    offer = offers["offer"].to_numpy()
+def _by_contact(plan: OfferPlan, table: pl.DataFrame, rows: Ints) -> pl.DataFrame:
+    """Return each of some rows once for each contact of its offer."""
+    offer = table["offer"].to_numpy()[rows]
     sizes = np.array([len(offer.send) for offer in plan.offers], np.int64)
     contacts = spread((np.cumsum(sizes) - sizes)[offer], sizes[offer])
-    every = offers.drop("offer")[np.repeat(np.arange(len(offers)), sizes[offer])]
+    every = table.drop("offer", "tie")[np.repeat(rows, sizes[offer])]
     return every.with_columns(contact=contacts)
 
 

@@ -90,7 +90,8 @@ def deferrals_of(plan: OfferPlan, entries: pa.Table, candidates: pl.DataFrame, v
     gates, blocked = np.zeros(opens.shape, np.bool_, "F"), np.zeros(len(opens), np.bool_)
     latest = np.full(len(opens), OPEN)
     for gate in plan.gates:
-        rows = np.flatnonzero(opens[:, gate] > OPEN)
+        rows = np.flatnonzero(verdicts.gates.reasons[:, gate] >= 0)
+        rows = rows[opens[rows, gate] > OPEN]
         until = opens[rows, gate]
         last = own[trigger[rows]] + (np.where(wait > 0, wait, valid) if gate == QUIET else wait)[offer[rows]]
         defers = np.where(until == AT_AN_EVENT, now[trigger[rows]] < last, until <= last)

@@ -31,6 +31,12 @@ class Read:
     by: pl.Series
     since: Ints
 
+    def between(self, start: int, stop: int) -> "Read":
+        """Return what shuts gates to the candidates from `start` to `stop`, by their place among these; rows ascend."""
+        first, last = np.searchsorted(self.rows, (start, stop))
+        these = slice(first, last)
+        return Read(self.rows[these] - start, self.gates[these], self.by[these], self.since[these])
+
 
 @dataclass(frozen=True)
 class GateResults:
@@ -48,6 +54,7 @@ class GateResults:
 
     def shut(self, gate: int | Ints, rows: Bools | Ints, reason: int | Ints, opens: int | Ints = FOREVER) -> None:
         """Note that a gate is shut to some candidates."""
+        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         self.reasons[rows, gate], self.opens[rows, gate] = reason, opens
 
     def note(self, gate: int | Ints, rows: Ints, by: pl.Series, since: Ints) -> None:

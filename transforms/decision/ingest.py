@@ -14,6 +14,8 @@ from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.deferral import entry_schema, traced
 from transforms.decision.ids import decision_ids
 
+_OLDEST = pl.CompatLevel.oldest()
+
 
 def is_fact(batch: pa.RecordBatch) -> bool:
     """Tell facts from triggers."""
@@ -74,7 +76,7 @@ def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | No
         ordered = replaced(ordered, name, frame[name].to_arrow())
     for name in ("own_tick", "n"):
         ordered = ordered.append_column(name, frame[name].to_arrow())
-    ordered = ordered.append_column("decision_id", pa.array(frame["decision_id"].to_list(), pa.string()))
+    ordered = ordered.append_column("decision_id", frame["decision_id"].to_arrow(compat_level=_OLDEST))
     schema = entry_schema(plan)
     for name in ("until", "deadline", "inbound", "shown"):
         ordered = ordered.append_column(name, pa.nulls(len(ordered), schema.field(name).type))

@@ -83,22 +83,23 @@ def lay_out_checks(
     adds = np.flatnonzero(((whose >= 0) & ~special)[rows])
     ledger = Ledger(held, marks, whose_marks, cells[adds], len(used))
     zone = np.where(calendar, np.maximum(theirs, 0), 0)
-    own = np.flatnonzero(in_zone == zone[rows])
+    own, added = (rows, adds) if isinstance(rows, slice) else (np.flatnonzero(in_zone == zone[rows]), rows[adds])
     floor = mark[own] - np.array([_length(one) for one in plan.limits], np.int64)[limit]
     nth = np.array([one.max for one in plan.limits], np.int64)[limit]
     unknown = calendar & (theirs < 0)
     nth[unknown], floor[unknown] = 0, NEVER  # whatever the ledger holds
     floor[(of_group & triggers["alone"].to_numpy()[turn]) | (whose < 0)] = FOREVER  # no mark is greater
-    return Checks(counts.T, turn, limit, cells[own], nth, floor, zone, rows[adds], cells[adds], mark[adds], ledger)
+    return Checks(counts.T, turn, limit, cells[own], nth, floor, zone, added, cells[adds], mark[adds], ledger)
 
 
 def _asked(counts: Bools, turns: Ints, contacts: Ints) -> tuple[Ints, Ints]:
     """Return the turn and the limit of each check: the limits that count some candidate of the turn."""
     firsts = np.flatnonzero(changes(turns))
-    if not len(firsts):
-        return firsts, firsts
-    bits = np.bitwise_or.reduceat(np.packbits(counts, axis=1)[contacts], firsts)
-    row, limit = np.divmod(np.flatnonzero(np.unpackbits(bits, axis=1, count=counts.shape[1])), max(counts.shape[1], 1))
+    if not counts.size or not len(firsts):
+        return firsts[:0], firsts[:0]
+    packed = np.packbits(counts, axis=1).T  # eight limits to a byte
+    bits = np.stack([np.bitwise_or.reduceat(each[contacts], firsts) for each in packed], axis=1)
+    row, limit = np.divmod(np.flatnonzero(np.unpackbits(bits, axis=1, count=counts.shape[1])), counts.shape[1])
     return turns[firsts][row], limit
 
 
@@ -145,10 +146,10 @@ def _calendar(plan: OfferPlan) -> Bools:
     return np.array([limit.by_calendar for limit in plan.limits], np.bool_)
 
 
-def _zoned(plan: OfferPlan, limits: Ints, zones: int) -> tuple[Ints, Ints]:
-    """Return rows again for each zone where the limit is by calendar: the row and the index of the zone."""
+def _zoned(plan: OfferPlan, limits: Ints, zones: int) -> tuple[Ints | slice, Ints]:
+    """Return rows again for each zone where the limit is by calendar: the rows and the index of the zone."""
     if zones == 1 or not _calendar(plan).any():
-        return np.arange(len(limits)), np.zeros(len(limits), np.int64)
+        return slice(None), np.zeros(len(limits), np.int64)
     sizes = np.where(_calendar(plan)[limits], zones, 1)
     return np.repeat(np.arange(len(limits)), sizes), spread(np.zeros(len(limits), np.int64), sizes)
 
@@ -227,7 +228,7 @@ def _marks_at(limits: Sequence[Limit], which: Ints, ticks: Ints, zones: Sequence
     for unit in {limit.period for limit in limits if isinstance(limit.period, str)}:
         of_unit = np.array([limit.period == unit for limit in limits], np.bool_)[which]
         for number, name in enumerate(zones):
-            rows = np.flatnonzero(of_unit & (zone == number))
+            rows = np.flatnonzero(of_unit & (zone == number) if len(zones) > 1 else of_unit)
             marks[rows] = _calendar_number(ticks[rows], unit, name)
     return marks
 

@@ -30,7 +30,8 @@ def number_roots(triggers: pa.Table, reservations: pl.DataFrame, alone: Bools) -
     both = pa.concat_tables([triggers.select(_WHO), known_ones.select(_WHO)], promote_options="permissive")
     roots = numbered(both["root_kind"], both["root"])
     theirs = np.flatnonzero(np.isin(roots[asked:], roots[:asked]))
-    numbers = _numbers(both.take(np.append(np.arange(asked), asked + theirs)))
+    whole = len(theirs) == len(known_ones)
+    numbers = _numbers(both if whole else both.take(np.append(np.arange(asked), asked + theirs)))
     mine = {name: column[:asked] for name, column in numbers.items()}
     known = {name: numbers[name][asked:] for name in COUNTED}
     kept = known_ones.select([*Contact._fields, "tick", "counts", "rejected", "reached", "goal", "by", "since"]).take(

@@ -1,4 +1,4 @@
-"""Columns that repeat, and columns that are null but for a few rows."""
+"""Columns that are null but for a few rows."""
 
 from typing import Any
 
@@ -7,19 +7,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.records import INSTANT
-from transforms.arrays.arrow_columns import repeated, scattered
-
-
-@pytest.mark.parametrize(("values", "times"), [(["a", "", "ü"], 3), (["passed"], 4), (["a"], 0), ([], 2)])
-def test_texts_come_again_and_again(values: list[str], times: int) -> None:
-    column = repeated(values, times)
-    column.validate(full=True)
-    assert column.to_pylist() == values * times
-
-
-def test_more_text_than_a_column_holds_is_refused() -> None:
-    with pytest.raises(OverflowError, match="do not fit"):
-        repeated(["x" * 1_000], 3_000_000)
+from transforms.arrays.arrow_columns import scattered
 
 
 @pytest.mark.parametrize(
