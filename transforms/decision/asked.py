@@ -73,11 +73,13 @@ class Asked:
     def without_channel(self, channels: pl.Series) -> Bools:
         """Tell which go by a channel that is known not to reach the recipient; `channels` of each, by the profile."""
         names = sorted({contact.channel for contact in self.contacts})
-        reached = reached_by(channels, names)
+        told = channels.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode(null_encoding="encode")
+        reached = reached_by(pl.Series(told.dictionary, dtype=pl.String), names)
         lacks = np.stack([~reached[name].to_numpy() for name in names] or [np.zeros(0)])
         channel = np.array([names.index(contact.channel) for contact in self.contacts], np.int64)
         own = np.array([one.channel == INBOUND for one in self.contacts], np.bool_)
-        found: Bools = lacks[channel[self.contact], self.trigger] & ~own[self.contact]
+        which = told.indices.to_numpy()[self.trigger]
+        found: Bools = lacks[channel[self.contact], which] & ~own[self.contact]
         return found
 
     def without_consent(self) -> Bools:
@@ -93,7 +95,10 @@ class Asked:
     def _consents(self) -> tuple[Bools, Ints]:
         lacking, decides = np.zeros(len(self.trigger), np.bool_), np.full(len(self.trigger), -1)
         named = self.notices.tables["consent"]["channel"].unique().to_list()
+        sent = {one.message for one in self.contacts}
         for message, basis in self.plan.bases.items():
+            if message not in sent or basis == "contract":  # asks nobody
+                continue
             of_all = self._refused(message, "", basis)
             for channel in sorted({one.channel for one in self.contacts if one.message == message}):
                 matches = [(one.message, one.channel) == (message, channel) for one in self.contacts]
