@@ -70,8 +70,8 @@ def latency(warm: Live, rate: float, seconds: float = SECONDS) -> Latency:
     warm.settle(rate)
     since, before = now(), warm.running.counts()
     warm.send(seconds, rate)
-    warm.send(5 * TICK / 1000, rate)  # what follows lets the last ticks close
     until = since + int(seconds * 1000)
+    warm.reach(until, rate)  # what follows lets the last ticks close
     offers = [one for one in warm.offers.every() if since + 2 * TICK <= one.tick <= until]
     completed = completing(offers, sent(warm.producer.log), subjects(warm.load.size))
     known = [(one, at) for one, at in zip(offers, completed, strict=True) if at is not None]

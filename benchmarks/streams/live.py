@@ -103,6 +103,18 @@ class Live:
                 return monotonic() - began
         raise RuntimeError(f"at {rate:,.0f} signals/s offers are {self.behind():.1f} s behind for {seconds:.0f} s")
 
+    def reach(self, tick: int, rate: float, seconds: float = 120.0) -> None:
+        """Send at a rate until an offer of a tick, milliseconds, or a later one is there.
+
+        Raises:
+            RuntimeError: there is none in the end.
+        """
+        began = monotonic()
+        while (self.offers.newest() or 0) < tick:
+            if monotonic() - began > seconds:
+                raise RuntimeError(f"at {rate:,.0f} signals/s no offer of the tick {tick} came in {seconds:.0f} s")
+            self.send(TICK / 1000, rate)
+
 
 @contextmanager
 def live(
