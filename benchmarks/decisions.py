@@ -5,7 +5,6 @@ python -m benchmarks.decisions [--triggers N] [--json]
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -112,7 +111,7 @@ def cost(triggers: int) -> DecisionsCost:
 
 def apart(triggers: int) -> DecisionsCost:
     """Measure it in a process of its own, with one thread and its memory as workers have theirs."""
-    command = [sys.executable, "-m", "benchmarks.decisions", "--json", "--triggers", str(triggers)]
+    command = [sys.executable, "-m", "benchmarks.decisions", "--json", "--here", "--triggers", str(triggers)]
     done = subprocess.run(command, env=_AS_WORKERS, capture_output=True, text=True, check=True)
     return DecisionsCost(**json.loads(done.stdout))
 
@@ -222,12 +221,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--triggers", type=int, default=MAIN)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--here", action="store_true", help="in this process, as its environment is")
     given = parser.parse_args(arguments)
-    if not _AS_WORKERS.items() <= os.environ.items():  # libraries read it when they are imported
-        found = apart(given.triggers)
-    else:
+    if given.here:
         keep_little_memory()
         found = cost(given.triggers)
+    else:  # libraries read the environment when they are imported
+        found = apart(given.triggers)
     print(json.dumps(asdict(found)) if given.json else _words(found))
 
 
