@@ -5,8 +5,6 @@ python -m benchmarks.decisions [--triggers N] [--json]
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -111,9 +109,8 @@ def cost(triggers: int) -> DecisionsCost:
 
 def apart(triggers: int) -> DecisionsCost:
     """Measure it in a process of its own, with one thread and its memory as workers have theirs."""
-    command = [sys.executable, "-m", "benchmarks.decisions", "--json", "--here", "--triggers", str(triggers)]
-    done = subprocess.run(command, env=_AS_WORKERS, capture_output=True, text=True, check=True)
-    return DecisionsCost(**json.loads(done.stdout))
+    arguments = ("--json", "--here", "--triggers", str(triggers))
+    return DecisionsCost(**measure.apart("benchmarks.decisions", *arguments, environment=_AS_WORKERS))
 
 
 def _plain(consents: Columns, profiles: Columns, triggers: Columns) -> list[dict[str, Any]]:

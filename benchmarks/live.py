@@ -95,9 +95,7 @@ def tick(shard: Shard, packs: list[PackedBatch], upto: int) -> None:
 
 def apart(shard: int) -> LiveCost:
     """Measure a shard in a process of its own, whose memory holds nothing else, with one thread."""
-    command = [sys.executable, "-m", "benchmarks.live", "--json", "--without-yardstick", "--shard", str(shard)]
-    done = subprocess.run(command, env=measure.ONE_THREAD, capture_output=True, text=True, check=True)
-    return LiveCost(**json.loads(done.stdout))
+    return LiveCost(**measure.apart("benchmarks.live", "--json", "--without-yardstick", "--shard", str(shard)))
 
 
 @dataclass(frozen=True)

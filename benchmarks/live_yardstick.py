@@ -1,7 +1,6 @@
 """What a minute of the yardstick costs live: all stages, full decision records, every offer as the reference has it."""
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,9 +27,7 @@ HISTORY = 5 * HOUR
 
 def apart(size: Size) -> dict[str, float]:
     """Measure `SIZE` or `SMALLEST` in a process with one thread; see `ms_per_slice`."""
-    command = [sys.executable, "-m", "benchmarks.live_yardstick", size.name]
-    done = subprocess.run(command, env=measure.ONE_THREAD, stdout=subprocess.PIPE, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
+    found: dict[str, float] = measure.apart("benchmarks.live_yardstick", size.name)
     return found
 
 

@@ -9,8 +9,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 ONE_THREAD = {**os.environ, "POLARS_MAX_THREADS": "1"}
 """The environment of a process whose polars has one thread, as a worker of a stream should."""
@@ -37,11 +38,20 @@ def run(command: Sequence[str]) -> Measured:
     Raises:
         RuntimeError: it failed; what it said on standard error is in the message.
     """
-    small = [sys.executable, "-m", "benchmarks.measure", *command]
-    done = subprocess.run(small, capture_output=True, text=True, check=False)
+    return Measured(**apart("benchmarks.measure", *command, environment=os.environ))
+
+
+def apart(module: str, *arguments: str, environment: Mapping[str, str] = ONE_THREAD) -> Any:
+    """Return the JSON that a module prints in a process of its own.
+
+    Raises:
+        RuntimeError: it failed; what it said on standard error is in the message.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stderr}")
-    return Measured(**json.loads(done.stdout))
+    return json.loads(done.stdout)
 
 
 def middle(runs: Sequence[Measured]) -> Measured:

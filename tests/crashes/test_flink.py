@@ -130,11 +130,10 @@ def test_kills_on_flink(tmp_path: Path, kafka: KafkaServer) -> None:
             kill(stream)
             stream.settle()
         broker.send(_last_clocks(of))
-        wait_until(lambda: _is_told(of, broker, stream.out), SOON)
+        wait_until(lambda: not ((now := _seen(of, broker, stream.out)).lost or now.files), SOON)
         stream.settle()
         stream.stop()
-    seen = Seen("Kafka, on Flink", [*KILLS], of.sent)
-    compare(seen, of, broker, stream.out)
+    seen = _seen(of, broker, stream.out)
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     with TABLE.open("a", encoding="utf-8") as file:
         file.write(table([seen]))
@@ -156,8 +155,8 @@ def _last_clocks(of: Day) -> Sequence[Line]:
     ]
 
 
-def _is_told(of: Day, broker: OnKafka, out: Path) -> bool:
-    """Tell whether all is there."""
-    seen = Seen("so far")
+def _seen(of: Day, broker: OnKafka, out: Path) -> Seen:
+    """Return what is there."""
+    seen = Seen("Kafka, on Flink", [*KILLS], of.sent)
     compare(seen, of, broker, out)
-    return not (seen.lost or seen.files)
+    return seen

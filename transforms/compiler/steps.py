@@ -54,3 +54,17 @@ class Sequence:
     same: tuple[str, ...]
     columns: Mapping[str, pl.DataType]
     by_member: bool = False
+
+    def needed_from(self, part: str, closed: int, lateness: int) -> int | None:
+        """Return the time from which on rows of a part can still start or end something after a closed tick.
+
+        None for `after` rows of a sequence that awaits nothing: the tick at which each ends is known.
+
+        Args:
+            part: `AFTER`, `THEN` or `WITHOUT`.
+            closed: The tick.
+            lateness: How late a row may be, milliseconds.
+        """
+        if part != AFTER:
+            return closed - lateness + 1
+        return closed - self.within if self.awaits else None

@@ -109,7 +109,8 @@ def _kept(
 ) -> Iterator[tuple[StepKey, pl.DataFrame]]:
     """Yield the `then` and `without` rows that a late `after` row may still meet."""
     for part in (THEN, WITHOUT):
-        rows = pl.concat([old[part], fresh[part]]).filter(pl.col("time") > span.upto - lateness)
+        rows = pl.concat([old[part], fresh[part]])
+        rows = rows.filter(pl.col("time") >= sequence.needed_from(part, span.upto, lateness))
         yield StepKey(sequence.key, part), _of_those_there(sequence, rows, leaves, pl.lit(span.upto))
 
 

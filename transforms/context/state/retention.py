@@ -56,10 +56,10 @@ def prune(plan: ContextPlan, memory: ShardState) -> None:
 def _prune_steps(plan: ContextPlan, memory: ShardState, closed: int) -> None:
     """Drop rows of sequences that can start and end nothing more: a subject of whom nothing happens is not advanced."""
     for sequence in (moment.sequence for moment in plan.moments if moment.sequence):
-        for part in (THEN, WITHOUT):
-            _keep(memory.steps, StepKey(sequence.key, part), closed - plan.allowed_lateness + 1)
-        if sequence.awaits:  # the end of the others is a change, at which they are advanced
-            _keep(memory.steps, StepKey(sequence.key, AFTER), closed - sequence.within)
+        for part in (AFTER, THEN, WITHOUT):
+            start = sequence.needed_from(part, closed, plan.allowed_lateness)
+            if start is not None:
+                _keep(memory.steps, StepKey(sequence.key, part), start)
 
 
 def known(memory: ShardState) -> Bools:
