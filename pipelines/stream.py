@@ -27,8 +27,7 @@ from transforms.metrics.tally import TALLY
 from transforms.shell.stream_source import acknowledge_last
 
 _log = structlog.get_logger()
-MOST_SHARDS = 4
-"""Where nobody says how many there are: one for each core, and no more than this."""
+CORES_OF_SHARD, MOST_SHARDS = 2, 4
 
 _ENDED = (PipelineState.DONE, PipelineState.DRAINED, PipelineState.UPDATED)
 
@@ -38,6 +37,11 @@ LOOK_EVERY = 1.0
 
 Counts = Mapping[tuple[str, str], int]
 """Counters by namespace and name."""
+
+
+def shards_of_machine() -> int:
+    """Return how many shards a stream has where nobody says it: a call costs about the same however little happens."""
+    return min(MOST_SHARDS, max((os.cpu_count() or 1) // CORES_OF_SHARD, 1))
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
     as_of = int(time() * 1000) if settings.as_of is None else settings.as_of
     books = load_versions(settings.playbook, dict(settings.lets))
     check(settings, books.first.tick)
-    shards = settings.shards or shards_before(settings) or min(MOST_SHARDS, os.cpu_count() or 1)
+    shards = settings.shards or shards_before(settings) or shards_of_machine()
     window = settings.state_every if settings.state_out else settings.file_window
     with running(settings.engine, settings.beam_options, stream=True) as told:
         options, end = named(told)

@@ -15,8 +15,8 @@ from transforms.shell.pseudonym_key import pseudonym_key
 from transforms.shell.stream_source import StreamSource
 from transforms.streams.reading import Input
 
-MAX_READ_SECONDS = 0.2
-"""For how long one bundle reads: each is a checkpoint."""
+MAX_READ_SECONDS = 0.5
+"""For how long one bundle reads where there is more: each is a checkpoint."""
 
 
 @dataclass(eq=False, kw_only=True)

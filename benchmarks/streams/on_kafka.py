@@ -40,7 +40,7 @@ class OnKafka:
             settings = {"linger.ms": 5, "queue.buffering.max.messages": 2_000_000, "batch.size": 1_000_000}
             round_robin = {
                 "partitioner": "random",
-                "sticky.partitioning.linger.ms": 10,
+                "sticky.partitioning.linger.ms": 0,
                 "delivery.report.only.error": True,
             }
             self._producer = Producer({"bootstrap.servers": self.server, "log_level": 0, **settings, **round_robin})
@@ -60,7 +60,7 @@ class OnKafka:
 
     def follow(self, topic: str, stop: threading.Event) -> Iterator[list[Arrived]]:
         """Give what arrives on a topic of one partition."""
-        consumer = Consumer({"bootstrap.servers": self.server, "group.id": "bench", "fetch.wait.max.ms": 10})
+        consumer = Consumer({"bootstrap.servers": self.server, "group.id": "bench"})
         consumer.assign([TopicPartition(topic, 0, 0)])
         while not stop.is_set():
             records = consumer.consume(10_000, 0.01)

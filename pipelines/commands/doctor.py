@@ -24,7 +24,7 @@ def doctor(
         list[str] | None,
         typer.Option(metavar=_ADDRESS, parser=parser(pair), help="Where outputs are to go, as `segone run` takes it."),
     ] = None,
-    shards: Annotated[int, typer.Option(min=0, max=65_536, help="Of the run; 0: one a core.")] = 0,
+    shards: Annotated[int, typer.Option(min=0, max=65_536, help="Of the run; 0: as many as a stream takes here.")] = 0,
 ) -> None:
     """Tell whether this environment has what a run needs, and what to do where it has not.
 

@@ -37,5 +37,5 @@ def capacity(playbook: Playbook, shards: int, cores: int | None = None) -> Findi
     if needs < _AMPLE * has:
         return Finding("capacity", "ok", told)
     fit = max(1, int(_AMPLE * has / (stages * CALL)))
-    hint = f"take {fit} shards or fewer, more cores, or a longer tick: as many shards as cores is a good start"
+    hint = f"take {fit} shards or fewer, more cores, or a longer tick: one for two cores is a good start"
     return Finding("capacity", "warn" if needs < has else "fail", told, hint)

@@ -11,6 +11,7 @@ from pipelines.doctor.finding import Finding, missing
 from pipelines.doctor.packages import packages
 from pipelines.published import load_versions
 from pipelines.runner_options import ENGINES, engine_of
+from pipelines.stream import shards_of_machine
 from schemas.playbook import Playbook
 from transforms.shell.pseudonym_key import KEY_VARIABLE, LEAST, MOST, key_in_environment
 
@@ -25,7 +26,7 @@ def examine(engine: str, playbook: str | None, signals: Pairs, publish: Pairs, s
         playbook: Its playbook, None for a look without one.
         signals: Names and addresses of what is read.
         publish: The same of what is published.
-        shards: How many there are to be; 0 for as many as this machine has cores.
+        shards: How many there are to be; 0 for as many as a stream takes on this machine.
 
     Raises:
         LoadErrors: mistakes in the playbook.
@@ -45,7 +46,7 @@ def examine(engine: str, playbook: str | None, signals: Pairs, publish: Pairs, s
     for name, address in publish:
         yield from broker(name, address, "publish")
     if book is not None:
-        yield capacity(book, shards or os.cpu_count() or 1)
+        yield capacity(book, shards or shards_of_machine())
 
 
 def key(playbook: Playbook | None) -> Finding:

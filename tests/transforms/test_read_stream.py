@@ -167,7 +167,7 @@ def test_a_reader_goes_on_from_any_mark(tmp_path: Path) -> None:
     reader = source.create_reader(None, None)
     assert reader.start()
     first = reader.get_checkpoint_mark()
-    assert reader.advance()
+    assert _goes_on(reader)
     second = MarkCoder().decode(MarkCoder().encode(reader.get_checkpoint_mark()))
     assert source.create_reader(None, second)._reading is reader._reading  # type: ignore[attr-defined]
     again = source.create_reader(None, first)
@@ -175,6 +175,11 @@ def test_a_reader_goes_on_from_any_mark(tmp_path: Path) -> None:
     assert again.start()
     assert again.get_current().counts == reader.get_current().counts
     assert again.get_watermark() == reader.get_watermark()
+
+
+def _goes_on(reader: Any) -> bool:
+    """Read the next pull; what was there when the last was read ends a bundle first."""
+    return any(reader.advance() for _ in range(2))
 
 
 def _source(tmp_path: Path) -> Any:

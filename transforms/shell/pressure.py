@@ -5,7 +5,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable
 
-MOST_LATE = 2.0
+MOST_LATE = 5.0
 """Seconds after a tick could act, from which on nothing more is read: a stage that keeps up is done by then."""
 
 STALE = 2.0

@@ -126,14 +126,20 @@ class StreamReader(UnboundedReader):
         self._pullers: dict[str, Puller] = {one.label: one.puller for one in source.inputs}
         self._current: Element | None = None
         self._left_out: frozenset[tuple[str, str]] = frozenset()
-        self._serial = ""
+        self._serial, self._all_given = "", False
 
     def start(self) -> bool:
         """Read the first."""
         return self.advance()
 
     def advance(self) -> bool:
-        """Read on; False: nothing is there just now, or stages are late and must get on first."""
+        """Read on; False: nothing is there just now, or stages are late and must get on first.
+
+        What has been read to its end is let go at once: the watermark moves on only at the end of a bundle.
+        """
+        if self._all_given:
+            self._all_given, self._current = False, None
+            return False
         if PRESSURE.is_high():
             time.sleep(WAIT)
             self._reading.rest()
@@ -144,6 +150,7 @@ class StreamReader(UnboundedReader):
             _LIVE.pop(self._serial, None)  # it will no longer be where that mark is
         self._current = self._reading.read()
         self._tell()
+        self._all_given = self._current is not None and not self._reading.more
         return self._current is not None
 
     def get_current(self) -> StreamElement:

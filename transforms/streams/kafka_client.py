@@ -86,9 +86,10 @@ class KafkaClient:
             self._look()
             lost = self._move(position)
             records = self._consumer.consume(MOST_ROWS, linger / 1_000)
-            messages = [message for record in records if (message := self._message(record)) is not None]
-            for message in messages:
-                self._at[message.partition] = message.position + 1
+            messages = _messages([record for record in records if record.error() is None])
+            for record in records if len(messages) < len(records) else ():
+                self._heed(record)
+            self._at |= {message.partition: message.position + 1 for message in messages}
             self._make_sure(came=bool(messages))
         return messages, lost, dict(self._at)
 
@@ -166,20 +167,14 @@ class KafkaClient:
         self.answers = all(self._topic.answers(name) for name in self._partitions)
         self._sure = time.monotonic()
 
-    def _message(self, record: Any) -> Message | None:
-        """Return a record as a message, or None of an event that passes."""
+    def _heed(self, record: Any) -> None:
+        """Keep what a record tells instead of a message, unless it passes."""
         error = record.error()
-        if error is None:
-            kind, at = record.timestamp()
-            told = record.headers()
-            headers = dict(told) if told else _NONE
-            return Message(record.value(), headers, str(record.partition()), record.offset(), at if kind else None)
-        if not passes(error):
+        if error is not None and not passes(error):
             number = record.partition()
             where = "the topic" if number is None or number < 0 else f"partition {number}, offset {record.offset()},"
             hint = "mend it at the broker; what is behind it is not read until then"
             self._failed = self._failed or self._error(f"{where} cannot be read: {error.str()}", hint)
-        return None
 
     def _on_error(self, error: Any) -> None:
         """Keep what will not pass; the rest is waited out."""
@@ -198,3 +193,13 @@ class KafkaClient:
 
     def _error(self, message: str, hint: str) -> LoadErrors:
         return kafka_error(self._address, message, hint)
+
+
+def _messages(records: Sequence[Any]) -> list[Message]:
+    """Return records as messages; column by column, as there are many."""
+    values = [record.value() for record in records]
+    headers = [dict(told) if told else _NONE for told in [record.headers() for record in records]]
+    partitions = [str(record.partition()) for record in records]
+    positions = [record.offset() for record in records]
+    published = [at if kind else None for kind, at in [record.timestamp() for record in records]]
+    return [*map(Message._make, zip(values, headers, partitions, positions, published, strict=True))]

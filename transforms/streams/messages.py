@@ -65,7 +65,7 @@ def parse_messages(
         `invalid_utf8`, `malformed_json`, `wrong_type`, `out_of_range`, `no_data` and `unknown_cloud_event` of events,
         and those of `parse_avro`. Whatever is wrong with one message is one rejection, and touches no other.
     """
-    tries = sorted({message.attempt for message in messages}) or [1]
+    tries = sorted({message.attempt if message.headers else 1 for message in messages}) or [1]
     if len(tries) > 1:
         parts = [[one for one in messages if one.attempt == attempt] for attempt in tries]
         made = [parse_messages(part, feed, schema_of, () if n else lost) for n, part in enumerate(parts)]

@@ -43,7 +43,7 @@ class PubSubClient:
         self._leases = Leases(MARGIN, HOLD)
         self._unsent: list[str] = []
         self._failed: LoadErrors | None = None
-        self._asked = self._made = self._told = time.monotonic()
+        self._asked = self._made = self._told = self._answered = time.monotonic()
         self._heard = self._closed = False
         self.answers = True
         for run in [self._pull_on] * PULLS + [self._renew_on]:
@@ -122,21 +122,37 @@ class PubSubClient:
             self._more.wait_for(wanted)
             return not self._closed
 
-    def _receive(self, received: Sequence[Any]) -> None:
+    def _receive(self, received: Sequence[Any] | None) -> None:
         """Let new messages wait for a reader; one that is open already is only renewed."""
         now = time.monotonic()
+        if received is None:
+            return
         with self._more:
             self._heard = self.answers = True
+            self._answered = now
             for each in received:
                 name = each.message.message_id
                 if self._leases.take(name, each.ack_id, now):
                     self._waiting.append((name, _message(each.message)))
             self._more.notify_all()
 
+    def _ask_if_silent(self) -> None:
+        """Tell a service that has no messages from one that hangs: only the first answers when it is asked."""
+        now = time.monotonic()
+        if self._closed or now - self._answered < EVERY or now - self._asked > QUIET:
+            return
+        if (error := self._service.silence()) is not None:
+            self._note(error)
+            return
+        with self._more:
+            self._heard = self.answers = True
+            self._answered = time.monotonic()
+
     def _renew_on(self) -> None:
-        """Renew leases, and send what could not be sent."""
+        """Renew leases, send what could not be sent, and ask a service that says nothing whether it is there."""
         while not self._closed:
             time.sleep(EVERY)
+            self._ask_if_silent()
             until = time.monotonic() + LEASE
             with self._more:
                 due = [] if self._closed else self._leases.due(time.monotonic())

@@ -10,6 +10,7 @@ from google.api_core.exceptions import (
     Forbidden,
     GoogleAPICallError,
     NotFound,
+    ServiceUnavailable,
     Unauthorized,
 )
 from google.auth.exceptions import GoogleAuthError
@@ -20,12 +21,16 @@ from schemas.errors import LoadError, LoadErrors
 POLL = 20.0
 """Seconds that a call may take; so long a pull waits for a message."""
 
+SOON = 5.0
+"""Seconds in which a service that is asked whether it is there says so."""
+
 AT_ONCE = 1_000
 """Messages of one call."""
 
 FAILURES = (GoogleAPICallError, GoogleAuthError, ValueError)
 """What calls raise; a ValueError once the client is closed."""
 
+_AWAY = (DeadlineExceeded, ServiceUnavailable, GoogleAuthError)
 _LASTING = (NotFound, Forbidden, Unauthorized, BadRequest, GoogleAuthError)
 
 
@@ -56,15 +61,29 @@ class Service:
         except GoogleAuthError as error:
             raise self.told(error) from error
 
-    def pull(self) -> Sequence[Any]:
-        """Return messages with their ack ids, none if none came for a while; raises `FAILURES`."""
+    def pull(self) -> Sequence[Any] | None:
+        """Return messages with their ack ids; None if nothing came for a while, of messages or of answers.
+
+        Raises:
+            FAILURES: what the service, or the way to it, says instead.
+        """
         request = {"subscription": self._subscription, "max_messages": AT_ONCE}
         try:
             response = self._client.pull(request=request, timeout=POLL, retry=None)
         except DeadlineExceeded:
-            return []
+            return None
         found: Sequence[Any] = type(response).pb(response).received_messages
         return found
+
+    def silence(self) -> Exception | None:
+        """Return why the service says nothing; None if it does, be it that this account may not ask."""
+        try:
+            self._client.get_subscription(subscription=self._subscription, timeout=SOON, retry=None)
+        except _AWAY as error:
+            return error
+        except FAILURES:
+            return None
+        return None
 
     def acknowledge(self, acks: Sequence[str]) -> Sent:
         """Acknowledge messages."""

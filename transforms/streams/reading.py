@@ -5,23 +5,31 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.addresses import Address
 from schemas.sources import Source
-from transforms.parsing.parser import Parser
+from transforms.parsing.parser import Parsed, Parser
 from transforms.streams.acks import Taken
 from transforms.streams.element import Element, bounds_of, element_of, latest_times, parse_or_refuse
 from transforms.streams.floods import Flood
 from transforms.streams.progress import Progress, Rules
-from transforms.streams.pull import Position, Pulled, Puller
+from transforms.streams.pull import MOST_ROWS, Position, Pulled, Puller
 from transforms.streams.threads import on_its_thread
 from transforms.streams.watermark import Watermark
 
 Clock = Callable[[], int]
 """Processing time, milliseconds since the epoch."""
 
-Submit = Callable[[str, Callable[[], Pulled]], "Future[Pulled]"]
+
+class Answer(NamedTuple):
+    """What a pull gave, and what each of its blocks became."""
+
+    pulled: Pulled
+    parsed: Sequence[Parsed]
+
+
+Submit = Callable[[str, Callable[[], Answer]], "Future[Answer]"]
 """Asks an address by its label, at once or on a thread of its own; never two at a time of one label."""
 
 WAIT = 0.2
@@ -74,9 +82,14 @@ class _Feed:
     position: Position
     progress: Progress
     flood: Flood
-    coming: "Future[Pulled] | None" = None
+    coming: "Future[Answer] | None" = None
     sent: int = 0
     answered: int = 0
+
+    def answer(self, position: Position) -> Answer:
+        """Pull from a position on, and parse: on the thread of the address, beside what is made of the pull before."""
+        pulled, private = self.input.puller.pull(position), self.input.source.private
+        return Answer(pulled, [parse_or_refuse(self.parse, block, private=private) for block in pulled.blocks])
 
 
 class Reading:
@@ -128,6 +141,7 @@ class Reading:
         self._came: int | None = None
         self._last: int | None = None
         self._resumed = 0
+        self._full = False
 
     def read(self) -> Element | None:
         """Ask all addresses; return what the first gave that has something, None if none has something soon."""
@@ -136,8 +150,7 @@ class Reading:
             self._resumed = now
         self._last = now
         for label, feed in self._alive():
-            if feed.coming is None:
-                feed.coming, feed.sent = self._submit(label, partial(feed.input.puller.pull, feed.position)), now
+            self._ask(label, feed, now)
         element = self._first()
         while element is None and (asked := [feed.coming for _, feed in self._alive() if feed.coming is not None]):
             if not wait(asked, max(until - time.monotonic(), 0), FIRST_COMPLETED).done:
@@ -147,6 +160,11 @@ class Reading:
             self._conclude(self._clock())
         return element
 
+    @property
+    def more(self) -> bool:
+        """Whether there is more already: the last pull was full, or another address has answered."""
+        return self._full or any(feed.coming is not None and feed.coming.done() for _, feed in self._alive())
+
     def rest(self) -> None:
         """Let pass what time there was since this or `read` was called, as one in which nobody listened: no silence."""
         now = self._clock()
@@ -155,6 +173,11 @@ class Reading:
         for feed in self._feeds.values():
             feed.progress.unheard(passed)
         self._last = self._resumed = now
+
+    def _ask(self, label: str, feed: _Feed, now: int) -> None:
+        """Ask an address to go on from where it is, unless it is asked already."""
+        if feed.coming is None:
+            feed.coming, feed.sent = self._submit(label, partial(feed.answer, feed.position)), now
 
     def _conclude(self, now: int) -> None:
         """See who has ended and how far all is; silence counts only where everybody was asked since the last stall."""
@@ -171,8 +194,11 @@ class Reading:
         """Take answers in turn, up to the first that has something."""
         for label, feed in self._alive():
             if feed.coming is not None and feed.coming.done():
-                pulled, feed.coming = feed.coming.result(), None
-                if (element := self._take(feed, pulled, self.watermark.told)) is not None:
+                answer, feed.coming = feed.coming.result(), None
+                element = self._take(feed, answer, self.watermark.told)
+                if self._full:  # so there is more, which comes while this goes on its way
+                    self._ask(label, feed, self._clock())
+                if element is not None:
                     self._turns.remove(label)
                     self._turns.append(label)
                     return element
@@ -200,15 +226,14 @@ class Reading:
     def _progress(self) -> dict[str, Progress]:
         return {label: feed.progress for label, feed in self._feeds.items()}
 
-    def _take(self, feed: _Feed, pulled: Pulled, told: int | None) -> Element | None:
+    def _take(self, feed: _Feed, answer: Answer, told: int | None) -> Element | None:
         """Note what a pull gave; return what it became, None if it is nothing."""
-        now = self._clock()
+        (pulled, parsed), now = answer, self._clock()
+        self._full = sum(block.num_rows for block in pulled.blocks) >= MOST_ROWS
         gave = bool(pulled.blocks or pulled.rejected)
         awaited = gave or not pulled.settled
         self._came = now if awaited else self._came
         feed.position = pulled.position
-        private = feed.input.source.private
-        parsed = [parse_or_refuse(feed.parse, block, private=private) for block in pulled.blocks]
         earliest, latest = bounds_of(parsed)
         for block, one in zip(pulled.blocks, parsed, strict=True):
             feed.progress.saw(latest_times(block, one.times, capped=not feed.input.rules.replay), now)

@@ -18,7 +18,7 @@ from tests.servers.pubsub import PubSubServer
 from tests.servers.waiting import wait_until
 from tests.transforms.streams.feeds import feed, json_value
 from transforms.parsing.raw import PARTITION, POSITION, PUBLISHED
-from transforms.streams import pubsub_client
+from transforms.streams import pubsub_client, pubsub_service
 from transforms.streams.pubsub import PubSubPuller, close_pubsub
 from transforms.streams.pull import MOST_ROWS, Pulled
 
@@ -45,6 +45,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pubsub_client, "EVERY", 0.2)
     monkeypatch.setattr(pubsub_client, "LEASE", 10)
     monkeypatch.setattr(pubsub_client, "MARGIN", 9.5)
+    monkeypatch.setattr(pubsub_service, "SOON", 1.0)
 
 
 def _puller(server: PubSubServer, topic: str) -> PubSubPuller:
@@ -148,6 +149,17 @@ def test_an_outage_is_waited_out(pubsub_emulator: PubSubServer) -> None:
         pubsub_emulator.resume()
     pubsub_emulator.send(topic, [json_value(1)])
     assert _ids(_pull(puller, 1, first[-1].position)) == Counter(["e1"])
+
+
+def test_a_service_that_hangs_is_not_silent(pubsub_emulator: PubSubServer, quick: None) -> None:
+    puller = replace(_puller(pubsub_emulator, pubsub_emulator.topic()), settle=0)
+    wait_until(lambda: puller.pull({}).settled, 30)
+    pubsub_emulator.pause()
+    try:
+        wait_until(lambda: not puller.pull({}).settled, 30)
+    finally:
+        pubsub_emulator.resume()
+    wait_until(lambda: puller.pull({}).settled, 30)
 
 
 def test_what_is_no_signal_is_rejected_and_acknowledged_with_the_rest(pubsub_emulator: PubSubServer) -> None:

@@ -20,8 +20,7 @@ from transforms.parsing.parser import Parsed
 from transforms.streams.acks import Acks
 from transforms.streams.element import Element
 from transforms.streams.progress import Rules
-from transforms.streams.pull import Pulled
-from transforms.streams.reading import Input, Reading
+from transforms.streams.reading import Answer, Input, Reading
 from transforms.streams.threads import on_its_thread
 from transforms.streams.watermark import ENDED
 
@@ -45,9 +44,9 @@ def _parse(block: pa.RecordBatch) -> Parsed:
     return Parsed([], None, {("signals", name): count for name, count in counts.items()}, times)
 
 
-def at_once(_: str, what: Callable[[], Pulled]) -> "Future[Pulled]":
+def at_once(_: str, what: Callable[[], Answer]) -> "Future[Answer]":
     """Ask on the thread that asks."""
-    future: Future[Pulled] = Future()
+    future: Future[Answer] = Future()
     future.set_result(what())
     return future
 
