@@ -1,6 +1,7 @@
 """One `segone run` between two topics, watched: its memory, its counts, the offers as they arrive."""
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +16,11 @@ from benchmarks import measure
 from benchmarks.engines import HERE
 from benchmarks.streams.brokers import Arrived, Broker
 from benchmarks.streams.watched import Watched
-from pipelines.engines.children import Child, free_port
+from pipelines.engines.children import Child, free_port, listening
 from pipelines.engines.flink import Flink, flink
 from pipelines.top import UnreachableError, poll
 from transforms.metrics.rendering import Samples
+from transforms.metrics.serving import PORT, PORTS
 
 SOURCES = str(HERE / "usage_offers.sources.yaml")
 SIGNALS_IN = "segone_signals_in_total", ()
@@ -89,7 +91,7 @@ class Running:
 
     Attributes:
         child: Its first process.
-        port: Where it serves.
+        port: Where its first worker serves, the others behind it.
         watched: All its processes, and those of its engine.
     """
 
@@ -98,9 +100,10 @@ class Running:
     watched: Watched
 
     def counts(self) -> Samples:
-        """Return what it counts; nothing while it is not there."""
+        """Return what all its workers count; nothing while none is there."""
+        served = [port for port in range(self.port, self.port + PORTS) if listening(port)]
         try:
-            return poll([f"http://127.0.0.1:{self.port}/metrics"]).samples
+            return poll([f"http://127.0.0.1:{port}/metrics" for port in served]).samples if served else {}
         except UnreachableError:
             return {}
 
@@ -122,17 +125,21 @@ class Running:
 
 @contextmanager
 def engine_running(name: str, folder: Path) -> Iterator[Flink | None]:
-    """Run the engine that outlives runs, if it is one."""
+    """Run the engine that outlives runs, if it is one: its workers serve where they are told now."""
     with ExitStack() as stack:
+        if name == "flink":
+            os.environ[PORT] = str(free_port())
+            stack.callback(os.environ.pop, PORT)
         yield stack.enter_context(flink(folder)) if name == "flink" else None
 
 
 @contextmanager
 def started(command: Sequence[str], folder: Path, cluster: Flink | None) -> Iterator[Running]:
     """Run a program of a stream until the end of the context, then interrupt it."""
-    port = free_port()
-    environment = {**measure.ONE_THREAD, "SEGONE_METRICS_PORT": str(port)}
-    servers = [] if cluster is None else [cluster.task_manager.pid, cluster.job_manager.pid]
+    port = free_port() if cluster is None else int(os.environ[PORT])
+    environment = {**measure.ONE_THREAD, PORT: str(port)}
+    others = [] if cluster is None else [cluster.task_manager, cluster.job_manager, cluster.worker_pool]
+    servers = [one.pid for one in others]
     run = Child(name="run", command=command, logs=folder, environment=environment)
     with run as child, Watched([child.pid, *servers]) as watched:
         try:

@@ -61,6 +61,13 @@ def latest_times(block: pa.RecordBatch, times: pa.Array, *, capped: bool) -> dic
     return {name: time for name, time in found if time is not None}
 
 
+def last_published(block: pa.RecordBatch) -> int | None:
+    """Return when the last row of a raw block was published, milliseconds; None where that is not known."""
+    published = published_of(block)
+    found: int | None = None if published is None else pc.max(published).as_py()
+    return found
+
+
 def element_of(parsed: Sequence[Parsed], refused: Sequence[pa.RecordBatch], time: int) -> Element:
     """Return the element of what was parsed and what pullers refused.
 

@@ -18,12 +18,14 @@ class Rules:
         patience: So long a partition that does not catch up may hold the watermark.
         ends: The input ends when nothing came for so long from any input; None: never.
         replay: Whether event times are of long ago: the clock takes the place of none.
+        scatter: How much sooner than others of a backlog a signal may come, where a broker keeps no order.
     """
 
     idle: int = 30_000
     patience: int = 300_000
     ends: int | None = None
     replay: bool = False
+    scatter: int = 0
 
 
 @dataclass
@@ -33,12 +35,20 @@ class Partition:
     Attributes:
         heard: When a signal of it came last, or when it became known.
         past: Its greatest event time, by processing time.
+        lately: The same of the last moments, finer.
         latest: The same now; None before its first signal.
+        backlog: Whether what came last had waited at a broker that keeps no order.
     """
 
     heard: int
     past: History
+    lately: History
     latest: int | None = None
+    backlog: bool = False
+
+    def reached(self, now: int, scatter: int) -> int | None:
+        """Return the time before which nothing should come; of a backlog what was the greatest a while ago."""
+        return self.lately.at(now - scatter) if self.backlog else self.latest
 
 
 @dataclass
@@ -92,12 +102,15 @@ class Progress:
         quiet = self.silent and self.rules.ends is not None and now - heard >= self.rules.ends
         self.ended = self.ended or quiet
 
-    def saw(self, latest: Mapping[str, int], now: int) -> None:
-        """Note the greatest event times of the signals that came, by partition."""
+    def saw(self, latest: Mapping[str, int], now: int, published: int | None = None) -> None:
+        """Note the greatest event times of the signals that came, by partition, and when the last was published."""
+        waited = 0 if published is None else now - published
         for name, time in latest.items():
             one = self._partition(name, now)
             one.heard, one.latest = now, time if one.latest is None else max(one.latest, time)
+            one.backlog = 0 < self.rules.scatter < waited
             one.past.note(now, one.latest)
+            one.lately.note(now, one.latest)
 
     def active(self, now: int) -> dict[str, Partition]:
         """Return the partitions that are not idle; none once it has ended."""
@@ -106,5 +119,5 @@ class Progress:
 
     def _partition(self, name: str, now: int) -> Partition:
         if name not in self.partitions:
-            self.partitions[name] = Partition(now, History(self.rules.patience))
+            self.partitions[name] = Partition(now, History(self.rules.patience), History(self.rules.scatter))
         return self.partitions[name]

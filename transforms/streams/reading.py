@@ -11,7 +11,7 @@ from schemas.addresses import Address
 from schemas.sources import Source
 from transforms.parsing.parser import Parsed, Parser
 from transforms.streams.acks import Taken
-from transforms.streams.element import Element, bounds_of, element_of, latest_times, parse_or_refuse
+from transforms.streams.element import Element, bounds_of, element_of, last_published, latest_times, parse_or_refuse
 from transforms.streams.floods import Flood
 from transforms.streams.progress import Progress, Rules
 from transforms.streams.pull import MOST_ROWS, Position, Pulled, Puller
@@ -34,6 +34,9 @@ Submit = Callable[[str, Callable[[], Answer]], "Future[Answer]"]
 
 WAIT = 0.2
 """Seconds that are waited for an address to give something."""
+
+SCATTER = 2_000
+"""Milliseconds by which messages of a backlog overtake each other on their way from Pub/Sub, which keeps no order."""
 
 STALL = 1_000
 """Milliseconds between two reads in which nobody listened: an engine was busy with something else."""
@@ -63,7 +66,10 @@ class Input:
 def rules_of(address: Address) -> Rules:
     """Return how an address that does not end counts."""
     said = address.options
-    return Rules(idle=said["idle"], patience=said["patience"], ends=said["ends"], replay=said["replay"])
+    scatter = SCATTER if address.scheme == "pubsub" else 0
+    return Rules(
+        idle=said["idle"], patience=said["patience"], ends=said["ends"], replay=said["replay"], scatter=scatter
+    )
 
 
 @dataclass
@@ -236,7 +242,8 @@ class Reading:
         feed.position = pulled.position
         earliest, latest = bounds_of(parsed)
         for block, one in zip(pulled.blocks, parsed, strict=True):
-            feed.progress.saw(latest_times(block, one.times, capped=not feed.input.rules.replay), now)
+            latest_by_partition = latest_times(block, one.times, capped=not feed.input.rules.replay)
+            feed.progress.saw(latest_by_partition, now, last_published(block))
         feed.answered = feed.sent
         feed.progress.asked(pulled.partitions, now, gave=awaited)
         moment = max((at for at in (told, earliest) if at is not None), default=now)

@@ -52,7 +52,9 @@ class Watermark:
             self.left_out = frozenset(
                 name for name, part in active.items() if self._is_behind(part, rules[name[0]], max(times), now)
             )
-        waited = [part.latest for name, part in active.items() if name not in self.left_out]
+        waited = [
+            part.reached(now, rules[name[0]].scatter) for name, part in active.items() if name not in self.left_out
+        ]
         return None if None in waited else min(time for time in waited if time is not None) - self._grace
 
     def _is_behind(self, part: Partition, rules: Rules, foremost: int, now: int) -> bool:

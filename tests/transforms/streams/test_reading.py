@@ -3,9 +3,11 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow as pa
 import pytest
@@ -20,6 +22,7 @@ from transforms.parsing.parser import Parsed
 from transforms.streams.acks import Acks
 from transforms.streams.element import Element
 from transforms.streams.progress import Rules
+from transforms.streams.pull import MOST_ROWS, Pulled
 from transforms.streams.reading import Answer, Input, Reading
 from transforms.streams.threads import on_its_thread
 from transforms.streams.watermark import ENDED
@@ -141,6 +144,14 @@ def test_a_partition_that_catches_up_or_lags_little_is_waited_for(lag: Callable[
     assert told == {now: now - lag(now) - GRACE for now in STEPS}
 
 
+def test_a_backlog_without_an_order_is_waited_for_and_what_is_live_is_not() -> None:
+    clock = Clock()
+    old = [(20, [row(900, published=0)]), (21, [row(500, published=1)]), (22, [row(700, published=2)])]
+    script = Script(clock, [*old, (40, [row(2_000, published=39)])])
+    one = reading([script], Rules(idle=FAR, patience=FAR, replay=True, scatter=5))
+    assert _told(one, clock, [20, 24, 25, 26, 40]) == [None, None, 890, 890, 1_990]
+
+
 def test_addresses_end_when_nothing_came_from_any() -> None:
     clock = Clock()
     scripts = [Script(clock, [(0, [row(5)])]), Script(clock, [(0, [row(9)]), (8 * SECOND, [row(20)])])]
@@ -225,14 +236,44 @@ _rows = st.lists(
     st.builds(row, st.one_of(st.none(), st.integers(0, 2_000)), st.sampled_from("01")), min_size=1, max_size=4
 )
 _scripts = st.lists(st.lists(st.tuples(st.integers(0, 20), _rows), max_size=6), min_size=1, max_size=3)
+_most = st.sampled_from([2, MOST_ROWS])
+"""Rows of a full pull, behind which the next one is asked for at once."""
+
+
+@contextmanager
+def full_at(rows: int) -> Iterator[None]:
+    with patch("transforms.streams.reading.MOST_ROWS", rows):
+        yield
+
+
+def test_what_follows_a_full_pull_is_asked_for_at_once_and_is_in_no_mark_before_it_is_read() -> None:
+    clock, asked = Clock(), list[Any]()
+
+    class Asked(Script):
+        def pull(self, position: Any) -> Pulled:
+            asked.append(dict(position))
+            return super().pull(position)
+
+    with full_at(2):
+        one = reading([Asked(clock, [(0, [row(1), row(2)]), (0, [row(3)])])])
+        assert one.read() is not None
+        assert (asked, one.more, one.mark()["positions"]) == ([{}, {"batch": 1}], True, {"0": {"batch": 1}})
+        last = one.read()
+        assert last is not None
+        assert (_times(last), len(asked), one.more) == ([3], 2, False)
 
 
 def _sorted(clock: Clock, batches: list[list[tuple[int, Any]]]) -> list[Script]:
     return [Script(clock, sorted(each, key=lambda batch: batch[0]), ("0", "1")) for each in batches]
 
 
-@given(_scripts, st.sampled_from([CALM, Rules(idle=5, patience=7), Rules(idle=3, patience=4, replay=True)]))
-def test_elements_and_watermarks(batches: list[list[tuple[int, Any]]], rules: Rules) -> None:
+@given(_scripts, st.sampled_from([CALM, Rules(idle=5, patience=7), Rules(idle=3, patience=4, replay=True)]), _most)
+def test_elements_and_watermarks(batches: list[list[tuple[int, Any]]], rules: Rules, most: int) -> None:
+    with full_at(most):
+        _tell_elements_and_watermarks(batches, rules)
+
+
+def _tell_elements_and_watermarks(batches: list[list[tuple[int, Any]]], rules: Rules) -> None:
     clock = Clock()
     scripts = _sorted(clock, batches)
     one = reading(scripts, rules)
@@ -264,8 +305,10 @@ def test_elements_and_watermarks(batches: list[list[tuple[int, Any]]], rules: Ru
         assert one.watermark.told == (min(latest.values()) - GRACE if whole else None)
 
 
-@given(_scripts, st.integers(0, 20), st.booleans())
-def test_a_mark_goes_on_as_if_nothing_had_been(batches: list[list[tuple[int, Any]]], at: int, again: bool) -> None:
+@given(_scripts, st.integers(0, 20), st.booleans(), _most)
+def test_a_mark_goes_on_as_if_nothing_had_been(
+    batches: list[list[tuple[int, Any]]], at: int, again: bool, most: int
+) -> None:
     def told(cut: int | None) -> list[Any]:
         clock = Clock()
         scripts = _sorted(clock, batches)
@@ -282,16 +325,22 @@ def test_a_mark_goes_on_as_if_nothing_had_been(batches: list[list[tuple[int, Any
             seen.append(one.watermark.told)
         return seen
 
-    whole, cut = told(None), told(at)
+    with full_at(most):
+        whole, cut = told(None), told(at)
     elements = [sorted(map(str, (each for each in seen if isinstance(each, tuple)))) for seen in (whole, cut)]
-    if len(batches) == 1:
+    if len(batches) == 1 and most == MOST_ROWS:  # else who goes on asks later than who asked ahead
         assert whole == cut
     assert whole[-1] == cut[-1]
     assert [len(each) for each in elements] == [sum(map(len, batches))] * 2
 
 
-@given(_scripts, st.lists(st.integers(0, 25), max_size=6), st.integers(0, 5) | st.none())
-def test_acks_follow_cuts(batches: list[list[tuple[int, Any]]], cuts: list[int], first: int | None) -> None:
+@given(_scripts, st.lists(st.integers(0, 25), max_size=6), st.integers(0, 5) | st.none(), _most)
+def test_acks_follow_cuts(batches: list[list[tuple[int, Any]]], cuts: list[int], first: int | None, most: int) -> None:
+    with full_at(most):
+        _tell_acks_of_cuts(batches, cuts, first)
+
+
+def _tell_acks_of_cuts(batches: list[list[tuple[int, Any]]], cuts: list[int], first: int | None) -> None:
     clock = Clock()
     scripts = _sorted(clock, batches)
     newest = None if first is None else first * TICK
