@@ -3,13 +3,15 @@
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 MOST_LATE = 5.0
 """Seconds after a tick could act, from which on nothing more is read: a stage that keeps up is done by then."""
 
 STALE = 2.0
-"""Seconds for which it counts how late a stage was: one that is silent sleeps, or is in a long call."""
+"""Seconds for which it counts how late a stage was, from the end of its call on: one that is silent sleeps."""
 
 _KEPT = 4_096
 
@@ -19,7 +21,7 @@ class Pressure:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Start with nothing; the clock gives seconds."""
-        self._clock, self._lock = clock, threading.Lock()
+        self._clock, self._lock, self._calls = clock, threading.Lock(), Counter[str]()
         self.forget()
 
     def forget(self) -> None:
@@ -46,11 +48,27 @@ class Pressure:
             if place < len(self._times):
                 self._late[stage] = now - self._times[place], now
 
+    @contextmanager
+    def call(self, stage: str) -> Iterator[None]:
+        """Note that a stage is at work, however long that takes."""
+        with self._lock:
+            self._calls[stage] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._calls[stage] -= 1
+                late, _ = self._late.get(stage, (0.0, 0.0))
+                self._late[stage] = late, self._clock()
+
     def is_high(self) -> bool:
-        """Tell whether a stage is late, by what it did last."""
+        """Tell whether a stage is late, by what it does or did last."""
         with self._lock:
             now = self._clock()
-            return any(late > MOST_LATE and now - at < STALE for late, at in self._late.values())
+            return any(
+                late > MOST_LATE and (self._calls[stage] > 0 or now - at < STALE)
+                for stage, (late, at) in self._late.items()
+            )
 
 
 PRESSURE = Pressure()

@@ -11,6 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from transforms.metrics.exports import export_if_asked
 from transforms.metrics.tally import TALLY
+from transforms.shell.pressure import PRESSURE
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class TalliedGauge:
 def timed(playbook: str, stage: str, shard: int) -> Iterator[None]:
     """Tell how long a call that advances a shard of a stage takes; what is logged within it tells where it was."""
     began = perf_counter()
-    with bound_contextvars(playbook=playbook, stage=stage, shard=shard):
+    with bound_contextvars(playbook=playbook, stage=stage, shard=shard), PRESSURE.call(stage):
         yield
         milliseconds = round(1_000 * (perf_counter() - began))
         _log.debug("a tick took %d ms", milliseconds)

@@ -63,6 +63,18 @@ def test_a_silent_stage_holds_nobody() -> None:
     assert not made.is_high()
 
 
+def test_a_stage_that_is_late_holds_all_through_its_call() -> None:
+    made, clock = pressure()
+    made.acts("decide_offers", 1_000)
+    with made.call("decide_offers"):
+        clock.now += 10 * STALE
+        assert made.is_high()
+    clock.now += STALE / 2
+    assert made.is_high()
+    clock.now += STALE
+    assert not made.is_high()
+
+
 def test_another_stream_begins_anew() -> None:
     made, _ = pressure()
     made.acts("decide_offers", 1_000)
