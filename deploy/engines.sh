@@ -101,9 +101,12 @@ pin=
 if [ "${1-}" = --pin ]; then pin=yes; shift; fi
 named=yes
 if [ $# -eq 0 ]; then named=no; set -- prism kafka flink; fi
+building=
 for engine in "$@"; do
     case $engine in
-    prism | kafka | flink) "$engine" ;;
+    prism) prism & building=$! ;; # Go computes while Maven fetches
+    kafka | flink) "$engine" ;;
     *) fail "no engine \`$engine\`; there are prism, kafka and flink" ;;
     esac
 done
+if [ -n "$building" ]; then wait "$building"; fi
