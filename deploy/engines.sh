@@ -102,6 +102,7 @@ if [ "${1-}" = --pin ]; then pin=yes; shift; fi
 named=yes
 if [ $# -eq 0 ]; then named=no; set -- prism kafka flink; fi
 building=
+trap '[ -z "$building" ] || wait "$building"' EXIT
 for engine in "$@"; do
     case $engine in
     prism) prism & building=$! ;; # Go computes while Maven fetches
@@ -109,4 +110,4 @@ for engine in "$@"; do
     *) fail "no engine \`$engine\`; there are prism, kafka and flink" ;;
     esac
 done
-if [ -n "$building" ]; then wait "$building"; fi
+if [ -n "$building" ]; then wait "$building"; building=; fi

@@ -177,6 +177,15 @@ def test_a_reader_goes_on_from_any_mark(tmp_path: Path) -> None:
     assert again.get_watermark() == reader.get_watermark()
 
 
+def test_an_older_mark_does_not_go_on_where_a_newer_one_is(tmp_path: Path) -> None:
+    _rows(tmp_path / "x.jsonl", 500)
+    source = _source(tmp_path)
+    reader = source.create_reader(None, None)
+    assert reader.start()
+    older, _ = reader.get_checkpoint_mark(), reader.get_checkpoint_mark()
+    assert source.create_reader(None, older)._reading is not reader._reading  # type: ignore[attr-defined]
+
+
 def _goes_on(reader: Any) -> bool:
     """Read the next pull; what was there when the last was read ends a bundle first."""
     return any(reader.advance() for _ in range(2))

@@ -3,7 +3,6 @@
 import threading
 import time
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,13 +14,20 @@ STALE = 2.0
 
 _KEPT = 4_096
 
+_Call = tuple[str, int]
+"""A stage at work, and the thread on which it is: shards of a stage are on several."""
+
+
+def _here(stage: str) -> _Call:
+    return stage, threading.get_ident()
+
 
 class Pressure:
     """What was told of the watermark and when, and how long after it stages act; safe between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Start with nothing; the clock gives seconds."""
-        self._clock, self._lock, self._calls = clock, threading.Lock(), Counter[str]()
+        self._clock, self._lock, self._calls = clock, threading.Lock(), set[_Call]()
         self.forget()
 
     def forget(self) -> None:
@@ -29,7 +35,7 @@ class Pressure:
         with self._lock:
             self._watermarks: list[int] = []
             self._times: list[float] = []
-            self._late: dict[str, tuple[float, float]] = {}
+            self._late: dict[_Call, tuple[float, float]] = {}
 
     def told(self, watermark: int) -> None:
         """Note the watermark of all that is read, milliseconds, which does not go back."""
@@ -46,28 +52,29 @@ class Pressure:
         with self._lock:
             place, now = bisect_left(self._watermarks, tick), self._clock()
             if place < len(self._times):
-                self._late[stage] = now - self._times[place], now
+                self._late[_here(stage)] = now - self._times[place], now
 
     @contextmanager
     def call(self, stage: str) -> Iterator[None]:
         """Note that a stage is at work, however long that takes."""
+        call = _here(stage)
         with self._lock:
-            self._calls[stage] += 1
+            self._calls.add(call)
         try:
             yield
         finally:
             with self._lock:
-                self._calls[stage] -= 1
-                late, _ = self._late.get(stage, (0.0, 0.0))
-                self._late[stage] = late, self._clock()
+                self._calls.discard(call)
+                late, _ = self._late.get(call, (0.0, 0.0))
+                self._late[call] = late, self._clock()
 
     def is_high(self) -> bool:
         """Tell whether a stage is late, by what it does or did last."""
         with self._lock:
             now = self._clock()
             return any(
-                late > MOST_LATE and (self._calls[stage] > 0 or now - at < STALE)
-                for stage, (late, at) in self._late.items()
+                late > MOST_LATE and (call in self._calls or now - at < STALE)
+                for call, (late, at) in self._late.items()
             )
 
 

@@ -172,8 +172,9 @@ class StreamReader(UnboundedReader):
 
     def get_checkpoint_mark(self) -> Mark:
         """Return where to go on; this reading is kept for who goes on from there in this process."""
-        self._serial = f"{_PROCESS}-{next(_NUMBERS)}"
         with _LOCK:
+            _LIVE.pop(self._serial, None)  # this goes on from the new mark alone
+            self._serial = f"{_PROCESS}-{next(_NUMBERS)}"
             _LIVE[self._serial] = self._reading
             while len(_LIVE) > _MOST_LIVE:
                 _LIVE.popitem(last=False)

@@ -61,10 +61,10 @@ def latest_times(block: pa.RecordBatch, times: pa.Array, *, capped: bool) -> dic
     return {name: time for name, time in found if time is not None}
 
 
-def last_published(block: pa.RecordBatch) -> int | None:
-    """Return when the last row of a raw block was published, milliseconds; None where that is not known."""
+def first_published(block: pa.RecordBatch) -> int | None:
+    """Return when the oldest row of a raw block was published, milliseconds; None where that is not known."""
     published = published_of(block)
-    found: int | None = None if published is None else pc.max(published).as_py()
+    found: int | None = None if published is None else pc.min(published).as_py()
     return found
 
 

@@ -20,6 +20,10 @@ class History:
         while len(self._seen) > 1 and self._seen[1][0] <= now - self._span:
             self._seen.popleft()
 
+    def shift(self, time: int) -> None:
+        """Let all of it have been so much later."""
+        self._seen = deque((then + time, value) for then, value in self._seen)
+
     def at(self, moment: int) -> int | None:
         """Return what the value was at a moment, or shortly before; None if that is not known."""
         return next((value for then, value in reversed(self._seen) if then <= moment), None)

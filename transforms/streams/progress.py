@@ -35,8 +35,8 @@ class Partition:
     Attributes:
         heard: When a signal of it came last, or when it became known.
         past: Its greatest event time, by processing time.
-        lately: The same of the last moments, finer.
         latest: The same now; None before its first signal.
+        lately: The same of the last moments, finer; of a backlog no later than its oldest signal was published.
         backlog: Whether what came last had waited at a broker that keeps no order.
     """
 
@@ -47,8 +47,8 @@ class Partition:
     backlog: bool = False
 
     def reached(self, now: int, scatter: int) -> int | None:
-        """Return the time before which nothing should come; of a backlog what was the greatest a while ago."""
-        return self.lately.at(now - scatter) if self.backlog else self.latest
+        """Return the time before which nothing should come: while a backlog comes, what was known a while ago."""
+        return self.lately.at(now - scatter) if self.backlog and now - self.heard < scatter else self.latest
 
 
 @dataclass
@@ -69,33 +69,36 @@ class Progress:
     silent: bool = False
     ended: bool = False
 
-    def asked(self, partitions: Iterable[str], now: int, *, gave: bool) -> None:
+    def asked(self, partitions: Iterable[str], now: int, *, gave: bool, settled: bool = True) -> None:
         """Note that it was read.
 
         Args:
             partitions: All that it has, another that never had a signal is forgotten; none: it does not tell.
             now: Processing time.
-            gave: Whether anything came, good or bad, or may be held by another process.
+            gave: Whether anything came, good or bad.
+            settled: Whether silence means that nothing is there, see `Pulled`.
         """
         heard = {name for name, one in self.partitions.items() if one.latest is not None}
         there = {*partitions} or heard or {ALONE}
         self.partitions = {name: one for name, one in self.partitions.items() if name in there | heard}
         for name in there:
-            self._partition(name, now)
-        self.came = now if gave or self.came is None else self.came
-        self.silent = not gave
+            one = self._partition(name, now)
+            one.heard = one.heard if settled else now
+        self.came = now if gave or not settled or self.came is None else self.came
+        self.silent = settled and not gave
 
     def unheard(self, time: int) -> None:
         """Leave out of all silence a time, milliseconds, in which nobody listened."""
         self.came = None if self.came is None else self.came + time
         for one in self.partitions.values():
             one.heard += time
+            one.lately.shift(time)
 
     def listened(self, now: int, since: int | None) -> None:
         """End where nothing came for long enough.
 
         Args:
-            now: Processing time, at which all inputs were listened to.
+            now: When it was asked what it answered last.
             since: When anything came from any input last.
         """
         heard = max((at for at in (self.came, since) if at is not None), default=now)
@@ -103,14 +106,14 @@ class Progress:
         self.ended = self.ended or quiet
 
     def saw(self, latest: Mapping[str, int], now: int, published: int | None = None) -> None:
-        """Note the greatest event times of the signals that came, by partition, and when the last was published."""
-        waited = 0 if published is None else now - published
+        """Note the greatest event times of the signals that came, by partition, and when the oldest was published."""
+        waits = published is not None and 0 < self.rules.scatter < now - published
         for name, time in latest.items():
             one = self._partition(name, now)
+            one.backlog = waits or (one.backlog and one.heard == now)  # another block of the same pull
             one.heard, one.latest = now, time if one.latest is None else max(one.latest, time)
-            one.backlog = 0 < self.rules.scatter < waited
             one.past.note(now, one.latest)
-            one.lately.note(now, one.latest)
+            one.lately.note(now, one.latest if published is None else min(one.latest, published))
 
     def active(self, now: int) -> dict[str, Partition]:
         """Return the partitions that are not idle; none once it has ended."""

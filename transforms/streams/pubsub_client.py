@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.errors import LoadErrors
+from transforms.streams import pubsub_service
 from transforms.streams.feed import Message, number_of
 from transforms.streams.leases import Leases
 from transforms.streams.pubsub_service import FAILURES, Sent, Service, lasts
@@ -44,8 +45,7 @@ class PubSubClient:
         self._unsent: list[str] = []
         self._failed: LoadErrors | None = None
         self._asked = self._made = self._told = self._answered = time.monotonic()
-        self._heard = self._closed = False
-        self.answers = True
+        self._heard = self._closed = self._failing = False
         for run in [self._pull_on] * PULLS + [self._renew_on]:
             threading.Thread(target=run, daemon=True, name=f"{subscription} {run.__name__}").start()
 
@@ -74,6 +74,11 @@ class PubSubClient:
             acks = self._leases.give([name for name, _ in given], self._pull)
         self._heed(self._service.lease(back, 0))
         return [message for _, message in given], acks, {"reader": self._name, "pull": self._pull}
+
+    @property
+    def answers(self) -> bool:
+        """Whether the service said something lately, be it that there is nothing."""
+        return not self._failing and time.monotonic() - self._answered < EVERY + pubsub_service.SOON
 
     @property
     def age(self) -> float:
@@ -128,7 +133,7 @@ class PubSubClient:
         if received is None:
             return
         with self._more:
-            self._heard = self.answers = True
+            self._heard, self._failing = True, False
             self._answered = now
             for each in received:
                 name = each.message.message_id
@@ -145,7 +150,7 @@ class PubSubClient:
             self._note(error)
             return
         with self._more:
-            self._heard = self.answers = True
+            self._heard, self._failing = True, False
             self._answered = time.monotonic()
 
     def _renew_on(self) -> None:
@@ -174,7 +179,7 @@ class PubSubClient:
         with self._more:
             if self._closed:
                 return
-            self.answers = False
+            self._failing = True
             if lasts(error) or (not self._heard and now - self._made > PATIENCE):
                 self._failed = self._service.told(error)
                 self._more.notify_all()

@@ -11,7 +11,7 @@ from schemas.addresses import Address
 from schemas.sources import Source
 from transforms.parsing.parser import Parsed, Parser
 from transforms.streams.acks import Taken
-from transforms.streams.element import Element, bounds_of, element_of, last_published, latest_times, parse_or_refuse
+from transforms.streams.element import Element, bounds_of, element_of, first_published, latest_times, parse_or_refuse
 from transforms.streams.floods import Flood
 from transforms.streams.progress import Progress, Rules
 from transforms.streams.pull import MOST_ROWS, Position, Pulled, Puller
@@ -80,6 +80,7 @@ class _Feed:
         coming: What it is asked for, or has answered and nobody took.
         sent: When it was asked that.
         answered: When it was asked what it answered last.
+        full: Whether that was so much that there is more.
         flood: Watches how much of it is rejected.
     """
 
@@ -91,11 +92,23 @@ class _Feed:
     coming: "Future[Answer] | None" = None
     sent: int = 0
     answered: int = 0
+    full: bool = False
 
     def answer(self, position: Position) -> Answer:
         """Pull from a position on, and parse: on the thread of the address, beside what is made of the pull before."""
         pulled, private = self.input.puller.pull(position), self.input.source.private
         return Answer(pulled, [parse_or_refuse(self.parse, block, private=private) for block in pulled.blocks])
+
+
+def _has_answered(feed: _Feed) -> bool:
+    """Return whether an address gave something that nobody took, be it an error."""
+    if feed.coming is None or not feed.coming.done():
+        return False
+    return feed.coming.exception() is not None or _gave(feed.coming.result().pulled)
+
+
+def _gave(pulled: Pulled) -> bool:
+    return bool(pulled.blocks or pulled.rejected)
 
 
 class Reading:
@@ -140,14 +153,14 @@ class Reading:
         for label, feed in self._feeds.items():
             feed.position = known["positions"].get(label, {})
             feed.progress.ended = label in known["ended"]
-            feed.progress.saw(known["latest"].get(label, {}), clock())
+            feed.progress.saw(known["latest"].get(label, {}), clock(), 0)
         self.watermark = Watermark(grace, max(one.rules.patience for one in inputs), known["watermark"])
         self._turns = list(self._feeds)
         self._taken: list[Taken] = []
         self._came: int | None = None
         self._last: int | None = None
         self._resumed = 0
-        self._full = False
+        self._last_full = False
 
     def read(self) -> Element | None:
         """Ask all addresses; return what the first gave that has something, None if none has something soon."""
@@ -162,14 +175,14 @@ class Reading:
             if not wait(asked, max(until - time.monotonic(), 0), FIRST_COMPLETED).done:
                 break
             element = self._first()
-        if all(feed.answered >= self._resumed for _, feed in self._alive()):
+        if all(feed.full or feed.answered >= self._resumed for _, feed in self._alive()):
             self._conclude(self._clock())
         return element
 
     @property
     def more(self) -> bool:
-        """Whether there is more already: the last pull was full, or another address has answered."""
-        return self._full or any(feed.coming is not None and feed.coming.done() for _, feed in self._alive())
+        """Whether there is more already: the last pull was full, or another address has given something."""
+        return self._last_full or any(map(_has_answered, self._feeds.values()))
 
     def rest(self) -> None:
         """Let pass what time there was since this or `read` was called, as one in which nobody listened: no silence."""
@@ -178,7 +191,7 @@ class Reading:
         self._came = None if self._came is None else self._came + passed
         for feed in self._feeds.values():
             feed.progress.unheard(passed)
-        self._last = self._resumed = now
+        self._last = now
 
     def _ask(self, label: str, feed: _Feed, now: int) -> None:
         """Ask an address to go on from where it is, unless it is asked already."""
@@ -188,7 +201,7 @@ class Reading:
     def _conclude(self, now: int) -> None:
         """See who has ended and how far all is; silence counts only where everybody was asked since the last stall."""
         for _, feed in self._alive():
-            feed.progress.listened(now, self._came)
+            feed.progress.listened(feed.answered, self._came)
         self.watermark.advance(self._progress, now)
 
     def _alive(self) -> list[tuple[str, _Feed]]:
@@ -202,7 +215,8 @@ class Reading:
             if feed.coming is not None and feed.coming.done():
                 answer, feed.coming = feed.coming.result(), None
                 element = self._take(feed, answer, self.watermark.told)
-                if self._full:  # so there is more, which comes while this goes on its way
+                self._last_full = feed.full
+                if feed.full:  # so there is more, which comes while this goes on its way
                     self._ask(label, feed, self._clock())
                 if element is not None:
                     self._turns.remove(label)
@@ -235,17 +249,16 @@ class Reading:
     def _take(self, feed: _Feed, answer: Answer, told: int | None) -> Element | None:
         """Note what a pull gave; return what it became, None if it is nothing."""
         (pulled, parsed), now = answer, self._clock()
-        self._full = sum(block.num_rows for block in pulled.blocks) >= MOST_ROWS
-        gave = bool(pulled.blocks or pulled.rejected)
-        awaited = gave or not pulled.settled
-        self._came = now if awaited else self._came
+        feed.full = 2 * sum(batch.num_rows for batch in (*pulled.blocks, *pulled.rejected)) >= MOST_ROWS
+        gave = _gave(pulled)
+        self._came = now if gave or not pulled.settled else self._came
         feed.position = pulled.position
         earliest, latest = bounds_of(parsed)
         for block, one in zip(pulled.blocks, parsed, strict=True):
             latest_by_partition = latest_times(block, one.times, capped=not feed.input.rules.replay)
-            feed.progress.saw(latest_by_partition, now, last_published(block))
+            feed.progress.saw(latest_by_partition, now, first_published(block))
         feed.answered = feed.sent
-        feed.progress.asked(pulled.partitions, now, gave=awaited)
+        feed.progress.asked(pulled.partitions, now, gave=gave, settled=pulled.settled)
         moment = max((at for at in (told, earliest) if at is not None), default=now)
         if pulled.acks is not None:
             last = max(at for at in (moment, latest, self._cut) if at is not None)

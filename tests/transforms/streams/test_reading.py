@@ -146,10 +146,18 @@ def test_a_partition_that_catches_up_or_lags_little_is_waited_for(lag: Callable[
 
 def test_a_backlog_without_an_order_is_waited_for_and_what_is_live_is_not() -> None:
     clock = Clock()
-    old = [(20, [row(900, published=0)]), (21, [row(500, published=1)]), (22, [row(700, published=2)])]
-    script = Script(clock, [*old, (40, [row(2_000, published=39)])])
+    old = [(2_000 + n, [row(time, published=1_000 + n)]) for n, time in enumerate([900, 500, 700])]
+    script = Script(clock, [*old, (4_000, [row(3_990, published=3_999)])])
     one = reading([script], Rules(idle=FAR, patience=FAR, replay=True, scatter=5))
-    assert _told(one, clock, [20, 24, 25, 26, 40]) == [None, None, 890, 890, 1_990]
+    assert _told(one, clock, [2_000, 2_004, 2_005, 2_006, 4_000]) == [None, None, 890, 890, 3_980]
+
+
+def test_of_a_backlog_the_newest_does_not_go_before_what_was_published_before() -> None:
+    clock = Clock()
+    mixed = [(20, [row(1, published=2), row(19, published=20)]), (24, [row(3, published=4)])]
+    one = reading([Script(clock, mixed)], Rules(idle=FAR, patience=FAR, scatter=5))
+    assert _told(one, clock, [20, 25, 28]) == [None, 2 - GRACE, 2 - GRACE]
+    assert _told(one, clock, [30]) == [19 - GRACE]
 
 
 def test_addresses_end_when_nothing_came_from_any() -> None:
@@ -232,6 +240,25 @@ def test_no_address_waits_for_one_that_does_not_answer() -> None:
     assert _times(element) == [1]
 
 
+def test_the_watermark_goes_on_though_an_engine_is_slow_between_full_pulls() -> None:
+    clock = Clock()
+    with full_at(2):
+        one = reading([Script(clock, [(0, [row(n), row(n)]) for n in (100, 200, 300)])], LIVE)
+        told = []
+        for clock.now in range(0, 4_500, 1_500):
+            assert one.read() is not None
+            told.append(one.watermark.told)
+    assert told == [90, 190, 290]
+
+
+def test_a_partition_is_not_idle_while_silence_says_nothing() -> None:
+    clock = Clock()
+    script = Script(clock, [(0, [row(10, "0"), row(10, "1")])], ("0", "1"), settles=5 * MINUTE)
+    one = reading([script], LIVE)
+    assert _told(one, clock, range(0, 5 * MINUTE, 20 * SECOND)) == [0] * 15
+    assert _told(one, clock, [5 * MINUTE, 5 * MINUTE + 20 * SECOND]) == [0, 5 * MINUTE - 10 * SECOND - GRACE]
+
+
 _rows = st.lists(
     st.builds(row, st.one_of(st.none(), st.integers(0, 2_000)), st.sampled_from("01")), min_size=1, max_size=4
 )
@@ -254,7 +281,7 @@ def test_what_follows_a_full_pull_is_asked_for_at_once_and_is_in_no_mark_before_
             asked.append(dict(position))
             return super().pull(position)
 
-    with full_at(2):
+    with full_at(4):
         one = reading([Asked(clock, [(0, [row(1), row(2)]), (0, [row(3)])])])
         assert one.read() is not None
         assert (asked, one.more, one.mark()["positions"]) == ([{}, {"batch": 1}], True, {"0": {"batch": 1}})
