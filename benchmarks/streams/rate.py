@@ -130,7 +130,7 @@ def ramp(warm: Live, most: float = MOST, step: float = STEP) -> Sustained:
     while wanted <= most:
         spent, began = watched.core_seconds, time()
         found = [behind for passed, behind in warm.send(step, wanted) if passed > min(SETTLING, step / 2)]
-        if max(found) > warm.load.bounded:
+        if max(found) > warm.bounded:
             break
         good = Sustained(wanted, max(found), watched.peak(), {}, (watched.core_seconds - spent) / (time() - began))
         wanted *= FASTER
