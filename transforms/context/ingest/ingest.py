@@ -257,7 +257,7 @@ def local_time(plan: ContextPlan, signal: SignalPlan, frame: pl.DataFrame) -> pl
 
 def _merged(old: pl.DataFrame, new: pl.DataFrame, ties: Sequence[str]) -> pl.DataFrame:
     """Return old rows, which are in order, and new ones by code, time and, the few that are equal in these, ties."""
-    both = pl.concat([old, new])
+    both = pl.concat([old, new], rechunk=True)
     codes, times = both["code"].to_numpy(), both["time"].to_numpy()
     order = _order(codes, times, len(old))
     if ties:
