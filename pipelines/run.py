@@ -22,6 +22,7 @@ from pipelines.published import load_versions
 from pipelines.refusals import refusals
 from pipelines.report import ANSWERS, BAD_INPUT, PARTS, Report, instant, versions
 from pipelines.settings import FORMATS, Limit, RunSettings
+from pipelines.shards import shards_of_files
 from pipelines.slices import sliced_job
 from pipelines.staging import Staging
 from schemas.durations import format_duration
@@ -32,8 +33,6 @@ from schemas.visible import visible
 from transforms.read_signals import READ, WITHOUT
 
 _log = structlog.get_logger()
-BYTES_OF_SHARD, MOST_SHARDS = 16 * 1024 * 1024, 4
-"""What a shard takes of the inputs where nobody says how many there are; more bound what is in memory at once."""
 
 
 def run(settings: RunSettings) -> Report:
@@ -64,11 +63,7 @@ def run(settings: RunSettings) -> Report:
     staging = Staging(settings.out, names_of(FORMATS))
     inputs = [sizes_of(pattern) for _, pattern in (*settings.signals, *settings.seeds)]
     staging.check(chain(filter(None, (settings.playbook, settings.sources)), *inputs))
-    shards = (
-        settings.shards
-        or shards_before(settings)
-        or min(MOST_SHARDS, 1 + sum(chain(*map(dict.values, inputs))) // BYTES_OF_SHARD)
-    )
+    shards = settings.shards or shards_before(settings) or shards_of_files(sum(chain(*map(dict.values, inputs))))
     ready = replace(settings, out=staging.directory, as_of=as_of, shards=shards)
     with ExitStack() as stack:
         options = stack.enter_context(running(settings.engine, settings.beam_options))

@@ -1,6 +1,5 @@
 """One stream: a pipeline that reads what does not end, until all of it has ended or somebody stops it."""
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,12 +21,12 @@ from pipelines.published import load_versions
 from pipelines.pullers import close_readers
 from pipelines.run import check
 from pipelines.settings import RunSettings
+from pipelines.shards import shards_of_machine
 from pipelines.stream_pipeline import build_stream
 from transforms.metrics.tally import TALLY
 from transforms.shell.stream_source import acknowledge_last
 
 _log = structlog.get_logger()
-CORES_OF_SHARD, MOST_SHARDS = 2, 4
 
 _ENDED = (PipelineState.DONE, PipelineState.DRAINED, PipelineState.UPDATED)
 
@@ -37,11 +36,6 @@ LOOK_EVERY = 1.0
 
 Counts = Mapping[tuple[str, str], int]
 """Counters by namespace and name."""
-
-
-def shards_of_machine() -> int:
-    """Return how many shards a stream has where nobody says it: a call costs about the same however little happens."""
-    return min(MOST_SHARDS, max((os.cpu_count() or 1) // CORES_OF_SHARD, 1))
 
 
 @dataclass(frozen=True)

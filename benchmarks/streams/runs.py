@@ -91,17 +91,17 @@ class Running:
 
     Attributes:
         child: Its first process.
-        port: Where its first worker serves, the others behind it.
+        ports: Where its workers may serve.
         watched: All its processes, and those of its engine.
     """
 
     child: Child
-    port: int
+    ports: Sequence[int]
     watched: Watched
 
     def counts(self) -> Samples:
         """Return what all its workers count; nothing while none is there."""
-        served = [port for port in range(self.port, self.port + PORTS) if listening(port)]
+        served = [port for port in self.ports if listening(port)]
         try:
             return poll([f"http://127.0.0.1:{port}/metrics" for port in served]).samples if served else {}
         except UnreachableError:
@@ -143,7 +143,7 @@ def started(command: Sequence[str], folder: Path, cluster: Flink | None) -> Iter
     run = Child(name="run", command=command, logs=folder, environment=environment)
     with run as child, Watched([child.pid, *servers]) as watched:
         try:
-            yield Running(child, port, watched)
+            yield Running(child, [port] if cluster is None else range(port, port + PORTS), watched)
         finally:
             if cluster is not None:
                 cluster.jobs.cancel()

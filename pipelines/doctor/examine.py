@@ -11,7 +11,7 @@ from pipelines.doctor.finding import Finding, missing
 from pipelines.doctor.packages import packages
 from pipelines.published import load_versions
 from pipelines.runner_options import ENGINES, engine_of
-from pipelines.stream import shards_of_machine
+from pipelines.shards import shards_of_machine
 from schemas.playbook import Playbook
 from transforms.shell.pseudonym_key import KEY_VARIABLE, LEAST, MOST, key_in_environment
 

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.errors import LoadErrors
-from transforms.streams import pubsub_service
 from transforms.streams.feed import Message, number_of
 from transforms.streams.leases import Leases
-from transforms.streams.pubsub_service import FAILURES, Sent, Service, lasts
+from transforms.streams.pubsub_service import FAILURES, SOON, Sent, Service, lasts
 from transforms.streams.pull import MOST_ROWS
 
 PULLS = 4
@@ -78,7 +77,7 @@ class PubSubClient:
     @property
     def answers(self) -> bool:
         """Whether the service said something lately, be it that there is nothing."""
-        return not self._failing and time.monotonic() - self._answered < EVERY + pubsub_service.SOON
+        return not self._failing and time.monotonic() - self._answered < EVERY + SOON
 
     @property
     def age(self) -> float:
@@ -129,12 +128,11 @@ class PubSubClient:
 
     def _receive(self, received: Sequence[Any] | None) -> None:
         """Let new messages wait for a reader; one that is open already is only renewed."""
-        now = time.monotonic()
         if received is None:
             return
+        now = time.monotonic()
         with self._more:
-            self._heard, self._failing = True, False
-            self._answered = now
+            self._hear()
             for each in received:
                 name = each.message.message_id
                 if self._leases.take(name, each.ack_id, now):
@@ -150,8 +148,11 @@ class PubSubClient:
             self._note(error)
             return
         with self._more:
-            self._heard, self._failing = True, False
-            self._answered = time.monotonic()
+            self._hear()
+
+    def _hear(self) -> None:
+        """Note that the service said something."""
+        self._heard, self._failing, self._answered = True, False, time.monotonic()
 
     def _renew_on(self) -> None:
         """Renew leases, send what could not be sent, and ask a service that says nothing whether it is there."""

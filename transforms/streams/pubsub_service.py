@@ -82,7 +82,7 @@ class Service:
         except _AWAY as error:
             return error
         except FAILURES:
-            return None
+            pass
         return None
 
     def acknowledge(self, acks: Sequence[str]) -> Sent:

@@ -153,7 +153,7 @@ class Reading:
         for label, feed in self._feeds.items():
             feed.position = known["positions"].get(label, {})
             feed.progress.ended = label in known["ended"]
-            feed.progress.saw(known["latest"].get(label, {}), clock(), 0)
+            feed.progress.saw(known["latest"].get(label, {}), clock(), published=0)  # it may have been of a backlog
         self.watermark = Watermark(grace, max(one.rules.patience for one in inputs), known["watermark"])
         self._turns = list(self._feeds)
         self._taken: list[Taken] = []
@@ -199,7 +199,7 @@ class Reading:
             feed.coming, feed.sent = self._submit(label, partial(feed.answer, feed.position)), now
 
     def _conclude(self, now: int) -> None:
-        """See who has ended and how far all is; silence counts only where everybody was asked since the last stall."""
+        """See who has ended, by what was asked of each last, and how far all is."""
         for _, feed in self._alive():
             feed.progress.listened(feed.answered, self._came)
         self.watermark.advance(self._progress, now)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from schemas.contracts import TRACE
 from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.plain_arrow import used
+from transforms.arrays.row_order import merged
 from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.definitions import Measure
 from transforms.compiler.features import MEMBER, SUBSCRIBER
@@ -28,9 +29,6 @@ COUNTED = (
     *bad_input.COUNTED,
 )
 COMMON = ("id", "source", "time", "subject")
-
-MOST_KEY = 1 << 62
-"""Greater keys of subject and time are not made."""
 
 
 @dataclass
@@ -224,7 +222,7 @@ def _remember(signal: SignalPlan, memory: ShardState, frame: pl.DataFrame, inges
         rows = rows.filter(pl.any_horizontal(pl.col(m.key).is_not_null() for m in signal.measures))
     ingested.rows[signal.signal].append(rows)
     old = memory.rows.get(signal.signal)
-    memory.rows[signal.signal] = _merged(rows.clear() if old is None else old, rows, ties)
+    memory.rows[signal.signal] = merged(rows.clear() if old is None else old, rows, ties)
 
 
 def _of_members(signal: SignalPlan, frame: pl.DataFrame) -> pl.DataFrame:
@@ -253,40 +251,6 @@ def local_time(plan: ContextPlan, signal: SignalPlan, frame: pl.DataFrame) -> pl
         "local_date": local.dt.date().cast(pl.String),
     }
     return frame.with_columns(**{name: expr for name, expr in made.items() if name in signal.reads})
-
-
-def _merged(old: pl.DataFrame, new: pl.DataFrame, ties: Sequence[str]) -> pl.DataFrame:
-    """Return old rows, which are in order, and new ones by code, time and, the few that are equal in these, ties."""
-    both = pl.concat([old, new], rechunk=True)
-    codes, times = both["code"].to_numpy(), both["time"].to_numpy()
-    order = _order(codes, times, len(old))
-    if ties:
-        same = (np.diff(codes[order]) == 0) & (np.diff(times[order]) == 0)
-        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
-        few = both[order[tied]].select("code", "time", *ties, row=pl.Series(order[tied]))
-        order[tied] = few.sort("code", "time", *ties)["row"].to_numpy()
-    return both[order]
-
-
-def _order(codes: Ints, times: Ints, known: int) -> Ints:
-    """Return the order by code and time of rows of which the first `known` are in it.
-
-    Few new rows find their places among these. Of many, that come nearly in time's order, numpy sorts 16 bits at once
-    by radix.
-    """
-    if known <= len(codes) // 2 or int(codes.max()) * (int(np.ptp(times)) + 1) > MOST_KEY:
-        order = np.argsort(times, kind="stable")
-        for bits in range(0, int(codes.max(initial=0)).bit_length(), 16):
-            order = order[np.argsort((codes[order] >> bits).astype(np.uint16), kind="stable")]
-        return order
-    keys = codes.astype(np.int64) * (np.ptp(times) + 1) + (times - times.min())
-    new = known + np.argsort(keys[known:], kind="stable")
-    places = np.searchsorted(keys[:known], keys[new], "right") + np.arange(len(new))
-    order = np.empty(len(codes), np.int64)
-    is_old = np.ones(len(codes), bool)
-    is_old[places] = False
-    order[places], order[is_old] = new, np.arange(known)
-    return order
 
 
 def _earliest(memory: ShardState, applied: Iterable[tuple[Ints, Ints]]) -> Ints:
