@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -86,6 +87,16 @@ def rows_of(files: Iterable[Path]) -> Counter[str]:
 def stream_rows(out: Path, output: str) -> Counter[str]:
     """Return how often each row of an output of a stream comes."""
     return rows_of(sorted((out / output).glob("*.parquet")))
+
+
+def without_waiting(receipt: dict[str, Any]) -> dict[str, Any]:
+    """Return a receipt without how many rows waited, which had been read ahead: no stream promises that."""
+    return {**receipt, "removed": [one for one in receipt["removed"] if one["table"] != "waiting"]}
+
+
+def promised(receipts: Counter[str]) -> Counter[str]:
+    """Return receipts, as JSON, as far as a stream promises them."""
+    return Counter(json.dumps(without_waiting(json.loads(row))) for row in receipts.elements())
 
 
 def ids(messages: Iterable[bytes]) -> Counter[tuple[str, str]]:
