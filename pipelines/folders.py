@@ -2,8 +2,8 @@
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from pipelines.lock import locked
+from schemas.errors import LoadError, LoadErrors
 
 
 class Folder(Protocol):
@@ -46,7 +47,33 @@ class Folder(Protocol):
 
 def folder_of(path: str) -> Folder:
     """Return the folder at a path or URL."""
-    return LocalFolder(path) if FileSystems.get_scheme(path) is None else RemoteFolder(path)
+    return LocalFolder(path) if _is_local(path) else RemoteFolder(path)
+
+
+@contextmanager
+def held_alone(paths: Mapping[str, str | None]) -> Iterator[None]:
+    """Make the folders of this machine among some, and hold them against others; one that is named twice once.
+
+    Args:
+        paths: By the option that names them; None: it does not.
+
+    Raises:
+        BusyError: another process holds one.
+        LoadErrors: one cannot be written to.
+    """
+    local = {os.path.realpath(path): (option, path) for option, path in paths.items() if path and _is_local(path)}
+    with ExitStack() as stack:
+        for real, (option, path) in local.items():
+            try:
+                stack.enter_context(LocalFolder(real).held())
+            except OSError as error:
+                told = f"`{path}` cannot be written to: {error.strerror or error}"
+                raise LoadErrors([LoadError(option, None, told, hint="name another folder")]) from error
+        yield
+
+
+def _is_local(path: str) -> bool:
+    return FileSystems.get_scheme(path) is None
 
 
 def sizes_of(pattern: str) -> dict[str, int]:

@@ -17,6 +17,7 @@ from pipelines.cuts import shards_before
 from pipelines.engines.flink_end import FlinkEnd, named
 from pipelines.engines.running import running
 from pipelines.failures import StreamFailedError
+from pipelines.folders import held_alone
 from pipelines.published import load_versions
 from pipelines.pullers import close_readers
 from pipelines.run import check
@@ -70,6 +71,7 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
         look: Given the counts once a second.
 
     Raises:
+        BusyError: another run writes to `--out` or `--state-out`.
         LoadErrors: mistakes in the playbook or the sources; files, topics or engines that are not there.
         StreamFailedError: the job failed.
     """
@@ -79,7 +81,8 @@ def stream(settings: RunSettings, look: Callable[[Counts], None] = lambda counts
     check(settings, books.first.tick)
     shards = settings.shards or shards_before(settings) or shards_of_machine()
     window = settings.state_every if settings.state_out else settings.file_window
-    with running(settings.engine, settings.beam_options, stream=True) as told:
+    folders = held_alone({"--out": settings.out, "--state-out": settings.state_out})
+    with folders, running(settings.engine, settings.beam_options, stream=True) as told:
         options, end = named(told)
         if end is not None:
             end.check()

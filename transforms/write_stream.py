@@ -18,10 +18,8 @@ from transforms.arrays.table_files import sorted_table
 from transforms.publish_records import PUBLISHED, Published
 from transforms.shell.tallied import TalliedCounter
 from transforms.sinks.messages import latest
+from transforms.streams.cuts import SETTLED
 from transforms.write_outputs import NamedBatch, Output, of_output
-
-SETTLED = 100
-"""How long after a tick all stages have told what they make at it, milliseconds of event time."""
 
 EVER = 36_525 * DAY
 """How late rows may be and still be written, milliseconds: none is too late."""

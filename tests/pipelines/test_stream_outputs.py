@@ -8,7 +8,10 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 
+from pipelines.failures import BusyError
+from pipelines.folders import held_alone
 from pipelines.published import load_versions
+from pipelines.stream import stream
 from pipelines.stream_pipeline import build_stream
 from schemas.errors import LoadErrors
 from tests.pipelines.small import small_settings
@@ -29,6 +32,21 @@ def steps(directory: Path, **given: Any) -> set[str]:
 def test_alerts_of_a_stream_go_to_files_or_where_they_are_published(tmp_path: Path, given: dict[str, Any]) -> None:
     assert "WriteStream 0/Name operations" in steps(tmp_path, **given)
     assert "PublishRecords/Name operations" in steps(tmp_path, publish=(OPERATIONS,), **given)
+
+
+@pytest.mark.parametrize("held", ["out", "state"])
+def test_no_two_runs_write_to_one_directory(tmp_path: Path, held: str) -> None:
+    watched = (("usage", f"{tmp_path}/?watch"),)
+    settings = small_settings(tmp_path, signals=watched, out=f"{tmp_path}/out", state_out=f"{tmp_path}/state")
+    with held_alone({"--out": f"{tmp_path}/{held}"}), pytest.raises(BusyError, match=held):
+        stream(settings)
+    assert not [*tmp_path.glob("*/.*")]
+
+
+def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LoadErrors, match=r"--state-out: `.*` cannot be written to"):
+        stream(small_settings(tmp_path, signals=(("usage", f"{tmp_path}/?watch"),), state_out=f"{tmp_path}/file/state"))
 
 
 def test_what_is_no_output_is_not_published(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ import os
 import re
 from collections.abc import Callable, Iterable
 
+SETTLED = 100
+"""How long after a tick all stages have told what they make at it, milliseconds of event time."""
+
 _MANIFEST = re.compile(r"manifest-([0-9]{1,18})\.json")
 
 Names = Callable[[str], Iterable[str]]

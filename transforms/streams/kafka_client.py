@@ -23,7 +23,7 @@ SOON = 2.0
 _SETTINGS = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
-    "auto.offset.reset": "earliest",
+    "auto.offset.reset": "error",
     "fetch.wait.max.ms": 50,
     "queued.min.messages": 100_000,
     "reconnect.backoff.max.ms": 2_000,
@@ -66,6 +66,7 @@ class KafkaClient:
         self._at: Offsets = {}
         self._committed: Offsets = {}
         self._failed: Any = None
+        self._astray = False
         self.answers, self._sure = True, time.monotonic()
 
     def read(self, position: Mapping[str, int], linger: int) -> tuple[list[Message], list[Rejection], Offsets]:
@@ -143,21 +144,24 @@ class KafkaClient:
     def _move(self, position: Mapping[str, int]) -> list[Rejection]:
         """Let the consumer stand at a position; return what was deleted before it was read."""
         missing = [name for name in self._partitions if name not in position]
-        if self._at and not missing and self._at == position:
+        if self._at and not missing and self._at == position and not self._astray:
             return []
         wanted, lost = dict(position), []
         for name in missing:
             known = None if position else self._committed.get(name)
             wanted[name] = self._topic.start(name, "earliest" if position else self._start) if known is None else known
         for name, at in wanted.items():
-            first, _ = self._topic.ends(name)
-            if at < first:
+            first, behind = self._topic.ends(name)
+            if at > behind:
+                _log.warning("%s: partition %s ends before offset %d, and is read anew", self._address, name, at)
+                wanted[name] = first
+            elif at < first:
                 why = f"the broker deleted the offsets {at} to {first - 1} before they were read: keep them for longer"
                 place = place_of(name, "offset", at)
                 lost.append(Rejection.of(place, "deleted_before_read", why, b"", records=first - at))
                 wanted[name] = first
         self._consumer.assign(self._topic.places(wanted))
-        self._at = wanted
+        self._at, self._astray = wanted, False
         return lost
 
     def _make_sure(self, *, came: bool) -> None:
@@ -168,9 +172,11 @@ class KafkaClient:
         self._sure = time.monotonic()
 
     def _heed(self, record: Any) -> None:
-        """Keep what a record tells instead of a message, unless it passes."""
+        """Keep what a record tells instead of a message, unless it passes, or an offset is no longer there."""
         error = record.error()
-        if error is not None and not passes(error):
+        if error is not None and error.name() == "_AUTO_OFFSET_RESET":
+            self._astray = True
+        elif error is not None and not passes(error):
             number = record.partition()
             where = "the topic" if number is None or number < 0 else f"partition {number}, offset {record.offset()},"
             hint = "mend it at the broker; what is behind it is not read until then"

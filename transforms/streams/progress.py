@@ -88,11 +88,17 @@ class Progress:
         self.silent = settled and not gave
 
     def unheard(self, time: int) -> None:
-        """Leave out of all silence a time, milliseconds, in which nobody listened."""
+        """Leave out of all silence and patience a time, milliseconds, in which nobody listened."""
         self.came = None if self.came is None else self.came + time
         for one in self.partitions.values():
             one.heard += time
+            one.past.shift(time)
             one.lately.shift(time)
+
+    def awaited(self, now: int) -> None:
+        """Note that an answer is overdue: until it comes, silence makes nothing idle."""
+        for one in self.partitions.values():
+            one.heard = now
 
     def listened(self, now: int, since: int | None) -> None:
         """End where nothing came for long enough.

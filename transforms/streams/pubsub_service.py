@@ -8,7 +8,7 @@ from google.api_core.exceptions import (
     BadRequest,
     DeadlineExceeded,
     Forbidden,
-    GoogleAPICallError,
+    GoogleAPIError,
     NotFound,
     ServiceUnavailable,
     Unauthorized,
@@ -27,7 +27,7 @@ SOON = 5.0
 AT_ONCE = 1_000
 """Messages of one call."""
 
-FAILURES = (GoogleAPICallError, GoogleAuthError, ValueError)
+FAILURES = (GoogleAPIError, GoogleAuthError, ValueError)
 """What calls raise; a ValueError once the client is closed."""
 
 _AWAY = (DeadlineExceeded, ServiceUnavailable, GoogleAuthError)
@@ -87,15 +87,16 @@ class Service:
 
     def acknowledge(self, acks: Sequence[str]) -> Sent:
         """Acknowledge messages."""
-        return _in_parts(acks, lambda some: self._client.acknowledge(request=self._of(some), timeout=POLL))
+        return in_parts(acks, lambda some: self._client.acknowledge(request=self._of(some), timeout=POLL, retry=None))
 
     def lease(self, acks: Sequence[str], seconds: int) -> Sent:
         """Keep messages for so long from now; 0 gives them back."""
 
         def send(some: Sequence[str]) -> None:
-            self._client.modify_ack_deadline(request={**self._of(some), "ack_deadline_seconds": seconds}, timeout=POLL)
+            request = {**self._of(some), "ack_deadline_seconds": seconds}
+            self._client.modify_ack_deadline(request=request, timeout=POLL, retry=None)
 
-        return _in_parts(acks, send)
+        return in_parts(acks, send)
 
     def close(self) -> None:
         """Disconnect."""
@@ -119,7 +120,7 @@ def lasts(error: Exception) -> bool:
     return isinstance(error, _LASTING)
 
 
-def _in_parts(acks: Sequence[str], send: Callable[[Sequence[str]], None]) -> Sent:
+def in_parts(acks: Sequence[str], send: Callable[[Sequence[str]], None]) -> Sent:
     """Send ids, so many at once; where one is refused, halves, until it is alone."""
     parts = deque(acks[start : start + AT_ONCE] for start in range(0, len(acks), AT_ONCE))
     unknown: list[str] = []

@@ -11,6 +11,7 @@ from schemas.addresses import Address
 from schemas.sources import Source
 from transforms.parsing.parser import Parsed, Parser
 from transforms.streams.acks import Taken
+from transforms.streams.cuts import SETTLED
 from transforms.streams.element import Element, bounds_of, element_of, first_published, latest_times, parse_or_refuse
 from transforms.streams.floods import Flood
 from transforms.streams.progress import Progress, Rules
@@ -39,7 +40,7 @@ SCATTER = 2_000
 """Milliseconds by which messages of a backlog overtake each other on their way from Pub/Sub, which keeps no order."""
 
 STALL = 1_000
-"""Milliseconds between two reads in which nobody listened: an engine was busy with something else."""
+"""Milliseconds after which a silence is nobody's: an engine was busy with something else, or an answer is overdue."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class _Feed:
         sent: When it was asked that.
         answered: When it was asked what it answered last.
         full: Whether that was so much that there is more.
+        acts: The latest time at which anything acts that was read of it.
         flood: Watches how much of it is rejected.
     """
 
@@ -93,6 +95,7 @@ class _Feed:
     sent: int = 0
     answered: int = 0
     full: bool = False
+    acts: int = 0
 
     def answer(self, position: Position) -> Answer:
         """Pull from a position on, and parse: on the thread of the address, beside what is made of the pull before."""
@@ -139,10 +142,11 @@ class Reading:
             tick: That of the playbook, milliseconds.
             clock: Processing time.
             mark: What `mark` gave.
-            cut: The newest cut when this starts: nothing that is read later is in it.
+            cut: The newest cut when this starts: nothing that is read later is in it, nor in windows that it ended.
             submit: Asks an address.
         """
-        known = mark or {"positions": {}, "latest": {}, "ended": [], "watermark": None}
+        floor = None if cut is None else cut + SETTLED
+        known = mark or {"positions": {}, "latest": {}, "ended": [], "watermark": None, "floor": floor}
         self._tick, self._clock, self._cut, self._submit = tick, clock, cut, submit
         self._feeds = {
             one.label: _Feed(
@@ -152,6 +156,7 @@ class Reading:
         }
         for label, feed in self._feeds.items():
             feed.position = known["positions"].get(label, {})
+            feed.acts = known.get("acts", {}).get(label, 0)
             feed.progress.ended = label in known["ended"]
             feed.progress.saw(known["latest"].get(label, {}), clock(), published=0)  # it may have been of a backlog
         self.watermark = Watermark(grace, max(one.rules.patience for one in inputs), known["watermark"])
@@ -159,6 +164,7 @@ class Reading:
         self._taken: list[Taken] = []
         self._came: int | None = None
         self._last: int | None = None
+        self._floor: int | None = known.get("floor")
         self._resumed = 0
         self._last_full = False
 
@@ -167,6 +173,7 @@ class Reading:
         until, now = time.monotonic() + WAIT, self._clock()
         if self._last is not None and now - self._last > STALL:
             self._resumed = now
+            self._unheard(now - self._last - STALL)
         self._last = now
         for label, feed in self._alive():
             self._ask(label, feed, now)
@@ -187,11 +194,15 @@ class Reading:
     def rest(self) -> None:
         """Let pass what time there was since this or `read` was called, as one in which nobody listened: no silence."""
         now = self._clock()
-        passed = 0 if self._last is None else now - self._last
-        self._came = None if self._came is None else self._came + passed
-        for feed in self._feeds.values():
-            feed.progress.unheard(passed)
+        self._unheard(0 if self._last is None else now - self._last)
         self._last = now
+
+    def _unheard(self, time: int) -> None:
+        """Leave a time out of all silence, and out of all patience."""
+        self._came = None if self._came is None else self._came + time
+        for feed in self._feeds.values():
+            feed.progress.unheard(time)
+        self.watermark.unheard(time)
 
     def _ask(self, label: str, feed: _Feed, now: int) -> None:
         """Ask an address to go on from where it is, unless it is asked already."""
@@ -201,6 +212,8 @@ class Reading:
     def _conclude(self, now: int) -> None:
         """See who has ended, by what was asked of each last, and how far all is."""
         for _, feed in self._alive():
+            if feed.coming is not None and not feed.coming.done() and now - feed.sent > STALL:
+                feed.progress.awaited(now)
             feed.progress.listened(feed.answered, self._came)
         self.watermark.advance(self._progress, now)
 
@@ -225,7 +238,7 @@ class Reading:
         return None
 
     def mark(self) -> dict[str, Any]:
-        """Return what to go on from, JSON: positions, greatest times and who has ended by label, and the watermark."""
+        """Return what to go on from, JSON: of each label its position, times, and whether it has ended; and the time."""
         latest = {
             label: {name: one.latest for name, one in progress.partitions.items() if one.latest is not None}
             for label, progress in self._progress.items()
@@ -235,6 +248,8 @@ class Reading:
             "latest": latest,
             "ended": [label for label, progress in self._progress.items() if progress.ended],
             "watermark": self.watermark.told,
+            "acts": {label: feed.acts for label, feed in self._feeds.items()},
+            "floor": self._floor,
         }
 
     def taken(self) -> list[Taken]:
@@ -259,8 +274,10 @@ class Reading:
             feed.progress.saw(latest_by_partition, now, first_published(block))
         feed.answered = feed.sent
         feed.progress.asked(pulled.partitions, now, gave=gave, settled=pulled.settled)
-        moment = max((at for at in (told, earliest) if at is not None), default=now)
-        if pulled.acks is not None:
-            last = max(at for at in (moment, latest, self._cut) if at is not None)
-            self._taken.append(Taken(feed.input.label, pulled.acks, last - last % self._tick + self._tick))
+        times = [at for at in (told, earliest, self._floor) if at is not None]
+        moment = max(times, default=0 if feed.input.rules.replay else now)
+        feed.acts = max(feed.acts, *(at for at in (moment, latest, self._cut) if at is not None))
+        if pulled.acks is not None:  # they may be of pulls before, too
+            cover = feed.acts - feed.acts % self._tick + self._tick
+            self._taken.append(Taken(feed.input.label, pulled.acks, cover))
         return feed.flood.watched(element_of(parsed, pulled.rejected, moment), now) if gave else None

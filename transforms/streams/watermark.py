@@ -38,6 +38,10 @@ class Watermark:
                 self.told = reached if self.told is None else max(self.told, reached)
         return self.told
 
+    def unheard(self, time: int) -> None:
+        """Leave out of all patience a time, milliseconds, in which nobody listened."""
+        self._foremost.shift(time)
+
     def _reached(self, inputs: Mapping[str, Progress], alive: list[Progress], now: int) -> int | None:
         """Return where the watermark would stand by what is known now."""
         rules = {label: one.rules for label, one in inputs.items()}

@@ -48,6 +48,11 @@ def _pull(puller: KafkaPuller, rows: int, position: Mapping[str, int] | None = N
     return pulls
 
 
+def _goes_on(puller: KafkaPuller, pulls: list[Pulled]) -> Pulled:
+    pulls.append(puller.pull(pulls[-1].position))
+    return pulls[-1]
+
+
 def _rows(pulls: list[Pulled]) -> int:
     return sum(batch.num_rows for pulled in pulls for batch in (*pulled.blocks, *pulled.rejected))
 
@@ -183,6 +188,29 @@ def test_what_the_broker_deleted_is_told(kafka: KafkaServer) -> None:
     (lost,) = [row for pulled in pulls for batch in pulled.rejected for row in batch.to_pylist()]
     assert (lost["position"], lost["reason"], lost["records"]) == ("partition 0 offset 2", "deleted_before_read", 5)
     assert _ids(pulls) == Counter(["e7", "e8", "e9"])
+
+
+def test_what_the_broker_deletes_while_it_is_read_is_told(kafka: KafkaServer) -> None:
+    """Batches of one message, of which the client has fetched few: the rest is deleted under it."""
+    topic = kafka.topic(1)
+    small = {"queued.min.messages": "1", "max.partition.fetch.bytes": "1", "fetch.message.max.bytes": "1"}
+    puller = _puller(kafka, topic, client=small)
+    kafka.send(topic, [json_value(0)])
+    pulls = _pull(puller, 1)
+    for i in range(1, 20):
+        kafka.send(topic, [json_value(i)])
+    kafka.delete_before(topic, 0, 19)
+    wait_until(lambda: _goes_on(puller, pulls).position == {"0": 20})
+    lost = [row for pulled in pulls for batch in pulled.rejected for row in batch.to_pylist()]
+    assert [row["reason"] for row in lost] == ["deleted_before_read"]
+    assert _ids(pulls)["e19"] == 1
+    assert sum(_ids(pulls).values()) + lost[0]["records"] == 20
+
+
+def test_an_offset_behind_the_end_reads_anew(kafka: KafkaServer) -> None:
+    topic = kafka.topic(1)
+    kafka.send(topic, [json_value(i) for i in range(3)])
+    assert _ids(_pull(_puller(kafka, topic), 3, {"0": 100})) == Counter(["e0", "e1", "e2"])
 
 
 def test_avro_and_events(kafka: KafkaServer) -> None:

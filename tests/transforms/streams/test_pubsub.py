@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.api_core.exceptions import RetryError
 
 from schemas.errors import LoadErrors
 from tests.servers.pubsub import PubSubServer
@@ -160,6 +161,14 @@ def test_a_service_that_hangs_is_not_silent(pubsub_emulator: PubSubServer, quick
     finally:
         pubsub_emulator.resume()
     wait_until(lambda: puller.pull({}).settled, 30)
+
+
+def test_what_the_client_gives_up_in_an_outage_is_sent_later() -> None:
+    def send(acks: Sequence[str]) -> None:
+        raise RetryError("no answer for a minute", cause=None)
+
+    sent = pubsub_service.in_parts(["a", "b"], send)
+    assert (sent.unsent, sent.unknown) == (["a", "b"], [])
 
 
 def test_what_is_no_signal_is_rejected_and_acknowledged_with_the_rest(pubsub_emulator: PubSubServer) -> None:
