@@ -238,7 +238,7 @@ class Reading:
         return None
 
     def mark(self) -> dict[str, Any]:
-        """Return what to go on from, JSON: of each label its position, times, and whether it has ended; and the time."""
+        """Return what to go on from, JSON: of all addresses by label, and of the watermark."""
         latest = {
             label: {name: one.latest for name, one in progress.partitions.items() if one.latest is not None}
             for label, progress in self._progress.items()
