@@ -28,7 +28,7 @@ check: $(READY)  ## formatting, lint, types, layers, packaging
 test: $(READY)  ## every test but those of `test-engines` and `test-crashes`, warnings are errors
 	POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m "not engines and not crashes"
 
-test-cases: $(READY)  ## the random cases against the references, ten times as many as in `test`
+test-cases: $(READY)  ## the random cases against the references, many more than in `test`, and every story on every engine
 	SEGONE_CASES=10 POLARS_MAX_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal -m cases
 
 test-engines: $(READY) engines  ## what `test` plays on one engine from one broker, on and from the others

@@ -13,9 +13,8 @@ from tests.pipelines.sameness.playbooks import PLAYBOOKS
 
 WAYS: dict[str, tuple[int, int, dict[str, str]]] = {
     "plain": (1, 1, {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C"}),
-    "shards": (4, 7, {"PYTHONHASHSEED": "1", "TZ": "America/Los_Angeles", "LC_ALL": "C.UTF-8"}),
+    "shards": (4, 7, {"PYTHONHASHSEED": "1", "TZ": "Pacific/Chatham", "LC_ALL": "C.UTF-8"}),
     "more": (64, 1, {"PYTHONHASHSEED": "3", "TZ": "Asia/Kolkata", "LC_ALL": "C.UTF-8", "POLARS_MAX_THREADS": "1"}),
-    "files": (1, 7, {"PYTHONHASHSEED": "3", "TZ": "Pacific/Chatham", "LC_ALL": "C"}),
 }
 """Name to shards, files of each type of signal, and environment."""
 
@@ -27,10 +26,10 @@ COMMAND = ("seconds", "settings")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run every playbook in every way, a process each, two at a time."""
     folder = tmp_path_factory.mktemp("sameness")
-    for pair in (("plain", "more"), ("shards", "files")):
+    for pair in (("plain", "more"), ("shards",)):
         started = [_start(folder / way, *WAYS[way]) for way in pair]
         ended = [(process.communicate()[1], process.returncode) for process in started]
-        assert [code for _, code in ended] == [0, 0], ended
+        assert not any(code for _, code in ended), ended
     return folder
 
 

@@ -13,6 +13,7 @@ from pipelines.stories.reading import read_story
 from pipelines.stories.signals import salted
 from pipelines.stories.story import Arrival, Story, Watermark
 from tests import stories
+from tests.cases import by_turns
 from tests.transforms.cuts.flow import HEARD, Block, Element, Flow, Made
 from transforms.shell.cuts import Kept
 from transforms.shell.packed_batch import PackedBatch
@@ -122,7 +123,8 @@ def rows(made: list[Made]) -> Counter[tuple[str, str]]:
     return Counter({told: 1 if told[0] == HEARD else n for told, n in found.items() if n})
 
 
-@on_streams(MINE)
+@pytest.mark.cases
+@on_streams(by_turns(MINE, 0))
 def test_a_run_from_a_cut_goes_on_as_the_run_that_was_cut(story: Story) -> None:
     random = Random(story.name)
     tick, shards = story.playbook.tick, random.choice([1, 3])
@@ -138,7 +140,8 @@ def test_a_run_from_a_cut_goes_on_as_the_run_that_was_cut(story: Story) -> None:
             assert rows(again.made) == rows([one for one in whole.made if one.stamp > cut + LAST])
 
 
-@on_streams(MINE)
+@pytest.mark.cases
+@on_streams(by_turns(MINE, 1))
 def test_a_run_with_other_shards_goes_on_alike(story: Story) -> None:
     random = Random(story.name)
     before, after = random.choice([(1, 3), (3, 1), (2, 3), (4, 6), (4, 2), (2, 4)])
