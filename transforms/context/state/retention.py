@@ -9,8 +9,12 @@ from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.steps import AFTER, THEN, WITHOUT
 from transforms.context.features.windows import empty_rows
 from transforms.context.grid import EVER
+from transforms.context.groups import identity
 from transforms.context.state import partial_aggregates
 from transforms.context.state.shard_state import Key, PaneKey, ShardState, StepKey, Tables, ValuesKey
+
+TOLD = ("notices", "groups")
+"""Kinds of tables of what others are told, or told: but for where a subject stays, not what is known of it."""
 
 
 def compact(plan: ContextPlan, memory: ShardState) -> None:
@@ -63,11 +67,12 @@ def _prune_steps(plan: ContextPlan, memory: ShardState, closed: int) -> None:
 
 
 def known(memory: ShardState) -> Bools:
-    """Tell of each subject whether anything but ids, and what is kept for another contact root, is left of it."""
+    """Tell of each subject whether anything but ids, who is in it, and what others are told, is left of it."""
     found = np.zeros(memory.subjects.height, bool)
     going = memory.moments.filter(pl.col("since").is_not_null())
-    named = [table for kind, tables in memory.named().items() for table in tables.values() if kind != "notices"]
-    for table in [*named, memory.members, going]:
+    named = [table for kind, tables in memory.named().items() for table in tables.values() if kind not in TOLD]
+    stays = [memory.groups[name] for name in (identity.KEPT,) if name in memory.groups]
+    for table in [*named, *stays, memory.members, going]:
         found[table["code"].to_numpy()] = True
     return found
 

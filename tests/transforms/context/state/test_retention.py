@@ -1,10 +1,13 @@
 """How long subjects are known: as long as anything but ids is left of them."""
 
+import pytest
+
 from schemas.durations import DAY
 from schemas.playbook_file import parse_playbook
-from tests.reference.kernel import Kernel
+from tests.reference.kernel import Kernel, batches
 from tests.reference.records import MINUTE, Signal
-from transforms.compiler.load import load_plan
+from transforms.compiler.load import load_plan, load_plans
+from transforms.context.advance import advance
 from transforms.context.state import shard_state
 
 PLAYBOOK = """
@@ -25,6 +28,29 @@ def test_at_the_end_of_a_run_a_member_without_rows_has_a_context() -> None:
             kernel.advance(rows if cut == cuts[0] else [], cut * MINUTE, final=cut == 60)
         written = {who: context.segments for (who, tick), context in kernel.contexts.items() if tick == 60 * MINUTE}
         assert written == {"a": ("eager",)}
+
+
+HOMES = """
+playbook: p
+signals: [usage, membership]
+subscriber: {features: {n: {count: any, from: usage, window: 1m}}}
+household: {features: {k: {count: any, from: usage, window: 1m}, long: {count: any, from: usage, window: WINDOW}}}
+"""
+
+
+@pytest.mark.parametrize(("window", "written"), [("2m", []), ("2h", ["h"])])
+def test_the_context_of_a_home_of_which_but_its_people_are_left_is_not_written(window: str, written: list[str]) -> None:
+    plans = load_plans(parse_playbook(HOMES.replace("WINDOW", window)))
+    home = {"group_kind": "household", "group": "h", "state": "joined"}
+    rows = [Signal("membership", "m", "net", 0, "a", home), Signal("usage", "u", "net", 10_000, "a", {})]
+    told = advance(plans["subscriber"], None, batches(plans["subscriber"], rows), 60 * MINUTE)
+    for cuts in ((60,), (1, 30, 60)):
+        state, given = None, told.forwarded
+        for cut in cuts:
+            made = advance(plans["household"], state, given, cut * MINUTE, final=cut == 60)
+            state, given = made.dump(), made.waiting
+        ended = [row["subject"] for row in made.outputs.contexts.to_pylist() if row["cause"] == "end"]
+        assert ended == written
 
 
 PANES = """
