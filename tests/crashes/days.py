@@ -17,8 +17,8 @@ SLICE = 15 * MINUTE
 
 SUBSCRIBERS, MIDNIGHT = 60, parse_instant("2026-03-02T00:00:00Z")
 
-TOLD_AGAIN = ("segment_stats", "segment_profiles", "alerts")
-"""Outputs of which each life may tell a window again, the same, if its cut was before all of it was there."""
+TOLD_AGAIN = ("segment_stats", "segment_profiles", "alerts", "rejected")
+"""Outputs of which each life may tell a row again, the same, if its cut was before all of it was there."""
 
 GRACE = 35 * MINUTE
 """Of the playbook: more than two slices, since a service may give these in any order."""
@@ -80,7 +80,7 @@ def day(folder: Path, until: str = "2026-03-02T09:00:00Z") -> Day:
 
 
 def comparable(output: str, rows: Counter[str], until: str, lives: int = 1) -> Counter[str]:
-    """Leave out what is another in a stream: windows that end after its last tick, and what waited at an erasure.
+    """Leave out what is another in a stream: windows after its last tick, what waited at an erasure, where records are.
 
     What comes once in each of several lives at the most counts once where that may be.
     """
@@ -92,6 +92,8 @@ def comparable(output: str, rows: Counter[str], until: str, lives: int = 1) -> C
             continue
         if output == "receipts":
             row = without_waiting(row)
+        if output == "rejected":
+            row = {name: row[name] for name in ("reason", "payload_hash")}
         found[json.dumps(row, sort_keys=True)] += 1 if output in TOLD_AGAIN and times <= lives else times
     return found
 
@@ -125,6 +127,7 @@ def _drawn(start: int, end: int) -> Iterator[tuple[int, str, dict[str, Any]]]:
             yield told("erasure", draw.randrange(start + HOUR, end), who, reference=f"request-{who}")
         for _ in range(12):
             yield told("usage", draw.randrange(start, end), who, mb=float(draw.randrange(1_500)), kind="data")
+        yield told("usage", draw.randrange(start, end), who, mb="many", kind="data")
         for _ in range(5):
             yield told("balance", draw.randrange(start, end), who, remaining_mb=float(draw.randrange(1_200)))
         for number in range(2):

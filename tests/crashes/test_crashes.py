@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.engines.places import prism_binary
 from schemas.errors import LoadErrors
-from tests.crashes.days import Day, day
+from tests.crashes.days import SUBSCRIBERS, Day, day
 from tests.crashes.feeds import Broker, OnKafka, OnPubSub
 from tests.crashes.launcher import Death
 from tests.crashes.play import Disturb, Seen, play, table
@@ -167,6 +167,7 @@ def test_a_kill_after_a_cut_and_one_during_the_next(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, kafka: KafkaServer
 ) -> None:
     short = day(tmp_path_factory.mktemp("short"), "2026-03-02T03:00:00Z")
+    assert short.rows["rejected"].total() == SUBSCRIBERS
     deaths = Death("after publishing", AFTER_A_CUT), Death("snapshot: a manifest without its name", AFTER_A_CUT)
     seen = _case("short", short, OnKafka(kafka, short.signals), tmp_path, deaths)
     assert len(seen.deaths) == len(deaths)
