@@ -19,7 +19,7 @@ from transforms.parsing.batches import Intent, signal_batches
 from transforms.parsing.files import RawFile, Reading, layout, raw_file, read_split, reading, splits
 from transforms.parsing.layouts import misfits
 from transforms.parsing.mapping import compile_mapper
-from transforms.parsing.raw import POSITION, Unreadable
+from transforms.parsing.raw import Unreadable, raw_layout
 from transforms.parsing.raw_types import made_fields, raw_types
 from transforms.read_signals import MAX_RECORD_BYTES
 from transforms.shell.found_files import open_raw
@@ -77,8 +77,8 @@ def _read(file: RawFile, what: Reading, intent: Intent) -> Iterator[tuple[list[p
             raise LoadErrors([*wrong])
         for start, stop in splits(opened, file, what):
             for rows, malformed in read_split(opened, file, start, stop, what):
-                columns = {field.name: field.type for field in rows.schema if field.name != POSITION}
-                batches, refused = signal_batches(rows, compile_mapper(intent.source, fields, columns), intent)
+                mapper = compile_mapper(intent.source, fields, raw_layout(rows.schema))
+                batches, refused = signal_batches(rows, mapper, intent)
                 yield batches, len(malformed) + len(refused)
     except Unreadable as error:
         raise NoOutcomesError(f"--outcomes {visible(file.path)}: cannot be read: {visible(str(error))}") from error

@@ -10,6 +10,21 @@ from schemas.durations import parse_duration
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 COLUMN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+ROLE = NAME.replace("$", "!?$")
+PROFILE_FIELD = r"^profile\.[a-z][a-z0-9_]{0,62}$"
+DELIMITER = r"^[\t !#-~]$"
+DAY = r"^\d{4}-\d\d-\d\d$"
+_WORD = "use small letters, digits and `_`, at most 63; a letter first"
+FORMS = {
+    NAME: ("a name", _WORD),
+    ROLE: ("a name", f"{_WORD}; `!` at its end insists"),
+    COLUMN: ("the name of a column", "use letters, digits and `_`, at most 63; no digit first"),
+    PROFILE_FIELD: ("a field of the profile", "write it as `profile.tariff`"),
+    DELIMITER: ("a delimiter", 'write one character, as ";" or "|"; a tab is "\\t" in double quotes'),
+    DAY: ("a day", "write it as 2026-01-05"),
+}
+"""Pattern of a text to what such a text is, and how to write one."""
+
 _PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%")
 _SHARES = re.compile(r"(\d+(?:\.\d+)?)%\.\.(\d+(?:\.\d+)?)%")
 Calendar = Literal["day", "week", "month"]
@@ -78,9 +93,9 @@ def _signal_files(value: Any) -> Any:
 
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-Role = Annotated[str, StringConstraints(pattern=NAME.replace("$", "!?$"))]
+Role = Annotated[str, StringConstraints(pattern=ROLE)]
 Column = Annotated[str, StringConstraints(pattern=COLUMN)]
-ProfileField = Annotated[str, StringConstraints(pattern=r"^profile\.[a-z][a-z0-9_]{0,62}$")]
+ProfileField = Annotated[str, StringConstraints(pattern=PROFILE_FIELD)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Expression = Annotated[
     str,

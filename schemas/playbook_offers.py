@@ -142,7 +142,7 @@ class Cap(Part):
     )
     family: Names | None = Field(None, description="Counts and limits only offers of this family, or of these.")
     channel: Name | None = Field(None, description="Counts and limits only this channel.")
-    message: Message | Literal["any"] = Field(
+    message: Literal[Message, "any"] = Field(
         "marketing", description="Counts and limits only contacts of this purpose, or `any`."
     )
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from schemas.contracts import TRACE, Contract
 from schemas.contracts import Field as ContractField
 from schemas.errors import LoadError, LoadErrors
-from schemas.fields import Expression, Names
+from schemas.fields import DELIMITER, Expression, Names
+from schemas.form import mistakes_of_form, told
 from schemas.near_miss import near_miss
 from schemas.yaml_source import KeyPath, YamlSource, read_yaml
 
@@ -49,7 +50,7 @@ class SourceConfig(BaseModel):
     columns: dict[Text, Literal["long", "double", "string", "boolean"]] = {}
     pseudonymise: Names = ()
     without_id: Literal["content"] | None = None
-    delimiter: Annotated[str, Field(pattern=r"^[\t !#-~]$")] = ","
+    delimiter: Annotated[str, Field(pattern=DELIMITER)] = ","
     header: Annotated[list[Text], Field(min_length=1)] | None = None
     null_values: list[str] = [""]
 
@@ -157,7 +158,7 @@ def parse_sources(
         try:
             config = SourceConfig.model_validate(entry)
         except ValidationError as error:
-            errors += [_model_error(yaml, feed, dict(detail)) for detail in error.errors()]
+            errors += [told(yaml, mistake, (feed,)) for mistake in mistakes_of_form(error, SourceConfig)]
             continue
         signal = config.signal or feed
         if signal not in contracts:
@@ -170,16 +171,6 @@ def parse_sources(
     if errors:
         raise LoadErrors(errors)
     return sources
-
-
-def _model_error(yaml: YamlSource, feed: str, detail: Mapping[str, object]) -> LoadError:
-    location = detail["loc"]
-    assert isinstance(location, tuple)
-    path = (feed, *location)
-    named = ".".join(str(part) for part in path)
-    if detail["type"] == "extra_forbidden":
-        return yaml.error(path, f"`{named}`: no such key", hint=near_miss(str(path[-1]), SourceConfig.model_fields))
-    return yaml.error(path, f"`{named}`: {detail['msg']}")
 
 
 def _misfits(source: Source) -> list[LoadError]:

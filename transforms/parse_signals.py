@@ -53,7 +53,7 @@ class ParseSignals(beam.PTransform):
         payloads: Signal type to the payload fields that the playbook needs.
         kinds: Kinds of subjects that the playbook has a section for.
         earliest: Milliseconds; a signal's time may not be before it.
-        as_of: Milliseconds; what publish time is to a broker, where a block has no `@published`.
+        as_of: Milliseconds; what publish time is to a broker, where a block has no `PUBLISHED`.
         max_ahead: Milliseconds that a signal's time may be after it was published.
         tick: That of the playbook, milliseconds.
         controls: Columns of the notices of `control` signals; None: nobody is told of these.

@@ -140,7 +140,7 @@ class ReadSignals(beam.PTransform):
     """Reads Parquet, Avro, JSON Lines and CSV files, cut into row groups, blocks or line ranges.
 
     In: the pipeline. Out: `blocks`, raw `pa.RecordBatch`es with the columns that the source's map reads and
-    `@position`, and as metadata `signal`, `file` and `unit` (of the positions); `rejected`, batches of
+    `POSITION`, and as metadata `signal`, `file` and `unit` (of the positions); `rejected`, batches of
     `schemas.records.REJECTED`. Counts, in records, `signals/in` and `signals/rejected` of what is rejected here, and
     `signals/uncounted`, the rejections that stand for nobody knows how many records and count as one; the blocks are
     counted by `ParseSignals`. For each feed it counts the rows, `read/FEED`, and those without a value in a column that

@@ -1,12 +1,20 @@
 """The form of a story file."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from schemas.errors import LoadError, LoadErrors
+from schemas.errors import LoadErrors
+from schemas.fields import DAY
+from schemas.form import mistakes_of_form, told
 from schemas.yaml_source import YamlSource
+
+
+def _file_or_playbook(value: Any) -> Any:
+    if not isinstance(value, str | dict):
+        raise ValueError("must be a file beside the story, or a playbook, as `{playbook: small, ...}`")
+    return value
+
 
 Counted = Literal["applied", "duplicates", "late", "rejected", "erased", "contradictory", "doubtful", "pending"]
 
@@ -56,9 +64,9 @@ class StoryForm(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     story: str = ""
-    playbook: str | dict[str, Any]
+    playbook: Annotated[str | dict[str, Any], BeforeValidator(_file_or_playbook)]
     then: list[dict[str, Any]] = []
-    day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] = "2026-01-05"
+    day: Annotated[str, Field(pattern=DAY)] = "2026-01-05"
     decide_from: str | None = None
     engines: list[Literal["core", "bounded", "stream"]] = ["core", "bounded", "stream"]
     events: Annotated[list[Event], Field(min_length=1)]
@@ -73,13 +81,4 @@ def checked(source: YamlSource) -> StoryForm:
     try:
         return StoryForm.model_validate(source.data)
     except ValidationError as error:
-        raise LoadErrors(list(_told(source, error))) from error
-
-
-def _told(source: YamlSource, error: ValidationError) -> Iterator[LoadError]:
-    for detail in error.errors():
-        path = detail["loc"]
-        where = f"`{'.'.join(map(str, path))}`: " if path else ""
-        unknown = detail["type"] == "extra_forbidden"
-        message = "unknown key" if unknown else detail["msg"].removeprefix("Value error, ")
-        yield source.error(path, f"{where}{message}")
+        raise LoadErrors([told(source, mistake) for mistake in mistakes_of_form(error, StoryForm)]) from error

@@ -60,7 +60,7 @@ MAP = "id: i, time: t, subject: s"
         ("usage: csv", [(1, "`usage`", "")]),
         ("[]", [(1, "must hold an entry for each signal", "")]),
         ("usage:\nusgae: {}", [(1, "usage", ""), (2, "no signal `usgae`", "`usage`")]),
-        ("usage:\n  formt: csv", [(2, "`usage.formt`: no such key", "`format`")]),
+        ("usage:\n  formt: csv", [(2, "`usage.formt`: unknown key", "`format`")]),
         ("usage:\n  format: xml", [(2, "`usage.format`", "")]),
         ("usage:\n  delimiter: ab", [(2, "`usage.delimiter`", "")]),
         ("usage:\n  header: false", [(2, "`usage.header", "")]),

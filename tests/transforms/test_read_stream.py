@@ -16,6 +16,7 @@ from schemas.contracts import contract
 from schemas.sources import Source
 from tests.transforms.signals_run import PAYLOAD, run_signals
 from tests.transforms.streams.pullers import DONE, FakePuller
+from transforms.parsing.raw import PARTITION
 from transforms.read_stream import ReadStream
 from transforms.shell.folder_store import FolderStore
 from transforms.shell.parted_elements import _Part, packed
@@ -40,7 +41,7 @@ def _rows(path: Path, count: int) -> None:
             "subject": f"s{i % 7}",
             "mb": 1.0 + i,
             "kind": "data",
-            "@partition": str(i % 2),
+            PARTITION: str(i % 2),
         }
         for i in range(count)
     ]

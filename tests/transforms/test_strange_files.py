@@ -1,14 +1,20 @@
 """Files as strangers have them: each is read right, or refused with what to do; nothing is lost or half read."""
 
 import gzip
+import io
+import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from schemas.durations import parse_instant
 from schemas.errors import LoadErrors
+from tests.transforms.parsing import avro_files
 from tests.transforms.signals_run import Outcome, run_signals
 from transforms.parsing import files
 from transforms.shell.pseudonym_key import KEY_VARIABLE
@@ -104,6 +110,56 @@ def test_a_file_of_another_shape_is_refused_wherever_it_comes(
     with pytest.raises(LoadErrors, match=f"(?s){first}.{name}: .*{told}") as refused:
         _run(tmp_path, {f"{first}.{name}": bad, f"b.{name}": GOOD if name == "csv" else JSON}, **config)
     assert "+02:00" not in str(refused.value)
+
+
+NAMES = (
+    *(f"@{name}" for name in ("position", "published", "partition", "traceparent", "file", "attempt", "id")),
+    *("position", "*", "^i.*$", "{}", "größe €", "a.b"),
+)
+QUOTED = ('size "MB"', "a\\b", "line\nfeed", "t\tab", 'größe "MB"')
+
+
+def _csv(name: str) -> bytes:
+    quoted = name.replace('"', '""')
+    return f'id,time,subject,"{quoted}"\n1,1772438400000,a,3.5\n2,1772438400000,b,4.5\n'.encode()
+
+
+def _jsonl(name: str) -> bytes:
+    rows = [{"id": "1", "time": 1772438400000, "subject": "a", name: 3.5}]
+    rows += [{"id": "2", "time": 1772438400000, "subject": "b", name: 4.5}]
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def _parquet(name: str) -> bytes:
+    table = {"id": ["1", "2"], "time": [1772438400000] * 2, "subject": ["a", "b"], name: [3.5, 4.5]}
+    pq.write_table(pa.table(table), sink := io.BytesIO())
+    return sink.getvalue()
+
+
+def _avro(name: str) -> bytes:
+    fields = {"id": "string", "time": "long", "subject": "string", name: "double"}
+    schema = {"type": "record", "name": "raw", "fields": [{"name": key, "type": fields[key]} for key in fields]}
+    rows = [{"id": id_, "time": 1772438400000, "subject": "a", name: n} for id_, n in (("1", 3.5), ("2", 4.5))]
+    return avro_files.header(schema) + avro_files.block(2, avro_files.records(rows, schema))
+
+
+@pytest.mark.parametrize("name", [*NAMES, *QUOTED])
+@pytest.mark.parametrize(
+    ("ending", "written"), [("csv", _csv), ("jsonl", _jsonl), ("parquet", _parquet), ("avro", _avro)]
+)
+def test_a_column_of_any_name_is_read(tmp_path: Path, name: str, ending: str, written: Callable[[str], bytes]) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    outcome = _run(tmp_path, {f"a.{ending}": written(name)}, map=MAP | {"mb": quoted})
+    assert sorted((row["id"], row["mb"]) for _, row in outcome.signals) == [("1", 3.5), ("2", 4.5)]
+    assert outcome.rejected == []
+
+
+@pytest.mark.parametrize("name", [*NAMES, *QUOTED])
+def test_a_bad_line_beside_a_key_of_any_name_is_rejected_alone(tmp_path: Path, name: str) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    outcome = _run(tmp_path, {"a.jsonl": _jsonl(name) + b"{oops\n"}, map=MAP | {"mb": quoted})
+    assert sorted(row["mb"] for _, row in outcome.signals) == [3.5, 4.5]
+    assert outcome.reasons() == [("line 3", "malformed_json")]
 
 
 def test_older_files_may_lack_what_no_map_reads(tmp_path: Path) -> None:

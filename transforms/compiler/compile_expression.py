@@ -28,7 +28,7 @@ from transforms.compiler.sql.values import (
     finite,
 )
 
-__all__ = ["Expression", "ExpressionError", "ScopeColumn", "compile_expression"]
+__all__ = ["Expression", "ExpressionError", "ScopeColumn", "compile_expression", "in_frame"]
 
 _AGGREGATES = ("AVG", "COUNT", "FIRST", "LAST", "MAX", "MEAN", "MEDIAN", "MIN", "STDDEV", "SUM", "VARIANCE")
 _NOT_PURE = ("CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "NOW", "RAND", "RANDOM", "TODAY", "UUID")
@@ -49,7 +49,7 @@ class Expression:
     Attributes:
         text: As written.
         canonical: As understood, with what `let` stands for: equal for equal meaning in the same scope.
-        expr: Reads `columns` of a frame and gives one value a row, never infinite or NaN.
+        expr: Reads `columns`, as `in_frame` calls them, of a frame and gives one value a row, never infinite or NaN.
         columns: What it reads, through `let` too.
         dtype: Int64, Float64, String or Boolean.
         nullable: Whether it can be NULL although nothing overflows.
@@ -70,6 +70,11 @@ class Expression:
     compared_only: frozenset[str]
     days_until: Mapping[str, tuple[float, ...] | None] = field(default_factory=dict, compare=False)
     refresh: int = 0
+
+
+def in_frame(name: str) -> str:
+    """Return what a column is called in a frame: polars takes `*` and `^…$` for patterns of names."""
+    return f"\0{name}" if name == "*" or (name.startswith("^") and name.endswith("$")) else name
 
 
 def compile_expression(
@@ -142,7 +147,7 @@ class _Compiler:
             hint = "text goes in single quotes" if quoted else near_miss(name, [*self._scope, *self._lets])
             raise ExpressionError(f"no `{name}` here", hint)
         column = self._scope[name]
-        return Value(pl.col(name), column.dtype, column.nullable)
+        return Value(pl.col(in_frame(name)), column.dtype, column.nullable)
 
     def _call(self, node: exp.Anonymous) -> Value:
         name = node.name.upper()
@@ -175,7 +180,7 @@ def _folded(value: Value) -> Value:
 def _try(expr: pl.Expr, dtype: pl.DataType, scope: Mapping[str, ScopeColumn]) -> None:
     """Evaluate once on a row of values, a row of NULLs and no row at all."""
     samples = {INT: 1, DOUBLE: 1.0, TEXT: "a", BOOL: True}
-    columns = {TICK: INT, **{name: column.dtype for name, column in scope.items()}}
+    columns = {TICK: INT, **{in_frame(name): column.dtype for name, column in scope.items()}}
     frame = pl.DataFrame({name: [samples[dtype], None] for name, dtype in columns.items()}, schema=columns)
     try:
         full, empty = (part.select(expr.alias("value")) for part in (frame, frame.clear()))

@@ -1,7 +1,7 @@
 """JSON Lines to raw blocks: pyarrow for a block that is in order, msgspec line by line for one that is not."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ MAX_BRACKETS = 256
 _BRACE, _BRACKET = ord("{"), ord("[")
 _SECOND_VALUE = re.compile(rb"}[ \t\r]*[^\s,\]}]")
 _NO_NUMBER = re.compile(rb"[\s:,\[-](?:NaN|Inf)")
+_UNLIKE_FIELDS = re.compile(r'["\\\x00-\x1f]')
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TYPES: dict[pa.DataType, Any] = {
     pa.string(): str,
@@ -113,7 +114,7 @@ def _one_object_each(block: LineBlock) -> bool:
 
 def _slow(block: LineBlock, types: Mapping[str, pa.DataType]) -> Parsed:
     """Decode line by line: the judge of what is wrong with which line."""
-    decode = _decoder(tuple(types.items())).decode
+    decode = _decoder(tuple(types.items()))
     good: list[int] = []
     rows: list[Any] = []
     rejections: list[Rejection] = []
@@ -142,12 +143,40 @@ def _slow_column(values: list[Any], kind: pa.DataType) -> Cast:
 
 
 @cache
-def _decoder(types: tuple[tuple[str, pa.DataType], ...]) -> msgspec.json.Decoder[Any]:
-    """Return a decoder of the wanted keys."""
+def _decoder(types: tuple[tuple[str, pa.DataType], ...]) -> Callable[[bytes], Any]:
+    """Return what decodes a line to the values of the wanted keys, c0 and so on."""
     names = [f"c{i}" for i in range(len(types))]
     fields = [(name, _TYPES[kind] | None, None) for name, (_, kind) in zip(names, types, strict=True)]
     rename = dict(zip(names, (key for key, _ in types), strict=True))
-    return msgspec.json.Decoder(msgspec.defstruct("Row", fields, rename=rename))
+    if any(map(_UNLIKE_FIELDS.search, rename.values())):
+        return _by_pairs(msgspec.defstruct("Row", fields), types)
+    return msgspec.json.Decoder(msgspec.defstruct("Row", fields, rename=rename)).decode
+
+
+class _Key:
+    """A key of a line, equal to no other: of one that comes twice each value is judged."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def _by_pairs(row: type[Any], types: tuple[tuple[str, pa.DataType], ...]) -> Callable[[bytes], Any]:
+    """Return what decodes keys of any characters; those of msgspec's own fields have no quotes and the like."""
+    pairs = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=lambda _, key: _Key(key))
+    values = {key: (f"c{i}", msgspec.json.Decoder(_TYPES[kind] | None)) for i, (key, kind) in enumerate(types)}
+
+    def decode(line: bytes) -> Any:
+        found: dict[str, Any] = {}
+        for key, value in pairs.decode(line).items():
+            if key.text in values:
+                name, decoder = values[key.text]
+                try:
+                    found[name] = decoder.decode(value)
+                except msgspec.ValidationError as error:
+                    raise msgspec.ValidationError(f"{error} - at `$.{key.text}`") from error
+        return row(**found)
+
+    return decode
 
 
 def _reason(error: msgspec.DecodeError) -> str:

@@ -12,7 +12,13 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.near_miss import near_miss
 from schemas.records import INSTANT
 from schemas.sources import Source
-from transforms.compiler.compile_expression import Expression, ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.compile_expression import (
+    Expression,
+    ExpressionError,
+    ScopeColumn,
+    compile_expression,
+    in_frame,
+)
 from transforms.compiler.sql.values import BOOL, DOUBLE, INT, TEXT
 from transforms.parsing.casts import cast, plain_type, read_as, to_arrow
 from transforms.parsing.instants import EXTRA
@@ -94,7 +100,7 @@ class Mapper:
         if not self.computed:
             return {}
         used = set().union(*(expression.columns for expression in self.computed.values()))
-        columns = {name: pl.Series(name, _finite(raw[name])) for name in used}
+        columns = {in_frame(name): pl.Series(_finite(raw[name])) for name in used}
         frame = pl.DataFrame({POSITION: pl.Series(block.column(POSITION)), **columns})
         made = frame.select(**{name: expression.expr for name, expression in self.computed.items()})
         for name in self.computed:

@@ -17,19 +17,22 @@ from transforms.parsing.shown import shown
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-POSITION = "@position"
+OURS = "\0"
+"""What the names of our own columns begin with, and no name of a column that a map reads: see `raw_types`."""
+
+POSITION = f"{OURS}position"
 """Name of the last column of a raw block: int64, meaningless without the block's unit."""
 
-PUBLISHED = "@published"
+PUBLISHED = f"{OURS}published"
 """Name of the column that tells when a broker got a record: int64, milliseconds; NULL: not known."""
 
-PARTITION = "@partition"
+PARTITION = f"{OURS}partition"
 """Name of the column that tells which partition of a broker a record came from: dictionary of text.
 
-No column of a file is a dictionary: so it tells the blocks of a stream from those of files.
+Only the blocks of a stream have it.
 """
 
-CARRIED = "@traceparent"
+CARRIED = f"{OURS}traceparent"
 """Name of the column that tells which trace a record came with, beside its own columns: text; only there if one did."""
 
 ATTEMPT = b"attempt"
@@ -139,8 +142,7 @@ def raw_block(columns: Sequence[pa.Array], names: Sequence[str], positions: Ints
 
 def raw_layout(schema: pa.Schema) -> dict[str, pa.DataType]:
     """Return the columns of a raw block that its records have, with their types."""
-    beside = {POSITION, *([PUBLISHED, PARTITION, CARRIED] if _streamed(schema) else [])}
-    return {field.name: field.type for field in schema if field.name not in beside}
+    return {field.name: field.type for field in schema if not field.name.startswith(OURS)}
 
 
 def published_of(block: pa.RecordBatch) -> pa.Array | None:
@@ -150,7 +152,7 @@ def published_of(block: pa.RecordBatch) -> pa.Array | None:
 
 def carried_of(block: pa.RecordBatch) -> pa.Array | None:
     """Return the traces that the rows of a raw block came with, text; None: none did."""
-    return block.column(CARRIED) if _streamed(block.schema) and CARRIED in block.schema.names else None
+    return block.column(CARRIED) if CARRIED in block.schema.names else None
 
 
 def partitions_of(block: pa.RecordBatch) -> pa.DictionaryArray | None:
@@ -159,7 +161,7 @@ def partitions_of(block: pa.RecordBatch) -> pa.DictionaryArray | None:
 
 
 def _streamed(schema: pa.Schema) -> bool:
-    return PARTITION in schema.names and pa.types.is_dictionary(schema.field(PARTITION).type)
+    return PARTITION in schema.names
 
 
 def positions_of(block: pa.RecordBatch, rows: Ints) -> list[str]:

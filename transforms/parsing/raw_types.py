@@ -11,6 +11,7 @@ from schemas.sources import Source
 from transforms.compiler.sql.parse import name_of, parse
 from transforms.compiler.sql.values import ExpressionError
 from transforms.parsing.instants import FUNCTIONS
+from transforms.parsing.raw import OURS
 
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
@@ -47,7 +48,7 @@ def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
     that is calculated with or compared with a number is a double; the rest are texts.
 
     Raises:
-        LoadErrors: expressions that do not parse.
+        LoadErrors: expressions that do not parse, columns that no file can have, or that `header` names twice.
     """
     types: dict[str, pa.DataType] = {}
     numbers: set[str] = set()
@@ -55,7 +56,7 @@ def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
     for name, text in field_texts(source, fields).items():
         try:
             tree = parse(text)
-            columns = {name_of(column): column for column in tree.find_all(exp.Column)}
+            columns = _columns(tree)
         except ExpressionError as error:
             errors.append(source.error(("map", name), error.message, text, error.hint))
             continue
@@ -63,10 +64,28 @@ def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
             types[name_of(tree)] = source.field(name).text_type
         types |= {column: pa.string() for column in columns if column not in types}
         numbers |= set(_numbers(tree))
+    errors += _named_twice(source, types)
     if errors:
         raise LoadErrors(errors)
     types |= {column: pa.float64() for column in numbers if types[column] == pa.string()}
     return types | _declared(source.config.columns, types)
+
+
+def _columns(tree: exp.Expr) -> list[str]:
+    """Return the names of the columns in an expression."""
+    names = [name_of(column) for column in tree.find_all(exp.Column)]
+    if any(name.startswith(OURS) for name in names):
+        raise ExpressionError("reads a column whose name begins with a NUL character", "rename the column")
+    return names
+
+
+def _named_twice(source: Source, used: Iterable[str]) -> list[LoadError]:
+    """Return which used columns the header in sources.yaml names more than once."""
+    names = source.config.header or []
+    hint = "give each column a name of its own; those that no map reads may share one"
+    return [
+        source.error(("header",), f"names `{name}` more than once", hint=hint) for name in used if names.count(name) > 1
+    ]
 
 
 def _declared(columns: Mapping[str, str], used: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:

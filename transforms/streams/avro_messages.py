@@ -39,7 +39,7 @@ def parse_avro(bodies: Sequence[Body], feed: Feed, schema_of: SchemaOf | None) -
         schema_of: Asks the registry; then every message must bear an id.
 
     Yields:
-        Rows of the wanted columns that a schema has, one block a schema; `@position` is their place among the bodies.
+        Rows of the wanted columns that a schema has, one block a schema; `POSITION` is their place among the bodies.
         Rejected: `confluent_framing` (no registry is named), `not_framed`, `unknown_schema` (which is not in the
         registry, or none that can be read), `no_schema`, `malformed_avro`.
 

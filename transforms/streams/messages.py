@@ -59,7 +59,7 @@ def parse_messages(
         lost: What was rejected before it was a message.
 
     Returns:
-        Raw blocks of the columns in `feed.types`, `@published`, `@partition` and `@position`, and `@traceparent` where
+        Raw blocks of the columns in `feed.types`, `PUBLISHED`, `PARTITION` and `POSITION`, and `CARRIED` where
         a message told its trace, one of JSON, one of each schema of Avro, none of them empty; and a batch of
         `schemas.records.REJECTED`, if there is need of one: `tombstone`, `empty_message`, `oversize_record`,
         `invalid_utf8`, `malformed_json`, `wrong_type`, `out_of_range`, `no_data` and `unknown_cloud_event` of events,

@@ -17,7 +17,7 @@ class Pulled(NamedTuple):
 
     Attributes:
         blocks: Raw blocks as `ReadSignals` gives them, with the metadata `signal`, `file` (the address) and `unit`, and
-            the columns `@position` (int64), `@published` (int64, milliseconds; NULL: not known) and `@partition`
+            the columns `POSITION` (int64), `PUBLISHED` (int64, milliseconds; NULL: not known) and `PARTITION`
             (dictionary of text).
         rejected: Batches of `schemas.records.REJECTED`: records that are none.
         position: Where to go on.

@@ -82,7 +82,7 @@ def test_instants_of_the_payload_are_written_as_times(write_story: WriteStory) -
     ("old", "new", "line", "message"),
     [
         ("story: Anna", "stroy: Anna", 1, "`stroy`: unknown key"),
-        ("playbook: playbook.yaml", "playbook: 5", 2, "`playbook.str`: Input should be a valid string"),
+        ("playbook: playbook.yaml", "playbook: 5", 2, "`playbook`: must be a file beside the story, or a playbook"),
         ("playbook: playbook.yaml", "playbook: nowhere.yaml", 2, "`playbook`: there is no file "),
         ("- watermark: 11:00", "- watermark: soon", 7, "`soon` is no time"),
         ("- watermark: 11:00", "- watermark: 11:00+01:00", 7, "`11:00+01:00` is no time"),
@@ -102,8 +102,8 @@ def test_instants_of_the_payload_are_written_as_times(write_story: WriteStory) -
         ("mb: 100", "mb: much", 5, "`mb`: `much` is not double"),
         ("mb: 100", "mb: true", 5, "`mb`: `True` is not double"),
         ("transitions: [", "transition: [", 9, "unknown key"),
-        ("applied: 2", "aplied: 2", 13, "Input should be 'applied'"),
-        ("story: Anna", "engines: [cores]\nstory: Anna", 1, "Input should be 'core', 'bounded' or 'stream'"),
+        ("applied: 2", "aplied: 2", 13, "`events.2.expect.counts.aplied`: must be 'applied'"),
+        ("story: Anna", "engines: [cores]\nstory: Anna", 1, "must be 'core', 'bounded' or 'stream', not `cores`"),
     ],
 )
 def test_mistakes_are_told_with_their_line(

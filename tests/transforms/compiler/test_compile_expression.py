@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from sqlglot.tokens import Tokenizer
 
 from schemas.name_checks import RESERVED_WORDS
-from transforms.compiler.compile_expression import Expression, ExpressionError, ScopeColumn, compile_expression
+from transforms.compiler.compile_expression import (
+    Expression,
+    ExpressionError,
+    ScopeColumn,
+    compile_expression,
+    in_frame,
+)
 from transforms.compiler.sql.forms import FORMS
 from transforms.compiler.sql.functions import FUNCTIONS, Function
 from transforms.compiler.sql.values import BOOL, DOUBLE, INT, TEXT
@@ -449,3 +455,17 @@ def test_text_is_matched_as_it_is_written(text: str, part: str) -> None:
     for one, expected in texts.items():
         if "LIKE" not in one or not {"%", "_"} & {*part}:
             assert frame.select(compile_expression(one, scope).expr)["s"].item() == expected, one
+
+
+@pytest.mark.parametrize(
+    "name", ["*", "^a.*$", "^$", "^.*$", "^ [a-z] # $", "^", "$", "a.*", "@a", "é $", 'a "b"', "a\\b\n"]
+)
+def test_a_name_that_looks_like_a_pattern_is_of_one_column(name: str) -> None:
+    values = {"a": 1, "ab": 2, name: 3, " x # ": 4}
+    frame = pl.DataFrame({in_frame(column): [value] for column, value in values.items()})
+    scope = {column: ScopeColumn(INT) for column in values}
+    quoted = '"' + name.replace('"', '""') + '"'
+    for text, value in [(quoted, 3), (f"{quoted} + {quoted} * a", 6), (f"COALESCE({quoted}, 0) + ab", 5)]:
+        made = compile_expression(text, scope)
+        assert frame.select(v=made.expr)["v"].to_list() == [value]
+        assert name in made.columns

@@ -17,11 +17,13 @@ from transforms.parsing.raw import POSITION
 TYPES = {"a": pa.int64(), "s": pa.string(), "d": pa.float64(), "b": pa.bool_(), "t": INSTANT, "odd name": pa.string()}
 
 
-def _parse(lines: list[bytes]) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
-    rows, rejected = parse_json_lines(line_block(lines), TYPES)
-    assert rows.schema.names == [*TYPES, POSITION]
-    kinds = [pa.int64() if kind == INSTANT else kind for kind in TYPES.values()]
-    assert [rows.schema.field(name).type for name in TYPES] == kinds
+def _parse(
+    lines: list[bytes], types: dict[str, pa.DataType] = TYPES
+) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+    rows, rejected = parse_json_lines(line_block(lines), types)
+    assert rows.schema.names == [*types, POSITION]
+    kinds = [pa.int64() if kind == INSTANT else kind for kind in types.values()]
+    assert [rows.schema.field(name).type for name in types] == kinds
     return rows.to_pylist(), [(item.position, item.reason) for item in rejected]
 
 
@@ -98,6 +100,47 @@ def test_a_bad_line_is_rejected_alone(line: bytes, reason: str) -> None:
     assert [row["a"] for row in rows] == [1, 3]
     assert [row[POSITION] for row in rows] == [1, 3]
     assert rejected == [("line 2", reason)]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ['size "MB"', '"', "a\\b", "\\", "\\u0061", "line\nfeed", "tab\t", "\x01", "\x7f", "€ 1", "{}", "c0", " ", ""],
+)
+@pytest.mark.parametrize(
+    ("value", "kind", "wanted"),
+    [
+        ("3.5", pa.float64(), 3.5),
+        ("9223372036854775807", pa.int64(), 2**63 - 1),
+        ("9223372036854775808", pa.int64(), "out_of_range"),
+        ("1e999", pa.float64(), "out_of_range"),
+        ('"5"', pa.float64(), "wrong_type"),
+        ('"x', pa.string(), "malformed_json"),
+        ("null", pa.string(), None),
+        ('"2026-01-05T00:00:00.123Z"', INSTANT, 1767571200123),
+        ('"soon"', INSTANT, "wrong_type"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["{}", "{oops"])
+def test_a_key_of_any_characters(key: str, value: str, kind: pa.DataType, wanted: Any, beside: str) -> None:
+    line = f"{{{json.dumps(key)}: {value}}}".encode()
+    rows, rejected = _parse([line, beside.encode()], {key: kind})
+    refused = isinstance(wanted, str)
+    assert [row[key] for row in rows if row[POSITION] == 1] == ([] if refused else [wanted])
+    assert sorted(rejected) == [("line 1", wanted)] * refused + [("line 2", "malformed_json")] * (beside != "{}")
+
+
+@pytest.mark.parametrize("key", ["plain", 'size "MB"', "a\\b", "line\nfeed"])
+@pytest.mark.parametrize(
+    ("values", "wanted"), [((1, 2), 2), ((1, None), None), (("x", 2), "wrong_type"), ((2**63, 2), "out_of_range")]
+)
+def test_of_a_key_that_comes_twice_the_last_value_counts(key: str, values: tuple[Any, Any], wanted: Any) -> None:
+    first, last = map(json.dumps, values)
+    name = json.dumps(key)
+    rows, rejected = _parse([f"{{{name}: {first}, {name}: {last}}}".encode()], {key: pa.int64()})
+    if isinstance(wanted, str):
+        assert (rows, rejected) == ([], [("line 1", wanted)])
+    else:
+        assert (rows, rejected) == ([{key: wanted, POSITION: 1}], [])
 
 
 JSON = st.recursive(

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,16 +77,20 @@ def test_a_rejected_row_says_where_it_is_and_no_more_than_it_held(partition: str
     assert json.loads(row["payload"]) == _row(-5)
 
 
-def test_columns_of_files_may_be_called_as_those_of_streams() -> None:
-    block = stream_block([_row(5)], 0)
-    assert raw_layout(block.schema).keys() == {"id", "subject", "time"}
-    plain = block.drop_columns([PUBLISHED, PARTITION])
-    named = plain.add_column(0, PARTITION, pa.array(["x"])).add_column(0, PUBLISHED, pa.array(["y"]))
-    named = named.replace_schema_metadata(block.schema.metadata)
-    assert raw_layout(named.schema).keys() == {"id", "subject", "time", PARTITION, PUBLISHED}
-    assert (published_of(named), partitions_of(named)) == (None, None)
-    found = _parser(config={"map": {"id": f'"{PUBLISHED}"', "subject": f'"{PARTITION}"', "time": "time"}})(named)
-    assert [part.rows["subject"].to_pylist() for part in found.parts] == [["x"]]
+OUR_NAMES = ("position", "published", "partition", "traceparent", "file", "signal", "unit")
+
+
+@pytest.mark.parametrize("name", [f"{sign}{name}" for name in OUR_NAMES for sign in ("", "@")])
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("made", ['"{}"', '"{}" || "{}"'])
+def test_columns_of_records_may_be_called_as_our_own(name: str, streamed: bool, made: str) -> None:
+    block = stream_block([{"id": "1", "time": 5, name: "x"}, {"id": "2", "time": 5, name: "y"}], 0)
+    assert raw_layout(block.schema).keys() == {"id", "time", name}
+    block = block if streamed else block.drop_columns([PUBLISHED, PARTITION])
+    assert [published_of(block) is None, partitions_of(block) is None] == [not streamed] * 2
+    found = _parser(config={"map": {"id": "id", "subject": made.format(name, name), "time": "time"}})(block)
+    subjects = [subject for part in found.parts for subject in part.rows["subject"].to_pylist()]
+    assert sorted(subjects) == [text * made.count("{") for text in "xy"]
     assert POSITION not in found.parts[0].rows.schema.names
 
 

@@ -83,3 +83,29 @@ def test_mistakes_are_told_together() -> None:
     with pytest.raises(LoadErrors) as told:
         raw_types(source, made_fields(source, []))
     assert len(told.value.errors) == 2
+
+
+@pytest.mark.parametrize("text", ['"\0position"', '"\0published" || x', '"\0"'])
+def test_no_map_reads_our_own_columns(text: str) -> None:
+    with pytest.raises(LoadErrors, match="usage: reads a column whose name begins with a NUL character"):
+        raw_types(_source(map={"kind": text}), ["kind"])
+
+
+@pytest.mark.parametrize(
+    ("header", "map_", "told"),
+    [
+        (["id", "time", "id"], None, ["id"]),
+        (["id", "time", "id", "time", "id"], None, ["id", "time"]),
+        (["i", "t", "i"], {"id": "i", "time": "t"}, ["i"]),
+        (["i", "t", "t"], {"id": "i", "time": "t + 0"}, ["t"]),
+    ],
+)
+def test_a_header_names_no_used_column_twice(header: list[str], map_: dict[str, str] | None, told: list[str]) -> None:
+    with pytest.raises(LoadErrors) as wrong:
+        raw_types(_source(header=header, map=map_), ["id", "time"])
+    assert [error.message for error in wrong.value.errors] == [f"names `{name}` more than once" for name in told]
+    assert all("a name of its own" in error.hint for error in wrong.value.errors)
+
+
+def test_columns_that_nothing_reads_may_share_a_name() -> None:
+    assert raw_types(_source(header=["id", "_", "_", "mb", "mb"]), ["id"]) == {"id": STR}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from transforms.parsing.raw import PARTITION, PUBLISHED, raw_block
+from transforms.parsing.raw import OURS, PARTITION, PUBLISHED, raw_block
 from transforms.streams.pull import Position, Pulled
 
 DONE: dict[str, list[Any]] = {}
@@ -19,8 +19,8 @@ Row = Mapping[str, Any]
 
 
 def stream_block(rows: Sequence[Row], first: int, signal: str = "usage", origin: str = "fake://x") -> pa.RecordBatch:
-    """Return a raw block of rows, which may have `@published` and `@partition`."""
-    names = sorted({name for row in rows for name in row if not name.startswith("@")})
+    """Return a raw block of rows, which may have `PUBLISHED` and `PARTITION`."""
+    names = sorted({name for row in rows for name in row if not name.startswith(OURS)})
     columns = [pa.array([row.get(name) for row in rows]) for name in names]
     block = raw_block(columns, names, np.arange(first, first + len(rows)), "offset")
     metadata = {**block.schema.metadata, b"signal": signal.encode(), b"file": origin.encode()}

@@ -16,6 +16,7 @@ from schemas.errors import LoadErrors
 from schemas.sources import Source
 from tests.transforms.streams.pullers import Clock
 from transforms.parsing.files import RawFile
+from transforms.parsing.raw import PARTITION, POSITION, PUBLISHED
 from transforms.streams import folder_files
 from transforms.streams.folder import FolderPuller, forget_folders
 from transforms.streams.folder_files import Files, is_whole_by_name
@@ -117,9 +118,9 @@ def test_blocks_say_where_they_are_of() -> None:
     clock.now = EVERY
     (block,) = puller.pull({}).blocks
     assert block.schema.metadata == {b"unit": b"line", b"signal": b"usage", b"file": b"in/a.jsonl"}
-    assert block["@position"].to_pylist() == [1, 2, 3]
-    assert block["@published"].to_pylist() == [1_234] * 3
-    assert block["@partition"].to_pylist() == [""] * 3
+    assert block[POSITION].to_pylist() == [1, 2, 3]
+    assert block[PUBLISHED].to_pylist() == [1_234] * 3
+    assert block[PARTITION].to_pylist() == [""] * 3
 
 
 @pytest.mark.parametrize(

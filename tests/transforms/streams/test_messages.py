@@ -85,6 +85,17 @@ def test_columns_partition_publish_time_and_position_of_a_message() -> None:
     assert (rows, rejected) == ([wanted], [])
 
 
+@pytest.mark.parametrize("name", ["@position", "@published", "@partition", "@traceparent", "position", 'size "MB"'])
+def test_a_column_of_any_name_is_that_of_the_message(name: str) -> None:
+    made = {"id": "id", "time": "time", "subject": "subject", "mb": '"' + name.replace('"', '""') + '"'}
+    values = [json_value(number, **{name: 7.5}) for number in (1, 2)]
+    rows, rejected = _parse(
+        [message(value, n) for n, value in enumerate([*values, b"{oops"])], feed(SourceConfig(map=made))
+    )
+    assert [(row[name], row[POSITION], row[PARTITION]) for row in rows] == [(7.5, 0, "3"), (7.5, 1, "3")]
+    assert [row["reason"] for row in rejected] == ["malformed_json"]
+
+
 def test_a_row_is_found_again_by_partition_and_offset() -> None:
     (block,), _ = parse_messages([message(json_value(1), 41), Message(json_value(2), {}, "", 5, None)], FEED)
     assert positions_of(block, pa.array([0, 1]).to_numpy()) == ["partition 3 offset 41", "offset 5"]

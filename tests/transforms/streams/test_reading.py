@@ -19,6 +19,7 @@ from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Source
 from tests.transforms.streams.pullers import Clock, Script
 from transforms.parsing.parser import Parsed
+from transforms.parsing.raw import PARTITION, PUBLISHED
 from transforms.streams.acks import Acks, Taken
 from transforms.streams.element import Element
 from transforms.streams.progress import Rules
@@ -36,7 +37,7 @@ LIVE = Rules(idle=30 * SECOND, patience=5 * MINUTE)
 
 
 def row(time: int | None, partition: str = "0", published: int | None = None) -> dict[str, Any]:
-    return {"time": time, "@partition": partition, "@published": published}
+    return {"time": time, PARTITION: partition, PUBLISHED: published}
 
 
 def _parse(block: pa.RecordBatch) -> Parsed:
@@ -372,7 +373,7 @@ def _tell_elements_and_watermarks(batches: list[list[tuple[int, Any]]], rules: R
         for _, rows in script:
             for each in rows:
                 if each["time"] is not None:
-                    key = (n, each["@partition"])
+                    key = (n, each[PARTITION])
                     latest[key] = max(latest.get(key, -FAR), each["time"])
     if rules == CALM:
         whole = len(latest) == 2 * len(batches)
