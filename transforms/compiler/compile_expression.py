@@ -74,7 +74,7 @@ class Expression:
 
 def in_frame(name: str) -> str:
     """Return what a column is called in a frame: polars takes `*` and `^…$` for patterns of names."""
-    return f"\0{name}" if name == "*" or (name.startswith("^") and name.endswith("$")) else name
+    return f"\x01{name}" if name == "*" or (name.startswith("^") and name.endswith("$")) else name
 
 
 def compile_expression(

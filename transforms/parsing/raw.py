@@ -17,7 +17,7 @@ from transforms.parsing.shown import shown
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-OURS = "\0"
+OURS = "\x01"
 """What the names of our own columns begin with, and no name of a column that a map reads: see `raw_types`."""
 
 POSITION = f"{OURS}position"

@@ -75,7 +75,7 @@ def _columns(tree: exp.Expr) -> list[str]:
     """Return the names of the columns in an expression."""
     names = [name_of(column) for column in tree.find_all(exp.Column)]
     if any(name.startswith(OURS) for name in names):
-        raise ExpressionError("reads a column whose name begins with a NUL character", "rename the column")
+        raise ExpressionError("reads a column whose name begins with the character U+0001", "rename the column")
     return names
 
 
