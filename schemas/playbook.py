@@ -221,9 +221,11 @@ class Playbook(Part):
         """The channels by which some offer goes."""
         return {channel for offer in self.offers.values() for channel in self.channels_of(offer)}
 
-    def waits(self, offer: Offer) -> bool:
-        """Whether a trigger may wait for an offer."""
-        return bool(offer.wait) or self.policy.quiet is not None
+    def waits(self, offer: Offer) -> int:
+        """For how long a trigger may wait for an offer, milliseconds: for gates to open, then for who may come in."""
+        for_gates = offer.wait or (offer.valid_for if self.policy.quiet is not None else 0)
+        shown = self.inbound_first(offer) or 0
+        return for_gates + (shown if shown < offer.valid_for else 0)
 
     @property
     def contacts_matter(self) -> int:
@@ -236,12 +238,9 @@ class Playbook(Part):
         """For how long it may matter that a goal was reached, milliseconds: to what waits, is valid, or may be next."""
         offers = self.offers.values()
         families = {offer.family for offer in offers if offer.goal}
-        lengths = (
-            (offer.goal.within if offer.goal else 0, offer.wait, offer.valid_for)
-            for offer in offers
-            if offer.family in families
-        )
-        return max((length for each in lengths for length in each), default=0)
+        kin = [offer for offer in offers if offer.family in families]
+        lengths = [length for one in kin for length in (one.goal.within if one.goal else 0, one.valid_for)]
+        return max(*lengths, *map(self.waits, offers)) if kin else 0
 
     @property
     def move_bars(self) -> int:

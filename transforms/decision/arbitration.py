@@ -60,8 +60,8 @@ def arbitrate(
 
     Args:
         plan: The offers and limits.
-        triggers: Columns root (a number) and `COUNTED` as `number_roots` gives them, tick (milliseconds), decision_id,
-            alone (whether its group is too large: no limit of a group blocks it).
+        triggers: Columns root (a number) and `COUNTED` as `number_roots` gives them, tick (milliseconds), own_tick,
+            decision_id, alone (whether its group is too large: no limit of a group blocks it).
         reservations: Columns `COUNTED`, those of `Contact`, tick, counts, rejected, reached, by, since: what limits
             can see of these roots.
         candidates: What `rank_candidates` gives for the triggers.
@@ -140,7 +140,9 @@ def _enter_limits(
     arbiter: "_Arbiter",
     zones: Zones,
 ) -> None:
-    """Enter which limit blocks each candidate at the gates that count, of several the first; and when all open.
+    """Enter which limit blocks each candidate at the gates that count, and when all open.
+
+    Of several limits it is the first of those that are shut for longer than the trigger waits, else the first.
 
     Args:
         plan: The limits; those of a gate lie side by side.
@@ -166,7 +168,9 @@ def _enter_limits(
     candidate, check = arbiter.hits()
     gate = np.array([limit.gate for limit in plan.limits], np.int64)[checks.limit[check]]
     first = np.flatnonzero(changes(candidate * len(GATES) + gate))
-    row, at, why = rows[candidate[first]], gate[first], check[first]
+    row, at = rows[candidate[first]], gate[first]
+    last = asks["own_tick"].to_numpy()[checks.turn[check]] + arbiter.waits(plan, candidate)
+    why = check[_leading(opens[check] > last, first)]
     until = np.maximum.reduceat(opens[check], first)
     gates.shut(at, row, reason[why], np.maximum(gates.opens[row, at], until))
     named = whose[why] >= 0
@@ -176,6 +180,13 @@ def _enter_limits(
     if of_goal.any():
         notices = _goals(plan, asks, reservations, checks, why[of_goal])
         gates.note(at[of_goal], row[of_goal], notices["id"], notices["time"].to_numpy())
+
+
+def _leading(marked: Bools, starts: Ints) -> Ints:
+    """Return of each run of rows, given where these start, the first that is marked, else the first."""
+    at = np.minimum.reduceat(np.where(marked, np.arange(len(marked)), len(marked)), starts)
+    found: Ints = np.where(at < len(marked), at, starts)
+    return found
 
 
 def _goals(plan: OfferPlan, asks: pl.DataFrame, reservations: pl.DataFrame, checks: Checks, rows: Ints) -> pl.DataFrame:
@@ -239,6 +250,12 @@ class _Arbiter:
         """Return the number of the contact that has to go before some blocked checks let pass, see `Ledger.whose`."""
         cells, nth = self.checks.cell[checks], self.checks.nth[checks]
         return self.checks.ledger.whose(cells, nth, self._places[checks], each)
+
+    def waits(self, plan: OfferPlan, candidates: Ints) -> Ints:
+        """Return for how many milliseconds the offers of some candidates let a trigger wait for limits."""
+        of_contact = np.array([plan.offers[number].wait for number in plan.offer_of], np.int64)
+        found: Ints = of_contact[self._contact[candidates]]
+        return found
 
     def _passing(self, start: int, stop: int) -> Ints:
         """Return the candidates of the turns from `start` to `stop` that pass every gate now; note what blocks."""

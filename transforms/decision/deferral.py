@@ -15,7 +15,7 @@ from transforms.compiler.offer_definitions import QUIET, OfferPlan
 from transforms.decision.arbitration import Verdicts
 from transforms.decision.contacts import Contacts
 from transforms.decision.gate_results import AT_AN_EVENT, OPEN
-from transforms.decision.memberships import moves_in
+from transforms.decision.memberships import moves_in, sizes_in
 from transforms.decision.notices import Notices
 
 _ENTRY = [
@@ -123,9 +123,10 @@ def look_again(
 ) -> Ints:
     """Return the tick at which each waiting trigger is looked at next.
 
-    That is when its gate opens, at its deadline, when its contact root is told anything or its ledger changes without
-    a decision, when its segment is no longer held, and when its recipient moves. Where what went to own channels is
-    still valid, that is when it no longer is, when the segment ends, and when the recipient moves.
+    That is when its gate opens, at its deadline, when its contact root is told anything, is too large or so no more, or
+    its ledger changes without a decision, when its segment is no longer held, and when its recipient moves. Where what
+    went to own channels is still valid, that is when it no longer is, when the segment ends, and when the recipient
+    moves.
 
     Args:
         plan: The policy.
@@ -140,7 +141,8 @@ def look_again(
     known = [waiting[name].fill_null(FOREVER).to_numpy() for name in ("until", "deadline")]
     gated = ~is_published(waiting)
     told, changed = np.full(len(waiting), FOREVER), np.full(len(waiting), FOREVER)
-    told[gated] = notices.after(roots.filter(gated).select("root_kind", "root", "tick"))
+    asked = roots.filter(gated).select("root_kind", "root", "tick")
+    told[gated] = np.minimum(notices.after(asked), first_after(asked, sizes_in(taken), ["root_kind", "root"]))
     changed[gated] = contacts.changes_after(roots.filter(gated).select("root_kind", "root", now="tick"), reservations)
     turns = taken.filter(pl.col("segment").is_in(plan.held))
     by_segment = roots.rename({"trigger": "segment"})

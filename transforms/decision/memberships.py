@@ -81,7 +81,7 @@ def stand_alone(triggers: pa.Table, taken: pl.DataFrame) -> Bools:
         triggers: Columns root_kind, root, recipient, tick.
         taken: What `take_facts` gives.
     """
-    alone, sizes = np.zeros(len(triggers), np.bool_), taken.filter(pl.col("segment").str.ends_with(f".{TOO_LARGE}"))
+    alone, sizes = np.zeros(len(triggers), np.bool_), sizes_in(taken)
     if sizes.is_empty():
         return alone
     reached = np.flatnonzero(pc.is_valid(triggers["recipient"]).to_numpy())
@@ -104,6 +104,11 @@ def has_moved(entries: pa.Table, taken: pl.DataFrame) -> Bools:
 def moves_in(taken: pl.DataFrame) -> pl.DataFrame:
     """Return the facts that tell that a subscriber has another contact root."""
     return taken.filter(pl.col("segment").str.ends_with(f".{MOVED}"))
+
+
+def sizes_in(taken: pl.DataFrame) -> pl.DataFrame:
+    """Return the facts that tell that a contact root is too large, or is so no more."""
+    return taken.filter(pl.col("segment").str.ends_with(f".{TOO_LARGE}"))
 
 
 def has_left(entries: pa.Table, taken: pl.DataFrame) -> Bools:

@@ -17,12 +17,12 @@ def number_roots(triggers: pa.Table, reservations: pl.DataFrame, alone: Bools) -
     """Number the contact roots of triggers and all that limits count within them, and find their reservations.
 
     Args:
-        triggers: Columns root_kind, root, subject_kind, subject, recipient, tick, decision_id.
+        triggers: Columns root_kind, root, subject_kind, subject, recipient, tick, own_tick, decision_id.
         reservations: As `ledger.counted_at`; those of other roots are left out.
         alone: Whether each trigger stands alone.
 
     Returns:
-        Of the triggers: root, `COUNTED`, tick, decision_id, alone. Of reservations: `COUNTED`, the columns of
+        Of the triggers: root, `COUNTED`, tick, own_tick, decision_id, alone. Of reservations: `COUNTED`, the columns of
         `Contact`, tick, counts, rejected, reached, goal, by, since. Equal numbers in a column mean the same root,
         subject or recipient; no number reaches the count of rows of both; -1: there is none.
     """
@@ -37,8 +37,9 @@ def number_roots(triggers: pa.Table, reservations: pl.DataFrame, alone: Bools) -
     kept = known_ones.select([*Contact._fields, "tick", "counts", "rejected", "reached", "goal", "by", "since"]).take(
         theirs
     )
+    asks = {name: triggers[name] for name in ("tick", "own_tick", "decision_id")}
     return (
-        pl.DataFrame({**mine, "tick": triggers["tick"], "decision_id": triggers["decision_id"], "alone": alone}),
+        pl.DataFrame({**mine, **asks, "alone": alone}),
         pl.DataFrame({**known, **dict(zip(kept.column_names, kept.columns, strict=True))}),
     )
 

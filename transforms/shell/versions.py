@@ -16,6 +16,7 @@ from schemas.versions import Versions
 from transforms.compiler.consents import CONSENT
 from transforms.compiler.context_plan import ContextPlan, Record
 from transforms.compiler.features import SUBSCRIBER, signal_plan
+from transforms.compiler.keys import FORWARDED
 from transforms.compiler.levels import columns_read, noticing
 from transforms.compiler.load import contracts, load_plans
 from transforms.compiler.notices import CONTROL, notices_of_all, schemas_of
@@ -141,8 +142,11 @@ def load_contexts(versions: Versions, grid: Grid | None = None) -> ContextPlans:
         return ContextPlans(versions, tuple(plans))
     record, notices, known = _record(versions, plans), notices_of_all(versions.playbooks), contracts_of(versions)
     joined = (
-        {level: _joined(plan, [other[level] for other in plans], record) for level, plan in of_version.items()}
-        for of_version in plans
+        {
+            level: _telling(_joined(plan, [other[level] for other in plans], record), [old[level] for old in plans[:n]])
+            for level, plan in of_version.items()
+        }
+        for n, of_version in enumerate(plans)
     )
     told = ({level: noticing(plan, notices, known) for level, plan in of_version.items()} for of_version in joined)
     return ContextPlans(versions, tuple(told))
@@ -219,6 +223,18 @@ def _joined(plan: ContextPlan, plans: Sequence[ContextPlan], record: Record) -> 
     facts = {kind: frozenset().union(*(one.facts for one in told if one.kind == kind)) for kind in GROUPS}
     forwards = tuple(replace(forward, facts=facts[forward.kind]) for forward in plan.forwards)
     return replace(plan, signals=signals, record=record, names=names, forwards=forwards, **longest)
+
+
+def _telling(plan: ContextPlan, before: Sequence[ContextPlan]) -> ContextPlan:
+    """Return a plan that tells contact roots what the versions before do, too: triggers may wait since then."""
+    names = {segment.name for segment in plan.segments}
+    announced = plan.announced_segments.union(*(names & old.announced_segments for old in before))
+    return replace(
+        plan,
+        announced_segments=announced,
+        announces_moves=any(old.announces_moves for old in (plan, *before)),
+        keys={**plan.keys, **dict.fromkeys((f"{FORWARDED}{name}" for name in announced), "")},
+    )
 
 
 def _record(versions: Versions, plans: Sequence[Mapping[str, ContextPlan]]) -> Record:

@@ -38,6 +38,19 @@ def test_a_goal_reads_columns_local_times_and_let_at_every_level() -> None:
         assert plan.notice_schemas[GOAL].names[-1] == "offer"
 
 
+@pytest.mark.parametrize(
+    ("edit", "days"),
+    [
+        (("valid_for: 9d", "valid_for: 9d, wait: 8d"), 8),
+        (("offers:", "policy: {inbound_first: {marketing: 7d}}\noffers:"), 7),
+        (("offers:", "policy: {quiet: {app: all}, inbound_first: {marketing: 7d}}\noffers:"), 16),
+    ],
+)
+def test_it_matters_as_long_as_a_trigger_waits_for_any_offer(edit: tuple[str, str], days: int) -> None:
+    text = TEXT.replace("GOAL", "any").replace("signals: [", "signals: [contact, ")
+    assert parse_playbook(text.replace(*edit)).goals_matter == days * DAY
+
+
 def test_it_matters_as_long_as_what_its_family_offers() -> None:
     assert BOOK.goals_matter == 3 * DAY
     assert load_plans(BOOK)["subscriber"].kept_for(GOAL) == 4 * DAY

@@ -124,7 +124,7 @@ class _Walk:
         for notice in notices:
             if notice.signal in ("contact", "outcome"):
                 self.ledger.hear(notice)
-        opened = self.ledger.time_out(tick) or bool(notices)
+        opened = self.ledger.time_out(tick) or bool(notices) or self.told.resized(self.root, tick)
         yield from self._withdraw(tick)
         yield from self._cancel(tick)
         fresh = [_Waiting(one, -1, tick, tick) for one in self.triggers if one.tick == tick]

@@ -128,7 +128,8 @@ class Look:
             return None
         limits = {"cooldown": self._cooldowns, "caps": self._caps}
         if gate in limits:
-            return next(limit for limit in limits[gate](candidate, ledger) if limit.full(self.tick)).read(self.tick)
+            full = [limit for limit in limits[gate](candidate, ledger) if limit.full(self.tick)]
+            return next(limit for limit in full if limit.reason == reason).read(self.tick)
         consent, goals = self._consent(candidate), self._ahead(candidate.offer) if reason == "goal_reached" else []
         rows = {"paused": self._pauses(candidate), "ticket": self._troubles, "eligibility": goals}
         rows["consent"] = [consent] if consent else []
@@ -301,8 +302,9 @@ class Look:
             return PASSED
         last = self.deadline(candidate.offer, "other")
         opens = [limit.opens(self.tick, last, self.policy.tick) for limit in full]
-        until = max((one for one in opens if one is not None), default=None)
-        return ("blocked", full[0].reason, None) if None in opens else ("deferred", full[0].reason, until)
+        if None in opens:
+            return ("blocked", full[opens.index(None)].reason, None)
+        return ("deferred", full[0].reason, max(one for one in opens if one is not None))
 
     def _quiet(self, candidate: Candidate) -> Result:
         if candidate.channel == INBOUND and INBOUND not in self.policy.quiet:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from schemas.records import EVERYBODY, MOVED
+from schemas.records import EVERYBODY, MOVED, TOO_LARGE
 from tests.transforms.decision.reference_policy import Fact, Notice, Root
 
 KEYS = {
@@ -33,6 +33,11 @@ class Told:
     def moved(self, recipient: str | None, tick: int) -> bool:
         """Tell whether it is told at a tick that a subscriber has another contact root."""
         about = (f"subscriber.{MOVED}", recipient, tick)
+        return any((fact.segment, fact.subject, fact.tick) == about for fact in self.facts)
+
+    def resized(self, root: Root, tick: int) -> bool:
+        """Tell whether a root is told at a tick that it is too large, or is so no more."""
+        about = (f"{root[0]}.{TOO_LARGE}", root[1], tick)
         return any((fact.segment, fact.subject, fact.tick) == about for fact in self.facts)
 
     def rows(self, signal: str, subjects: Iterable[Root | None], tick: int) -> list[Notice]:

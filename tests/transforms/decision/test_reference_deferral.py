@@ -16,7 +16,6 @@ from tests.transforms.decision.reference_policy import (
     Trigger,
 )
 from tests.transforms.decision.reference_words import (
-    CAPPED,
     CAPS,
     COOLED,
     COOLS,
@@ -34,6 +33,7 @@ from tests.transforms.decision.reference_words import (
     decide,
     fact,
     hour_of,
+    outcome,
     paused,
     profile,
 )
@@ -66,8 +66,22 @@ TILL_4 = ("deferred", "cap_0", 4)
             Policy((replace(A, wait=DAY),), (Cap(1, "day"), Cap(1, 3 * DAY))),
             at(3, 5),
             [],
-            [(3, *SENT), (5, *CAPPED)],
-            id="not if one of them frees too late",
+            [(3, *SENT), (5, "no_offer", "cap_1", None)],
+            id="not if one of them frees too late: that is the reason",
+        ),
+        pytest.param(
+            Policy((replace(COOLS, wait=2 * HOUR, cooldown_after_rejection=9 * HOUR),), listed=EVERY),
+            at(0, 2),
+            [outcome(1, FIRST, "rejected")],
+            [(0, *SENT), (2, "no_offer", "cooldown_after_rejection", None)],
+            id="nor if what was rejected cools for longer",
+        ),
+        pytest.param(
+            Policy((replace(COOLS, wait=8 * HOUR, cooldown_after_rejection=9 * HOUR),), listed=EVERY),
+            at(0, 2),
+            [outcome(1, FIRST, "rejected")],
+            [(0, *SENT), (2, "deferred", "cooldown", 9), (9, *SENT)],
+            id="of those that are waited out the first is the reason",
         ),
         pytest.param(
             WAITING,

@@ -165,6 +165,20 @@ ANNA, BEN = ({"subject": name, "in_root": HOME} for name in ("anna", "ben"))
             id="not of one that is too large",
         ),
         pytest.param(
+            Policy((WAITS,), (Cap(1, 4 * HOUR, per="household"),)),
+            [*at(1, **ANNA), *at(2, **BEN)],
+            [too_large(HOME, True, MONDAY + 3 * HOUR)],
+            ["deferred cap_0", "offer", "offer"],
+            id="who waits for a cap of a group gets it when that is too large",
+        ),
+        pytest.param(
+            Policy((WAITS,), (Cap(1, 4 * HOUR, per="household"), Cap(1, 4 * HOUR))),
+            [*at(1, 2, **BEN)],
+            [too_large(HOME, True, MONDAY + 3 * HOUR), too_large(HOME, False, MONDAY + 4 * HOUR)],
+            ["deferred cap_0", "offer", "offer"],
+            id="looks at which its size opens nothing are silent",
+        ),
+        pytest.param(
             Policy((A, Offer("b", ("u",), value=2.0)), (Cap(1, "day"),)),
             [*at(1), *at(1, trigger="u")],
             [],
