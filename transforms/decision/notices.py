@@ -14,7 +14,7 @@ from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.fitted import fitted
 from transforms.arrays.in_time import FOREVER, as_of, first_after
 from transforms.arrays.plain_arrow import as_written, framed, tabled
-from transforms.compiler.notices import GOAL, KEYS, first_fulfilments, order_of
+from transforms.compiler.notices import CONSENT, GOAL, KEYS, first_fulfilments, order_of
 from transforms.compiler.offer_definitions import OfferPlan
 
 WHO = ("root_kind", "root", "subject_kind", "subject")
@@ -30,7 +30,8 @@ class Notices:
 
     Attributes:
         tables: `WHO`, time, source, id and the payload, the columns of its key without NULL (empty text: all);
-            since and until: the ticks between which a row of its key holds; place: in the order of all rows. Of
+            since and until: the ticks between which a row of its key holds; place: in the order of all rows. A consent
+            holds again once later ones have lapsed: it is there each time, and acts is the tick of the first. Of
             signals without a key since is the tick from which on a row acts. Of goals reached there is `own`, too, the
             first tick after their time, and one row of each. Sorted by `WHO`, key and since.
         arrived: root_kind, root and since of what came with this call.
@@ -111,7 +112,9 @@ def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Tabl
         if KEYS[signal] is None:
             table = table.filter(pl.col("since") > closed - plan.memory)
         else:
-            table = table.filter(pl.col("until") == FOREVER)
+            table = table.filter(pl.col("until") > closed)
+        if signal == CONSENT:
+            table = table.unique("place").with_columns(since="acts")
         if signal == "ticket" and plan.ticket is not None:
             old = pl.col("since") <= closed - _TICKETS_KEPT
             table = table.filter(~old | plan.ticket.fill_null(False))
@@ -141,9 +144,33 @@ def _laid_out(plan: OfferPlan, signal: str, rows: pl.LazyFrame) -> pl.DataFrame:
     rows = rows.sort(order_of(signal)).with_row_index("place")
     rows = rows.with_columns(pl.col("place").cast(pl.Int64))
     rows = rows.sort(*by, "since", "place").with_columns(number=pl.struct(by).rle_id().cast(pl.Int64))
+    holding = _consents(rows, plan.tick) if signal == CONSENT else _latest_first(rows)
     number, since = pl.col("number"), pl.col("since")
-    place = number * pl.len().cast(pl.Int64) + pl.col("place")
-    rows = rows.filter(place == place.cum_max())
-    rows = rows.filter(number.ne_missing(number.shift(-1)) | (since != since.shift(-1)))  # the last of a tick
     until = pl.when(number == number.shift(-1)).then(since.shift(-1)).otherwise(FOREVER)
-    return as_written(rows.with_columns(until=until).drop("number"))
+    return as_written(holding.with_columns(until=until).drop("number"))
+
+
+def _latest_first(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the rows that hold from some tick on, by the `number` of their key and since: no earlier ones after."""
+    number, since = pl.col("number"), pl.col("since")
+    place = number * (pl.col("place").max() + 1) + pl.col("place")
+    rows = rows.filter(place == place.cum_max())
+    return rows.filter(number.ne_missing(number.shift(-1)) | (since != since.shift(-1)))  # the last of a tick
+
+
+def _consents(rows: pl.LazyFrame, tick: int) -> pl.LazyFrame:
+    """Return consents from each tick on at which they hold, or hold again because later ones have lapsed."""
+    every = as_written(rows.with_columns(acts="since"))
+    lapsing = every.select((pl.col("valid_until").is_not_null().any() & (pl.len() > 1)).over("number")).to_series()
+    if not lapsing.any():
+        return _latest_first(every.lazy())
+    lapse = (-(-pl.col("valid_until") // tick) * tick).fill_null(FOREVER)
+    some = every.filter(lapsing).with_columns(lapse=lapse)
+    turns = pl.concat([some.select("number", turn="acts"), some.select("number", turn="lapse")]).unique()
+    each = some.join(turns, "number").filter(pl.col("acts") <= pl.col("turn"), pl.col("turn") < FOREVER)
+    best = each.sort("number", "turn", pl.col("turn") < pl.col("lapse"), "place")
+    held = best.unique(["number", "turn"], keep="last", maintain_order=True)
+    again = (pl.col("number") == pl.col("number").shift(1)) & (pl.col("place") == pl.col("place").shift(1))
+    held = held.filter(~again.fill_null(False)).with_columns(since="turn").select(every.columns)
+    plain = _latest_first(every.filter(~lapsing).lazy())
+    return pl.concat([plain, held.lazy()]).sort("number", "since")

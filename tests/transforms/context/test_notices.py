@@ -68,22 +68,36 @@ class Told:
         time, source, name, *payload = self.row
         return time, not (self.signal == "consent" and "withdrawn" in payload), source, name
 
+    @property
+    def until(self) -> float:
+        """Until when a consent is valid."""
+        until = self.row[3 + NOTICES["consent"].columns.index("valid_until")] if self.signal == "consent" else None
+        return float("inf") if until is None else float(str(until))
+
+
+def holding(rows: Iterable[Told]) -> list[Told]:
+    """Return what of one key holds, and of consents what will once later ones have lapsed."""
+    found: list[Told] = []
+    for one in sorted(rows, key=lambda one: one.order):
+        found = [*(other for other in found if other.until > one.until), one]
+    return found
+
 
 def effective(told: Iterable[Told]) -> dict[object, list[tuple[int, object]]]:
-    """Return what each root knows: of each key which row from which tick on; of others from which tick on each row."""
+    """Return what each root knows: of each key which rows from which tick on; of others from which tick on each row."""
     found: dict[object, list[tuple[int, object]]] = defaultdict(list)
     by_tick: dict[int, list[Told]] = defaultdict(list)
     for one in told:
         by_tick[one.tick].append(one)
-    holds: dict[object, Told] = {}
+    holds: dict[object, list[Told]] = defaultdict(list)
     for tick, mine in sorted(by_tick.items()):
         for one in mine:
             what = (one.root, one.who, one.signal, one.row if one.key is None else one.key)
-            if what not in holds or holds[what].order < one.order:
-                holds[what] = one
-        for what, one in holds.items():
-            if not found[what] or found[what][-1][1] != one.row:
-                found[what].append((tick, one.row))
+            holds[what] = holding((*holds[what], one))
+        for what, held in holds.items():
+            rows = [one.row for one in held]
+            if not found[what] or found[what][-1][1] != rows:
+                found[what].append((tick, rows))
     return found
 
 
@@ -179,6 +193,7 @@ VALUES = {
     "target": [None, "gift"],
     "decision_id": [None, "d1"],
     "result": ["seen", "rejected"],
+    "valid_until": [None, None, *(START + minute * MINUTE for minute in (10, 25, 50))],
 }
 STATES = {"consent": ["granted", "withdrawn"], "ticket": ["open", "closed"], "contact": ["sent", "failed"]}
 
@@ -298,8 +313,9 @@ def home(minute: float, group: str, state: str = "joined") -> Signal:
     return said(minute, "membership", group_kind="household", group=group, state=state, role=None)
 
 
-def consent(minute: float, state: str = "granted") -> Signal:
-    return said(minute, "consent", purpose="marketing", channel=None, state=state)
+def consent(minute: float, state: str = "granted", until: float | None = None) -> Signal:
+    lapses = None if until is None else at(until)
+    return said(minute, "consent", purpose="marketing", channel=None, state=state, valid_until=lapses)
 
 
 def at(minute: float) -> int:
@@ -337,6 +353,24 @@ CASES = {
     "who moves is known to the new root; of one key the latest": (
         [([consent(0.5), consent(1.5, "withdrawn"), home(3, "h1")], 9)],
         [(1, "b", "consent", 0.5), (2, "b", "consent", 1.5), (4, "h1", "consent", 1.5)],
+    ),
+    "what holds again once a later one lapses, too": (
+        [
+            (
+                [
+                    consent(0.5),
+                    consent(1, until=9),
+                    consent(1.5, "withdrawn", until=8),
+                    consent(2, until=9),
+                    home(3, "h1"),
+                ],
+                9,
+            )
+        ],
+        [
+            *((n, "b", "consent", m) for n, m in ((1, 0.5), (2, 1), (2, 1.5), (3, 2))),
+            *((4, "h1", "consent", m) for m in (0.5, 2)),
+        ],
     ),
     "who comes back within the tick did not move": (
         [([home(0, "h1"), consent(0.5), home(3.1, "h1", "left"), home(3.2, "h1")], 9)],

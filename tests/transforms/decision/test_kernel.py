@@ -10,7 +10,7 @@ from tests.transforms.decision.reference_policy import HOUR
 from tests.transforms.decision.strategies import FEATURES, case_of
 from tests.transforms.decision.strategies_world import TICKS
 
-CASES, GROUPS_OF = 120 * TIMES, 12
+CASES, GROUPS_OF = round(120 * TIMES), 12
 
 
 @pytest.mark.cases
