@@ -16,6 +16,7 @@ from transforms.compiler.references import references
 
 CONSENT = "consent"
 CONTROL = "control"
+OUTCOME = "outcome"
 GOAL = "goal"
 """Stands for a signal type: what contact roots are told of rows of any type that fulfil the goal of an offer."""
 
@@ -27,7 +28,7 @@ KEYS: Mapping[str, tuple[str, ...] | None] = {
     "ticket": ("ticket_id",),
     CONTROL: ("scope", "target"),
     "contact": None,
-    "outcome": None,
+    OUTCOME: None,
     GOAL: None,
 }
 """Of these columns of each signal the latest row holds; None: every row does."""
@@ -147,7 +148,7 @@ def _every(playbook: Playbook) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "ticket", _ticket_columns(playbook)
     yield CONTROL, ("action", "scope", "target")
     yield "contact", ("decision_id", "offer", "family", "message", "channel", "state")
-    yield "outcome", ("decision_id", "offer", "channel", "result")
+    yield OUTCOME, ("decision_id", "offer", "channel", "result")
 
 
 def _ticket_columns(playbook: Playbook) -> tuple[str, ...]:

@@ -9,18 +9,19 @@ import pyarrow as pa
 
 from schemas.durations import DAY
 from schemas.playbook_levels import LEVELS
-from schemas.records import EVERYBODY, NOTICE
+from schemas.records import AGAIN, EVERYBODY, NOTICE
 from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.fitted import fitted
 from transforms.arrays.in_time import FOREVER, as_of, first_after
 from transforms.arrays.plain_arrow import as_written, framed, tabled
-from transforms.compiler.notices import CONSENT, GOAL, KEYS, first_fulfilments, order_of
+from transforms.compiler.notices import CONSENT, GOAL, KEYS, OUTCOME, first_fulfilments, order_of
 from transforms.compiler.offer_definitions import OfferPlan
 
 WHO = ("root_kind", "root", "subject_kind", "subject")
 _TICKETS_KEPT = 30 * DAY
 """How long a ticket is remembered that stops no sales: what comes late about it is older than that."""
 _ROOT = ("root_kind", "root")
+_AGAIN = "again"
 _LEAST = ("since", *WHO, "time", "source", "id")
 
 
@@ -32,8 +33,9 @@ class Notices:
         tables: `WHO`, time, source, id and the payload, the columns of its key without NULL (empty text: all);
             since and until: the ticks between which a row of its key holds; place: in the order of all rows. A consent
             holds again once later ones have lapsed: it is there each time, and acts is the tick of the first. Of
-            signals without a key since is the tick from which on a row acts. Of goals reached there is `own`, too, the
-            first tick after their time, and one row of each. Sorted by `WHO`, key and since.
+            signals without a key since is the tick from which on a row acts. Of outcomes there is `again`, too: others
+            were told, or may know more; of goals reached `own`, the first tick after their time, and one row of each.
+            Sorted by `WHO`, key and since.
         arrived: root_kind, root and since of what came with this call.
     """
 
@@ -94,8 +96,9 @@ def take_notices(
     """
     tables, arrived = {}, [pl.LazyFrame(schema={"root_kind": pl.String, "root": pl.String, "since": pl.Int64})]
     open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
-    for signal, schema in plan.notices.items():
-        new = [pa.table(batch).select(schema.names) for batch in batches if _about(batch, signal)]
+    for signal in plan.notices:
+        schema = _kept_schema(plan, signal)
+        new = [_told(batch).select(schema.names) for batch in batches if _about(batch, signal)]
         fresh = framed(pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in new)])).lazy()
         fresh = fresh.with_columns(since=open_from)
         known = framed(fitted(kept.get(signal, schema.empty_table()), schema)).lazy().with_columns(since="tick")
@@ -107,8 +110,8 @@ def take_notices(
 def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Table]:
     """Return what later ticks may ask for: the last of each key, what came of contacts while they matter."""
     kept = {}
-    for signal, schema in plan.notices.items():
-        table = notices.tables[signal].lazy()
+    for signal in plan.notices:
+        table, schema = notices.tables[signal].lazy(), _kept_schema(plan, signal)
         if KEYS[signal] is None:
             table = table.filter(pl.col("since") > closed - plan.memory)
         else:
@@ -122,6 +125,18 @@ def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Tabl
         rows = table.with_columns(tick="since").select(schema.names).sort(order)
         kept[signal] = tabled(as_written(rows), schema)
     return kept
+
+
+def _kept_schema(plan: OfferPlan, signal: str) -> pa.Schema:
+    """Return the columns of what is kept of a signal: of outcomes `again`, too."""
+    schema = plan.notices[signal]
+    return schema.append(pa.field(_AGAIN, pa.bool_())) if signal == OUTCOME else schema
+
+
+def _told(batch: pa.RecordBatch) -> pa.Table:
+    """Return a batch of notices with the column `again`: whether others may know more of it."""
+    again = pa.repeat(AGAIN in batch.schema.metadata, batch.num_rows)
+    return pa.table(batch).append_column(_AGAIN, again)
 
 
 def _about(batch: pa.RecordBatch, signal: str) -> bool:

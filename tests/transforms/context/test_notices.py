@@ -59,7 +59,7 @@ class Told:
     def key(self) -> tuple[object, ...] | None:
         """Of what only the latest holds; None: all hold."""
         notice = NOTICES[self.signal]
-        payload = dict(zip(notice.columns, self.row[3:], strict=True))
+        payload = dict(zip(notice.columns, self.row[3:], strict=False))
         return None if notice.key is None else tuple(payload[name] for name in notice.key)
 
     @property
@@ -73,6 +73,12 @@ class Told:
         """Until when a consent is valid."""
         until = self.row[3 + NOTICES["consent"].columns.index("valid_until")] if self.signal == "consent" else None
         return float("inf") if until is None else float(str(until))
+
+
+def told_of(tick: int, root: Root, who: Root, signal: str, row: tuple[object, ...], again: bool) -> Told:
+    """Return what a root is told; of an outcome of a subscriber also whether another root may know more."""
+    marked = signal == "outcome" and who[0] == "subscriber"
+    return Told(tick, root, who, signal, (*row, again) if marked else row)
 
 
 def holding(rows: Iterable[Told]) -> list[Told]:
@@ -111,6 +117,7 @@ class Oracle:
         self._known: dict[Root, list[tuple[int, Signal]]] = defaultdict(list)
         self._applied, self._until = set[tuple[object, ...]](), dict[Root, int]()
         self._requests: dict[tuple[object, ...], int] = {}
+        self._moves: dict[Root, list[int]] = defaultdict(list)
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
         """Take signals in, then close every tick up to and including one."""
@@ -125,6 +132,7 @@ class Oracle:
 
     def _close(self, tick: int, rows: list[Signal]) -> None:
         before = self._roots(tick - MINUTE - 1)
+        erased = {(row.subject_kind, row.subject) for row in rows if row.signal == "erasure"}
         for row in (row for row in rows if row.signal == "erasure"):
             self._erase(row, tick)
         new = [row for row in rows if self._applies(row, tick)]
@@ -132,14 +140,16 @@ class Oracle:
             self._identity.hear(row, tick, MINUTE)
         after = self._roots(tick - 1)
         for who, roots in after.items():
+            if who[0] == "subscriber" and roots != before[who] and who not in erased:
+                self._moves[who].append(tick)
             for _, row in self._known[who]:
                 if NOTICES[row.signal].key is not None or row.time >= tick - MATTER - LATENESS:
                     for root in roots - before[who]:
-                        self._tell(tick, root, row)
+                        self._tell(tick, root, row, again=True)
         for row in (row for row in new if row.signal in POLICY):
             who = (row.subject_kind, row.subject)
             for root in after[who]:
-                self._tell(tick, root, row)
+                self._tell(tick, root, row, again=any(tick - MATTER < move for move in self._moves[who]))
             self._known[who].append((tick, row))
 
     def _roots(self, time: int) -> dict[Root, set[Root]]:
@@ -159,6 +169,7 @@ class Oracle:
             return
         self._requests[request] = self._until[who] = tick + ERASED_FOR
         self._known.pop(who, None)
+        self._moves.pop(who, None)
         if row.subject_kind == "subscriber":
             self._identity.forget(row.subject)
         else:
@@ -173,11 +184,13 @@ class Oracle:
         self._applied.add(key)
         return True
 
-    def _tell(self, tick: int, root: Root, row: Signal) -> None:
+    def _tell(self, tick: int, root: Root, row: Signal, *, again: bool) -> None:
         said = row.payload | ({"target": None} if row.payload.get("scope") == "everything" else {})
         payload = (said.get(column) for column in NOTICES[row.signal].columns)
         self.told.append(
-            Told(tick, root, (row.subject_kind, row.subject), row.signal, (row.time, row.source, row.id, *payload))
+            told_of(
+                tick, root, (row.subject_kind, row.subject), row.signal, (row.time, row.source, row.id, *payload), again
+            )
         )
 
 
@@ -254,7 +267,8 @@ def _told(batch: pa.RecordBatch, row: dict[str, object]) -> Told:
     signal = batch.schema.metadata[b"of"].decode()
     payload = (row[name] for name in batch.schema.names[len(NOTICE) :])
     content = (row["time"], row["source"], row["id"], *payload)
-    return Told(row["tick"], (row["root_kind"], row["root"]), (row["subject_kind"], row["subject"]), signal, content)
+    who, again = (row["subject_kind"], row["subject"]), AGAIN in batch.schema.metadata
+    return told_of(row["tick"], (row["root_kind"], row["root"]), who, signal, content, again)
 
 
 def expected(history: Iterable[Call]) -> dict[object, list[tuple[int, object]]]:

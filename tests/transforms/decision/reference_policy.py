@@ -219,6 +219,7 @@ class Notice:
     source: str
     id: str
     payload: Mapping[str, Any]
+    again: bool = False  # others were told, or may know more of it
 
     @property
     def order(self) -> tuple[int, int, str, str]:
