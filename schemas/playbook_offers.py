@@ -156,7 +156,8 @@ class Consent(Part):
     """On what basis customers are contacted, by purpose, and profiled.
 
     `opt_in`: whoever consents, by a `consent` signal of the purpose that has not lapsed; `opt_out`: all who have not
-    withdrawn it; `contract`: all.
+    withdrawn it; `contract`: all. A signal past its `valid_until` is as if it had not come: what was said before it
+    holds again, but of profiling, where nothing is said then.
     """
 
     marketing: Basis = Field(default="opt_in", description="Basis of offers whose `message` is `marketing`.")

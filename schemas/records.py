@@ -67,7 +67,7 @@ NOTICE = pa.schema(
 """What a contact root is told of one signal that the policy reads, a row; columns of its payload follow."""
 
 AGAIN = b"again"
-"""In the metadata of notices: other contact roots were told as well, and may know what the signals are about."""
+"""In the metadata of notices: other contact roots were told, or would have been before a move: they may know more."""
 
 EVERYBODY = "*"
 """Whom a `control` is about that holds for all; stands for kind and id of a contact root, too."""

@@ -235,9 +235,9 @@ class World:
             about = row.signal == "consent" and row.payload["purpose"] == message
             if about and (row.payload.get("channel") or channel) == channel:
                 mine = (row.time, row.payload["state"] != "withdrawn", row.source, row.id)
-                if order is None or mine > order:
-                    until = row.payload.get("valid_until")
-                    state, order = row.payload["state"] if until is None or tick < until else None, mine
+                until = row.payload.get("valid_until")
+                if (order is None or mine > order) and (until is None or tick < until):
+                    state, order = row.payload["state"], mine
         basis = self.playbook.basis_of(message)
         return basis == "contract" or (state == "granted" if basis == "opt_in" else state != "withdrawn")
 

@@ -11,21 +11,24 @@ from schemas.errors import LoadError
 from schemas.playbook import Playbook
 from schemas.playbook_offers import Message
 from schemas.records import NOTICE
+from transforms.arrays.in_time import FOREVER
 from transforms.compiler.references import references
 
+CONSENT = "consent"
 CONTROL = "control"
+OUTCOME = "outcome"
 GOAL = "goal"
 """Stands for a signal type: what contact roots are told of rows of any type that fulfil the goal of an offer."""
 
 MESSAGES: tuple[str, ...] = get_args(Message)
 
 KEYS: Mapping[str, tuple[str, ...] | None] = {
-    "consent": ("purpose", "channel"),
+    CONSENT: ("purpose", "channel"),
     "profile": (),
     "ticket": ("ticket_id",),
     CONTROL: ("scope", "target"),
     "contact": None,
-    "outcome": None,
+    OUTCOME: None,
     GOAL: None,
 }
 """Of these columns of each signal the latest row holds; None: every row does."""
@@ -58,6 +61,8 @@ class Notice(NamedTuple):
     def latest(self, rows: pl.DataFrame, *of: str) -> pl.DataFrame:
         """Return the rows that hold, for each `of` and key: the last by (time, withdrawn first, source, id); else all.
 
+        Of consents also those that hold again once later ones have lapsed.
+
         Args:
             rows: Columns time, source, id, the payload and `of`.
             of: Whose rows they are.
@@ -65,6 +70,8 @@ class Notice(NamedTuple):
         if self.key is None:
             return rows
         ordered = rows.sort(order_of(self.signal), maintain_order=True)
+        if self.signal == CONSENT:
+            return not_outlasted(ordered, *of, *self.key)
         return ordered.unique([*of, *self.key], keep="last", maintain_order=True)
 
 
@@ -80,9 +87,21 @@ def first_fulfilments(rows: pl.DataFrame, tick: int, *of: str) -> pl.DataFrame:
     return ordered.unique([*of, "offer", "own"], keep="first", maintain_order=True).drop("own")
 
 
+def not_outlasted(rows: pl.DataFrame, *of: str) -> pl.DataFrame:
+    """Return of consents those that hold at some time: none that comes later is valid as long.
+
+    Args:
+        rows: Columns valid_until, NULL for ever, and `of`; in the order in which they hold.
+        of: What is the same in those that stand for one another.
+    """
+    until = pl.col("valid_until").fill_null(FOREVER)
+    later = until.cum_max(reverse=True).shift(-1).over(of)
+    return rows.filter((until > later).fill_null(True))
+
+
 def order_of(signal: str) -> list[pl.Expr]:
     """Return what orders rows of a type, the one that holds last: of one time a consent withdrawn comes first."""
-    rank = [pl.col("state").ne_missing("withdrawn")] if signal == "consent" else []
+    rank = [pl.col("state").ne_missing("withdrawn")] if signal == CONSENT else []
     return [pl.col("time"), *rank, pl.col("source"), pl.col("id")]
 
 
@@ -123,13 +142,13 @@ def unfit_contracts(playbook: Playbook, contracts: Mapping[str, Contract]) -> li
 
 def _every(playbook: Playbook) -> Iterator[tuple[str, tuple[str, ...]]]:
     if any(playbook.basis_of(message) != "contract" for message in MESSAGES):
-        yield "consent", ("purpose", "channel", "state", "valid_until")
+        yield CONSENT, ("purpose", "channel", "state", "valid_until")
     yield "profile", ("zone", "channels")
     if playbook.policy.no_sales_while:
         yield "ticket", _ticket_columns(playbook)
     yield CONTROL, ("action", "scope", "target")
     yield "contact", ("decision_id", "offer", "family", "message", "channel", "state")
-    yield "outcome", ("decision_id", "offer", "channel", "result")
+    yield OUTCOME, ("decision_id", "offer", "channel", "result")
 
 
 def _ticket_columns(playbook: Playbook) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ import polars as pl
 
 from schemas.playbook import Playbook
 from schemas.playbook_offers import INBOUND
-from transforms.compiler.notices import notices_of
+from transforms.compiler.notices import CONSENT, notices_of
 
-CONSENT, PROFILE = "consent", "profile"
+PROFILE = "profile"
 
 _WORD = r"[^\s,;]+"
 """One of the channels of a profile: they are apart by blanks, or as a list is written."""
@@ -66,7 +66,9 @@ def read_by(ways: Iterable[Sequence[Way]]) -> frozenset[str]:
 
 
 def consents(basis: str, state: pl.Series, valid_until: pl.Series, ticks: pl.Series) -> pl.Series:
-    """Tell who consents at ticks, by the latest that they said of a purpose and channel; NULL where they said nothing.
+    """Tell who consents at ticks, by the latest of a purpose and channel that holds; NULL where they said nothing.
+
+    What has lapsed is asked only where nothing else was said.
 
     Args:
         basis: What contacts for the purpose need: opt_in, opt_out or contract.

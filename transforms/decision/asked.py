@@ -109,13 +109,16 @@ class Asked:
         return lacking, decides
 
     def _refused(self, message: str, channel: str, basis: str) -> tuple[Bools, Ints]:
-        """Tell which triggers lack the recipient's consent, and the place of the latest, to this channel or all."""
-        state, until, place = self._held(message, "")
+        """Tell which triggers lack the recipient's consent, and the place of what decides, of this channel or all.
+
+        That is the latest, of those that have not lapsed if there are any.
+        """
+        (state, until, place), ticks = self._held(message, ""), self._recipients["tick"]
         if channel:
             one = self._held(message, channel)
-            newer = one[2] > place
-            state, until, place = (a.zip_with(newer, b) for a, b in zip(one, (state, until, place), strict=True))
-        return ~consents(basis, state, until, self._recipients["tick"]).to_numpy(), place.to_numpy()
+            own = _rank(*one[1:], ticks) > _rank(until, place, ticks)
+            state, until, place = (a.zip_with(own, b) for a, b in zip(one, (state, until, place), strict=True))
+        return ~consents(basis, state, until, ticks).to_numpy(), place.to_numpy()
 
     def _held(self, message: str, channel: str) -> tuple[pl.Series, pl.Series, pl.Series]:
         """Return state, valid_until and place (-1 for none) of the consent to a purpose by a channel."""
@@ -164,3 +167,9 @@ class Asked:
     def _subjects(self) -> pl.DataFrame:
         """`WHO` and tick of the triggers, about their subjects."""
         return framed(self.triggers.select([*WHO, "tick"]))
+
+
+def _rank(until: pl.Series, place: pl.Series, ticks: pl.Series) -> pl.Series:
+    """Return which of several consents decides, the greatest: what has lapsed is less than all others."""
+    lapsed = (until <= ticks).fill_null(False) | (place < 0)
+    return place.zip_with(lapsed, place + FOREVER // 2)

@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from schemas.records import AGAIN
 from transforms.arrays.plain_arrow import framed
+from transforms.compiler.notices import OUTCOME
 from transforms.compiler.offer_definitions import OfferPlan
 from transforms.decision.contacts import REJECTED
 from transforms.decision.notices import Notices
 
-OUTCOME = "outcome"
 COUNTED = ("outcome_of_unknown_decision", "contradicting_outcome")
 _TAKEN_UP = ("accepted", "fulfilled")
 _KEY = ["root_kind", "root", "decision_id"]

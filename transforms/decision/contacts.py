@@ -11,7 +11,7 @@ from schemas.playbook_offers import INBOUND
 from transforms.arrays.arrow_columns import Bools, Ints
 from transforms.arrays.in_time import first_after
 from transforms.arrays.plain_arrow import as_written, framed
-from transforms.compiler.offer_definitions import OfferPlan
+from transforms.compiler.offer_definitions import Contact, OfferPlan
 from transforms.decision.goals import NOTICE, Goals, goals_of
 from transforms.decision.notices import WHO, Notices
 
@@ -29,6 +29,7 @@ COUNTED_BY = [*WHO, "recipient", "offer", "family", "channel", "message", "tick"
 _HELD = [*COUNTED_BY, "valid_until", "said"]
 _ROOT = ("root_kind", "root")
 _KEY = (*_ROOT, "decision_id")
+_TOLD = ("offer", "family", "channel", "message")
 _TEXTS = ("decision_id", "offer", "family", "channel", "message", "what", "source", "id")
 _KNOWN_BY = (pl.col("decision_id").alias("by"), pl.col("tick").alias("since"))
 _IS_REJECTED = (pl.col("said") == REFUSED).fill_null(False).alias("rejected")
@@ -36,6 +37,7 @@ _NO_GOAL = pl.lit(None, NOTICE).alias("goal")
 _REPORT = {
     **dict.fromkeys((*WHO, *_TEXTS), pl.String()),
     "contact": pl.Boolean(),
+    "again": pl.Boolean(),
     "time": pl.Int64(),
     "since": pl.Int64(),
 }
@@ -48,8 +50,8 @@ class Contacts:
 
     Attributes:
         reports: `WHO`, decision_id, offer, family, channel, message, what (the state or the result), contact (whether
-            the report is a contact), since (the tick from which on it acts), place (in the order in which they act).
-        tick: Distance of ticks, milliseconds.
+            the report is a contact), again (whether an outcome may be of a decision of another root),
+            since (the tick from which on it acts), place (in the order in which they act).
         within: After so many milliseconds a reservation that nobody reported is released; None for never. One on own
             channels is when it lapses.
         goals: The goals that were reached.
@@ -58,7 +60,6 @@ class Contacts:
     """
 
     reports: pl.DataFrame
-    tick: int
     within: int | None
     goals: Goals
     known_for: int
@@ -97,7 +98,9 @@ class Contacts:
         counts = pl.when(pl.col("said").is_null()).then(~silent).otherwise(pl.col("said") != FAILED)
         mine = mine.with_columns(*_KNOWN_BY, _IS_REJECTED, counts=counts)
         counted = mine.filter(pl.col("counts") | pl.col("reached")).drop("now", "said", "valid_until")
-        return pl.concat([counted, _of_others(others, self.tick).select(counted.columns)])
+        if others.is_empty():
+            return counted
+        return pl.concat([counted, _of_others(others, self.goals.plan).select(counted.columns)])
 
     def said_until(self, reservations: pa.Table, now: int) -> pl.Series:
         """Return what was reported of reservations up to a tick: FAILED, REFUSED or COMMITTED; null for nothing."""
@@ -169,27 +172,43 @@ class Contacts:
         return first_after(at.rename({"now": "tick"}), pl.concat(turns), _ROOT)
 
 
-def _of_others(reports: pl.DataFrame, tick: int) -> pl.DataFrame:
-    """Return as reservations, at the first tick after them, the contacts that no decision explains.
-
-    Of several about one unknown decision the first counts. `tick` is the distance of ticks.
-    """
-    foreign = reports.filter(pl.col("contact") & (pl.col("what") != FAILED)).sort("place")
-    named = foreign.filter(pl.col("decision_id").is_not_null()).unique([*WHO, "decision_id"], keep="first")
+def _of_others(reports: pl.DataFrame, plan: OfferPlan) -> pl.DataFrame:
+    """Return as reservations, at the first tick after them, the contacts that no decision explains."""
+    nameless = reports.filter(pl.col("contact") & (pl.col("what") != FAILED) & pl.col("decision_id").is_null())
+    each = nameless.with_columns(rejected=pl.lit(False)).select(*WHO, *_TOLD, "decision_id", "rejected", "time", "id")
     subscriber = pl.when(pl.col("subject_kind") == LEVELS[0]).then("subject")
-    return pl.concat([foreign.filter(pl.col("decision_id").is_null()), named]).select(
+    return pl.concat([each, _of_other_decisions(reports, plan).select(each.columns)]).select(
         *WHO,
         subscriber.alias("recipient"),
         *(pl.col(name).fill_null("") for name in ("offer", "family", "channel")),
         pl.col("message").fill_null("marketing"),
-        (pl.col("time") // tick * tick + tick).alias("tick"),
+        (pl.col("time") // plan.tick * plan.tick + plan.tick).alias("tick"),
         pl.col("decision_id").fill_null(""),
         pl.lit(True).alias("counts"),
-        *(pl.lit(False).alias(name) for name in ("alone", "rejected", "reached")),
+        "rejected",
+        *(pl.lit(False).alias(name) for name in ("alone", "reached")),
         _NO_GOAL,
         by="id",
         since="time",
     )
+
+
+def _of_other_decisions(reports: pl.DataFrame, plan: OfferPlan) -> pl.DataFrame:
+    """Return one contact of each decision that is not known, unless it failed at last; what nobody said is the plan's.
+
+    It is of the first report that is a contact, or an outcome that a subscriber brought along: neither a failure.
+    """
+    by = [*WHO, "decision_id"]
+    named = reports.filter(pl.col("decision_id").is_not_null()).sort("place")
+    brought = (pl.col("again") & (pl.col("subject_kind") == LEVELS[0])).fill_null(False)
+    makes = (pl.col("contact") | brought) & (pl.col("what") != FAILED)
+    first = named.filter(makes).unique(by, keep="first").select(*by, "time", "id")
+    told = named.group_by(by).agg(*(pl.col(name).drop_nulls().first() for name in _TOLD), said=_word())
+    sent = pl.DataFrame([*plan.contacts], schema=dict.fromkeys(Contact._fields, pl.String), orient="row")
+    ours = sent.select("offer", own_family="family", own_message="message").unique("offer")
+    found = first.join(told, by).filter(pl.col("said") != FAILED).join(ours, "offer", "left")
+    filled = (pl.coalesce(name, f"own_{name}").alias(name) for name in ("family", "message"))
+    return found.with_columns(*filled, rejected=pl.col("said") == REFUSED)
 
 
 def contacts_of(plan: OfferPlan, notices: Notices, reservations: pa.Table) -> Contacts:
@@ -203,19 +222,23 @@ def contacts_of(plan: OfferPlan, notices: Notices, reservations: pa.Table) -> Co
             missing = [pl.lit(None, dtype).alias(name) for name, dtype in _REPORT.items() if name not in table.columns]
             found.append(table.with_columns(missing).select(_REPORT.keys()))
     if not found:
-        return Contacts(_NO_REPORTS, plan.tick, plan.reported_within, goals, plan.known_for, lapses)
+        return Contacts(_NO_REPORTS, plan.reported_within, goals, plan.known_for, lapses)
     in_order = pl.concat(found).sort("since", "time", "source", "id", ~pl.col("contact"))
     reports = in_order.with_row_index("place")
-    return Contacts(reports, plan.tick, plan.reported_within, goals, plan.known_for, lapses)
+    return Contacts(reports, plan.reported_within, goals, plan.known_for, lapses)
 
 
 def _said_of(mine: pl.DataFrame, reports: pl.DataFrame) -> pl.Series:
     """Return what reports say of each decision: the last of a failure, else whether any refused; null for nothing."""
+    told = reports.group_by(_KEY).agg(told=_word())
+    return mine.select(_KEY).join(told, [*_KEY], "left", maintain_order="left")["told"]
+
+
+def _word() -> pl.Expr:
+    """Return what reports of one decision come to."""
     refused = pl.col("what").is_in(REJECTED).any()
     last = pl.col("what").sort_by("place").last()
-    word = pl.when(last == FAILED).then(pl.lit(FAILED)).when(refused).then(pl.lit(REFUSED)).otherwise(pl.lit(COMMITTED))
-    told = reports.group_by(_KEY).agg(told=word)
-    return mine.select(_KEY).join(told, [*_KEY], "left", maintain_order="left")["told"]
+    return pl.when(last == FAILED).then(pl.lit(FAILED)).when(refused).then(pl.lit(REFUSED)).otherwise(pl.lit(COMMITTED))
 
 
 def first_ticks(entries: pa.Table) -> pl.DataFrame:

@@ -9,18 +9,19 @@ import pyarrow as pa
 
 from schemas.durations import DAY
 from schemas.playbook_levels import LEVELS
-from schemas.records import EVERYBODY, NOTICE
+from schemas.records import AGAIN, EVERYBODY, NOTICE
 from transforms.arrays.arrow_columns import Ints
 from transforms.arrays.fitted import fitted
 from transforms.arrays.in_time import FOREVER, as_of, first_after
 from transforms.arrays.plain_arrow import as_written, framed, tabled
-from transforms.compiler.notices import GOAL, KEYS, first_fulfilments, order_of
+from transforms.compiler.notices import CONSENT, GOAL, KEYS, OUTCOME, first_fulfilments, order_of
 from transforms.compiler.offer_definitions import OfferPlan
 
 WHO = ("root_kind", "root", "subject_kind", "subject")
 _TICKETS_KEPT = 30 * DAY
 """How long a ticket is remembered that stops no sales: what comes late about it is older than that."""
 _ROOT = ("root_kind", "root")
+_AGAIN = "again"
 _LEAST = ("since", *WHO, "time", "source", "id")
 
 
@@ -30,9 +31,11 @@ class Notices:
 
     Attributes:
         tables: `WHO`, time, source, id and the payload, the columns of its key without NULL (empty text: all);
-            since and until: the ticks between which a row of its key holds; place: in the order of all rows. Of
-            signals without a key since is the tick from which on a row acts. Of goals reached there is `own`, too, the
-            first tick after their time, and one row of each. Sorted by `WHO`, key and since.
+            since and until: the ticks between which a row of its key holds; place: in the order of all rows. A consent
+            holds again once later ones have lapsed: it is there each time, and acts is the tick of the first. Of
+            signals without a key since is the tick from which on a row acts. Of outcomes there is `again`, too: others
+            were told, or may know more; of goals reached `own`, the first tick after their time, and one row of each.
+            Sorted by `WHO`, key and since.
         arrived: root_kind, root and since of what came with this call.
     """
 
@@ -93,8 +96,9 @@ def take_notices(
     """
     tables, arrived = {}, [pl.LazyFrame(schema={"root_kind": pl.String, "root": pl.String, "since": pl.Int64})]
     open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
-    for signal, schema in plan.notices.items():
-        new = [pa.table(batch).select(schema.names) for batch in batches if _about(batch, signal)]
+    for signal in plan.notices:
+        schema = _kept_schema(plan, signal)
+        new = [_told(batch).select(schema.names) for batch in batches if _about(batch, signal)]
         fresh = framed(pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in new)])).lazy()
         fresh = fresh.with_columns(since=open_from)
         known = framed(fitted(kept.get(signal, schema.empty_table()), schema)).lazy().with_columns(since="tick")
@@ -106,12 +110,14 @@ def take_notices(
 def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Table]:
     """Return what later ticks may ask for: the last of each key, what came of contacts while they matter."""
     kept = {}
-    for signal, schema in plan.notices.items():
-        table = notices.tables[signal].lazy()
+    for signal in plan.notices:
+        table, schema = notices.tables[signal].lazy(), _kept_schema(plan, signal)
         if KEYS[signal] is None:
             table = table.filter(pl.col("since") > closed - plan.memory)
         else:
-            table = table.filter(pl.col("until") == FOREVER)
+            table = table.filter(pl.col("until") > closed)
+        if signal == CONSENT:
+            table = table.unique("place").with_columns(since="acts")
         if signal == "ticket" and plan.ticket is not None:
             old = pl.col("since") <= closed - _TICKETS_KEPT
             table = table.filter(~old | plan.ticket.fill_null(False))
@@ -119,6 +125,18 @@ def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Tabl
         rows = table.with_columns(tick="since").select(schema.names).sort(order)
         kept[signal] = tabled(as_written(rows), schema)
     return kept
+
+
+def _kept_schema(plan: OfferPlan, signal: str) -> pa.Schema:
+    """Return the columns of what is kept of a signal: of outcomes `again`, too."""
+    schema = plan.notices[signal]
+    return schema.append(pa.field(_AGAIN, pa.bool_())) if signal == OUTCOME else schema
+
+
+def _told(batch: pa.RecordBatch) -> pa.Table:
+    """Return a batch of notices with the column `again`: whether others may know more of it."""
+    again = pa.repeat(AGAIN in batch.schema.metadata, batch.num_rows)
+    return pa.table(batch).append_column(_AGAIN, again)
 
 
 def _about(batch: pa.RecordBatch, signal: str) -> bool:
@@ -141,9 +159,33 @@ def _laid_out(plan: OfferPlan, signal: str, rows: pl.LazyFrame) -> pl.DataFrame:
     rows = rows.sort(order_of(signal)).with_row_index("place")
     rows = rows.with_columns(pl.col("place").cast(pl.Int64))
     rows = rows.sort(*by, "since", "place").with_columns(number=pl.struct(by).rle_id().cast(pl.Int64))
+    holding = _consents(rows, plan.tick) if signal == CONSENT else _latest_first(rows)
     number, since = pl.col("number"), pl.col("since")
-    place = number * pl.len().cast(pl.Int64) + pl.col("place")
-    rows = rows.filter(place == place.cum_max())
-    rows = rows.filter(number.ne_missing(number.shift(-1)) | (since != since.shift(-1)))  # the last of a tick
     until = pl.when(number == number.shift(-1)).then(since.shift(-1)).otherwise(FOREVER)
-    return as_written(rows.with_columns(until=until).drop("number"))
+    return as_written(holding.with_columns(until=until).drop("number"))
+
+
+def _latest_first(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the rows that hold from some tick on, by the `number` of their key and since: no earlier ones after."""
+    number, since = pl.col("number"), pl.col("since")
+    place = number * (pl.col("place").max() + 1) + pl.col("place")
+    rows = rows.filter(place == place.cum_max())
+    return rows.filter(number.ne_missing(number.shift(-1)) | (since != since.shift(-1)))  # the last of a tick
+
+
+def _consents(rows: pl.LazyFrame, tick: int) -> pl.LazyFrame:
+    """Return consents from each tick on at which they hold, or hold again because later ones have lapsed."""
+    every = as_written(rows.with_columns(acts="since"))
+    lapsing = every.select((pl.col("valid_until").is_not_null().any() & (pl.len() > 1)).over("number")).to_series()
+    if not lapsing.any():
+        return _latest_first(every.lazy())
+    lapse = (-(-pl.col("valid_until") // tick) * tick).fill_null(FOREVER)
+    some = every.filter(lapsing).with_columns(lapse=lapse)
+    turns = pl.concat([some.select("number", turn="acts"), some.select("number", turn="lapse")]).unique()
+    each = some.join(turns, "number").filter(pl.col("acts") <= pl.col("turn"), pl.col("turn") < FOREVER)
+    best = each.sort("number", "turn", pl.col("turn") < pl.col("lapse"), "place")
+    held = best.unique(["number", "turn"], keep="last", maintain_order=True)
+    again = (pl.col("number") == pl.col("number").shift(1)) & (pl.col("place") == pl.col("place").shift(1))
+    held = held.filter(~again.fill_null(False)).with_columns(since="turn").select(every.columns)
+    plain = _latest_first(every.filter(~lapsing).lazy())
+    return pl.concat([plain, held.lazy()]).sort("number", "since")

@@ -94,7 +94,7 @@ def _overtaken(
 def _shut(looks: pl.DataFrame, shut: Bools, reason: int, signal: str, told: pl.DataFrame, places: Ints) -> pl.DataFrame:
     """Return the looks at which a gate is shut, as `WITHDRAWN`; `places` says of each look which notice shuts it."""
     gone = looks.with_columns(place=places, reason=pl.lit(reason, pl.Int64), signal=pl.lit(signal)).filter(shut)
-    read = told.select("place", by="id", since="time")
+    read = told.select("place", by="id", since="time").unique()
     return gone.join(read, "place", "left", maintain_order="left").select(WITHDRAWN.keys())
 
 
@@ -149,14 +149,14 @@ def _looks(reservations: pa.Table, turns: pl.DataFrame) -> pl.DataFrame:
 
 
 def lapses(plan: OfferPlan, notices: Notices) -> pl.DataFrame:
-    """Return when consents lapse: root_kind, root and since, the first tick without it."""
+    """Return when what withdraws no consent lapses: root_kind, root and since, the first tick without it."""
     schema = {"root_kind": pl.String, "root": pl.String, "since": pl.Int64}
     if CONSENT not in plan.gates:
         return pl.DataFrame(schema=schema)
     told = notices.tables["consent"]
     if told["valid_until"].null_count() == len(told):
         return pl.DataFrame(schema=schema)
-    granted = told.lazy().filter(pl.col("state") == "granted").drop_nulls("valid_until")
+    granted = told.lazy().filter(pl.col("state").ne_missing("withdrawn")).drop_nulls("valid_until")
     tick = -(-pl.col("valid_until") // plan.tick) * plan.tick
     return as_written(granted.select(*_ROOT, since=tick).unique())
 

@@ -59,7 +59,7 @@ class Told:
     def key(self) -> tuple[object, ...] | None:
         """Of what only the latest holds; None: all hold."""
         notice = NOTICES[self.signal]
-        payload = dict(zip(notice.columns, self.row[3:], strict=True))
+        payload = dict(zip(notice.columns, self.row[3:], strict=False))
         return None if notice.key is None else tuple(payload[name] for name in notice.key)
 
     @property
@@ -68,22 +68,42 @@ class Told:
         time, source, name, *payload = self.row
         return time, not (self.signal == "consent" and "withdrawn" in payload), source, name
 
+    @property
+    def until(self) -> float:
+        """Until when a consent is valid."""
+        until = self.row[3 + NOTICES["consent"].columns.index("valid_until")] if self.signal == "consent" else None
+        return float("inf") if until is None else float(str(until))
+
+
+def told_of(tick: int, root: Root, who: Root, signal: str, row: tuple[object, ...], again: bool) -> Told:
+    """Return what a root is told; of an outcome of a subscriber also whether another root may know more."""
+    marked = signal == "outcome" and who[0] == "subscriber"
+    return Told(tick, root, who, signal, (*row, again) if marked else row)
+
+
+def holding(rows: Iterable[Told]) -> list[Told]:
+    """Return what of one key holds, and of consents what will once later ones have lapsed."""
+    found: list[Told] = []
+    for one in sorted(rows, key=lambda one: one.order):
+        found = [*(other for other in found if other.until > one.until), one]
+    return found
+
 
 def effective(told: Iterable[Told]) -> dict[object, list[tuple[int, object]]]:
-    """Return what each root knows: of each key which row from which tick on; of others from which tick on each row."""
+    """Return what each root knows: of each key which rows from which tick on; of others from which tick on each row."""
     found: dict[object, list[tuple[int, object]]] = defaultdict(list)
     by_tick: dict[int, list[Told]] = defaultdict(list)
     for one in told:
         by_tick[one.tick].append(one)
-    holds: dict[object, Told] = {}
+    holds: dict[object, list[Told]] = defaultdict(list)
     for tick, mine in sorted(by_tick.items()):
         for one in mine:
             what = (one.root, one.who, one.signal, one.row if one.key is None else one.key)
-            if what not in holds or holds[what].order < one.order:
-                holds[what] = one
-        for what, one in holds.items():
-            if not found[what] or found[what][-1][1] != one.row:
-                found[what].append((tick, one.row))
+            holds[what] = holding((*holds[what], one))
+        for what, held in holds.items():
+            rows = [one.row for one in held]
+            if not found[what] or found[what][-1][1] != rows:
+                found[what].append((tick, rows))
     return found
 
 
@@ -97,6 +117,7 @@ class Oracle:
         self._known: dict[Root, list[tuple[int, Signal]]] = defaultdict(list)
         self._applied, self._until = set[tuple[object, ...]](), dict[Root, int]()
         self._requests: dict[tuple[object, ...], int] = {}
+        self._moves: dict[Root, list[int]] = defaultdict(list)
 
     def advance(self, signals: Iterable[Signal], upto: int) -> None:
         """Take signals in, then close every tick up to and including one."""
@@ -111,6 +132,7 @@ class Oracle:
 
     def _close(self, tick: int, rows: list[Signal]) -> None:
         before = self._roots(tick - MINUTE - 1)
+        erased = {(row.subject_kind, row.subject) for row in rows if row.signal == "erasure"}
         for row in (row for row in rows if row.signal == "erasure"):
             self._erase(row, tick)
         new = [row for row in rows if self._applies(row, tick)]
@@ -118,14 +140,16 @@ class Oracle:
             self._identity.hear(row, tick, MINUTE)
         after = self._roots(tick - 1)
         for who, roots in after.items():
+            if who[0] == "subscriber" and roots != before[who] and who not in erased:
+                self._moves[who].append(tick)
             for _, row in self._known[who]:
                 if NOTICES[row.signal].key is not None or row.time >= tick - MATTER - LATENESS:
                     for root in roots - before[who]:
-                        self._tell(tick, root, row)
+                        self._tell(tick, root, row, again=True)
         for row in (row for row in new if row.signal in POLICY):
             who = (row.subject_kind, row.subject)
             for root in after[who]:
-                self._tell(tick, root, row)
+                self._tell(tick, root, row, again=any(tick - MATTER < move for move in self._moves[who]))
             self._known[who].append((tick, row))
 
     def _roots(self, time: int) -> dict[Root, set[Root]]:
@@ -145,6 +169,7 @@ class Oracle:
             return
         self._requests[request] = self._until[who] = tick + ERASED_FOR
         self._known.pop(who, None)
+        self._moves.pop(who, None)
         if row.subject_kind == "subscriber":
             self._identity.forget(row.subject)
         else:
@@ -159,11 +184,13 @@ class Oracle:
         self._applied.add(key)
         return True
 
-    def _tell(self, tick: int, root: Root, row: Signal) -> None:
+    def _tell(self, tick: int, root: Root, row: Signal, *, again: bool) -> None:
         said = row.payload | ({"target": None} if row.payload.get("scope") == "everything" else {})
         payload = (said.get(column) for column in NOTICES[row.signal].columns)
         self.told.append(
-            Told(tick, root, (row.subject_kind, row.subject), row.signal, (row.time, row.source, row.id, *payload))
+            told_of(
+                tick, root, (row.subject_kind, row.subject), row.signal, (row.time, row.source, row.id, *payload), again
+            )
         )
 
 
@@ -179,6 +206,7 @@ VALUES = {
     "target": [None, "gift"],
     "decision_id": [None, "d1"],
     "result": ["seen", "rejected"],
+    "valid_until": [None, None, *(START + minute * MINUTE for minute in (10, 25, 50))],
 }
 STATES = {"consent": ["granted", "withdrawn"], "ticket": ["open", "closed"], "contact": ["sent", "failed"]}
 
@@ -239,7 +267,8 @@ def _told(batch: pa.RecordBatch, row: dict[str, object]) -> Told:
     signal = batch.schema.metadata[b"of"].decode()
     payload = (row[name] for name in batch.schema.names[len(NOTICE) :])
     content = (row["time"], row["source"], row["id"], *payload)
-    return Told(row["tick"], (row["root_kind"], row["root"]), (row["subject_kind"], row["subject"]), signal, content)
+    who, again = (row["subject_kind"], row["subject"]), AGAIN in batch.schema.metadata
+    return told_of(row["tick"], (row["root_kind"], row["root"]), who, signal, content, again)
 
 
 def expected(history: Iterable[Call]) -> dict[object, list[tuple[int, object]]]:
@@ -298,8 +327,9 @@ def home(minute: float, group: str, state: str = "joined") -> Signal:
     return said(minute, "membership", group_kind="household", group=group, state=state, role=None)
 
 
-def consent(minute: float, state: str = "granted") -> Signal:
-    return said(minute, "consent", purpose="marketing", channel=None, state=state)
+def consent(minute: float, state: str = "granted", until: float | None = None) -> Signal:
+    lapses = None if until is None else at(until)
+    return said(minute, "consent", purpose="marketing", channel=None, state=state, valid_until=lapses)
 
 
 def at(minute: float) -> int:
@@ -337,6 +367,24 @@ CASES = {
     "who moves is known to the new root; of one key the latest": (
         [([consent(0.5), consent(1.5, "withdrawn"), home(3, "h1")], 9)],
         [(1, "b", "consent", 0.5), (2, "b", "consent", 1.5), (4, "h1", "consent", 1.5)],
+    ),
+    "what holds again once a later one lapses, too": (
+        [
+            (
+                [
+                    consent(0.5),
+                    consent(1, until=9),
+                    consent(1.5, "withdrawn", until=8),
+                    consent(2, until=9),
+                    home(3, "h1"),
+                ],
+                9,
+            )
+        ],
+        [
+            *((n, "b", "consent", m) for n, m in ((1, 0.5), (2, 1), (2, 1.5), (3, 2))),
+            *((4, "h1", "consent", m) for m in (0.5, 2)),
+        ],
     ),
     "who comes back within the tick did not move": (
         [([home(0, "h1"), consent(0.5), home(3.1, "h1", "left"), home(3.2, "h1")], 9)],

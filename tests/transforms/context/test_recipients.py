@@ -177,6 +177,24 @@ CASES = {
         [([*STAY, consent(0.1, "b", "withdrawn", "sms"), consent(0.2, "b", "withdrawn", "app"), consent(1.5, "b")], 3)],
         "abb",
     ),
+    "a shorter one for each channel hides none for all": (
+        [
+            (
+                [
+                    *STAY,
+                    consent(0, "b"),
+                    consent(0.1, "b", channel="sms", until=2),
+                    consent(1, "b", channel="app", until=2),
+                ],
+                3,
+            )
+        ],
+        "bbb",
+    ),
+    "of several the latest that has not lapsed": (
+        [([*STAY, consent(0, "b"), consent(0.1, "b", "withdrawn", until=3), consent(0.2, "b", until=2)], 4)],
+        "babb",
+    ),
     "who comes again is known": (
         [
             ([*STAY, home(0.2, "b", "h2"), consent(0.5, "b")], 1),

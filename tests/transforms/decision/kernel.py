@@ -1,5 +1,6 @@
 """The kernel of decisions, asked what the reference is asked."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from schemas.contracts import contract
 from schemas.playbook_levels import GROUPS
-from schemas.records import ERASED, EVERYBODY, NOTICE
+from schemas.records import AGAIN, ERASED, EVERYBODY, NOTICE
 from tests.transforms.decision.reference_erasure import Erasure
 from tests.transforms.decision.reference_explore import DIGITS
 from tests.transforms.decision.reference_policy import (
@@ -204,7 +205,7 @@ def _plans(case: Case) -> list[tuple[int, plans.OfferPlan]]:
 
 def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:
     found = []
-    for signal in (signal for signal in PAYLOADS if signal in policy.heard):
+    for signal, again in itertools.product((signal for signal in PAYLOADS if signal in policy.heard), (False, True)):
         rows = [
             {
                 "root_kind": one.root[0],
@@ -218,10 +219,12 @@ def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:
                 **{name: one.payload.get(name) for name in PAYLOADS[signal]},
             }
             for one in notices
-            if one.signal == signal
+            if (one.signal, one.again) == (signal, again)
         ]
         if rows:
-            found.append(pa.RecordBatch.from_pylist(rows, schema=_schema(signal)))
+            schema = _schema(signal)
+            marked = schema.with_metadata({**schema.metadata, AGAIN: b""}) if again else schema
+            found.append(pa.RecordBatch.from_pylist(rows, schema=marked))
     return found
 
 

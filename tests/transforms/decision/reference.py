@@ -124,6 +124,7 @@ class _Walk:
         for notice in notices:
             if notice.signal in ("contact", "outcome"):
                 self.ledger.hear(notice)
+        self.ledger.fill_in()
         opened = self.ledger.time_out(tick) or bool(notices) or self.told.resized(self.root, tick)
         yield from self._withdraw(tick)
         yield from self._cancel(tick)

@@ -50,7 +50,9 @@ def forget(ledger: Ledger, root: Root, who: Root) -> None:
     if who == root:
         ledger.entries.clear()
         ledger.known.clear()
+        ledger.others.clear()
     ledger.known = {key for key in ledger.known if key[:2] != who}
+    ledger.others = {key: reports for key, reports in ledger.others.items() if key[:2] != who}
     ledger.entries = [one for one in ledger.entries if one.decision is not None or one.subject != who]
     for entry in ledger.entries:
         if who in (entry.subject, ("subscriber", entry.recipient)):

@@ -186,7 +186,7 @@ class Look:
             if row.payload["purpose"] == candidate.offer.message
             and row.payload.get("channel") in (None, candidate.channel)
         ]
-        return max(rows, key=lambda row: row.order, default=None)
+        return max(rows, key=lambda row: row.holds(self.tick), default=None)
 
     def _ticket(self, candidate: Candidate) -> Result:
         stops = candidate.offer.message == "marketing" and self._troubles

@@ -33,6 +33,7 @@ class Entry:
     came: bool = False  # something but a failure was reported
     rejected: bool = False
     settled: bool = False  # there is nothing left to withdraw
+    reports: list[Notice] = field(default_factory=list)  # of a decision that is not known
 
     def hear(self, signal: str, word: str | None) -> None:
         """Take in what a contact or an outcome says of it."""
@@ -54,11 +55,12 @@ class Ledger:
     policy: Policy
     entries: list[Entry] = field(default_factory=list)
     known: set[tuple[str, ...]] = field(default_factory=set)  # contacts of others
+    others: dict[tuple[str, ...], list[Notice]] = field(default_factory=dict)  # reports of decisions of others
 
     def hear(self, notice: Notice) -> None:
         """Take in a contact or an outcome."""
         said = notice.payload
-        word = said.get("state" if notice.signal == "contact" else "result")
+        word = _word(notice)
         known = notice.tick - self.policy.tick - self.policy.known_for
         named = [one for one in self.entries if one.decision and one.decision == said.get("decision_id")]
         ours = [one for one in named if one.tick > known]
@@ -66,7 +68,9 @@ class Ledger:
             entry.settled = entry.settled or word in SETTLED
         for entry in ours:
             entry.hear(notice.signal, word)
-        if not ours and notice.signal == "contact" and word != "failed":
+        if not ours and said.get("decision_id"):
+            self._of_other(notice)
+        elif not ours and notice.signal == "contact" and word != "failed":
             self._foreign(notice)
 
     def hear_again(self, notices: Sequence[Notice]) -> None:
@@ -75,19 +79,44 @@ class Ledger:
             entry.reported = entry.came = entry.rejected = entry.settled = False
             entry.counts = True
             for notice in (one for one in notices if one.payload.get("decision_id") == entry.decision):
-                word = notice.payload.get("state" if notice.signal == "contact" else "result")
+                word = _word(notice)
                 if notice.tick > entry.tick:
                     entry.settled = entry.settled or word in SETTLED
                 if entry.tick < notice.tick < entry.tick + self.policy.known_for + self.policy.tick:
                     entry.hear(notice.signal, word)
 
+    def _of_other(self, notice: Notice) -> None:
+        """Take in what is said of a decision of another root: the first that implies a contact makes one."""
+        key = (notice.subject_kind, notice.subject, "", notice.payload["decision_id"])
+        reports = self.others.setdefault(key, [])
+        reports.append(notice)
+        brought = notice.signal == "contact" or (notice.again and notice.subject_kind == "subscriber")
+        if brought and _word(notice) != "failed" and key not in self.known:
+            self.known.add(key)
+            self._add(notice, reports)
+        for entry in (one for one in self.entries if one.reports is reports):
+            entry.reported, entry.counts = True, _word(reports[-1]) != "failed"
+            entry.rejected = any(one.signal == "outcome" and _word(one) in REJECTIONS for one in reports)
+
+    def fill_in(self) -> None:
+        """Say of contacts of others what they report of themselves, and what the policy of now says of their offers."""
+        offers = {one.name: one for one in self.policy.offers}
+        for entry in (one for one in self.entries if one.reports):
+            entry.offer, entry.channel, family, message = (
+                next((one.payload[name] for one in entry.reports if one.payload.get(name)), None)
+                for name in ("offer", "channel", "family", "message")
+            )
+            ours = offers.get(entry.offer or "")
+            entry.family = family or (ours.family if ours else None)
+            entry.message = message or (ours.message if ours else "marketing")
+
     def _foreign(self, notice: Notice) -> None:
-        decision = notice.payload.get("decision_id")
-        named = ("", decision) if decision else (notice.source, notice.id)
-        key = (notice.subject_kind, notice.subject, *named)
-        if key in self.known:
-            return
-        self.known.add(key)
+        key = (notice.subject_kind, notice.subject, notice.source, notice.id)
+        if key not in self.known:
+            self.known.add(key)
+            self._add(notice, [])
+
+    def _add(self, notice: Notice, reports: list[Notice]) -> None:
         said, reached = notice.payload, notice.subject if notice.subject_kind == "subscriber" else None
         self.entries.append(
             Entry(
@@ -99,6 +128,7 @@ class Ledger:
                 message=said.get("message") or "marketing",
                 channel=said.get("channel"),
                 read=(notice.id, notice.time),
+                reports=reports,
             )
         )
 
@@ -119,6 +149,11 @@ class Ledger:
         for when, entry in self.timeouts():
             entry.counts = tick < when
         return any(when == tick for when, _ in self.timeouts())
+
+
+def _word(notice: Notice) -> str | None:
+    word: str | None = notice.payload.get("state" if notice.signal == "contact" else "result")
+    return word
 
 
 @dataclass(frozen=True)

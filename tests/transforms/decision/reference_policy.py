@@ -219,11 +219,17 @@ class Notice:
     source: str
     id: str
     payload: Mapping[str, Any]
+    again: bool = False  # others were told, or may know more of it
 
     @property
     def order(self) -> tuple[int, int, str, str]:
         """Of one subject and key the greatest holds."""
         return (self.time, 0 if self.payload.get("state") == "withdrawn" else 1, self.source, self.id)
+
+    def holds(self, tick: int) -> tuple[bool, tuple[int, int, str, str]]:
+        """Return what of one subject and key is greatest of the one that holds at a tick: lapsed ones are less."""
+        until = self.payload.get("valid_until")
+        return (until is None or tick < until, self.order)
 
 
 def zone_of(name: str) -> ZoneInfo | None:

@@ -41,12 +41,12 @@ class Told:
         return any((fact.segment, fact.subject, fact.tick) == about for fact in self.facts)
 
     def rows(self, signal: str, subjects: Iterable[Root | None], tick: int) -> list[Notice]:
-        """Return the rows that hold at a tick, one for each key of these subjects."""
+        """Return the rows that hold at a tick, one for each key of these subjects: the latest that has not lapsed."""
         whose, latest = set(subjects), dict[tuple[object, ...], Notice]()
         for notice in self.notices:
             whom = (notice.subject_kind, notice.subject)
             about = whom in whose or (signal == "control" and notice.subject == EVERYBODY)
             if notice.signal == signal and notice.tick <= tick and about:
                 key = (*whom, *(notice.payload.get(name) for name in KEYS[signal]))
-                latest[key] = max(latest.get(key, notice), notice, key=lambda one: one.order)
+                latest[key] = max(latest.get(key, notice), notice, key=lambda one: one.holds(tick))
         return list(latest.values())

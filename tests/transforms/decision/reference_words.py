@@ -117,6 +117,12 @@ def outcome(hour: int, decision: str | None, result: str) -> Notice:
     return say("outcome", hour, decision_id=decision, result=result, offer=None, channel=None)
 
 
+def brought(hour: int, result: str, **given: Any) -> Notice:
+    """Return an outcome of a decision of another root, from which its subject comes."""
+    said = {"offer": None, "channel": None} | given
+    return replace(say("outcome", hour, decision_id="x", result=result, **said), again=True)
+
+
 def goal(hour: int, offer: str = "a", subject: Root = S, root: Root | None = None, **given: Any) -> Notice:
     return say("goal", hour, root or subject, subject, offer=offer, **given)
 

@@ -236,4 +236,7 @@ class World:
         if kind != "subscriber":
             return [Notice((kind, who), kind, who, signal, tick, time, "s", name, payload)]
         ticks = [tick] if moved is None or moved <= tick else [tick, moved]
-        return [Notice(self.root(who, one), kind, who, signal, one, time, "s", name, payload) for one in ticks]
+        moves = [(one, moved is not None and moved <= one) for one in ticks]
+        return [
+            Notice(self.root(who, one), kind, who, signal, one, time, "s", name, payload, came) for one, came in moves
+        ]

@@ -10,14 +10,16 @@ from schemas.playbook_levels import GROUPS
 from schemas.records import AGAIN, NOTICE
 from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
-from transforms.compiler.notices import GOAL, first_fulfilments
+from transforms.compiler.notices import GOAL, OUTCOME, first_fulfilments
 from transforms.context.grid import Span
 from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_of
 from transforms.context.ingest.ingest import Ingested
+from transforms.context.state.retention import TURNED
 from transforms.context.state.shard_state import ShardState
 
+_TURNED = {"code": pl.Int64, "time": pl.Int64}
 _HOUSEHOLD = pl.lit(GROUPS[0])
 
 
@@ -48,6 +50,8 @@ def of_subscribers(
 ) -> list[pa.RecordBatch]:
     """Tell the contact root of a subscriber of its signals; a new root of all that is kept of earlier ones, too.
 
+    An outcome that comes soon after a move may be of a decision of the root before: it is told as what is told again.
+
     Args:
         plan: The subscribers' plan; `notices` says of which.
         memory: Has the ids; what is kept is changed in place.
@@ -57,7 +61,10 @@ def of_subscribers(
         span: The ticks of the call.
     """
     told, ids = [], memory.subjects["subject"]
-    moves = _moves(plan, memory, identity, moved) if plan.notices else pl.DataFrame()
+    if not plan.notices:
+        return []
+    moves = _moves(plan, memory, identity, moved)
+    turned = _turned(plan, memory, moves)
     for name, notice in plan.notices.items():
         news = _news(plan, name, ingested, span)
         if news.is_empty() and moves.is_empty():
@@ -65,8 +72,9 @@ def of_subscribers(
         every = _once(plan, name, pl.concat([_kept(plan, name, memory), news]))
         codes, ticks = news["code"].to_numpy(), news["tick"].to_numpy()
         own = news.hstack(root_of(groups_at(identity.stays, codes, ticks - 1), ids[codes]))
-        again = _again(plan, name, every, moves)
-        told += _batches(plan, name, ids, own) + _batches(plan, name, ids, again, again=True)
+        is_known = _moved_lately(plan, name, own, turned)
+        again = pl.concat([_again(plan, name, every, moves).select(own.columns), own.filter(is_known)])
+        told += _batches(plan, name, ids, own.filter(~is_known)) + _batches(plan, name, ids, again, again=True)
         memory.notices[name] = notice.latest(every, "code").drop("tick").sort(_order(name))
     return told
 
@@ -154,6 +162,28 @@ def _moves(plan: ContextPlan, memory: ShardState, identity: Identity, moved: pl.
     codes, times = turns["code"].to_numpy(), turns["tick"].to_numpy() - 1
     now, before = (root_of(groups_at(stays, codes, at), ids[codes]) for at in (times, times - tick))
     return turns.hstack(now).filter((now != before).select(pl.any_horizontal(pl.all())).to_series())
+
+
+def _turned(plan: ContextPlan, memory: ShardState, moves: pl.DataFrame) -> pl.DataFrame:
+    """Return who had another contact root before which tick, while that bars contacts; keep what later calls need."""
+    none = pl.DataFrame(schema=_TURNED)
+    if OUTCOME not in plan.notices:
+        return none
+    turned = pl.concat([memory.groups.get(TURNED, none), moves.select("code", time="tick")])
+    if turned.height:
+        memory.groups[TURNED] = turned.unique().sort("code", "time")
+    return turned
+
+
+def _moved_lately(plan: ContextPlan, name: str, news: pl.DataFrame, turned: pl.DataFrame) -> pl.Series:
+    """Tell of which outcomes the subject has moved shortly before."""
+    lately = np.zeros(news.height, np.bool_)
+    if name != OUTCOME or news.is_empty() or turned.is_empty():
+        return pl.Series(lately)
+    pairs = news.select("code", "tick").with_row_index("row").join(turned, "code")
+    since = pl.col("tick") - pl.col("time")
+    lately[pairs.filter(since.is_between(0, plan.move_bars, "left"))["row"].to_numpy()] = True
+    return pl.Series(lately)
 
 
 def _again(plan: ContextPlan, name: str, every: pl.DataFrame, moves: pl.DataFrame) -> pl.DataFrame:

@@ -8,8 +8,8 @@ import polars as pl
 from transforms.arrays.dtypes import Bools, Ints
 from transforms.arrays.in_time import as_of
 from transforms.compiler.context_plan import ContextPlan
-from transforms.compiler.notices import KEYS, MESSAGES, order_of
-from transforms.compiler.reach import CONSENT, PROFILE, Way, consents, reached_by
+from transforms.compiler.notices import CONSENT, KEYS, MESSAGES, not_outlasted, order_of
+from transforms.compiler.reach import PROFILE, Way, consents, reached_by
 from transforms.context.grid import Grid
 from transforms.context.groups import people
 from transforms.context.state.shard_state import ShardState
@@ -28,8 +28,8 @@ FACTS = {
     "valid_until": pl.Int64,
 }
 """What is known of a member from a tick on, all rows of the same tick together: a row a consent, or one without a
-purpose; the channels in each. A consent is for a channel or, where that is empty, for all of which nothing newer is
-said."""
+purpose; the channels in each. Consents are for a channel or, where that is empty, for all for which there are none. Of
+several the one that lapses first was said last, and holds until then."""
 
 _POINT = ("code", "tick")
 
@@ -91,7 +91,7 @@ def keep_facts(facts: pl.DataFrame, memory: ShardState) -> None:
     last = facts.filter(pl.col("tick") == pl.col("tick").max().over(who))
     last = last.join(memory.groups[people.KEPT].select(who), who, "semi")
     if last.height:
-        memory.groups[KEPT] = last.sort(*who, "purpose", "channel")
+        memory.groups[KEPT] = last.sort(*who, "purpose", "channel", "valid_until")
 
 
 def in_reach(plan: ContextPlan, facts: pl.DataFrame, there: pl.DataFrame) -> Bools:
@@ -115,16 +115,22 @@ def in_reach(plan: ContextPlan, facts: pl.DataFrame, there: pl.DataFrame) -> Boo
 
 def _by_some(ways: tuple[Way, ...], known: pl.DataFrame, ticks: pl.Series, rows: Ints) -> Bools:
     """Tell who is in reach by some way: those with numbers `rows`, of whom is known what `known` says."""
-    who, found = pl.DataFrame({"who": rows}), np.zeros(len(rows), np.bool_)
+    who, found = pl.DataFrame({"who": rows, "at": ticks}), np.zeros(len(rows), np.bool_)
     channels = who.join(known.unique("who", keep="any"), "who", "left", maintain_order="left")["channels"]
     reached = reached_by(channels, {way.channel for way in ways})
     for way in ways:
         mine = known.filter((pl.col("purpose") == way.purpose) & pl.col("channel").is_in([way.channel, ""]))
-        own_first = mine.sort("channel").unique("who", keep="last")
-        said = who.join(own_first, "who", "left", maintain_order="left")
+        said = who.join(_holding(mine.join(who, "who")), "who", "left", maintain_order="left")
         agrees = consents(way.basis, said["state"], said["valid_until"], ticks).to_numpy()
         found |= agrees & (reached[way.channel].to_numpy() | (not way.by_profile))
     return found
+
+
+def _holding(said: pl.DataFrame) -> pl.DataFrame:
+    """Return of consents to one purpose, by a channel or all, the one that holds for each `who` at its tick `at`."""
+    own = said.filter(pl.col("channel") == pl.col("channel").max().over("who"))
+    lapsed = (pl.col("valid_until") <= pl.col("at")).fill_null(False)
+    return own.sort(lapsed, "valid_until", nulls_last=True).unique("who", keep="first", maintain_order=True).drop("at")
 
 
 def _known(facts: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
@@ -137,14 +143,23 @@ def _known(facts: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
 
 
 def _consents_at(points: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the consents that decide at points: the latest for all channels, and what is newer for one."""
-    held = _held(CONSENT, points, rows).with_row_index("place")
-    whole = pl.col("place").filter(pl.col("channel") == "").max().over(*_POINT, "purpose")
-    return held.filter((pl.col("place") >= whole).fill_null(True))
+    """Return the consents that decide from points on: those for all channels; where some for one do, all for that."""
+    held = _acted(CONSENT, points, rows).select(*_POINT, "purpose", "channel", "state", "valid_until", own="channel")
+    about = [*_POINT, "purpose"]
+    one = held.filter(pl.col("channel") != "").select(*about, "channel").unique(maintain_order=True)
+    held = held.with_row_index("place")
+    too = held.filter(pl.col("channel") == "").drop("channel").join(one, about).select(held.columns)
+    every = not_outlasted(pl.concat([held, too]).sort("place", maintain_order=True), *about, "channel")
+    return every.filter((pl.col("own") == pl.col("channel")).any().over(*about, "channel"))
 
 
 def _held(name: str, points: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Return the rows that hold at points, by what they are about; those that hold of later ones come last."""
-    pairs = points.join(rows.rename({"tick": "acts"}), "code").filter(pl.col("acts") <= pl.col("tick"))
     by = [*_POINT, *(KEYS[name] or ())]
-    return pairs.sort(order_of(name), maintain_order=True).unique(by, keep="last", maintain_order=True)
+    return _acted(name, points, rows).unique(by, keep="last", maintain_order=True)
+
+
+def _acted(name: str, points: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that act up to points, in the order in which later ones hold."""
+    pairs = points.join(rows.rename({"tick": "acts"}), "code").filter(pl.col("acts") <= pl.col("tick"))
+    return pairs.sort(order_of(name), maintain_order=True)

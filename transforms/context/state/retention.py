@@ -16,6 +16,9 @@ from transforms.context.state.shard_state import Key, PaneKey, ShardState, StepK
 TOLD = ("notices", "groups")
 """Kinds of tables of what others are told, or told: but for where a subject stays, not what is known of it."""
 
+TURNED = "turned"
+"""The name under which a memory keeps who moved lately: the tick from which on it has another contact root."""
+
 
 def compact(plan: ContextPlan, memory: ShardState) -> None:
     """Merge the rows that are older than the exact limit, as of the closed tick, into their panes."""
@@ -52,6 +55,9 @@ def prune(plan: ContextPlan, memory: ShardState) -> None:
     for name, notice in plan.notices.items():
         if notice.key is None:
             _keep(memory.notices, name, memory.closed - plan.kept_for(name))
+    _keep(memory.groups, TURNED, memory.closed - plan.move_bars + 1)
+    if TURNED in memory.groups and memory.groups[TURNED].is_empty():
+        del memory.groups[TURNED]
     memory.notices = {name: table for name, table in memory.notices.items() if name in plan.notices and table.height}
     _prune_steps(plan, memory, memory.closed)
     memory.seen = memory.seen.filter(pl.col("time") + plan.dedup_horizon >= memory.closed)
