@@ -34,7 +34,7 @@ Reached = tuple[Root, Root, str, int]
 class _Oracle(Oracle):
     """Who is told which goal at which tick."""
 
-    def _tell(self, tick: int, root: Root, row: Signal) -> None:
+    def _tell(self, tick: int, root: Root, row: Signal, *, again: bool) -> None:
         for offer, (signal, fulfils) in GOALS.items():
             if row.signal == signal and fulfils(row.payload):
                 content = (row.time, row.source, row.id, offer)
