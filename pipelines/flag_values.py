@@ -24,9 +24,17 @@ def directory(text: str) -> str:
     return text
 
 
+def instant(text: str) -> int:
+    """Return an instant from 1970 on as milliseconds since then: ticks are counted from there."""
+    milliseconds = parse_instant(text)
+    if milliseconds < 0:
+        raise ValueError(f"must be from 1970 on, not `{text}`")
+    return milliseconds
+
+
 def instant_text(text: str) -> str:
     """Return the text of an instant as it is, once it is one."""
-    parse_instant(text)
+    instant(text)
     return text
 
 

@@ -1,12 +1,14 @@
 """What one run is asked to do; the flags of the command line and their help are made from this."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
+from time import time
 from typing import Any
 
-from pipelines.flag_values import directory, pair, positive, share
+from pipelines.flag_values import directory, instant, pair, positive, share
 from pipelines.native_rules import refusals
 from pipelines.runner_options import beam_arguments
 from schemas.address_options import Use
@@ -17,6 +19,9 @@ from transforms.streams.manifests import LAYOUT, LAYOUTS
 
 EARLIEST = parse_instant("1980-01-01T00:00:00Z")
 """Signals before this time are rejected unless a run says otherwise: numbers of another unit become January 1970."""
+
+FURTHEST = 36_525 * DAY
+"""So far after the launch, 100 years, an instant may be: what has a row an hour is filled up to the last tick."""
 
 FORMATS = ("parquet", "jsonl", "avro")
 
@@ -102,7 +107,7 @@ class RunSettings:
         "--seed-as-of",
         "The time at which all rows of --seed became true. By default just before --complete-from.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     complete_from: int | None = option(
@@ -110,22 +115,22 @@ class RunSettings:
         "Since when all signals are there: a feature is NULL until its window has nothing before it. By default the "
         "signals are all that ever was.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     until: int | None = option(
         "--until",
         "Last tick, with its offset from UTC: 2026-12-01T00:00:00+02:00. By default the first tick after the last "
-        "signal. What is later stays pending.",
+        "signal. What is later stays pending. No instant may be before 1970 or more than 100 years after --as-of.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     as_of: int | None = option(
         "--as-of",
         "The time to judge by whether a signal comes from the future; by default now. run.json keeps it.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     max_ahead: int = option(
@@ -140,7 +145,7 @@ class RunSettings:
         "A signal before this time is rejected: dates and seconds that are taken for milliseconds are in January 1970. "
         "By default 1980; give an earlier one for a history that is older.",
         default=EARLIEST,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     lets: tuple[tuple[str, str], ...] = option(
@@ -181,7 +186,7 @@ class RunSettings:
         "What happened before makes no offer and no decision: contexts, segments and contacts are followed, and no "
         "more. For a run over history that a live one goes on from.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     publish: tuple[tuple[str, str], ...] = option(
@@ -312,12 +317,24 @@ class RunSettings:
             "--sample: takes nobody; give more than 0%": self.sample > 0,
             "--seed: say when that was true, with --seed-as-of": not self.seeds or self._seed_time is not None,
         }
-        if wrong := [message for message, holds in checks.items() if not holds]:
+        if wrong := [*(message for message, holds in checks.items() if not holds), *self._out_of_reach()]:
             raise ValueError("; ".join(wrong))
         ends = bool(streams) and all(one.options["ends"] is not None for _, one in streams)
         beam_arguments(self.engine, self.beam_options, stream=bool(streams), ends=ends)
         if wrong := [*refusals(self.engine, streams, self.state_out)]:
             raise ValueError("; ".join(wrong))
+
+    def _out_of_reach(self) -> Iterator[str]:
+        """Yield what is wrong with instants before 1970 or long after the launch."""
+        now = int(time() * 1000)
+        launch = now if self.as_of is None else min(self.as_of, now + FURTHEST)
+        for each in fields(self):
+            latest = FURTHEST + (now if each.name == "as_of" else launch)
+            at = getattr(self, each.name) if each.metadata["parse"] is instant else None
+            if at is not None and not 0 <= at <= latest:
+                day = datetime.fromtimestamp(latest // 1000, UTC).date()
+                after = "now" if each.name == "as_of" else "the launch, --as-of"
+                yield f"{each.metadata['flag']}: must be from 1970 to {day}, 100 years after {after}"
 
     @property
     def _seed_time(self) -> int | None:

@@ -31,6 +31,8 @@ COMMANDS = (
     "top",
     "replay-rejected",
 )
+RUN = ("run", "p.yaml", "--signals", "usage=x", "--out", "out")
+LONG_AGO, FAR_AHEAD = "1969-12-31T23:59:00Z", "9999-12-31T23:59:00Z"
 HEAVY = ("apache_beam", "polars", "pyarrow", "numpy")
 
 
@@ -104,6 +106,13 @@ def test_validate(tmp_path: Path) -> None:
         (("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--", "--streaming"), 2, "FnApiRunner gives"),
         (("demo", "--out", "out", "--subscribers", "5"), 2, "100"),
         (("explain", "out", "ann", "--at", "noon"), 2, "Invalid value for '--at': must be a date"),
+        (("explain", "out", "ann", "--at", LONG_AGO), 2, "'--at': must be from 1970 on"),
+        (("publish", "p.yaml", "--to", "out", "--now", LONG_AGO), 2, "'--now': must be from 1970 on"),
+        (("publish", "p.yaml", "--to", "out", "--effective-from", LONG_AGO), 2, "'--effective-from': must be from"),
+        ((*RUN, "--until", LONG_AGO), 2, "'--until': must be from 1970 on"),
+        ((*RUN, "--as-of", FAR_AHEAD), 2, "--as-of: must be from 1970 to"),
+        ((*RUN, "--until", FAR_AHEAD), 2, "--until: must be from 1970 to"),
+        (("simulate", "--out", "out", "--start", "9999-12-30"), 2, "--start: must be from 1970 to 2099"),
         (("run", "p.yaml", "--signals", "usage=x", "--max-rejected", "few"), 2, "'--max-rejected': `few` is not"),
         (("frobnicate",), 2, "No such command"),
     ],

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.flag_values import pair, share
-from pipelines.settings import Limit, RunSettings
+from pipelines.flag_values import instant, pair, share
+from pipelines.settings import FURTHEST, Limit, RunSettings
+from schemas.durations import parse_instant
 
 
 def _settings(**options: Any) -> RunSettings:
@@ -33,6 +34,33 @@ def test_globs_are_grouped_by_type_in_the_order_given() -> None:
 def test_wrong_settings_name_the_flag(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         _settings(**options)
+
+
+INSTANTS = ("seed_as_of", "complete_from", "until", "earliest", "decide_from")
+LAUNCH = parse_instant("2026-03-02T00:00:00Z")
+
+
+@pytest.mark.parametrize("name", INSTANTS)
+@pytest.mark.parametrize("at", [-1, LAUNCH + FURTHEST + 1])
+def test_instants_are_from_1970_to_100_years_after_the_launch(name: str, at: int) -> None:
+    given = {"as_of": LAUNCH, "seeds": (("profile", "p.csv"),), "complete_from": LAUNCH}
+    told = f"--{name.replace('_', '-')}: must be from 1970 to 2126-03-03, 100 years after the launch, --as-of"
+    with pytest.raises(ValueError, match=told):
+        _settings(**given | {name: at})
+    for possible in (0, LAUNCH + FURTHEST):
+        assert getattr(_settings(**given | {name: possible}), name) == possible
+
+
+@pytest.mark.parametrize("at", [-1, parse_instant("9999-12-31T23:59:00Z")])
+def test_the_launch_is_from_1970_to_100_years_from_now(at: int) -> None:
+    with pytest.raises(ValueError, match=r"--as-of: must be from 1970 to \d{4}-\d\d-\d\d, 100 years after now"):
+        _settings(as_of=at)
+
+
+@pytest.mark.parametrize("text", ["1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00+02:00"])
+def test_wrong_instants(text: str) -> None:
+    with pytest.raises(ValueError, match="must be from 1970 on"):
+        instant(text)
 
 
 @pytest.mark.parametrize(
