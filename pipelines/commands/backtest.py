@@ -119,7 +119,7 @@ def _write(found: "Backtest", out: str | None) -> None:
 
     if out:
         write_at_once(Path(out) / "backtest.json", _json(found) + "\n")
-        found.found.changed.write_parquet(Path(out) / "changed.parquet")
+        found.found.changed.write_parquet(Path(out).absolute() / "changed.parquet")
 
 
 def _tell(found: "Backtest", as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it exits with, and how quick it is to say so."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,9 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from pipelines.backtest import compared
 from pipelines.cli import EXIT_CODES, app
 from pipelines.failures import Failure
 from pipelines.flags import takes
+from pipelines.preview import preview_of
+from pipelines.published import load_versions
 from pipelines.settings import RunSettings
 from tests.pipelines.small import small_arguments
 
@@ -48,6 +52,26 @@ def test_run_tells_what_became_of_the_signals(tmp_path: Path) -> None:
     assert f"{tmp_path}/out/rejected.* say why" in out
     assert "5 triggers = 3 offer + 2 no offer" in out
     assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["--shards"] == 2
+
+
+@pytest.mark.parametrize("name", ["out[1]", "out*", "out?", "~"])
+def test_the_name_of_a_folder_is_no_pattern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out1").mkdir()
+    for file in ("decisions", "transitions", "rejected", "contexts", "segment_stats"):
+        (tmp_path / "out1" / f"{file}.parquet").write_bytes(b"of others")
+    arguments = small_arguments(tmp_path)
+    code, out, _ = _said("run", *arguments, "--out", name, "--state-out", f"state{name}")
+    assert (code, "rejected, because" in out, f"segone explain {shlex.quote(name)} ben" in out) == (0, True, True)
+    told = (
+        ("run", *arguments, "--out", "later", "--state-in", f"state{name}", "--until", "2026-03-02T12:00:00Z"),
+        ("explain", name, "ann"),
+        ("segments", name),
+        ("replay-rejected", f"{name}/rejected.jsonl", f"--signals=balance={tmp_path}/balance.jsonl", "--out", name),
+    )
+    assert [_said(*each)[0] for each in told] == [0] * len(told)
+    assert "offers by day" in preview_of(load_versions(arguments[0]), name)
+    assert compared(name, name).changes["same"] == 5
 
 
 def test_preview_keeps_nothing_unless_told_to(tmp_path: Path) -> None:
