@@ -8,7 +8,7 @@ from functools import cached_property
 from time import time
 from typing import Any
 
-from pipelines.flag_values import directory, instant, pair, positive, share
+from pipelines.flag_values import check_reachable, directory, instant, pair, positive, share
 from pipelines.native_rules import refusals
 from pipelines.runner_options import beam_arguments
 from schemas.address_options import Use
@@ -297,11 +297,12 @@ class RunSettings:
         Raises:
             ValueError: naming the flag, what is wrong and what to do.
         """
-        streams = self.streams
+        streams, targets = self.streams, self.targets
+        _addresses("--seed", self.seeds, "read")
         object.__setattr__(self, "mode", self.mode or ("live" if streams else "backfill"))
         object.__setattr__(self, "engine", self.engine or ("prism" if streams else "direct"))
         checks = {
-            "--publish: is for streams; the outputs of a run over files are files": bool(streams) or not self.targets,
+            "--publish: is for streams; the outputs of a run over files are files": bool(streams) or not targets,
             "--slice: is for runs over files; a stream has --span": not streams or self.slice is None,
             "--slice: is for runs on this machine, with --engine direct or prism": self.slice is None
             or self.engine in ("direct", "prism"),
@@ -382,6 +383,8 @@ def _addresses(flag: str, pairs: Sequence[tuple[str, str]], use: Use) -> tuple[t
     for name, text in pairs:
         try:
             found.append((name, parse_address(text, use)))
+            if found[-1][1].scheme in ("file", "watch"):
+                check_reachable(found[-1][1].name)
         except ValueError as error:
             raise ValueError(f"{flag} {name}: {error}") from error
     return tuple(found)

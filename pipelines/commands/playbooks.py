@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from pipelines.console import failures_told, progress_shown, say, say_styled
-from pipelines.flag_values import directory, instant, instant_text, pair
+from pipelines.flag_values import instant, instant_text, local_directory, pair
 from pipelines.flags import parser
 from schemas.visible import visible
 
@@ -81,7 +81,7 @@ def diff(
 def publish(
     playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
     to: Annotated[
-        str, typer.Option("--to", metavar="DIR", parser=parser(directory), help="Directory of its versions.")
+        str, typer.Option("--to", metavar="DIR", parser=parser(local_directory), help="Directory of its versions.")
     ],
     version: Annotated[int | None, typer.Option(min=1, help="Stamp this number into the published file.")] = None,
     effective_from: Annotated[

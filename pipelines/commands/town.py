@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from pipelines.console import failures_told, progress_shown, say
-from pipelines.flag_values import directory
+from pipelines.flag_values import local_directory
 from pipelines.flags import parser
 
 FIRST_YEAR, LAST_YEAR = 1970, 2099
@@ -15,7 +15,7 @@ FIRST_YEAR, LAST_YEAR = 1970, 2099
 
 
 def _directory(text: str) -> Path:
-    if Path(directory(text)).is_file():
+    if Path(local_directory(text)).is_file():
         raise ValueError(f"`{text}` is a file: name a directory")
     return Path(text)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.flag_values import instant, pair, share
+from pipelines import flag_values
+from pipelines.flag_values import directory, instant, pair, share
 from pipelines.settings import FURTHEST, Limit, RunSettings
 from schemas.durations import parse_instant
 
@@ -61,6 +62,26 @@ def test_the_launch_is_from_1970_to_100_years_from_now(at: int) -> None:
 def test_wrong_instants(text: str) -> None:
     with pytest.raises(ValueError, match="must be from 1970 on"):
         instant(text)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "package", "extra"), [("s3", "boto3", "aws"), ("hdfs", "hdfs", "hadoop"), ("azfs", "azure", "azure")]
+)
+def test_what_a_file_system_needs_is_told(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, package: str, extra: str
+) -> None:
+    monkeypatch.setattr(flag_values, "_is_installed", lambda package: False)
+    told = rf"`{scheme}://b/x` needs the package {package}\S*: pip install 'apache-beam\[{extra}\]'"
+    with pytest.raises(ValueError, match=told):
+        directory(f"{scheme}://b/x")
+    with pytest.raises(ValueError, match=f"--signals usage: {told}"):
+        _settings(signals=(("usage", f"{scheme}://b/x"),))
+
+
+@pytest.mark.parametrize("text", ["out", "./a b", "out:1", "GS://b/c", "ü"])
+def test_directories(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(flag_values, "_is_installed", lambda package: True)
+    assert directory(text) == text
 
 
 @pytest.mark.parametrize(
