@@ -210,4 +210,4 @@ def _feeds(versions: Versions, settings: RunSettings) -> set[str]:
 
 def _without(settings: RunSettings, feeds: Sequence[str]) -> RunSettings:
     signals, seeds = (tuple(one for one in each if one[0] not in feeds) for each in (settings.signals, settings.seeds))
-    return replace(settings, signals=signals, seeds=seeds)
+    return replace(settings, signals=signals, seeds=seeds, seed_as_of=settings.seed_as_of if seeds else None)

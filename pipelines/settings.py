@@ -1,6 +1,6 @@
 """What one run is asked to do; the flags of the command line and their help are made from this."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -22,6 +22,12 @@ EARLIEST = parse_instant("1980-01-01T00:00:00Z")
 
 FURTHEST = 36_525 * DAY
 """So far after the launch, 100 years, an instant may be: what has a row an hour is filled up to the last tick."""
+
+OF_STREAMS: Mapping[str, Any] = {"alert_rejected": Fraction(1, 20), "span": HOUR, "file_window": HOUR}
+"""Settings that do nothing in a run over files, and what they are in a stream by default."""
+
+OF_CUTS: Mapping[str, Any] = {"state_every": 5 * MINUTE}
+"""Settings that do nothing but in a stream that leaves cuts, and what they are there by default."""
 
 FORMATS = ("parquet", "jsonl", "avro")
 
@@ -77,7 +83,10 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """One run over signals in files, or a stream. Instants and durations are milliseconds, UTC."""
+    """One run over signals in files, or a stream. Instants and durations are milliseconds, UTC.
+
+    What `OF_STREAMS` and `OF_CUTS` name is None where it would do nothing.
+    """
 
     playbook: str = option("playbook", "The playbook file (YAML), or the directory of its versions.")
     signals: tuple[tuple[str, str], ...] = option(
@@ -210,7 +219,7 @@ class RunSettings:
         "--alert-rejected",
         "If more of the records of a feed are rejected within a minute, a stream says so: in its log, its metrics, its "
         "summary and the output `operations`. By default 5%.",
-        default=Fraction(1, 20),
+        default=None,
         parse=share,
         metavar="SHARE",
         panel="Stream",
@@ -219,7 +228,7 @@ class RunSettings:
         "--span",
         "What is older than the launch is caught up with in spans of this length: the same outcome in fewer steps. By "
         "default 1h.",
-        default=HOUR,
+        default=None,
         parse=parse_duration,
         metavar="DURATION",
         panel="Stream",
@@ -227,7 +236,7 @@ class RunSettings:
     file_window: int = option(
         "--file-window",
         "How much event time a file of an output has. By default 1h; with --state-out what a cut has.",
-        default=HOUR,
+        default=None,
         parse=parse_duration,
         metavar="DURATION",
         panel="Stream",
@@ -260,7 +269,7 @@ class RunSettings:
     state_every: int = option(
         "--state-every",
         "Event time from one cut of a stream to the next, a multiple of the tick. By default 5m.",
-        default=5 * MINUTE,
+        default=None,
         parse=parse_duration,
         metavar="DURATION",
         panel="State",
@@ -317,6 +326,10 @@ class RunSettings:
             f"--state-layout: {self.state_layout} is none of {LAYOUTS}": self.state_layout in LAYOUTS,
             "--sample: takes nobody; give more than 0%": self.sample > 0,
             "--seed: say when that was true, with --seed-as-of": not self.seeds or self._seed_time is not None,
+            "--seed-as-of: is for --seed": self.seed_as_of is None or bool(self.seeds),
+            "--state-layout: is for --state-out": self.state_layout == LAYOUT or self.state_out is not None,
+            **self._defaults(OF_STREAMS, "is for streams", bool(streams)),
+            **self._defaults(OF_CUTS, "is for streams with --state-out", bool(streams and self.state_out)),
         }
         if wrong := [*(message for message, holds in checks.items() if not holds), *self._out_of_reach()]:
             raise ValueError("; ".join(wrong))
@@ -324,6 +337,14 @@ class RunSettings:
         beam_arguments(self.engine, self.beam_options, stream=bool(streams), ends=ends)
         if wrong := [*refusals(self.engine, streams, self.state_out)]:
             raise ValueError("; ".join(wrong))
+
+    def _defaults(self, settings: Mapping[str, Any], told: str, fit: bool) -> dict[str, bool]:
+        """Return checks that settings are given where they fit alone, and set what was not given there."""
+        flags = {each.name: each.metadata["flag"] for each in fields(self) if each.name in settings}
+        checks = {f"{flag}: {told}": fit or getattr(self, name) is None for name, flag in flags.items()}
+        for name, default in settings.items() if fit else ():
+            object.__setattr__(self, name, default if getattr(self, name) is None else getattr(self, name))
+        return checks
 
     def _out_of_reach(self) -> Iterator[str]:
         """Yield what is wrong with instants before 1970 or long after the launch."""

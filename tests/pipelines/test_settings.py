@@ -1,5 +1,6 @@
 """Settings are what they say, and wrong ones name the flag."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 from pipelines import flag_values
 from pipelines.flag_values import directory, instant, pair, share
 from pipelines.settings import FURTHEST, Limit, RunSettings
-from schemas.durations import parse_instant
+from schemas.durations import HOUR, MINUTE, parse_instant
+from transforms.streams.manifests import LAYOUTS
+
+STREAM = (("usage", "usage/?watch"),)
 
 
 def _settings(**options: Any) -> RunSettings:
@@ -21,6 +25,20 @@ def test_globs_are_grouped_by_type_in_the_order_given() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, (None, None, None, None)),
+        ({"signals": STREAM}, (Fraction(1, 20), HOUR, HOUR, None)),
+        ({"signals": STREAM, "state_out": "state"}, (Fraction(1, 20), HOUR, HOUR, 5 * MINUTE)),
+        ({"signals": STREAM, "alert_rejected": Fraction(0), "span": 0}, (0, 0, HOUR, None)),
+    ],
+)
+def test_settings_of_streams_have_their_defaults_there(options: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    for made in (_settings(**options), replace(_settings(**options), shards=3)):
+        assert (made.alert_rejected, made.span, made.file_window, made.state_every) == expected
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"signals": ()}, "--signals: give at least one"),
@@ -30,6 +48,14 @@ def test_globs_are_grouped_by_type_in_the_order_given() -> None:
         ({"engine": "prisn"}, "did you mean `prism`?"),
         ({"beam_options": ("--streaming",)}, "--streaming: FnApiRunner"),
         ({"sample": Fraction(0)}, "--sample: takes nobody"),
+        ({"span": HOUR}, "--span: is for streams"),
+        ({"alert_rejected": Fraction(1, 20)}, "--alert-rejected: is for streams"),
+        ({"file_window": HOUR}, "--file-window: is for streams"),
+        ({"state_every": HOUR, "state_out": "state"}, "--state-every: is for streams with --state-out"),
+        ({"signals": STREAM, "state_every": HOUR}, "--state-every: is for streams with --state-out"),
+        ({"state_layout": LAYOUTS[0]}, "--state-layout: is for --state-out"),
+        ({"seed_as_of": HOUR}, "--seed-as-of: is for --seed"),
+        ({"beam_options": ("--foo=bar",)}, "--foo: Beam has no such option; leave it out"),
     ],
 )
 def test_wrong_settings_name_the_flag(options: dict[str, Any], message: str) -> None:
