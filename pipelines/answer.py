@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.failures import outputs_needed
+from pipelines.output_files import parquet_frame
 from pipelines.simulation.acceptance import chances
 from pipelines.simulation.answers import answers_to
 from pipelines.simulation.files import METADATA, FileFormat, SignalFile
@@ -37,7 +38,7 @@ def answer(run: Path, town: Path, out_dir: Path, *, file_format: FileFormat = "p
     """
     check_place(out_dir, replace=True)
     offers, about = _offers(run), _about(town)
-    traits, acceptance = (pl.read_parquet(town / "truth" / f"{name}.parquet") for name in ("traits", "acceptance"))
+    traits, acceptance = (parquet_frame(town / "truth" / f"{name}.parquet") for name in ("traits", "acceptance"))
     end = round(datetime.fromisoformat(about["end"]).timestamp() * 1000)
     expected = chances(offers, traits, acceptance)
     instants = offers.with_columns(pl.col("tick", "valid_until", "withdrawn").dt.epoch("ms"))
@@ -64,7 +65,7 @@ def _about(town: Path) -> dict[str, Any]:
 def _offers(run: Path) -> pl.DataFrame:
     """Return the offers of a run: decision_id, recipient, offer, family, message, channel, and instants."""
     with outputs_needed(str(run)):
-        events = pl.read_parquet(run / "offers.parquet", columns=["id", "type", "time", "data"])
+        events = parquet_frame(run / "offers.parquet", columns=["id", "type", "time", "data"])
     data = [pl.col("data").struct.field(name) for name in ("recipient", "offer", "family", "message", "channel")]
     made, gone = (events.filter(pl.col("type") == f"offer.{what}") for what in ("made", "withdrawn"))
     offers = made.select(*data, pl.col("data").struct.field("valid_until"), decision_id="id", tick=pl.col("time"))

@@ -14,6 +14,7 @@ from pipelines import backtest_counts as count
 from pipelines.backtest_limits import Limits
 from pipelines.differences import Difference, differences
 from pipelines.failures import outputs_needed
+from pipelines.output_files import parquet_frame, parquet_scan
 from pipelines.published import load_versions
 from pipelines.report import Report
 from pipelines.run import run
@@ -149,7 +150,7 @@ def compared(a: str, b: str) -> Comparison:
     """
     decisions, transitions = (_read(a, b, *what) for what in (("decisions", _DECISIONS), ("transitions", _TRANSITIONS)))
     scanned = pl.concat(
-        pl.scan_parquet(f"{out}/decisions.parquet").select(*_CANDIDATES, side=pl.lit(side))
+        parquet_scan(f"{out}/decisions.parquet").select(*_CANDIDATES, side=pl.lit(side))
         for side, out in (("a", a), ("b", b))
     )
     results = count.gate_results(scanned)
@@ -193,7 +194,7 @@ def _read(a: str, b: str, name: str, columns: Sequence[str]) -> pl.DataFrame:
     frames = []
     for out in (a, b):
         with outputs_needed(out):
-            frames.append(pl.read_parquet(f"{out}/{name}.parquet", columns=[*columns]))
+            frames.append(parquet_frame(f"{out}/{name}.parquet", columns=columns))
     return count.both(*frames)
 
 
@@ -209,4 +210,4 @@ def _feeds(versions: Versions, settings: RunSettings) -> set[str]:
 
 def _without(settings: RunSettings, feeds: Sequence[str]) -> RunSettings:
     signals, seeds = (tuple(one for one in each if one[0] not in feeds) for each in (settings.signals, settings.seeds))
-    return replace(settings, signals=signals, seeds=seeds)
+    return replace(settings, signals=signals, seeds=seeds, seed_as_of=settings.seed_as_of if seeds else None)

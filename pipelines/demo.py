@@ -12,6 +12,7 @@ from pipelines.simulation.recognised import recognised
 from pipelines.summary import summary
 from pipelines.worth_explaining import worth_explaining
 from schemas.playbook_file import load_playbook
+from transforms.shell.found_files import escaped
 from transforms.shell.pseudonym_key import key_at_hand
 
 PLAYBOOK = Path(__file__).parent / "simulation" / "playbook.yaml"
@@ -38,7 +39,7 @@ def demo(
     """
     book, signals = load_playbook(playbook), out_dir / "signals"
     town = simulate(signals, seed=seed, subscribers=subscribers, days=days, on_day=on_day, replace=True)
-    files = tuple((name, str(town.files[name])) for name in book.signals)
+    files = tuple((name, escaped(str(town.files[name]))) for name in book.signals)
     now = int(town.end.timestamp() * 1000)
     settings = RunSettings(playbook=str(playbook), signals=files, out=str(out_dir / "run"), as_of=now, mode="simulated")
     with key_at_hand(token_hex(32)):  # nobody keeps it: who is erased here is not to be found again

@@ -16,6 +16,7 @@ from pipelines.differences import Difference, differences
 from pipelines.estimate_choices import CONTACT, choices, earned, recorded_scope, unrecorded
 from pipelines.explain_story.books import books_of
 from pipelines.failures import Failure, outputs_needed
+from pipelines.output_files import place_of
 from pipelines.reported import outcomes_in
 from pipelines.summary import table
 from pipelines.validate import load_checked
@@ -187,7 +188,7 @@ def _decisions(out: str) -> pa.Table:
     Raises:
         NotEstimableError: they tell no propensity.
     """
-    path = Path(out) / "decisions.parquet"
+    path = place_of(Path(out) / "decisions.parquet")
     if "propensity" not in pq.read_schema(path).names:
         raise NotEstimableError(f"decisions in {visible(out)} tell no `propensity`: run the playbook again")
     asked = pc.field("action").isin(["offer", "no_offer", "outranked", "deferred"]) & pc.field("recipient").is_valid()

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, get_origin, get_type_hints
 
-from pipelines.flag_values import directory, pair, share
+from pipelines.flag_values import directory, instant, pair, share
 from pipelines.settings import Limit, RunSettings
-from schemas.durations import PATTERN, parse_duration, parse_instant
+from schemas.durations import PATTERN, parse_duration
 
 ENGINE = ("--engine", "dataflow")
 
@@ -19,7 +19,7 @@ _REGEXES: dict[Any, str] = {
     share: r"[0-9.]+%?",
     Limit: r"[0-9.]+%?",
     parse_duration: PATTERN.strip("^$"),
-    parse_instant: r"[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+",
+    instant: r"[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+",
     int: r"[0-9]+",
 }
 """What the console checks before it launches; the run checks all."""

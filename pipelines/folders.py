@@ -12,6 +12,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.lock import locked
 from schemas.errors import LoadError, LoadErrors
+from transforms.shell.found_files import escaped, with_folder
 
 
 class Folder(Protocol):
@@ -79,7 +80,7 @@ def _is_local(path: str) -> bool:
 def sizes_of(pattern: str) -> dict[str, int]:
     """Return the paths that a pattern matches, and their sizes in bytes; none where they cannot be listed."""
     try:
-        (found,) = FileSystems.match([pattern if "/" in pattern else f"./{pattern}"])
+        (found,) = FileSystems.match([with_folder(pattern)])
     except (BeamIOError, ValueError):
         return {}
     return {each.path: each.size_in_bytes for each in found.metadata_list}
@@ -164,7 +165,7 @@ class RemoteFolder:
 
     def files(self) -> dict[str, bool]:
         """Return the names of its objects."""
-        (found,) = FileSystems.match([self._at("*")])
+        (found,) = FileSystems.match([FileSystems.join(escaped(self._path), "*")])
         return {FileSystems.split(each.path)[1]: True for each in found.metadata_list}
 
     def text(self, name: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.output_files import parquet_frame
 from pipelines.summary import of_level, summary, table
 from schemas.versions import Versions
 from schemas.visible import visible
@@ -20,8 +21,8 @@ def preview_of(versions: Versions, out: str) -> str:
         out: The run's outputs.
     """
     columns = ["subject_kind", "subject", "tick", "name", "event"]
-    transitions = pl.read_parquet(f"{out}/transitions.parquet", columns=columns).with_columns(of_level())
-    decisions = pl.read_parquet(f"{out}/decisions.parquet", columns=["decision_id", "offer", "candidates"])
+    transitions = parquet_frame(f"{out}/transitions.parquet", columns=columns).with_columns(of_level())
+    decisions = parquet_frame(f"{out}/decisions.parquet", columns=["decision_id", "offer", "candidates"])
     levels = [pair for book in versions.playbooks for pair in book.levels.items()]
     names = list(dict.fromkeys((kind, name) for kind, level in levels for name in (*level.segments, *level.moments)))
     offers = {offer for book in versions.playbooks for offer in book.offers}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.output_files import jsonl_frame, parquet_frame
 from pipelines.report import Report
 from schemas.visible import shortened, visible
 
@@ -51,8 +52,8 @@ def _rejected(out: Path) -> pl.DataFrame | None:
     """Return the rejected records, in the order of the file; None if they are in no format that tells."""
     columns = ["source", "position", "reason", "message"]
     if (out / "rejected.parquet").is_file():
-        return pl.read_parquet(out / "rejected.parquet", columns=columns)
+        return parquet_frame(out / "rejected.parquet", columns=columns)
     if (out / "rejected.jsonl").is_file():
         schema = dict.fromkeys(columns, pl.String)
-        return pl.read_ndjson(out / "rejected.jsonl", schema=schema)
+        return jsonl_frame(out / "rejected.jsonl", schema)
     return None

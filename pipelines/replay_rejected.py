@@ -13,6 +13,7 @@ import msgspec
 import polars as pl
 import pyarrow as pa
 
+from pipelines.output_files import jsonl_frame, parquet_frame
 from pipelines.targets import target_of
 from schemas.addresses import Address
 from schemas.errors import LoadError, LoadErrors
@@ -36,7 +37,7 @@ LEFT = {
 }
 """Why a rejected record is not given again, and what to do."""
 
-_READ = {"parquet": pl.read_parquet, "jsonl": pl.read_ndjson}
+_ENDINGS = ("parquet", "jsonl")
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def unknown_feeds(targets: Iterable[str], feeds: Iterable[str]) -> list[LoadErro
 def _files(path: str) -> Iterator[Path]:
     place = Path(path)
     if place.is_dir():
-        yield from sorted(file for file in place.iterdir() if file.suffix[1:] in _READ and file.name[0] not in "._")
+        yield from sorted(file for file in place.iterdir() if file.suffix[1:] in _ENDINGS and file.name[0] not in "._")
     else:
         yield place
 
@@ -180,9 +181,9 @@ def _files(path: str) -> Iterator[Path]:
 def _frame(file: Path) -> pl.DataFrame:
     columns = {name: pl.String if name == "payload" else kind for name, kind in _empty().schema.items()}
     if file.suffix == ".jsonl":
-        frame = pl.read_ndjson(file, schema=columns)
+        frame = jsonl_frame(file, columns)
         return frame.with_columns(pl.col("payload").str.decode("base64"))
-    return pl.read_parquet(file, columns=REJECTED.names).cast(_empty().schema)
+    return parquet_frame(file, columns=REJECTED.names).cast(_empty().schema)
 
 
 def _empty() -> pl.DataFrame:

@@ -25,6 +25,7 @@ class Engine:
         refuses: Option to why it cannot be had.
         no_stream: Why its input must end; empty where it need not.
         native_pubsub: Whether it reads Pub/Sub itself.
+        knows_more: Whether it has options that Beam for Python does not know.
     """
 
     runner: str
@@ -37,6 +38,7 @@ class Engine:
     refuses: Mapping[str, str] = field(default_factory=dict)
     no_stream: str = ""
     native_pubsub: bool = False
+    knows_more: bool = False
 
 
 _QUICK: Options = {"max_cache_memory_usage_mb": "0"}  # else every state cell is walked for its size
@@ -79,6 +81,7 @@ ENGINES = {
         stream_asks={"environment_type": _POOL},
         end_asks={"flink_master": _MASTER},
         refuses=_NEVER_IDLE,
+        knows_more=True,
     ),
     "dataflow": Engine(
         runner="DataflowRunner",
@@ -91,6 +94,7 @@ ENGINES = {
         },
         refuses=_BY_SIGNALS,
         native_pubsub=True,
+        knows_more=True,
     ),
 }
 """By the names that `--engine` takes."""
@@ -104,7 +108,7 @@ RUNNERS = {
     "PrismRunner": ENGINES["prism"],
     "PortableRunner": ENGINES["flink"],
     "FlinkRunner": Engine(  # with the job server of Beam's own version, which Beam fetches
-        runner="FlinkRunner", needs=_FLINK, stream_needs=_STREAM, refuses=_NEVER_IDLE
+        runner="FlinkRunner", needs=_FLINK, stream_needs=_STREAM, refuses=_NEVER_IDLE, knows_more=True
     ),
     "DataflowRunner": ENGINES["dataflow"],
 }
@@ -134,6 +138,8 @@ def beam_arguments(engine: str, given: Sequence[str], *, stream: bool = False, e
     for text in given:
         if text.startswith("--"):
             _check(text.removeprefix("--"), chosen, needs)
+    if given and not chosen.knows_more:
+        _check_known(given)
     asks = {**chosen.asks, **(chosen.stream_asks if stream else {}), **(chosen.end_asks if ends else {})}
     if missing := [f"--{name}: {what}" for name, what in asks.items() if not is_given(name, given)]:
         raise ValueError(f"--engine {engine} needs, after `--`, {'; '.join(missing)}")
@@ -168,6 +174,18 @@ def value_of(option: str, given: Sequence[str]) -> str | None:
         if name.startswith("--") and name.removeprefix("--").replace("-", "_") == option:
             found = value if equals else following
     return found
+
+
+def _check_known(given: Sequence[str]) -> None:
+    """Refuse options that Beam would leave out in silence."""
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    known = PipelineOptions([]).get_all_options()
+    every = PipelineOptions([*given]).get_all_options(drop_default=True, retain_unknown_options=True)
+    if unknown := sorted(every.keys() - known.keys()):
+        near = near_miss(unknown[0], known)
+        hint = near if near.startswith("did") else "leave it out"
+        raise ValueError(f"--{unknown[0]}: Beam has no such option; {hint}")
 
 
 def _told(name: str, value: str | None) -> str:

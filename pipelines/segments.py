@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.failures import outputs_needed
+from pipelines.output_files import parquet_frame
 from pipelines.summary import BARS, MOST_DAYS
 from schemas.visible import visible_values
 from transforms.statistics.effect_sizes import Z
@@ -113,7 +114,7 @@ def who(out: str, level: str | None = None) -> list[Who]:
     """
     outputs = ("segment_stats", "segment_profiles", "alerts")
     with outputs_needed(out):
-        stats, profiles, alerts = (pl.read_parquet(Path(out) / f"{name}.parquet") for name in outputs)
+        stats, profiles, alerts = (parquet_frame(Path(out) / f"{name}.parquet") for name in outputs)
     wanted = pl.lit(True) if level is None else pl.col("subject_kind") == level
     found = []
     for (kind, segment), rows in stats.filter(wanted).group_by("subject_kind", "segment", maintain_order=True):

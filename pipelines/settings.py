@@ -1,12 +1,14 @@
 """What one run is asked to do; the flags of the command line and their help are made from this."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
+from time import time
 from typing import Any
 
-from pipelines.flag_values import directory, pair, positive, share
+from pipelines.flag_values import check_reachable, directory, instant, pair, positive, share
 from pipelines.native_rules import refusals
 from pipelines.runner_options import beam_arguments
 from schemas.address_options import Use
@@ -17,6 +19,15 @@ from transforms.streams.manifests import LAYOUT, LAYOUTS
 
 EARLIEST = parse_instant("1980-01-01T00:00:00Z")
 """Signals before this time are rejected unless a run says otherwise: numbers of another unit become January 1970."""
+
+FURTHEST = 36_525 * DAY
+"""So far after the launch, 100 years, an instant may be: what has a row an hour is filled up to the last tick."""
+
+OF_STREAMS: Mapping[str, Any] = {"alert_rejected": Fraction(1, 20), "span": HOUR, "file_window": HOUR}
+"""Settings that do nothing in a run over files, and what they are in a stream by default."""
+
+OF_CUTS: Mapping[str, Any] = {"state_every": 5 * MINUTE}
+"""Settings that do nothing but in a stream that leaves cuts, and what they are there by default."""
 
 FORMATS = ("parquet", "jsonl", "avro")
 
@@ -72,7 +83,10 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """One run over signals in files, or a stream. Instants and durations are milliseconds, UTC."""
+    """One run over signals in files, or a stream. Instants and durations are milliseconds, UTC.
+
+    What `OF_STREAMS` and `OF_CUTS` name is None where it would do nothing.
+    """
 
     playbook: str = option("playbook", "The playbook file (YAML), or the directory of its versions.")
     signals: tuple[tuple[str, str], ...] = option(
@@ -102,7 +116,7 @@ class RunSettings:
         "--seed-as-of",
         "The time at which all rows of --seed became true. By default just before --complete-from.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     complete_from: int | None = option(
@@ -110,22 +124,22 @@ class RunSettings:
         "Since when all signals are there: a feature is NULL until its window has nothing before it. By default the "
         "signals are all that ever was.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     until: int | None = option(
         "--until",
         "Last tick, with its offset from UTC: 2026-12-01T00:00:00+02:00. By default the first tick after the last "
-        "signal. What is later stays pending.",
+        "signal. What is later stays pending. No instant may be before 1970 or more than 100 years after --as-of.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     as_of: int | None = option(
         "--as-of",
         "The time to judge by whether a signal comes from the future; by default now. run.json keeps it.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     max_ahead: int = option(
@@ -140,7 +154,7 @@ class RunSettings:
         "A signal before this time is rejected: dates and seconds that are taken for milliseconds are in January 1970. "
         "By default 1980; give an earlier one for a history that is older.",
         default=EARLIEST,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     lets: tuple[tuple[str, str], ...] = option(
@@ -181,7 +195,7 @@ class RunSettings:
         "What happened before makes no offer and no decision: contexts, segments and contacts are followed, and no "
         "more. For a run over history that a live one goes on from.",
         default=None,
-        parse=parse_instant,
+        parse=instant,
         metavar="INSTANT",
     )
     publish: tuple[tuple[str, str], ...] = option(
@@ -205,7 +219,7 @@ class RunSettings:
         "--alert-rejected",
         "If more of the records of a feed are rejected within a minute, a stream says so: in its log, its metrics, its "
         "summary and the output `operations`. By default 5%.",
-        default=Fraction(1, 20),
+        default=None,
         parse=share,
         metavar="SHARE",
         panel="Stream",
@@ -214,7 +228,7 @@ class RunSettings:
         "--span",
         "What is older than the launch is caught up with in spans of this length: the same outcome in fewer steps. By "
         "default 1h.",
-        default=HOUR,
+        default=None,
         parse=parse_duration,
         metavar="DURATION",
         panel="Stream",
@@ -222,7 +236,7 @@ class RunSettings:
     file_window: int = option(
         "--file-window",
         "How much event time a file of an output has. By default 1h; with --state-out what a cut has.",
-        default=HOUR,
+        default=None,
         parse=parse_duration,
         metavar="DURATION",
         panel="Stream",
@@ -255,7 +269,7 @@ class RunSettings:
     state_every: int = option(
         "--state-every",
         "Event time from one cut of a stream to the next, a multiple of the tick. By default 5m.",
-        default=5 * MINUTE,
+        default=None,
         parse=parse_duration,
         metavar="DURATION",
         panel="State",
@@ -292,11 +306,12 @@ class RunSettings:
         Raises:
             ValueError: naming the flag, what is wrong and what to do.
         """
-        streams = self.streams
+        streams, targets = self.streams, self.targets
+        _addresses("--seed", self.seeds, "read")
         object.__setattr__(self, "mode", self.mode or ("live" if streams else "backfill"))
         object.__setattr__(self, "engine", self.engine or ("prism" if streams else "direct"))
         checks = {
-            "--publish: is for streams; the outputs of a run over files are files": bool(streams) or not self.targets,
+            "--publish: is for streams; the outputs of a run over files are files": bool(streams) or not targets,
             "--slice: is for runs over files; a stream has --span": not streams or self.slice is None,
             "--slice: is for runs on this machine, with --engine direct or prism": self.slice is None
             or self.engine in ("direct", "prism"),
@@ -311,13 +326,37 @@ class RunSettings:
             f"--state-layout: {self.state_layout} is none of {LAYOUTS}": self.state_layout in LAYOUTS,
             "--sample: takes nobody; give more than 0%": self.sample > 0,
             "--seed: say when that was true, with --seed-as-of": not self.seeds or self._seed_time is not None,
+            "--seed-as-of: is for --seed": self.seed_as_of is None or bool(self.seeds),
+            "--state-layout: is for --state-out": self.state_layout == LAYOUT or self.state_out is not None,
+            **self._defaults(OF_STREAMS, "is for streams", bool(streams)),
+            **self._defaults(OF_CUTS, "is for streams with --state-out", bool(streams and self.state_out)),
         }
-        if wrong := [message for message, holds in checks.items() if not holds]:
+        if wrong := [*(message for message, holds in checks.items() if not holds), *self._out_of_reach()]:
             raise ValueError("; ".join(wrong))
         ends = bool(streams) and all(one.options["ends"] is not None for _, one in streams)
         beam_arguments(self.engine, self.beam_options, stream=bool(streams), ends=ends)
         if wrong := [*refusals(self.engine, streams, self.state_out)]:
             raise ValueError("; ".join(wrong))
+
+    def _defaults(self, settings: Mapping[str, Any], told: str, fit: bool) -> dict[str, bool]:
+        """Return checks that settings are given where they fit alone, and set what was not given there."""
+        flags = {each.name: each.metadata["flag"] for each in fields(self) if each.name in settings}
+        checks = {f"{flag}: {told}": fit or getattr(self, name) is None for name, flag in flags.items()}
+        for name, default in settings.items() if fit else ():
+            object.__setattr__(self, name, default if getattr(self, name) is None else getattr(self, name))
+        return checks
+
+    def _out_of_reach(self) -> Iterator[str]:
+        """Yield what is wrong with instants before 1970 or long after the launch."""
+        now = int(time() * 1000)
+        launch = now if self.as_of is None else min(self.as_of, now + FURTHEST)
+        for each in fields(self):
+            latest = FURTHEST + (now if each.name == "as_of" else launch)
+            at = getattr(self, each.name) if each.metadata["parse"] is instant else None
+            if at is not None and not 0 <= at <= latest:
+                day = datetime.fromtimestamp(latest // 1000, UTC).date()
+                after = "now" if each.name == "as_of" else "the launch, --as-of"
+                yield f"{each.metadata['flag']}: must be from 1970 to {day}, 100 years after {after}"
 
     @property
     def _seed_time(self) -> int | None:
@@ -365,6 +404,8 @@ def _addresses(flag: str, pairs: Sequence[tuple[str, str]], use: Use) -> tuple[t
     for name, text in pairs:
         try:
             found.append((name, parse_address(text, use)))
+            if found[-1][1].scheme in ("file", "watch"):
+                check_reachable(found[-1][1].name)
         except ValueError as error:
             raise ValueError(f"{flag} {name}: {error}") from error
     return tuple(found)

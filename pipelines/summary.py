@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.output_files import parquet_frame
 from schemas.playbook_levels import LEVELS
 from schemas.visible import visible
 from transforms.arrays.exact_arithmetic import quotient
@@ -23,9 +24,9 @@ def summary(out_dir: Path) -> str:
         FileNotFoundError: `out_dir` holds no transitions or no decisions in Parquet.
     """
     columns = ["subject_kind", "subject", "kind", "name", "event"]
-    transitions = pl.read_parquet(out_dir / "transitions.parquet", columns=columns).with_columns(of_level())
+    transitions = parquet_frame(out_dir / "transitions.parquet", columns=columns).with_columns(of_level())
     columns = ["decision_id", "recipient", "tick", "action", "offer", "value_micros", "reason", "holdout", "n", "root"]
-    decisions = pl.read_parquet(out_dir / "decisions.parquet", columns=[*columns, *_TRIGGER])
+    decisions = parquet_frame(out_dir / "decisions.parquet", columns=[*columns, *_TRIGGER])
     offers = decisions.filter(pl.col("action") == "offer")
     parts = [
         _segments(transitions.filter(pl.col("kind") == "segment")),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.output_files import parquet_scan
 from schemas.visible import visible
 
 MOST = 3
@@ -21,7 +22,7 @@ def worth_explaining(out: str) -> list[str]:
     files = [Path(out) / f"{name}.parquet" for name in ("decisions", "transitions", "contexts")]
     if not all(file.is_file() for file in files):
         return []
-    decisions, *others = (pl.scan_parquet(file) for file in files)
+    decisions, *others = (parquet_scan(file) for file in files)
     offers = decisions.filter(pl.col("action") == "offer").sort(
         pl.len().over("offer"), "offer", "tick", *_SUBJECT, descending=[True, *[False] * 4]
     )

@@ -1,7 +1,7 @@
 """Addresses of what is read and published: files, folders that are watched, topics and subscriptions."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,9 @@ from schemas.near_miss import near_miss
 from schemas.visible import shortened, visible
 
 _BROKERS: tuple[Scheme, ...] = ("kafka", "pubsub", "bigquery")
-_FILE_SYSTEMS = ("gs", "s3", "hdfs", "azfs")
+FILE_SYSTEMS = ("gs", "s3", "hdfs", "azfs")
+"""Schemes of paths that are not on this machine."""
+
 _WATCH = "/?watch"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
@@ -90,10 +92,23 @@ def parse_address(text: str, use: Use = "read") -> Address:
         return _pubsub(rest, use)
     if scheme == "bigquery":
         return _bigquery(rest, use)
-    if scheme and scheme not in _FILE_SYSTEMS:
-        hint = near_miss(scheme, [*_BROKERS, *_FILE_SYSTEMS])
-        raise ValueError(f"no scheme `{_told(scheme)}://`; {hint}; a path has none")
+    check_scheme(text, [*_BROKERS, *FILE_SYSTEMS])
     return _path(text, use)
+
+
+def check_scheme(text: str, known: Sequence[str] = FILE_SYSTEMS) -> str:
+    """Return the scheme of a path, empty for one on this machine.
+
+    Raises:
+        ValueError: it has another than the known ones, or no file can have such a name.
+    """
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError(f"`{_told(text)}` is no UTF-8: give it another name")
+    found = _SCHEME.fullmatch(text)
+    scheme = found[1].lower() if found else ""
+    if scheme and scheme not in known:
+        raise ValueError(f"no scheme `{_told(scheme)}://`; {near_miss(scheme, known)}; a path has none")
+    return scheme
 
 
 def _kafka(rest: str, use: Use) -> Address:

@@ -16,6 +16,7 @@ _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
 PATTERN = r"^[0-9]{1,9}[smhdw]$"
 _LONGEST = 3_660 * DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SHOWN = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 def parse_duration(value: Any) -> int:
@@ -44,7 +45,7 @@ def parse_instant(value: Any) -> int:
     """Return an RFC 3339 date and time with its offset from UTC as milliseconds since the epoch.
 
     Raises:
-        ValueError: not a date and time, without an offset, or finer than a millisecond.
+        ValueError: not a date and time, without an offset, outside the years 1 to 9999, or finer than a millisecond.
     """
     try:
         instant = datetime.fromisoformat(value) if isinstance(value, str) else None
@@ -52,6 +53,8 @@ def parse_instant(value: Any) -> int:
         instant = None
     if instant is None or instant.tzinfo is None:
         raise ValueError(f"must be a date and time with an offset, as `2026-12-01T00:00:00+02:00`, not {_shown(value)}")
+    if not _SHOWN[0] <= instant <= _SHOWN[1]:
+        raise ValueError(f"must be within the years 1 to 9999 of UTC, not {_shown(value)}")
     milliseconds, rest = divmod(instant - _EPOCH, timedelta(milliseconds=1))
     if rest:
         raise ValueError("must not be finer than a millisecond")

@@ -12,7 +12,7 @@ import typer
 
 from pipelines.console import failures_told, progress_shown, say, say_styled, warn
 from pipelines.failures import Failure, pages_needed
-from pipelines.flag_values import directory
+from pipelines.flag_values import local_directory
 from pipelines.flags import parser, takes
 from pipelines.settings import RunSettings
 
@@ -49,7 +49,7 @@ Kept = Annotated[
     str | None,
     typer.Option(
         metavar="DIR",
-        parser=parser(directory),
+        parser=parser(local_directory),
         help="Keep the outputs of both runs in DIR/a and DIR/b, for `segone explain`; with backtest.json, and "
         "changed.parquet: every decision that is another.",
     ),
@@ -119,7 +119,7 @@ def _write(found: "Backtest", out: str | None) -> None:
 
     if out:
         write_at_once(Path(out) / "backtest.json", _json(found) + "\n")
-        found.found.changed.write_parquet(Path(out) / "changed.parquet")
+        found.found.changed.write_parquet(Path(out).absolute() / "changed.parquet")
 
 
 def _tell(found: "Backtest", as_json: bool) -> None:

@@ -8,8 +8,8 @@ import typer
 
 from pipelines.console import failures_told, say
 from pipelines.failures import pages_needed
+from pipelines.flag_values import instant
 from pipelines.flags import parser
-from schemas.durations import parse_instant
 
 if TYPE_CHECKING:
     from pipelines.explained import Story
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _At = Annotated[
     str | None,
-    typer.Option(metavar="INSTANT", parser=parser(parse_instant), help="Up to when; by default to the end."),
+    typer.Option(metavar="INSTANT", parser=parser(instant), help="Up to when; by default to the end."),
 ]
 _Decision = Annotated[
     str | None, typer.Option(metavar="ID", help="Explain this decision, not the last; the first digits will do.")

@@ -8,9 +8,8 @@ from typing import Annotated, cast
 import typer
 
 from pipelines.console import failures_told, progress_shown, say, say_styled
-from pipelines.flag_values import directory, instant_text, pair
+from pipelines.flag_values import instant, instant_text, local_directory, pair
 from pipelines.flags import parser
-from schemas.durations import parse_instant
 from schemas.visible import visible
 
 
@@ -82,7 +81,7 @@ def diff(
 def publish(
     playbook: Annotated[str, typer.Argument(help="The playbook file (YAML).")],
     to: Annotated[
-        str, typer.Option("--to", metavar="DIR", parser=parser(directory), help="Directory of its versions.")
+        str, typer.Option("--to", metavar="DIR", parser=parser(local_directory), help="Directory of its versions.")
     ],
     version: Annotated[int | None, typer.Option(min=1, help="Stamp this number into the published file.")] = None,
     effective_from: Annotated[
@@ -93,9 +92,7 @@ def publish(
     ] = None,
     now: Annotated[
         str | None,
-        typer.Option(
-            metavar="INSTANT", parser=parser(parse_instant), help="The time before which nothing may take over."
-        ),
+        typer.Option(metavar="INSTANT", parser=parser(instant), help="The time before which nothing may take over."),
     ] = None,
 ) -> None:
     """Publish the next version of a playbook into a directory that `segone run` takes.

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pipelines.console import failures_told, say
-from pipelines.flag_values import directory, pair
+from pipelines.flag_values import local_directory, pair
 from pipelines.flags import parser
 
 _Signals = Annotated[
@@ -16,7 +16,7 @@ _Signals = Annotated[
 ]
 _Out = Annotated[
     str | None,
-    typer.Option(metavar="DIR", parser=parser(directory), help="Write JSON Lines here, for --signals of a run."),
+    typer.Option(metavar="DIR", parser=parser(local_directory), help="Write JSON Lines here, for --signals of a run."),
 ]
 _Publish = Annotated[
     list[str],

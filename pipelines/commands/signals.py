@@ -8,7 +8,7 @@ import typer
 
 from pipelines.console import failures_told, progress_shown, say, warn
 from pipelines.failures import streams_needed
-from pipelines.flag_values import directory
+from pipelines.flag_values import local_directory
 from pipelines.flags import parser, takes
 from pipelines.settings import RunSettings
 from schemas.visible import visible
@@ -65,7 +65,9 @@ def preview(
     settings: RunSettings,
     keep: Annotated[
         str | None,
-        typer.Option(metavar="DIR", parser=parser(directory), help="Keep the outputs here, for `segone explain`."),
+        typer.Option(
+            metavar="DIR", parser=parser(local_directory), help="Keep the outputs here, for `segone explain`."
+        ),
     ] = None,
 ) -> None:
     """Show what a playbook would have done with history.

@@ -7,12 +7,15 @@ from typing import Annotated, Literal
 import typer
 
 from pipelines.console import failures_told, progress_shown, say
-from pipelines.flag_values import directory
+from pipelines.flag_values import local_directory
 from pipelines.flags import parser
+
+FIRST_YEAR, LAST_YEAR = 1970, 2099
+"""In which a town may begin: a run takes no times before, and none so far ahead."""
 
 
 def _directory(text: str) -> Path:
-    if Path(directory(text)).is_file():
+    if Path(local_directory(text)).is_file():
         raise ValueError(f"`{text}` is a file: name a directory")
     return Path(text)
 
@@ -44,6 +47,8 @@ def simulate(
     from pipelines.simulate import simulate as simulated
     from pipelines.simulate import told
 
+    if not FIRST_YEAR <= start.year <= LAST_YEAR:
+        raise typer.BadParameter(f"--start: must be from {FIRST_YEAR} to {LAST_YEAR}")
     with failures_told(), progress_shown() as tell:
         town = simulated(
             out,

@@ -13,6 +13,7 @@ from pyarrow.dataset import dataset
 from pipelines.explain_story.books import Books
 from pipelines.explain_story.gates import Known
 from pipelines.explain_story.values import Row, dotted, plain
+from pipelines.output_files import place_of
 
 OUTPUTS = ("contexts", "transitions", "decisions")
 
@@ -23,7 +24,7 @@ _SENT = (*_CONTACT, "action", "offer", "channel", "message")
 
 def rows_of(path: str, filters: pc.Expression, columns: Collection[str] | None = None) -> list[Row]:
     """Return the rows of a file that a filter holds for, with instants as RFC 3339."""
-    rows: list[Row] = plain(pq.read_table(path, filters=filters, columns=columns and [*columns]).to_pylist())
+    rows: list[Row] = plain(pq.read_table(place_of(path), filters=filters, columns=columns and [*columns]).to_pylist())
     return rows
 
 
@@ -96,7 +97,7 @@ def groups_of(kind: str, name: str, decisions: Sequence[Row]) -> dict[str, str]:
 def of_its_kind(out: str, kind: str, row: Row) -> Row:
     """Return a row of `contexts` without the columns of other levels: those that only subjects of another kind have."""
     empty = {name: pc.field("context", *name.split(".")) for name, value in dotted(row["context"]) if value is None}
-    contexts, own = dataset(f"{out}/contexts.parquet"), pc.field("subject_kind") == kind
+    contexts, own = dataset(place_of(f"{out}/contexts.parquet")), pc.field("subject_kind") == kind
     mine, theirs = (contexts.to_table(columns=empty, filter=rows) for rows in (own, ~own))
     others = {name for name in empty if mine[name].null_count == len(mine) and theirs[name].null_count < len(theirs)}
     return {**row, "context": _without(row["context"], others)}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.output_files import parquet_frame
 from pipelines.recognition import INSTANT, Recognition, recognition
 
 SOUGHT: dict[tuple[str, str], tuple[tuple[tuple[str, str, str], ...], timedelta]] = {
@@ -32,7 +33,7 @@ def recognised(truth: Path, run: Path, segments: Iterable[tuple[str, str]], end:
         end: The end of the town.
     """
     columns = ["subject_kind", "subject", "name", "event", "tick"]
-    transitions = pl.read_parquet(run / "transitions.parquet", columns=columns).filter(pl.col("event") == "entered")
+    transitions = parquet_frame(run / "transitions.parquet", columns=columns).filter(pl.col("event") == "entered")
     found = {}
     for kind, name in segments:
         if (kind, name) in SOUGHT:
@@ -45,7 +46,7 @@ def recognised(truth: Path, run: Path, segments: Iterable[tuple[str, str]], end:
 
 def _truth(folder: Path, file: str, subject: str, what: str) -> pl.DataFrame:
     """Return one truth in the columns of a truth; what has no end lasts for ever, or as long as one may look."""
-    table = pl.read_parquet(folder / f"{file}.parquet")
+    table = parquet_frame(folder / f"{file}.parquet")
     ends = [name for name in (f"{what}_until", "erased_from", "unseen_from") if name in table.columns]
     return table.select(
         pl.col(subject).alias("subject"),

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it exits with, and how quick it is to say so."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,9 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from pipelines.backtest import compared
 from pipelines.cli import EXIT_CODES, app
 from pipelines.failures import Failure
 from pipelines.flags import takes
+from pipelines.preview import preview_of
+from pipelines.published import load_versions
 from pipelines.settings import RunSettings
 from tests.pipelines.small import small_arguments
 
@@ -31,6 +35,8 @@ COMMANDS = (
     "top",
     "replay-rejected",
 )
+RUN = ("run", "p.yaml", "--signals", "usage=x", "--out", "out")
+LONG_AGO, FAR_AHEAD = "1969-12-31T23:59:00Z", "9999-12-31T23:59:00Z"
 HEAVY = ("apache_beam", "polars", "pyarrow", "numpy")
 
 
@@ -46,6 +52,26 @@ def test_run_tells_what_became_of_the_signals(tmp_path: Path) -> None:
     assert f"{tmp_path}/out/rejected.* say why" in out
     assert "5 triggers = 3 offer + 2 no offer" in out
     assert json.loads((tmp_path / "out" / "run.json").read_text())["settings"]["--shards"] == 2
+
+
+@pytest.mark.parametrize("name", ["out[1]", "out*", "out?", "~"])
+def test_the_name_of_a_folder_is_no_pattern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out1").mkdir()
+    for file in ("decisions", "transitions", "rejected", "contexts", "segment_stats"):
+        (tmp_path / "out1" / f"{file}.parquet").write_bytes(b"of others")
+    arguments = small_arguments(tmp_path)
+    code, out, _ = _said("run", *arguments, "--out", name, "--state-out", f"state{name}")
+    assert (code, "rejected, because" in out, f"segone explain {shlex.quote(name)} ben" in out) == (0, True, True)
+    told = (
+        ("run", *arguments, "--out", "later", "--state-in", f"state{name}", "--until", "2026-03-02T12:00:00Z"),
+        ("explain", name, "ann"),
+        ("segments", name),
+        ("replay-rejected", f"{name}/rejected.jsonl", f"--signals=balance={tmp_path}/balance.jsonl", "--out", name),
+    )
+    assert [_said(*each)[0] for each in told] == [0] * len(told)
+    assert "offers by day" in preview_of(load_versions(arguments[0]), name)
+    assert compared(name, name).changes["same"] == 5
 
 
 def test_preview_keeps_nothing_unless_told_to(tmp_path: Path) -> None:
@@ -104,7 +130,30 @@ def test_validate(tmp_path: Path) -> None:
         (("run", "p.yaml", "--signals", "usage=x", "--out", "out", "--", "--streaming"), 2, "FnApiRunner gives"),
         (("demo", "--out", "out", "--subscribers", "5"), 2, "100"),
         (("explain", "out", "ann", "--at", "noon"), 2, "Invalid value for '--at': must be a date"),
+        (("explain", "out", "ann", "--at", LONG_AGO), 2, "'--at': must be from 1970 on"),
+        (("publish", "p.yaml", "--to", "out", "--now", LONG_AGO), 2, "'--now': must be from 1970 on"),
+        (("publish", "p.yaml", "--to", "out", "--effective-from", LONG_AGO), 2, "'--effective-from': must be from"),
+        ((*RUN, "--until", LONG_AGO), 2, "'--until': must be from 1970 on"),
+        ((*RUN, "--as-of", FAR_AHEAD), 2, "--as-of: must be from 1970 to"),
+        ((*RUN, "--until", FAR_AHEAD), 2, "--until: must be from 1970 to"),
+        (("simulate", "--out", "out", "--start", "9999-12-30"), 2, "--start: must be from 1970 to 2099"),
         (("run", "p.yaml", "--signals", "usage=x", "--max-rejected", "few"), 2, "'--max-rejected': `few` is not"),
+        ((*RUN[:-1], "foo://bar"), 2, "'--out': no scheme `foo://`; known: azfs, gs, hdfs, s3;"),
+        ((*RUN[:-1], "\udcff"), 2, r"'--out': `\udcff` is no UTF-8: give it another name"),
+        ((*RUN, "--state-out", "foo://bar"), 2, "'--state-out': no scheme `foo://`"),
+        ((*RUN, "--state-out", "\udcff"), 2, r"'--state-out': `\udcff` is no UTF-8"),
+        ((*RUN, "--state-in", "foo://bar"), 2, "'--state-in': no scheme `foo://`"),
+        ((*RUN, "--signals", "usage=\udcff"), 2, r"--signals usage: `\udcff` is no UTF-8"),
+        (
+            (*RUN, "--signals", "usage=w/?watch", "--publish", "offers=foo://b"),
+            2,
+            "--publish offers: no scheme `foo://`",
+        ),
+        ((*RUN, "--seed", "profile=foo://b"), 2, "--seed profile: no scheme `foo://`"),
+        (("simulate", "--out", "foo://bar"), 2, "'--out': no scheme `foo://`"),
+        (("simulate", "--out", "gs://bar"), 2, "'--out': `gs://bar` is not on this machine"),
+        (("publish", "p.yaml", "--to", "gs://bar"), 2, "'--to': `gs://bar` is not on this machine"),
+        (("preview", *RUN[1:-2], "--keep", "gs://bar"), 2, "'--keep': `gs://bar` is not on this machine"),
         (("frobnicate",), 2, "No such command"),
     ],
 )

@@ -54,6 +54,12 @@ def test_instants(text: str, milliseconds: int) -> None:
     assert parse_instant(text) == milliseconds
 
 
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-00:01"])
+def test_instants_that_no_calendar_shows_in_utc_are_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="must be within the years 1 to 9999 of UTC"):
+        parse_instant(value)
+
+
 @pytest.mark.parametrize("value", ["2026-12-01", "2026-12-01T00:00:00", "soon", 5, None])
 def test_instants_without_offset_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match="must be a date and time with an offset"):

@@ -29,7 +29,7 @@ def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
     errors: list[LoadError] = []
     for pattern in patterns:
         try:
-            matches = _matches(_with_folder(pattern))
+            matches = _matches(with_folder(pattern))
             found |= {match.path: raw_file(match.path, match.size_in_bytes, source) for match in matches}
         except (BeamIOError, ValueError) as error:
             errors.append(LoadError(pattern, None, f"cannot be listed: {error}"))
@@ -51,9 +51,17 @@ def open_raw(file: RawFile) -> BinaryIO:
     return unpacked(stream, file.compression) if file.compression else stream
 
 
-def _with_folder(pattern: str) -> str:
+def with_folder(pattern: str) -> str:
     """Return the pattern with the folder that it is about: Beam lists nothing for `*.csv`, but does for `./*.csv`."""
-    return pattern if "/" in pattern else f"./{pattern}"
+    return pattern if "/" in _fixed(pattern) else f"./{pattern}"
+
+
+def escaped(path: str) -> str:
+    """Return the pattern of one path.
+
+    A `[` is in a set with `^`: alone in one Beam makes an expression of it that Python warns of.
+    """
+    return path.translate({ord("*"): "[*]", ord("?"): "[?]", ord("["): "[^[]"})
 
 
 def _matches(pattern: str) -> list[FileMetadata]:
@@ -66,8 +74,12 @@ def _matches(pattern: str) -> list[FileMetadata]:
 
 def _visible(pattern: str, matches: Iterable[FileMetadata]) -> list[FileMetadata]:
     """Return the files that no name below the first `*` of the pattern hides, unless it ends in such a name itself."""
-    fixed = pattern[: min((at for sign in _MAGIC if (at := pattern.find(sign)) >= 0), default=len(pattern))]
-    parts = fixed.count("/")
+    parts = _fixed(pattern).count("/")
     if pattern.rpartition("/")[2].startswith(_HIDDEN):
         return list(matches)
     return [one for one in matches if not any(name.startswith(_HIDDEN) for name in one.path.split("/")[parts:])]
+
+
+def _fixed(pattern: str) -> str:
+    """Return what is before the first sign of a pattern."""
+    return pattern[: min((at for sign in _MAGIC if (at := pattern.find(sign)) >= 0), default=len(pattern))]

@@ -9,6 +9,7 @@ import pytest
 from apache_beam.io.filesystem import BeamIOError, FileMetadata, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
+from pipelines.folders import RemoteFolder
 from pipelines.run import run
 from tests.pipelines.small import MIDNIGHT, small_settings
 from transforms.shell.names_in import names_in
@@ -101,6 +102,13 @@ def test_the_scheme_is_known() -> None:
     assert isinstance(FileSystems.get_filesystem(AT), MemoryStore)
     assert isinstance(files_of(AT), StoredFiles)
     assert files_of("/mounted/state") is LOCAL
+
+
+@pytest.mark.parametrize("directory", [f"{AT}[1]", f"{AT}*", f"{AT}?"])
+def test_an_address_is_no_pattern(directory: str) -> None:
+    OBJECTS.update({f"{place}/manifest-{tick}.json": b"" for place, tick in ((f"{AT}1", 1), (directory, 2))})
+    assert names_in(directory) == [f"{directory}/manifest-2.json"]
+    assert RemoteFolder(directory).files() == {"manifest-2.json": True}
 
 
 def test_a_run_leaves_a_cut_in_a_store_and_another_goes_on(tmp_path: Path) -> None:

@@ -57,6 +57,12 @@ def test_files_of_a_pattern(folder: Path, pattern: str, names: list[str]) -> Non
     assert [str(Path(file.path).relative_to(folder)) for file in found] == names
 
 
+@pytest.mark.parametrize("pattern", ["e/f.csv", "e*/f.csv", "*/f.csv", "[e]/*.csv"])
+def test_patterns_may_begin_where_one_is(folder: Path, monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+    monkeypatch.chdir(folder)
+    assert [Path(file.path) for file in find_files(SOURCE, [pattern])] == [Path("e/f.csv")]
+
+
 @pytest.mark.parametrize("pattern", ["empty", "none/*", "d/_SUCC*ESS"])
 def test_nothing_is_told(folder: Path, pattern: str) -> None:
     with pytest.raises(LoadErrors, match=r"no such file|does not tell the format"):
