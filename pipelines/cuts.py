@@ -5,13 +5,15 @@ from typing import Any
 
 import apache_beam as beam
 
+from pipelines.report import instant
 from pipelines.settings import RunSettings
 from pipelines.steps import Steps
 from schemas.errors import LoadError, LoadErrors
+from schemas.versions import Versions
 from transforms.load_state import LoadState
 from transforms.save_state import SaveState
 from transforms.shell.cuts import BLOBS
-from transforms.shell.starts import newest_start
+from transforms.shell.starts import Start, newest_start
 from transforms.shell.stored_files import files_of
 from transforms.shell.timers import Cuts
 from transforms.streams.manifests import cuts_in, read_manifest
@@ -50,9 +52,23 @@ def seeds_of(pipeline: beam.Pipeline, steps: Steps, settings: RunSettings) -> di
     """
     if settings.state_in is None:
         return {}
-    start = newest_start(settings.state_in, steps.versions)
+    start = start_of(settings.state_in, steps.versions, settings.until)
     seeds = pipeline | "LoadState" >> LoadState(start=start, versions=steps.versions, shards=settings.shards)
     return {"seeds": seeds, "since": start.tick}
+
+
+def start_of(directory: str, versions: Versions, until: int | None) -> Start:
+    """Return the newest cut in a directory; see `newest_start`.
+
+    Raises:
+        LoadErrors: as there; the run is to end before it begins.
+    """
+    start = newest_start(directory, versions)
+    if until is not None and until <= start.tick:
+        told = f"is not after the cut that the run starts from, {instant(start.tick)}"
+        hint = "name a later tick, or leave it out: all that is there is taken then"
+        raise LoadErrors([LoadError("--until", None, told, hint=hint)])
+    return start
 
 
 def take_blobs(records: dict[str, Any]) -> tuple[Any, ...]:

@@ -127,7 +127,9 @@ def _taken(pipeline: beam.Pipeline, steps: Steps, parsed: Sequence[Any], setting
         () if steps.contexts.controls is None else ([one.controls for one in parsed] | "Controls" >> beam.Flatten(),)
     )
     timed = tuple(each | "ByTime" >> beam.Map(by_time).with_output_types(ShardBatch) for each in controls)
-    end = EndInput(tick=steps.versions.first.tick, shards=settings.shards, until=settings.until)
+    start = seeds_of(pipeline, steps, settings)
+    first = steps.versions.first
+    end = EndInput(tick=first.tick, shards=settings.shards, until=settings.until, since=start.get("since"))
     ends = (*signals, *groups, *timed) | "Every" >> beam.Flatten() | "EndInput" >> end
     return Signals(
         subscribers=_sampled(signals, settings),
@@ -135,7 +137,7 @@ def _taken(pipeline: beam.Pipeline, steps: Steps, parsed: Sequence[Any], setting
         watched=(*signals, *groups),
         controls=controls,
         ends=(ends,),
-        **seeds_of(pipeline, steps, settings),
+        **start,
     )
 
 

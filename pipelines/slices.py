@@ -11,6 +11,7 @@ import apache_beam as beam
 import structlog
 
 from pipelines.bounded_job import Counted, Job, pipeline_job
+from pipelines.cuts import start_of
 from pipelines.inputs import inputs_of
 from pipelines.joined_outputs import join
 from pipelines.offers_pipeline import add_steps, outputs_of, parse_files, steps_of
@@ -20,10 +21,9 @@ from pipelines.steps import Slice, Steps
 from schemas.versions import Versions
 from transforms.read_spilled import ReadSpilled
 from transforms.save_state import KEPT, check_directory
-from transforms.shell.end_of_input import end_tick
+from transforms.shell.end_of_input import last_tick
 from transforms.shell.erased_ahead import wait_where_erased
 from transforms.shell.slicing import Slicing, Spilled
-from transforms.shell.starts import newest_start
 from transforms.shell.stored_files import files_of
 from transforms.shell.versions import load_all_offers
 from transforms.spill_signals import SpillSignals, index_of
@@ -73,7 +73,7 @@ class _Slices:
         self._steps = steps_of(books, settings)
         self._outputs = outputs_of(load_all_offers(books, settings.mode).plans[0], ("parquet",))
         kept = settings.state_in
-        closed = None if kept is None else newest_start(kept, books).tick
+        closed = None if kept is None else start_of(kept, books, settings.until).tick
         if settings.state_out is not None:
             check_directory(settings.state_out, closed)
         assert settings.slice is not None, "only a run with --slice is sliced"
@@ -96,7 +96,8 @@ class _Slices:
         counted = [spill()]
         files = wait_where_erased(str(self._spill), index_of(str(self._spill)))
         greatest = max((file.latest for file in files), default=None)
-        until = end_tick(self._slicing.tick, greatest) if self._settings.until is None else self._settings.until
+        slicing, until = self._slicing, self._settings.until
+        until = last_tick(slicing.tick, greatest, slicing.closed) if until is None else until
         numbers = sorted({file.slice for file in files}) or [0]
         after = None
         for number in numbers:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows, TimestampCombiner
 
-from transforms.shell.end_of_input import end_batch, end_tick
+from transforms.shell.end_of_input import end_batch, last_tick
 from transforms.shell.packed_batch import PackedBatch, ShardBatch
 from transforms.shell.tallied import TalliedDistribution
 
@@ -22,11 +22,11 @@ class _End(beam.DoFn):
     """Makes the batches that end the input of all shards."""
 
     def __init__(self, end: "EndInput") -> None:
-        self._tick, self._shards, self._until = end.tick, end.shards, end.until
+        self._tick, self._shards, self._until, self._since = end.tick, end.shards, end.until, end.since
 
     def process(self, element: tuple[int, Iterable[int | None]]) -> Iterable[ShardBatch]:
         greatest = max((time for time in element[1] if time is not None), default=None)
-        tick = end_tick(self._tick, greatest) if self._until is None else self._until
+        tick = last_tick(self._tick, greatest, self._since) if self._until is None else self._until
         TalliedDistribution("signals", "end_tick").update(tick)
         end = PackedBatch.of(end_batch(tick))
         yield from ((shard, end) for shard in range(self._shards))
@@ -43,11 +43,13 @@ class EndInput(beam.PTransform):
         tick: That of the playbook, milliseconds.
         shards: Number of shards.
         until: The last tick, milliseconds; by default the first after the greatest event time of all signals.
+        since: The tick of the cut that the run starts from, which its end is after.
     """
 
     tick: int
     shards: int
     until: int | None = None
+    since: int | None = None
 
     def __post_init__(self) -> None:
         """Check that the end is a tick.

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipelines.report import instant
 from pipelines.run import run
 from pipelines.settings import RunSettings
 from schemas.errors import LoadErrors
@@ -121,6 +122,23 @@ def test_what_cannot_take_over_is_refused(cut: Path, tmp_path: Path, text: str, 
     with pytest.raises(LoadErrors, match=wrong) as refused:
         play(tmp_path / "rest", text, CUT, END, state_in=str(cut / "state"))
     assert all(error.hint for error in refused.value.errors)
+
+
+@pytest.mark.parametrize("until", [CUT, CUT - 60_000])
+@pytest.mark.parametrize("sliced", [{}, {"slice": 3_600_000}])
+def test_a_run_that_is_to_end_before_its_cut_is_refused(
+    cut: Path, tmp_path: Path, until: int, sliced: dict[str, int]
+) -> None:
+    with pytest.raises(LoadErrors, match=r"--until: is not after the cut that the run starts from, 20\d\d-"):
+        run(settings(tmp_path, PLAYBOOK, 0, until, state_in=str(cut / "state"), **sliced))
+
+
+@pytest.mark.parametrize("sliced", [{}, {"slice": 3_600_000}])
+def test_a_run_with_nothing_after_its_cut_ends_at_the_next_tick(
+    cut: Path, tmp_path: Path, sliced: dict[str, int]
+) -> None:
+    made = replace(settings(tmp_path, PLAYBOOK, 0, CUT, state_in=str(cut / "state"), **sliced), until=None)
+    assert run(made).end_tick == instant(CUT + 60_000)
 
 
 def test_another_key_of_pseudonyms_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,11 @@ def test_an_end_may_be_given(times: tuple[int, ...]) -> None:
     _ends(*times, until=120_000, tick=120_000)
 
 
+@pytest.mark.parametrize("times", [(5,), (180_000,), ()])
+def test_the_end_is_after_the_cut_that_a_run_starts_from(times: tuple[int, ...]) -> None:
+    _ends(*times, since=180_000, tick=240_000)
+
+
 def test_an_end_must_be_a_tick() -> None:
     with pytest.raises(ValueError, match="not a tick of the playbook"):
         EndInput(tick=60_000, shards=2, until=61_000)

@@ -24,6 +24,18 @@ def end_tick(tick: int, greatest: int | None) -> int:
     return 0 if greatest is None else greatest - greatest % tick + tick
 
 
+def last_tick(tick: int, greatest: int | None, since: int | None) -> int:
+    """Return the tick at which a run ends that is not told when: see `end_tick`, and after where it starts from.
+
+    Args:
+        tick: Distance of ticks, milliseconds.
+        greatest: The greatest accepted event time, None for none at all.
+        since: The tick of the cut that the run starts from; None: it starts from none.
+    """
+    end = end_tick(tick, greatest)
+    return end if since is None else max(end, since + tick)
+
+
 def split_end(batches: Iterable[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], int | None]:
     """Tell signals and the end of input apart; the end is None where it was not told."""
     signals, end = [], None
