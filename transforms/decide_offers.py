@@ -113,7 +113,7 @@ class _Decide(beam.DoFn):
     def _told(self, plan: OfferPlan, decided: Decided, removed: pa.Table) -> Iterator[Any]:
         self._count(decided)
         yield from decided.decisions.combine_chunks().to_batches()
-        for batch in offers_of(plan, decided.decisions).combine_chunks().to_batches():
+        for batch in offers_of(plan, decided.decisions, decided.offers).combine_chunks().to_batches():
             yield TaggedOutput("offers", batch)
         for batch in removed.to_batches():
             yield TaggedOutput("receipts", (self._timer.stage, batch))

@@ -92,7 +92,7 @@ class _Core:
         """Answer triggers, and yield what erasures removed."""
         for offers, decided, removed in self.offers.decide(self.ledger, addressed, upto):
             self._tell(told, "decisions", decided.decisions)
-            self._tell(told, "offers", offers_of(offers, decided.decisions))
+            self._tell(told, "offers", offers_of(offers, decided.decisions, decided.offers))
             yield from removed.to_batches()
         self.ledger = decided.state
         self.controls = [batch for batch in decided.waiting if is_notice(batch)]

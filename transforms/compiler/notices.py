@@ -109,9 +109,13 @@ def notices_of(playbook: Playbook) -> dict[str, Notice]:
     """Return what the policy of a playbook reads, by signal type; nothing where it makes no offers."""
     if not playbook.offers:
         return {}
-    read = {name: columns for name, columns in _every(playbook) if name in playbook.signals}
     goals = {GOAL: Notice(GOAL, ("offer",))} if any(offer.goal for offer in playbook.offers.values()) else {}
-    return {name: Notice(name, columns) for name, columns in read.items()} | goals
+    return notices_read(playbook) | goals
+
+
+def notices_read(playbook: Playbook) -> dict[str, Notice]:
+    """Return what the policy of a playbook reads of offers that are out, whoever made them, by signal type."""
+    return {name: Notice(name, columns) for name, columns in _every(playbook) if name in playbook.signals}
 
 
 def notices_of_all(playbooks: Iterable[Playbook]) -> dict[str, Notice]:

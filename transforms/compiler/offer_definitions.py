@@ -70,6 +70,14 @@ class Contact(NamedTuple):
     message: str
 
 
+class Traits(NamedTuple):
+    """What is told of an offer that goes out, whoever gets it; of one that nobody knows any more only the family."""
+
+    family: str
+    owner: str = ""
+    priority: int = 0
+
+
 @dataclass(frozen=True)
 class Limit:
     """At most `max` contacts in a period; None in `offer`, `family`, `channel`, `message` counts all.
@@ -241,13 +249,18 @@ class OfferPlan:
     decide_from: int | None = None
 
     @cached_property
+    def heard(self) -> frozenset[str]:
+        """The signal types that it reads and is told of: nobody tells anything where no version makes offers."""
+        return self.listed & self.notices.keys()
+
+    @cached_property
     def gates(self) -> tuple[int, ...]:
         """The gates that the playbook has, as indices of `GATES`: others let everything pass."""
         conditions = {
-            PAUSED: "control" in self.listed,
-            CHANNEL: "profile" in self.listed,
-            CONSENT: bool(self.bases),
-            TICKET: self.ticket is not None,
+            PAUSED: "control" in self.heard,
+            CHANNEL: "profile" in self.heard,
+            CONSENT: bool(self.bases) and "consent" in self.notices,
+            TICKET: self.ticket is not None and "ticket" in self.notices,
             FRESHNESS: self.max_decision_age is not None,
             QUIET: self.quiet is not None,
         }
@@ -264,6 +277,11 @@ class OfferPlan:
         return tuple(
             Contact(offer.name, offer.family, channel, offer.message) for offer in self.offers for channel in offer.send
         )
+
+    @cached_property
+    def traits(self) -> dict[str, Traits]:
+        """What is told of each offer, by name."""
+        return {offer.name: Traits(offer.family, offer.owner, offer.priority) for offer in self.offers}
 
     @cached_property
     def offer_of(self) -> tuple[int, ...]:
@@ -296,7 +314,7 @@ class OfferPlan:
     @cached_property
     def memory(self) -> int:
         """Milliseconds for which a reservation matters: to a limit, to what is reported of it, while it is valid."""
-        reported = _REPORTED if self.listed & {"contact", "outcome"} else 0
+        reported = _REPORTED if self.heard & {"contact", "outcome"} else 0
         reaches = (limit.reach for limit in self.limits)
         valid = (offer.valid_for for offer in self.offers)
         return max(self.keep, *reaches, *valid, reported, self.goals_kept)

@@ -20,7 +20,7 @@ from transforms.compiler.goals import compile_goals
 from transforms.compiler.limits import limits_of
 from transforms.compiler.load import contracts, load_plans
 from transforms.compiler.load import scope_of as context_scope
-from transforms.compiler.notices import notices_of, schemas_of
+from transforms.compiler.notices import MESSAGES, notices_of, notices_read, schemas_of
 from transforms.compiler.offer_definitions import Holdout, Offer, OfferPlan
 from transforms.compiler.quiet import quiet_of
 from transforms.compiler.sequences import trigger_scopes
@@ -88,7 +88,8 @@ class _Compiler:
         book = self._playbook
         offers, ticket = tuple(self._offer(name, book.offers[name]) for name in sorted(book.offers)), self._ticket()
         self._errors += compile_goals(book, self._contracts)[1]
-        messages = {offer.message for offer in offers}
+        read = notices_read(book)
+        messages = {*MESSAGES} if "consent" in read else {offer.message for offer in offers}
         if self._errors:
             raise LoadErrors(self._errors)
         return OfferPlan(
@@ -103,7 +104,7 @@ class _Compiler:
             limits=tuple(limits_of(book)),
             triggers=pa.schema([]),
             notices=schemas_of(notices_of(book), self._contracts),
-            listed=frozenset(notices_of(book)),
+            listed=frozenset((*notices_of(book), *read)),
             bases={name: basis for name in sorted(messages) if (basis := book.basis_of(name)) != "contract"},
             ticket=ticket,
             quiet=quiet_of(book),

@@ -1,6 +1,6 @@
 """Decides: each trigger gets exactly one answer, or waits for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.arrays.fitted import fitted
-from transforms.compiler.offer_definitions import OfferPlan
+from transforms.compiler.offer_definitions import OfferPlan, Traits
 from transforms.decision import ledger_state as memories
 from transforms.decision.answering import Answering
 from transforms.decision.answers import ACTIONS
@@ -31,6 +31,7 @@ class Decided:
         counts: Decisions by their action; triggers of the `past`, which get none; those `pending`, and `waiting` for a
             gate to open, or for what is on own channels to lapse; and how many were `published` there, to be answered
             again.
+        offers: What is told of offers, by name: those of the plan, and what was made before and may still be out.
         bad: Outcomes by what is bad about them, under the names in `bad_outcomes.COUNTED`.
         waiting: Triggers, facts and notices of later ticks, to be given again.
         wake: The next tick at which something is to be decided, as far as it is known; None for none.
@@ -39,6 +40,7 @@ class Decided:
     state: bytes
     decisions: pa.Table
     counts: dict[str, int]
+    offers: Mapping[str, Traits]
     bad: dict[str, int]
     waiting: list[pa.RecordBatch]
     wake: int | None
@@ -70,6 +72,7 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     answering = _answering(plan, memory, upto, taken, notices, deferred)
     decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
     decisions, sequences = number_records(plan, answering.withdraw(decisions), memory.sequences)
+    goes_on = memory.closed is None or upto > memory.closed
     after = LedgerState(
         closed,
         answering.reservations,
@@ -77,7 +80,8 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
         answering.waiting,
         to_keep(plan, notices, closed),
         sequences,
-        plan.playbook_hash if memory.closed is None or upto > memory.closed else memory.playbook_hash,
+        plan.playbook_hash if goes_on else memory.playbook_hash,
+        {**memory.offers, **plan.traits} if goes_on else memory.offers,
     )
     ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
     wakes = [max(min(ticks), closed + plan.tick)] if ticks else []
@@ -85,6 +89,7 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
         state=memories.dump(plan, after),
         decisions=decisions,
         counts=_counts(answering, decisions, waiting) | {"past": past},
+        offers=after.offers,
         bad=count_bad_outcomes(plan, told, notices, answering.reservations, first),
         waiting=waiting,
         wake=min([*wakes, *answering.wakes], default=None),

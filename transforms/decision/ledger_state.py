@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from transforms.arrays.plain_arrow import framed
 from transforms.blobs import table_blob
-from transforms.compiler.offer_definitions import OfferPlan
+from transforms.compiler.offer_definitions import OfferPlan, Traits
 
 KIND = "ledger"
 _NOTICES = "notices "
@@ -74,6 +74,7 @@ class LedgerState:
         notices: What contact roots were told, by signal type.
         sequences: How many records there are of each contact root, as SEQUENCE.
         playbook_hash: Of the version under which it was decided last, None before the first.
+        offers: What is told of the offers in `reservations`, by name: a later playbook may lack them.
     """
 
     closed: int | None
@@ -83,20 +84,30 @@ class LedgerState:
     notices: Mapping[str, pa.Table] = field(default_factory=dict)
     sequences: pa.Table = field(default_factory=SEQUENCE.empty_table)
     playbook_hash: str | None = None
+    offers: Mapping[str, Traits] = field(default_factory=dict)
 
 
 def load(state: bytes | None) -> LedgerState:
     """Return what `dump` wrote, or the memory of a shard that has decided nothing."""
     header, tables = table_blob.load(KIND, state) if state is not None else ({}, {})
+    reservations = tables.get("reservations", RESERVATION.empty_table())
+    offers = {name: Traits(*one) for name, one in header["offers"].items()} if "offers" in header else None
     return LedgerState(
         header.get("closed"),
-        tables.get("reservations", RESERVATION.empty_table()),
+        reservations,
         tables.get("memberships", MEMBERSHIP.empty_table()),
         tables.get("deferred"),
         {name.removeprefix(_NOTICES): table for name, table in tables.items() if name.startswith(_NOTICES)},
         tables.get("sequences", SEQUENCE.empty_table()),
         header.get("playbook_hash"),
+        _unknown(reservations) if offers is None else offers,
     )
+
+
+def _unknown(reservations: pa.Table) -> dict[str, Traits]:
+    """Return what is known of the offers of a state that does not tell it, as releases before wrote it."""
+    names, families = (reservations[name].to_pylist() for name in ("offer", "family"))
+    return {name: Traits(family) for name, family in zip(names, families, strict=True)}
 
 
 def _reported(memory: LedgerState) -> pa.Array:
@@ -130,4 +141,7 @@ def packed(memory: LedgerState) -> bytes:
     tables = {"reservations": memory.reservations, "memberships": memory.memberships, "sequences": memory.sequences}
     tables |= {} if memory.deferred is None else {"deferred": memory.deferred}
     tables |= {f"{_NOTICES}{name}": table for name, table in sorted(memory.notices.items()) if len(table)}
-    return table_blob.dump(KIND, {"playbook_hash": memory.playbook_hash, "closed": memory.closed}, tables)
+    named = {*pc.unique(memory.reservations["offer"]).to_pylist()}
+    offers = {name: one for name, one in memory.offers.items() if name in named}
+    header = {"playbook_hash": memory.playbook_hash, "closed": memory.closed, "offers": offers}
+    return table_blob.dump(KIND, header, tables)

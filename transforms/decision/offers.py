@@ -1,5 +1,6 @@
 """Offers, and withdrawals of them, as CloudEvents 1.0, made from the decisions."""
 
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import polars as pl
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 from schemas.offer import OFFER, OFFER_AVRO, source_of
 from transforms.arrays.arrow_columns import pick
 from transforms.arrays.plain_arrow import framed
-from transforms.compiler.offer_definitions import OfferPlan
+from transforms.compiler.offer_definitions import OfferPlan, Traits
 from transforms.decision.avro import write_avro
 
 MADE, WITHDRAWN = "offer.made", "offer.withdrawn"
@@ -31,12 +32,13 @@ _CONSTANT = {
 }
 
 
-def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
+def offers_of(plan: OfferPlan, decisions: pa.Table, known: Mapping[str, Traits] | None = None) -> pa.Table:
     """Return the offers, and withdrawals of them, among decisions, in their order.
 
     Args:
         plan: The offers.
         decisions: As `decision_schema` says.
+        known: As `Decided.offers`; None: nothing is withdrawn that the plan has not.
 
     Returns:
         One row an offer or a withdrawal, as `schemas.offer.OFFER` says, and after that `root_kind` and `root`, which
@@ -44,12 +46,13 @@ def offers_of(plan: OfferPlan, decisions: pa.Table) -> pa.Table:
     """
     made = decisions.filter(pc.is_in(pc.field("action"), pa.array(["offer", "withdrawn"])))
     withdrawn = pc.equal(made["action"], "withdrawn")
-    which = pc.index_in(made["offer"], pa.array([offer.name for offer in plan.offers], pa.string())).to_numpy()
+    known = plan.traits if known is None else known
+    which = pc.index_in(made["offer"], pa.array([*known], pa.string())).to_numpy()
     about = {name: made[name].combine_chunks() for name in set(_DATA.names) & set(made.column_names)} | {
         "params": made["params"].fill_null("{}").combine_chunks(),
-        "family": pick([offer.family for offer in plan.offers], which),
-        "owner": pick([offer.owner for offer in plan.offers], which),
-        "priority": pick([offer.priority for offer in plan.offers], which, "int64"),
+        "family": pick([one.family for one in known.values()], which),
+        "owner": pick([one.owner for one in known.values()], which),
+        "priority": pick([one.priority for one in known.values()], which, "int64"),
     }
     columns = {name: pa.repeat(value, len(made)) for name, value in _CONSTANT.items()} | {
         "type": pc.if_else(withdrawn, WITHDRAWN, MADE),

@@ -31,7 +31,7 @@ def profiles_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> pl.Dat
         triggers: Columns root_kind, root, recipient, tick.
         notices: What contact roots were told.
     """
-    if "profile" not in plan.listed:
+    if "profile" not in plan.heard:
         return pl.DataFrame(schema=dict.fromkeys(_PROFILE, pl.String)).clear(len(triggers))
     return notices.latest("profile", recipients_of(triggers), _PROFILE)
 
@@ -44,7 +44,7 @@ def consents_of(plan: OfferPlan, triggers: pa.Table, notices: Notices) -> pa.Arr
         triggers: Columns root_kind, root, recipient, tick.
         notices: What contact roots were told.
     """
-    if "consent" not in plan.listed or notices.tables["consent"].is_empty():
+    if "consent" not in plan.heard or notices.tables["consent"].is_empty():
         return lists(np.zeros(len(triggers) + 1, np.int64), CONSENT, [pa.nulls(0, one.type) for one in CONSENT])
     asked, told = recipients_of(triggers).lazy().with_row_index("row"), notices.tables["consent"].lazy()
     each = asked.join(told.select(*WHO, *CONSENT.names, "since", "until"), [*WHO])

@@ -48,6 +48,7 @@ def reshard_ledgers(states: Sequence[bytes], shard: int, shards: int, closed: in
         {signal: joined(one.notices[signal] for one in every if signal in one.notices) for signal in signals},
         joined(one.sequences for one in every),
         latest.playbook_hash,
+        {name: traits for one in (*every, latest) for name, traits in one.offers.items()},
     )
 
 

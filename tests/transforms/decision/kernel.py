@@ -33,6 +33,7 @@ from transforms.compiler.notices import Notice as NoticePlan
 from transforms.compiler.quiet import Quiet
 from transforms.decision.decide import Decided
 from transforms.decision.erasure import decide_and_erase
+from transforms.decision.offers import MADE, WITHDRAWN, offers_of
 
 PAYLOADS = {
     "consent": ("purpose", "channel", "state", "valid_until"),
@@ -183,10 +184,19 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
         erased = [_erased(one) for one in case.erasures if since < one.tick <= end]
         for decided, _ in decide_and_erase(plan, state, [*waiting, *batches, *erased], end):
             state, waiting = decided.state, decided.waiting
+            _publish(plan, decided)
             rows += [_row(one, case.policy.says) for one in decided.decisions.to_pylist()]
         before = end
     assert decided is not None
     return rows, decided
+
+
+def _publish(plan: plans.OfferPlan, decided: Decided) -> None:
+    """Check that whatever is offered or withdrawn is an event, whichever version made it."""
+    events = [one["action"] for one in decided.decisions.to_pylist() if one["action"] in ("offer", "withdrawn")]
+    offers = offers_of(plan, decided.decisions, decided.offers).to_pylist()
+    assert [one["type"] for one in offers] == [MADE if action == "offer" else WITHDRAWN for action in events]
+    assert all(one["data"]["owner"] == "team" for one in offers)
 
 
 def _erased(one: Erasure) -> pa.RecordBatch:

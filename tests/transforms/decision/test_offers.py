@@ -2,14 +2,23 @@
 
 import io
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import fastavro
+import pyarrow as pa
+import pytest
 
 from schemas.offer import OFFER_AVRO
+from schemas.records import ERASED
 from tests.transforms.decision.small_policies import HOUR, Offer, Policy, Trigger, batch_of, plan_of
+from transforms.blobs import table_blob
 from transforms.decision.decide import decide
+from transforms.decision.erasure import decide_and_erase
+from transforms.decision.ledger_state import KIND, packed
 from transforms.decision.offers import ROOTED, event_texts, offers_of, write_event_container, write_event_lines
+from transforms.decision.reshard_ledgers import reshard_ledgers
 
 TICK = 1_767_593_100_000  # 2026-01-05T06:05:00Z
 PLAN = plan_of(Policy((Offer("a", cooldown=HOUR, send=("sms",)), Offer("b", ("u",), priority=2, family="g"))))
@@ -65,6 +74,33 @@ def test_only_decisions_that_send_are_offers() -> None:
     assert [event["data"]["params"] for event in events] == [{"x": None}, {"x": 3}, {"x": 0}]
     assert [(event["data"]["family"], event["data"]["priority"]) for event in events] == [("f", 5), ("g", 2), ("f", 5)]
     assert events[1]["time"] == "2026-01-05T06:05:00.001Z"
+
+
+def _of_a_release_before(state: bytes) -> bytes:
+    """Return a state that does not tell what is known of offers."""
+    header, tables = table_blob.load(KIND, state)
+    return table_blob.dump(
+        KIND, {name: one for name, one in header.items() if name not in ("offers", "tables")}, tables
+    )
+
+
+@pytest.mark.parametrize("shards", [None, 3])
+@pytest.mark.parametrize(("kept", "told"), [(bytes, ("team", 5)), (_of_a_release_before, ("", 0))])
+def test_what_a_playbook_lacks_is_withdrawn_as_it_was_made(
+    kept: Callable[[bytes], bytes], told: tuple[str, int], shards: int | None
+) -> None:
+    state = kept(decide(PLAN, None, [batch_of(TRIGGERS[:1])], TICK).state)
+    if shards:
+        parts = (reshard_ledgers([state], shard, shards, TICK) for shard in range(shards))
+        state = next(packed(part) for part in parts if len(part.reservations))
+    name = TRIGGERS[0].subject
+    row = {"root_kind": "subscriber", "root": name, "subject_kind": "subscriber", "subject": name, "token": "#"}
+    erased = pa.RecordBatch.from_pylist([{**row, "source": "s", "id": "1", "tick": TICK + 1}], schema=ERASED)
+    plan = replace(plan_of(Policy((Offer("b", ("u",), family="g"),), tick=1)), playbook_hash="1" * 32)
+    (decided, _), *_ = decide_and_erase(plan, state, [erased], TICK + 1)
+    (offer,) = offers_of(plan, decided.decisions, decided.offers).to_pylist()
+    assert (offer["type"], offer["data"]["offer"], offer["data"]["family"]) == ("offer.withdrawn", "a", "f")
+    assert (offer["data"]["owner"], offer["data"]["priority"]) == told
 
 
 def test_json_lines_hold_an_event_each() -> None:
