@@ -142,6 +142,6 @@ def packed(memory: LedgerState) -> bytes:
     tables |= {} if memory.deferred is None else {"deferred": memory.deferred}
     tables |= {f"{_NOTICES}{name}": table for name, table in sorted(memory.notices.items()) if len(table)}
     named = {*pc.unique(memory.reservations["offer"]).to_pylist()}
-    offers = {name: one for name, one in memory.offers.items() if name in named}
+    offers = {name: one for name, one in sorted(memory.offers.items()) if name in named}
     header = {"playbook_hash": memory.playbook_hash, "closed": memory.closed, "offers": offers}
     return table_blob.dump(KIND, header, tables)
