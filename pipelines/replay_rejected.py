@@ -221,8 +221,9 @@ def _feed_of(source: str, feeds: Mapping[str, Sequence[Address]]) -> str | None:
 def _is_of(source: str, address: Address) -> bool:
     if address.scheme in ("kafka", "pubsub"):
         return source == address.bare
-    folder = address.name.rstrip("/")
-    return fnmatchcase(source, address.name) or source.startswith(f"{folder}/") or _below(source, folder)
+    file, name = source.removeprefix("./"), address.name.removeprefix("./")
+    folder = name.rstrip("/")
+    return fnmatchcase(file, name) or file.startswith(f"{folder}/") or _below(file, folder)
 
 
 def _below(source: str, pattern: str) -> bool:

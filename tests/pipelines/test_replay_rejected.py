@@ -96,6 +96,21 @@ def test_what_cannot_be_given_again_is_told_by_reason(of: dict[str, Any], reason
     assert (again, left) == ([], {reason: 1})
 
 
+@pytest.mark.parametrize(
+    ("source", "signals"),
+    [
+        ("./usage.jsonl", "usage.jsonl"),
+        ("usage.jsonl", "./usage.jsonl"),
+        ("./usage.3.jsonl", "usage.*.jsonl"),
+        ("./in/usage.jsonl", "in"),
+        ("in/usage.jsonl", "./in/"),
+    ],
+)
+def test_a_file_is_known_however_its_folder_was_named(source: str, signals: str) -> None:
+    again, left = judged(_rejected(source=source), {"usage": [parse_address(signals)]}, 5)
+    assert ([one.feed for one in again], left) == (["usage"], {})
+
+
 def test_a_message_that_is_given_again_carries_its_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
 
