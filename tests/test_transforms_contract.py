@@ -185,7 +185,7 @@ def _examples(directory: Path) -> dict[str, Example]:
             {"tick": 60_000, "shards": 4},
             ShardBatch,
             {"Times", "NoTime", "All", "HoldBack", "Gather", "Tell", "LetGo"},
-            {"tick": 30_000, "shards": 5, "until": 60_000},
+            {"tick": 30_000, "shards": 5, "until": 60_000, "since": 60_000},
         ),
         "WatchFeeds": Example(
             {"playbook": WATCHED, "bounded": True, "shards": 2},
