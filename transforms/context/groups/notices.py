@@ -16,8 +16,10 @@ from transforms.context.groups.identity import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_of
 from transforms.context.ingest.ingest import Ingested
-from transforms.context.state.retention import TURNED
 from transforms.context.state.shard_state import ShardState
+
+TURNED = "turned"
+"""The name under which a memory keeps who moved lately: the tick from which on it has another contact root."""
 
 _TURNED = {"code": pl.Int64, "time": pl.Int64}
 _HOUSEHOLD = pl.lit(GROUPS[0])

@@ -10,14 +10,12 @@ from transforms.compiler.steps import AFTER, THEN, WITHOUT
 from transforms.context.features.windows import empty_rows
 from transforms.context.grid import EVER
 from transforms.context.groups import identity
+from transforms.context.groups.notices import TURNED
 from transforms.context.state import partial_aggregates
 from transforms.context.state.shard_state import Key, PaneKey, ShardState, StepKey, Tables, ValuesKey
 
-TOLD = ("notices", "groups")
+_TOLD = ("notices", "groups")
 """Kinds of tables of what others are told, or told: but for where a subject stays, not what is known of it."""
-
-TURNED = "turned"
-"""The name under which a memory keeps who moved lately: the tick from which on it has another contact root."""
 
 
 def compact(plan: ContextPlan, memory: ShardState) -> None:
@@ -76,8 +74,8 @@ def known(memory: ShardState) -> Bools:
     """Tell of each subject whether anything but ids, who is in it, and what others are told, is left of it."""
     found = np.zeros(memory.subjects.height, bool)
     going = memory.moments.filter(pl.col("since").is_not_null())
-    named = [table for kind, tables in memory.named().items() for table in tables.values() if kind not in TOLD]
-    stays = [memory.groups[name] for name in (identity.KEPT,) if name in memory.groups]
+    named = [table for kind, tables in memory.named().items() for table in tables.values() if kind not in _TOLD]
+    stays = [table for name, table in memory.groups.items() if name == identity.KEPT]
     for table in [*named, *stays, memory.members, going]:
         found[table["code"].to_numpy()] = True
     return found
