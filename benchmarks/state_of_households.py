@@ -15,7 +15,7 @@ from schemas.playbook_file import parse_playbook
 from transforms.compiler.load import load_plans
 from transforms.compiler.offer_plan import load_offers
 from transforms.context.advance_levels import advance_levels
-from transforms.decision.decide import decide
+from transforms.decision.ledgers import Ledgers
 
 PER_HOUSEHOLD = 2.5
 MOST_BYTES = 2_000
@@ -87,7 +87,8 @@ def cost(density: Density) -> StagesCost:
     plans, offers = load_plans(playbook), load_offers(playbook)
     usage, joined = signals(density), [memberships(density, households)]
     step = density.hours * HOUR // STEPS
-    subscribers = groups = decisions = None
+    subscribers = groups = None
+    ledgers = Ledgers.load(None)
     for upto in range(START_MS + step, START_MS + density.hours * HOUR + 1, step):
         first, stop = np.searchsorted(usage["time"].to_numpy(), [upto - step, upto])
         mine = advance_levels([plans["subscriber"]], subscribers, [*joined, usage.slice(first, stop - first)], upto)
@@ -95,9 +96,9 @@ def cost(density: Density) -> StagesCost:
         theirs = advance_levels([plans["household"]], groups, told, upto)
         every = [*mine.every, *theirs.every]
         made = [batch for one in every for batch in (one.outputs.triggers, *one.facts)]
-        decided = decide(offers, decisions, [batch for batch in made if batch.num_rows], upto)
-        subscribers, groups, decisions, joined = mine.dump(), theirs.dump(), decided.state, []
-    states = {"subscribers": subscribers, "households": groups, "decisions": decisions}
+        ledgers.decide(offers, [batch for batch in made if batch.num_rows], upto)
+        subscribers, groups, joined = mine.dump(), theirs.dump(), []
+    states = {"subscribers": subscribers, "households": groups, "decisions": ledgers.dump(offers)}
     each = {name: len(state or b"") / density.shard for name, state in states.items()}
     return StagesCost(density.shard, households, each)
 

@@ -16,6 +16,7 @@ from transforms.context.erasure.receipts import receipts
 from transforms.context.grid import Grid
 from transforms.context.ingest.source_liveness import Watch
 from transforms.context.run import Options
+from transforms.decision.ledgers import Ledgers
 from transforms.decision.notices import is_notice
 from transforms.decision.offers import offers_of
 from transforms.shell.versions import ContextPlans, load_all_offers, load_contexts
@@ -44,7 +45,7 @@ class _Core:
         self.offers = load_all_offers(story.versions, decide_from=story.decide_from)
         self.subscribers, self.groups = (Levels(load_contexts(story.versions), of) for of in ((SUBSCRIBER,), GROUPS))
         self.feeds = watch(story.playbook)
-        self.ledger: bytes | None = None
+        self.ledgers = Ledgers.load(None)
         self.controls: list[pa.RecordBatch] = []
         self.closed: int | None = None
 
@@ -90,11 +91,10 @@ class _Core:
 
     def _decide(self, addressed: Sequence[pa.RecordBatch], upto: int, told: Told) -> Iterator[pa.RecordBatch]:
         """Answer triggers, and yield what erasures removed."""
-        for offers, decided, removed in self.offers.decide(self.ledger, addressed, upto):
+        for offers, decided, removed in self.offers.decide(self.ledgers, addressed, upto):
             self._tell(told, "decisions", decided.decisions)
             self._tell(told, "offers", offers_of(offers, decided.decisions, decided.offers))
             yield from removed.to_batches()
-        self.ledger = decided.state
         self.controls = [batch for batch in decided.waiting if is_notice(batch)]
 
     def _tell(self, told: Told, output: str, table: pa.Table) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pipelines.cuts
-from transforms import decide_offers, write_stream
-from transforms.shell import context_stage, stream_source
+from transforms import write_stream
+from transforms.shell import context_stage, decision_stage, stream_source
 from transforms.sinks.kafka import KafkaSender
 from transforms.sinks.pubsub import PubSubSender
 from transforms.streams import whole_files
@@ -77,7 +77,7 @@ POINTS = {
     "before a checkpoint": Point((Place(stream_source.StreamReader, "get_checkpoint_mark"),), after=False),
     "mid bundle": Point((Place(context_stage.ContextStage, "hold"),)),
     "after a state write": Point((Place(context_stage.ContextStage, "advance_to"),)),
-    "after a decision": Point((Place(decide_offers._Decide, "_keep"),)),
+    "after a decision": Point((Place(decision_stage.DecisionStage, "decide_at"),)),
     "before publishing": Point(_SEND, after=False),
     "mid publishing": Point(_SEND),
     "after publishing": Point(_FLUSH),

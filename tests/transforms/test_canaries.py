@@ -19,6 +19,7 @@ from transforms.blobs import table_blob
 from transforms.blobs.envelope import unseal
 from transforms.compiler.offer_plan import load_offers
 from transforms.decision.erasure import decide_and_erase
+from transforms.decision.ledgers import Ledgers
 
 CANARY = "canary"
 SUBJECTS = {"subscriber": SUBSCRIBERS, **GROUPS}
@@ -54,15 +55,14 @@ def bytes_of(kind: str, blob: bytes) -> Iterator[bytes]:
 def kept(case: Case, shards: int) -> Iterator[bytes]:
     """Yield all that any shard of any stage holds after the last call: its state and what waits."""
     stages, plan = Stages(plans_of(case.playbook), shards, shards), load_offers(parse_playbook(case.playbook))
-    ledger, waiting = None, list[pa.RecordBatch]()
+    ledgers, waiting = Ledgers.load(None), list[pa.RecordBatch]()
     for rows, upto in case.calls:
         made = stages.advance([row for row in rows if row.subject_kind in stages.shards], upto)
         waiting += [batch for one in made for batch in (one.outputs.triggers, *one.facts)]
         waiting += [batch for one in stages.erased for batch in (*one.everywhere, *one.facts)]
-        for decided, _ in decide_and_erase(plan, ledger, waiting, upto):
-            ledger, waiting = decided.state, decided.waiting
-    assert ledger is not None
-    yield from bytes_of("ledger", ledger)
+        for decided, _ in decide_and_erase(plan, ledgers, waiting, upto):
+            waiting = decided.waiting
+    yield from bytes_of("ledger", ledgers.dump(plan))
     yield from (plain(pa.table(batch)) for batch in (*waiting, *stages.waiting))
     for state in stages.states:
         _, levels, tombstones = msgspec.msgpack.decode(unseal("levels", state))

@@ -23,7 +23,7 @@ from transforms.decision.notices import Notices
 from transforms.decision.recipient_profiles import profiles_of
 from transforms.decision.records import decision_records, unnumbered_schema, withdrawal_records
 from transforms.decision.roots import number_roots, own_roots
-from transforms.decision.withdrawal import next_lapse, withdrawals_of
+from transforms.decision.withdrawal import lapsing_after, withdrawals_of
 from transforms.decision.zones import zones_of
 
 _AT_ONCE = 4
@@ -61,11 +61,11 @@ class Answering:
         self.published = 0
 
     @property
-    def wakes(self) -> list[int]:
-        """When something waits no longer, as far as that is known."""
-        looks = self._looks(self.waiting)
-        lapsing = next_lapse(self.plan, self.reservations, self.notices, self.upto)
-        return [tick for tick in (int(looks.min(initial=FOREVER)), lapsing) if tick < FOREVER]
+    def due(self) -> pl.DataFrame:
+        """When something waits no longer, or lapses, as far as that is known: root_kind, root, tick."""
+        waits = framed(self.waiting.select(["root_kind", "root"])).with_columns(tick=self._looks(self.waiting))
+        lapsing = lapsing_after(self.plan, self.reservations, self.notices, self.upto)
+        return pl.concat([waits.filter(pl.col("tick") < FOREVER), lapsing])
 
     def decide(self, triggers: pa.Table) -> pa.Table:
         """Return the decisions of triggers, and of those that waited."""

@@ -28,7 +28,7 @@ def count_bad_outcomes(
 
     Args:
         plan: How long decisions are known.
-        batches: The notices that came.
+        batches: The notices that came, with `since`.
         notices: The same, and what was known before.
         reservations: As RESERVATION, those of the call included.
         first: The first open tick, None where all are open.
@@ -37,9 +37,8 @@ def count_bad_outcomes(
     if OUTCOME not in plan.notices or not outcomes or "decision_id" not in outcomes[0].schema.names:
         return dict.fromkeys(COUNTED, 0)
     told_once = [batch for batch in outcomes if AGAIN not in batch.schema.metadata]
-    open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
-    new = pl.concat([_named(batch).with_columns(open_from.alias("since")) for batch in outcomes])
-    once = pl.concat([new.clear(), *(_named(batch).with_columns(open_from.alias("since")) for batch in told_once)])
+    new = pl.concat(map(_named, outcomes))
+    once = pl.concat([new.clear(), *map(_named, told_once)])
     made = framed(reservations.select([*_KEY, "tick"]))
     unknown = once.height - _known(plan, once.with_row_index("row"), made)["row"].n_unique()
     every = notices.tables[OUTCOME].join(new.select(_KEY).unique(), _KEY, "semi")
@@ -47,8 +46,8 @@ def count_bad_outcomes(
 
 
 def _named(batch: pa.RecordBatch) -> pl.DataFrame:
-    """Return the outcomes that name a decision: its key and the tick."""
-    return framed(pa.table(batch).select([*_KEY, "tick"])).drop_nulls("decision_id")
+    """Return the outcomes that name a decision: its key, and the tick from which on they act."""
+    return framed(pa.table(batch).select([*_KEY, "since"])).drop_nulls("decision_id")
 
 
 def _known(plan: OfferPlan, said: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:

@@ -9,13 +9,12 @@ import pyarrow.compute as pc
 
 from transforms.arrays.fitted import fitted
 from transforms.compiler.offer_definitions import OfferPlan, Traits
-from transforms.decision import ledger_state as memories
 from transforms.decision.answering import Answering
 from transforms.decision.answers import ACTIONS
 from transforms.decision.bad_outcomes import count_bad_outcomes
 from transforms.decision.deferral import entry_schema
 from transforms.decision.ingest import in_order, is_fact, part, part_past
-from transforms.decision.ledger_state import LedgerState
+from transforms.decision.ledger_state import NOTHING, LedgerState, retained
 from transforms.decision.memberships import take_facts, that_hold
 from transforms.decision.notices import Notices, is_notice, take_notices, to_keep
 from transforms.decision.numbering import number_records
@@ -26,27 +25,29 @@ class Decided:
     """What came of one call.
 
     Attributes:
-        state: The shard's state for the next call.
+        ledger: What is known now, for the next call.
         decisions: As `decision_schema` says, by tick, subject and decision id.
-        counts: Decisions by their action; triggers of the `past`, which get none; those `pending`, and `waiting` for a
-            gate to open, or for what is on own channels to lapse; and how many were `published` there, to be answered
-            again.
+        counts: Decisions by their action; triggers of the `past`, which get none; those `pending`; and how
+            many were `published` on own channels, to be answered again when that lapses.
         offers: What is told of offers, by name: those of the plan, and what was made before and may still be out.
         bad: Outcomes by what is bad about them, under the names in `bad_outcomes.COUNTED`.
         waiting: Triggers, facts and notices of later ticks, to be given again.
+        due: When contact roots are to be looked at next, as far as that is known: root_kind, root, tick; again and
+            again, in no order.
         wake: The next tick at which something is to be decided, as far as it is known; None for none.
     """
 
-    state: bytes
+    ledger: LedgerState
     decisions: pa.Table
     counts: dict[str, int]
     offers: Mapping[str, Traits]
     bad: dict[str, int]
     waiting: list[pa.RecordBatch]
+    due: pl.DataFrame
     wake: int | None
 
 
-def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatch], upto: int) -> Decided:
+def decide(plan: OfferPlan, known: LedgerState | None, batches: Sequence[pa.RecordBatch], upto: int) -> Decided:
     """Answer the triggers of every tick up to `upto`, and those that waited for it.
 
     One call over a span gives the same as several over its parts, if each trigger, fact and notice is given no later
@@ -55,22 +56,23 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
 
     Args:
         plan: The offers and limits.
-        state: What the call before returned, None at first.
+        known: The `ledger` of the call before, None at first; or of it what is about some contact roots, all that the
+            batches are about and all that are due, and what everybody was told.
         batches: Triggers as `plan.triggers` says, with `subject_kind` in the metadata of their schema; facts, as
             `schemas.records.FACT` says; and notices, as `plan.notices` says.
         upto: A tick; one before those of earlier calls decides nothing.
     """
-    memory = memories.load(state)
+    memory = NOTHING if known is None else known
     closed = upto if memory.closed is None else max(upto, memory.closed)
     first = None if memory.closed is None else memory.closed + plan.tick
-    due, waiting = part(batches, first, upto)
+    due, waiting = part(plan, batches, memory.closed, upto)
     told = [batch for batch in due if is_notice(batch)]
-    facts = [pa.table(batch) for batch in due if is_fact(batch)]
+    facts = [batch for batch in due if is_fact(batch)]
     triggers = [batch for batch in due if not (is_fact(batch) or is_notice(batch))]
-    notices, taken = take_notices(plan, memory.notices, told, first), take_facts(memory.memberships, facts, first)
+    notices, taken = take_notices(plan, memory.notices, told), take_facts(memory.memberships, facts)
     triggers, deferred, past = part_past(plan, triggers, _deferred(plan, memory))
     answering = _answering(plan, memory, upto, taken, notices, deferred)
-    decisions = answering.decide(in_order(plan, triggers, first) if triggers else entry_schema(plan).empty_table())
+    decisions = answering.decide(in_order(plan, triggers) if triggers else entry_schema(plan).empty_table())
     decisions, sequences = number_records(plan, answering.withdraw(decisions), memory.sequences)
     goes_on = memory.closed is None or upto > memory.closed
     after = LedgerState(
@@ -85,14 +87,16 @@ def decide(plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatc
     )
     ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
     wakes = [max(min(ticks), closed + plan.tick)] if ticks else []
+    to_come = answering.due
     return Decided(
-        state=memories.dump(plan, after),
+        ledger=retained(plan, after),
         decisions=decisions,
         counts=_counts(answering, decisions, waiting) | {"past": past},
         offers=after.offers,
         bad=count_bad_outcomes(plan, told, notices, answering.reservations, first),
         waiting=waiting,
-        wake=min([*wakes, *answering.wakes], default=None),
+        due=to_come,
+        wake=min([*wakes, *to_come["tick"].to_list()], default=None),
     )
 
 
@@ -116,7 +120,7 @@ def _counts(answering: Answering, decisions: pa.Table, waiting: Sequence[pa.Reco
     """Return `Decided.counts`, without those of the past."""
     counts = {action: pc.sum(pc.equal(decisions["action"], action)).as_py() or 0 for action in ACTIONS}
     counts["pending"] = sum(batch.num_rows for batch in waiting if not (is_fact(batch) or is_notice(batch)))
-    return counts | {"waiting": len(answering.waiting), "published": answering.published}
+    return counts | {"published": answering.published}
 
 
 def _deferred(plan: OfferPlan, memory: LedgerState) -> pa.Table:

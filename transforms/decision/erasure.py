@@ -12,11 +12,11 @@ from schemas.playbook_offers import INBOUND
 from schemas.records import ERASED, REMOVED
 from transforms.arrays.plain_arrow import framed, tabled
 from transforms.compiler.offer_definitions import IS_ERASED, OfferPlan
-from transforms.decision import ledger_state as memories
 from transforms.decision.contacts import FAILED, Contacts, contacts_of
-from transforms.decision.decide import Decided, decide
+from transforms.decision.decide import Decided
 from transforms.decision.deferral import entry_schema
-from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION, SEQUENCE
+from transforms.decision.ledger_state import MEMBERSHIP, RESERVATION, SEQUENCE, LedgerState, retained
+from transforms.decision.ledgers import Ledgers
 from transforms.decision.notices import take_notices
 from transforms.decision.numbering import number_records
 from transforms.decision.records import withdrawal_records
@@ -29,34 +29,35 @@ _ROOT = ["root_kind", "root"]
 
 
 def decide_and_erase(
-    plan: OfferPlan, state: bytes | None, batches: Sequence[pa.RecordBatch], upto: int
+    plan: OfferPlan, ledgers: Ledgers, batches: Sequence[pa.RecordBatch], upto: int
 ) -> Iterator[tuple[Decided, pa.Table]]:
-    """Answer the triggers of every tick up to `upto`; see `decide`.
+    """Answer the triggers of every tick up to `upto`; see `Ledgers.decide`.
 
     Args:
         plan: The offers and limits.
-        state: What the call before returned, None at first.
+        ledgers: What is known; it learns what is decided and erased.
         batches: Triggers and facts as for `decide`, and erasures as `schemas.records.ERASED`; these act at their tick,
             or at the first open one.
         upto: A tick.
 
     Yields:
         What was decided up to each erasure and at last, and what was then removed as `schemas.records.REMOVED`; the
-        last has the state and what waits.
+        last has what waits.
     """
     requests, rest = _part(batches)
     if requests.is_empty():
-        yield decide(plan, state, rest, upto), REMOVED.empty_table()
+        yield ledgers.decide(plan, rest, upto), REMOVED.empty_table()
         return
-    closed = memories.load(state).closed
+    closed = ledgers.closed
     first = pl.col("tick") if closed is None else pl.max_horizontal("tick", pl.lit(closed + plan.tick))
     requests = requests.with_columns(first).unique().sort("tick", *ERASED.names)
     for (tick, *_), mine in requests.filter(pl.col("tick") <= upto).group_by("tick", maintain_order=True):
-        decided = decide(plan, state, rest, cast(int, tick) - plan.tick)
-        state, removed, withdrawn = erase(plan, decided.state, mine)
+        decided = ledgers.decide(plan, rest, cast(int, tick) - plan.tick)
+        memory, removed, withdrawn = erase(plan, ledgers.memory(), mine)
+        ledgers.hold(memory)
         rest = decided.waiting
-        yield replace(decided, state=state, decisions=pa.concat_tables([decided.decisions, withdrawn])), removed
-    decided = decide(plan, state, rest, upto)
+        yield replace(decided, decisions=pa.concat_tables([decided.decisions, withdrawn])), removed
+    decided = ledgers.decide(plan, rest, upto)
     later = requests.filter(pl.col("tick") > upto)
     waiting = [*decided.waiting, *tabled(later, ERASED).to_batches()]
     ticks = [tick for tick in (decided.wake, later["tick"].min()) if tick is not None]
@@ -64,20 +65,20 @@ def decide_and_erase(
     yield replace(decided, waiting=waiting, wake=wake), REMOVED.empty_table()
 
 
-def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes, pa.Table, pa.Table]:
-    """Erase subjects from a state, and return it, what was removed, and the withdrawals of what they were offered.
+def erase(plan: OfferPlan, memory: LedgerState, requests: pl.DataFrame) -> tuple[LedgerState, pa.Table, pa.Table]:
+    """Erase subjects from a memory, and return it, what was removed, and the withdrawals of what they were offered.
 
     Their own ledger and their memberships go. What was sent to them, or for them, under the ledger of another still
     counts there, without their names.
 
     Args:
         plan: The offers and limits.
-        state: As of the tick before.
+        memory: As of the tick before.
         requests: Erasures of one tick as `ERASED`.
     """
-    memory, who = memories.load(state), requests.select(*_WHO, "token").unique()
+    who = requests.select(*_WHO, "token").unique()
     waiting = entry_schema(plan).empty_table() if memory.deferred is None else memory.deferred
-    contacts = contacts_of(plan, take_notices(plan, memory.notices, [], None), memory.reservations)
+    contacts = contacts_of(plan, take_notices(plan, memory.notices), memory.reservations)
     said = contacts.said_until(memory.reservations, memory.closed or 0)
     tables = (memory.reservations, memory.memberships, waiting)
     ledger, members, deferred = (framed(table).with_row_index("row") for table in tables)
@@ -112,7 +113,7 @@ def erase(plan: OfferPlan, state: bytes, requests: pl.DataFrame) -> tuple[bytes,
     )
     counted = {"reservations": own, "names": named["decision_id"], "memberships": gone}
     counted |= {"deferred": no_more, "notices": told, "numbers": counters}
-    return memories.dump(plan, after), _removed(requests, counted), withdrawn
+    return retained(plan, after), _removed(requests, counted), withdrawn
 
 
 def _open(ledger: pl.DataFrame, contacts: Contacts) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from schemas.records import FACT
 from transforms.arrays.arrow_columns import replaced
 from transforms.arrays.plain_arrow import framed
 from transforms.compiler.offer_definitions import OfferPlan
+from transforms.context.grid import CLOSED_AT
 from transforms.decision.deferral import entry_schema, traced
 from transforms.decision.ids import decision_ids
 
@@ -24,17 +25,31 @@ def is_fact(batch: pa.RecordBatch) -> bool:
 
 
 def part(
-    batches: Sequence[pa.RecordBatch], first: int | None, upto: int
+    plan: OfferPlan, batches: Sequence[pa.RecordBatch], closed: int | None, upto: int
 ) -> tuple[list[pa.RecordBatch], list[pa.RecordBatch]]:
-    """Part the rows that act at ticks up to `upto` from those that wait; `first` is the first open tick."""
+    """Part the rows that act at ticks up to `upto`, with the tick of each as `since`, from those that wait.
+
+    A row acts at its tick, or at the first that was open when it came.
+
+    Args:
+        plan: The tick.
+        batches: Columns tick and others; the metadata of late ones may have the tick that was closed when they came.
+        closed: The last tick, None before the first.
+        upto: A tick.
+    """
     due, waiting = [], []
     for batch in batches:
-        ticks = batch["tick"].to_numpy()
-        waits = (ticks if first is None else np.maximum(ticks, first)) > upto
+        since = batch["tick"].to_numpy()
+        came_at = (batch.schema.metadata or {}).get(CLOSED_AT)
+        before = [tick for tick in (closed, None if came_at is None else int(came_at)) if tick is not None]
+        if before:
+            since = np.maximum(since, max(before) + plan.tick)
+        waits = since > upto
         if waits.any():
             waiting.append(batch.filter(waits))
         if not waits.all():
-            due.append(batch.filter(~waits) if waits.any() else batch)
+            acting = batch.append_column("since", pa.array(since))
+            due.append(acting.filter(~waits) if waits.any() else acting)
     return due, waiting
 
 
@@ -58,18 +73,20 @@ def part_past(
     return asked, waits, before - sum(batch.num_rows for batch in asked) - len(waits)
 
 
-def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | None) -> pa.Table:
+def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch]) -> pa.Table:
     """Return triggers by tick, subject and decision id, as `entry_schema`.
 
-    Those that come too late are moved to the first open tick and marked; their ids are of their own tick.
+    Those that come too late are moved to the tick at which they act and marked; their ids are of their own tick.
+
+    Args:
+        plan: The offers.
+        batches: As `plan.triggers`, and `since`.
     """
     due = pa.concat_tables(map(_with_kind, batches))
-    named = ["subject_kind", "subject", "trigger", "tick", "late"]
+    named = ["subject_kind", "subject", "trigger", "tick", "late", "since"]
     frame = framed(due.select(named)).with_columns(own_tick="tick", n=pl.lit(0, pl.Int64))
     frame = frame.with_columns(decision_ids(plan.playbook, frame))
-    if first is not None:
-        late = pl.col("late") | (pl.col("tick") < first)
-        frame = frame.with_columns(pl.max_horizontal("tick", first), late)
+    frame = frame.with_columns(late=pl.col("late") | (pl.col("tick") < pl.col("since")), tick="since")
     frame = frame.with_row_index("row").sort("tick", "subject_kind", "subject", "decision_id")
     ordered = due.take(frame["row"].to_arrow())
     for name in ("tick", "late"):
@@ -86,4 +103,5 @@ def in_order(plan: OfferPlan, batches: Sequence[pa.RecordBatch], first: int | No
 def _with_kind(batch: pa.RecordBatch) -> pa.Table:
     kind = batch.schema.metadata[b"subject_kind"].decode()
     table = traced(pa.table(batch).replace_schema_metadata())
+    table = table.select([*(name for name in table.column_names if name != "since"), "since"])
     return table.append_column("subject_kind", pa.repeat(kind, len(table)))

@@ -9,11 +9,13 @@ import pyarrow.compute as pc
 
 from transforms.arrays.plain_arrow import framed
 from transforms.blobs import table_blob
+from transforms.compiler.notices import KEYS
 from transforms.compiler.offer_definitions import OfferPlan, Traits
 
 KIND = "ledger"
 _NOTICES = "notices "
-_KEY = ["root_kind", "root", "decision_id"]
+_ROOT = ("root_kind", "root")
+_KEY = [*_ROOT, "decision_id"]
 
 RESERVATION = pa.schema(
     [
@@ -86,21 +88,38 @@ class LedgerState:
     playbook_hash: str | None = None
     offers: Mapping[str, Traits] = field(default_factory=dict)
 
+    def tables(self) -> dict[str, pa.Table]:
+        """Return what is by contact root, by name."""
+        tables = {"reservations": self.reservations, "memberships": self.memberships, "sequences": self.sequences}
+        tables |= {} if self.deferred is None else {"deferred": self.deferred}
+        return tables | {f"{_NOTICES}{name}": table for name, table in sorted(self.notices.items())}
+
+    def with_tables(self, tables: Mapping[str, pa.Table]) -> "LedgerState":
+        """Return the same with other tables, by the names of `tables`; without those that are not given."""
+        return replace(
+            self,
+            reservations=tables.get("reservations", RESERVATION.empty_table()),
+            memberships=tables.get("memberships", MEMBERSHIP.empty_table()),
+            sequences=tables.get("sequences", SEQUENCE.empty_table()),
+            deferred=tables.get("deferred"),
+            notices={name.removeprefix(_NOTICES): one for name, one in tables.items() if name.startswith(_NOTICES)},
+        )
+
+
+NOTHING = LedgerState(None, RESERVATION.empty_table(), MEMBERSHIP.empty_table())
+"""The memory of a shard that has decided nothing."""
+
 
 def load(state: bytes | None) -> LedgerState:
-    """Return what `dump` wrote, or the memory of a shard that has decided nothing."""
+    """Return what `dump` wrote, or `NOTHING`."""
     header, tables = table_blob.load(KIND, state) if state is not None else ({}, {})
-    reservations = tables.get("reservations", RESERVATION.empty_table())
+    memory = NOTHING.with_tables(tables)
     offers = {name: Traits(*one) for name, one in header["offers"].items()} if "offers" in header else None
-    return LedgerState(
-        header.get("closed"),
-        reservations,
-        tables.get("memberships", MEMBERSHIP.empty_table()),
-        tables.get("deferred"),
-        {name.removeprefix(_NOTICES): table for name, table in tables.items() if name.startswith(_NOTICES)},
-        tables.get("sequences", SEQUENCE.empty_table()),
-        header.get("playbook_hash"),
-        _unknown(reservations) if offers is None else offers,
+    return replace(
+        memory,
+        closed=header.get("closed"),
+        playbook_hash=header.get("playbook_hash"),
+        offers=_unknown(memory.reservations) if offers is None else offers,
     )
 
 
@@ -121,26 +140,44 @@ def _reported(memory: LedgerState) -> pa.Array:
     return found["reported"].fill_null(False).to_arrow()
 
 
-def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
-    """Return the state after the tick it is closed at, without what no later tick can see."""
+def retained(plan: OfferPlan, memory: LedgerState) -> LedgerState:
+    """Return a memory without what no tick can see after the one it is closed at."""
     assert memory.closed is not None, "nothing is kept before the first tick"
-    counts, valid = pc.field("tick") > memory.closed - plan.memory, pc.field("valid_until") > memory.closed
+    since = memory.closed - plan.memory
+    notices = {
+        name: table if KEYS[name] is not None else table.filter(pc.field("tick") > since)
+        for name, table in memory.notices.items()
+    }
+    memory = replace(memory, notices=notices)
+    counts, valid = pc.field("tick") > since, pc.field("valid_until") > memory.closed
     every = memory.reservations.append_column("reported", _reported(memory))
     seen = every.filter(counts | pc.field("reported") | (valid & ~pc.field("withdrawn") & ~pc.field("holdout")))
-    seen = seen.drop_columns(["reported"])
-    ordered = seen.sort_by([(name, "ascending") for name in ("root_kind", "root", "tick", "decision_id")])
+    return replace(memory, reservations=seen.drop_columns(["reported"]))
+
+
+def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
+    """Return what is retained as a blob, whatever the order of the contact roots was."""
+    memory = retained(plan, memory)
     deferred = memory.deferred
     if deferred is not None:
-        keys = ("root_kind", "root", "subject_kind", "subject", "own_tick", "trigger")
-        deferred = deferred.sort_by([(name, "ascending") for name in keys])
-    return packed(replace(memory, reservations=ordered, deferred=deferred))
+        deferred = _sorted(deferred, *_ROOT, "subject_kind", "subject", "own_tick", "trigger")
+    ordered = replace(
+        memory,
+        reservations=_sorted(memory.reservations, *_ROOT, "tick", "decision_id"),
+        memberships=_sorted(memory.memberships, *MEMBERSHIP.names),
+        deferred=deferred,
+        sequences=_sorted(memory.sequences, *_ROOT),
+    )
+    return packed(ordered)
+
+
+def _sorted(table: pa.Table, *names: str) -> pa.Table:
+    return table.sort_by([(name, "ascending") for name in names])
 
 
 def packed(memory: LedgerState) -> bytes:
     """Return a memory as it is, for `load`."""
-    tables = {"reservations": memory.reservations, "memberships": memory.memberships, "sequences": memory.sequences}
-    tables |= {} if memory.deferred is None else {"deferred": memory.deferred}
-    tables |= {f"{_NOTICES}{name}": table for name, table in sorted(memory.notices.items()) if len(table)}
+    tables = {name: table for name, table in memory.tables().items() if len(table) or not name.startswith(_NOTICES)}
     named = {*pc.unique(memory.reservations["offer"]).to_pylist()}
     offers = {name: one for name, one in sorted(memory.offers.items()) if name in named}
     header = {"playbook_hash": memory.playbook_hash, "closed": memory.closed, "offers": offers}

@@ -23,7 +23,7 @@ _KEY = ("segment", *_WHO)
 _TABLE = (*_KEY, "tick", "member")
 
 
-def take_facts(memberships: pa.Table, facts: Sequence[pa.Table], first: int | None) -> pl.DataFrame:
+def take_facts(memberships: pa.Table, facts: Sequence[pa.RecordBatch]) -> pl.DataFrame:
     """Lay memberships and facts out in time.
 
     A fact acts from its tick on, one that comes too late from the first open tick on. The latest by tick counts: one
@@ -31,8 +31,7 @@ def take_facts(memberships: pa.Table, facts: Sequence[pa.Table], first: int | No
 
     Args:
         memberships: What held after the closed tick, as MEMBERSHIP.
-        facts: Tables as FACT.
-        first: The first open tick, None where all are open.
+        facts: As FACT, and `since`.
 
     Returns:
         segment, root_kind, root, subject, tick, member, since (the tick from which on the row holds, until the next
@@ -41,8 +40,7 @@ def take_facts(memberships: pa.Table, facts: Sequence[pa.Table], first: int | No
     known = framed(memberships).with_columns(since="tick", member=pl.lit(True))
     if not facts:
         return known.select(*_TABLE, "since").sort(*_KEY)
-    open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
-    arrived = framed(pa.concat_tables([FACT.empty_table(), *facts])).with_columns(since=open_from)
+    arrived = framed(pa.concat_tables(pa.table(batch).select([*FACT.names, "since"]) for batch in facts))
     both = pl.concat(each.select(*_TABLE, "since") for each in (known, arrived)).sort(*_KEY, "since", "tick", "member")
     fresh = both.filter(pl.col("tick") == pl.col("tick").cum_max().over(_KEY))
     return fresh.unique((*_KEY, "since"), keep="last", maintain_order=True)

@@ -83,24 +83,20 @@ def is_notice(batch: pa.RecordBatch) -> bool:
     return notice
 
 
-def take_notices(
-    plan: OfferPlan, kept: Mapping[str, pa.Table], batches: Sequence[pa.RecordBatch], first: int | None
-) -> Notices:
+def take_notices(plan: OfferPlan, kept: Mapping[str, pa.Table], batches: Sequence[pa.RecordBatch] = ()) -> Notices:
     """Lay out what is known and what arrived; what comes too late acts from the first open tick on.
 
     Args:
         plan: The policy; other signals than it reads are left out.
         kept: What `to_keep` gave, by signal type.
-        batches: Notices.
-        first: The first open tick, None where all are open.
+        batches: Notices, with `since`.
     """
     tables, arrived = {}, [pl.LazyFrame(schema={"root_kind": pl.String, "root": pl.String, "since": pl.Int64})]
-    open_from = pl.col("tick") if first is None else pl.max_horizontal("tick", pl.lit(first))
     for signal in plan.notices:
         schema = _kept_schema(plan, signal)
-        new = [_told(batch).select(schema.names) for batch in batches if _about(batch, signal)]
-        fresh = framed(pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in new)])).lazy()
-        fresh = fresh.with_columns(since=open_from)
+        acting = schema.append(pa.field("since", pa.int64()))
+        new = [_told(batch).select(acting.names) for batch in batches if _about(batch, signal)]
+        fresh = framed(pa.concat_tables([acting.empty_table(), *(one.cast(acting) for one in new)])).lazy()
         known = framed(fitted(kept.get(signal, schema.empty_table()), schema)).lazy().with_columns(since="tick")
         arrived.append(fresh.select("root_kind", "root", "since"))
         tables[signal] = _laid_out(plan, signal, pl.concat([known.select(*schema.names, "since"), fresh]))

@@ -1,7 +1,5 @@
 """Withdrawals: what was offered, when a pause, a lost consent or a goal overtakes it, or it lapses on own channels."""
 
-from typing import cast
-
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -9,7 +7,6 @@ import pyarrow as pa
 from schemas.playbook_offers import INBOUND
 from schemas.records import EVERYBODY
 from transforms.arrays.arrow_columns import Bools, Ints, replaced
-from transforms.arrays.in_time import FOREVER
 from transforms.arrays.plain_arrow import as_written, framed
 from transforms.compiler.offer_definitions import (
     CONSENT,
@@ -161,11 +158,20 @@ def lapses(plan: OfferPlan, notices: Notices) -> pl.DataFrame:
     return as_written(granted.select(*_ROOT, since=tick).unique())
 
 
-def next_lapse(plan: OfferPlan, reservations: pa.Table, notices: Notices, closed: int) -> int:
-    """Return the next tick at which an offer lapses on own channels, or a consent does; FOREVER for none.
+def lapsing_after(plan: OfferPlan, reservations: pa.Table, notices: Notices, closed: int) -> pl.DataFrame:
+    """Return when offers lapse on own channels, or consents of contact roots to which one is out.
 
-    Consents matter of a contact root to which an offer is out.
+    Args:
+        plan: The policy.
+        reservations: As RESERVATION.
+        notices: What contact roots were told.
+        closed: The tick after which to look.
+
+    Returns:
+        root_kind, root and tick.
     """
     turns = lapses(plan, notices).filter(pl.col("since") > closed)
-    ticks = pl.concat([_looks(reservations, turns)["tick"], _expired(plan, reservations)["tick"]])
-    return cast(int, ticks.filter(ticks > closed).min() or FOREVER)
+    looks, expired = _looks(reservations, turns), _expired(plan, reservations).select("row", "tick")
+    later = pl.concat([looks, expired]).filter(pl.col("tick") > closed)
+    roots = framed(reservations.select(_ROOT))[later["row"].to_numpy()]
+    return roots.with_columns(later["tick"])

@@ -1,41 +1,13 @@
-"""What a shard of contexts starts from, and what it keeps at the end of a bounded input."""
+"""What a shard of contexts takes in from a cut, and what it keeps at the end of a bounded input."""
 
 from collections.abc import Container
-from typing import Any
 
 from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.ingest.ingest import passed_on
 from transforms.context.ingest.source_liveness import FEED
 from transforms.shell.cuts import Kept
 from transforms.shell.packed_batch import PackedBatch
-from transforms.shell.shard_log import Cell, Held
-
-
-def start_from(seed: bytes, log: Any, state: Any, cell: Any) -> Kept:
-    """Begin where a cut was made; what came before its seed waits.
-
-    Args:
-        seed: A packed `Kept`.
-        log: The cell of what came.
-        state: The cell of the blob.
-        cell: The cell of the shard's `Cell`.
-
-    Returns:
-        What was kept.
-
-    Raises:
-        RuntimeError: the shard has closed a tick already, or the seed holds no state.
-    """
-    kept, known = Kept.read(seed), Cell.read(cell)
-    if known.closed is not None or kept.state is None or kept.closed is None:
-        raise RuntimeError(f"the seed of shard {kept.key} came after its first tick, or holds no state")
-    known = known.seeded(kept.closed, kept.state)
-    for waiting in map(PackedBatch, kept.waiting):
-        log.add(waiting)
-        known = known.after(waiting)
-    state.write(kept.state)
-    known.write(cell)
-    return kept
+from transforms.shell.shard_log import Held
 
 
 def signals_from(kept: Kept, levels: Container[str]) -> int:

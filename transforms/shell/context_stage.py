@@ -18,13 +18,13 @@ from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.erasure.requests import ERASURE
 from transforms.context.ingest import bad_input
 from transforms.context.run import Options
-from transforms.shell.context_cuts import kept_at_end, signals_from, start_from
+from transforms.shell.context_cuts import kept_at_end, signals_from
 from transforms.shell.cuts import Alarm, Kept
 from transforms.shell.end_of_input import end_tick, split_end
 from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
 from transforms.shell.pseudonym_key import key_in_environment
 from transforms.shell.routing import elements_of, elements_of_erasures
-from transforms.shell.shard_log import Cell, Held, Owner, Residents
+from transforms.shell.shard_log import Cell, Held, Owner, Residents, fold, replay, start_from
 from transforms.shell.tallied import TalliedCounter, TalliedDistribution, timed
 from transforms.shell.timers import TickTimer
 from transforms.shell.versions import load_contexts
@@ -89,7 +89,8 @@ class ContextStage(beam.DoFn):
         shard, packed = element
         before = Cell() if self._timer.bounded else Cell.read(cell)
         if packed.kept is not None:
-            kept = start_from(packed.kept, log, state, cell)
+            kept = Kept.read(packed.kept)
+            start_from(kept, kept.closed, log, state, cell)
             self.READ.inc(signals_from(kept, self._tracked.levels))
             alarm.start(packed.earliest, kept.wake, (kept.closed or 0) + self._tick)
             return
@@ -139,13 +140,9 @@ class ContextStage(beam.DoFn):
         held.wait(advanced.waiting, self._tick, tick)
         known, blob, cut = known.at(tick), None, alarm.is_cut(tick)
         if known.full or any(one.acted for one in advanced.erased):  # what was erased is in the log, too
-            blob, left = advanced.dump(), held.left()
-            state.write(blob)
+            blob = advanced.dump()
             TalliedDistribution("state", self._timer.stage).update(len(blob))
-            log.clear()
-            for packed in left:
-                log.add(packed)
-            known = known.folded(len(blob), left)
+            known = fold(known, blob, held.left(), log, state)
         known.write(cell)
         held.token = known.token
         ticks = [at for at in (advanced.wake, held.wake(self._tick, tick)) if at is not None]
@@ -167,18 +164,18 @@ class ContextStage(beam.DoFn):
         return iter([kept.blob(self._timer.stage, tick)])
 
     def _rebuilt(self, cell: Cell, log: Any, state: Any) -> Held[Levels]:
-        """Return what blob and log amount to: one call over the log equals those that were made, tick by tick."""
+        """Return what blob and log amount to."""
         held = Held(cell.token, Levels(state.read()), [*log.read()])
         if cell.closed is not None:
             TalliedCounter("resident", self._timer.stage).inc()
             _log.info("a shard is made again from its state: it was not in memory")
         if cell.closed is not None and cell.closed != held.known.closed:
-            new = [packed for packed in held.packs if packed.closed_at >= cell.closed]
-            held.packs = [packed for packed in held.packs if packed.closed_at < cell.closed]
-            signals = held.due(cell.closed)
-            advanced = self._advance(held.known, held.known.closed, signals, cell.closed)
-            held.wait(advanced.waiting, self._tick, cell.closed)
-            held.packs += new
+            replay(
+                held,
+                cell,
+                self._tick,
+                lambda signals, upto: self._advance(held.known, held.known.closed, signals, upto).waiting,
+            )
         return held
 
     def _advance(

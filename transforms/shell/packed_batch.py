@@ -66,9 +66,14 @@ class PackedBatch:
         """The tick that was closed when it came, if some of its rows are late; below 0 if none is."""
         return int(_HEAD.unpack_from(self.content)[2])
 
-    def came_at(self, closed: int | None) -> "PackedBatch":
-        """Return it with the tick that is closed, if that is late: so a replay lets late rows act where they did."""
-        if closed is None or self.earliest >= closed:
+    def came_at(self, closed: int | None, open_from: int | None = None) -> "PackedBatch":
+        """Return it with the tick that is closed, if that is late: so a replay lets late rows act where they did.
+
+        Args:
+            closed: The tick, None before the first.
+            open_from: Earlier times are late; by default those before `closed`.
+        """
+        if closed is None or self.earliest >= (closed if open_from is None else open_from):
             return self
         return PackedBatch(_HEAD.pack(self.earliest, self.latest, closed) + self.content[_HEAD.size :])
 

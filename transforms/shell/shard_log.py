@@ -5,7 +5,7 @@ restore an older state under a living worker, retry a bundle, or move a key to a
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from threading import Lock
@@ -18,6 +18,7 @@ import pyarrow as pa
 from schemas.durations import DAY
 from transforms.context.grid import CLOSED_AT, Grid
 from transforms.parsing.batches import by_number
+from transforms.shell.cuts import Kept
 from transforms.shell.packed_batch import PackedBatch
 
 LEAST_LOG = 1024 * 1024
@@ -28,6 +29,7 @@ OLDEST = DAY
 """How far a log goes back: what a state has forgotten is not kept there for much longer."""
 
 Known = TypeVar("Known")
+Advance = Callable[[list[pa.RecordBatch], int], list[pa.RecordBatch]]
 
 
 class Cell(msgspec.Struct, array_like=True, frozen=True):
@@ -93,17 +95,20 @@ class Held(Generic[Known]):
         known: What is remembered, decoded.
         packs: Those that no tick has opened.
         waiting: Opened rows, by the tick at which they act.
+        times: The column of times of its rows: those with a `time` act at the first tick after it, those with a `tick`
+            at that.
     """
 
     token: bytes
     known: Known
     packs: list[PackedBatch] = field(default_factory=list)
     waiting: list[tuple[int, pa.RecordBatch]] = field(default_factory=list)
+    times: str = "time"
 
     def due(self, upto: int) -> list[pa.RecordBatch]:
         """Take out what acts up to a tick, rows of later ticks in the same packed batches included."""
-        opened = [packed.open() for packed in self.packs if packed.earliest < upto]
-        self.packs = [packed for packed in self.packs if packed.earliest >= upto]
+        opened = [packed.open() for packed in self.packs if self._after(packed) < upto]
+        self.packs = [packed for packed in self.packs if self._after(packed) >= upto]
         found = [batch for tick, batch in self.waiting if tick <= upto]
         self.waiting = [(tick, batch) for tick, batch in self.waiting if tick > upto]
         return found + opened
@@ -118,16 +123,31 @@ class Held(Generic[Known]):
         """Keep rows of later ticks than `upto`, those of each apart; `tick` is the distance of ticks."""
         for batch in batches:
             first = max(upto, int(batch.schema.metadata.get(CLOSED_AT, upto))) + tick
-            self.waiting += [(max(at, first), rows) for at, rows in by_tick(batch, tick)]
+            self.waiting += [(max(at, first), rows) for at, rows in self._by_tick(batch, tick)]
 
     def wake(self, tick: int, upto: int) -> int | None:
         """Return the first tick after `upto` at which something acts."""
-        ticks = [max(packed.earliest // tick + 1, upto // tick + 1) * tick for packed in self.packs]
+        ticks = [max(self._after(packed) // tick + 1, upto // tick + 1) * tick for packed in self.packs]
         return min([*ticks, *(at for at, _ in self.waiting)], default=None)
 
     def left(self) -> list[PackedBatch]:
         """Return all that has not acted."""
-        return [*self.packs, *(PackedBatch.of(batch) for _, batch in self.waiting)]
+        return [*self.packs, *(PackedBatch.of(batch, self.times) for _, batch in self.waiting)]
+
+    @property
+    def _shift(self) -> int:
+        """How long before its time a row comes that acts at the first tick after that, milliseconds."""
+        return int(self.times == "tick")
+
+    def _after(self, packed: PackedBatch) -> int:
+        """Return the time at the first tick after which a packed batch acts."""
+        return packed.earliest - self._shift
+
+    def _by_tick(self, batch: pa.RecordBatch, tick: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the rows of each tick at which they act by their times."""
+        every = Grid(tick).after(batch[self.times].to_numpy() - self._shift)
+        ticks, numbers = np.unique(every, return_inverse=True)
+        yield from ((int(ticks[number]), rows) for number, rows in by_number(batch, numbers))
 
 
 class Owner(NamedTuple):
@@ -180,10 +200,54 @@ class Residents(Generic[Known]):
             self._held[owner, shard] = resident
 
 
-def by_tick(batch: pa.RecordBatch, tick: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield the rows of each tick, the first after their times."""
-    ticks, numbers = np.unique(Grid(tick).after(batch["time"].to_numpy()), return_inverse=True)
-    yield from ((int(ticks[number]), rows) for number, rows in by_number(batch, numbers))
+def start_from(kept: Kept, closed: int | None, log: Any, state: Any, cell: Any) -> None:
+    """Begin where a cut was made; what came before its seed waits.
+
+    Args:
+        kept: What was kept.
+        closed: The tick of the cut.
+        log: The cell of what came.
+        state: The cell of the blob.
+        cell: The cell of the shard's `Cell`.
+
+    Raises:
+        RuntimeError: the shard has closed a tick already, or the seed holds no state.
+    """
+    known = Cell.read(cell)
+    if known.closed is not None or kept.state is None or closed is None:
+        raise RuntimeError(f"the seed of shard {kept.key} came after its first tick, or holds no state")
+    known = known.seeded(closed, kept.state)
+    for waiting in map(PackedBatch, kept.waiting):
+        log.add(waiting)
+        known = known.after(waiting)
+    state.write(kept.state)
+    known.write(cell)
+
+
+def fold(known: Cell, blob: bytes, left: list[PackedBatch], log: Any, state: Any) -> Cell:
+    """Write a new blob, and of the log what has not acted; return what the cell is then."""
+    state.write(blob)
+    log.clear()
+    for packed in left:
+        log.add(packed)
+    return known.folded(blob=len(blob), left=left)
+
+
+def replay(held: Held[Known], cell: Cell, tick: int, advance: Advance) -> None:
+    """Bring what a blob and its log hold to the last tick: one call over the log equals those that were made.
+
+    Args:
+        held: What the blob holds, and all packed batches of the log.
+        cell: What that amounts to.
+        tick: Distance of ticks, milliseconds.
+        advance: Takes what acts and the last tick; returns what waits.
+    """
+    assert cell.closed is not None, "nothing was closed"
+    new = [packed for packed in held.packs if packed.closed_at >= cell.closed]
+    held.packs = [packed for packed in held.packs if packed.closed_at < cell.closed]
+    waiting = advance(held.due(cell.closed), cell.closed)
+    held.wait(waiting, tick, cell.closed)
+    held.packs += new
 
 
 def _digest(token: bytes, content: bytes) -> bytes:

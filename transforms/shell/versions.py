@@ -27,9 +27,9 @@ from transforms.context.advance_levels import AdvancedLevels, Levels, advance_le
 from transforms.context.emit.triggers import trigger_schema
 from transforms.context.grid import Grid
 from transforms.context.run import USUAL, Options
-from transforms.decision import ledger_state as memories
 from transforms.decision.decide import Decided
 from transforms.decision.erasure import decide_and_erase
+from transforms.decision.ledgers import Ledgers
 
 
 @dataclass(frozen=True)
@@ -108,21 +108,25 @@ class OfferPlans:
     plans: tuple[OfferPlan, ...]
 
     def decide(
-        self, state: bytes | None, batches: Sequence[pa.RecordBatch], upto: int
+        self, ledgers: Ledgers, batches: Sequence[pa.RecordBatch], upto: int
     ) -> Iterator[tuple[OfferPlan, Decided, pa.Table]]:
         """Answer the triggers of every tick up to `upto`, each under the version of its tick; see `decide_and_erase`.
 
         Yields:
-            The plan of each version, what it decided and what was then removed, at least once; the last has the state
-            and what waits. What is out is looked at when the next version takes over.
+            The plan of each version, what it decided and what was then removed, at least once; the last has what waits.
+            What is out is looked at when the next version takes over.
         """
-        closed = memories.load(state).closed if len(self.plans) > 1 else None
         turn = self.versions.next_start(upto)
-        for number, end in self.versions.spans(closed, upto):
-            for decided, removed in decide_and_erase(self.plans[number], state, batches, end):
+        for number, end in self.versions.spans(ledgers.closed, upto):
+            for decided, removed in decide_and_erase(self.plans[number], ledgers, batches, end):
                 wakes = [tick for tick in (decided.wake, turn) if tick is not None]
                 yield self.plans[number], replace(decided, wake=min(wakes, default=None)), removed
-                state, batches = decided.state, decided.waiting
+                batches = decided.waiting
+
+    def dump(self, ledgers: Ledgers) -> bytes:
+        """Return the state of a shard as a blob."""
+        assert ledgers.closed is not None, "nothing is kept before the first tick"
+        return ledgers.dump(self.plans[self.versions.at(ledgers.closed)])
 
 
 @lru_cache(maxsize=16)

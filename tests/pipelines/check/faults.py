@@ -109,18 +109,17 @@ def _below_zero(real: Wrapped) -> Wrapped:
 def _answered_again(patch: Patch) -> None:
     """Keep who waited when the call began, answered or not."""
     waited: list[Any] = []
-    load, state = decide.memories.load, decide.LedgerState
+    deferred, state = decide._deferred, decide.LedgerState
 
-    def remember(given: bytes | None) -> Any:
-        memory = load(given)
+    def remember(plan: Any, memory: Any) -> Any:
         waited[:] = [memory.deferred]
-        return memory
+        return deferred(plan, memory)
 
     def keep(*given: Any) -> Any:
         after = state(*given)
         return after if waited[0] is None or not len(waited[0]) else replace(after, deferred=waited[0])
 
-    patch.setattr(decide.memories, "load", remember)
+    patch.setattr(decide, "_deferred", remember)
     patch.setattr(decide, "LedgerState", keep)
 
 

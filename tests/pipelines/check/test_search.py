@@ -15,6 +15,7 @@ from schemas.playbook_file import parse_playbook
 from tests.pipelines.check.everything import TEXT, everything, that_explores, with_goals
 from tests.pipelines.check.faults import EXPLORATION, FAULTS, no_goals
 from transforms.decision import decide
+from transforms.decision.ledger_state import LedgerState
 
 SEEDS = ("faults/6", "faults/4", "faults/1")
 
@@ -61,8 +62,7 @@ def test_wrong_exploration_is_found(name: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_is_forgotten_between_calls_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    remembered = decide.LedgerState
-    monkeypatch.setattr(decide, "LedgerState", lambda *given: replace(remembered(*given), deferred=None))
+    monkeypatch.setattr(decide, "LedgerState", lambda *given: replace(LedgerState(*given), deferred=None))
     broken = Trial(everything(), SEEDS[0]).broken(world_of(SEEDS[0]), only=NAME)
     assert broken is not None
     assert broken.name == NAME

@@ -18,6 +18,7 @@ from transforms.context.ingest.source_liveness import Feed
 from transforms.context.state import shard_state
 from transforms.decision import ledger_state as ledgers
 from transforms.decision.decide import decide
+from transforms.decision.ledgers import Ledgers
 from transforms.shell.versions import load_all_offers
 
 BOOK = parse_playbook("""\
@@ -30,6 +31,7 @@ offers:
   o: {for: subscriber.m, family: f, owner: us, value: 1, p_accept: 1, send: app, valid_for: 1d}
 """)
 PLAN = load_plan(BOOK)
+OFFERS = load_all_offers(Versions((BOOK,))).plans[0]
 MINUTE = 60_000
 
 
@@ -40,7 +42,9 @@ def levels(state: bytes) -> bytes:
 
 def ledger(state: bytes) -> bytes:
     """Go on from a state of decisions."""
-    return decide(load_all_offers(Versions((BOOK,))).plans[0], state, [], 2 * MINUTE).state
+    known = Ledgers.load(state)
+    known.decide(OFFERS, [], 2 * MINUTE)
+    return known.dump(OFFERS)
 
 
 def feed(state: bytes) -> bytes:
@@ -50,7 +54,7 @@ def feed(state: bytes) -> bytes:
 
 KEPT: dict[Callable[[bytes], bytes], bytes] = {
     levels: advance_levels([PLAN], None, [], MINUTE).dump(),
-    ledger: decide(load_all_offers(Versions((BOOK,))).plans[0], None, [], MINUTE).state,
+    ledger: ledgers.dump(OFFERS, decide(OFFERS, None, [], MINUTE).ledger),
     feed: pack("feed", Feed(MINUTE, down=True)),
 }
 STAGES = pytest.mark.parametrize("go_on", KEPT, ids=lambda one: one.__name__)

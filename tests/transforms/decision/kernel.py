@@ -1,7 +1,7 @@
 """The kernel of decisions, asked what the reference is asked."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from operator import itemgetter
@@ -33,6 +33,7 @@ from transforms.compiler.notices import Notice as NoticePlan
 from transforms.compiler.quiet import Quiet
 from transforms.decision.decide import Decided
 from transforms.decision.erasure import decide_and_erase
+from transforms.decision.ledgers import Ledgers
 from transforms.decision.offers import MADE, WITHDRAWN, offers_of
 
 PAYLOADS = {
@@ -158,8 +159,8 @@ def _schema(signal: str) -> pa.Schema:
     return NoticePlan(signal, PAYLOADS[signal]).schema(contract(signal))
 
 
-def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], Decided]:
-    """Return what the kernel decides as the reference tells it, in calls that end at some ticks; and the last call.
+def calls(case: Case, cuts: Iterable[int] = ()) -> Iterator[tuple[plans.OfferPlan, list[pa.RecordBatch], int]]:
+    """Yield calls that end at some ticks: the plan, what comes, and the last tick.
 
     Triggers that come late are given after their own tick was closed.
     """
@@ -169,26 +170,33 @@ def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], De
         {end for end in (*cuts, *late, *(start - case.policy.tick for start, _ in case.later)) if end < case.upto}
         | {case.upto}
     )
+    before = -(2**62)
+    for end in ends:
+        came = [one for one in case.triggers if before < one.tick <= end]
+        facts, notices = ([one for one in told if before < one.tick <= end] for told in (case.facts, case.notices))
+        erased = [_erased(one) for one in case.erasures if before < one.tick <= end]
+        plan = next(plan for start, plan in reversed(plans_of) if start <= end)
+        yield plan, [*batches_of(came), facts_of(facts), *_notices(case.policy, notices), *erased], end
+        before = end
+
+
+def play(case: Case, cuts: Iterable[int] = ()) -> tuple[list[dict[str, Any]], Decided]:
+    """Return what the kernel decides as the reference tells it, in calls that end at some ticks; and the last call."""
     rows: list[dict[str, Any]] = []
     waiting: list[pa.RecordBatch] = []
-    state, before, decided = None, None, None
-    for end in ends:
-        since = -(2**62) if before is None else before
-        came = [one for one in case.triggers if since < one.tick <= end]
-        told = (
-            [one for one in case.facts if since < one.tick <= end],
-            [one for one in case.notices if since < one.tick <= end],
-        )
-        batches = [*batches_of(came), facts_of(told[0]), *_notices(case.policy, told[1])]
-        plan = next(plan for start, plan in reversed(plans_of) if start <= end)
-        erased = [_erased(one) for one in case.erasures if since < one.tick <= end]
-        for decided, _ in decide_and_erase(plan, state, [*waiting, *batches, *erased], end):
-            state, waiting = decided.state, decided.waiting
-            _publish(plan, decided)
-            rows += [_row(one, case.policy.says) for one in decided.decisions.to_pylist()]
-        before = end
+    ledgers, decided = Ledgers.load(None), None
+    for plan, batches, end in calls(case, cuts):
+        for decided, _ in decide_and_erase(plan, ledgers, [*waiting, *batches], end):
+            waiting = decided.waiting
+            rows += told_by(case.policy, plan, decided)
     assert decided is not None
     return rows, decided
+
+
+def told_by(policy: Policy, plan: plans.OfferPlan, decided: Decided) -> list[dict[str, Any]]:
+    """Return what was decided as the reference tells it."""
+    _publish(plan, decided)
+    return [_row(one, policy.says) for one in decided.decisions.to_pylist()]
 
 
 def _publish(plan: plans.OfferPlan, decided: Decided) -> None:

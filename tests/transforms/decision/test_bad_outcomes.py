@@ -52,7 +52,7 @@ def counted(said: Sequence[Notice], cuts: Iterable[int], again: bool = False) ->
         new = told([one for one in said if before < one.tick <= end], schema)
         came = [one for one in at(0, 5) if before < one.tick <= end]
         decided = decide(plan, state, [*batches_of(came), *new, *waiting], end)
-        state, before, waiting = decided.state, end, decided.waiting
+        state, before, waiting = decided.ledger, end, decided.waiting
         found.update(decided.bad)
     return {name: count for name, count in found.items() if count}
 

@@ -25,6 +25,7 @@ from tests.transforms.decision.small_policies import (
     plan_of,
 )
 from transforms.decision.decide import decide
+from transforms.decision.ledger_state import dump
 
 TICKS = 16  # of six hours: over a change of clocks, the end of a week and of a month
 START = 1_774_699_200_000  # 2026-03-28T12:00:00Z
@@ -117,10 +118,11 @@ def test_cuts_order_and_shards_do_not_matter(
         chance.shuffle(waiting)
         for upto in [*sorted(cuts), end]:
             decided = decide(plan, state, waiting, upto)
-            state, waiting = decided.state, decided.waiting
+            state, waiting = decided.ledger, decided.waiting
             tables.append(decided.decisions)
         assert not waiting
-        assert decide(plan, state, [], end).state == decide(plan, None, [*batches_of(mine), facts_of(told_)], end).state
+        at_once = decide(plan, None, [*batches_of(mine), facts_of(told_)], end).ledger
+        assert dump(plan, decide(plan, state, [], end).ledger) == dump(plan, at_once)
     order = [(name, "ascending") for name in ("tick", "subject_kind", "subject", "decision_id")]
     assert repr(pa.concat_tables(tables).sort_by(order).to_pylist()) == repr(whole.decisions.to_pylist())  # NaN
 
@@ -155,7 +157,7 @@ def test_what_is_of_the_past_is_as_if_it_never_was(
     state, waiting, tables, past = None, [*batches_of(found), facts_of(facts)], [], 0
     for upto in [*sorted(cuts), end]:
         decided = decide(replace(plan, decide_from=since), state, waiting, upto)
-        state, waiting, past = decided.state, decided.waiting, past + decided.counts["past"]
+        state, waiting, past = decided.ledger, decided.waiting, past + decided.counts["past"]
         tables.append(decided.decisions)
     assert repr(pa.concat_tables(tables).to_pylist()) == repr(wanted.to_pylist())
     assert past == len(found) - len(asked)
@@ -164,16 +166,17 @@ def test_what_is_of_the_past_is_as_if_it_never_was(
 def test_who_waits_in_a_state_of_before_is_not_answered() -> None:
     plan = plan_of(Policy((Offer("a", cooldown=8 * HOUR, wait=12 * HOUR),)))
     before = decide(plan, None, batches_of([Trigger(tick=2 * HOUR), Trigger(tick=3 * HOUR)]), 3 * HOUR)
-    assert before.counts["waiting"] == 1
-    assert decide(plan, before.state, [], 14 * HOUR).counts["offer"] == 1
-    after = decide(replace(plan, decide_from=4 * HOUR), before.state, [], 14 * HOUR)
+    assert len(before.ledger.deferred or ()) == 1
+    assert decide(plan, before.ledger, [], 14 * HOUR).counts["offer"] == 1
+    after = decide(replace(plan, decide_from=4 * HOUR), before.ledger, [], 14 * HOUR)
     assert (after.decisions.num_rows, after.counts["past"], after.wake) == (0, 1, None)
 
 
 def test_a_tick_before_an_earlier_one_decides_nothing() -> None:
     plan = plan_of(Policy((Offer("a", cooldown=HOUR),)))
     before = decide(plan, None, batches_of([Trigger(tick=5 * HOUR)]), 5 * HOUR)
-    again = decide(plan, before.state, batches_of([Trigger("other", tick=2 * HOUR)]), 3 * HOUR)
-    assert (again.state, again.decisions.num_rows, again.wake) == (before.state, 0, 6 * HOUR)
-    later = decide(plan, again.state, again.waiting, 6 * HOUR).decisions.to_pylist()
+    again = decide(plan, before.ledger, batches_of([Trigger("other", tick=2 * HOUR)]), 3 * HOUR)
+    assert (dump(plan, again.ledger), again.decisions.num_rows) == (dump(plan, before.ledger), 0)
+    assert again.wake == 6 * HOUR
+    later = decide(plan, again.ledger, again.waiting, 6 * HOUR).decisions.to_pylist()
     assert [(row["action"], row["late"]) for row in later] == [("offer", True)]

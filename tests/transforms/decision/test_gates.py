@@ -164,9 +164,9 @@ def test_memberships_are_in_scope(only: str) -> None:
 def test_what_comes_after_its_tick_closed_is_decided_at_the_next_and_marked() -> None:
     plan = plan_of(Policy((Offer("a", cooldown=DAY),)))
     first = decide(plan, None, [batch_of(at(MONDAY))], MONDAY)
-    same = decide(plan, first.state, [batch_of(at(MONDAY - DAY))], MONDAY)
+    same = decide(plan, first.ledger, [batch_of(at(MONDAY - DAY))], MONDAY)
     assert (same.decisions.num_rows, same.counts["pending"]) == (0, 1)
-    later = decide(plan, same.state, same.waiting, MONDAY + HOUR)
+    later = decide(plan, same.ledger, same.waiting, MONDAY + HOUR)
     row = later.decisions.to_pylist()[0]
     assert (row["tick"].timestamp() * 1000, row["late"], row["reason"]) == (MONDAY + HOUR, True, "cooldown")
     assert row["decision_id"] == at(MONDAY - DAY)[0].id()
@@ -222,5 +222,5 @@ def test_a_record_is_complete() -> None:
 
 def test_the_state_forgets_what_no_limit_can_see() -> None:
     plan = plan_of(Policy((Offer("a", cooldown=DAY),)))
-    sizes = [len(decide(plan, None, [batch_of(at(MONDAY))], MONDAY + hours * HOUR).state) for hours in (0, 23, 24, 99)]
-    assert sizes[0] == sizes[1] > sizes[2] == sizes[3]
+    ledgers = [decide(plan, None, [batch_of(at(MONDAY))], MONDAY + hours * HOUR).ledger for hours in (0, 23, 24, 99)]
+    assert [len(ledger.reservations) for ledger in ledgers] == [1, 1, 0, 0]

@@ -35,7 +35,6 @@ from tests.transforms.decision.reference_words import (
 )
 from tests.transforms.decision.small_policies import batches_of
 from tests.transforms.decision.strategies import Case
-from transforms.decision import ledger_state
 from transforms.decision.decide import decide
 
 FIRST = at(0)[0].id()
@@ -246,9 +245,9 @@ def test_own_channels_first(
 def test_what_was_shown_before_its_tick_was_kept_is_pushed() -> None:
     plan = plan_of(Policy((ONE,), inbound_first={"marketing": 3 * HOUR}))
     first = decide(plan, None, batches_of(at(0)), MONDAY + HOUR)
-    memory = ledger_state.load(first.state)
+    memory = first.ledger
     assert memory.deferred is not None
     older = replace(memory, deferred=memory.deferred.drop_columns(["shown"]))
-    last = decide(plan, ledger_state.dump(plan, older), first.waiting, MONDAY + 4 * HOUR)
+    last = decide(plan, older, first.waiting, MONDAY + 4 * HOUR)
     told = [(row["action"], row["channel"], row["n"]) for row in last.decisions.to_pylist()]
     assert sorted(told) == [("offer", "app", 1), ("withdrawn", "inbound", 0)]

@@ -4,6 +4,7 @@ import pytest
 
 from tests.transforms.decision.small_policies import HOUR, Fact, Offer, Policy, Trigger, batches_of, facts_of, plan_of
 from transforms.decision.decide import decide
+from transforms.decision.ledger_state import dump
 
 HOME, FIRM = ("household", "h"), ("sme", "f")
 AT_HOME = {"in_root": HOME, "household": "h", "sme": "f"}
@@ -70,8 +71,8 @@ def test_whose_membership_is_seen(trigger: Trigger, only: str, expected: bool) -
 def test_a_fact_that_comes_too_late_acts_from_the_first_open_tick_unless_a_newer_one_is_known() -> None:
     plan = plan_of(Policy((Offer("a", only="household.worker"),)))
     closed = decide(plan, None, [facts_of([told(3)])], 5 * HOUR)
-    older = decide(plan, closed.state, [facts_of([told(2, False)]), *batches_of(at(6))], 6 * HOUR)
-    newer = decide(plan, closed.state, [facts_of([told(4, False)]), *batches_of(at(6))], 6 * HOUR)
+    older = decide(plan, closed.ledger, [facts_of([told(2, False)]), *batches_of(at(6))], 6 * HOUR)
+    newer = decide(plan, closed.ledger, [facts_of([told(4, False)]), *batches_of(at(6))], 6 * HOUR)
     assert [made.decisions["action"].to_pylist() for made in (older, newer)] == [["offer"], ["no_offer"]]
 
 
@@ -79,13 +80,13 @@ def test_facts_of_later_ticks_wait_and_wake() -> None:
     plan = plan_of(Policy((Offer("a", only="household.worker"),)))
     early = decide(plan, None, [facts_of([told(2)])], HOUR)
     assert (early.wake, early.counts["pending"]) == (2 * HOUR, 0)
-    later = decide(plan, early.state, [*early.waiting, *batches_of(at(2))], 2 * HOUR)
+    later = decide(plan, early.ledger, [*early.waiting, *batches_of(at(2))], 2 * HOUR)
     assert (later.decisions["action"].to_pylist(), later.wake) == (["offer"], None)
 
 
 def test_the_state_forgets_memberships_that_ended() -> None:
     plan = plan_of(Policy(()))
-    member, nobody = (decide(plan, None, [facts_of(facts)], HOUR).state for facts in ([told(1)], []))
-    ended = decide(plan, member, [facts_of([told(2, False)])], 2 * HOUR).state
-    assert len(member) > len(nobody)
-    assert ended == decide(plan, nobody, [], 2 * HOUR).state
+    member, nobody = (decide(plan, None, [facts_of(facts)], HOUR).ledger for facts in ([told(1)], []))
+    ended = decide(plan, member, [facts_of([told(2, False)])], 2 * HOUR).ledger
+    assert len(member.memberships) > len(nobody.memberships)
+    assert dump(plan, ended) == dump(plan, decide(plan, nobody, [], 2 * HOUR).ledger)

@@ -16,7 +16,8 @@ from tests.transforms.decision.small_policies import HOUR, Offer, Policy, Trigge
 from transforms.blobs import table_blob
 from transforms.decision.decide import decide
 from transforms.decision.erasure import decide_and_erase
-from transforms.decision.ledger_state import KIND, packed
+from transforms.decision.ledger_state import KIND, dump, packed
+from transforms.decision.ledgers import Ledgers
 from transforms.decision.offers import ROOTED, event_texts, offers_of, write_event_container, write_event_lines
 from transforms.decision.reshard_ledgers import reshard_ledgers
 
@@ -89,7 +90,7 @@ def _of_a_release_before(state: bytes) -> bytes:
 def test_what_a_playbook_lacks_is_withdrawn_as_it_was_made(
     kept: Callable[[bytes], bytes], told: tuple[str, int], shards: int | None
 ) -> None:
-    state = kept(decide(PLAN, None, [batch_of(TRIGGERS[:1])], TICK).state)
+    state = kept(dump(PLAN, decide(PLAN, None, [batch_of(TRIGGERS[:1])], TICK).ledger))
     if shards:
         parts = (reshard_ledgers([state], shard, shards, TICK) for shard in range(shards))
         state = next(packed(part) for part in parts if len(part.reservations))
@@ -97,7 +98,7 @@ def test_what_a_playbook_lacks_is_withdrawn_as_it_was_made(
     row = {"root_kind": "subscriber", "root": name, "subject_kind": "subscriber", "subject": name, "token": "#"}
     erased = pa.RecordBatch.from_pylist([{**row, "source": "s", "id": "1", "tick": TICK + 1}], schema=ERASED)
     plan = replace(plan_of(Policy((Offer("b", ("u",), family="g"),), tick=1)), playbook_hash="1" * 32)
-    (decided, _), *_ = decide_and_erase(plan, state, [erased], TICK + 1)
+    (decided, _), *_ = decide_and_erase(plan, Ledgers.load(state), [erased], TICK + 1)
     (offer,) = offers_of(plan, decided.decisions, decided.offers).to_pylist()
     assert (offer["type"], offer["data"]["offer"], offer["data"]["family"]) == ("offer.withdrawn", "a", "f")
     assert (offer["data"]["owner"], offer["data"]["priority"]) == told

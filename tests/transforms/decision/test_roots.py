@@ -132,7 +132,7 @@ def test_who_shares_a_root(policy: Policy, triggers: list[Trigger], expected: li
 def test_a_ledger_outlives_the_call() -> None:
     plan = plan_of(Policy((Offer("a", cooldown=DAY),), (Cap(2, DAY, per="household"),)))
     first = decide(plan, None, batches_of([anna(HOUR), home(HOUR, "ben")]), HOUR)
-    later = decide(plan, first.state, batches_of([anna(2 * HOUR), ben(2 * HOUR)]), 2 * HOUR)
+    later = decide(plan, first.ledger, batches_of([anna(2 * HOUR), ben(2 * HOUR)]), 2 * HOUR)
     assert first.decisions["action"].to_pylist() == ["offer", "offer"]
     assert dict(zip(*later.decisions.select(["subject", "reason"]).to_pydict().values(), strict=True)) == {
         "anna": "cooldown",
@@ -195,7 +195,7 @@ def test_members_of_a_group_that_is_too_large_are_roots_of_their_own(
     told = {}
     for end in ends:
         decided = decide(plan, state, waiting, end * HOUR)
-        state, waiting = decided.state, decided.waiting
+        state, waiting = decided.ledger, decided.waiting
         for row in decided.decisions.to_pylist():
             sent = row["root_kind"] if row["offer"] else (row["action"], row["reason"])
             told[row["decision_id"]] = sent

@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from pipelines.offers_pipeline import outputs_of
 from tests.schemas import samples
-from transforms.decision import ledger_state as memories
 from transforms.decision.decide import decide
 from transforms.decision.offers import event_texts, offers_of
 from transforms.sinks.messages import messages_of
@@ -49,7 +48,6 @@ def test_a_trigger_of_before_there_were_traces_has_none() -> None:
 
 def test_who_waits_keeps_it_and_a_state_of_before_is_read() -> None:
     waits = decide(PLAN, None, [trigger(traceparent=TRACE)], samples.NINE)
-    memory = memories.load(waits.state)
     entry = pa.table(trigger(traceparent=TRACE)).append_column("subject_kind", pa.array(["subscriber"]))
     given = {
         "own_tick": samples.NINE,
@@ -61,6 +59,6 @@ def test_who_waits_keeps_it_and_a_state_of_before_is_read() -> None:
         entry = entry.append_column(name, pa.array([value], pa.int64()))
     entry = entry.append_column("inbound", pa.nulls(1, pa.string())).append_column("decision_id", pa.array(["x"]))
     for table, expected in ((entry, TRACE), (entry.drop_columns(["traceparent"]), None)):
-        state = memories.dump(PLAN, replace(memory, deferred=table.replace_schema_metadata()))
-        later = decide(PLAN, state, [], samples.NINE + samples.HOUR)
+        known = replace(waits.ledger, deferred=table.replace_schema_metadata())
+        later = decide(PLAN, known, [], samples.NINE + samples.HOUR)
         assert later.decisions["traceparent"].to_pylist() == [expected]
