@@ -80,8 +80,9 @@ class DecisionStage(beam.DoFn):
         before = Cell() if self._timer.bounded else Cell.read(cell)
         if packed.kept is not None:
             kept = Kept.read(packed.kept)
-            start_from(kept, Ledgers.load(kept.state).closed, log, state, cell)
-            alarm.start(packed.earliest, kept.wake)
+            closed = Ledgers.load(kept.state).closed
+            start_from(kept, closed, log, state, cell)
+            alarm.start(packed.earliest, kept.wake, (closed or 0) + self._tick)
             return
         open_from = 0 if before.closed is None else before.closed + self._tick
         packed = packed.came_at(before.closed, open_from)
