@@ -11,6 +11,7 @@ from benchmarks.engines import HERE
 from benchmarks.live_yardstick import SIZE, SMALLEST
 from benchmarks.streams import brokers
 from benchmarks.streams.brokers import Broker
+from benchmarks.streams.history import cut_of_history
 from benchmarks.streams.messages import beginnings
 from benchmarks.streams.producer import Producing, producing
 from benchmarks.streams.runs import SIGNALS_IN, Offers, Running, engine_running, now, segone, started
@@ -133,13 +134,16 @@ def live(
         cluster: The engine, if it outlives runs.
         folder: For what it writes.
         load: What is sent.
-        cuts: Whether there are cuts.
+        cuts: Whether there are cuts; it begins with one of a history then, in which everybody has been seen.
     """
     folder.mkdir(parents=True, exist_ok=True)
     broker.make("signals-live", "offers-live")
     playbook, state = folder / "playbook.yaml", folder / "state" if cuts else None
     playbook.write_text(PLAYBOOK.read_text("utf-8").replace(" 5s", f" {load.window}s"), "utf-8")
-    options = ["--state-out", str(state), "--state-every", STATE_EVERY] if cuts else []
+    options: list[str] = []
+    if state is not None:
+        cut_of_history(load.size, playbook, folder, state)
+        options = ["--state-in", str(state), "--state-out", str(state), "--state-every", STATE_EVERY]
     addresses = f"{broker.scheme}signals-live", f"{broker.scheme}offers-live"
     command = segone(str(playbook), *addresses, folder / "out", cluster, options)
     with (

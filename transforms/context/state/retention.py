@@ -19,14 +19,14 @@ _TOLD = ("notices", "groups")
 
 
 def compact(plan: ContextPlan, memory: ShardState) -> None:
-    """Merge the rows that are older than the exact limit, as of the closed tick, into their panes."""
+    """Merge the rows that no exact window needs, as of the closed tick, into their panes."""
     if memory.closed is None:
         return
-    for name, signal in plan.signals.items():
+    for name, signal in ((name, signal) for name, signal in plan.signals.items() if signal.panes):
         old = pl.col("time") < _boundary(plan, signal, memory.closed)
         rows = memory.rows.get(name, empty_rows(signal))
         due = rows.filter(old)
-        if signal.panes and len(due):
+        if len(due):
             memory.rows[name] = rows.filter(~old)
             for pane in signal.panes:
                 key = PaneKey(name, pane)
@@ -82,9 +82,12 @@ def known(memory: ShardState) -> Bools:
 
 
 def _boundary(plan: ContextPlan, signal: SignalPlan, closed: int) -> int:
-    """Return the time before which rows are compacted: a border of all panes of the signal."""
-    coarsest = max(signal.panes[-1:], default=EVER)
-    return (closed - plan.grid.exact_limit) // max(coarsest, plan.grid.tick) * max(coarsest, plan.grid.tick)
+    """Return the time before which rows are compacted: a border of all panes, and of no exact window any more."""
+    coarsest, exact = signal.panes[-1], plan.grid.exact_limit
+    if coarsest == EVER:
+        exact = max((feature.reach or 0 for feature in signal.features if not feature.pane), default=0)
+    border = max(coarsest, plan.grid.tick)
+    return (closed - exact) // border * border
 
 
 def _start(signal: SignalPlan, pane: int, closed: int) -> int:

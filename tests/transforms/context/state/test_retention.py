@@ -8,6 +8,7 @@ from tests.reference.kernel import Kernel, batches
 from tests.reference.records import MINUTE, Signal
 from transforms.compiler.load import load_plan, load_plans
 from transforms.context.advance import advance
+from transforms.context.grid import EVER
 from transforms.context.state import shard_state
 
 PLAYBOOK = """
@@ -73,3 +74,26 @@ def test_panes_are_kept_for_their_own_windows_alone() -> None:
         ("usage", 300_000): 2,
         ("usage", 3_600_000): 60,
     }
+
+
+@pytest.mark.parametrize(
+    ("others", "single"),
+    [
+        ("", 0),
+        ("n: {count: any, from: usage, window: 5m}", 5),
+        ("n: {count: any, from: usage, window: 5m, offset: 5m}", 10),
+        ("n: {count: any, from: usage, window: 1d}", 124),  # two hours, and on to the border of a pane
+    ],
+)
+def test_rows_are_single_for_as_long_as_exact_windows_look_at_them(others: str, single: int) -> None:
+    features = f"{{last_app: {{last: app, from: usage}}, {others}}}"
+    plan = load_plan(parse_playbook(f"playbook: p\nsignals: [usage]\nsubscriber: {{features: {features}}}"))
+    rows = [Signal("usage", f"{minute}", "net", minute * MINUTE, "a", {"app": "maps"}) for minute in range(360)]
+    for cuts in ((359,), (100, 358, 359)):
+        kernel = Kernel(plan)
+        for cut in cuts:
+            kernel.advance(rows if cut == cuts[0] else [], cut * MINUTE)
+        assert kernel.advanced is not None
+        memory = shard_state.load(kernel.advanced.dump())
+        assert sum(table.height for table in memory.rows.values()) == single
+        assert memory.panes["usage", EVER].height == 1
