@@ -10,7 +10,7 @@ import pyarrow as pa
 from schemas.errors import LoadError
 from schemas.near_miss import near_miss
 from schemas.sources import Source
-from transforms.parsing.raw_types import field_texts
+from transforms.parsing.raw_types import column_of, field_texts
 
 _DELIMITERS = ";,\t|"
 _NO_NAME = re.compile(r"|[\W\d].*|\d*", re.DOTALL)
@@ -76,7 +76,7 @@ def _needed(source: Source, fields: Iterable[str], name: str, layout: Layout) ->
     if source.config.map is not None:
         return True
     required = {field for field in fields if source.field(field).required}
-    return name in field_texts(source, required).values()
+    return name in map(column_of, field_texts(source, required).values())
 
 
 def alike(name: str, names: Iterable[str]) -> str | None:

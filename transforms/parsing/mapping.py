@@ -25,7 +25,7 @@ from transforms.parsing.instants import EXTRA
 from transforms.parsing.misfit import misfit
 from transforms.parsing.problems import Problems
 from transforms.parsing.raw import POSITION, Bools, mask_of
-from transforms.parsing.raw_types import field_texts, raw_types
+from transforms.parsing.raw_types import column_of, field_texts, raw_types
 from transforms.parsing.stored import stored_type
 from transforms.parsing.unmade import unmade
 
@@ -152,8 +152,8 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
     errors: list[LoadError] = []
     for name, text in texts.items():
         field = source.field(name)
-        if text in types:
-            direct[name] = text
+        if (column := column_of(text)) in types:
+            direct[name] = column
         elif source.config.map is None and not field.required:
             continue
         else:
@@ -171,7 +171,8 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
 def _types(source: Source, texts: Mapping[str, str], layout: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
     """Return the type of each used column that there is: as declared, else the file's, for text by the rule."""
     ruled = raw_types(source, texts)
-    direct = {name for name in texts.values() if ruled.get(name) == pa.string() and _is_number(layout.get(name))}
+    columns = filter(None, map(column_of, texts.values()))
+    direct = {name for name in columns if ruled[name] == pa.string() and _is_number(layout.get(name))}
     declared = {*source.config.columns, *direct}
     given = {name: plain_type(kind) for name, kind in layout.items()}
     kept = (pa.string(), pa.null())

@@ -130,7 +130,7 @@ def test_what_is_given_again_may_be_of_a_file_of_any_format(
 ) -> None:
     line = f"{{{json.dumps(key)}: {value}}}".encode()
     rows, rejected = parse_json_lines(line_block([line, b"{oops"]), {key: kind}, again=True)
-    refused = kind != pa.string() and isinstance(wanted, str) or wanted == "wrong_type"
+    refused = (kind != pa.string() and isinstance(wanted, str)) or wanted == "wrong_type"
     assert rows.to_pylist() == ([] if refused else [{key: wanted, POSITION: 1}])
     assert sorted((item.position, item.reason) for item in rejected) == [
         *([("line 1", wanted)] if refused else []),
