@@ -120,6 +120,8 @@ def test_what_cannot_be_given_again_is_told_by_reason(of: dict[str, Any], reason
         ("./usage.3.jsonl", "usage.*.jsonl"),
         ("./in/usage.jsonl", "in"),
         ("in/usage.jsonl", "./in/"),
+        ("in [1]/usage [1].jsonl", "in [1]/usage [1].jsonl"),
+        ("in [1]/usage.jsonl", "in [1]"),
     ],
 )
 def test_a_file_is_known_however_its_folder_was_named(source: str, signals: str) -> None:
