@@ -116,7 +116,9 @@ def layout(open_file: Open, file: RawFile, what: Reading) -> Layout:
         return _text_layout(open_file, file, what)
     with closing(open_file()) as stream:
         if file.format == "parquet":
-            return Layout(tuple((field.name, field.type) for field in parquet_schema(stream)))
+            fields = list(parquet_schema(stream))
+            nested = frozenset(field.name for field in fields if pa.types.is_struct(field.type))
+            return Layout(tuple((field.name, field.type) for field in fields), nested=nested)
         return Layout(tuple((field.name, field.arrow) for field in avro_fields(stream)[1]))
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from unicodedata import normalize
 
 import pyarrow as pa
 
@@ -80,12 +81,12 @@ def _needed(source: Source, fields: Iterable[str], name: str, layout: Layout) ->
 
 
 def alike(name: str, names: Iterable[str]) -> str | None:
-    """Return which name is the same but for case, spaces and punctuation, or None."""
+    """Return which name is the same but for case, spaces, punctuation and how accents are written, or None."""
     return next((other for other in names if _bare(other) == _bare(name)), None)
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).casefold()
+    return re.sub(r"[\W_]", "", normalize("NFC", name)).casefold()
 
 
 def _hint(source: Source, missing: Sequence[str], layout: Layout) -> str:
