@@ -14,7 +14,7 @@ from rich.text import Text
 from pipelines.failures import Failure
 from pipelines.interrupts import interrupts_raised
 from pipelines.progress import steps_told
-from schemas.errors import LoadErrors
+from schemas.errors import LoadError, LoadErrors
 from schemas.visible import visible, visible_lines
 
 _errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
@@ -64,13 +64,21 @@ def failures_told(interrupted: str = "nothing was published") -> Iterator[None]:
         try:
             yield
         except (LoadErrors, Failure, OSError) as error:
-            _errors.print(Text(visible_lines(str(error)), style="red"))
+            _errors.print(Text(visible_lines(_told(error)), style="red"))
             raise typer.Exit(error.exit_code if isinstance(error, Failure) else 1) from error
         except (KeyboardInterrupt, RuntimeError) as error:
             if not caught:  # Beam makes a RuntimeError of an interrupt within a transform
                 raise
             _errors.print(f"interrupted: {interrupted}")
             raise typer.Exit(128 + caught[0]) from error
+
+
+def _told(error: Exception) -> str:
+    """Return what went wrong; of a file that cannot be had, which, and what to do."""
+    if not isinstance(error, OSError) or isinstance(error, Failure) or not error.strerror or error.filename is None:
+        return str(error)
+    hint = "name another path, or see that this one is there and may be used"
+    return str(LoadError(str(error.filename), None, error.strerror, hint=hint))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipelines.lock import locked
 from schemas.errors import LoadError, LoadErrors
-from transforms.shell.found_files import escaped, with_folder
+from transforms.shell.found_files import escaped, with_itself
 
 
 class Folder(Protocol):
@@ -80,10 +80,10 @@ def _is_local(path: str) -> bool:
 def sizes_of(pattern: str) -> dict[str, int]:
     """Return the paths that a pattern matches, and their sizes in bytes; none where they cannot be listed."""
     try:
-        (found,) = FileSystems.match([with_folder(pattern)])
+        found = FileSystems.match(with_itself(pattern))
     except (BeamIOError, ValueError):
         return {}
-    return {each.path: each.size_in_bytes for each in found.metadata_list}
+    return {each.path: each.size_in_bytes for one in found for each in one.metadata_list}
 
 
 class LocalFolder:

@@ -70,7 +70,8 @@ def read_rejected(paths: Sequence[str]) -> pl.DataFrame:
             frames.append(_frame(file))
         except (OSError, pl.exceptions.PolarsError, pa.ArrowInvalid) as error:
             hint = "give `rejected.parquet` or `rejected.jsonl` of a run, or the folder `rejected` of a stream"
-            errors.append(LoadError(str(file), None, f"is no file of rejected records: {error}", hint=hint))
+            why, *_ = str(error).splitlines()
+            errors.append(LoadError(str(file), None, f"is no file of rejected records: {why}", hint=hint))
     if errors:
         raise LoadErrors(errors)
     return pl.concat(frames) if frames else _empty()
@@ -223,7 +224,7 @@ def _is_of(source: str, address: Address) -> bool:
         return source == address.bare
     file, name = source.removeprefix("./"), address.name.removeprefix("./")
     folder = name.rstrip("/")
-    return fnmatchcase(file, name) or file.startswith(f"{folder}/") or _below(file, folder)
+    return file == name or fnmatchcase(file, name) or file.startswith(f"{folder}/") or _below(file, folder)
 
 
 def _below(source: str, pattern: str) -> bool:

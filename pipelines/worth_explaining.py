@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.output_files import parquet_scan
+from schemas.playbook_levels import LEVELS
 from schemas.visible import visible
 
 MOST = 3
@@ -34,5 +35,6 @@ def worth_explaining(out: str) -> list[str]:
 
 
 def _named(kind: str, name: str) -> str:
-    """Return a subject as it is given: a subscriber by its id alone."""
-    return visible(name if kind == "subscriber" else f"{kind}/{name}")
+    """Return a subject as it is given: a subscriber by its id alone, unless that is taken for something else."""
+    alone = kind == LEVELS[0] and not name.startswith(("-", *(f"{level}/" for level in LEVELS)))
+    return visible(name if alone else f"{kind}/{name}")

@@ -1,6 +1,7 @@
 """What is wrong with the form of a file that people write: pydantic finds it, and here are the words for it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
@@ -14,6 +15,7 @@ from schemas.near_miss import near_miss
 from schemas.yaml_source import KeyPath, YamlSource
 
 UNKNOWN_KEY = "unknown key"
+COMMA = "put an expression that has a comma in quotes"
 OTHER = "something else"
 """What is told of a kind of mistake that has no words here."""
 
@@ -47,10 +49,12 @@ def mistakes_of_form(error: ValidationError, model: type[BaseModel]) -> Iterator
     """
     details = error.errors()
     paths = {detail["loc"] for detail in details}
+    cut_off = {(*detail["loc"], "[key]") for detail in details if detail["input"] is None}
     for detail in details:
         path = detail["loc"]
         if not any(other[: len(path)] == path and other != path for other in paths):
-            yield _mistake(detail, model)
+            mistake = _mistake(detail, model)
+            yield replace(mistake, hint=COMMA) if path in cut_off else mistake
 
 
 def told(source: YamlSource, mistake: Mistake, within: KeyPath = ()) -> LoadError:
@@ -68,7 +72,7 @@ def _mistake(detail: ErrorDetails, model: type[BaseModel]) -> Mistake:
         case "missing" if isinstance(path[-1], str):
             path, message = path[:-1], f"`{last}` is missing"
         case "extra_forbidden":
-            message, hint = UNKNOWN_KEY, _hint_for_key(last, found, _keys_at(model, path[:-1]))
+            message, hint = UNKNOWN_KEY, hint_for_key(last, found, _keys_at(model, path[:-1]))
         case "value_error":
             message = str(about["error"])
         case "literal_error":
@@ -120,10 +124,9 @@ def _shown(value: Any) -> str:
     return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else f"`{value}`"
 
 
-def _hint_for_key(key: str, value: Any, known: list[str]) -> str:
-    if value is None:
-        return "put an expression that has a comma in quotes"
-    return near_miss(key, known)
+def hint_for_key(key: str, value: Any, known: Iterable[str]) -> str:
+    """Return what to do about a key that is not known; one without a value may be what follows a comma."""
+    return COMMA if value is None else near_miss(key, known)
 
 
 def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:

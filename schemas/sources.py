@@ -13,7 +13,7 @@ from schemas.contracts import TRACE, Contract
 from schemas.contracts import Field as ContractField
 from schemas.errors import LoadError, LoadErrors
 from schemas.fields import DELIMITER, Expression, Names
-from schemas.form import mistakes_of_form, told
+from schemas.form import hint_for_key, mistakes_of_form, told
 from schemas.near_miss import near_miss
 from schemas.yaml_source import KeyPath, YamlSource, read_yaml
 
@@ -177,12 +177,12 @@ def _misfits(source: Source) -> list[LoadError]:
     """Return where an entry does not fit its contract."""
     config, fields = source.config, source.contract.by_name
     errors: list[LoadError] = []
-    for name in config.map or ():
+    for name, text in (config.map or {}).items():
         if name == "source" and config.source is not None:
             errors.append(source.error(("source",), "is mapped as well", hint="leave one of them out"))
         elif name not in fields and name != TRACE.name:
             message = f"{source.contract.name} has no field `{name}`"
-            errors.append(source.error(("map", name), message, hint=near_miss(name, fields)))
+            errors.append(source.error(("map", name), message, hint=hint_for_key(name, text, fields)))
     for name in config.pseudonymise:
         if name not in fields or not pa.types.is_string(fields[name].type):
             message = f"`{name}` is not a text field of {source.contract.name}"

@@ -143,8 +143,10 @@ def _syntax_error(file: str, text: str, error: YAMLError) -> LoadError:
     lines = _LINE_BREAK.split(text)
     line = mark.line + 1 if mark is not None else None
     problem = (error.problem if isinstance(error, MarkedYAMLError) else "") or str(error)
-    hint = "put text that holds `: `, ` #`, `,` or a bracket in quotes" if mark is not None else ""
     quoted = "".join(lines[line - 1 : line]) if line is not None else ""
+    indent = quoted[: len(quoted) - len(quoted.lstrip())]
+    hint = "put text that holds `: `, ` #`, `,` or a bracket in quotes" if mark is not None else ""
+    hint = "indent with spaces: a tab is none" if "\t" in indent else hint
     return LoadError(file, line, f"is not valid YAML: {' '.join(problem.split())}", quoted, hint)
 
 

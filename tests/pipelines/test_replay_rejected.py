@@ -2,14 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.replay_rejected import Again, judged, publish_again, read_rejected
+from pipelines.replay_rejected import Again, judged, publish_again, read_rejected, write_again
 from pipelines.run import run
 from pipelines.settings import RunSettings
 from schemas.addresses import parse_address
@@ -72,6 +73,21 @@ def test_what_was_rejected_counts_after_the_map_is_mended(tmp_path: Path) -> Non
     assert ([one.attempt for one in again], left) == ([2], {"torn": 1, "too_often": 1})
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "avro", "jsonl"])
+def test_what_was_too_far_ahead_counts_whatever_its_file_was(tmp_path: Path, ending: str) -> None:
+    world, later = _world(tmp_path), MIDNIGHT + 7 * 86_400_000
+    rows = pl.DataFrame({"id": ["u1", "u2"], "time": [later] * 2, "subject": ["s1", "s2"], "mb": [1.5, None]})
+    write = {"csv": rows.write_csv, "parquet": rows.write_parquet, "avro": rows.write_avro, "jsonl": rows.write_ndjson}
+    write[ending](tmp_path / f"ahead.{ending}")
+    usage = str(tmp_path / f"ahead.{ending}")
+    assert run(RunSettings(**world, signals=(("usage", usage),), out=str(tmp_path / "out"))).signals["rejected"] == 2
+    feeds = {"usage": [parse_address(usage)]}
+    again, left = judged(read_rejected([str(tmp_path / "out" / "rejected.parquet")]), feeds, 3)
+    signals = (("usage", write_again(again, str(tmp_path / "again"), None)[0]),)
+    counted = run(RunSettings(**world | {"as_of": later}, signals=signals, out=str(tmp_path / "later"))).signals
+    assert (left, counted["applied"], counted["rejected"]) == ({}, 2, 0)
+
+
 def _rejected(**of: Any) -> pl.DataFrame:
     told = {"source": "kafka://h:1/usage", "stage": "ParseSignals", "payload": b'{"a": 1}', "payload_length": 8}
     plain = {"position": "offset 1", "reason": "wrong", "message": "", "payload_hash": "x", "records": 1, "attempt": 1}
@@ -104,6 +120,8 @@ def test_what_cannot_be_given_again_is_told_by_reason(of: dict[str, Any], reason
         ("./usage.3.jsonl", "usage.*.jsonl"),
         ("./in/usage.jsonl", "in"),
         ("in/usage.jsonl", "./in/"),
+        ("in [1]/usage [1].jsonl", "in [1]/usage [1].jsonl"),
+        ("in [1]/usage.jsonl", "in [1]"),
     ],
 )
 def test_a_file_is_known_however_its_folder_was_named(source: str, signals: str) -> None:
@@ -130,6 +148,15 @@ def test_a_message_that_is_given_again_carries_its_attempt(monkeypatch: pytest.M
     blocks, rejected = parse_messages([*kept, Message(b'{"id": 2}', {}, "0", 4, None)], feed)
     assert [block.schema.metadata.get(ATTEMPT) for block in blocks] == [None, b"2"]
     assert [row["attempt"] for batch in rejected for row in batch.to_pylist()] == [3]
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "avro"])
+def test_a_message_that_is_given_again_is_json_of_any_types(format_: Literal["jsonl", "avro"]) -> None:
+    types = {"id": pa.string(), "mb": pa.float64()}
+    feed = Feed(Source(contract("usage")), types, "kafka://h:1/usage", "offset", format=format_)
+    again = Message(b'{"id": 7, "mb": "1.50"}', {"attempt": b"2"}, "0", 4, None)
+    (block,), rejected = parse_messages([again], feed)
+    assert (block.select(["id", "mb"]).to_pylist(), rejected) == ([{"id": "7", "mb": 1.5}], [])
 
 
 @pytest.mark.parametrize(("source", "attempt"), [("a/usage.f00.attempt-4.jsonl", 4), ("a/usage.jsonl", 1)])

@@ -28,6 +28,15 @@ def test_without_parquet_there_is_nothing_to_explain(small_out: Path, tmp_path: 
     assert worth_explaining(str(tmp_path)) == []
 
 
+def test_an_id_is_taken_for_nothing_else(small_out: Path, tmp_path: Path) -> None:
+    for name in ("decisions", "transitions", "contexts"):
+        pl.read_parquet(small_out / f"{name}.parquet").clear().write_parquet(tmp_path / f"{name}.parquet")
+    names = ["--help", "household/h", "a/b"]
+    pl.DataFrame({"subject_kind": ["subscriber"] * 3, "subject": names}).write_parquet(tmp_path / "contexts.parquet")
+    told = [command.split()[-1] for command in worth_explaining(str(tmp_path))[1:]]
+    assert told == ["subscriber/--help", "subscriber/household/h", "a/b"]
+
+
 def test_without_offers_others_are_told(small_out: Path, tmp_path: Path) -> None:
     for name in ("decisions", "transitions"):
         pl.read_parquet(small_out / f"{name}.parquet").clear().write_parquet(tmp_path / f"{name}.parquet")

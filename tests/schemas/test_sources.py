@@ -66,6 +66,7 @@ MAP = "id: i, time: t, subject: s"
         ("usage:\n  header: false", [(2, "`usage.header", "")]),
         ("usage:\n  columns: {a: int}", [(2, "`usage.columns.a`", "")]),
         (f"usage:\n  map:\n    {{{MAP},\n    bites: b}}", [(4, "usage has no field `bites`", "`bytes`")]),
+        (f"usage:\n  map: {{{MAP}, mb: IF(a, 1)}}", [(2, "no field `1)`", "has a comma in quotes")]),
         (f"usage:\n  map: {{{MAP}, source: x}}\n  source: y", [(3, "`usage.source`: is mapped as well", "leave one")]),
         ("usage:\n  map: {time: t, subject: s}", [(2, "`id` is missing", "without_id")]),
         ("usage:\n  map: {id: i}", [(2, "`time` is missing", ""), (2, "`subject` is missing", "")]),

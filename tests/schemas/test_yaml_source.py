@@ -86,6 +86,7 @@ _BOMB = "a0: &a0 [1,1,1,1,1,1,1,1,1]\n" + "".join(
         ("a: [1\nb: 2", "f.yaml:2: is not valid YAML: "),
         ("a: b: c\n", "put text that holds `: `, ` #`, `,` or a bracket in quotes"),
         ("a: 1\nb: {c: x IN ('a', 'b')}\n", "f.yaml:2: is not valid YAML: "),
+        ("a:\n\tb: 1\n", "indent with spaces: a tab is none"),
         ("a: *b\n", "f.yaml:1: refers to `*b`, which is not defined before it"),
         ("a: &a [*a]\n", "f.yaml:1: refers to `*a`, which is not defined before it"),
         ("? [a]\n: b\n", "f.yaml:1: has a key that is not a plain word"),

@@ -114,11 +114,11 @@ def test_the_signals_of_a_stream_are_those_of_the_file(tmp_path: Path, runner: A
 
 
 def test_a_folder_is_read_once(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
+    (folder := tmp_path / "in [1]").mkdir()
     for n in range(3):
-        _rows(tmp_path / f"in/{n}.jsonl", 10)
-    _rows(tmp_path / "in/9.jsonl.part", 10)
-    puller = FolderPuller(str(tmp_path / "in"), Files.of(USAGE, PAYLOAD, 1 << 20), FolderStore(), every=50)
+        _rows(folder / f"{n}.jsonl", 10)
+    _rows(folder / "9.jsonl.part", 10)
+    puller = FolderPuller(str(folder), Files.of(USAGE, PAYLOAD, 1 << 20), FolderStore(), every=50)
     for expected in (30, 30):
         forget_folders()
         pipeline = beam.Pipeline(FnApiRunner())

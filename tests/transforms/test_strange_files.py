@@ -92,6 +92,12 @@ def test_a_file_without_a_readable_header_is_refused_whole(tmp_path: Path, bad: 
         ("csv", GOOD.replace(b"mb", b"MB"), {}, "no column `mb`.*`MB` for `mb`: rename it"),
         ("csv", GOOD.replace(b"mb", b"MB"), {"map": MAP}, "no column `mb`, which the map.*`MB` for `mb`"),
         ("csv", GOOD.replace(b"mb", b"volume"), {"map": MAP}, "no column `mb`, which the map of sources.yaml reads"),
+        (
+            "csv",
+            GOOD.replace(b"mb", "ma\u0308rä".encode()),
+            {"map": MAP | {"mb": "m\u00e4rä"}},
+            "no column.*`ma\u0308rä` for `m\u00e4rä`",
+        ),
         ("csv", GOOD.replace(b",", b";"), {}, "no column `id`, `time`, `subject`.*delimited by `;`: say `delimiter"),
         ("csv", ROWS, {}, "no column `id`, `time`, `subject`.*name the columns of a file without one, as `header"),
         ("csv", b"Report of 2026\n\n" + GOOD, {}, "no column `id`.*remove what stands before the header"),
@@ -110,6 +116,13 @@ def test_a_file_of_another_shape_is_refused_wherever_it_comes(
     with pytest.raises(LoadErrors, match=f"(?s){first}.{name}: .*{told}") as refused:
         _run(tmp_path, {f"{first}.{name}": bad, f"b.{name}": GOOD if name == "csv" else JSON}, **config)
     assert "+02:00" not in str(refused.value)
+
+
+def test_objects_of_parquet_are_told_as_those_of_json(tmp_path: Path) -> None:
+    table = {"id": ["1"], "time": [1772438400000], "subject": [{"nr": "a"}]}
+    pq.write_table(pa.table(table), sink := io.BytesIO())
+    with pytest.raises(LoadErrors, match="`subject` holds an object, and signals are flat"):
+        _run(tmp_path, {"a.parquet": sink.getvalue()}, map=MAP | {"subject": "subject.nr"})
 
 
 NAMES = (

@@ -18,7 +18,7 @@ from transforms.parsing.jsonl import parse_json_lines
 from transforms.parsing.layouts import Layout
 from transforms.parsing.lines import read_lines
 from transforms.parsing.parquet import parquet_schema, parquet_splits, read_parquet
-from transforms.parsing.raw import POSITION, Parsed
+from transforms.parsing.raw import POSITION, Parsed, attempt_of
 
 SPLIT_BYTES = 64 << 20
 """Bytes of a line file that one reader takes."""
@@ -116,7 +116,9 @@ def layout(open_file: Open, file: RawFile, what: Reading) -> Layout:
         return _text_layout(open_file, file, what)
     with closing(open_file()) as stream:
         if file.format == "parquet":
-            return Layout(tuple((field.name, field.type) for field in parquet_schema(stream)))
+            fields = list(parquet_schema(stream))
+            nested = frozenset(field.name for field in fields if pa.types.is_struct(field.type))
+            return Layout(tuple((field.name, field.type) for field in fields), nested=nested)
         return Layout(tuple((field.name, field.arrow) for field in avro_fields(stream)[1]))
 
 
@@ -181,14 +183,14 @@ def read_split(open_file: Open, file: RawFile, start: int, stop: int | None, wha
                 names = _csv_names(beginning, what)
             parts = _read_csv(stream, start, stop, what, names)
         else:
-            parts = _read_jsonl(stream, start, stop, what)
+            parts = _read_jsonl(stream, start, stop, what, again=attempt_of(file.path) > 1)
         for rows, rejected in parts:
             yield Parsed(complete(rows, what.types), rejected)
 
 
-def _read_jsonl(stream: BinaryIO, start: int, stop: int | None, what: Reading) -> Iterator[Parsed]:
+def _read_jsonl(stream: BinaryIO, start: int, stop: int | None, what: Reading, *, again: bool) -> Iterator[Parsed]:
     for block, rejected in read_lines(stream, start, stop, what.max_record_bytes):
-        rows, malformed = parse_json_lines(block, what.types)
+        rows, malformed = parse_json_lines(block, what.types, again=again)
         yield Parsed(rows, [*rejected, *malformed])
 
 

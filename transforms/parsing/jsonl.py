@@ -14,6 +14,7 @@ from schemas.records import INSTANT
 from transforms.parsing.casts import Cast, cast
 from transforms.parsing.fallback import parse_lines
 from transforms.parsing.line_block import LineBlock
+from transforms.parsing.misfit import misfit
 from transforms.parsing.problems import Problems
 from transforms.parsing.raw import Bools, Parsed, Rejection, raw_block
 
@@ -32,14 +33,23 @@ _TYPES: dict[pa.DataType, Any] = {
     pa.int64(): _INT64,
     INSTANT: _INT64 | str,
 }
+_TYPES_AGAIN: dict[pa.DataType, Any] = {
+    pa.string(): str | int | bool,
+    pa.float64(): float | str,
+    pa.bool_(): bool | str,
+    pa.int64(): int | float | str,
+    INSTANT: int | float | str,
+}
 
 
-def parse_json_lines(block: LineBlock, types: Mapping[str, pa.DataType]) -> Parsed:
+def parse_json_lines(block: LineBlock, types: Mapping[str, pa.DataType], *, again: bool = False) -> Parsed:
     """Parse lines of one JSON object each.
 
     Args:
         block: UTF-8 lines.
         types: The wanted keys and their types: string, int64, float64, bool or `INSTANT`; other keys are passed over.
+        again: Whether the records were rejected before, and may be of a file of another format: values are then what
+            `casts.cast` makes of them, as a number of its text.
 
     Returns:
         One row for each good line; a missing key is null, instants are int64 milliseconds. Rejected:
@@ -48,7 +58,9 @@ def parse_json_lines(block: LineBlock, types: Mapping[str, pa.DataType]) -> Pars
     block, nested = block.without(
         _brackets(block) > MAX_BRACKETS, "malformed_json", f"more than {MAX_BRACKETS} brackets: signals are flat"
     )
-    rows, rejections = parse_lines(block, lambda part: _fast(part, types), lambda part: _slow(part, types))
+    rows, rejections = parse_lines(
+        block, lambda part: None if again else _fast(part, types), lambda part: _slow(part, types, again=again)
+    )
     return Parsed(rows, [*nested, *rejections])
 
 
@@ -112,9 +124,9 @@ def _one_object_each(block: LineBlock) -> bool:
     )
 
 
-def _slow(block: LineBlock, types: Mapping[str, pa.DataType]) -> Parsed:
+def _slow(block: LineBlock, types: Mapping[str, pa.DataType], *, again: bool) -> Parsed:
     """Decode line by line: the judge of what is wrong with which line."""
-    decode = _decoder(tuple(types.items()))
+    decode = _decoder(tuple(types.items()), again=again)
     good: list[int] = []
     rows: list[Any] = []
     rejections: list[Rejection] = []
@@ -124,32 +136,41 @@ def _slow(block: LineBlock, types: Mapping[str, pa.DataType]) -> Parsed:
             good.append(row)
         except msgspec.DecodeError as error:
             rejections.append(block.reject(row, _reason(error), str(error)))
-    made = [_slow_column([getattr(row, f"c{i}") for row in rows], kind) for i, kind in enumerate(types.values())]
+    columns = [([getattr(row, f"c{i}") for row in rows], kind) for i, kind in enumerate(types.values())]
+    made = [_slow_column(values, kind, of_text=again or kind == INSTANT) for values, kind in columns]
     found = raw_block([one.array for one in made], list(types), block.positions[good], block.unit)
     problems = Problems(len(good))
     for name, one in zip(types, made, strict=True):
         for bad, reason in one.faults:
-            problems.add(bad, reason, f"`{name}` is not an instant (RFC 3339, or whole milliseconds)")
+            problems.add(bad, reason, misfit(name, types[name], reason))
     rejections += [block.reject(good[row], reason, message) for row, reason, message in problems.bad()]
     fine = problems.good()
     return Parsed(found if fine is None else found.filter(pa.array(fine)), rejections)
 
 
-def _slow_column(values: list[Any], kind: pa.DataType) -> Cast:
-    """Return decoded values as a column; instants may be numbers and texts."""
-    if kind != INSTANT:
-        return Cast(pa.array(values, kind), [])
-    return cast(pa.array([None if value is None else str(value) for value in values], pa.string()), INSTANT)
+def _slow_column(values: list[Any], kind: pa.DataType, *, of_text: bool) -> Cast:
+    """Return decoded values as a column; of text where they may be of several types."""
+    return cast(pa.array(map(_text, values), pa.string()), kind) if of_text else Cast(pa.array(values, kind), [])
+
+
+def _text(value: Any) -> str | None:
+    """Return a value as CSV has it; a double that is whole as a whole number."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:.0f}"
+    return None if value is None else str(value)
 
 
 @cache
-def _decoder(types: tuple[tuple[str, pa.DataType], ...]) -> Callable[[bytes], Any]:
+def _decoder(types: tuple[tuple[str, pa.DataType], ...], *, again: bool) -> Callable[[bytes], Any]:
     """Return what decodes a line to the values of the wanted keys, c0 and so on."""
     names = [f"c{i}" for i in range(len(types))]
-    fields = [(name, _TYPES[kind] | None, None) for name, (_, kind) in zip(names, types, strict=True)]
+    of = _TYPES_AGAIN if again else _TYPES
+    fields = [(name, of[kind] | None, None) for name, (_, kind) in zip(names, types, strict=True)]
     rename = dict(zip(names, (key for key, _ in types), strict=True))
     if any(map(_UNLIKE_FIELDS.search, rename.values())):
-        return _by_pairs(msgspec.defstruct("Row", fields), types)
+        return _by_pairs(msgspec.defstruct("Row", fields), {key: of[kind] for key, kind in types})
     return msgspec.json.Decoder(msgspec.defstruct("Row", fields, rename=rename)).decode
 
 
@@ -160,10 +181,10 @@ class _Key:
         self.text = text
 
 
-def _by_pairs(row: type[Any], types: tuple[tuple[str, pa.DataType], ...]) -> Callable[[bytes], Any]:
+def _by_pairs(row: type[Any], types: Mapping[str, Any]) -> Callable[[bytes], Any]:
     """Return what decodes keys of any characters; those of msgspec's own fields have no quotes and the like."""
     pairs = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=lambda _, key: _Key(key))
-    values = {key: (f"c{i}", msgspec.json.Decoder(_TYPES[kind] | None)) for i, (key, kind) in enumerate(types)}
+    values = {key: (f"c{i}", msgspec.json.Decoder(kind | None)) for i, (key, kind) in enumerate(types.items())}
 
     def decode(line: bytes) -> Any:
         found: dict[str, Any] = {}

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from unicodedata import normalize
 
 import pyarrow as pa
 
 from schemas.errors import LoadError
 from schemas.near_miss import near_miss
 from schemas.sources import Source
-from transforms.parsing.raw_types import field_texts
+from transforms.parsing.raw_types import column_of, field_texts
 
 _DELIMITERS = ";,\t|"
 _NO_NAME = re.compile(r"|[\W\d].*|\d*", re.DOTALL)
@@ -76,16 +77,16 @@ def _needed(source: Source, fields: Iterable[str], name: str, layout: Layout) ->
     if source.config.map is not None:
         return True
     required = {field for field in fields if source.field(field).required}
-    return name in field_texts(source, required).values()
+    return name in map(column_of, field_texts(source, required).values())
 
 
 def alike(name: str, names: Iterable[str]) -> str | None:
-    """Return which name is the same but for case, spaces and punctuation, or None."""
+    """Return which name is the same but for case, spaces, punctuation and how accents are written, or None."""
     return next((other for other in names if _bare(other) == _bare(name)), None)
 
 
 def _bare(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).casefold()
+    return re.sub(r"[\W_]", "", normalize("NFC", name)).casefold()
 
 
 def _hint(source: Source, missing: Sequence[str], layout: Layout) -> str:

@@ -22,9 +22,10 @@ from transforms.compiler.compile_expression import (
 from transforms.compiler.sql.values import BOOL, DOUBLE, INT, TEXT
 from transforms.parsing.casts import cast, plain_type, read_as, to_arrow
 from transforms.parsing.instants import EXTRA
+from transforms.parsing.misfit import misfit
 from transforms.parsing.problems import Problems
 from transforms.parsing.raw import POSITION, Bools, mask_of
-from transforms.parsing.raw_types import field_texts, raw_types
+from transforms.parsing.raw_types import column_of, field_texts, raw_types
 from transforms.parsing.stored import stored_type
 from transforms.parsing.unmade import unmade
 
@@ -41,18 +42,10 @@ _GIVES: dict[pa.DataType, tuple[pl.DataType, ...]] = {
     pa.float64(): (DOUBLE, INT),
     pa.bool_(): (BOOL,),
 }
-_SHOWN = 60
 _LOST = (
     "the map of `{}` gives NULL for values that are there: mend the map or the values, "
     "or ask for NULL with TRY_CAST, NULLIF or CASE"
 )
-_NAMES = {
-    pa.string(): "text",
-    pa.int64(): "a whole number",
-    INSTANT: "an instant (RFC 3339, or whole milliseconds)",
-    pa.float64(): "a number",
-    pa.bool_(): "true or false",
-}
 
 
 @dataclass(frozen=True)
@@ -90,7 +83,7 @@ class Mapper:
             return pa.nulls(block.num_rows, plain_type(kind))
         made = read_as(block.column(name), kind)
         for bad, reason in made.faults:
-            problems.add(bad, reason, _misfit(name, kind, reason, block.column(name).type))
+            problems.add(bad, reason, misfit(name, kind, reason, block.column(name).type))
         return made.array
 
     def _compute(
@@ -135,7 +128,7 @@ class Mapper:
             return pa.nulls(rows, field.type)
         made = cast(array, field.type)
         for bad, reason in made.faults:
-            problems.add(bad, reason, _misfit(field.name, field.type, reason))
+            problems.add(bad, reason, misfit(field.name, field.type, reason))
         return made.array
 
 
@@ -159,8 +152,8 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
     errors: list[LoadError] = []
     for name, text in texts.items():
         field = source.field(name)
-        if text in types:
-            direct[name] = text
+        if (column := column_of(text)) in types:
+            direct[name] = column
         elif source.config.map is None and not field.required:
             continue
         else:
@@ -178,7 +171,8 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
 def _types(source: Source, texts: Mapping[str, str], layout: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
     """Return the type of each used column that there is: as declared, else the file's, for text by the rule."""
     ruled = raw_types(source, texts)
-    direct = {name for name in texts.values() if ruled.get(name) == pa.string() and _is_number(layout.get(name))}
+    columns = filter(None, map(column_of, texts.values()))
+    direct = {name for name in columns if ruled[name] == pa.string() and _is_number(layout.get(name))}
     declared = {*source.config.columns, *direct}
     given = {name: plain_type(kind) for name, kind in layout.items()}
     kept = (pa.string(), pa.null())
@@ -202,15 +196,6 @@ def _error(
         message = f"the files have no column `{field.name}`"
         return source.error((), message, hint=f"map it in sources.yaml; {near_miss(field.name, layout)}")
     return source.error(("map", field.name), error.message, text, error.hint)
-
-
-def _misfit(name: str, kind: pa.DataType, reason: str, found: pa.DataType | None = None) -> str:
-    if found is not None and pa.types.is_null(plain_type(found)):
-        return f"`{name}` is a {str(found)[:_SHOWN]}, not {_NAMES[kind]}"
-    if reason == "invalid_utf8":
-        return f"`{name}` is not UTF-8"
-    fits = f"`{name}` is not {_NAMES[kind]}"
-    return f"{fits} that fits into 64 bits" if reason == "out_of_range" else fits
 
 
 def _finite(array: pa.Array) -> pa.Array:

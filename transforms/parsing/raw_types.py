@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from schemas.contracts import ARROW_TYPES, TRACE
 from schemas.errors import LoadError, LoadErrors
+from schemas.name_checks import RESERVED_WORDS
 from schemas.sources import Source
 from transforms.compiler.sql.parse import name_of, parse
 from transforms.compiler.sql.values import ExpressionError
@@ -35,10 +36,19 @@ def made_fields(source: Source, needed: Iterable[str]) -> tuple[str, ...]:
 
 
 def field_texts(source: Source, fields: Iterable[str]) -> dict[str, str]:
-    """Return the expression of each field that has one; without a map it is the field's own name."""
-    texts = {name: name for name in fields} if source.config.map is None else source.config.map
+    """Return the expression of each field that has one; without a map it is the column of the field's name."""
+    texts = {name: f'"{name}"' for name in fields} if source.config.map is None else source.config.map
     texts = {**texts, **source.given}
     return {name: text for name in fields if (text := texts.get(name)) is not None}
+
+
+def column_of(text: str) -> str | None:
+    """Return the column that an expression is, be it in quotes or brackets; None: it is none, or more than that."""
+    try:
+        tree = parse(text).unnest()
+        return name_of(tree) if isinstance(tree, exp.Column) else None
+    except ExpressionError:
+        return None
 
 
 def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
@@ -58,10 +68,10 @@ def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
             tree = parse(text)
             columns = _columns(tree)
         except ExpressionError as error:
-            errors.append(source.error(("map", name), error.message, text, error.hint))
+            errors.append(source.error(("map", name), error.message, text, error.hint or _quoting(text)))
             continue
-        if isinstance(tree, exp.Column):
-            types[name_of(tree)] = source.field(name).text_type
+        if column := column_of(text):
+            types[column] = source.field(name).text_type
         types |= {column: pa.string() for column in columns if column not in types}
         numbers |= set(_numbers(tree))
     errors += _named_twice(source, types)
@@ -69,6 +79,10 @@ def raw_types(source: Source, fields: Iterable[str]) -> dict[str, pa.DataType]:
         raise LoadErrors(errors)
     types |= {column: pa.float64() for column in numbers if types[column] == pa.string()}
     return types | _declared(source.config.columns, types)
+
+
+def _quoting(text: str) -> str:
+    return f"""a column of that name is '"{text}"'""" if text.lower() in RESERVED_WORDS else ""
 
 
 def _columns(tree: exp.Expr) -> list[str]:

@@ -1,5 +1,6 @@
 """Values of any Arrow type for people: what Python cannot hold is told as text."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ def _one(scalar: pa.Scalar) -> Any:
     if any(test(scalar.type) for test in _TIMES):
         return _time(scalar)
     try:
-        return scalar.as_py()
+        value = scalar.as_py()
+        return str(value) if isinstance(value, float) and not math.isfinite(value) else value
     except (ArithmeticError, LookupError, ValueError, pa.ArrowException):
         return f"a {scalar.type} that cannot be shown"
 

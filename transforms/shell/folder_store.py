@@ -11,7 +11,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.parsing.files import RawFile
-from transforms.shell.found_files import open_raw
+from transforms.shell.found_files import escaped, open_raw
 from transforms.streams.folder_notes import Listed
 
 
@@ -22,7 +22,7 @@ class FolderStore:
     def list(self, folder: str) -> Iterable[Listed]:
         """Return all files in a folder and below it; none if there is no such folder."""
         try:
-            found = FileSystems.match([f"{folder.rstrip('/')}/**"])[0].metadata_list
+            found = FileSystems.match([f"{escaped(folder.rstrip('/'))}/**"])[0].metadata_list
         except BeamIOError as error:
             raise OSError(f"{folder} cannot be listed: {error}") from error
         return [

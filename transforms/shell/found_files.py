@@ -14,13 +14,15 @@ from transforms.parsing.unpacked import unpacked
 
 _HIDDEN = ("_", ".")
 _MAGIC = "*?["
+_BRACKET = "[^[]"
 
 
 def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
     """Return the files that the patterns match, by path.
 
     A pattern that matches folders and no file stands for all files in them. Below the first `*` names that begin with
-    `_` or `.` are left out, as writers of data sets mark what is no data.
+    `_` or `.` are left out, as writers of data sets mark what is no data. A bracket matches itself, too, for
+    files and folders that are called `calls [1]`.
 
     Raises:
         LoadErrors: a pattern that matches nothing, a file system that cannot be reached, an unknown format.
@@ -29,7 +31,7 @@ def find_files(source: Source, patterns: Sequence[str]) -> list[RawFile]:
     errors: list[LoadError] = []
     for pattern in patterns:
         try:
-            matches = _matches(with_folder(pattern))
+            matches = [match for one in with_itself(pattern) for match in _matches(one)]
             found |= {match.path: raw_file(match.path, match.size_in_bytes, source) for match in matches}
         except (BeamIOError, ValueError) as error:
             errors.append(LoadError(pattern, None, f"cannot be listed: {error}"))
@@ -56,12 +58,18 @@ def with_folder(pattern: str) -> str:
     return pattern if "/" in _fixed(pattern) else f"./{pattern}"
 
 
+def with_itself(pattern: str) -> list[str]:
+    """Return the pattern, and where it has brackets also the one in which they stand for themselves."""
+    whole = with_folder(pattern)
+    return [whole, whole.replace("[", _BRACKET)] if "[" in pattern else [whole]
+
+
 def escaped(path: str) -> str:
     """Return the pattern of one path.
 
     A `[` is in a set with `^`: alone in one Beam makes an expression of it that Python warns of.
     """
-    return path.translate({ord("*"): "[*]", ord("?"): "[?]", ord("["): "[^[]"})
+    return path.translate({ord("*"): "[*]", ord("?"): "[?]", ord("["): _BRACKET})
 
 
 def _matches(pattern: str) -> list[FileMetadata]:

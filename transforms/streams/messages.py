@@ -53,7 +53,7 @@ def parse_messages(
     """Return raw blocks of messages, and what is none.
 
     Args:
-        messages: Of one feed, bare payloads and CloudEvents alike.
+        messages: Of one feed, bare payloads and CloudEvents alike; what is given again is JSON in any feed.
         feed: What is in them.
         schema_of: Returns the schema of an id in the registry that the feed names; LookupError: there is none.
         lost: What was rejected before it was a message.
@@ -70,12 +70,14 @@ def parse_messages(
         parts = [[one for one in messages if one.attempt == attempt] for attempt in tries]
         made = [parse_messages(part, feed, schema_of, () if n else lost) for n, part in enumerate(parts)]
         return [block for mine, _ in made for block in mine], [batch for _, mine in made for batch in mine]
+    again = tries[0] > 1
     if (bare := _bare_objects(messages, feed)) is not None:
         bodies, unopened = bare.bodies, list[Rejection]()
-        parsed: Iterable[Parsed] = (_rows(bare, feed, []),)
+        parsed: Iterable[Parsed] = (_rows(bare, feed, [], again=again),)
     else:
         bodies, unopened = _opened(messages, feed)
-        parsed = parse_avro(bodies, feed, schema_of) if feed.format == "avro" else _json(bodies, feed, schema_of)
+        of_json = feed.format == "jsonl" or again
+        parsed = _json(bodies, feed, schema_of, again=again) if of_json else parse_avro(bodies, feed, schema_of)
     rejections, blocks = [*lost, *unopened], []
     for rows, rejected in parsed:
         whole, misfits = _with_attributes(complete(rows, feed.types), bodies, feed)
@@ -112,7 +114,7 @@ def _opened(messages: Sequence[Message], feed: Feed) -> tuple[list[Body], list[R
     return bodies, rejections
 
 
-def _json(bodies: Sequence[Body], feed: Feed, schema_of: SchemaOf | None) -> Iterator[Parsed]:
+def _json(bodies: Sequence[Body], feed: Feed, schema_of: SchemaOf | None, *, again: bool) -> Iterator[Parsed]:
     """Parse bodies of one JSON object each."""
     texts: list[bytes] = []
     places: list[int] = []
@@ -128,13 +130,13 @@ def _json(bodies: Sequence[Body], feed: Feed, schema_of: SchemaOf | None) -> Ite
         else:
             texts.append(text.replace(b"\n", b"\r") if b"\n" in text else text)  # is space too, and ends no line
             places.append(place)
-    yield _rows(_lines(texts, places, bodies, feed.unit), feed, rejections)
+    yield _rows(_lines(texts, places, bodies, feed.unit), feed, rejections, again=again)
 
 
-def _rows(lines: _Lines, feed: Feed, rejections: list[Rejection]) -> Parsed:
+def _rows(lines: _Lines, feed: Feed, rejections: list[Rejection], *, again: bool) -> Parsed:
     """Parse lines of one JSON object each; what was rejected before comes first."""
     block, unsound = checked(lines, feed.max_bytes)
-    rows, malformed = parse_json_lines(block, feed.types)
+    rows, malformed = parse_json_lines(block, feed.types, again=again)
     return Parsed(rows, [*rejections, *unsound, *malformed])
 
 

@@ -102,6 +102,42 @@ def test_a_bad_line_is_rejected_alone(line: bytes, reason: str) -> None:
     assert rejected == [("line 2", reason)]
 
 
+@pytest.mark.parametrize("key", ["plain", 'size "MB"'])
+@pytest.mark.parametrize(
+    ("value", "kind", "wanted"),
+    [
+        ('"1.50"', pa.float64(), 1.5),
+        ("3", pa.float64(), 3.0),
+        ("true", pa.float64(), "wrong_type"),
+        ('"07"', pa.int64(), 7),
+        ("5.0", pa.int64(), 5),
+        ("5.5", pa.int64(), "wrong_type"),
+        ('"9223372036854775808"', pa.int64(), "out_of_range"),
+        ("1e20", pa.int64(), "out_of_range"),
+        ("12345678901234567890", pa.string(), "12345678901234567890"),
+        ("true", pa.string(), "true"),
+        ("1.5", pa.string(), "wrong_type"),
+        ('"false"', pa.bool_(), False),
+        ("true", pa.bool_(), True),
+        ("1", pa.bool_(), "wrong_type"),
+        ('"2026-01-05 00:00:00.123000000"', INSTANT, 1767571200123),
+        ("1767571200123.0", INSTANT, 1767571200123),
+        ("null", pa.int64(), None),
+    ],
+)
+def test_what_is_given_again_may_be_of_a_file_of_any_format(
+    key: str, value: str, kind: pa.DataType, wanted: Any
+) -> None:
+    line = f"{{{json.dumps(key)}: {value}}}".encode()
+    rows, rejected = parse_json_lines(line_block([line, b"{oops"]), {key: kind}, again=True)
+    refused = (kind != pa.string() and isinstance(wanted, str)) or wanted == "wrong_type"
+    assert rows.to_pylist() == ([] if refused else [{key: wanted, POSITION: 1}])
+    assert sorted((item.position, item.reason) for item in rejected) == [
+        *([("line 1", wanted)] if refused else []),
+        ("line 2", "malformed_json"),
+    ]
+
+
 @pytest.mark.parametrize(
     "key",
     ['size "MB"', '"', "a\\b", "\\", "\\u0061", "line\nfeed", "tab\t", "\x01", "\x7f", "€ 1", "{}", "c0", " ", ""],

@@ -1,5 +1,6 @@
 """Maps: raw columns become contract fields; mistakes are told before any data is read."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,24 @@ def test_without_a_map_names_agree_and_missing_payload_is_null() -> None:
     assert made["mb"] == [1.5, None]
     assert made["kind"] == made["subject_kind"] == [None, None]
     assert bad == [(1, "wrong_type", "`mb` is not a number")]
+
+
+@pytest.mark.parametrize("text", ["acct", '"acct"', "(acct)", '("acct")'])
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.decimal128(38, 0)])
+def test_a_column_is_itself_in_quotes_and_brackets(text: str, kind: pa.DataType) -> None:
+    source = _source(map={"id": "id", "time": "time", "subject": text})
+    made, bad = _map(source, [], id=["1"], time=[5], acct=pa.array([2**64 - 1], kind))
+    assert (made["subject"], bad) == ([str(2**64 - 1)], [])
+
+
+@pytest.mark.parametrize("name", ["from", "case", "between", "null"])
+def test_a_contract_may_call_a_field_as_sql_has_a_word(name: str) -> None:
+    usage = contract("usage")
+    fields = tuple(replace(field, name=name) if field.name == "mb" else field for field in usage.fields)
+    made, bad = _map(
+        Source(replace(usage, fields=fields)), [name], id=["1"], time=[5], subject=["a"], **{name: ["1.5"]}
+    )
+    assert (made[name], bad) == ([1.5], [])
 
 
 def test_numbers_may_be_constants() -> None:

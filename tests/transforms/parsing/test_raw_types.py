@@ -85,6 +85,12 @@ def test_mistakes_are_told_together() -> None:
     assert len(told.value.errors) == 2
 
 
+def test_a_word_of_sql_is_a_column_in_quotes() -> None:
+    with pytest.raises(LoadErrors) as caught:
+        raw_types(_source(map={"peer": "from"}), ["peer"])
+    assert caught.value.errors[0].hint == """a column of that name is '"from"'"""
+
+
 @pytest.mark.parametrize("text", ['"\1position"', '"\1published" || x', '"\1"'])
 def test_no_map_reads_our_own_columns(text: str) -> None:
     with pytest.raises(LoadErrors, match=r"begins with the character U\+0001"):

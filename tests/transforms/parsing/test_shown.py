@@ -24,6 +24,8 @@ FAR = pa.array([2**62, None])
         (pa.json_().wrap_array(pa.array(["{}", None])), "{}"),
         (pa.array([[2**62], None], pa.list_(pa.timestamp("s"))), "a list<item: timestamp[s]> that cannot be shown"),
         (pa.array([1, None]), 1),
+        (pa.array([float("nan"), None]), "nan"),
+        (pa.array([float("-inf"), None], pa.float32()), "-inf"),
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else None,
 )

@@ -22,6 +22,9 @@ FILES = (
     "_under.csv",
     "a.csv",
     "e/f.csv",
+    "g/calls [1].csv",
+    "g/calls 1.csv",
+    "g [2]/h*?.csv",
 )
 
 
@@ -50,6 +53,10 @@ def folder(tmp_path: Path) -> Path:
         ("_*.csv", ["_under.csv"]),
         ("_under.csv", ["_under.csv"]),
         ("*", ["a.csv"]),
+        ("g/calls [1].csv", ["g/calls 1.csv", "g/calls [1].csv"]),
+        ("g [2]", ["g [2]/h*?.csv"]),
+        ("g [2]/*", ["g [2]/h*?.csv"]),
+        ("g [2]/h*?.csv", ["g [2]/h*?.csv"]),
     ],
 )
 def test_files_of_a_pattern(folder: Path, pattern: str, names: list[str]) -> None:
