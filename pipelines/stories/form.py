@@ -1,8 +1,9 @@
 """The form of a story file."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from schemas.errors import LoadErrors
 from schemas.fields import DAY
@@ -47,6 +48,14 @@ class Event(BaseModel):
         return self
 
 
+def _of_calendar(day: str) -> str:
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        raise ValueError(f"there is no day `{day}`") from None
+    return day
+
+
 class StoryForm(BaseModel):
     """A story file.
 
@@ -66,7 +75,7 @@ class StoryForm(BaseModel):
     story: str = ""
     playbook: Annotated[str | dict[str, Any], BeforeValidator(_file_or_playbook)]
     then: list[dict[str, Any]] = []
-    day: Annotated[str, Field(pattern=DAY)] = "2026-01-05"
+    day: Annotated[str, Field(pattern=DAY), AfterValidator(_of_calendar)] = "2026-01-05"
     decide_from: str | None = None
     engines: list[Literal["core", "bounded", "stream"]] = ["core", "bounded", "stream"]
     events: Annotated[list[Event], Field(min_length=1)]

@@ -187,6 +187,7 @@ def test_each_pattern_has_words(model: type[BaseModel]) -> None:
         ),
         (StoryForm, {"playbook": "p", "events": [{"watermark": "1"}], "day": "5.1."}, "is not a day", "2026-01-05"),
         (Playbook, {"playbook": "p", "signals": ["usage"], "let": {"1)": None}}, "is not a name", "a comma in quotes"),
+        (StoryForm, {"playbook": "p", "events": [{"watermark": "1"}], "day": "2026-02-30"}, "no day `2026-02-30`", ""),
         (StoryForm, {"playbook": "p", "events": [{"expect": {"offer": []}}]}, "unknown key", "`offers`"),
     ],
 )

@@ -118,11 +118,15 @@ def test_a_file_of_another_shape_is_refused_wherever_it_comes(
     assert "+02:00" not in str(refused.value)
 
 
-def test_objects_of_parquet_are_told_as_those_of_json(tmp_path: Path) -> None:
-    table = {"id": ["1"], "time": [1772438400000], "subject": [{"nr": "a"}]}
-    pq.write_table(pa.table(table), sink := io.BytesIO())
-    with pytest.raises(LoadErrors, match="`subject` holds an object, and signals are flat"):
-        _run(tmp_path, {"a.parquet": sink.getvalue()}, map=MAP | {"subject": "subject.nr"})
+@pytest.mark.parametrize("ending", ["parquet", "avro"])
+def test_objects_within_records_are_told_as_those_of_json(tmp_path: Path, ending: str) -> None:
+    pq.write_table(pa.table({"id": ["1"], "time": [1772438400000], "who": [{"nr": "a"}]}), sink := io.BytesIO())
+    who = {"type": "record", "name": "who", "fields": [{"name": "nr", "type": "string"}]}
+    fields = {"id": "string", "time": "long", "who": who}.items()
+    schema = {"type": "record", "name": "raw", "fields": [{"name": name, "type": kind} for name, kind in fields]}
+    content = sink.getvalue() if ending == "parquet" else avro_files.header(schema)
+    with pytest.raises(LoadErrors, match="`who` holds an object, and signals are flat"):
+        _run(tmp_path, {f"a.{ending}": content}, map=MAP | {"subject": "who.nr"})
 
 
 NAMES = (

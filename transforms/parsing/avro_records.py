@@ -116,6 +116,8 @@ def _column(values: pl.Series, field: AvroField) -> pa.Array:
         return pa.uuid().wrap_array(array.cast(pa.binary(16)))
     if pa.types.is_struct(field.arrow):
         return pa.StructArray.from_arrays([array.cast(pa.binary())], fields=list(field.arrow), mask=array.is_null())
+    if pa.types.is_time32(field.arrow):
+        return array.cast(pa.int32(), safe=False).view(field.arrow)  # Arrow casts no int64 to it
     return array if pa.types.is_large_binary(array.type) else array.cast(field.arrow)
 
 

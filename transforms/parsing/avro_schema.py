@@ -30,6 +30,10 @@ _LOGICAL = {
 }
 
 
+RECORD = "record"
+"""The one member of the struct that a record within a record is."""
+
+
 @dataclass(frozen=True)
 class AvroField:
     """One field of a record.

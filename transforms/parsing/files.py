@@ -11,6 +11,7 @@ import pyarrow as pa
 from schemas.errors import LoadError, LoadErrors
 from schemas.sources import Format, Source
 from transforms.parsing.avro import avro_fields, read_avro
+from transforms.parsing.avro_schema import RECORD
 from transforms.parsing.csv import Dialect, parse_csv_lines
 from transforms.parsing.csv_records import Quoting
 from transforms.parsing.head import check_text, read_header, sample_keys
@@ -119,7 +120,9 @@ def layout(open_file: Open, file: RawFile, what: Reading) -> Layout:
             fields = list(parquet_schema(stream))
             nested = frozenset(field.name for field in fields if pa.types.is_struct(field.type))
             return Layout(tuple((field.name, field.type) for field in fields), nested=nested)
-        return Layout(tuple((field.name, field.arrow) for field in avro_fields(stream)[1]))
+        kinds = {field.name: field.arrow for field in avro_fields(stream)[1]}
+        nested = frozenset(name for name, kind in kinds.items() if pa.types.is_struct(kind) and kind[0].name == RECORD)
+        return Layout(tuple(kinds.items()), nested=nested)
 
 
 def _text_layout(open_file: Open, file: RawFile, what: Reading) -> Layout:

@@ -2,6 +2,7 @@
 
 import io
 import time
+from datetime import time as clock
 from decimal import Decimal
 from typing import Any
 
@@ -70,12 +71,15 @@ EXACT = {
     "fixed": ({"type": "fixed", "name": "f", "size": 9, **DECIMAL}, Decimal("0.01"), Decimal("0.01")),
     "null": (["null", {"type": "bytes", **DECIMAL}], None, None),
     "large": ({"type": "bytes", **DECIMAL, "precision": 60}, Decimal(10) ** 50, Decimal(10) ** 50),
+    "time": ({"type": "int", "logicalType": "time-millis"}, clock(9, 30), clock(9, 30)),
+    "no time": (["null", {"type": "int", "logicalType": "time-millis"}], None, None),
+    "exact time": ({"type": "long", "logicalType": "time-micros"}, clock(9, 30, 0, 1), clock(9, 30, 0, 1)),
     "fixed text": ({"type": "fixed", "name": "f", "size": 3}, b"abc", b"abc"),
 }
 
 
 @pytest.mark.parametrize(("kind", "value", "found"), EXACT.values(), ids=EXACT)
-def test_values_of_fixed_size_and_decimals(kind: Any, value: Any, found: Any) -> None:
+def test_values_of_fixed_size_decimals_and_times(kind: Any, value: Any, found: Any) -> None:
     schema = _schema(kind)
     data = header(schema) + block(1, records([{"first": 1, "x": value, "id": "e"}], schema))
     assert _read(data, "x") == ([{"x": found}], [])
