@@ -214,6 +214,7 @@ class OfferPlan:
         listed: Those signal types that it reads in this version.
         bases: The basis of contacts by purpose, where that is not `contract`: opt_in or opt_out.
         ticket: Which tickets stop offers of the purpose `marketing`, over their columns; None for none.
+        tickets: Which do in some version of the playbook: these are remembered.
         quiet: When which channel is quiet; None for never.
         max_decision_age: Milliseconds after which a trigger is stale; None for never.
         reported_within: Milliseconds after which a reservation that nobody reported is released; None for never.
@@ -239,6 +240,7 @@ class OfferPlan:
     listed: frozenset[str] = frozenset()
     bases: Mapping[str, str] = field(default_factory=dict)
     ticket: pl.Expr | None = None
+    tickets: tuple[pl.Expr, ...] = ()
     quiet: Quiet | None = None
     max_decision_age: int | None = None
     reported_within: int | None = None

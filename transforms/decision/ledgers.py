@@ -58,11 +58,10 @@ class Ledgers:
         return cls(memories.load(blob))
 
     def dump(self, plan: OfferPlan) -> bytes:
-        """Return the state as a blob, without what no later tick can see."""
-        memory = self.memory()
-        assert memory.closed is not None, "nothing is kept before the first tick"
-        notices = to_keep(plan, take_notices(plan, memory.notices), memory.closed)
-        return memories.dump(plan, replace(memory, notices=notices))
+        """Return the state as a blob, and forget what is not in it: what no later tick can see."""
+        self._memory = self.memory()
+        self._laid.clear()
+        return memories.dump(plan, self._memory)
 
     @property
     def closed(self) -> int | None:
@@ -75,22 +74,27 @@ class Ledgers:
         return len(self.memory().deferred or ())
 
     def memory(self) -> LedgerState:
-        """Return all that is remembered, in no order of contact roots."""
-        if not self._laid:
+        """Return all that a later tick can see, in no order of contact roots."""
+        if self._plan is None or not self._laid:
             return self._memory
-        return self._memory.with_tables({name: table.whole() for name, table in self._laid.items()})
+        whole = self._memory.with_tables({name: table.whole() for name, table in self._laid.items()})
+        assert whole.closed is not None, "everybody was decided for first"
+        notices = to_keep(self._plan, take_notices(self._plan, whole.notices), whole.closed)
+        return memories.retained(self._plan, replace(whole, notices=notices))
 
     def hold(self, memory: LedgerState) -> None:
         """Remember something else, of which nobody knows who is due."""
         self._memory, self._laid = memory, dict[str, RootTable]()
         self._due: _Due | None = None
+        self._plan: OfferPlan | None = None
 
     def decide(self, plan: OfferPlan, batches: Sequence[pa.RecordBatch], upto: int) -> Decided:
         """Answer the triggers of every tick up to `upto`; see `transforms.decision.decide`."""
         due, roots = self._due, self._concerned(plan, batches, upto)
         if due is None or roots is None:
             decided = decide(plan, self.memory(), batches, upto)
-            self._memory, self._laid, self._due = decided.ledger, {}, _Due.of(decided.due)
+            self.hold(decided.ledger)
+            self._due, self._plan = _Due.of(decided.due), plan
             return decided
         before = self._of(roots)
         decided = decide(plan, memories.retained(plan, before), batches, upto)

@@ -116,7 +116,8 @@ def to_keep(plan: OfferPlan, notices: Notices, closed: int) -> dict[str, pa.Tabl
             table = table.unique("place").with_columns(since="acts")
         if signal == "ticket" and plan.ticket is not None:
             old = pl.col("since") <= closed - _TICKETS_KEPT
-            table = table.filter(~old | plan.ticket.fill_null(False))
+            stops = (ticket.fill_null(False) for ticket in (plan.ticket, *plan.tickets))
+            table = table.filter(pl.any_horizontal(~old, *stops))
         order = (*WHO, "tick", "source", "id", *(["offer"] if signal == GOAL else []))
         rows = table.with_columns(tick="since").select(schema.names).sort(order)
         kept[signal] = tabled(as_written(rows), schema)

@@ -14,10 +14,12 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.versions import Versions
 from transforms.compiler.offer_definitions import OfferPlan
+from transforms.context.grid import CLOSED_AT
 from transforms.decision.answers import ACTIONS
 from transforms.decision.bad_outcomes import COUNTED
 from transforms.decision.decide import Decided
 from transforms.decision.first_gates import first_gates
+from transforms.decision.ingest import is_fact
 from transforms.decision.ledgers import Ledgers
 from transforms.decision.offers import offers_of
 from transforms.shell.cuts import Alarm, Kept
@@ -141,11 +143,13 @@ class DecisionStage(beam.DoFn):
         """Decide what is due at a tick; state is written last."""
         known = Cell.read(cell)
         held = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
-        made = [*self._offers.decide(held.known, held.due(tick), tick)]
+        given = held.due(tick)
+        made = [*self._offers.decide(held.known, given, tick)]
         elements, decided = [*self._elements(made)], made[-1][1]
         held.wait(decided.waiting, self._tick, tick)
         known, blob, cut = known.at(tick), None, alarm.is_cut(tick)
-        if known.full or any(len(removed) for *_, removed in made):  # what was erased is in the log, too
+        erased = any(len(removed) for *_, removed in made)
+        if known.full or erased or any(map(_is_late_fact, given)):  # these must not be in a log that is played again
             blob = self._offers.dump(held.known)
             TalliedDistribution("state", self._timer.stage).update(len(blob))
             known = fold(known, blob, held.left(), log, state)
@@ -198,3 +202,8 @@ class DecisionStage(beam.DoFn):
             counter.inc(decided.bad[name])
         for (action, gate), count in first_gates(decided.decisions).items():
             TalliedCounter(f"gated {action}", gate).inc(count)
+
+
+def _is_late_fact(batch: pa.RecordBatch) -> bool:
+    """Tell facts that came late: one call over a log sees that they are older than others, which were forgotten."""
+    return CLOSED_AT in batch.schema.metadata and is_fact(batch)

@@ -173,7 +173,8 @@ def load_all_offers(versions: Versions, mode: str = "live", decide_from: int | N
     plans = [offers_for(book, triggers, mode) for book in versions.playbooks]
     keep = max(plan.memory for plan in plans)
     notices = notice_schemas(versions)
-    shared: dict[str, Any] = {"keep": keep, "notices": notices, "decide_from": decide_from}
+    tickets = tuple(plan.ticket for plan in plans if plan.ticket is not None)
+    shared: dict[str, Any] = {"keep": keep, "notices": notices, "tickets": tickets, "decide_from": decide_from}
     return OfferPlans(versions, tuple(replace(plan, **shared) for plan in plans))
 
 

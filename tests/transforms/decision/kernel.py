@@ -218,7 +218,8 @@ def _plans(case: Case) -> list[tuple[int, plans.OfferPlan]]:
     made = [(start, plan_of(policy)) for start, policy in ((-(2**62), case.policy), *case.later)]
     keep = max(plan.memory for _, plan in made)
     notices = {name: schema for _, plan in made for name, schema in plan.notices.items()}
-    return [(start, replace(plan, keep=keep, notices=notices)) for start, plan in made]
+    tickets = tuple(plan.ticket for _, plan in made if plan.ticket is not None)
+    return [(start, replace(plan, keep=keep, notices=notices, tickets=tickets)) for start, plan in made]
 
 
 def _notices(policy: Policy, notices: Sequence[Notice]) -> list[pa.RecordBatch]:

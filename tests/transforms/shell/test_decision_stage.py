@@ -13,7 +13,8 @@ from schemas.versions import Versions
 from tests.cases import TIMES
 from tests.transforms.decision.kernel import calls, told_by
 from tests.transforms.decision.reference_erasure import Erasure
-from tests.transforms.decision.reference_policy import HOUR, Offer, Policy, Trigger
+from tests.transforms.decision.reference_policy import HOUR, Fact, Offer, Policy, Trigger
+from tests.transforms.decision.small_policies import batches_of, facts_of
 from tests.transforms.decision.strategies import FEATURES, Case, case_of
 from tests.transforms.decision.strategies_world import STARTS, TICKS
 from transforms.decision import ledgers
@@ -93,6 +94,23 @@ def test_it_tells_what_the_reference_tells(group: int) -> None:
         start = case.upto - (TICKS + 48) * HOUR
         cuts = [start + chance.randint(0, TICKS + 48) * HOUR for _ in range(12)]
         assert live(case, cuts, chance) == case.decide(), f"case {seed}"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_late_fact_acts_as_it_did_where_a_worker_is_lost(lost: bool) -> None:
+    start, home, segment = STARTS[0], ("household", "h"), "household.w"
+    trigger = Trigger("anna", tick=start + 9 * HOUR, in_root=home, household="h")
+    policy = Policy((Offer("a", only=segment),), segments=frozenset({segment}))
+    stage = Stage(Case(policy, [trigger], [], [], start + 10 * HOUR))
+    for came, closed in ([(2, True), (5, False)], 6), ([(4, True)], 7):
+        facts = (facts_of([Fact(home, segment, "h", member, start + hour * HOUR)]) for hour, member in came)
+        stage.come([PackedBatch.of(batch, "tick") for batch in facts])
+        stage.close(start + closed * HOUR)
+    if lost:
+        stage.restart()
+    stage.come([PackedBatch.of(batch, "tick") for batch in batches_of([trigger])])
+    stage.close(start + 9 * HOUR)
+    assert [one["action"] for one in stage.told] == ["offer"]
 
 
 def test_nothing_of_who_was_erased_is_left_in_the_log() -> None:
