@@ -56,6 +56,7 @@ class Mapper:
         fields: The fields to make.
         types: Raw column to its type before expressions see it.
         direct: Field to the raw column that it is.
+        apart: Field to what text is read as for it alone, where others read its column as another type.
         computed: Field to the expression that makes it.
         unmade: Field to the condition under which it may not be NULL, where there is one.
     """
@@ -63,6 +64,7 @@ class Mapper:
     fields: tuple[Field, ...]
     types: Mapping[str, pa.DataType]
     direct: Mapping[str, str]
+    apart: Mapping[str, pa.DataType]
     computed: Mapping[str, Expression]
     unmade: Mapping[str, Expression]
 
@@ -75,7 +77,9 @@ class Mapper:
         """
         raw = {name: self._column(block, name, kind, problems) for name, kind in self.types.items()}
         computed = self._compute(raw, block, problems)
-        return {field.name: self._field(field, raw, computed, block.num_rows, problems) for field in self.fields}
+        alone = {name: self._column(block, self.direct[name], kind, problems) for name, kind in self.apart.items()}
+        made = {**{name: raw[column] for name, column in self.direct.items()}, **alone, **computed}
+        return {field.name: self._field(field, made, block.num_rows, problems) for field in self.fields}
 
     def _column(self, block: pa.RecordBatch, name: str, kind: pa.DataType, problems: Problems) -> pa.Array:
         """Return a raw column in the type that expressions see."""
@@ -112,21 +116,10 @@ class Mapper:
             fails: Bools = frame.select(self.unmade[name].expr.fill_null(False)).to_series().to_numpy()
             problems.add(null & fails, "map_gives_null", _LOST.format(name))
 
-    def _field(
-        self,
-        field: Field,
-        raw: Mapping[str, pa.Array],
-        computed: Mapping[str, pa.Array],
-        rows: int,
-        problems: Problems,
-    ) -> pa.Array:
-        if field.name in self.direct:
-            array = raw[self.direct[field.name]]
-        elif field.name in computed:
-            array = computed[field.name]
-        else:
+    def _field(self, field: Field, columns: Mapping[str, pa.Array], rows: int, problems: Problems) -> pa.Array:
+        if field.name not in columns:
             return pa.nulls(rows, field.type)
-        made = cast(array, field.type)
+        made = cast(columns[field.name], field.type)
         for bad, reason in made.faults:
             problems.add(bad, reason, misfit(field.name, field.type, reason))
         return made.array
@@ -165,7 +158,10 @@ def compile_mapper(source: Source, fields: Iterable[str], layout: Mapping[str, p
                 errors.append(_error(source, field, text, error, layout))
     if errors:
         raise LoadErrors(errors)
-    return Mapper(tuple(source.field(name) for name in fields), types, direct, computed, conditions)
+    as_text = {name for name, kind in layout.items() if plain_type(kind) == pa.string()} - {*source.config.columns}
+    kinds = {name: source.field(name).text_type for name, column in direct.items() if column in as_text}
+    apart = {name: kind for name, kind in kinds.items() if kind != types[direct[name]]}
+    return Mapper(tuple(source.field(name) for name in fields), types, direct, apart, computed, conditions)
 
 
 def _types(source: Source, texts: Mapping[str, str], layout: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:

@@ -70,6 +70,14 @@ def test_a_column_is_itself_in_quotes_and_brackets(text: str, kind: pa.DataType)
     assert (made["subject"], bad) == ([str(2**64 - 1)], [])
 
 
+@pytest.mark.parametrize("other", [{"bytes": "nr"}, {"mb": "nr * 2"}, {"time": "nr"}])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_a_text_that_others_read_as_a_number_keeps_its_digits(kind: pa.DataType, other: dict[str, str]) -> None:
+    source = _source(map={"id": "nr", "time": "time", "subject": "subject"} | other)
+    made, bad = _map(source, [*other], nr=pa.array(["007", "7"], kind), time=["5", "5"], subject=["a", "b"])
+    assert (made["id"], bad) == (["007", "7"], [])
+
+
 @pytest.mark.parametrize("name", ["from", "case", "between", "null"])
 def test_a_contract_may_call_a_field_as_sql_has_a_word(name: str) -> None:
     usage = contract("usage")
