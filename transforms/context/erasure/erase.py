@@ -15,7 +15,7 @@ from transforms.compiler.features import SUBSCRIBER
 from transforms.context.emit.segment_parts import parts_of_erased
 from transforms.context.erasure.requests import ERASURE, KEY
 from transforms.context.erasure.tombstones import Tombstone, Who
-from transforms.context.groups import identity, people
+from transforms.context.groups import membership, people
 from transforms.context.state.shard_state import ShardState
 
 _TABLES = {"rows": "features", "panes": "features", "values": "features", "steps": "sequences", "groups": "identity"}
@@ -173,14 +173,14 @@ def _groups(plan: ContextPlan, memory: ShardState, requests: pl.DataFrame) -> It
     """End the stays in groups; `identity` forgets their names once it has told that."""
     who = requests.filter(pl.col("subject_kind") != SUBSCRIBER).unique("token", maintain_order=True)
     group = {"group_kind": "subject_kind", "group": "subject"}
-    events = memory.groups.get(identity.KEPT)
+    events = memory.groups.get(membership.KEPT)
     if events is None or who.is_empty():
         return
     mine, closed = events.join(who.select("token", **group), [*group]), requests["tick"][0] - plan.grid.tick
     yield _counted(mine.rename({"group_kind": "subject_kind"}), ["subject_kind", "token"], "identity")
     ends = mine.select("code", *group).unique().with_columns(joined=False, since=pl.lit(closed), time=pl.lit(closed))
     both = pl.concat([events, ends.cast({"since": pl.Int64, "time": pl.Int64})], how="diagonal")
-    memory.groups[identity.KEPT] = both.select(events.columns).sort(identity.ORDER)
+    memory.groups[membership.KEPT] = both.select(events.columns).sort(membership.ORDER)
 
 
 def _drop(memory: ShardState, column: str, who: pl.DataFrame) -> Iterator[pl.DataFrame]:

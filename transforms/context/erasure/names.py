@@ -8,7 +8,7 @@ from schemas.playbook_levels import GROUPS
 from transforms.compiler.features import SUBSCRIBER
 from transforms.context.advance_levels import Levels
 from transforms.context.erasure.tombstones import Tombstone, salted
-from transforms.context.groups import identity, people
+from transforms.context.groups import membership, people
 
 Named = tuple[str, pl.Series]
 """A kind of subjects, and names of some."""
@@ -19,7 +19,7 @@ def names_of(kinds: Sequence[str], levels: Levels) -> Iterator[Named]:
     for kind, resident in zip(kinds, levels.residents, strict=True):
         memory = resident.memory()
         yield kind, memory.subjects["subject"]
-        stays, there = memory.groups.get(identity.KEPT), memory.groups.get(people.KEPT)
+        stays, there = memory.groups.get(membership.KEPT), memory.groups.get(people.KEPT)
         if stays is not None:
             yield from ((group, stays.filter(pl.col("group_kind") == group)["group"]) for group in GROUPS)
         if there is not None:

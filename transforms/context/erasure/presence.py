@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.features import MEMBER, MEMBERSHIP, SUBSCRIBER
-from transforms.context.groups import identity
+from transforms.context.groups import membership
 from transforms.context.groups.people import member_of
 from transforms.context.live.resident import Resident
 
@@ -29,7 +29,7 @@ def known_here(
     memory, kind, subject = resident.memory(), requests["subject_kind"], requests["subject"]
     own = _found(subject, [memory.subjects["subject"], *(b["subject"] for b in batches if "subject" in b.schema.names)])
     if plan.level == SUBSCRIBER:
-        stays = memory.groups.get(identity.KEPT, pl.DataFrame(schema={"group": pl.String}))
+        stays = memory.groups.get(membership.KEPT, pl.DataFrame(schema={"group": pl.String}))
         joined = [batch["group"] for batch in batches if batch.schema.metadata[b"signal"] == MEMBERSHIP.encode()]
         theirs = _found(subject, [stays["group"], *joined])
     else:

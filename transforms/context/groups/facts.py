@@ -10,7 +10,7 @@ from transforms.compiler.context_plan import ContextPlan
 from transforms.context.conditions.segments import Changes
 from transforms.context.features.timeline import EvaluationPoints
 from transforms.context.grid import Span
-from transforms.context.groups.identity import Identity
+from transforms.context.groups.membership import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_of
 from transforms.context.state.plan_migration import PlanMigration

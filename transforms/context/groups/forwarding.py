@@ -20,7 +20,7 @@ from transforms.context.features.timeline import EvaluationPoints, keys_in, keys
 from transforms.context.features.windows import Features
 from transforms.context.grid import CLOSED_AT, Span
 from transforms.context.groups import notices, recipient_facts, roots
-from transforms.context.groups.identity import Identity, Stays
+from transforms.context.groups.membership import Identity, Stays
 from transforms.context.groups.people import member_of
 from transforms.context.ingest.ingest import Ingested, measured
 from transforms.context.ingest.traces import TRACED

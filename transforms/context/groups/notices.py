@@ -12,7 +12,7 @@ from transforms.arrays.plain_arrow import plain
 from transforms.compiler.context_plan import ContextPlan
 from transforms.compiler.notices import GOAL, OUTCOME, first_fulfilments
 from transforms.context.grid import Span
-from transforms.context.groups.identity import Identity
+from transforms.context.groups.membership import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.roots import groups_at, root_of
 from transforms.context.ingest.ingest import Ingested

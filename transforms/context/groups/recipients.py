@@ -5,7 +5,7 @@ import polars as pl
 from schemas.playbook_levels import GROUPS
 from transforms.compiler.context_plan import ContextPlan
 from transforms.context.groups import roots
-from transforms.context.groups.identity import Identity
+from transforms.context.groups.membership import Identity
 from transforms.context.groups.people import present_at
 from transforms.context.groups.recipient_facts import in_reach
 from transforms.context.state.shard_state import ShardState

@@ -8,7 +8,7 @@ import polars as pl
 from schemas.playbook_levels import GROUPS
 from transforms.arrays.dtypes import Bools, Ints
 from transforms.context.grid import NEVER
-from transforms.context.groups.identity import Stays
+from transforms.context.groups.membership import Stays
 
 SUBSCRIBER = "subscriber"
 MOVES = {"code": pl.Int64, "time": pl.Int64, "until": pl.Int64}

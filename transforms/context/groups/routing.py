@@ -19,7 +19,7 @@ from transforms.context.features.windows import Features
 from transforms.context.grid import Span
 from transforms.context.groups import facts, forwarding, notices, recipients
 from transforms.context.groups.forwarding import Forwarded
-from transforms.context.groups.identity import Identity, identify
+from transforms.context.groups.membership import Identity, identify
 from transforms.context.groups.people import PEOPLE, keep_people, leaves_of, take_people, too_large_at
 from transforms.context.groups.recipient_facts import keep_facts, take_facts
 from transforms.context.groups.roots import MOVES, root_changes

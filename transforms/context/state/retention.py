@@ -9,7 +9,7 @@ from transforms.compiler.context_plan import ContextPlan, SignalPlan
 from transforms.compiler.steps import AFTER, THEN, WITHOUT
 from transforms.context.features.windows import empty_rows
 from transforms.context.grid import EVER
-from transforms.context.groups import identity
+from transforms.context.groups import membership
 from transforms.context.groups.notices import TURNED
 from transforms.context.state import partial_aggregates
 from transforms.context.state.shard_state import Key, PaneKey, ShardState, StepKey, Tables, ValuesKey
@@ -75,7 +75,7 @@ def known(memory: ShardState) -> Bools:
     found = np.zeros(memory.subjects.height, bool)
     going = memory.moments.filter(pl.col("since").is_not_null())
     named = [table for kind, tables in memory.named().items() for table in tables.values() if kind not in _TOLD]
-    stays = [table for name, table in memory.groups.items() if name == identity.KEPT]
+    stays = [table for name, table in memory.groups.items() if name == membership.KEPT]
     for table in [*named, *stays, memory.members, going]:
         found[table["code"].to_numpy()] = True
     return found

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.context.grid import NEVER, Grid
-from transforms.context.groups.identity import EVENTS, KEPT, ORDER, identify, memorable, of_kind, stays_of
+from transforms.context.groups.membership import EVENTS, KEPT, ORDER, identify, memorable, of_kind, stays_of
 from transforms.context.state.shard_state import ShardState
 
 Event = tuple[int, str, str, bool, int]
