@@ -19,6 +19,7 @@ from tests.reference.strategies import START, SUBSCRIBERS, Call, Case, dealt, en
 from tests.transforms.context.test_groups import kernel
 from transforms.compiler.offer_plan import load_offers
 from transforms.decision.decide import decide
+from transforms.decision.ledger_state import LedgerState
 from transforms.shell.routing import addressed
 from transforms.shell.versions import load_contexts
 
@@ -111,7 +112,7 @@ def _contacts(text: str, calls: Sequence[Call], shards: int) -> dict[str, list[i
     """Return when each subscriber was contacted, by both stages of contexts and the ledgers, each in shards."""
     playbook = parse_playbook(text)
     stages, offers = Stages(load_contexts(Versions((playbook,))), shards, shards), load_offers(playbook)
-    ledgers: list[bytes | None] = [None] * shards
+    ledgers: list[LedgerState | None] = [None] * shards
     waiting: list[list[pa.RecordBatch]] = [[] for _ in range(shards)]
     contacts: dict[str, list[int]] = defaultdict(list)
     for rows, upto in calls:
@@ -121,7 +122,7 @@ def _contacts(text: str, calls: Sequence[Call], shards: int) -> dict[str, list[i
                     waiting[shard].append(mine)
         for shard in range(shards):
             decided = decide(offers, ledgers[shard], waiting[shard], upto)
-            ledgers[shard], waiting[shard] = decided.state, decided.waiting
+            ledgers[shard], waiting[shard] = decided.ledger, decided.waiting
             for row in decided.decisions.to_pylist():
                 if row["action"] == "offer":
                     contacts[row["recipient"]].append(ms(row["tick"]))
