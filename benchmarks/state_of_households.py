@@ -98,7 +98,7 @@ def cost(density: Density) -> StagesCost:
         made = [batch for one in every for batch in (one.outputs.triggers, *one.facts)]
         ledgers.decide(offers, [batch for batch in made if batch.num_rows], upto)
         subscribers, groups, joined = mine.dump(), theirs.dump(), []
-    states = {"subscribers": subscribers, "households": groups, "decisions": ledgers.dump(offers)}
+    states = {"subscribers": subscribers, "households": groups, "decisions": ledgers.dump()}
     each = {name: len(state or b"") / density.shard for name, state in states.items()}
     return StagesCost(density.shard, households, each)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pipelines.cuts
 from transforms import write_stream
 from transforms.shell import context_stage, decision_stage, stream_source
+from transforms.shell.resident_shard import ResidentShard
 from transforms.sinks.kafka import KafkaSender
 from transforms.sinks.pubsub import PubSubSender
 from transforms.streams import whole_files
@@ -72,7 +73,7 @@ _WHOLE = (Place(whole_files, "write_whole"),)
 
 POINTS = {
     "start: the cut was found": Point((Place(pipelines.cuts, "newest_start"),)),
-    "start: a shard took its state": Point((Place(context_stage, "start_from"),)),
+    "start: a shard took its state": Point((Place(ResidentShard, "start"),)),
     "after a pull": Point(_PULL, counts=_gave),
     "before a checkpoint": Point((Place(stream_source.StreamReader, "get_checkpoint_mark"),), after=False),
     "mid bundle": Point((Place(context_stage.ContextStage, "hold"),)),

@@ -62,7 +62,7 @@ def kept(case: Case, shards: int) -> Iterator[bytes]:
         waiting += [batch for one in stages.erased for batch in (*one.everywhere, *one.facts)]
         for decided, _ in decide_and_erase(plan, ledgers, waiting, upto):
             waiting = decided.waiting
-    yield from bytes_of("ledger", ledgers.dump(plan))
+    yield from bytes_of("ledger", ledgers.dump())
     yield from (plain(pa.table(batch)) for batch in (*waiting, *stages.waiting))
     for state in stages.states:
         _, levels, tombstones = msgspec.msgpack.decode(unseal("levels", state))

@@ -86,8 +86,9 @@ def decide(plan: OfferPlan, known: LedgerState | None, batches: Sequence[pa.Reco
         {**memory.offers, **plan.traits} if goes_on else memory.offers,
     )
     ticks = [pc.min(batch["tick"]).as_py() for batch in waiting]
-    wakes = [max(min(ticks), closed + plan.tick)] if ticks else []
     to_come = answering.due
+    wakes = [max(min(ticks), closed + plan.tick)] if ticks else []
+    wakes += [to_come["tick"].min()] if len(to_come) else []
     return Decided(
         ledger=retained(plan, after),
         decisions=decisions,
@@ -96,7 +97,7 @@ def decide(plan: OfferPlan, known: LedgerState | None, batches: Sequence[pa.Reco
         bad=count_bad_outcomes(plan, told, notices, answering.reservations, first),
         waiting=waiting,
         due=to_come,
-        wake=min([*wakes, *to_come["tick"].to_list()], default=None),
+        wake=min(wakes, default=None),
     )
 
 

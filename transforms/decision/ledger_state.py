@@ -155,9 +155,8 @@ def retained(plan: OfferPlan, memory: LedgerState) -> LedgerState:
     return replace(memory, reservations=seen.drop_columns(["reported"]))
 
 
-def dump(plan: OfferPlan, memory: LedgerState) -> bytes:
+def dump(memory: LedgerState) -> bytes:
     """Return what is retained as a blob, whatever the order of the contact roots was."""
-    memory = retained(plan, memory)
     deferred = memory.deferred
     if deferred is not None:
         deferred = _sorted(deferred, *_ROOT, "subject_kind", "subject", "own_tick", "trigger")

@@ -57,11 +57,11 @@ class Ledgers:
         """Hold what `dump` gave, None at first."""
         return cls(memories.load(blob))
 
-    def dump(self, plan: OfferPlan) -> bytes:
+    def dump(self) -> bytes:
         """Return the state as a blob, and forget what is not in it: what no later tick can see."""
         self._memory = self.memory()
         self._laid.clear()
-        return memories.dump(plan, self._memory)
+        return memories.dump(self._memory)
 
     @property
     def closed(self) -> int | None:
@@ -132,3 +132,5 @@ class Ledgers:
         for name, table in after.tables().items():
             if not table.equals(known[name]):
                 self._laid[name].put(roots, table)
+                if self._laid[name].outgrown:
+                    self._laid[name] = RootTable(self._laid[name].whole())

@@ -6,8 +6,8 @@ from transforms.context.advance_levels import AdvancedLevels, Levels
 from transforms.context.ingest.ingest import passed_on
 from transforms.context.ingest.source_liveness import FEED
 from transforms.shell.cuts import Kept
+from transforms.shell.held import Held
 from transforms.shell.packed_batch import PackedBatch
-from transforms.shell.shard_log import Held
 
 
 def signals_from(kept: Kept, levels: Container[str]) -> int:

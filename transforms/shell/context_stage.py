@@ -1,6 +1,5 @@
 """The stage that holds the contexts of a shard: signals wait for their ticks, which advance it."""
 
-import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,16 +20,16 @@ from transforms.context.run import Options
 from transforms.shell.context_cuts import kept_at_end, signals_from
 from transforms.shell.cuts import Alarm, Kept
 from transforms.shell.end_of_input import end_tick, split_end
-from transforms.shell.packed_batch import PackedBatchCoder, ShardBatch
+from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
 from transforms.shell.pseudonym_key import key_in_environment
+from transforms.shell.resident_shard import Owner, Residents, ResidentShard
 from transforms.shell.routing import elements_of, elements_of_erasures
-from transforms.shell.shard_log import Cell, Held, Owner, Residents, fold, replay, start_from
+from transforms.shell.shard_log import Cell
 from transforms.shell.tallied import TalliedCounter, TalliedDistribution, timed
 from transforms.shell.timers import TickTimer
 from transforms.shell.versions import load_contexts
 
-_RESIDENTS = Residents[Levels]()
-_log = logging.getLogger(__name__)
+_RESIDENTS = Residents(Levels)
 
 
 @dataclass(frozen=True)
@@ -83,53 +82,50 @@ class ContextStage(beam.DoFn):
         _RESIDENTS.end(self._owner)
 
     def hold(
-        self, element: ShardBatch, log: Any, state: Any, cell: Any, alarm: Alarm, stamp: Timestamp | None = None
+        self, packed: PackedBatch, shard: ResidentShard[Levels], alarm: Alarm, stamp: Timestamp | None = None
     ) -> None:
         """Keep a packed batch until its first tick is due, or start from a seed."""
-        shard, packed = element
-        before = Cell() if self._timer.bounded else Cell.read(cell)
+        before = Cell() if self._timer.bounded else Cell.read(shard.cell)
         if packed.kept is not None:
             kept = Kept.read(packed.kept)
-            start_from(kept, kept.closed, log, state, cell)
+            shard.start(kept, kept.closed)
             self.READ.inc(signals_from(kept, self._tracked.levels))
             alarm.start(packed.earliest, kept.wake, (kept.closed or 0) + self._tick)
             return
         packed = packed.came_at(before.closed)
-        log.add(packed)
+        shard.log.add(packed)
         if not self._timer.bounded:
-            after = before.after(packed)
-            after.write(cell)
-            _RESIDENTS.came(self._owner, shard, before, packed, after)
+            shard.came(before, packed)
         open_from = (before.closed or 0) + self._tick
         alarm.at(max(end_tick(self._tick, packed.earliest), open_from), stamp)
 
-    def fire(self, fired: Timestamp, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
+    def fire(self, fired: Timestamp, shard: ResidentShard[Levels], alarm: Alarm) -> Iterator[Any]:
         """Advance to the tick of a timer, or only give what is known, unless it is stale."""
         ring = alarm.rings(fired)
         if ring is None:
             return iter(())
         if self._timer.bounded:
-            return self._finish(ring.tick, shard, log, state, cell, alarm)
+            return self._finish(ring.tick, shard, alarm)
         if not ring.acts:
-            return self._cut(ring.tick, shard, log, state, cell, alarm)
-        with timed(self._tracked.versions.first.playbook, self._timer.stage, shard):
-            return self.advance_to(ring.tick, shard, log, state, cell, alarm)
+            return self._cut(ring.tick, shard, alarm)
+        with timed(self._tracked.versions.first.playbook, self._timer.stage, shard.number):
+            return self.advance_to(ring.tick, shard, alarm)
 
-    def _finish(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
+    def _finish(self, tick: int, shard: ResidentShard[Levels], alarm: Alarm) -> Iterator[Any]:
         """Advance to the end of a bounded input, where that was told, or else to the tick."""
-        signals, end = split_end(packed.open() for packed in log.read())
-        upto, closed = tick if end is None else end, Cell.read(cell).closed
-        known = None if closed is None else Levels(state.read())
+        signals, end = split_end(packed.open() for packed in shard.log.read())
+        upto, closed = tick if end is None else end, Cell.read(shard.cell).closed
+        known = None if closed is None else Levels(shard.state.read())
         advanced = self._advance(known, closed, signals, upto)
         self._count(advanced)
         yield from self._elements(advanced)
         if alarm.is_cut(upto):
-            yield kept_at_end(str(shard), upto, self._tick, advanced).blob(self._timer.stage, upto)
+            yield kept_at_end(str(shard.number), upto, self._tick, advanced).blob(self._timer.stage, upto)
 
-    def advance_to(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
+    def advance_to(self, tick: int, shard: ResidentShard[Levels], alarm: Alarm) -> Iterator[Any]:
         """Advance to a tick; state is written last."""
-        known = Cell.read(cell)
-        held = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
+        known = Cell.read(shard.cell)
+        held = shard.held(known, self._tick, self._waiting)
         signals = held.due(tick)
         if any(batch.schema.metadata[b"signal"] == ERASURE.encode() for batch in signals):
             signals += held.every()  # what waits is erased, too
@@ -138,45 +134,29 @@ class ContextStage(beam.DoFn):
         due = sum(one.memory.subjects.height for one in advanced.every)
         TalliedDistribution("due", self._timer.stage).update(due)
         held.wait(advanced.waiting, self._tick, tick)
-        known, blob, cut = known.at(tick), None, alarm.is_cut(tick)
-        if known.full or any(one.acted for one in advanced.erased):  # what was erased is in the log, too
-            blob = advanced.dump()
-            TalliedDistribution("state", self._timer.stage).update(len(blob))
-            known = fold(known, blob, held.left(), log, state)
-        known.write(cell)
-        held.token = known.token
+        known, cut = known.at(tick), alarm.is_cut(tick)
+        renewed = known.full or any(one.acted for one in advanced.erased)  # what was erased is in the log, too
+        blob = advanced.dump() if renewed or cut else None
+        shard.close(held, known, blob if renewed else None)
         ticks = [at for at in (advanced.wake, held.wake(self._tick, tick)) if at is not None]
         if ticks:
             alarm.at(min(ticks))
         if cut:
-            kept = Kept(str(shard), tick, alarm.wake.read(), advanced.dump() if blob is None else blob)
-            elements.append(kept.blob(self._timer.stage, tick))
-        _RESIDENTS.keep(self._owner, shard, held)
+            elements.append(Kept(str(shard.number), tick, alarm.wake.read(), blob).blob(self._timer.stage, tick))
         self._count(advanced)
         return iter(elements)
 
-    def _cut(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> Iterator[Any]:
+    def _cut(self, tick: int, shard: ResidentShard[Levels], alarm: Alarm) -> Iterator[Any]:
         """Give what is known as of a tick at which nothing acts: so a cut changes nothing."""
-        known = Cell.read(cell)
-        held = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
-        kept = Kept(str(shard), known.closed, alarm.wake.read(), held.known.dump())
-        _RESIDENTS.keep(self._owner, shard, held)
+        known = Cell.read(shard.cell)
+        held = shard.held(known, self._tick, self._waiting)
+        kept = Kept(str(shard.number), known.closed, alarm.wake.read(), held.known.dump())
+        shard.keep(held)
         return iter([kept.blob(self._timer.stage, tick)])
 
-    def _rebuilt(self, cell: Cell, log: Any, state: Any) -> Held[Levels]:
-        """Return what blob and log amount to."""
-        held = Held(cell.token, Levels(state.read()), [*log.read()])
-        if cell.closed is not None:
-            TalliedCounter("resident", self._timer.stage).inc()
-            _log.info("a shard is made again from its state: it was not in memory")
-        if cell.closed is not None and cell.closed != held.known.closed:
-            replay(
-                held,
-                cell,
-                self._tick,
-                lambda signals, upto: self._advance(held.known, held.known.closed, signals, upto).waiting,
-            )
-        return held
+    def _waiting(self, known: Levels, signals: Sequence[pa.RecordBatch], upto: int) -> list[pa.RecordBatch]:
+        """Advance once more to where it was, and return what waits."""
+        return self._advance(known, known.closed, signals, upto).waiting
 
     def _advance(
         self, known: Levels | None, closed: int | None, signals: Sequence[pa.RecordBatch], upto: int
@@ -227,7 +207,9 @@ def context_stage(name: str) -> type[ContextStage]:
             cut: Any = beam.DoFn.StateParam(CUT),
             timer: Any = beam.DoFn.TimerParam(TIMER),
         ) -> None:
-            self.hold(element, log, state, cell, Alarm(self._timer, wake, cut, timer), stamp)
+            number, packed = element
+            shard = ResidentShard(_RESIDENTS, self._owner, number, log, state, cell)
+            self.hold(packed, shard, Alarm(self._timer, wake, cut, timer), stamp)
 
         @on_timer(TIMER)
         def advance(
@@ -241,7 +223,8 @@ def context_stage(name: str) -> type[ContextStage]:
             cut: Any = beam.DoFn.StateParam(CUT),
             timer: Any = beam.DoFn.TimerParam(TIMER),
         ) -> Iterator[Any]:
-            yield from self.fire(fired, shard, log, state, cell, Alarm(self._timer, wake, cut, timer))
+            resident = ResidentShard(_RESIDENTS, self._owner, shard, log, state, cell)
+            yield from self.fire(fired, resident, Alarm(self._timer, wake, cut, timer))
 
     Stage.__name__ = Stage.__qualname__ = name
     return Stage

@@ -1,6 +1,5 @@
 """The stage that holds the ledgers of a shard: what they are told waits for its tick, then triggers are answered."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -25,16 +24,16 @@ from transforms.decision.offers import offers_of
 from transforms.shell.cuts import Alarm, Kept
 from transforms.shell.end_of_input import split_end
 from transforms.shell.packed_batch import PackedBatch, PackedBatchCoder, ShardBatch
-from transforms.shell.shard_log import Cell, Held, Owner, Residents, fold, replay, start_from
-from transforms.shell.tallied import TalliedCounter, TalliedDistribution, timed
+from transforms.shell.resident_shard import Owner, Residents, ResidentShard
+from transforms.shell.shard_log import Cell
+from transforms.shell.tallied import TalliedCounter, timed
 from transforms.shell.timers import TickTimer
 from transforms.shell.versions import load_all_offers
 
 Made = tuple[OfferPlan, Decided, pa.Table]
 """What one version decided, and what was then removed."""
 
-_RESIDENTS = Residents[Ledgers]()
-_log = logging.getLogger(__name__)
+_RESIDENTS = Residents(Ledgers.load, times="tick")
 
 
 class DecisionStage(beam.DoFn):
@@ -78,21 +77,20 @@ class DecisionStage(beam.DoFn):
         timer: Any = beam.DoFn.TimerParam(TIMER),
     ) -> None:
         """Keep a packed batch until its first tick is due, or start from a seed."""
-        (shard, packed), alarm = element, Alarm(self._timer, wake, cut, timer)
+        (number, packed), alarm = element, Alarm(self._timer, wake, cut, timer)
+        shard = ResidentShard(_RESIDENTS, self._owner, number, log, state, cell)
         before = Cell() if self._timer.bounded else Cell.read(cell)
         if packed.kept is not None:
             kept = Kept.read(packed.kept)
             closed = Ledgers.load(kept.state).closed
-            start_from(kept, closed, log, state, cell)
+            shard.start(kept, closed)
             alarm.start(packed.earliest, kept.wake, (closed or 0) + self._tick)
             return
         open_from = 0 if before.closed is None else before.closed + self._tick
         packed = packed.came_at(before.closed, open_from)
         log.add(packed)
         if not self._timer.bounded:
-            after = before.after(packed)
-            after.write(cell)
-            _RESIDENTS.came(self._owner, shard, before, packed, after)
+            shard.came(before, packed)
         alarm.at(max(packed.earliest, open_from), stamp)
 
     @on_timer(TIMER)
@@ -112,22 +110,23 @@ class DecisionStage(beam.DoFn):
         ring = alarm.rings(fired)
         if ring is None:
             return
+        resident = ResidentShard(_RESIDENTS, self._owner, shard, log, state, cell)
         if not ring.acts:
-            yield self._cut(ring.tick, shard, log, state, cell, alarm)
+            yield self._cut(ring.tick, resident, alarm)
             return
         with timed(self._versions.first.playbook, self._timer.stage, shard):
             if self._timer.bounded:
-                elements = self._finish(ring.tick, shard, log, state, alarm)
+                elements = self._finish(resident, alarm)
             else:
-                elements = self.decide_at(ring.tick, shard, log, state, cell, alarm)
+                elements = self.decide_at(ring.tick, resident, alarm)
         yield from elements
 
-    def _finish(self, tick: int, shard: int, log: Any, state: Any, alarm: Alarm) -> list[Any]:
+    def _finish(self, shard: ResidentShard[Ledgers], alarm: Alarm) -> list[Any]:
         """Decide all of a bounded input, up to its end where that was told."""
-        packs = [*log.read()]
+        packs = [*shard.log.read()]
         given, end = split_end(packed.open() for packed in packs)
         upto = max(packed.latest for packed in packs) if end is None else end
-        ledgers = Ledgers.load(state.read())
+        ledgers = Ledgers.load(shard.state.read())
         made = [*self._offers.decide(ledgers, given, upto)]
         decided = made[-1][1]
         for name, count in (("pending", decided.counts["pending"]), ("waiting", ledgers.waiting)):
@@ -135,52 +134,36 @@ class DecisionStage(beam.DoFn):
         elements = [*self._elements(made)]
         if alarm.is_cut(upto):
             left = [PackedBatch.of(batch, "tick").content for batch in decided.waiting]
-            kept = Kept(str(shard), None, decided.wake, self._offers.dump(ledgers), left)
+            kept = Kept(str(shard.number), None, decided.wake, ledgers.dump(), left)
             elements.append(kept.blob(self._timer.stage, upto))
         return elements
 
-    def decide_at(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> list[Any]:
+    def decide_at(self, tick: int, shard: ResidentShard[Ledgers], alarm: Alarm) -> list[Any]:
         """Decide what is due at a tick; state is written last."""
-        known = Cell.read(cell)
-        held = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
+        known = Cell.read(shard.cell)
+        held = shard.held(known, self._tick, self._waiting)
         given = held.due(tick)
         made = [*self._offers.decide(held.known, given, tick)]
         elements, decided = [*self._elements(made)], made[-1][1]
         held.wait(decided.waiting, self._tick, tick)
-        known, blob, cut = known.at(tick), None, alarm.is_cut(tick)
+        known, cut = known.at(tick), alarm.is_cut(tick)
         erased = any(len(removed) for *_, removed in made)
-        if known.full or erased or any(map(_is_late_fact, given)):  # these must not be in a log that is played again
-            blob = self._offers.dump(held.known)
-            TalliedDistribution("state", self._timer.stage).update(len(blob))
-            known = fold(known, blob, held.left(), log, state)
-        known.write(cell)
-        held.token = known.token
+        renewed = known.full or erased or any(map(_is_late_fact, given))  # these must not be in a log that is replayed
+        blob = held.known.dump() if renewed or cut else None
+        shard.close(held, known, blob if renewed else None)
         ticks = [at for at in (decided.wake, held.wake(self._tick, tick)) if at is not None]
         if ticks:
             alarm.at(min(ticks))
         if cut:
-            blob = self._offers.dump(held.known) if blob is None else blob
-            elements.append(Kept(str(shard), None, alarm.wake.read(), blob).blob(self._timer.stage, tick))
-        _RESIDENTS.keep(self._owner, shard, held)
+            elements.append(Kept(str(shard.number), None, alarm.wake.read(), blob).blob(self._timer.stage, tick))
         return elements
 
-    def _cut(self, tick: int, shard: int, log: Any, state: Any, cell: Any, alarm: Alarm) -> TaggedOutput:
+    def _cut(self, tick: int, shard: ResidentShard[Ledgers], alarm: Alarm) -> TaggedOutput:
         """Give what is known as of a tick at which nothing acts: so a cut changes nothing."""
-        known = Cell.read(cell)
-        held = _RESIDENTS.take(self._owner, shard, known) or self._rebuilt(known, log, state)
-        kept = Kept(str(shard), None, alarm.wake.read(), self._offers.dump(held.known))
-        _RESIDENTS.keep(self._owner, shard, held)
+        held = shard.held(Cell.read(shard.cell), self._tick, self._waiting)
+        kept = Kept(str(shard.number), None, alarm.wake.read(), held.known.dump())
+        shard.keep(held)
         return kept.blob(self._timer.stage, tick)
-
-    def _rebuilt(self, cell: Cell, log: Any, state: Any) -> Held[Ledgers]:
-        """Return what blob and log amount to."""
-        held = Held(cell.token, Ledgers.load(state.read()), [*log.read()], times="tick")
-        if cell.closed is not None:
-            TalliedCounter("resident", self._timer.stage).inc()
-            _log.info("ledgers are made again from their state: they were not in memory")
-        if cell.closed is not None and cell.closed != held.known.closed:
-            replay(held, cell, self._tick, lambda given, upto: self._waiting(held.known, given, upto))
-        return held
 
     def _waiting(self, ledgers: Ledgers, given: Sequence[pa.RecordBatch], upto: int) -> list[pa.RecordBatch]:
         """Decide once more what was decided, and return what waits."""

@@ -123,11 +123,6 @@ class OfferPlans:
                 yield self.plans[number], replace(decided, wake=min(wakes, default=None)), removed
                 batches = decided.waiting
 
-    def dump(self, ledgers: Ledgers) -> bytes:
-        """Return the state of a shard as a blob."""
-        assert ledgers.closed is not None, "nothing is kept before the first tick"
-        return ledgers.dump(self.plans[self.versions.at(ledgers.closed)])
-
 
 @lru_cache(maxsize=16)
 def load_contexts(versions: Versions, grid: Grid | None = None) -> ContextPlans:

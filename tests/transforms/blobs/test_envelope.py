@@ -44,7 +44,7 @@ def ledger(state: bytes) -> bytes:
     """Go on from a state of decisions."""
     known = Ledgers.load(state)
     known.decide(OFFERS, [], 2 * MINUTE)
-    return known.dump(OFFERS)
+    return known.dump()
 
 
 def feed(state: bytes) -> bytes:
@@ -54,7 +54,7 @@ def feed(state: bytes) -> bytes:
 
 KEPT: dict[Callable[[bytes], bytes], bytes] = {
     levels: advance_levels([PLAN], None, [], MINUTE).dump(),
-    ledger: ledgers.dump(OFFERS, decide(OFFERS, None, [], MINUTE).ledger),
+    ledger: ledgers.dump(decide(OFFERS, None, [], MINUTE).ledger),
     feed: pack("feed", Feed(MINUTE, down=True)),
 }
 STAGES = pytest.mark.parametrize("go_on", KEPT, ids=lambda one: one.__name__)

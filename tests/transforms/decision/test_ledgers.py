@@ -32,7 +32,7 @@ def test_a_blob_lets_go_of_what_is_not_in_it() -> None:
     for hour in range(1, 60):
         known.decide(PLAN, batches_of([Trigger(f"other{hour}", tick=hour * HOUR)]), hour * HOUR)
         if hour % 20 == 0:
-            held.append((len(Ledgers.load(known.dump(PLAN)).memory().reservations), len(known.memory().reservations)))
+            held.append((len(Ledgers.load(known.dump()).memory().reservations), len(known.memory().reservations)))
     assert held == [(9, 9), (9, 9)]
 
 

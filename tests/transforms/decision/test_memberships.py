@@ -89,4 +89,4 @@ def test_the_state_forgets_memberships_that_ended() -> None:
     member, nobody = (decide(plan, None, [facts_of(facts)], HOUR).ledger for facts in ([told(1)], []))
     ended = decide(plan, member, [facts_of([told(2, False)])], 2 * HOUR).ledger
     assert len(member.memberships) > len(nobody.memberships)
-    assert dump(plan, ended) == dump(plan, decide(plan, nobody, [], 2 * HOUR).ledger)
+    assert dump(ended) == dump(decide(plan, nobody, [], 2 * HOUR).ledger)

@@ -90,7 +90,7 @@ def _of_a_release_before(state: bytes) -> bytes:
 def test_what_a_playbook_lacks_is_withdrawn_as_it_was_made(
     kept: Callable[[bytes], bytes], told: tuple[str, int], shards: int | None
 ) -> None:
-    state = kept(dump(PLAN, decide(PLAN, None, [batch_of(TRIGGERS[:1])], TICK).ledger))
+    state = kept(dump(decide(PLAN, None, [batch_of(TRIGGERS[:1])], TICK).ledger))
     if shards:
         parts = (reshard_ledgers([state], shard, shards, TICK) for shard in range(shards))
         state = next(packed(part) for part in parts if len(part.reservations))

@@ -23,6 +23,7 @@ from transforms.shell import decision_stage, shard_log
 from transforms.shell.cuts import Alarm
 from transforms.shell.decision_stage import DecisionStage, Made
 from transforms.shell.packed_batch import PackedBatch
+from transforms.shell.resident_shard import ResidentShard
 from transforms.shell.timers import TickTimer
 from transforms.shell.versions import OfferPlans
 
@@ -60,13 +61,16 @@ class Stage(DecisionStage):
 
     def close(self, upto: int) -> None:
         """Decide what is due at a tick."""
-        log, state, cell = map(self.cells.cell, CELLS)
-        self.decide_at(upto, 0, log, state, cell, self._alarm)
+        self.decide_at(upto, self._shard, self._alarm)
 
     def cut(self, upto: int) -> None:
         """Give what is known."""
+        self._cut(upto, self._shard, self._alarm)
+
+    @property
+    def _shard(self) -> ResidentShard[Ledgers]:
         log, state, cell = map(self.cells.cell, CELLS)
-        self._cut(upto, 0, log, state, cell, self._alarm)
+        return ResidentShard(decision_stage._RESIDENTS, self._owner, 0, log, state, cell)
 
     @property
     def _alarm(self) -> Alarm:

@@ -22,6 +22,7 @@ from transforms.shell import context_stage, shard_log
 from transforms.shell.context_stage import Tracked, track_subscribers
 from transforms.shell.cuts import Alarm
 from transforms.shell.packed_batch import PackedBatch
+from transforms.shell.resident_shard import ResidentShard
 from transforms.shell.timers import TickTimer
 
 GOES_WELL, LOST, RESTORED, RETRIED = "goes well", "lost", "restored", "retried"
@@ -44,13 +45,17 @@ class Stage(track_subscribers):
 
     def come(self, packs: list[PackedBatch]) -> None:
         """Take packed batches."""
-        log, state, cell = map(self.cells.cell, ("log", "state", "cell"))
         for packed in packs:
-            self.hold((0, packed), log, state, cell, self._alarm)
+            self.hold(packed, self._shard, self._alarm)
 
     def close(self, upto: int) -> None:
         """Advance to a tick."""
-        list(self.advance_to(upto, 0, *map(self.cells.cell, ("log", "state", "cell")), self._alarm))
+        list(self.advance_to(upto, self._shard, self._alarm))
+
+    @property
+    def _shard(self) -> ResidentShard[Levels]:
+        log, state, cell = map(self.cells.cell, ("log", "state", "cell"))
+        return ResidentShard(context_stage._RESIDENTS, self._owner, 0, log, state, cell)
 
     @property
     def _alarm(self) -> Alarm:

@@ -22,7 +22,9 @@ def compact(plan: ContextPlan, memory: ShardState) -> None:
     """Merge the rows that no exact window needs, as of the closed tick, into their panes."""
     if memory.closed is None:
         return
-    for name, signal in ((name, signal) for name, signal in plan.signals.items() if signal.panes):
+    for name, signal in plan.signals.items():
+        if not signal.panes:
+            continue
         old = pl.col("time") < _boundary(plan, signal, memory.closed)
         rows = memory.rows.get(name, empty_rows(signal))
         due = rows.filter(old)
